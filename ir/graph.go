@@ -1,0 +1,248 @@
+package ir
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// DType is the element type of a value.
+type DType uint8
+
+// The element types. F32 values are float64 in the oracle.
+const (
+	F32 DType = iota
+	I32
+)
+
+// String gives the type's name in the text form: f32, i32.
+func (t DType) String() string {
+	if t == I32 {
+		return "i32"
+	}
+	return "f32"
+}
+
+// Dim is one extent: a number, or a symbol whose size is known when a batch is there (T, B, B+1, P).
+type Dim struct {
+	Sym string // "" for a constant
+	N   int    // the constant, or the number added to the symbol
+}
+
+// N is a constant extent.
+func N(n int) Dim { return Dim{N: n} }
+
+// The symbolic extents.
+var (
+	T     = Dim{Sym: "T"}       // tokens in the batch
+	B     = Dim{Sym: "B"}       // sequences in the batch
+	Bound = Dim{Sym: "B", N: 1} // B+1, the length of starts
+	P     = Dim{Sym: "P"}       // pairs, the sum of N² over the sequences
+)
+
+// String gives the extent as in the text form: 768, T, B+1.
+func (d Dim) String() string {
+	switch {
+	case d.Sym == "":
+		return strconv.Itoa(d.N)
+	case d.N != 0:
+		return fmt.Sprintf("%s+%d", d.Sym, d.N)
+	}
+	return d.Sym
+}
+
+// Const reports whether the extent is a number.
+func (d Dim) Const() bool { return d.Sym == "" }
+
+// Shape is a list of extents, outermost first.
+type Shape []Dim
+
+// String gives the shape as in the text form: [T, 768].
+func (s Shape) String() string {
+	parts := make([]string, len(s))
+	for i, d := range s {
+		parts[i] = d.String()
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// Equal reports whether two shapes are the same, extent by extent.
+func (s Shape) Equal(o Shape) bool {
+	if len(s) != len(o) {
+		return false
+	}
+	for i := range s {
+		if s[i] != o[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Type is the shape and element type of a value.
+type Type struct {
+	DType DType
+	Shape Shape
+}
+
+// String gives the type as in the text form: f32[T, 768].
+func (t Type) String() string { return t.DType.String() + t.Shape.String() }
+
+// Equal reports whether two types are the same.
+func (t Type) Equal(o Type) bool { return t.DType == o.DType && t.Shape.Equal(o.Shape) }
+
+// Kind says where a region's input comes from.
+type Kind uint8
+
+// The kinds of values. Only Temp values have a defining node.
+const (
+	Temp   Kind = iota // computed by a node of the region
+	Batch              // given with every call: ids, pos, types, starts
+	State              // an activation that an earlier call left in the store
+	Tensor             // a tensor of the checkpoint, under its published name
+	Packed             // a tensor of the packed weights
+)
+
+var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed"}
+
+// String gives the kind's word in the text form.
+func (k Kind) String() string { return kindNames[k] }
+
+// Value is an edge of the graph.
+type Value struct {
+	// Name is unique in its region. For inputs and outputs of a region it is the name in the store, where "{l}" stands for the layer.
+	Name string
+	Kind Kind
+	Type Type
+	Def  *Node // the node that computes it; nil for inputs
+
+	// LD is the distance between rows in floats where the value lies in memory; 0 as long as no pass has chosen one. The columns between
+	// the last extent and LD hold numbers that nobody reads.
+	LD int
+}
+
+// Attr is a named constant of a node. Value is an int, float64, string, bool or []int.
+type Attr struct {
+	Key   string
+	Value any
+}
+
+// Node is one operation.
+type Node struct {
+	Op    string
+	In    []*Value // a missing optional operand is nil
+	Out   []*Value
+	Attrs []Attr    // sorted by key
+	Pos   diag.Span // the statement of the spec that asks for it
+	Note  string    // that statement, for comments in generated code; may be empty
+}
+
+// Attr gives the attribute's value, or nil.
+func (n *Node) Attr(key string) any {
+	for _, a := range n.Attrs {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return nil
+}
+
+// Int gives an integer attribute, 0 when absent.
+func (n *Node) Int(key string) int { v, _ := n.Attr(key).(int); return v }
+
+// Float gives a float attribute, 0 when absent.
+func (n *Node) Float(key string) float64 { v, _ := n.Attr(key).(float64); return v }
+
+// Str gives a string attribute, "" when absent.
+func (n *Node) Str(key string) string { v, _ := n.Attr(key).(string); return v }
+
+// Flag gives a boolean attribute, false when absent.
+func (n *Node) Flag(key string) bool { v, _ := n.Attr(key).(bool); return v }
+
+// Ints gives an integer list, nil when absent.
+func (n *Node) Ints(key string) []int { v, _ := n.Attr(key).([]int); return v }
+
+// Set puts an attribute, keeping the order by key. A nil value removes it.
+func (n *Node) Set(key string, value any) {
+	for i, a := range n.Attrs {
+		if a.Key >= key {
+			switch {
+			case a.Key == key && value == nil:
+				n.Attrs = append(n.Attrs[:i], n.Attrs[i+1:]...)
+			case a.Key == key:
+				n.Attrs[i].Value = value
+			case value != nil:
+				n.Attrs = append(n.Attrs[:i], append([]Attr{{key, value}}, n.Attrs[i:]...)...)
+			}
+			return
+		}
+	}
+	if value != nil {
+		n.Attrs = append(n.Attrs, Attr{key, value})
+	}
+}
+
+// Region is a graph that runs as a whole: nodes in execution order.
+type Region struct {
+	Name  string
+	Doc   string // one line for the generated function
+	Pos   diag.Span
+	In    []*Value
+	Out   []*Value // values of Nodes or In; each is stored under its name
+	Nodes []*Node
+}
+
+// Call runs a region Count times, with the layer numbers First, First+1, …
+type Call struct {
+	Region *Region
+	First  int
+	Count  int
+}
+
+// Program is a model with one head, for one target.
+type Program struct {
+	Name    string // package name of the generated code
+	File    string // the spec's file name, for comments
+	Regions []*Region
+	Pack    []Call
+	Run     []Call
+	Outputs []string // names in the store that a forward call gives, such as "logits"
+	Bounds  Bounds
+	Plan    *Plan // set by the passes tile, memory and threads
+}
+
+// Bounds are the largest sizes that a call may have.
+type Bounds struct {
+	Sequences int // B
+	Tokens    int // T
+	Length    int // N of one sequence
+}
+
+// At gives a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the
+// input "hidden_states.{l}" and the output "hidden_states.{l+1}", so no name is ever written twice.
+func At(name string, layer int) string {
+	name = strings.ReplaceAll(name, "{l+1}", strconv.Itoa(layer+1))
+	return strings.ReplaceAll(name, "{l}", strconv.Itoa(layer))
+}
+
+// Region finds a region by name, or gives nil.
+func (p *Program) Region(name string) *Region {
+	for _, r := range p.Regions {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Input finds an input of the region by name, or gives nil.
+func (r *Region) Input(name string) *Value {
+	for _, v := range r.In {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package spec
+
+import "math"
+
+// Index is the bucket of a distance delta = i-j, before it is clamped to the table. Log buckets (paper: DeBERTa v2, log-scaled position
+// buckets) are computed in float32 like the published models: natural logs, the division before the product,
+//
+//	|r| <= exact : r
+//	|r| >  exact : sign(r) · ( ceil( log(|r|/exact) / log((reach−1)/exact) · (exact−1) ) + exact )
+//
+// It is odd and does not stop at the reach; [Relative.Row] clamps.
+func (b Bucket) Index(delta int) int {
+	if b.Kind == Clamp {
+		return delta
+	}
+	a, sign := delta, 1
+	if delta < 0 {
+		a, sign = -delta, -1
+	}
+	if a <= b.Exact {
+		return delta
+	}
+	ratio := log32(float32(a)/float32(b.Exact)) / log32(float32(b.Reach-1)/float32(b.Exact))
+	return sign * (int(math.Ceil(float64(ratio*float32(b.Exact-1)))) + b.Exact)
+}
+
+// log32 is the natural logarithm rounded to float32.
+func log32(x float32) float32 { return float32(math.Log(float64(x))) }

@@ -1,0 +1,32 @@
+// Package diag is how every stage of debertac reports what is wrong with the user's input: a place, a code, a message in the user's words,
+// notes that point at the places it must agree with, and a hint that can be typed.
+package diag
+
+import (
+	"cmp"
+	"strconv"
+)
+
+// Span is a run of columns on one line of a file. The zero Span means "no place".
+type Span struct {
+	File   string // as the user named it; zoo models are "zoo/NAME.dspec"
+	Line   int    // from 1
+	Col    int    // first column, from 1, counted in code points
+	EndCol int    // the column behind the last, so an empty span has EndCol = Col
+}
+
+// IsZero reports whether the span names no place.
+func (s Span) IsZero() bool { return s.Line == 0 }
+
+// String gives the place in the form that editors understand: file:line:col.
+func (s Span) String() string {
+	if s.IsZero() {
+		return s.File
+	}
+	return s.File + ":" + strconv.Itoa(s.Line) + ":" + strconv.Itoa(s.Col)
+}
+
+// Compare orders spans by file, line, column, then length.
+func (s Span) Compare(o Span) int {
+	return cmp.Or(cmp.Compare(s.File, o.File), cmp.Compare(s.Line, o.Line), cmp.Compare(s.Col, o.Col), cmp.Compare(s.EndCol, o.EndCol))
+}

@@ -1,0 +1,416 @@
+package spec
+
+import "github.com/debertac/debertac/spec/diag"
+
+// Source is where an element of a resolved spec was written. Generated code and IR cite it.
+type Source struct {
+	Pos  diag.Span // the statement
+	Text string    // the statement in canonical layout, on one line and without comments; blocks show their head only
+}
+
+// Spec is a resolved file: every name looked up, every `like` merged, every number evaluated, every default filled in.
+type Spec struct {
+	Name      string // the file's name as given to Parse
+	Models    []*Model
+	Heads     []*Head
+	Ensembles []*Ensemble
+	Trains    []*Train
+	Targets   []*Target // never empty: without a target block it holds the default, named "default"
+}
+
+// Model is one encoder with its input and its decoders.
+type Model struct {
+	Source
+	Name       string
+	Like       []string // the models this one was copied from, nearest first
+	Checkpoint string   // hf.deberta, hf.deberta_v2, hf.bert, hf.roberta, hf.gliner or own
+	Tokenizer  string   // sentencepiece, bytebpe, wordpiece or none
+	Dims       []Dim    // in order of definition
+
+	Vocab  int // V, rows of the token table
+	Hidden int // H
+	Heads  int // A, attention heads; A·D = H
+	Head   int // D, size of one attention head
+	Inner  int // F, width of the feed-forward layer
+	Layers int // L
+	Seq    int // the most tokens that one sequence may have
+
+	Defaults  Defaults
+	Embed     Embed
+	Absolutes []*Absolute // named tables of positions that are not part of the input
+	Relative  *Relative   // nil: no table of offsets
+	Encoder   Encoder
+	Decoders  []*Decoder
+}
+
+// Dim is a named integer of a model.
+type Dim struct {
+	Source
+	Name  string
+	Value int
+	Bound bool // written with <=: lengths are dynamic and never more
+}
+
+// Defaults are the choices that hold wherever a block does not say otherwise.
+type Defaults struct {
+	Source
+	Norm    Norm
+	Act     string // one of Acts
+	Dropout Dropout
+	Init    Init
+}
+
+// Norm is a normalisation over the last axis with gain and shift: g ⊙ (x − μ) / sqrt(σ² + eps) + b, biased variance.
+type Norm struct {
+	Source
+	Kind string // layernorm
+	Eps  float64
+}
+
+// Dropout holds the rates used in training.
+type Dropout struct {
+	Source
+	Hidden    float64 // embedding output, relative table, both residual branches
+	Attention float64 // attention probabilities
+}
+
+// Init is the distribution that weights start from.
+type Init struct {
+	Source
+	Kind string // normal
+	Std  float64
+}
+
+// Acts are the activations: gelu is the erf form, gelu_tanh the tanh form.
+var Acts = []string{"gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "identity"}
+
+// Embed is the input: the sum of the tables, a projection without bias to Hidden if Width differs, the norm, rows [T, Hidden].
+type Embed struct {
+	Source
+	Token    Table // [Vocab, Width]
+	Pad      int   // the id whose row gets no gradient through the lookup; -1 for none
+	Width    int   // E, columns of every table
+	Absolute *Absolute
+	Segment  *Table
+	Norm     *Norm // nil: no norm
+}
+
+// Table is an embedding table.
+type Table struct {
+	Source
+	Rows int
+}
+
+// Absolute is a table of absolute positions.
+type Absolute struct {
+	Source
+	Name string // "" for the one of the input
+	Rows int
+	From int // the n-th token that is not padding (from 0) takes row From+n
+}
+
+// Relative is the table of relative offsets, shared by all layers: [Rows, Hidden].
+type Relative struct {
+	Source
+	Name   string
+	Lo, Hi int // offsets, Lo = -span, Hi = span-1
+	Rows   int // Hi - Lo + 1
+	Bucket Bucket
+	Norm   *Norm // nil: the table is used as it is
+}
+
+// Row is the table's row for query i and key j with delta = i-j: the bucket, clamped to the table (the rule idx = clamp(r+S, 0, 2S-1)).
+func (r *Relative) Row(delta int) int {
+	b := r.Bucket.Index(delta)
+	return min(max(b, r.Lo), r.Hi) - r.Lo
+}
+
+// BucketKind is how a distance becomes an offset of the table.
+type BucketKind uint8
+
+// The kinds of buckets.
+const (
+	Clamp BucketKind = iota // the distance itself; the table's ends hold for everything beyond
+	Log                     // exact up to Exact, logarithmic up to Reach
+)
+
+// Bucket maps distances to offsets.
+type Bucket struct {
+	Source
+	Kind  BucketKind
+	Exact int // Log: distances up to this are kept as they are
+	Reach int // Log: the distance at which the buckets end
+}
+
+// Encoder is the stack of layers. Each is post-norm: x1 = norm(ctx·Woᵀ + bo + x), x2 = norm(ffn(x1) + x1).
+type Encoder struct {
+	Source
+	Layers    int
+	Attention Attention
+	FFN       FFN
+	Conv      *Conv // nil: none
+}
+
+// Attention is one disentangled self-attention.
+type Attention struct {
+	Source
+	Projections []*Proj // those in use, in order of writing
+	Score       []Term
+	ScoreSource Source
+	Scale       float64 // multiplies the sum of the products, evaluated: 1/sqrt(head·terms)
+	ScaleSource Source
+	Mask        MaskKind
+	MaskSource  Source
+	MixScore    *Source // talking heads before the mask; nil: none
+	MixWeight   *Source // talking heads after the softmax; nil: none
+}
+
+// ProjKind is what a projection produces.
+type ProjKind uint8
+
+// The kinds of projections.
+const (
+	Linear ProjKind = iota // [rows, heads·head] = input · Wᵀ (+ bias)
+	Scalar                 // a learned [relative rows, heads] table, one number a head
+)
+
+// Operand is what a projection reads.
+type Operand uint8
+
+// The operands.
+const (
+	X   Operand = iota // the layer's input, a row a token
+	Rel                // the relative table (after its norm), a row an offset
+)
+
+// Proj is a projection of an attention block.
+type Proj struct {
+	Source
+	Name  string
+	Of    Operand
+	Reuse *Proj // weight and bias are those of this one; nil: own weights
+	Bias  bool  // of Reuse, if reused
+	Kind  ProjKind
+}
+
+// Weights is the projection that owns the weights: p itself or the one it reuses.
+func (p *Proj) Weights() *Proj {
+	if p.Reuse != nil {
+		return p.Reuse
+	}
+	return p
+}
+
+// Index is a subscript of a factor: a position (i the query, j the key) or an offset.
+type Index uint8
+
+// The subscripts.
+const (
+	I  Index = iota // the query's row
+	J               // the key's row
+	IJ              // i-j
+	JI              // j-i
+)
+
+// String gives the subscript as written: i, j, i-j, j-i.
+func (x Index) String() string { return [...]string{"i", "j", "i-j", "j-i"}[x] }
+
+// IsOffset reports whether the subscript is an offset, so that it picks a row of the relative table.
+func (x Index) IsOffset() bool { return x == IJ || x == JI }
+
+// TermKind is decided by a term's indices alone.
+type TermKind uint8
+
+// The kinds of terms.
+const (
+	ContentContent TermKind = iota // q[i]·k[j]
+	ContentOffset                  // q[i]·kr[i-j], qr[i-j]·k[j]
+	OffsetOffset                   // qr[i-j]·kr[i-j]: weights only, a [heads, rows] table
+	Bias                           // b[i-j]: a lookup, added after the scale
+)
+
+// String names the kind in words.
+func (k TermKind) String() string {
+	return [...]string{"content·content", "content·offset", "offset·offset", "bias"}[k]
+}
+
+// Term is one summand of the score. In ContentContent terms Left is indexed by i and Right by j; in ContentOffset terms the order is as
+// written (see Content and Offset).
+type Term struct {
+	Source
+	Kind        TermKind
+	Left, Right Factor // Right.Proj is nil for a Bias
+}
+
+// Content is the factor of a ContentOffset term that is indexed by a position: I makes it content→position (c2p), J position→content (p2c).
+func (t Term) Content() Factor {
+	if t.Left.Index.IsOffset() {
+		return t.Right
+	}
+	return t.Left
+}
+
+// Offset is the factor of a ContentOffset or Bias term that is indexed by an offset.
+func (t Term) Offset() Factor {
+	if t.Left.Index.IsOffset() {
+		return t.Left
+	}
+	return t.Right
+}
+
+// Factor is a projection at an index.
+type Factor struct {
+	Proj  *Proj
+	Index Index
+}
+
+// MaskKind says which keys a query sees.
+type MaskKind uint8
+
+// The masks.
+const (
+	MaskLive   MaskKind = iota // mask j: all live keys
+	MaskCausal                 // mask j <= i
+	MaskPrefix                 // mask j <= i or prefix[j]
+)
+
+// String gives the operand of the word mask.
+func (m MaskKind) String() string {
+	return [...]string{"j", "j <= i", "j <= i or prefix[j]"}[m]
+}
+
+// FFN is the feed-forward layer: W2·act(W1·x + b1) + b2.
+type FFN struct {
+	Source
+	Inner int
+	Act   string
+}
+
+// Conv is the convolution over tokens beside one layer: norm(layer(x) + act(conv(embeddings))).
+type Conv struct {
+	Source
+	Kernel int // odd
+	Groups int // divides Hidden
+	Act    string
+	Beside int // the layer it stands beside, from 1
+}
+
+// Decoder is an enhanced mask decoder: Repeat times the encoder's last layer, keys and values from Memory, the first queries Query.
+type Decoder struct {
+	Source
+	Name   string
+	Repeat int
+	Layer  int       // the encoder layer whose weights it uses, from 1
+	Query  State     // added to Add
+	Add    *Absolute // absolute positions; nil: none
+	Memory State
+}
+
+// State names a hidden state of the encoder by layer: 0 is the embedding's output, Layers the last layer's output.
+type State struct {
+	Source
+	Layer int
+}
+
+// Head is a sequence of steps on the encoder's (or a decoder's) rows.
+type Head struct {
+	Source
+	Name    string
+	Model   *Model
+	Decoder *Decoder // nil: on the encoder's last layer
+	Take    Take
+	Steps   []*Step
+	As      Meaning
+	Labels  []string // of a Labels meaning
+	Loss    string   // cross_entropy, binary_cross_entropy, mean_squared_error; "" none
+	From    string   // tensor prefix; "" the scheme's usual one
+	Out     int      // columns of the last step
+	Prompt  *Prompt  // GLiNER: labels given at run time; nil otherwise
+}
+
+// FullName is the name other statements use: model.head.
+func (h *Head) FullName() string { return h.Model.Name + "." + h.Name }
+
+// Rows says which rows a head reads.
+type Rows uint8
+
+// The rows that a head can read.
+const (
+	First     Rows = iota // the first token of each sequence: [B, H]
+	Each                  // every token: [T, H]
+	EachFirst             // every token, plus the state of its sequence's first: [T, H]
+	Masked                // the tokens to predict
+	Mean                  // the mean over a sequence's tokens: [B, H]
+	Words                 // one row a word, see Take.Pick
+)
+
+// Take is a head's first statement.
+type Take struct {
+	Source
+	Rows Rows
+	Pick string // Words: first, last, mean or max of the word's tokens
+}
+
+// Meaning is what the numbers of the last step are.
+type Meaning uint8
+
+// The meanings.
+const (
+	Vector   Meaning = iota // just numbers
+	Labels                  // one logit a label
+	SpanEnds                // two: start, end
+	Choices                 // one logit a choice
+	Score                   // one number: regression, reward, ranking
+	Entities                // GLiNER: decided by the labels in the prompt
+)
+
+// StepKind is an operation of a head.
+type StepKind uint8
+
+// The steps of heads.
+const (
+	StepLinear  StepKind = iota // rows·Wᵀ + b
+	StepAct                     // an activation
+	StepNorm                    // a norm with own gain and shift
+	StepDropout                 // in training only
+	StepLSTM                    // bidirectional LSTM over the rows of a sequence
+	StepCRF                     // transition scores, Viterbi
+	StepDecode                  // constraint on label sequences
+	StepSpans                   // GLiNER's span scorer
+	StepTokens                  // GLiNER's token scorer
+)
+
+// Step is one statement of a head after take.
+type Step struct {
+	Source
+	Kind    StepKind
+	In, Out int     // columns before and after
+	Tied    string  // StepLinear: the table whose rows are the weight, "embed.token"; the bias is the head's own
+	Act     string  // StepAct
+	Norm    *Norm   // StepNorm
+	Rate    float64 // StepDropout
+	Both    bool    // StepLSTM: both directions, Out = twice the size
+	Decode  string  // StepDecode: bio
+	Width   int     // StepSpans: the longest span in words
+}
+
+// Prompt is how the labels of a GLiNER head precede the text.
+type Prompt struct {
+	Source
+	Mark, End string // added tokens
+}
+
+// Ensemble joins heads of the same labels.
+type Ensemble struct {
+	Source
+	Name    string
+	Members []Member
+	Mean    string // probabilities or logits
+}
+
+// Member is a head with its weight.
+type Member struct {
+	Source
+	Head   *Head
+	Weight float64
+}

@@ -1,0 +1,226 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// asm builds the body of one kernel: avo's context, and what differs between
+// instruction sets. Most vector instructions have one spelling for every
+// register width, so a body written with vec() serves all sets.
+type asm struct {
+	*build.Context
+	ISA    ISA
+	pool   *pool
+	labels map[string]int
+}
+
+// vec allocates a full-width vector register.
+func (a *asm) vec() reg.VecVirtual {
+	if a.ISA.Wide() {
+		return a.ZMM()
+	}
+	return a.YMM()
+}
+
+// arg loads a parameter into a new general register.
+func (a *asm) arg(name string) reg.GPVirtual {
+	r := a.GP64()
+	a.Load(a.Param(name), r)
+	return r
+}
+
+// label returns a name for a label that is new in this kernel.
+func (a *asm) label(stem string) string {
+	n := a.labels[stem]
+	a.labels[stem]++
+	return fmt.Sprintf("%s%d", stem, n)
+}
+
+// ret ends the kernel. The upper halves are cleared so that SSE code that
+// follows (Go's own) runs at full speed.
+func (a *asm) ret() {
+	a.VZEROUPPER()
+	a.RET()
+}
+
+// zero sets a vector register to zero.
+func (a *asm) zero(r reg.Register) {
+	if a.ISA.Wide() {
+		a.VPXORD(r, r, r)
+		return
+	}
+	a.VXORPS(r, r, r)
+}
+
+// broadcast fills dst with a constant.
+func (a *asm) broadcast(x float32, dst reg.Register) {
+	a.VBROADCASTSS(a.pool.words(math.Float32bits(x)), dst)
+}
+
+// with emits an instruction whose first operand is the constant x in every
+// lane: the broadcast form from a 4-byte constant where the set has one, else
+// the plain form from a 32-byte constant.
+func (a *asm) with(x float32, narrow, bcst func(...operand.Op), rest ...operand.Op) {
+	a.withBits(math.Float32bits(x), narrow, bcst, rest...)
+}
+
+func (a *asm) withBits(x uint32, narrow, bcst func(...operand.Op), rest ...operand.Op) {
+	if a.ISA.Wide() {
+		bcst(append([]operand.Op{a.pool.words(x)}, rest...)...)
+		return
+	}
+	narrow(append([]operand.Op{a.pool.splat(x)}, rest...)...)
+}
+
+// mulC is dst = v·x.
+func (a *asm) mulC(x float32, v, dst reg.Register) { a.with(x, a.vmulps, a.VMULPS_BCST, v, dst) }
+
+// addC is dst = v + x.
+func (a *asm) addC(x float32, v, dst reg.Register) { a.with(x, a.vaddps, a.VADDPS_BCST, v, dst) }
+
+// fmaAddC is dst = dst·v + x (a step of Horner's scheme).
+func (a *asm) fmaAddC(x float32, v, dst reg.Register) {
+	a.with(x, a.vfmadd213, a.VFMADD213PS_BCST, v, dst)
+}
+
+// fmaMulC is dst = v·x + dst.
+func (a *asm) fmaMulC(x float32, v, dst reg.Register) {
+	a.with(x, a.vfmadd231, a.VFMADD231PS_BCST, v, dst)
+}
+
+// andC is dst = v & x, bit by bit.
+func (a *asm) andC(x uint32, v, dst reg.Register) {
+	if a.ISA.Wide() {
+		a.VPANDD_BCST(a.pool.words(x), v, dst)
+		return
+	}
+	a.VANDPS(a.pool.splat(x), v, dst)
+}
+
+// orC is dst = v | x, bit by bit.
+func (a *asm) orC(x uint32, v, dst reg.Register) {
+	if a.ISA.Wide() {
+		a.VPORD_BCST(a.pool.words(x), v, dst)
+		return
+	}
+	a.VORPS(a.pool.splat(x), v, dst)
+}
+
+// xorC is dst = v ^ x, bit by bit.
+func (a *asm) xorC(x uint32, v, dst reg.Register) {
+	if a.ISA.Wide() {
+		a.VPXORD_BCST(a.pool.words(x), v, dst)
+		return
+	}
+	a.VXORPS(a.pool.splat(x), v, dst)
+}
+
+// and is dst = v & w, bit by bit.
+func (a *asm) and(w operand.Op, v, dst reg.Register) {
+	if a.ISA.Wide() {
+		a.VPANDD(w, v, dst)
+		return
+	}
+	a.VANDPS(w, v, dst)
+}
+
+// or is dst = v | w, bit by bit.
+func (a *asm) or(w operand.Op, v, dst reg.Register) {
+	if a.ISA.Wide() {
+		a.VPORD(w, v, dst)
+		return
+	}
+	a.VORPS(w, v, dst)
+}
+
+// The same operations of avo with fewer fixed operands, so that with can take
+// either form.
+func (a *asm) vmulps(ops ...operand.Op)    { a.VMULPS(ops...) }
+func (a *asm) vaddps(ops ...operand.Op)    { a.VADDPS(ops...) }
+func (a *asm) vfmadd213(ops ...operand.Op) { a.VFMADD213PS(ops...) }
+func (a *asm) vfmadd231(ops ...operand.Op) { a.VFMADD231PS(ops...) }
+
+// at addresses disp bytes behind base.
+func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
+
+// pool holds the constants of one assembly file, each once, in order of first
+// use. One symbol holds 4-byte constants, the other vectors: the linker aligns
+// the latter to 32 bytes.
+type pool struct {
+	word    []uint32
+	vector  [][8]uint32
+	wordAt  map[uint32]int
+	vectors map[[8]uint32]int
+}
+
+const (
+	wordSymbol   = "words"
+	vectorSymbol = "vectors"
+)
+
+// words addresses a 4-byte constant.
+func (p *pool) words(x uint32) operand.Mem {
+	i, ok := p.wordAt[x]
+	if !ok {
+		if p.wordAt == nil {
+			p.wordAt = map[uint32]int{}
+		}
+		i = len(p.word)
+		p.word = append(p.word, x)
+		p.wordAt[x] = i
+	}
+	return operand.NewDataAddr(operand.NewStaticSymbol(wordSymbol), 4*i)
+}
+
+// splat addresses a 32-byte vector with x in each lane.
+func (p *pool) splat(x uint32) operand.Mem {
+	return p.lanes([8]uint32{x, x, x, x, x, x, x, x})
+}
+
+// lanes addresses a 32-byte vector.
+func (p *pool) lanes(v [8]uint32) operand.Mem {
+	i, ok := p.vectors[v]
+	if !ok {
+		if p.vectors == nil {
+			p.vectors = map[[8]uint32]int{}
+		}
+		i = len(p.vector)
+		p.vector = append(p.vector, v)
+		p.vectors[v] = i
+	}
+	return operand.NewDataAddr(operand.NewStaticSymbol(vectorSymbol), 32*i)
+}
+
+// lanes16 addresses a 64-byte vector (two 32-byte ones side by side, so it may
+// straddle a cache line: load it once, outside loops).
+func (p *pool) lanes16(v [16]uint32) operand.Mem {
+	i := len(p.vector)
+	p.vector = append(p.vector, [8]uint32(v[:8]), [8]uint32(v[8:]))
+	return operand.NewDataAddr(operand.NewStaticSymbol(vectorSymbol), 32*i)
+}
+
+// emit writes the symbols. Bit patterns, not floats: a NaN does not assemble.
+func (p *pool) emit(ctx *build.Context) {
+	if len(p.word) > 0 {
+		ctx.StaticGlobal(wordSymbol)
+		ctx.DataAttributes(attr.RODATA | attr.NOPTR)
+		for _, x := range p.word {
+			ctx.AppendDatum(operand.U32(x))
+		}
+	}
+	if len(p.vector) > 0 {
+		ctx.StaticGlobal(vectorSymbol)
+		ctx.DataAttributes(attr.RODATA | attr.NOPTR)
+		for _, v := range p.vector {
+			for _, x := range v {
+				ctx.AppendDatum(operand.U32(x))
+			}
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package kernel
+
+// ISA is one instruction set: a row of the table that [ISAs] returns. A new
+// instruction set is one more row, plus the families that profit from it.
+type ISA struct {
+	Name string // last part of a kernel's name
+	Doc  string // one line, for listings
+
+	// Features are the CPU features that every kernel of the set may use, in
+	// the spelling of the kernels' "Requires:" comments. The operating system
+	// must keep the registers of the set (YMM, ZMM and masks).
+	Features []string
+
+	VectorBytes int // width of a vector register, bytes
+	Vectors     int // number of vector registers
+
+	// TileRows is the largest height of a matrix product's tile: with all
+	// columns of the tile it fills the registers with accumulators.
+	TileRows int
+	// TilePanels is the width of that tile in panels of 16 columns.
+	TilePanels int
+	// UnrollK is the number of steps of k in one turn of the product's loop.
+	UnrollK int
+	// Rate is a low estimate of multiply-adds a nanosecond on one core; it
+	// only bounds how long one call may take (see [MaxRows]).
+	Rate float64
+}
+
+// Lanes is the number of float32 values in a vector register.
+func (i ISA) Lanes() int { return i.VectorBytes / 4 }
+
+// Wide reports whether the set has 512-bit registers and mask registers.
+func (i ISA) Wide() bool { return i.VectorBytes == 64 }
+
+// Names of the instruction sets. Generic is the portable Go form, which is not
+// in the table: it has no assembly.
+const (
+	Generic = "generic"
+	AVX2    = "avx2"
+	AVX512  = "avx512"
+)
+
+// The table, best last. Rates: 32 flops a cycle and set at 2.5 GHz is 40
+// multiply-adds a nanosecond; newer cores do twice that with AVX-512.
+var isas = []ISA{
+	{
+		Name:        AVX2,
+		Doc:         "AVX2 with FMA, 256-bit registers",
+		Features:    []string{"AVX", "AVX2", "FMA3"},
+		VectorBytes: 32,
+		Vectors:     16,
+		TileRows:    6,
+		TilePanels:  1,
+		UnrollK:     4,
+		Rate:        40,
+	},
+	{
+		Name:        AVX512,
+		Doc:         "AVX-512 F, BW, DQ and VL, 512-bit registers",
+		Features:    []string{"AVX", "AVX2", "FMA3", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL"},
+		VectorBytes: 64,
+		Vectors:     32,
+		TileRows:    14,
+		TilePanels:  2,
+		UnrollK:     4,
+		Rate:        40,
+	},
+}
+
+// ISAs returns the instruction sets that have kernels, best last.
+func ISAs() []ISA { return append([]ISA(nil), isas...) }
+
+// FindISA returns the row of the table with the given name.
+func FindISA(name string) (ISA, bool) {
+	for _, i := range isas {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return ISA{}, false
+}

@@ -1,0 +1,58 @@
+package kernel
+
+import (
+	"github.com/mmcloughlin/avo/operand"
+)
+
+// PeakFlopsPerTurn is the number of float32 operations (a multiply-add counts
+// as two) that one turn of a peak kernel does with the given instruction set.
+func PeakFlopsPerTurn(isa ISA) int { return 2 * peakChains * isa.Lanes() }
+
+// peakChains is the number of independent accumulators: more than latency
+// times multiply-adds a cycle on any core (4 × 2).
+const peakChains = 12
+
+// Peak makes the kernel that measures the highest rate of float32
+// multiply-adds: m turns of independent multiply-adds on registers. Benchmarks
+// state their results as a share of it, measured in the same run.
+func Peak(isa ISA) Kernel {
+	return Kernel{
+		Name:   "peak_f32_12_" + isa.Name,
+		Family: "peak",
+		ISA:    isa,
+		Params: append(params("y", F32), params("m", Int)...),
+		Doc:    "does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores\none vector of sums at y [16].",
+		emit:   emitPeak,
+	}
+}
+
+func emitPeak(a *asm) {
+	y, m := a.arg("y"), a.arg("m")
+	x := a.vec()
+	a.zero(x)
+	var acc [peakChains]operand.Op
+	for i := range acc {
+		r := a.vec()
+		a.zero(r)
+		acc[i] = r
+	}
+	top := a.label("turn")
+	a.Label(top)
+	for _, r := range acc {
+		a.VFMADD231PS(x, x, r)
+	}
+	a.DECQ(m)
+	a.JNZ(operand.LabelRef(top))
+	for _, r := range acc[1:] {
+		a.VADDPS(r, acc[0], acc[0])
+	}
+	a.VMOVUPS(acc[0], at(y, 0))
+	a.ret()
+}
+
+var peakFamily = Family{
+	Name:    "peak",
+	Doc:     "highest rate of multiply-adds, the yardstick of benchmarks",
+	ISAs:    []string{AVX2, AVX512},
+	Samples: func(isa ISA) []Kernel { return []Kernel{Peak(isa)} },
+}

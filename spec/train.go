@@ -16,10 +16,8 @@ type Train struct {
 	Sift      *Sift
 	Replace   *Replace
 	Mask      float64 // share of tokens that are masked, 0.15 for 15 %; 0: none
-	Ngram     int     // longest run of words that is masked together; 1: single tokens
 	Weight    float64 // of the detection loss against the generator's
 	Memory    int64   // bytes; 0: no bound
-	Seed      int64
 }
 
 // Precision is the number format of the passes and of the kept weights.

@@ -1,0 +1,112 @@
+package diag
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Code is the word that names a kind of fault; the table Codes explains each.
+type Code string
+
+// Severity says whether a fault stops the compiler.
+type Severity uint8
+
+// The severities.
+const (
+	Error   Severity = iota // nothing is built
+	Warning                 // built, but probably not what was meant
+)
+
+// String gives the severity in words.
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Note points at a place that a fault has to do with.
+type Note struct {
+	Span    Span
+	Message string
+}
+
+// Diag is one fault of the user's input. Messages are lower case without a full stop.
+type Diag struct {
+	Code     Code
+	Severity Severity
+	Span     Span
+	Message  string
+	Notes    []Note
+	Hint     string // something that can be typed; "" none
+}
+
+// Errorf makes an error.
+func Errorf(code Code, at Span, format string, args ...any) *Diag {
+	return &Diag{Code: code, Span: at, Message: fmt.Sprintf(format, args...)}
+}
+
+// Warnf makes a warning.
+func Warnf(code Code, at Span, format string, args ...any) *Diag {
+	return &Diag{Code: code, Severity: Warning, Span: at, Message: fmt.Sprintf(format, args...)}
+}
+
+// Note adds a note and returns d.
+func (d *Diag) Note(at Span, format string, args ...any) *Diag {
+	d.Notes = append(d.Notes, Note{at, fmt.Sprintf(format, args...)})
+	return d
+}
+
+// Hintf sets the hint and returns d.
+func (d *Diag) Hintf(format string, args ...any) *Diag {
+	d.Hint = fmt.Sprintf(format, args...)
+	return d
+}
+
+// String is the fault's first line: file:line:col: message [code].
+func (d *Diag) String() string {
+	var b strings.Builder
+	if place := d.Span.String(); place != "" {
+		b.WriteString(place + ": ")
+	}
+	if d.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	b.WriteString(d.Message)
+	if d.Code != "" {
+		b.WriteString(" [" + string(d.Code) + "]")
+	}
+	return b.String()
+}
+
+// List is every fault that a stage found.
+type List []*Diag
+
+// Sort puts the list in order of position. Faults of one place keep their order.
+func (l List) Sort() {
+	slices.SortStableFunc(l, func(a, b *Diag) int {
+		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Line, b.Span.Line), cmp.Compare(a.Span.Col, b.Span.Col))
+	})
+}
+
+// HasErrors reports whether any fault is an error.
+func (l List) HasErrors() bool {
+	return slices.ContainsFunc(l, func(d *Diag) bool { return d.Severity == Error })
+}
+
+// Err is nil if there is no error in the list; else an error that holds the first lines of all errors.
+func (l List) Err() error {
+	var lines []string
+	for _, d := range l {
+		if d.Severity == Error {
+			lines = append(lines, d.String())
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}

@@ -210,6 +210,7 @@ type Program struct {
 	Run     []Call
 	Outputs []string // names in the store that a forward call gives, such as "logits"
 	Bounds  Bounds
+	Meta    Meta
 	Plan    *Plan // set by the passes tile, memory and threads
 }
 

@@ -1,0 +1,149 @@
+package loop
+
+// Builder writes a nest statement by statement; [Builder.Nest] checks it.
+type Builder struct {
+	nest *Nest
+	into *[]Stmt
+}
+
+// New begins a nest.
+func New(doc string, args ...Arg) *Builder {
+	n := &Nest{Doc: doc, Args: args}
+	return &Builder{nest: n, into: &n.Body}
+}
+
+// Floats lists *float32 arguments.
+func Floats(names ...string) []Arg { return args(FloatPtr, names) }
+
+// Ints lists *int32 arguments.
+func Ints(names ...string) []Arg { return args(IntPtr, names) }
+
+// Counts lists int arguments.
+func Counts(names ...string) []Arg { return args(Count, names) }
+
+// args makes arguments of one kind.
+func args(k ArgKind, names []string) []Arg {
+	out := make([]Arg, len(names))
+	for i, n := range names {
+		out[i] = Arg{n, k}
+	}
+	return out
+}
+
+// Nest gives the finished nest, or the first thing that is wrong with it.
+func (b *Builder) Nest() (*Nest, error) {
+	if err := Check(b.nest); err != nil {
+		return nil, err
+	}
+	return b.nest, nil
+}
+
+// add appends a statement to the body that is being written.
+func (b *Builder) add(s Stmt) { *b.into = append(*b.into, s) }
+
+// body writes a nested body.
+func (b *Builder) body(list *[]Stmt, write func()) {
+	outer := b.into
+	b.into = list
+	write()
+	b.into = outer
+}
+
+// Slice appends name := of[off : off+n].
+func (b *Builder) Slice(name, of string, off, n Expr) { b.add(&Slice{name, of, off, n}) }
+
+// For appends a loop over from ≤ v < to.
+func (b *Builder) For(v string, from, to Expr, step int, write func(i Expr)) {
+	f := &For{Var: v, From: from, To: to, Step: step}
+	b.add(f)
+	b.body(&f.Body, func() { write(Var{v}) })
+}
+
+// Let appends a definition and gives the variable.
+func (b *Builder) Let(name string, value Expr) Expr {
+	b.add(&Let{name, value})
+	return Var{name}
+}
+
+// Assign appends name = value.
+func (b *Builder) Assign(name string, value Expr) { b.add(&Assign{name, value}) }
+
+// AddTo appends name = name + value.
+func (b *Builder) AddTo(name string, value Expr) { b.add(&Assign{name, Add(Var{name}, value)}) }
+
+// Store appends slice[index] = value.
+func (b *Builder) Store(slice string, index, value Expr) { b.add(&Store{slice, index, value}) }
+
+// If appends a condition; other may be nil.
+func (b *Builder) If(cond Expr, then, other func()) {
+	s := &If{Cond: cond}
+	b.add(s)
+	b.body(&s.Then, then)
+	if other != nil {
+		b.body(&s.Else, other)
+	}
+}
+
+// F is a float constant.
+func F(v float64) Expr { return FloatLit{v} }
+
+// I is an integer constant.
+func I(v int) Expr { return IntLit{v} }
+
+// V reads a variable.
+func V(name string) Expr { return Var{name} }
+
+// At reads an element of a slice.
+func At(slice string, index Expr) Expr { return Load{slice, index} }
+
+// Add is the sum of the terms from left to right.
+func Add(x Expr, more ...Expr) Expr { return fold("+", x, more) }
+
+// Mul is the product of the factors from left to right.
+func Mul(x Expr, more ...Expr) Expr { return fold("*", x, more) }
+
+// Sub is x - y.
+func Sub(x, y Expr) Expr { return simple("-", x, y) }
+
+// Div is x / y.
+func Div(x, y Expr) Expr { return simple("/", x, y) }
+
+// Mod is x % y.
+func Mod(x, y Expr) Expr { return Bin{"%", x, y} }
+
+// Less is x < y.
+func Less(x, y Expr) Expr { return Bin{"<", x, y} }
+
+// Fn calls a function.
+func Fn(name string, args ...Expr) Expr { return Call{name, args} }
+
+// fold joins a chain from left to right.
+func fold(op string, x Expr, more []Expr) Expr {
+	for _, y := range more {
+		x = simple(op, x, y)
+	}
+	return x
+}
+
+// simple makes an operation, computing integer constants and dropping 0 and 1, so that printed strides read well.
+func simple(op string, x, y Expr) Expr {
+	a, ok1 := x.(IntLit)
+	b, ok2 := y.(IntLit)
+	switch {
+	case ok1 && ok2 && op == "+":
+		return I(a.Value + b.Value)
+	case ok1 && ok2 && op == "-":
+		return I(a.Value - b.Value)
+	case ok1 && ok2 && op == "*":
+		return I(a.Value * b.Value)
+	case ok2 && b.Value == 0 && (op == "+" || op == "-"):
+		return x
+	case ok1 && a.Value == 0 && op == "+":
+		return y
+	case ok2 && b.Value == 1 && (op == "*" || op == "/"):
+		return x
+	case ok1 && a.Value == 1 && op == "*":
+		return y
+	}
+	return Bin{op, x, y}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -49,10 +50,22 @@ func (a *asm) ret() {
 	a.RET()
 }
 
+// align makes the next instruction start at a multiple of n bytes.
+func (a *asm) align(n int) {
+	a.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(uint64(n))}})
+}
+
+// imm is an immediate operand; the assembler picks the shortest encoding.
+func imm(n int) operand.Op { return operand.I32(n) }
+
 // zero sets a vector register to zero.
 func (a *asm) zero(r reg.Register) {
 	if a.ISA.Wide() {
-		a.VPXORD(r, r, r)
+		// avo would take r for an input of VPXORD, and so for live before it.
+		a.Instruction(&ir.Instruction{
+			Opcode: "VPXORD", ISA: []string{"AVX512F"},
+			Operands: []operand.Op{r, r, r}, Outputs: []operand.Op{r},
+		})
 		return
 	}
 	a.VXORPS(r, r, r)

@@ -34,6 +34,9 @@ func Assemble(generator string, kernels []Kernel) ([]byte, error) {
 			return nil, fmt.Errorf("kernel: %s is given twice", k.Name)
 		}
 		seen[k.Name] = true
+		if k.err != nil {
+			return nil, fmt.Errorf("kernel: %s: %w", k.Name, k.err)
+		}
 		if k.emit == nil {
 			return nil, fmt.Errorf("kernel: %s was not made by a family's constructor", k.Name)
 		}

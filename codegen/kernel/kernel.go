@@ -38,6 +38,7 @@ type Kernel struct {
 	Params []Param // Go signature; kernels have no results
 	Doc    string  // what it computes, with shapes; without the name in front
 
+	err  error // parameters that the family refuses; Assemble reports it
 	emit func(a *asm)
 }
 
@@ -74,6 +75,7 @@ type Family struct {
 
 // families is the table: a row a family. Keep it sorted by name.
 var families = []Family{
+	gemmFamily,
 	peakFamily,
 }
 

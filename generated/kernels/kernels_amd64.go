@@ -4,6 +4,210 @@
 
 package kernels
 
+// gemm_f32_128x32_lda128_ldc384_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c 384.
+//
+//go:noescape
+func gemm_f32_128x32_lda128_ldc384_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_128x32_lda128_ldc384_bias_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c 384.
+//
+//go:noescape
+func gemm_f32_128x32_lda128_ldc384_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c 528.
+//
+//go:noescape
+func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c 528.
+//
+//go:noescape
+func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_17x32_lda32_ldc32_bias_avx2 computes c[m, 32] = a[m, 17]·wᵀ + bias
+// w: panels [2][17][16]; rows of a are 32 floats apart, of c 32.
+//
+//go:noescape
+func gemm_f32_17x32_lda32_ldc32_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_17x32_lda32_ldc32_bias_avx512 computes c[m, 32] = a[m, 17]·wᵀ + bias
+// w: panels [2][17][16]; rows of a are 32 floats apart, of c 32.
+//
+//go:noescape
+func gemm_f32_17x32_lda32_ldc32_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_1x16_lda16_ldc16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16]; rows of a are 16 floats apart, of c 16.
+//
+//go:noescape
+func gemm_f32_1x16_lda16_ldc16_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_1x16_lda16_ldc16_bias_avx512 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16]; rows of a are 16 floats apart, of c 16.
+//
+//go:noescape
+func gemm_f32_1x16_lda16_ldc16_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_28x16_lda32_ldc48_bias_avx2 computes c[m, 16] = a[m, 28]·wᵀ + bias
+// w: panels [1][28][16]; rows of a are 32 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_28x16_lda32_ldc48_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_28x16_lda32_ldc48_bias_avx512 computes c[m, 16] = a[m, 28]·wᵀ + bias
+// w: panels [1][28][16]; rows of a are 32 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_28x16_lda32_ldc48_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_28x32_lda32_ldc48_bias_avx2 computes c[m, 32] = a[m, 28]·wᵀ + bias
+// w: panels [2][28][16]; rows of a are 32 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_28x32_lda32_ldc48_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_28x32_lda32_ldc48_bias_avx512 computes c[m, 32] = a[m, 28]·wᵀ + bias
+// w: panels [2][28][16]; rows of a are 32 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_28x32_lda32_ldc48_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
+// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
+//
+//go:noescape
+func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
+// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
+//
+//go:noescape
+func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_silu_avx2 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_silu_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_silu_avx512 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_silu_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_36x16_lda48_ldc48_bias_residual_avx2 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
+// w: panels [1][36][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_36x16_lda48_ldc48_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_36x16_lda48_ldc48_bias_residual_avx512 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
+// w: panels [1][36][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_36x16_lda48_ldc48_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
+// w: panels [1][3][16]; rows of a are 16 floats apart, of c 16.
+//
+//go:noescape
+func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
+// w: panels [1][3][16]; rows of a are 16 floats apart, of c 16.
+//
+//go:noescape
+func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_45x32_lda48_ldc48_bias_relu_avx2 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
+// w: panels [2][45][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_45x32_lda48_ldc48_bias_relu_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_45x32_lda48_ldc48_bias_relu_avx512 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
+// w: panels [2][45][16]; rows of a are 48 floats apart, of c 48.
+//
+//go:noescape
+func gemm_f32_45x32_lda48_ldc48_bias_relu_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_512x32_lda528_ldc128_bias_residual_avx2 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
+// w: panels [2][512][16]; rows of a are 528 floats apart, of c 128.
+//
+//go:noescape
+func gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_512x32_lda528_ldc128_bias_residual_avx512 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
+// w: panels [2][512][16]; rows of a are 528 floats apart, of c 128.
+//
+//go:noescape
+func gemm_f32_512x32_lda528_ldc128_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc2320_bias_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc2320_bias_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc2320_bias_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc2320_bias_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(c, a, w, bias *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].
 //
@@ -18,6 +222,40 @@ func peak_f32_12_avx512(y *float32, m int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
-	"peak_f32_12_avx2":   peak_f32_12_avx2,
-	"peak_f32_12_avx512": peak_f32_12_avx512,
+	"gemm_f32_128x32_lda128_ldc384_bias_avx2":              gemm_f32_128x32_lda128_ldc384_bias_avx2,
+	"gemm_f32_128x32_lda128_ldc384_bias_avx512":            gemm_f32_128x32_lda128_ldc384_bias_avx512,
+	"gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2":         gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2,
+	"gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512":       gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512,
+	"gemm_f32_17x32_lda32_ldc32_bias_avx2":                 gemm_f32_17x32_lda32_ldc32_bias_avx2,
+	"gemm_f32_17x32_lda32_ldc32_bias_avx512":               gemm_f32_17x32_lda32_ldc32_bias_avx512,
+	"gemm_f32_1x16_lda16_ldc16_bias_avx2":                  gemm_f32_1x16_lda16_ldc16_bias_avx2,
+	"gemm_f32_1x16_lda16_ldc16_bias_avx512":                gemm_f32_1x16_lda16_ldc16_bias_avx512,
+	"gemm_f32_28x16_lda32_ldc48_bias_avx2":                 gemm_f32_28x16_lda32_ldc48_bias_avx2,
+	"gemm_f32_28x16_lda32_ldc48_bias_avx512":               gemm_f32_28x16_lda32_ldc48_bias_avx512,
+	"gemm_f32_28x32_lda32_ldc48_bias_avx2":                 gemm_f32_28x32_lda32_ldc48_bias_avx2,
+	"gemm_f32_28x32_lda32_ldc48_bias_avx512":               gemm_f32_28x32_lda32_ldc48_bias_avx512,
+	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2":   gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2,
+	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512": gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512,
+	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2":       gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2,
+	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512":     gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512,
+	"gemm_f32_33x16_lda48_ldc48_bias_silu_avx2":            gemm_f32_33x16_lda48_ldc48_bias_silu_avx2,
+	"gemm_f32_33x16_lda48_ldc48_bias_silu_avx512":          gemm_f32_33x16_lda48_ldc48_bias_silu_avx512,
+	"gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2":            gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2,
+	"gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512":          gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512,
+	"gemm_f32_36x16_lda48_ldc48_bias_residual_avx2":        gemm_f32_36x16_lda48_ldc48_bias_residual_avx2,
+	"gemm_f32_36x16_lda48_ldc48_bias_residual_avx512":      gemm_f32_36x16_lda48_ldc48_bias_residual_avx512,
+	"gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2":          gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2,
+	"gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512":        gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512,
+	"gemm_f32_45x32_lda48_ldc48_bias_relu_avx2":            gemm_f32_45x32_lda48_ldc48_bias_relu_avx2,
+	"gemm_f32_45x32_lda48_ldc48_bias_relu_avx512":          gemm_f32_45x32_lda48_ldc48_bias_relu_avx512,
+	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx2":     gemm_f32_512x32_lda528_ldc128_bias_residual_avx2,
+	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx512":   gemm_f32_512x32_lda528_ldc128_bias_residual_avx512,
+	"gemm_f32_768x32_lda784_ldc2320_bias_avx2":             gemm_f32_768x32_lda784_ldc2320_bias_avx2,
+	"gemm_f32_768x32_lda784_ldc2320_bias_avx512":           gemm_f32_768x32_lda784_ldc2320_bias_avx512,
+	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2":        gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2,
+	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512":      gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512,
+	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx2":     gemm_f32_768x32_lda784_ldc784_bias_residual_avx2,
+	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx512":   gemm_f32_768x32_lda784_ldc784_bias_residual_avx512,
+	"peak_f32_12_avx2":                                     peak_f32_12_avx2,
+	"peak_f32_12_avx512":                                   peak_f32_12_avx512,
 }

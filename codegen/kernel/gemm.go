@@ -1,0 +1,298 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// PanelWidth is the number of columns of W that lie side by side in packed
+// weights: panels [ceil(N/16)][K][16], zeros beyond N.
+const PanelWidth = 16
+
+// GemmParams are the constants of a matrix product kernel
+//
+//	c[i, n] = epilogue(Σ_k a[i, k]·w[n, k] + bias[n])    0 ≤ i < m, 0 ≤ n < 16·Panels
+//
+// over one or two panels of packed weights, the second right behind the first.
+type GemmParams struct {
+	K        int    // length of the sum
+	LDA, LDC int    // floats from one row of a (c and r) to the next
+	Panels   int    // 1 or 2: 16 or 32 columns
+	Act      string // activation of the result, a name of [Activations], or ""
+	Residual bool   // add r[i, n], which is addressed like c and may be c
+}
+
+// check reports parameters that no kernel can be made for.
+func (p GemmParams) check(isa ISA) error {
+	switch {
+	case p.K < 1:
+		return fmt.Errorf("gemm: K = %d, must be at least 1", p.K)
+	case p.Panels != 1 && p.Panels != 2:
+		return fmt.Errorf("gemm: Panels = %d, must be 1 or 2", p.Panels)
+	case p.LDA < p.K:
+		return fmt.Errorf("gemm: LDA = %d is less than K = %d", p.LDA, p.K)
+	case p.LDC < PanelWidth*p.Panels:
+		return fmt.Errorf("gemm: LDC = %d is less than %d panels of %d columns", p.LDC, p.Panels, PanelWidth)
+	case max(p.LDA, p.LDC)*4*isa.TileRows > 1<<30 || p.K*PanelWidth*4 > 1<<30:
+		return fmt.Errorf("gemm: K = %d, LDA = %d, LDC = %d do not fit 32-bit displacements", p.K, p.LDA, p.LDC)
+	case p.Act != "" && p.Residual:
+		return fmt.Errorf("gemm: Act = %s and Residual exclude each other", p.Act)
+	case p.Act != "" && activationByName(p.Act) == nil:
+		return fmt.Errorf("gemm: no activation is called %q", p.Act)
+	}
+	return nil
+}
+
+// GemmName returns the kernel's name for an instruction set, or for [Generic].
+func GemmName(p GemmParams, isa string) string {
+	epilogue := "bias"
+	if p.Act != "" {
+		epilogue += "_" + p.Act
+	}
+	if p.Residual {
+		epilogue += "_residual"
+	}
+	return fmt.Sprintf("gemm_f32_%dx%d_lda%d_ldc%d_%s_%s", p.K, PanelWidth*p.Panels, p.LDA, p.LDC, epilogue, isa)
+}
+
+// Gemm makes a matrix product kernel: func(c, a, w, bias *float32, m int), or
+// func(c, a, w, bias, r *float32, m int) with a residual. It writes all
+// 16·Panels columns of m ≥ 1 rows and nothing else. Each element is one sum
+// over ascending k by multiply-adds, then the bias is added: the same bits for
+// every m. It prefetches the weights that follow in memory.
+func Gemm(p GemmParams, isa ISA) Kernel {
+	names := "c a w bias"
+	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
+	if p.Act != "" {
+		doc = fmt.Sprintf("computes c[m, %d] = %s(a[m, %d]·wᵀ + bias)", PanelWidth*p.Panels, p.Act, p.K)
+	}
+	if p.Residual {
+		names += " r"
+		doc += " + r"
+	}
+	return Kernel{
+		Name:   GemmName(p, isa.Name),
+		Family: "gemm",
+		ISA:    isa,
+		Params: append(params(names, F32), params("m", Int)...),
+		Doc: doc + fmt.Sprintf("\nw: panels [%d][%d][16]; rows of a are %d floats apart, of c %d.",
+			p.Panels, p.K, p.LDA, p.LDC),
+		err:  p.check(isa),
+		emit: func(a *asm) { (&gemm{asm: a, GemmParams: p}).emit() },
+	}
+}
+
+// callBudget is how long one call may take, nanoseconds: assembly cannot be
+// preempted, and a garbage collection waits for it.
+const callBudget = 100e3
+
+// MaxRows returns how many rows one call of the kernel may be given, so that
+// it stays within about 100 µs on a slow core: a multiple of the tile's
+// height. A caller with more rows cuts them into near-equal parts.
+func MaxRows(p GemmParams, isa ISA) int {
+	rows := callBudget * isa.Rate / float64(p.K*PanelWidth*p.Panels)
+	return max(1, int(rows/float64(isa.TileRows)+0.5)) * isa.TileRows
+}
+
+// gemm is a matrix product in the making. Registers are fixed by hand: the
+// tile needs all of the vector registers.
+type gemm struct {
+	*asm
+	GemmParams
+}
+
+// General registers of a matrix product. AX, BX and DX run over k in a strip.
+var (
+	gemmC, gemmA, gemmW      = reg.RDI, reg.RSI, reg.R8
+	gemmBias, gemmR          = reg.R9, reg.R10
+	gemmM                    = reg.RCX // rows, then the rows of the strip
+	gemmStrips               = reg.R11 // strips left
+	gemmHeight, gemmTall     = reg.R12, reg.R13
+	gemmAhead, gemmAheadTurn = reg.R14, reg.R15
+	gemmStepA, gemmStepW     = reg.RAX, reg.RBX
+	gemmTurns                = reg.RDX
+	gemmAct                  = reg.RAX // row of the activation's pass
+	gemmActRows              = reg.RBX
+)
+
+// columns is the number of vectors in a row of the tile.
+func (g *gemm) columns() int {
+	return g.ISA.TilePanels * PanelWidth / g.ISA.Lanes() * g.tilePanels() / g.ISA.TilePanels
+}
+
+// tilePanels is the number of panels that a strip covers; a wider kernel
+// covers its panels one after the other.
+func (g *gemm) tilePanels() int { return min(g.Panels, g.ISA.TilePanels) }
+
+// vector returns physical register i of full width.
+func (g *gemm) vector(i int) reg.Register {
+	if g.ISA.Wide() {
+		return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S512)
+	}
+	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
+}
+
+// acc is the accumulator of a tile's row and vector; weight and element are
+// the operands of a step.
+func (g *gemm) acc(row, col int) reg.Register { return g.vector(row*g.columns() + col) }
+func (g *gemm) weight(col int) reg.Register   { return g.vector(g.ISA.Vectors - 4 + col) }
+func (g *gemm) element(row int) reg.Register  { return g.vector(g.ISA.Vectors - 2 + row%2) }
+
+func (g *gemm) emit() {
+	g.Load(g.Param("w"), gemmW)
+	g.Load(g.Param("bias"), gemmBias)
+	groups := g.Panels / g.tilePanels()
+	for group := 0; group < groups; group++ {
+		if group > 0 {
+			g.Comment("The next panel, all rows again: a panel stays in the nearest cache.")
+			g.ADDQ(imm(g.K*PanelWidth*4*g.tilePanels()), gemmW)
+			g.ADDQ(imm(PanelWidth*4*g.tilePanels()), gemmBias)
+		}
+		g.group(group)
+	}
+	g.ret()
+}
+
+// group covers all rows of the panels that one strip is wide.
+func (g *gemm) group(group int) {
+	tag := fmt.Sprintf("p%d", group)
+	g.Load(g.Param("c"), gemmC)
+	g.Load(g.Param("a"), gemmA)
+	if g.Residual {
+		g.Load(g.Param("r"), gemmR)
+	}
+	g.Load(g.Param("m"), gemmM)
+	if group > 0 {
+		offset := imm(group * PanelWidth * 4 * g.tilePanels())
+		g.ADDQ(offset, gemmC)
+		if g.Residual {
+			g.ADDQ(offset, gemmR)
+		}
+	}
+	g.Commentf("Strips of at most %d rows, balanced: strips = ceil(m / %d), of which m mod strips", g.ISA.TileRows, g.ISA.TileRows)
+	g.Comment("have one row more than floor(m / strips).")
+	g.LEAQ(at(gemmM, g.ISA.TileRows-1), reg.RAX)
+	g.XORL(reg.EDX, reg.EDX)
+	g.MOVQ(imm(g.ISA.TileRows), reg.RBX)
+	g.DIVQ(reg.RBX)
+	g.MOVQ(reg.RAX, gemmStrips)
+	g.MOVQ(gemmM, reg.RAX)
+	g.XORL(reg.EDX, reg.EDX)
+	g.DIVQ(gemmStrips)
+	g.MOVQ(reg.RAX, gemmHeight)
+	g.MOVQ(reg.RDX, gemmTall)
+	g.Comment("What to prefetch: the panels behind these, during the first strips.")
+	g.LEAQ(at(gemmW, g.K*PanelWidth*4*g.tilePanels()), gemmAhead)
+
+	g.Label(tag + "strip")
+	g.MOVQ(gemmHeight, gemmM)
+	g.DECQ(gemmTall)
+	g.JLT(operand.LabelRef(tag + "height"))
+	g.INCQ(gemmM)
+	g.Label(tag + "height")
+	for h := g.ISA.TileRows; h > 1; h-- {
+		g.CMPQ(gemmM, imm(h))
+		g.JEQ(operand.LabelRef(fmt.Sprintf("%srows%d", tag, h)))
+	}
+	for h := 1; h <= g.ISA.TileRows; h++ {
+		g.strip(tag, h)
+		if h < g.ISA.TileRows {
+			g.JMP(operand.LabelRef(tag + "next"))
+		}
+	}
+	g.Label(tag + "next")
+	if g.Act != "" {
+		g.activate(tag)
+	}
+	g.IMUL3Q(imm(g.LDC*4), gemmM, reg.RAX)
+	g.ADDQ(reg.RAX, gemmC)
+	if g.Residual {
+		g.ADDQ(reg.RAX, gemmR)
+	}
+	g.IMUL3Q(imm(g.LDA*4), gemmM, reg.RAX)
+	g.ADDQ(reg.RAX, gemmA)
+	g.DECQ(gemmStrips)
+	g.JNZ(operand.LabelRef(tag + "strip"))
+}
+
+// strip emits the code for h rows: the sums, bias, residual, stores.
+func (g *gemm) strip(tag string, h int) {
+	g.Label(fmt.Sprintf("%srows%d", tag, h))
+	cols := g.columns()
+	for r := 0; r < h; r++ {
+		for c := 0; c < cols; c++ {
+			g.zero(g.acc(r, c))
+		}
+	}
+	g.MOVQ(gemmA, gemmStepA)
+	g.MOVQ(gemmW, gemmStepW)
+	unroll := g.ISA.UnrollK
+	if turns := g.K / unroll; turns > 0 {
+		g.MOVQ(imm(turns), gemmTurns)
+		top := fmt.Sprintf("%sturn%d", tag, h)
+		g.align(32)
+		g.Label(top)
+		for u := 0; u < unroll; u++ {
+			g.step(h, u)
+		}
+		g.ADDQ(imm(unroll*4), gemmStepA)
+		g.ADDQ(imm(unroll*PanelWidth*4), gemmStepW)
+		g.DECQ(gemmTurns)
+		g.JNZ(operand.LabelRef(top))
+	}
+	for u := 0; u < g.K%unroll; u++ {
+		g.step(h, u)
+	}
+	for c := 0; c < cols; c++ {
+		g.VMOVUPS(at(gemmBias, c*g.ISA.VectorBytes), g.weight(c))
+	}
+	for r := 0; r < h; r++ {
+		for c := 0; c < cols; c++ {
+			disp := r*g.LDC*4 + c*g.ISA.VectorBytes
+			g.VADDPS(g.weight(c), g.acc(r, c), g.acc(r, c))
+			if g.Residual {
+				g.VADDPS(at(gemmR, disp), g.acc(r, c), g.acc(r, c))
+			}
+			g.VMOVUPS(g.acc(r, c), at(gemmC, disp))
+		}
+	}
+}
+
+// step emits the multiply-adds of one k, u steps behind the pointers.
+func (g *gemm) step(h, u int) {
+	cols := g.columns()
+	perPanel := PanelWidth / g.ISA.Lanes()
+	for c := 0; c < cols; c++ {
+		panel, part := c/perPanel, c%perPanel
+		disp := (panel*g.K+u)*PanelWidth*4 + part*g.ISA.VectorBytes
+		g.VMOVUPS(at(gemmStepW, disp), g.weight(c))
+	}
+	for r := 0; r < h; r++ {
+		g.VBROADCASTSS(at(gemmStepA, r*g.LDA*4+u*4), g.element(r))
+		for c := 0; c < cols; c++ {
+			g.VFMADD231PS(g.weight(c), g.element(r), g.acc(r, c))
+		}
+	}
+}
+
+// activate applies the activation to the strip just stored, a row at a time:
+// one copy of its code serves all heights, and the rows are in the nearest
+// cache.
+func (g *gemm) activate(tag string) {
+	act := activationByName(g.Act)
+	g.MOVQ(gemmC, gemmAct)
+	g.MOVQ(gemmM, gemmActRows)
+	top := tag + "act"
+	g.Label(top)
+	for c := 0; c < g.columns(); c++ {
+		x := g.vec()
+		g.VMOVUPS(at(gemmAct, c*g.ISA.VectorBytes), x)
+		act.emit(g.asm, x, x)
+		g.VMOVUPS(x, at(gemmAct, c*g.ISA.VectorBytes))
+	}
+	g.ADDQ(imm(g.LDC*4), gemmAct)
+	g.DECQ(gemmActRows)
+	g.JNZ(operand.LabelRef(top))
+}

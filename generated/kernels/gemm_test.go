@@ -1,0 +1,231 @@
+package kernels
+
+import (
+	"math"
+	"testing"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+type (
+	gemmFunc     = func(c, a, w, bias *float32, m int)
+	gemmResidual = func(c, a, w, bias, r *float32, m int)
+)
+
+// gemmOf returns the kernel with one signature for both forms.
+func gemmOf(t testing.TB, p kernel.GemmParams, isa kernel.ISA) gemmResidual {
+	t.Helper()
+	name := kernel.GemmName(p, isa.Name)
+	if p.Residual {
+		return function[gemmResidual](t, name)
+	}
+	f := function[gemmFunc](t, name)
+	return func(c, a, w, bias, _ *float32, m int) { f(c, a, w, bias, m) }
+}
+
+// gemmCase is one product: a [m, LDA], w panels, bias, r and c [m, LDC].
+type gemmCase struct {
+	p             kernel.GemmParams
+	m             int
+	a, w, bias, r *buffer
+}
+
+// newGemmCase draws the inputs by draw(kind); pads of a and r are NaN, which
+// must not reach a result.
+func newGemmCase(p kernel.GemmParams, m, shift int, draw func(kind string) float32) *gemmCase {
+	nc := kernel.PanelWidth * p.Panels
+	g := &gemmCase{p, m,
+		newBuffer(m*p.LDA, shift), newBuffer(p.K*nc, shift), newBuffer(nc, shift), newBuffer(m*p.LDC, shift)}
+	for i := 0; i < m; i++ {
+		fill(g.a.data[i*p.LDA:i*p.LDA+p.K], func(int) float32 { return draw("a") })
+		fill(g.r.data[i*p.LDC:i*p.LDC+nc], func(int) float32 { return draw("r") })
+	}
+	fill(g.w.data, func(int) float32 { return draw("w") })
+	fill(g.bias.data, func(int) float32 { return draw("bias") })
+	return g
+}
+
+// want returns element (i, n) in float64, and the sum of the magnitudes of its
+// terms' squares, from which the rounding error's size follows.
+func (g *gemmCase) want(i, n int) (y, square float64) {
+	panel, col := n/kernel.PanelWidth, n%kernel.PanelWidth
+	for k := 0; k < g.p.K; k++ {
+		t := float64(g.a.data[i*g.p.LDA+k]) * float64(g.w.data[(panel*g.p.K+k)*kernel.PanelWidth+col])
+		y += t
+		square += t * t
+	}
+	b := float64(g.bias.data[n])
+	return y + b, square + b*b
+}
+
+// run calls the kernel for rows [0, m) and returns c, guards checked.
+func (g *gemmCase) run(t *testing.T, f gemmResidual, m, shift int) *buffer {
+	t.Helper()
+	c := newBuffer(m*g.p.LDC, shift)
+	f(c.p(0), g.a.p(0), g.w.p(0), g.bias.p(0), g.r.p(0), m)
+	c.checkGuards(t, m, kernel.PanelWidth*g.p.Panels, g.p.LDC)
+	return c
+}
+
+// gemmHeights are the row counts under test: every one up to two strips and
+// around the edges of the third to fifth.
+func gemmHeights(isa kernel.ISA) []int {
+	var ms []int
+	for m := 1; m <= 30; m++ {
+		ms = append(ms, m)
+	}
+	for _, strips := range []int{3, 4, 5} {
+		for d := -1; d <= 1; d++ {
+			ms = append(ms, strips*isa.TileRows+d)
+		}
+	}
+	return append(ms, 71)
+}
+
+// TestGemmExact multiplies small integers, whose sums float32 holds exactly:
+// every term must be there once, in every height, wherever buffers start.
+func TestGemmExact(t *testing.T) {
+	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
+		for _, p := range kernel.GemmSamples() {
+			if p.Act != "" && p.Act != "relu" {
+				continue
+			}
+			f := gemmOf(t, p, isa)
+			for _, shift := range []int{0, 1, 5} {
+				rng := random(1)
+				g := newGemmCase(p, 71, shift, func(string) float32 { return float32(rng.IntN(9) - 4) })
+				c := g.run(t, f, g.m, shift)
+				for i := 0; i < g.m; i++ {
+					for n := 0; n < kernel.PanelWidth*p.Panels; n++ {
+						want, _ := g.want(i, n)
+						if p.Residual {
+							want += float64(g.r.data[i*p.LDC+n])
+						}
+						if p.Act == "relu" {
+							want = max(want, 0)
+						}
+						if got := c.data[i*p.LDC+n]; float64(got) != want {
+							t.Fatalf("%s: element (%d, %d) is %g, want %g", kernel.GemmName(p, isa.Name), i, n, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGemmRandom holds products of random numbers to float64, and checks that
+// a row has the same bits for every m.
+func TestGemmRandom(t *testing.T) {
+	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
+		for _, p := range kernel.GemmSamples() {
+			name := kernel.GemmName(p, isa.Name)
+			f := gemmOf(t, p, isa)
+			rng := random(2)
+			g := newGemmCase(p, 71, 0, func(kind string) float32 { return float32(rng.NormFloat64()) })
+			all := g.run(t, f, g.m, 0)
+			nc := kernel.PanelWidth * p.Panels
+			for i := 0; i < g.m; i++ {
+				for n := 0; n < nc; n++ {
+					y, square := g.want(i, n)
+					// A partial sum has the size of a random walk and is
+					// rounded K times: √K roundings of √square, times 4.
+					bound := 4 * math.Sqrt(float64(p.K+1)*square) * 0x1p-24
+					want := activate(p.Act, y)
+					// No activation is steeper than 1.13.
+					tol := 1.13*bound + activationUlps*ulp(want)
+					if p.Residual {
+						want += float64(g.r.data[i*p.LDC+n])
+						tol = bound + ulp(want)
+					}
+					if got := float64(all.data[i*p.LDC+n]); !(math.Abs(got-want) <= tol) {
+						t.Fatalf("%s: element (%d, %d) is %g, want %g ± %g", name, i, n, got, want, tol)
+					}
+				}
+			}
+			for _, m := range gemmHeights(isa) {
+				c := g.run(t, f, m, 3)
+				for i := 0; i < m; i++ {
+					for n := 0; n < nc; n++ {
+						if got, want := c.data[i*p.LDC+n], all.data[i*p.LDC+n]; math.Float32bits(got) != math.Float32bits(want) {
+							t.Fatalf("%s: m = %d: element (%d, %d) is %g, but %g with m = %d", name, m, i, n, got, want, g.m)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGemmInPlace adds a residual that is the result's own buffer.
+func TestGemmInPlace(t *testing.T) {
+	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
+		for _, p := range kernel.GemmSamples() {
+			if !p.Residual {
+				continue
+			}
+			f := gemmOf(t, p, isa)
+			rng := random(3)
+			g := newGemmCase(p, 29, 0, func(string) float32 { return float32(rng.NormFloat64()) })
+			want := g.run(t, f, g.m, 0)
+			f(g.r.p(0), g.a.p(0), g.w.p(0), g.bias.p(0), g.r.p(0), g.m)
+			for i, x := range g.r.data {
+				if math.Float32bits(x) != math.Float32bits(want.data[i]) {
+					t.Fatalf("%s: float %d is %g in place, else %g", kernel.GemmName(p, isa.Name), i, x, want.data[i])
+				}
+			}
+		}
+	})
+}
+
+// TestGemmSpecial checks that NaN and infinities reach their row or column and
+// nothing else, and that denormals are not flushed.
+func TestGemmSpecial(t *testing.T) {
+	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
+		for _, p := range kernel.GemmSamples() {
+			if p.Act != "" {
+				continue
+			}
+			name := kernel.GemmName(p, isa.Name)
+			f := gemmOf(t, p, isa)
+			const m, nanRow, infCol = 17, 11, 7
+			g := newGemmCase(p, m, 0, func(kind string) float32 {
+				return map[string]float32{"a": 1, "w": 0x1p-140, "bias": 0, "r": 0}[kind]
+			})
+			g.a.data[nanRow*p.LDA+p.K-1] = float32(math.NaN())
+			g.w.data[infCol] = float32(math.Inf(-1))
+			c := g.run(t, f, m, 0)
+			for i := 0; i < m; i++ {
+				for n := 0; n < kernel.PanelWidth*p.Panels; n++ {
+					got := float64(c.data[i*p.LDC+n])
+					switch {
+					case i == nanRow:
+						if !math.IsNaN(got) {
+							t.Fatalf("%s: element (%d, %d) is %g, want NaN", name, i, n, got)
+						}
+					case n == infCol:
+						if !math.IsInf(got, -1) {
+							t.Fatalf("%s: element (%d, %d) is %g, want -Inf", name, i, n, got)
+						}
+					case got != float64(p.K)*0x1p-140:
+						t.Fatalf("%s: element (%d, %d) is %g, want the denormal %g", name, i, n, got, float64(p.K)*0x1p-140)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestMaxRows checks the bound on one call's time: 100 µs at the table's rate,
+// a multiple of the tile's height, and never less than one tile.
+func TestMaxRows(t *testing.T) {
+	for _, isa := range kernel.ISAs() {
+		for _, p := range kernel.GemmSamples() {
+			rows := kernel.MaxRows(p, isa)
+			work := float64(rows*p.K*kernel.PanelWidth*p.Panels) / isa.Rate
+			if rows%isa.TileRows != 0 || rows < isa.TileRows || (rows > isa.TileRows && work > 150e3) {
+				t.Errorf("%s: MaxRows = %d, %.0f ns", kernel.GemmName(p, isa.Name), rows, work)
+			}
+		}
+	}
+}

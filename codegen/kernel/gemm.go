@@ -184,9 +184,15 @@ func (g *gemm) group(group int) {
 	g.MOVQ(reg.RAX, gemmHeight)
 	g.MOVQ(reg.RDX, gemmTall)
 	g.Comment("What to prefetch: the panels behind these, during the first strips.")
-	g.LEAQ(at(gemmW, g.K*PanelWidth*4*g.tilePanels()), gemmAhead)
+	span := g.K * PanelWidth * 4 * g.tilePanels()
+	g.LEAQ(at(gemmW, span), gemmAhead)
 
 	g.Label(tag + "strip")
+	g.MOVQ(imm(64*g.ISA.UnrollK), gemmAheadTurn)
+	g.XORL(reg.EBX, reg.EBX)
+	g.LEAQ(at(gemmW, 2*span), reg.RAX)
+	g.CMPQ(gemmAhead, reg.RAX)
+	g.CMOVQCC(reg.RBX, gemmAheadTurn)
 	g.MOVQ(gemmHeight, gemmM)
 	g.DECQ(gemmTall)
 	g.JLT(operand.LabelRef(tag + "height"))
@@ -221,6 +227,13 @@ func (g *gemm) group(group int) {
 func (g *gemm) strip(tag string, h int) {
 	g.Label(fmt.Sprintf("%srows%d", tag, h))
 	cols := g.columns()
+	lines := 1
+	if h <= g.ISA.TileRows/2 {
+		lines = 2
+	}
+	if h < 4 && g.ISA.Wide() || h < 3 {
+		lines = 0
+	}
 	for r := 0; r < h; r++ {
 		for c := 0; c < cols; c++ {
 			g.zero(g.acc(r, c))
@@ -236,6 +249,12 @@ func (g *gemm) strip(tag string, h int) {
 		g.Label(top)
 		for u := 0; u < unroll; u++ {
 			g.step(h, u)
+			for l := 0; l < lines; l++ {
+				g.PREFETCHT1(at(gemmAhead, (u*lines+l)*64))
+			}
+		}
+		for l := 0; l < lines; l++ {
+			g.ADDQ(gemmAheadTurn, gemmAhead)
 		}
 		g.ADDQ(imm(unroll*4), gemmStepA)
 		g.ADDQ(imm(unroll*PanelWidth*4), gemmStepW)

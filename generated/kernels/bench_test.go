@@ -13,6 +13,8 @@ import (
 // flops a nanosecond, the best of several runs.
 func peakRate(b *testing.B, isa kernel.ISA) float64 {
 	f := function[func(y *float32, m int)](b, kernel.Peak(isa).Name)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	const turns = 200_000
 	var y [16]float32
 	best := time.Duration(1 << 62)

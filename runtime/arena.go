@@ -1,0 +1,63 @@
+package runtime
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// arenaStep is the granularity, in bytes, in which an arena grows.
+const arenaStep = 256 << 10
+
+// Arena is one block of memory, aligned to [Alignment], for the activations of one
+// call. The generated plan gives every buffer an offset in it. An Arena belongs
+// to one Exec and is not safe for concurrent use.
+type Arena struct {
+	mem   []byte
+	free  func()
+	limit int64
+}
+
+// NewArena returns an empty arena that will not grow beyond limit bytes.
+func NewArena(limit int64) *Arena { return &Arena{limit: limit} }
+
+// Grow makes room for size bytes. It keeps the block if it is large enough;
+// otherwise the contents are lost (the new block is zeroed). A size beyond the
+// limit is an error and leaves the arena as it is.
+func (a *Arena) Grow(size int64) error {
+	if size <= int64(len(a.mem)) {
+		return nil
+	}
+	if size > a.limit {
+		return fmt.Errorf("the call needs an arena of %d bytes, the bound from the spec is %d", size, a.limit)
+	}
+	// Half as much again, so that slowly rising lengths do not grow it each time.
+	want := min(roundUp(max(size, int64(len(a.mem))*3/2), arenaStep), max(size, a.limit))
+	if int64(int(want)) != want {
+		return fmt.Errorf("the call needs an arena of %d bytes, more than this machine can address", size)
+	}
+	a.Free()
+	a.mem, a.free = block(int(want))
+	return nil
+}
+
+// Bytes is the size of the block.
+func (a *Arena) Bytes() int64 { return int64(len(a.mem)) }
+
+// Limit is the bound given to NewArena, in bytes.
+func (a *Arena) Limit() int64 { return a.limit }
+
+// F32 points at byte offset off, which the generated plan promises to lie below
+// the size given to Grow. The pointer is valid until the next Grow that
+// allocates, or Free.
+func (a *Arena) F32(off int64) *float32 { return (*float32)(unsafe.Pointer(&a.mem[off])) }
+
+// I32 is F32 for integers.
+func (a *Arena) I32(off int64) *int32 { return (*int32)(unsafe.Pointer(&a.mem[off])) }
+
+// Free gives the memory back. The arena can grow again.
+func (a *Arena) Free() {
+	if a.free != nil {
+		a.free()
+	}
+	a.mem, a.free = nil, nil
+}

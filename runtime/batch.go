@@ -1,0 +1,157 @@
+package runtime
+
+import "fmt"
+
+// Limits bound what one call may hold. They come from the spec.
+type Limits struct {
+	Vocab          int  `json:"vocab"`           // ids lie in [0, Vocab)
+	Types          int  `json:"types"`           // token types lie in [0, Types); 0: the model has none
+	SequenceTokens int  `json:"sequence_tokens"` // longest sequence N, special tokens included
+	BatchSequences int  `json:"batch_sequences"` // most sequences B of a call
+	BatchTokens    int  `json:"batch_tokens"`    // most tokens T of a call
+	Prefix         bool `json:"prefix"`          // the attention mask reads Batch.Prefix
+}
+
+// Batch is a ragged batch of token ids: sequence b has the tokens
+// Starts[b] … Starts[b+1]-1. Nothing is padded.
+type Batch struct {
+	IDs    []int32 // [T]
+	Starts []int32 // [B+1], from 0 to T, rising
+	// Types are the token types, [T], or nil for zeros.
+	Types []int32
+	// Positions are the places of the tokens in their original sequences, [T],
+	// rising within each sequence; nil if no token was left out. Only sequences
+	// whose attention mask has holes need them.
+	Positions []int32
+	// Prefix is, for models that read it, the number of leading tokens of each
+	// sequence that all may attend to, [B].
+	Prefix []int32
+}
+
+// Sequences is B.
+func (b *Batch) Sequences() int { return max(0, len(b.Starts)-1) }
+
+// Tokens is T.
+func (b *Batch) Tokens() int { return len(b.IDs) }
+
+// Longest is N of the longest sequence. It needs a valid batch.
+func (b *Batch) Longest() int {
+	n := int32(0)
+	for i := 1; i < len(b.Starts); i++ {
+		n = max(n, b.Starts[i]-b.Starts[i-1])
+	}
+	return int(n)
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.IDs, b.Starts, b.Types, b.Positions, b.Prefix = b.IDs[:0], b.Starts[:0], b.Types[:0], b.Positions[:0], b.Prefix[:0]
+}
+
+// Validate checks everything that a forward pass relies on, and nothing needs to
+// be checked behind it. Errors wrap ErrInput and name the sequence and the index of
+// the token in it.
+func (b *Batch) Validate(l Limits) error {
+	if err := b.validateStarts(l); err != nil {
+		return err
+	}
+	t, n := len(b.IDs), b.Sequences()
+	switch {
+	case len(b.Types) != 0 && l.Types == 0:
+		return input("the model has no token types, leave Types empty")
+	case len(b.Types) != 0 && len(b.Types) != t:
+		return input("%d token types for %d tokens", len(b.Types), t)
+	case len(b.Positions) != 0 && len(b.Positions) != t:
+		return input("%d positions for %d tokens", len(b.Positions), t)
+	case l.Prefix && len(b.Prefix) != n:
+		return input("the model's mask needs a prefix length a sequence: %d for %d sequences", len(b.Prefix), n)
+	case !l.Prefix && len(b.Prefix) != 0:
+		return input("the model's mask has no prefix, leave Prefix empty")
+	}
+	for s := range n {
+		if err := b.validateSequence(s, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Batch) validateStarts(l Limits) error {
+	t, n := len(b.IDs), len(b.Starts)-1
+	switch {
+	case n < 1:
+		return input("the batch is empty: Starts needs a number a sequence and one more")
+	case n > l.BatchSequences:
+		return input("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
+	case t > l.BatchTokens:
+		return input("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
+	case b.Starts[0] != 0:
+		return input("Starts[0] is %d, it must be 0", b.Starts[0])
+	}
+	for s := range n {
+		lo, hi := b.Starts[s], b.Starts[s+1]
+		switch {
+		case hi < lo:
+			return input("sequence %d: Starts falls from %d to %d", s, lo, hi)
+		case hi == lo:
+			return input("sequence %d is empty", s)
+		case int(hi) > t:
+			return input("sequence %d: it ends at token %d, there are %d", s, hi, t)
+		case int(hi-lo) > l.SequenceTokens:
+			return input("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
+		}
+	}
+	if int(b.Starts[n]) != t {
+		return input("Starts ends at %d, there are %d tokens", b.Starts[n], t)
+	}
+	return nil
+}
+
+// validateSequence checks the values of one sequence.
+func (b *Batch) validateSequence(s int, l Limits) error {
+	lo, hi := int(b.Starts[s]), int(b.Starts[s+1])
+	for i, id := range b.IDs[lo:hi] {
+		if id < 0 || int(id) >= l.Vocab {
+			return input("sequence %d, token %d: id %d is outside the vocabulary of %d", s, i, id, l.Vocab)
+		}
+	}
+	if len(b.Types) != 0 {
+		for i, t := range b.Types[lo:hi] {
+			if t < 0 || int(t) >= l.Types {
+				return input("sequence %d, token %d: token type %d, the model has %d", s, i, t, l.Types)
+			}
+		}
+	}
+	if len(b.Positions) != 0 {
+		last := int32(-1)
+		for i, p := range b.Positions[lo:hi] {
+			switch {
+			case p <= last:
+				return input("sequence %d, token %d: position %d does not lie behind %d, positions must rise from 0 on", s, i, p, last)
+			case int(p) >= l.SequenceTokens:
+				return input("sequence %d, token %d: position %d, the model has %d", s, i, p, l.SequenceTokens)
+			}
+			last = p
+		}
+	}
+	if len(b.Prefix) != 0 && (b.Prefix[s] < 0 || int(b.Prefix[s]) > hi-lo) {
+		return input("sequence %d: prefix of %d tokens, the sequence has %d", s, b.Prefix[s], hi-lo)
+	}
+	return nil
+}
+
+// inputError is an ErrInput with its own text.
+type inputError struct {
+	text  string
+	cause error
+}
+
+func (e *inputError) Error() string { return e.text }
+
+func (e *inputError) Is(target error) bool { return target == ErrInput }
+
+func (e *inputError) Unwrap() error { return e.cause }
+
+func input(format string, args ...any) error {
+	return &inputError{text: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,335 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// Core is an open model: weights, threads and a bounded number of executions. It is
+// safe for concurrent use and allocates nothing in steady state.
+type Core struct {
+	program *Program
+	options Options // resolved: no zero stands for a default
+	isa     ISA
+	weights *Weights
+	pool    *Pool
+	ownPool bool
+	token   Tokenizer // nil: ids only
+	execs   []*Exec
+	free    chan *Exec
+	test    TestResult
+
+	closed  atomic.Bool
+	closing chan struct{}
+	life    sync.RWMutex // held for reading by calls, for writing by Close
+}
+
+// Call is one forward pass.
+type Call struct {
+	Head  int       // index into the program's heads
+	Batch *Batch    // tokens in
+	Out   []float32 // outputs, row-major [B, C] or [T, C]; exactly that long
+	Trace TraceFunc // overrides the option; nil: the option's
+}
+
+// Open opens the model in the packed weight file at path: it maps the file, checks
+// header, sizes and hashes of header and spec, chooses kernels, starts the threads
+// and runs the self-test.
+func Open(p *Program, path string, opts ...Option) (*Core, error) {
+	return open(p, opts, func(o *Options) (*Weights, error) {
+		w, err := OpenWeights(path, p.Want)
+		if err != nil || !o.Copy {
+			return w, err
+		}
+		defer w.Close()
+		return w.copied()
+	})
+}
+
+// OpenBytes is Open for a packed weight file held in memory, as go:embed gives it.
+func OpenBytes(p *Program, name string, data []byte, opts ...Option) (*Core, error) {
+	return open(p, opts, func(*Options) (*Weights, error) { return WeightsFromBytes(name, data, p.Want) })
+}
+
+// OpenAt is Open for weights that lie inside another file, such as the program
+// itself.
+func OpenAt(p *Program, path string, offset, size int64, opts ...Option) (*Core, error) {
+	return open(p, opts, func(o *Options) (*Weights, error) {
+		w, err := OpenWeightsAt(path, offset, size, p.Want)
+		if err != nil || !o.Copy {
+			return w, err
+		}
+		defer w.Close()
+		return w.copied()
+	})
+}
+
+func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *Core, err error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	c := &Core{program: p, closing: make(chan struct{})}
+	for _, o := range opts {
+		if err := o(&c.options); err != nil {
+			return nil, err
+		}
+	}
+	if c.isa, err = PickISA(os.Getenv(EnvISA), c.options.ISA, p.ISAs); err != nil {
+		return nil, fmt.Errorf("package %s: %w", p.Name, err)
+	}
+	if c.weights, err = load(&c.options); err != nil {
+		return nil, err
+	}
+	if err = c.resolve(); err == nil {
+		err = guard(c.start)
+	}
+	if err == nil && !c.options.SkipTest {
+		if c.test, err = c.selfTest(); err != nil {
+			err = fmt.Errorf("%s: the self-test failed: %w", c.weights.Name(), err)
+		}
+	}
+	if err != nil {
+		c.release() // the error that matters is there already
+		return nil, err
+	}
+	return c, nil
+}
+
+// resolve replaces the options' zeros by defaults and holds them to the limits.
+func (c *Core) resolve() error {
+	o, l := &c.options, c.program.Limits
+	if o.Pool != nil {
+		if o.Threads != 0 && o.Threads != o.Pool.Threads() {
+			return input("Threads(%d) and a shared pool of %d threads contradict each other", o.Threads, o.Pool.Threads())
+		}
+		o.Threads = o.Pool.Threads()
+	}
+	if o.Threads == 0 {
+		o.Threads = DefaultThreads()
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = max(1, DefaultThreads()/o.Threads)
+	}
+	if o.MaxTokens > l.SequenceTokens {
+		return input("MaxTokens(%d): the spec's seq allows %d; raise it and compile again", o.MaxTokens, l.SequenceTokens)
+	}
+	if o.MaxTokens == 0 {
+		o.MaxTokens = l.SequenceTokens
+		if own := c.weights.Meta().MaxTokens; own > 0 {
+			o.MaxTokens = min(own, o.MaxTokens)
+		}
+	}
+	if o.BatchTokens > l.BatchTokens {
+		return input("BatchTokens(%d): the spec allows %d; raise it and compile again", o.BatchTokens, l.BatchTokens)
+	}
+	if o.BatchTokens == 0 {
+		o.BatchTokens = min(l.BatchTokens, max(o.MaxTokens, defaultBatchTokens))
+	}
+	return nil
+}
+
+// defaultBatchTokens is where more tokens a pass stop paying: the weights have been
+// read once for so many rows, and the activations still fit a typical L3 cache.
+const defaultBatchTokens = 2048
+
+// start makes everything that a call needs.
+func (c *Core) start() (err error) {
+	o, p := &c.options, c.program
+	if c.pool = o.Pool; c.pool == nil {
+		if c.pool, err = NewPool(o.Threads); err != nil {
+			return err
+		}
+		c.ownPool = true
+	}
+	if c.token = o.Tokenizer; c.token == nil && p.Tokenizer != nil && c.weights.Has(TokenizerTensor) {
+		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, c.weights.Bytes(TokenizerTensor)); err != nil {
+			return fmt.Errorf("%s: its tokenizer: %w", c.weights.Name(), err)
+		}
+	}
+	newForward, err := c.bind()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.weights.Name(), err)
+	}
+	l := p.Limits
+	limit := p.Arena(Sizes{B: l.BatchSequences, T: l.BatchTokens, N: min(l.SequenceTokens, l.BatchTokens), Threads: o.Threads})
+	c.free = make(chan *Exec, o.Concurrency)
+	for range o.Concurrency {
+		x := &Exec{core: c, arena: NewArena(limit), team: c.pool.NewTeam()}
+		if x.forward, err = newForward(x); err != nil {
+			return fmt.Errorf("%s: %w", c.weights.Name(), err)
+		}
+		c.execs = append(c.execs, x)
+		c.free <- x
+	}
+	return nil
+}
+
+// bind lets the generated package read the weights.
+func (c *Core) bind() (newForward NewForward, err error) {
+	err = guard(func() error {
+		newForward, err = c.program.Bind(c.weights, c.isa)
+		return err
+	})
+	if err == nil {
+		err = c.weights.Err()
+	}
+	return newForward, err
+}
+
+// Run computes one forward pass. It waits while all executions are busy, until ctx
+// is done. Errors in the batch wrap ErrInput.
+func (c *Core) Run(ctx context.Context, call Call) error {
+	if ctx == nil {
+		return input("the context is nil")
+	}
+	if call.Head < 0 || call.Head >= len(c.program.Heads) {
+		return input("head %d: this model has %d", call.Head, len(c.program.Heads))
+	}
+	if call.Batch == nil {
+		return input("the batch is nil")
+	}
+	if err := call.Batch.Validate(c.program.Limits); err != nil {
+		return err
+	}
+	head := &c.program.Heads[call.Head]
+	if want := head.OutLen(call.Batch.Sequences(), call.Batch.Tokens()); len(call.Out) != want {
+		return input("room for %d outputs, head %q gives %d", len(call.Out), head.Name, want)
+	}
+	c.life.RLock()
+	defer c.life.RUnlock()
+	x, err := c.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { c.free <- x }()
+	return x.run(ctx, &call)
+}
+
+// acquire waits for an idle execution.
+func (c *Core) acquire(ctx context.Context) (*Exec, error) {
+	if c.closed.Load() {
+		return nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case x := <-c.free:
+		return x, nil
+	default:
+	}
+	select {
+	case x := <-c.free:
+		return x, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.closing:
+		return nil, ErrClosed
+	}
+}
+
+// Close stops calls at their next layer, waits for them, and frees weights, memory
+// and threads. Later calls return ErrClosed; closing again does nothing.
+func (c *Core) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	close(c.closing)
+	c.life.Lock()
+	defer c.life.Unlock()
+	return c.release()
+}
+
+func (c *Core) release() error {
+	for _, x := range c.execs {
+		x.arena.Free()
+	}
+	if c.ownPool {
+		c.pool.Close()
+	}
+	if c.weights == nil {
+		return nil
+	}
+	return c.weights.Close()
+}
+
+// CheckWeights hashes every tensor of the weight file by reading it, not through
+// the map, and names the first that differs from what was packed.
+func (c *Core) CheckWeights() error {
+	c.life.RLock()
+	defer c.life.RUnlock()
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	return c.weights.CheckWeights()
+}
+
+// Program is what the model was opened from.
+func (c *Core) Program() *Program { return c.program }
+
+// Options are the settings in force, defaults filled in.
+func (c *Core) Options() Options { return c.options }
+
+// Tokenizer is the model's tokenizer, nil if it takes ids only.
+func (c *Core) Tokenizer() Tokenizer { return c.token }
+
+// Meta is what the packed file says beside its tensors.
+func (c *Core) Meta() Meta { return c.weights.Meta() }
+
+// HeadIndex finds a head by name; "" is the first.
+func (c *Core) HeadIndex(name string) (int, error) {
+	if name == "" {
+		return 0, nil
+	}
+	var names []string
+	for i, h := range c.program.Heads {
+		if h.Name == name {
+			return i, nil
+		}
+		names = append(names, h.Name)
+	}
+	return 0, input("no head %q in package %s (there are: %v)", name, c.program.Name, names)
+}
+
+// Report is what doctor and bench print of an open model.
+type Report struct {
+	Package     string     `json:"package"`
+	Weights     string     `json:"weights"`      // path
+	WeightBytes int64      `json:"weight_bytes"` // of the file
+	Layout      string     `json:"layout"`
+	SpecHash    string     `json:"spec_sha256"`
+	ISA         string     `json:"isa"`      // in use
+	Compiled    []string   `json:"compiled"` // instruction sets of the package
+	Threads     int        `json:"threads"`
+	Concurrency int        `json:"concurrency"`
+	ArenaBytes  int64      `json:"arena_bytes"` // of all executions, now
+	ArenaLimit  int64      `json:"arena_limit"` // most bytes they can come to
+	MaxTokens   int        `json:"max_tokens"`  // of a text
+	SelfTest    TestResult `json:"self_test"`
+}
+
+// Report describes the open model. It waits for running calls: arenas grow in them.
+func (c *Core) Report() (Report, error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if c.closed.Load() {
+		return Report{}, ErrClosed
+	}
+	r := Report{
+		Package: c.program.Name, Weights: c.weights.Name(), WeightBytes: c.weights.Size(),
+		Layout: c.weights.Meta().Layout, SpecHash: c.weights.Meta().SpecHash,
+		ISA: c.isa.String(), Threads: c.options.Threads, Concurrency: c.options.Concurrency,
+		MaxTokens: c.options.MaxTokens, SelfTest: c.test,
+	}
+	for _, i := range c.program.ISAs {
+		r.Compiled = append(r.Compiled, i.String())
+	}
+	for _, x := range c.execs {
+		r.ArenaBytes += x.arena.Bytes()
+		r.ArenaLimit += x.arena.Limit()
+	}
+	return r, nil
+}

@@ -1,0 +1,12 @@
+// Package runtime is what a compiled model links: packed weights, memory, threads,
+// the choice of an instruction set, and the calls that users make. It holds no
+// kernels and knows no architecture; a generated package describes itself with a
+// [Program] and brings those.
+//
+// The way of one call: [Classifier.Classify] turns texts into a ragged [Batch],
+// [Core.Run] takes an idle [Exec] (arena, team of threads, state of the generated
+// code) and lets the generated forward pass fill the logits.
+//
+// Letters, as everywhere in debertac: B sequences, T tokens in the batch, N tokens
+// of one sequence, C outputs of a head.
+package runtime

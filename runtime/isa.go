@@ -1,0 +1,128 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ISA is a set of instructions for which kernels can exist, from the portable
+// form up.
+type ISA uint8
+
+// The instruction sets, in rising order of preference.
+const (
+	ISAGo         ISA = iota // portable Go, always there
+	ISAAVX2                  // AVX2 and FMA
+	ISAAVX512                // AVX-512 F, BW, DQ, VL (and AVX2, FMA)
+	ISAAVX512VNNI            // and VNNI: int8 products
+	ISAAVX512BF16            // and BF16: bfloat16 products
+)
+
+// isaTable is all there is to know of an instruction set here; its order is the
+// order of the constants. has reports whether this CPU and operating system have
+// what the set adds to the one that it implies.
+var isaTable = []struct {
+	isa     ISA
+	name    string
+	implies ISA
+	has     func() bool
+}{
+	{ISAGo, "go", ISAGo, func() bool { return true }},
+	{ISAAVX2, "avx2", ISAGo, hasAVX2},
+	{ISAAVX512, "avx512", ISAAVX2, hasAVX512},
+	{ISAAVX512VNNI, "avx512vnni", ISAAVX512, hasAVX512VNNI},
+	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16},
+}
+
+// EnvISA names the environment variable that forces an instruction set.
+const EnvISA = "DEBERTAC_ISA"
+
+// String gives the name that specs, options and kernel names use: go, avx2, …
+func (i ISA) String() string {
+	if int(i) < len(isaTable) {
+		return isaTable[i].name
+	}
+	return fmt.Sprintf("ISA(%d)", uint8(i))
+}
+
+// Supported reports whether this CPU and operating system can run it.
+func (i ISA) Supported() bool {
+	if int(i) >= len(isaTable) {
+		return false
+	}
+	row := isaTable[i]
+	return row.has() && (row.implies == i || row.implies.Supported())
+}
+
+// ParseISA finds an instruction set by name.
+func ParseISA(name string) (ISA, error) {
+	var known []string
+	for _, row := range isaTable {
+		if row.name == name {
+			return row.isa, nil
+		}
+		known = append(known, row.name)
+	}
+	return 0, fmt.Errorf("unknown instruction set %q (known: %s)", name, strings.Join(known, " "))
+}
+
+// SupportedISAs lists what this CPU and operating system can run, best last.
+func SupportedISAs() []ISA {
+	var list []ISA
+	for _, row := range isaTable {
+		if row.isa.Supported() {
+			list = append(list, row.isa)
+		}
+	}
+	return list
+}
+
+// PickISA chooses among the sets that a package was compiled for. The option
+// forces one, else env (the value of DEBERTAC_ISA) does, else the best that the
+// CPU can run is taken; empty or "auto" forces nothing. Forcing what is unknown,
+// what the package lacks or what the CPU lacks is an error that lists what there is.
+func PickISA(env, option string, compiled []ISA) (ISA, error) {
+	return pickISA(env, option, compiled, ISA.Supported)
+}
+
+func pickISA(env, option string, compiled []ISA, supported func(ISA) bool) (ISA, error) {
+	forced, by := option, "the option"
+	if forced == "" {
+		forced, by = env, EnvISA
+	}
+	var usable []ISA
+	for _, i := range compiled {
+		if supported(i) {
+			usable = append(usable, i)
+		}
+	}
+	slices.Sort(usable)
+	if forced != "" && forced != "auto" {
+		i, err := ParseISA(forced)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("%s asks for an %w", by, err)
+		case !slices.Contains(compiled, i):
+			return 0, fmt.Errorf("%s asks for %s, this package has no kernels for it (usable here: %s)", by, i, isaNames(usable))
+		case !supported(i):
+			return 0, fmt.Errorf("%s asks for %s, this CPU or operating system lacks it (usable here: %s)", by, i, isaNames(usable))
+		}
+		return i, nil
+	}
+	if len(usable) == 0 {
+		return 0, fmt.Errorf("this CPU can run none of the instruction sets of this package (%s): add \"go\" to the target's isa line", isaNames(compiled))
+	}
+	return usable[len(usable)-1], nil
+}
+
+func isaNames(list []ISA) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, i := range list {
+		names = append(names, i.String())
+	}
+	return strings.Join(names, " ")
+}

@@ -1,0 +1,59 @@
+package runtime
+
+import "math"
+
+// Classification is the result for one text.
+type Classification struct {
+	Label string  `json:"label"` // of the highest score
+	Index int     `json:"index"` // its number
+	Score float32 `json:"score"` // its score
+	// Scores are the probabilities by label number, [C]: the softmax of the logits,
+	// or for heads with independent labels the sigmoid of each.
+	Scores []float32 `json:"scores"`
+	Logits []float32 `json:"logits"` // what the head computed, [C]
+	// Tokens counts what the model saw, special tokens included; windows that
+	// overlap count their common tokens once.
+	Tokens int `json:"tokens"`
+	// Truncated counts the tokens of the text that were cut, 0 if none.
+	Truncated int `json:"truncated"`
+}
+
+// Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in
+// float64. dst and x have the same length and may be the same slice.
+func Softmax(dst, x []float32) {
+	top := math.Inf(-1)
+	for _, v := range x {
+		top = math.Max(top, float64(v))
+	}
+	sum := 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
+	}
+	for i, v := range x {
+		dst[i] = float32(math.Exp(float64(v)-top) / sum)
+	}
+}
+
+// Sigmoid writes 1 / (1 + exp(-x_i)) to dst, computed in float64 in the form that
+// does not overflow. dst and x have the same length and may be the same slice.
+func Sigmoid(dst, x []float32) {
+	for i, v := range x {
+		e := math.Exp(-math.Abs(float64(v)))
+		if v >= 0 {
+			dst[i] = float32(1 / (1 + e))
+		} else {
+			dst[i] = float32(e / (1 + e))
+		}
+	}
+}
+
+// argmax is the index of the largest value, the first of equals.
+func argmax(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,165 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	singleName = "model.safetensors"
+	indexName  = "model.safetensors.index.json"
+	maxIndex   = 100_000_000
+)
+
+// OpenDir opens the weights of a Hugging Face model folder: model.safetensors,
+// or else the shards that model.safetensors.index.json lists. The index must
+// agree with the shards both ways: each tensor lies in the shard that the index
+// says, and each tensor of a shard is in the index.
+func OpenDir(dir string) (*File, error) {
+	single := filepath.Join(dir, singleName)
+	if _, err := os.Stat(single); err == nil {
+		return Open(single)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	index := filepath.Join(dir, indexName)
+	if _, err := os.Stat(index); errors.Is(err, fs.ErrNotExist) {
+		return nil, fault(dir, "", "neither %s nor %s is in this folder", singleName, indexName)
+	}
+	return openSharded(dir, index)
+}
+
+func openSharded(dir, index string) (*File, error) {
+	shardOf, err := readIndex(index)
+	if err != nil {
+		return nil, err
+	}
+	var shards []string
+	for _, s := range shardOf {
+		shards = append(shards, s)
+	}
+	slices.Sort(shards)
+	var parts []*part
+	closeAll := func() {
+		for _, p := range parts {
+			_ = p.unmap() // an earlier error is being reported
+		}
+	}
+	found := map[string]bool{}
+	for _, shard := range slices.Compact(shards) {
+		p, err := openPart(filepath.Join(dir, shard))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fault(index, "", "the shard %q that it lists is missing", shard)
+		}
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		parts = append(parts, p)
+		for _, t := range p.header.tensors {
+			switch listed, ok := shardOf[t.Name]; {
+			case !ok:
+				err = fault(p.name, t.Name, "it is not listed in %s", indexName)
+			case listed != shard:
+				err = fault(p.name, t.Name, "%s says that it is in %q", indexName, listed)
+			}
+			if err != nil {
+				closeAll()
+				return nil, err
+			}
+			found[t.Name] = true
+		}
+	}
+	if len(found) < len(shardOf) {
+		var absent []string
+		for name := range shardOf {
+			if !found[name] {
+				absent = append(absent, name)
+			}
+		}
+		closeAll()
+		first := slices.Min(absent)
+		return nil, fault(filepath.Join(dir, shardOf[first]), first, "%s lists it there, the shard lacks it (%d such tensors)", indexName, len(absent))
+	}
+	return newFile(dir, parts), nil
+}
+
+// readIndex returns tensor name → shard file name.
+func readIndex(index string) (map[string]string, error) {
+	f, err := os.Open(index)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxIndex {
+		return nil, fault(index, "", "longer than %d bytes", maxIndex)
+	}
+	return parseIndex(index, text)
+}
+
+func parseIndex(index string, text []byte) (map[string]string, error) {
+	p := &parser{file: index, text: text, dec: json.NewDecoder(strings.NewReader(string(text)))}
+	p.dec.UseNumber()
+	var shardOf map[string]string
+	seen := map[string]bool{}
+	err := p.object("", func(key string) error {
+		if seen[key] {
+			return fault(index, "", "the field %q stands there twice", key)
+		}
+		seen[key] = true
+		switch key {
+		case "metadata": // sizes for information; published files differ in what they count
+			var skip json.RawMessage
+			if err := p.dec.Decode(&skip); err != nil {
+				return fault(index, "", "metadata is not valid JSON: %v", err)
+			}
+			return nil
+		case "weight_map":
+			shardOf = map[string]string{}
+			return p.object("", func(name string) error {
+				if _, twice := shardOf[name]; twice {
+					return fault(index, name, "weight_map lists it twice")
+				}
+				t, err := p.token(name)
+				if err != nil {
+					return err
+				}
+				shard, ok := t.(string)
+				if !ok {
+					return fault(index, name, "weight_map must give a file name, it gives %s", describe(t))
+				}
+				if !plainName(shard) {
+					return fault(index, name, "weight_map gives the file %q: it must be a plain .safetensors file name in the same folder", shard)
+				}
+				shardOf[name] = shard
+				return nil
+			})
+		}
+		return fault(index, "", "unknown field %q (known: metadata, weight_map)", key)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rest := strings.TrimSpace(string(text[p.dec.InputOffset():])); rest != "" {
+		return nil, fault(index, "", "its JSON object is followed by %.20q", rest)
+	}
+	if len(shardOf) == 0 {
+		return nil, fault(index, "", "it has no weight_map, or an empty one")
+	}
+	return shardOf, nil
+}
+
+// plainName refuses everything that could lead out of the folder.
+func plainName(s string) bool {
+	return strings.HasSuffix(s, ".safetensors") && !strings.ContainsAny(s, `/\:`+"\x00") && filepath.IsLocal(s) && filepath.Base(s) == s
+}

@@ -1,0 +1,206 @@
+package safetensors
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+)
+
+// File is one safetensors file, or the shards of a sharded one, open for
+// reading. It is safe for concurrent use until Close.
+type File struct {
+	name     string
+	parts    []*part
+	order    []string // names in the order of parts and data
+	tensors  map[string]entry
+	metadata map[string]string
+}
+
+// part is one file on disk, or one block of bytes.
+type part struct {
+	name   string
+	bytes  []byte // the whole file
+	unmap  func() error
+	header *header
+}
+
+type entry struct {
+	info Info
+	part *part
+}
+
+// Open maps the file at path and checks all of its header. The data are read
+// when they are used; a file that shrinks while it is open makes the reads
+// behind its new end fault, as with every mapped file.
+func Open(path string) (*File, error) {
+	p, err := openPart(path)
+	if err != nil {
+		return nil, err
+	}
+	return newFile(path, []*part{p}), nil
+}
+
+// OpenBytes reads a file held in memory. Name stands in errors. The bytes must
+// not change while the File is in use.
+func OpenBytes(name string, data []byte) (*File, error) {
+	h, err := parseHeader(name, data, int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	return newFile(name, []*part{{name: name, bytes: data, header: h}}), nil
+}
+
+func openPart(path string) (*part, error) {
+	data, unmap, err := mapFile(path)
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseHeader(path, data, int64(len(data)))
+	if err != nil {
+		_ = unmap() // the header's fault is what matters
+		return nil, err
+	}
+	return &part{name: path, bytes: data, unmap: unmap, header: h}, nil
+}
+
+func newFile(name string, parts []*part) *File {
+	f := &File{name: name, parts: parts, tensors: map[string]entry{}, metadata: map[string]string{}}
+	for _, p := range parts {
+		for _, t := range p.header.tensors {
+			f.order = append(f.order, t.Name)
+			f.tensors[t.Name] = entry{t, p}
+		}
+		maps.Copy(f.metadata, p.header.metadata)
+	}
+	return f
+}
+
+// Close unmaps the file. Slices from Bytes are invalid from then on; every
+// method returns an error or nothing. Further calls do nothing.
+func (f *File) Close() error {
+	var first error
+	for _, p := range f.parts {
+		if p.unmap != nil {
+			if err := p.unmap(); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+	f.parts, f.order, f.tensors = nil, nil, nil
+	return first
+}
+
+// Name is the path, folder or name that the file was opened by.
+func (f *File) Name() string { return f.name }
+
+// Names lists the tensors in the order of their data, shard by shard.
+func (f *File) Names() []string { return slices.Clone(f.order) }
+
+// Metadata is a copy of the header's metadata, those of all shards joined.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
+
+// Has reports whether there is a tensor of that name.
+func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
+
+func (f *File) entry(name string) (entry, error) {
+	if f.tensors == nil {
+		return entry{}, fault(f.name, name, "the file is closed")
+	}
+	e, ok := f.tensors[name]
+	if !ok {
+		return entry{}, fault(f.name, name, "no such tensor in this file")
+	}
+	return e, nil
+}
+
+// Info describes a tensor; an unknown name is an error.
+func (f *File) Info(name string) (Info, error) {
+	e, err := f.entry(name)
+	if err != nil {
+		return Info{}, err
+	}
+	e.info.Shape = slices.Clone(e.info.Shape)
+	return e.info, nil
+}
+
+// Check returns an error unless the tensor exists and has this shape.
+func (f *File) Check(name string, shape ...int) error {
+	e, err := f.entry(name)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(e.info.Shape, shape) {
+		return fault(e.part.name, name, "its shape is %v, expected %v", e.info.Shape, shape)
+	}
+	return nil
+}
+
+// Bytes gives a tensor's bytes, little-endian, row-major. They are the mapped
+// file itself: valid until Close, never to be written.
+func (f *File) Bytes(name string) ([]byte, error) {
+	e, err := f.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	return e.bytes(), nil
+}
+
+func (e entry) bytes() []byte {
+	at := e.part.header.data + e.info.Offset
+	return e.part.bytes[at : at+e.info.Size : at+e.info.Size]
+}
+
+// Floats converts a float tensor into dst, whose length must be the number of
+// elements. F32, F16 and BF16 are exact, F64 is rounded to the nearest float32.
+func (f *File) Floats(name string, dst []float32) error {
+	e, err := f.entry(name)
+	if err != nil {
+		return err
+	}
+	if len(dst) != e.info.Elements() {
+		return fault(e.part.name, name, "it has %d elements (shape %v), the destination %d", e.info.Elements(), e.info.Shape, len(dst))
+	}
+	if !floats(dst, e.bytes(), e.info.DType) {
+		return fault(e.part.name, name, "it holds %s, floating-point numbers were expected", e.info.DType)
+	}
+	return nil
+}
+
+// Ints converts an integer or BOOL tensor into dst, whose length must be the
+// number of elements.
+func (f *File) Ints(name string, dst []int64) error {
+	e, err := f.entry(name)
+	if err != nil {
+		return err
+	}
+	if len(dst) != e.info.Elements() {
+		return fault(e.part.name, name, "it has %d elements (shape %v), the destination %d", e.info.Elements(), e.info.Shape, len(dst))
+	}
+	if !ints(dst, e.bytes(), e.info.DType) {
+		return fault(e.part.name, name, "it holds %s, integers were expected", e.info.DType)
+	}
+	return nil
+}
+
+// readWhole reads a file without mapping it.
+func readWhole(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fault(path, "", "not a regular file")
+	}
+	data := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,72 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// SelfTest is a recorded result that a model must reproduce when it is opened.
+type SelfTest struct {
+	Head      string    `json:"head"`      // "" is the first
+	IDs       []int32   `json:"ids"`       // one sequence
+	Outputs   []float32 `json:"outputs"`   // the head's, row-major
+	Tolerance float64   `json:"tolerance"` // |got − recorded| ≤ Tolerance·(1 + |recorded|)
+}
+
+// TestResult is the outcome of the self-test.
+type TestResult struct {
+	Ran      bool    `json:"ran"`
+	Recorded bool    `json:"recorded"` // there was a recorded result to compare with
+	Error    float64 `json:"error"`    // largest |got − recorded| / (1 + |recorded|)
+	Score    float32 `json:"score"`    // first output
+}
+
+const selfTestTokens = 8
+
+// selfTest runs 8 tokens through the model, or the recorded sequence if the packed
+// file has one, and checks that the result is finite and as recorded.
+func (c *Core) selfTest() (TestResult, error) {
+	l := c.program.Limits
+	rec := c.weights.Meta().SelfTest
+	head, ids := 0, []int32(nil)
+	if rec != nil {
+		var err error
+		if head, err = c.HeadIndex(rec.Head); err != nil {
+			return TestResult{}, err
+		}
+		ids = rec.IDs
+	} else {
+		for i := range min(selfTestTokens, l.SequenceTokens, l.BatchTokens) {
+			ids = append(ids, int32((1+37*i)%l.Vocab)) // spread over the vocabulary
+		}
+	}
+	b := &Batch{IDs: ids, Starts: []int32{0, int32(len(ids))}}
+	if l.Prefix {
+		b.Prefix = []int32{0}
+	}
+	out := make([]float32, c.program.Heads[head].OutLen(1, len(ids)))
+	if err := c.Run(context.Background(), Call{Head: head, Batch: b, Out: out}); err != nil {
+		return TestResult{}, err
+	}
+	r := TestResult{Ran: true, Recorded: rec != nil, Score: out[0]}
+	for i, v := range out {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return r, fmt.Errorf("output %d is %v on %s; the weights may be damaged: check them, run debertac pack again", i, v, c.isa)
+		}
+	}
+	if rec == nil {
+		return r, nil
+	}
+	if len(rec.Outputs) != len(out) {
+		return r, fmt.Errorf("%d outputs are recorded, the model gives %d; run debertac pack again", len(rec.Outputs), len(out))
+	}
+	for i, v := range out {
+		want := float64(rec.Outputs[i])
+		r.Error = math.Max(r.Error, math.Abs(float64(v)-want)/(1+math.Abs(want)))
+	}
+	if !(r.Error <= rec.Tolerance) {
+		return r, fmt.Errorf("the result on %s differs from the recorded one by %.3g, tolerance %.3g; the weights may be damaged: check them, run debertac pack again", c.isa, r.Error, rec.Tolerance)
+	}
+	return r, nil
+}

@@ -1,0 +1,91 @@
+package runtime
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+)
+
+// DefaultThreads is the number of threads a model takes when none is asked for:
+// the physical cores that the process's affinity allows (two hardware threads of
+// one core share its arithmetic units, so a second gains nothing in matrix
+// products), at most the whole processors of the cgroup's quota, at most
+// GOMAXPROCS, at least 1.
+func DefaultThreads() int {
+	root := os.DirFS("/")
+	n := goruntime.NumCPU()
+	if cpus := allowedCPUs(); len(cpus) > 0 {
+		n = physicalCores(root, cpus)
+	}
+	return max(1, min(n, cgroupCPUs(root), goruntime.GOMAXPROCS(0)))
+}
+
+// physicalCores counts the cores behind the given logical processors.
+func physicalCores(root fs.FS, cpus []int) int {
+	cores := map[string]bool{}
+	for _, c := range cpus {
+		siblings := readLine(root, fmt.Sprintf("sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", c))
+		if siblings == "" { // unknown: a core of its own
+			siblings = fmt.Sprint("cpu", c)
+		}
+		cores[siblings] = true
+	}
+	return len(cores)
+}
+
+// cgroupCPUs is the processor quota of the process's cgroups, in whole
+// processors (1.5 gives 1: a second thread would be throttled), or MaxInt if there
+// is none. It knows version 2 (cpu.max) and version 1 (cpu.cfs_quota_us).
+func cgroupCPUs(root fs.FS) int {
+	limit := math.MaxInt
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		own := strings.TrimPrefix(path.Clean("/"+f[2]), "/")
+		var mount string
+		read := cpuMax
+		switch {
+		case f[1] == "":
+			mount = "sys/fs/cgroup"
+		case strings.Contains(","+f[1]+",", ",cpu,"):
+			mount, read = "sys/fs/cgroup/cpu", cfsQuota
+		default:
+			continue
+		}
+		// A parent's quota binds too. Inside a container the own path may not be
+		// visible below the mount; its root is then the container's group.
+		for dir := own; ; dir = path.Dir(dir) {
+			limit = min(limit, read(root, path.Join(mount, dir)))
+			if dir == "." || dir == "" {
+				break
+			}
+		}
+	}
+	return limit
+}
+
+func cpuMax(root fs.FS, dir string) int {
+	quota, period, _ := strings.Cut(readLine(root, dir+"/cpu.max"), " ")
+	return quotaCPUs(quota, period)
+}
+
+func cfsQuota(root fs.FS, dir string) int {
+	return quotaCPUs(readLine(root, dir+"/cpu.cfs_quota_us"), readLine(root, dir+"/cpu.cfs_period_us"))
+}
+
+func quotaCPUs(quota, period string) int {
+	q, err1 := strconv.ParseInt(quota, 10, 64) // "max" and "-1" mean none
+	p, err2 := strconv.ParseInt(period, 10, 64)
+	if err1 != nil || err2 != nil || q <= 0 || p <= 0 {
+		return math.MaxInt
+	}
+	return int(max(1, q/p))
+}

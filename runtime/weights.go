@@ -1,0 +1,345 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Want is what a generated package expects of its weights.
+type Want struct {
+	SpecHash string // sha256 of the canonical spec, hex
+	Layout   string // version of the packing
+	Tensors  []TensorWant
+}
+
+// TensorWant is one tensor that must be there.
+type TensorWant struct {
+	Name  string
+	DType safetensors.DType
+	Len   int64 // elements; negative: any number
+	// Optional tensors may be missing.
+	Optional bool
+}
+
+// Weights is an open packed weight file: a safetensors file with the metadata that
+// meta.go lists, whose tensors are one-dimensional and zero-padded to multiples of
+// 64 bytes. It is safe for concurrent use.
+type Weights struct {
+	name string
+	data []byte // the packed file
+	file *os.File
+	from int64 // where the packed file starts in file
+	drop func()
+
+	meta    Meta
+	tensors map[string]packedTensor
+	order   []string // by offset
+
+	refs   atomic.Int64 // open handle and users; the memory goes when it falls to 0
+	closed atomic.Bool
+	mu     sync.Mutex
+	err    error // first misuse
+}
+
+type packedTensor struct {
+	dtype  safetensors.DType
+	bytes  []byte // without padding
+	offset int64  // in the packed file
+	stored int64  // bytes with padding
+	sha256 string
+}
+
+// OpenWeights maps the packed file at path and checks all but the tensors' values:
+// header, the header's own hash, sizes, alignment, layout, spec and the list of
+// tensors. CheckWeights checks the values. Errors are of type *WeightsError, or those
+// of the file system.
+func OpenWeights(path string, want Want) (*Weights, error) {
+	return OpenWeightsAt(path, 0, -1, want)
+}
+
+// OpenWeightsAt is OpenWeights for a packed file that lies inside another one, from
+// byte offset on, size bytes long (negative: to the end). offset must be a multiple
+// of Alignment.
+func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case !st.Mode().IsRegular():
+		err = &WeightsError{File: path, Reason: "not a regular file"}
+	case offset < 0 || offset > st.Size() || size > st.Size()-offset:
+		err = &WeightsError{File: path, Reason: fmt.Sprintf("no weights of %d bytes at %d: the file has %d bytes", size, offset, st.Size())}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if size < 0 {
+		size = st.Size() - offset
+	}
+	data, drop, err := mapRange(f, offset, size)
+	if err != nil {
+		f.Close()
+		return nil, &WeightsError{File: path, Reason: "cannot be mapped", Err: err}
+	}
+	w := &Weights{name: path, data: data, file: f, from: offset, drop: drop}
+	return w.open(want)
+}
+
+// WeightsFromBytes is OpenWeights for a file in memory, whose bytes must not change.
+// Bytes that do not start at a multiple of Alignment are copied.
+func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
+	w := &Weights{name: name, data: data, drop: func() {}}
+	if !aligned(data) {
+		b, drop := block(len(data))
+		copy(b, data)
+		w.data, w.drop = b, drop
+	}
+	return w.open(want)
+}
+
+// copied is the same weights in memory of their own.
+func (w *Weights) copied() (*Weights, error) {
+	b, drop := block(len(w.data))
+	if _, err := w.source().ReadAt(b, 0); err != nil {
+		drop()
+		return nil, &WeightsError{File: w.name, Reason: "cannot be read", Err: err}
+	}
+	c := &Weights{name: w.name, data: b, drop: drop}
+	return c.open(Want{SpecHash: w.meta.SpecHash, Layout: w.meta.Layout, Tensors: w.list()})
+}
+
+// list is the file's own tensors as a Want.
+func (w *Weights) list() []TensorWant {
+	var list []TensorWant
+	for _, name := range w.order {
+		t := w.tensors[name]
+		list = append(list, TensorWant{Name: name, DType: t.dtype, Len: int64(len(t.bytes) / t.dtype.Size())})
+	}
+	return list
+}
+
+// open checks the file against want; on an error everything is released.
+func (w *Weights) open(want Want) (*Weights, error) {
+	w.refs.Store(1)
+	err := guard(w.parse) // a mapped file may shrink under the reader
+	if err == nil {
+		err = w.check(want)
+	}
+	if err != nil {
+		w.closed.Store(true)
+		w.Release()
+		return nil, err
+	}
+	return w, nil
+}
+
+// check compares the file with what the package wants.
+func (w *Weights) check(want Want) error {
+	bad := func(tensor, format string, args ...any) error {
+		return &WeightsError{File: w.name, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
+	}
+	if w.meta.Layout != want.Layout {
+		return bad("", "packed in layout %q, this package reads %q: %s with the version of debertac that compiled it", w.meta.Layout, want.Layout, again)
+	}
+	if w.meta.SpecHash != want.SpecHash {
+		return bad("", "packed for another spec (sha256 %.12s…, this package was compiled from %.12s…): compile and %s", w.meta.SpecHash, want.SpecHash, again)
+	}
+	known := map[string]bool{}
+	for _, t := range want.Tensors {
+		known[t.Name] = true
+		got, ok := w.tensors[t.Name]
+		if !ok {
+			if t.Optional {
+				continue
+			}
+			return bad(t.Name, "missing: %s", again)
+		}
+		n := int64(len(got.bytes) / got.dtype.Size())
+		switch {
+		case got.dtype != t.DType:
+			return bad(t.Name, "it holds %s, this package reads %s: %s", got.dtype, t.DType, again)
+		case t.Len >= 0 && n != t.Len:
+			return bad(t.Name, "it has %d elements, this package reads %d: %s", n, t.Len, again)
+		}
+	}
+	for _, name := range w.order {
+		if !known[name] {
+			return bad(name, "this package does not know it: %s", again)
+		}
+	}
+	return nil
+}
+
+// Name is the path, or the name given for bytes.
+func (w *Weights) Name() string { return w.name }
+
+// Size is the size of the packed file in bytes.
+func (w *Weights) Size() int64 { return int64(len(w.data)) }
+
+// Meta is what the file says beside its tensors. Its maps must not be changed.
+func (w *Weights) Meta() Meta { return w.meta }
+
+// Names lists the tensors in the order of the file.
+func (w *Weights) Names() []string { return slices.Clone(w.order) }
+
+// Has reports whether there is a tensor of that name.
+func (w *Weights) Has(name string) bool { _, ok := w.tensors[name]; return ok }
+
+// F32 is an F32 tensor, [Len], aligned to Alignment. It is the mapped file itself: do
+// not write to it, and do not use it after Close. A name that is unknown, holds
+// another type, or comes after Close gives nil, and Err says so.
+func (w *Weights) F32(name string) []float32 {
+	b := w.typed(name, safetensors.F32)
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
+// I32 is F32 for an I32 tensor.
+func (w *Weights) I32(name string) []int32 {
+	b := w.typed(name, safetensors.I32)
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
+// Bytes are the bytes of a tensor of any type, without padding, aligned to
+// Alignment, under the terms of F32.
+func (w *Weights) Bytes(name string) []byte {
+	t, _ := w.tensor(name)
+	return t.bytes
+}
+
+func (w *Weights) typed(name string, want safetensors.DType) []byte {
+	t, ok := w.tensor(name)
+	if ok && t.dtype != want {
+		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s and was asked for as %s", t.dtype, want)})
+		return nil
+	}
+	return t.bytes
+}
+
+func (w *Weights) tensor(name string) (packedTensor, bool) {
+	if w.closed.Load() {
+		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: "asked for after Close", Err: ErrClosed})
+		return packedTensor{}, false
+	}
+	t, ok := w.tensors[name]
+	if !ok {
+		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: "no such tensor: " + again})
+	}
+	return t, ok
+}
+
+func (w *Weights) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// Err is the first fault of F32, I32 or Bytes, nil if there was none. A caller binds
+// all its tensors and asks once.
+func (w *Weights) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// Acquire keeps the memory mapped until Release, also beyond Close. After Close it
+// returns ErrClosed.
+func (w *Weights) Acquire() error {
+	for {
+		n := w.refs.Load()
+		if n <= 0 || w.closed.Load() {
+			return ErrClosed
+		}
+		if w.refs.CompareAndSwap(n, n+1) {
+			return nil
+		}
+	}
+}
+
+// Release ends an Acquire.
+func (w *Weights) Release() {
+	if w.refs.Add(-1) != 0 {
+		return
+	}
+	w.drop()
+	if w.file != nil {
+		w.file.Close() // opened for reading: nothing can be lost
+	}
+}
+
+// Close ends the use of the file. The memory is unmapped when the last user has
+// released it. Closing again does nothing.
+func (w *Weights) Close() error {
+	if w.closed.CompareAndSwap(false, true) {
+		w.Release()
+	}
+	return nil
+}
+
+// source reads the packed file by system calls, or from memory if it came from there.
+func (w *Weights) source() *io.SectionReader {
+	if w.file != nil {
+		return io.NewSectionReader(w.file, w.from, int64(len(w.data)))
+	}
+	return io.NewSectionReader(bytesReaderAt(w.data), 0, int64(len(w.data)))
+}
+
+// CheckWeights reads the whole file, not through the map, and compares every tensor
+// with the hash recorded when it was packed. It names the first that differs.
+func (w *Weights) CheckWeights() error {
+	if err := w.Acquire(); err != nil {
+		return err
+	}
+	defer w.Release()
+	r := w.source()
+	buf := make([]byte, 1<<20)
+	for _, name := range w.order {
+		t := w.tensors[name]
+		h := sha256.New()
+		n, err := io.CopyBuffer(h, io.NewSectionReader(r, t.offset, t.stored), buf)
+		if err == nil && n != t.stored {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return &WeightsError{File: w.name, Tensor: name, Reason: "cannot be read", Err: err}
+		}
+		if hex.EncodeToString(h.Sum(nil)) != t.sha256 {
+			return &WeightsError{File: w.name, Tensor: name, Reason: "its values are not those that were packed: the file is damaged; " + again}
+		}
+	}
+	return nil
+}
+
+// bytesReaderAt reads from memory.
+type bytesReaderAt []byte
+
+func (b bytesReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}

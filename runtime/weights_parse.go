@@ -1,0 +1,110 @@
+package runtime
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// littleEndian: packed files are, and they are used as they lie on disk.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+var zeroHash = strings.Repeat("0", hex.EncodedLen(sha256.Size))
+
+// parse reads and checks the header.
+func (w *Weights) parse() error {
+	bad := func(reason string, err error) error {
+		return &WeightsError{File: w.name, Reason: reason, Err: err}
+	}
+	if !littleEndian {
+		return bad("packed weights need a little-endian machine", nil)
+	}
+	f, err := safetensors.OpenBytes(w.name, w.data)
+	if err != nil {
+		return bad("not a whole weight file, "+again, err)
+	}
+	meta := f.Metadata()
+	for _, key := range []string{keyHeader, keyLayout, keySpec, keyMeta, keyTensors} {
+		if _, ok := meta[key]; !ok {
+			return bad(fmt.Sprintf("no weight file of debertac: its metadata lack %q; make one with debertac pack", key), nil)
+		}
+	}
+	head := w.data[:8+binary.LittleEndian.Uint64(w.data)]
+	if got, ok := headerHash(head, meta[keyHeader]); !ok || got != meta[keyHeader] {
+		return bad("the header does not have the hash that it records: the file is damaged; "+again, nil)
+	}
+	if len(meta) != 5 {
+		return bad("the metadata hold entries that this version does not know; "+again, nil)
+	}
+	if err := decodeStrict(meta[keyMeta], &w.meta); err != nil {
+		return bad("the metadata cannot be read by this version; "+again, err)
+	}
+	w.meta.Layout, w.meta.SpecHash = meta[keyLayout], meta[keySpec]
+	var list map[string]tensorMeta
+	if err := decodeStrict(meta[keyTensors], &list); err != nil {
+		return bad("the list of tensors cannot be read by this version; "+again, err)
+	}
+	return w.index(f, int64(len(head)), list)
+}
+
+// index collects the tensors and checks lengths, padding and alignment.
+func (w *Weights) index(f *safetensors.File, data int64, list map[string]tensorMeta) error {
+	w.tensors = map[string]packedTensor{}
+	w.order = f.Names()
+	for _, name := range w.order {
+		bad := func(format string, args ...any) error {
+			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf(format, args...) + "; " + again}
+		}
+		info, err := f.Info(name)
+		if err != nil {
+			return err
+		}
+		m, ok := list[name]
+		size := int64(info.DType.Size())
+		switch {
+		case !ok:
+			return bad("it has no length and hash in the metadata")
+		case len(info.Shape) != 1:
+			return bad("its shape is %v, packed tensors have one dimension", info.Shape)
+		case m.Len < 0 || m.Len > info.Size/size || roundUp(m.Len*size, Alignment) != info.Size:
+			return bad("%d elements do not fit the %d bytes that it takes", m.Len, info.Size)
+		}
+		stored, err := f.Bytes(name)
+		if err != nil {
+			return err
+		}
+		if !aligned(stored) {
+			return bad("it does not start at a multiple of %d bytes", Alignment)
+		}
+		w.tensors[name] = packedTensor{
+			dtype: info.DType, bytes: stored[: m.Len*size : m.Len*size],
+			offset: data + info.Offset, stored: info.Size, sha256: m.SHA256,
+		}
+		delete(list, name)
+	}
+	for name := range list {
+		return &WeightsError{File: w.name, Tensor: name, Reason: "the metadata list it, the file lacks it; " + again}
+	}
+	return nil
+}
+
+// headerHash is the sha256, in hex, of length prefix and header with the recorded
+// hash replaced by zeros. It fails unless the record is in the header just once.
+func headerHash(head []byte, recorded string) (string, bool) {
+	record := []byte(`"` + keyHeader + `":"` + recorded + `"`)
+	at := bytes.Index(head, record)
+	if len(recorded) != len(zeroHash) || at < 0 || bytes.Count(head, record) != 1 {
+		return "", false
+	}
+	at += len(record) - len(zeroHash) - 1
+	h := sha256.New()
+	h.Write(head[:at])
+	h.Write([]byte(zeroHash))
+	h.Write(head[at+len(zeroHash):])
+	return hex.EncodeToString(h.Sum(nil)), true
+}

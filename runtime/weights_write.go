@@ -1,0 +1,240 @@
+package runtime
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"os"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// TensorDecl declares a tensor of a packed file.
+type TensorDecl struct {
+	Name  string
+	DType safetensors.DType
+	Len   int64 // elements
+}
+
+// stored is the number of elements with padding.
+func (d TensorDecl) stored() int64 {
+	return roundUp(d.Len*int64(d.DType.Size()), Alignment) / int64(d.DType.Size())
+}
+
+// WeightsWriter streams a packed file. All tensors are declared at the start, then
+// written in that order, in pieces of any size; Close adds the padding and goes back
+// to fill in the hashes. The file depends on nothing but what is written.
+type WeightsWriter struct {
+	w     io.WriteSeeker
+	base  int64 // where the file starts in w
+	meta  Meta
+	decls []TensorDecl
+	sums  []string // sha256 of the tensors that are complete
+	size  int      // of prefix and header
+	hash  hash.Hash
+	done  int64 // bytes written of the current tensor, decls[len(sums)]
+	err   error
+	final func(ok bool) error // what CreateWeights adds to Close
+}
+
+// NewWeightsWriter starts a packed file at w's current position.
+func NewWeightsWriter(w io.WriteSeeker, meta Meta, tensors []TensorDecl) (*WeightsWriter, error) {
+	if !littleEndian {
+		return nil, &WeightsError{File: "weights", Reason: "packed weights need a little-endian machine"}
+	}
+	base, err := w.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+	ww := &WeightsWriter{w: w, base: base, meta: meta, decls: tensors, hash: sha256.New()}
+	for _, d := range tensors {
+		if d.DType.Size() == 0 || d.Len < 0 || d.Len > 1<<56 || int64(int(d.stored())) != d.stored() {
+			return nil, &WeightsError{File: "weights", Tensor: d.Name, Reason: fmt.Sprintf("cannot hold %d elements of dtype %s", d.Len, d.DType)}
+		}
+	}
+	head, err := ww.header(zeroHash)
+	if err != nil {
+		return nil, err
+	}
+	ww.size = len(head)
+	_, err = w.Write(head)
+	return ww, err
+}
+
+// CreateWeights starts a packed file that appears at path, complete, when Close
+// succeeds; until then the data lie in a temporary file beside it. Abort removes that.
+func CreateWeights(path string, meta Meta, tensors []TensorDecl) (*WeightsWriter, error) {
+	// os.CreateTemp would make a private file, whatever the umask says.
+	temp := fmt.Sprintf("%s.partial-%08x", path, rand.Uint32())
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	final := func(ok bool) error {
+		err := f.Close()
+		if ok && err == nil {
+			err = os.Rename(temp, path)
+		}
+		if !ok || err != nil {
+			os.Remove(temp) // the first error is the one to report
+		}
+		return err
+	}
+	ww, err := NewWeightsWriter(f, meta, tensors)
+	if err != nil {
+		final(false)
+		return nil, err
+	}
+	ww.final = final
+	return ww, nil
+}
+
+// header encodes prefix and header. Its length does not depend on the hashes: those
+// that are not known yet are zeros.
+func (w *WeightsWriter) header(own string) ([]byte, error) {
+	list := map[string]tensorMeta{}
+	var tensors []safetensors.Tensor
+	for i, d := range w.decls {
+		m := tensorMeta{Len: d.Len, SHA256: zeroHash}
+		if i < len(w.sums) {
+			m.SHA256 = w.sums[i]
+		}
+		list[d.Name] = m
+		// Whole multiples of 64 bytes keep the declared order, see safetensors.
+		tensors = append(tensors, safetensors.Tensor{Name: d.Name, DType: d.DType, Shape: []int{int(d.stored())}})
+	}
+	meta, err := json.Marshal(w.meta)
+	if err != nil {
+		return nil, err
+	}
+	lens, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	head, _, err := safetensors.Header(map[string]string{
+		keyLayout: w.meta.Layout, keySpec: w.meta.SpecHash,
+		keyMeta: string(meta), keyTensors: string(lens), keyHeader: own,
+	}, tensors)
+	return head, err
+}
+
+// Write adds bytes to the named tensor, which must be the next one that is not
+// complete. An error is final.
+func (w *WeightsWriter) Write(name string, p []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	bad := func(format string, args ...any) error {
+		w.err = &WeightsError{File: "weights", Tensor: name, Reason: fmt.Sprintf(format, args...)}
+		return w.err
+	}
+	for len(w.sums) < len(w.decls) && w.decls[len(w.sums)].Name != name && w.complete() {
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	if len(w.sums) == len(w.decls) {
+		return bad("all declared tensors are written already")
+	}
+	d := w.decls[len(w.sums)]
+	total := d.Len * int64(d.DType.Size())
+	switch {
+	case d.Name != name:
+		return bad("it is the turn of %q, of which %d of %d bytes are written", d.Name, w.done, total)
+	case int64(len(p)) > total-w.done:
+		return bad("%d bytes are too many: %d of %d are written", len(p), w.done, total)
+	}
+	w.emit(p)
+	return w.err
+}
+
+// WriteF32 is Write for elements of an F32 tensor.
+func (w *WeightsWriter) WriteF32(name string, v []float32) error {
+	return w.Write(name, safetensors.FloatBytes(v))
+}
+
+// WriteI32 is Write for elements of an I32 tensor.
+func (w *WeightsWriter) WriteI32(name string, v []int32) error {
+	return w.Write(name, int32Bytes(v))
+}
+
+func (w *WeightsWriter) emit(p []byte) {
+	w.hash.Write(p)
+	_, w.err = w.w.Write(p)
+	w.done += int64(len(p))
+}
+
+// complete reports whether the current tensor has all its bytes.
+func (w *WeightsWriter) complete() bool {
+	d := w.decls[len(w.sums)]
+	return w.done == d.Len*int64(d.DType.Size())
+}
+
+// finish pads the current tensor and notes its hash.
+func (w *WeightsWriter) finish() error {
+	w.emit(make([]byte, roundUp(w.done, Alignment)-w.done))
+	w.sums = append(w.sums, hex.EncodeToString(w.hash.Sum(nil)))
+	w.hash.Reset()
+	w.done = 0
+	return w.err
+}
+
+// Close completes the file. It does not close a writer given to NewWeightsWriter;
+// that one is left at the end of the file.
+func (w *WeightsWriter) Close() error {
+	err := w.close()
+	if w.final != nil {
+		if ferr := w.final(err == nil); err == nil {
+			err = ferr
+		}
+		w.final = nil
+	}
+	w.err = &WeightsError{File: "weights", Reason: "the file is closed"}
+	return err
+}
+
+func (w *WeightsWriter) close() error {
+	for w.err == nil && len(w.sums) < len(w.decls) {
+		if !w.complete() {
+			d := w.decls[len(w.sums)]
+			return &WeightsError{File: "weights", Tensor: d.Name, Reason: fmt.Sprintf("only %d of %d bytes were written", w.done, d.Len*int64(d.DType.Size()))}
+		}
+		w.finish()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	head, err := w.header(zeroHash)
+	if err != nil {
+		return err
+	}
+	own, ok := headerHash(head, zeroHash)
+	if !ok || len(head) != w.size {
+		return &WeightsError{File: "weights", Reason: "the header's length has changed since it was begun: meta was modified meanwhile"}
+	}
+	if head, err = w.header(own); err != nil {
+		return err
+	}
+	if _, err := w.w.Seek(w.base, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := w.w.Write(head); err != nil {
+		return err
+	}
+	_, err = w.w.Seek(0, io.SeekEnd)
+	return err
+}
+
+// Abort gives up a file begun with CreateWeights and removes what there is of it.
+// After Close it does nothing.
+func (w *WeightsWriter) Abort() {
+	if w.final != nil {
+		w.final(false)
+		w.final = nil
+	}
+	w.err = &WeightsError{File: "weights", Reason: "the file was given up"}
+}

@@ -15,7 +15,9 @@ type TraceFunc func(name string, shape []int, data []float32)
 // one call at a time and reused by the next.
 type Exec struct {
 	Sizes
-	Batch // the call's batch, validated; its slices belong to the caller
+	// Batch is the call's batch, validated. Its slices belong to the caller. If the
+	// model has token types, Types is never empty.
+	Batch
 	// Head is the output asked for, an index into Program.Heads.
 	Head int
 	// Out is to be filled, row-major: [B, C] or [T, C] by the head's Rows.
@@ -28,7 +30,8 @@ type Exec struct {
 	ctx     context.Context
 	trace   TraceFunc
 	err     error // first panic of a task; the call is lost from there on
-	rows    []float32
+	rows    []float32 // of TraceRows
+	zeros   []int32   // token types of callers that give none
 }
 
 // F32 points into the arena at a byte offset of the generated plan. It changes from
@@ -95,6 +98,10 @@ func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	x.Sizes = Sizes{B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads()}
 	if x.trace == nil {
 		x.trace = x.core.options.Trace
+	}
+	if x.core.program.Limits.Types > 0 && len(x.Types) == 0 {
+		x.zeros = resize(x.zeros, x.T) // nobody writes them: they stay 0
+		x.Types = x.zeros
 	}
 	defer x.finish(debug.SetPanicOnFault(true), &err)
 	if err := x.arena.Grow(x.core.program.Arena(x.Sizes)); err != nil {

@@ -1,7 +1,5 @@
 package runtime
 
-import "slices"
-
 // Text is one input: a text, or a pair.
 type Text struct {
 	First  string
@@ -137,7 +135,10 @@ func appendSequence(b *Batch, e *encoded, w window, f *Frame, l Limits) {
 	}
 }
 
-// resize gives s the length n, reusing its memory.
+// resize gives s the length n, reusing its memory; new memory is zeroed.
 func resize[T any](s []T, n int) []T {
-	return slices.Grow(s[:0], n)[:n]
+	if n <= cap(s) {
+		return s[:n]
+	}
+	return make([]T, n, max(n, 2*cap(s)))
 }

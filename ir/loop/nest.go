@@ -124,7 +124,7 @@ type Bin struct {
 	X, Y Expr
 }
 
-// Call is a function of floats: exp, erf, tanh and sqrt of one (computed in float64 and rounded, so that every platform agrees to the last
+// Call is a function of floats: exp, erf, erfc, tanh and sqrt of one (computed in float64 and rounded, so that every platform agrees to the last
 // place or so), abs of one; max and min of two floats or two ints (as Go's built-in functions).
 type Call struct {
 	Fn   string

@@ -1,0 +1,60 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "concat", Class: ir.Layout,
+	Doc: "The operands' rows, one operand behind the other: [M1, …], [M2, …] → [M1+M2+…, …].",
+	In:  []ir.Operand{{Name: "x", DType: ir.F32, Variadic: true, Doc: "[Mi, …], equal behind the first extent"}},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		var out ir.Shape
+		for i, v := range n.In {
+			s := v.Type.Shape
+			if len(s) == 0 || !s[0].Const() || i > 0 && !s[1:].Equal(out[1:]) {
+				return nil, fmt.Errorf("operand %d is %s, which does not go behind %s", i, v.Type, n.In[0].Type)
+			}
+			if i == 0 {
+				out = append(ir.Shape(nil), s...)
+			} else {
+				out[0].N += s[0].N
+			}
+		}
+		return []ir.Type{{Shape: out}}, nil
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		out := &ir.Array{Shape: append([]int(nil), in[0].Shape...)}
+		single := true
+		out.Shape[0] = 0
+		for _, x := range in {
+			out.Shape[0] += x.Shape[0]
+			single = single && x.F32 != nil
+		}
+		for _, x := range in {
+			if single {
+				out.F32 = append(out.F32, x.F32...)
+			} else {
+				out.F = append(out.F, x.Floats()...)
+			}
+		}
+		return []*ir.Array{out}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		var out []*ir.Value
+		from := 0
+		for _, v := range n.In {
+			count := v.Type.Shape[0].N
+			out = append(out, b.Like(n, "slice", attrs("from", from, "count", count), dy[0]))
+			from += count
+		}
+		return out, b.Err()
+	},
+	NoLower: atPacking,
+	Sample: samples(
+		sample(nil, normal(ir.N(2), ir.N(3)), normal(ir.N(4), ir.N(3)), normal(ir.N(1), ir.N(3))),
+		sample(nil, normal(ir.N(2)), normal(ir.N(5))),
+	),
+})

@@ -1,0 +1,140 @@
+// Package ops defines the operations of the intermediate representation, one a file. Importing it fills the registry of package ir; nothing
+// else is exported but what code generation asks of the fused ops.
+//
+// Three kinds of op exist. Logical ops say what the spec says: a product, a norm, one term of a score. Layout ops bring weights into the
+// order in which kernels read them and never run in a forward call. Fused ops are what a kernel computes at once: [gemm] and [attention].
+//
+// Letters of shapes as in package ir; "." stands for any number of rows.
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// f32 is a type of float32 numbers.
+func f32(dims ...ir.Dim) ir.Type { return ir.Type{DType: ir.F32, Shape: dims} }
+
+// i32 is a type of integers.
+func i32(dims ...ir.Dim) ir.Type { return ir.Type{DType: ir.I32, Shape: dims} }
+
+// round16 rounds up to a multiple of 16, the width of a panel.
+func round16(n int) int { return (n + 15) / 16 * 16 }
+
+// matrix gives the rows and the constant columns of an operand of two extents.
+func matrix(n *ir.Node, i int) (rows ir.Dim, cols int, err error) {
+	s := n.In[i].Type.Shape
+	if len(s) != 2 || !s[1].Const() {
+		return rows, 0, fmt.Errorf("%s is %s, not a matrix with a fixed number of columns", operand(n, i), n.In[i].Type)
+	}
+	return s[0], s[1].N, nil
+}
+
+// fixed gives the two constant extents of an operand.
+func fixed(n *ir.Node, i int) (rows, cols int, err error) {
+	s := n.In[i].Type.Shape
+	if len(s) != 2 || !s[0].Const() || !s[1].Const() {
+		return 0, 0, fmt.Errorf("%s is %s, not a matrix of fixed size", operand(n, i), n.In[i].Type)
+	}
+	return s[0].N, s[1].N, nil
+}
+
+// vector checks that an operand is a vector of one of the given lengths. A missing operand passes.
+func vector(n *ir.Node, i int, lengths ...int) error {
+	if i >= len(n.In) || n.In[i] == nil {
+		return nil
+	}
+	s := n.In[i].Type.Shape
+	for _, l := range lengths {
+		if s.Equal(ir.Shape{ir.N(l)}) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is %s, not a vector of %d numbers", operand(n, i), n.In[i].Type, lengths[0])
+}
+
+// shaped checks that an operand has exactly the given shape. A missing operand passes.
+func shaped(n *ir.Node, i int, dims ...ir.Dim) error {
+	if i >= len(n.In) || n.In[i] == nil {
+		return nil
+	}
+	if !n.In[i].Type.Shape.Equal(dims) {
+		return fmt.Errorf("%s is %s where %s is due", operand(n, i), n.In[i].Type, ir.Shape(dims))
+	}
+	return nil
+}
+
+// first gives the first error that is not nil.
+func first(errs ...error) error {
+	for _, e := range errs {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// operand names an operand in errors.
+func operand(n *ir.Node, i int) string {
+	op := ir.Lookup(n.Op)
+	if op == nil || len(op.In) == 0 {
+		return fmt.Sprintf("operand %d", i)
+	}
+	return op.In[min(i, len(op.In)-1)].Name
+}
+
+// in gives an operand, nil if it is missing.
+func in(n *ir.Node, i int) *ir.Value {
+	if i >= len(n.In) {
+		return nil
+	}
+	return n.In[i]
+}
+
+// data gives an operand's numbers, nil if it is missing.
+func data(list []*ir.Array, i int) *ir.Array {
+	if i >= len(list) {
+		return nil
+	}
+	return list[i]
+}
+
+// heads gives the attribute heads after checking that it divides the width.
+func heads(n *ir.Node, width int) (int, error) {
+	h := n.Int("heads")
+	if h < 1 || width%h != 0 {
+		return 0, fmt.Errorf("%d heads do not divide %d columns", h, width)
+	}
+	return h, nil
+}
+
+// headsAttr is the attribute of every op that cuts columns into heads.
+var headsAttr = ir.AttrDef{Name: "heads", Type: ir.AttrInt, Required: true, Doc: "A, number of heads"}
+
+// flipAttr is the attribute of every lookup by offset.
+var flipAttr = ir.AttrDef{Name: "flip", Type: ir.AttrBool, Doc: "look up j-i instead of i-j"}
+
+// The operands that many ops share.
+var (
+	startsIn = ir.Operand{Name: "starts", DType: ir.I32, Doc: "[B+1] first row of each sequence, and T"}
+	posIn    = ir.Operand{Name: "pos", DType: ir.I32, Doc: "[T] original position of each row, increasing within a sequence"}
+	indexIn  = ir.Operand{Name: "index", DType: ir.I32, Doc: "[2·length-1] row of the table for the offsets -(length-1) … length-1"}
+)
+
+// float makes an operand of float32 numbers.
+func float(name, doc string) ir.Operand { return ir.Operand{Name: name, DType: ir.F32, Doc: doc} }
+
+// optional makes an operand that may be missing.
+func optional(name, doc string) ir.Operand {
+	return ir.Operand{Name: name, DType: ir.F32, Optional: true, Doc: doc}
+}
+
+// Reasons why an op lacks a gradient or a portable form.
+const (
+	behindGrad  = "only passes behind the gradient's make it"
+	integers    = "its result are integers"
+	atPacking   = "runs when weights are packed, in the oracle"
+	fusedFirst  = "the pass fuse replaces it before code is generated"
+	forTraining = "only gradients use it; training code is not generated from single ops yet"
+)

@@ -1,0 +1,32 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// The constants of the tanh form of GELU: tanh(a·(x + b·x³)).
+const (
+	geluA = 0.7978845608028653558798921198687637369517 // √(2/π)
+	geluB = 0.044715
+)
+
+var _ = unary{
+	name: "gelu_tanh", doc: "0.5 · x · (1 + tanh(√(2/π) · (x + 0.044715·x³))), the tanh form of GELU (Hendrycks and Gimpel 2016).", flops: 20, act: true,
+	f: func(_ *ir.Node, x float64) float64 {
+		return x / (1 + math.Exp(-2*geluA*(x+geluB*x*x*x))) // (1 + tanh u)/2 = sigmoid(2u)
+	},
+	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr {
+		u := loop.Mul(loop.F(2*geluA), x, loop.Add(loop.F(1), loop.Mul(loop.F(geluB), x, x)))
+		return loop.Mul(x, sigmoidOf(u))
+	},
+	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
+		x, y := n.In[0], n.Out[0] // s + y·(1-s)·u' with s = sigmoid(u), u' = 2a·(1 + 3b·x²)
+		xx := g.mul(x, x)
+		s := g.op("sigmoid", nil, g.scale(g.mul(x, g.offset(g.scale(xx, geluB), 1)), 2*geluA))
+		du := g.scale(g.offset(g.scale(xx, 3*geluB), 1), 2*geluA)
+		return g.mul(dy, g.add(s, g.mul(g.sub(y, g.mul(y, s)), du)))
+	},
+}.define()

@@ -1,0 +1,57 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "pad_heads", Class: ir.Layout,
+	Doc: "Each head padded from D to DP with zeros along an axis: axis 0: [A·D] → [A·DP], [A·D, K] → [A·DP, K]; axis 1: [N, A·D] → [N, A·DP].",
+	In:  []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·D")},
+	Attrs: []ir.AttrDef{headsAttr,
+		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size after padding"},
+		{Name: "axis", Type: ir.AttrInt, Doc: "the axis of A·D, 0 or 1"},
+	},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		s := append(ir.Shape(nil), n.In[0].Type.Shape...)
+		axis := n.Int("axis")
+		if len(s) < 1 || len(s) > 2 || axis < 0 || axis >= len(s) || !s[axis].Const() {
+			return nil, fmt.Errorf("x is %s, which has no fixed axis %d", n.In[0].Type, axis)
+		}
+		a, err := heads(n, s[axis].N)
+		if err != nil {
+			return nil, err
+		}
+		if n.Int("dp") < s[axis].N/a {
+			return nil, fmt.Errorf("heads of %d do not fit into %d", s[axis].N/a, n.Int("dp"))
+		}
+		s[axis].N = a * n.Int("dp")
+		return []ir.Type{{Shape: s}}, nil
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		axis, a, dp := n.Int("axis"), n.Int("heads"), n.Int("dp")
+		shape := append([]int(nil), in[0].Shape...)
+		d := shape[axis] / a
+		shape[axis] = a * dp
+		inner := 1 // elements behind the axis
+		if axis == 0 && len(shape) == 2 {
+			inner = shape[1]
+		}
+		return []*ir.Array{in[0].Rearrange(shape, func(i int) int {
+			outer, at, rest := i/(inner*a*dp), i/inner%(a*dp), i%inner
+			if at%dp >= d {
+				return -1
+			}
+			return (outer*a*d+at/dp*d+at%dp)*inner + rest
+		})}, nil
+	},
+	NoGrad:  behindGrad,
+	NoLower: atPacking,
+	Sample: samples(
+		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6), ir.N(5))),
+		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6))),
+		sample(attrs("heads", 3, "dp", 16, "axis", 1), normal(ir.N(5), ir.N(6))),
+	),
+})

@@ -1,0 +1,25 @@
+package ops
+
+import "github.com/debertac/debertac/ir"
+
+var _ = ir.Define(ir.Op{
+	Name: "panels", Class: ir.Layout,
+	Doc: "A weight in the order in which gemm reads it: [N, K] → [⌈N/16⌉, K, 16], column c of panel p is row 16p+c; zeros beyond N.",
+	In:  []ir.Operand{float("w", "[N, K]")},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		rows, k, err := fixed(n, 0)
+		return []ir.Type{f32(ir.N(round16(rows)/16), ir.N(k), ir.N(16))}, err
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		n, k := in[0].Shape[0], in[0].Shape[1]
+		return []*ir.Array{in[0].Rearrange([]int{round16(n) / 16, k, 16}, func(i int) int {
+			if r := i/(16*k)*16 + i%16; r < n {
+				return r*k + i/16%k
+			}
+			return -1
+		})}, nil
+	},
+	NoGrad:  behindGrad,
+	NoLower: atPacking,
+	Sample:  samples(sample(nil, normal(ir.N(19), ir.N(5))), sample(nil, normal(ir.N(16), ir.N(3)))),
+})

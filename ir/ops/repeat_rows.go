@@ -1,0 +1,22 @@
+package ops
+
+import "github.com/debertac/debertac/ir"
+
+var _ = ir.Define(ir.Op{
+	Name: "repeat_rows", Class: ir.Rowwise,
+	Doc: "A vector as each row of a matrix with as many rows as like has, [N], [M, N] → [M, N]. The numbers of like play no part.",
+	In:  []ir.Operand{float("x", "[N]"), float("like", "[M, N]")},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		_, c, err := matrix(n, 1)
+		return []ir.Type{n.In[1].Type}, first(err, vector(n, 0, c))
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		c := in[0].Shape[0]
+		return []*ir.Array{in[0].Rearrange(in[1].Shape, func(i int) int { return i % c })}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "col_sum", nil, dy[0]), nil}, b.Err()
+	},
+	NoLower: forTraining,
+	Sample:  samples(sample(nil, normal(ir.N(5)), normal(ir.T, ir.N(5)))),
+})

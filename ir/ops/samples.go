@@ -1,0 +1,70 @@
+package ops
+
+import "github.com/debertac/debertac/ir"
+
+// Operands of samples for the generic tests.
+
+// normal is random numbers.
+func normal(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...)} }
+
+// positive is random numbers above 0.
+func positive(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...), Fill: ir.FillPositive} }
+
+// missing is no operand.
+func missing() ir.Arg { return ir.Arg{Fill: ir.FillMissing} }
+
+// below is random integers in 0 … limit-1.
+func below(limit int, dims ...ir.Dim) ir.Arg {
+	return ir.Arg{Type: i32(dims...), Fill: ir.FillBelow, Max: limit}
+}
+
+// starts is the first rows of the sequences.
+func starts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillStarts} }
+
+// positions is the original positions of the rows.
+func positions() ir.Arg { return ir.Arg{Type: i32(ir.T), Fill: ir.FillPos} }
+
+// sampleLength is the greatest length of a sequence, holes included, in samples.
+const sampleLength = 12
+
+// index is a row index over sampleLength.
+func index(rows int) ir.Arg {
+	return ir.Arg{Type: i32(ir.N(2*sampleLength - 1)), Fill: ir.FillIndex, Max: rows}
+}
+
+// panelled is a packed matrix of n columns (rows of the weight) and k rows.
+func panelled(n, k int) ir.Arg {
+	return ir.Arg{Type: f32(ir.N(round16(n)/16), ir.N(k), ir.N(16)), Fill: ir.FillPanels, Max: n}
+}
+
+// probabilities is random numbers that sum to 1 for each row of pairs.
+func probabilities(heads int) ir.Arg {
+	return ir.Arg{Type: f32(ir.N(heads), ir.P), Fill: ir.FillProb}
+}
+
+// samples makes a function that gives the list.
+func samples(list ...ir.Sample) func() []ir.Sample { return func() []ir.Sample { return list } }
+
+// sample is a node with operands.
+func sample(attrs []ir.Attr, in ...ir.Arg) ir.Sample { return ir.Sample{Attrs: attrs, In: in} }
+
+// attrs makes a list of attributes of keys and values in turn.
+func attrs(kv ...any) []ir.Attr {
+	var out []ir.Attr
+	for i := 0; i+1 < len(kv); i += 2 {
+		out = append(out, ir.A(kv[i].(string), kv[i+1]))
+	}
+	return out
+}
+
+// holes marks a sample's positions as having gaps.
+func holes(s ir.Sample) ir.Sample {
+	s.Holes = true
+	return s
+}
+
+// lens gives a sample other sequence lengths.
+func lens(s ir.Sample, n ...int) ir.Sample {
+	s.Lens = n
+	return s
+}

@@ -1,0 +1,51 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "scatter_add", Class: ir.Reduction,
+	Doc: "The gradient of embed: y[ids[t]] += x[t] from zeros, [T, E], [T] → [rows, E].",
+	In:  []ir.Operand{float("x", "[T, E]"), {Name: "ids", DType: ir.I32, Doc: "[T]"}},
+	Attrs: []ir.AttrDef{
+		{Name: "rows", Type: ir.AttrInt, Required: true, Doc: "rows of the result"},
+		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that stays 0; absent: none"},
+	},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		m, cols, err := matrix(n, 0)
+		if err != nil {
+			return nil, err
+		}
+		if n.Int("rows") < 1 {
+			return nil, fmt.Errorf("a result of %d rows", n.Int("rows"))
+		}
+		return []ir.Type{f32(ir.N(n.Int("rows")), ir.N(cols))}, shaped(n, 1, m)
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		e, x := in[0].Shape[1], in[0].Floats()
+		y := ir.NewArray(n.Int("rows"), e)
+		for t, id := range in[1].I {
+			if id < 0 || int(id) >= n.Int("rows") {
+				return nil, fmt.Errorf("ids[%d] is %d, the table has %d rows", t, id, n.Int("rows"))
+			}
+			if n.Attr("frozen") != nil && int(id) == n.Int("frozen") {
+				continue
+			}
+			for j := 0; j < e; j++ {
+				y.F[int(id)*e+j] += x[t*e+j]
+			}
+		}
+		return []*ir.Array{y}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		if n.Attr("frozen") != nil {
+			return nil, fmt.Errorf("%v: no second derivative through a lookup with a frozen row", n.Pos)
+		}
+		return []*ir.Value{b.Like(n, "embed", nil, dy[0], n.In[1]), nil}, b.Err()
+	},
+	NoLower: forTraining,
+	Sample:  samples(sample(attrs("rows", 7), normal(ir.T, ir.N(5)), below(7, ir.T))),
+})

@@ -1,0 +1,23 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+var _ = unary{
+	name: "sigmoid", doc: "1 / (1 + exp(-x)).", flops: 12, act: true,
+	f:     func(_ *ir.Node, x float64) float64 { return 1 / (1 + math.Exp(-x)) },
+	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return sigmoidOf(x) },
+	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
+		y := n.Out[0]
+		return g.mul(dy, g.sub(y, g.mul(y, y)))
+	},
+}.define()
+
+// sigmoidOf is the sigmoid in a loop nest. Where exp overflows the result is 0.
+func sigmoidOf(x loop.Expr) loop.Expr {
+	return loop.Div(loop.F(1), loop.Add(loop.F(1), loop.Fn("exp", loop.Sub(loop.F(0), x))))
+}

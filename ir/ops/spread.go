@@ -1,0 +1,30 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "spread", Class: ir.Rowwise,
+	Doc:   "A number for each row in each of n columns, [M] → [M, n].",
+	In:    []ir.Operand{float("x", "[M]")},
+	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "columns of the result"}},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		s := n.In[0].Type.Shape
+		if len(s) != 1 || n.Int("n") < 1 {
+			return nil, fmt.Errorf("x is %s, spread over %d columns", n.In[0].Type, n.Int("n"))
+		}
+		return []ir.Type{f32(s[0], ir.N(n.Int("n")))}, nil
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		c := n.Int("n")
+		return []*ir.Array{in[0].Rearrange([]int{in[0].Shape[0], c}, func(i int) int { return i / c })}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "row_sum", nil, dy[0])}, b.Err()
+	},
+	NoLower: forTraining,
+	Sample:  samples(sample(attrs("n", 3), normal(ir.T))),
+})

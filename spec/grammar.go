@@ -1,0 +1,304 @@
+package spec
+
+import "github.com/alecthomas/participle/v2/lexer"
+
+// The forms: what may follow a word. Each is a participle grammar; the schema says which word takes which.
+
+type path struct {
+	Tokens []lexer.Token
+	Parts  []string `parser:"@Ident ( '.' @Ident )*"`
+}
+
+type versionForm struct {
+	Version string `parser:"@Number"`
+}
+
+type modelForm struct {
+	Name string     `parser:"@Ident"`
+	Like *reference `parser:"( 'like' @@ )?"`
+}
+
+type reference struct {
+	Tokens []lexer.Token
+	Name   string `parser:"@Ident"`
+}
+
+type onForm struct {
+	Name string `parser:"@Ident"`
+	On   *path  `parser:"'on' @@"`
+}
+
+type nameForm struct {
+	Name string `parser:"@Ident"`
+}
+
+type dimForm struct {
+	Name  string `parser:"@Ident"`
+	Op    string `parser:"@( '=' | '<=' )"`
+	Value *expr  `parser:"@@"`
+}
+
+type assignForm struct {
+	Names []*reference `parser:"@@ ( ',' @@ )* '='"`
+	Func  *reference   `parser:"@@ '('"`
+	Arg   *reference   `parser:"@@"`
+	Bias  string       `parser:"( ',' 'bias' ':' @( 'yes' | 'no' ) )? ')'"`
+}
+
+type dropForm struct {
+	Paths []*path `parser:"@@ ( ',' @@ )*"`
+}
+
+// expr is a sum of products; integers, dims, floor and, in scale, sqrt and terms.
+type expr struct {
+	Tokens []lexer.Token
+	Left   *product   `parser:"@@"`
+	Right  []*summand `parser:"@@*"`
+}
+
+type summand struct {
+	Op    string   `parser:"@( '+' | '-' )"`
+	Right *product `parser:"@@"`
+}
+
+type product struct {
+	Tokens []lexer.Token
+	Left   *unary        `parser:"@@"`
+	Right  []*multiplier `parser:"@@*"`
+}
+
+type multiplier struct {
+	Op    string `parser:"@( '*' | '/' )"`
+	Right *unary `parser:"@@"`
+}
+
+type unary struct {
+	Minus bool  `parser:"@'-'?"`
+	Atom  *atom `parser:"@@"`
+}
+
+type atom struct {
+	Tokens []lexer.Token
+	Number *string `parser:"  @Number"`
+	Call   *call   `parser:"| @@"`
+	Name   *string `parser:"| @Ident"`
+	Paren  *expr   `parser:"| '(' @@ ')'"`
+}
+
+type call struct {
+	Func string `parser:"@Ident '('"`
+	Arg  *expr  `parser:"@@ ')'"`
+}
+
+type exprForm struct {
+	Value *expr `parser:"@@"`
+}
+
+// num is a literal number, not an expression.
+type num struct {
+	Tokens []lexer.Token
+	Minus  bool   `parser:"@'-'?"`
+	Text   string `parser:"@Number"`
+}
+
+type numForm struct {
+	Value *num `parser:"@@"`
+}
+
+type wordForm struct {
+	Value *reference `parser:"@@"`
+}
+
+type pathForm struct {
+	Value *path `parser:"@@"`
+}
+
+type stringForm struct {
+	Value string `parser:"@String"`
+}
+
+type normForm struct {
+	Kind *reference `parser:"@@"`
+	Eps  *num       `parser:"( '(' 'eps' ':' @@ ')' )?"`
+}
+
+type dropoutForm struct {
+	Hidden    *num `parser:"@@"`
+	Attention *num `parser:"( 'attention' @@ )?"`
+}
+
+type initForm struct {
+	Kind *reference `parser:"@@"`
+	Std  *num       `parser:"'(' 'std' ':' @@ ')'"`
+}
+
+type tokenForm struct {
+	Rows *expr `parser:"@@"`
+	Pad  *expr `parser:"( 'pad' @@ )?"`
+}
+
+type absoluteForm struct {
+	Rows *expr `parser:"@@"`
+	From *expr `parser:"( 'from' @@ )?"`
+}
+
+type offsetsForm struct {
+	Lo *expr `parser:"@@ '..'"`
+	Hi *expr `parser:"@@"`
+}
+
+type bucketForm struct {
+	Kind *reference `parser:"@@"`
+	Args []*named   `parser:"( '(' @@ ( ',' @@ )* ')' )?"`
+}
+
+type named struct {
+	Tokens []lexer.Token
+	Key    string `parser:"@Ident ':'"`
+	Value  *expr  `parser:"@@"`
+}
+
+type scoreForm struct {
+	Terms []*termForm `parser:"@@ ( '+' @@ )*"`
+}
+
+type termForm struct {
+	Tokens []lexer.Token
+	Left   *factorForm `parser:"@@"`
+	Right  *factorForm `parser:"( ( '·' | '.' ) @@ )?"`
+}
+
+type factorForm struct {
+	Tokens []lexer.Token
+	Name   string `parser:"@Ident '['"`
+	Index  string `parser:"@Ident ( @'-' @Ident )? ']'"`
+}
+
+type maskForm struct {
+	Key    string `parser:"@'j'"`
+	Causal bool   `parser:"( @'<=' 'i'"`
+	Prefix bool   `parser:"( @'or' 'prefix' '[' 'j' ']' )? )?"`
+}
+
+type mixForm struct {
+	What string `parser:"@( 'score' | 'weight' )"`
+}
+
+type besideForm struct {
+	Layer *expr `parser:"'layer' @@"`
+}
+
+type repeatForm struct {
+	Times *expr `parser:"@@ 'of' 'encoder' '.' 'last'"`
+}
+
+type stateForm struct {
+	Back *expr      `parser:"'encoder' '[' '-' @@ ']'"`
+	Add  *reference `parser:"( '+' @@ )?"`
+}
+
+type takeForm struct {
+	What *reference `parser:"@@"`
+	Pick *reference `parser:"( '(' @@ ')' )?"`
+	Plus *reference `parser:"( '+' @@ )?"`
+}
+
+type linearForm struct {
+	Out  *expr        `parser:"@@"`
+	Tied *path        `parser:"( 'tied' @@ )?"`
+	As   *meaningForm `parser:"( 'as' @@ )?"`
+}
+
+type meaningForm struct {
+	Tokens []lexer.Token
+	Kind   string   `parser:"@Ident"`
+	Labels []string `parser:"( '(' @String ( ',' @String )* ')' )?"`
+}
+
+type lstmForm struct {
+	Size *expr `parser:"@@"`
+	Both bool  `parser:"@'both'?"`
+}
+
+type promptForm struct {
+	Mark string `parser:"'labels' 'mark' @String"`
+	End  string `parser:"'end' @String"`
+}
+
+type spansForm struct {
+	Width *expr `parser:"'<=' @@ 'markers'"`
+}
+
+type tokensForm struct {
+	Start bool `parser:"@'start' 'end' 'inside'"`
+}
+
+type memberForm struct {
+	Head   *path `parser:"@@"`
+	Weight *num  `parser:"( 'weight' @@ )?"`
+}
+
+// countForm is a number with its unit, which the check behind it demands.
+type countForm struct {
+	Value *num     `parser:"@@"`
+	Unit  *unitTok `parser:"@@?"`
+}
+
+type atMostForm struct {
+	Value *num     `parser:"'<=' @@"`
+	Unit  *unitTok `parser:"@@?"`
+}
+
+type unitTok struct {
+	Tokens []lexer.Token
+	Name   string `parser:"@( Ident | '%' )"`
+}
+
+type precisionForm struct {
+	Compute *reference `parser:"@@"`
+	Master  *reference `parser:"( 'master' @@ )?"`
+}
+
+type optimizerForm struct {
+	Kind *reference `parser:"@@"`
+	Args []*setting `parser:"( '(' @@ ( ',' @@ )* ')' )?"`
+}
+
+type setting struct {
+	Tokens []lexer.Token
+	Key    string   `parser:"@Ident ':'"`
+	Values []*num   `parser:"( @@+"`
+	Except []string `parser:"( 'except' @Ident+ )?"`
+	Word   string   `parser:"| @Ident )"`
+}
+
+type rateForm struct {
+	Peak   *num       `parser:"@@"`
+	Warmup *countForm `parser:"( 'warmup' @@ )?"`
+	Then   *reference `parser:"( 'then' @@ )?"`
+}
+
+type replaceForm struct {
+	From  *path `parser:"'from' @@"`
+	Share *path `parser:"( 'share' @@"`
+	Stop  bool  `parser:"( @'stopping' 'gradient' )? )?"`
+}
+
+type isaForm struct {
+	Names []*reference `parser:"@@ ( ',' @@ )*"`
+}
+
+type weightsForm struct {
+	Kind    *reference `parser:"@@"`
+	Channel bool       `parser:"( @'per' 'channel' )?"`
+}
+
+type agreeForm struct {
+	Value *num `parser:"@@ 'with' 'reference'"`
+}
+
+type emitForm struct {
+	Kind    string `parser:"@( 'infer' | 'train' )"`
+	Of      *path  `parser:"@@"`
+	Package string `parser:"( 'as' 'package' @String )?"`
+}

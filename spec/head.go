@@ -1,0 +1,243 @@
+package spec
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// maxSteps bounds a head.
+const maxSteps = 64
+
+// headBuilder resolves one head.
+type headBuilder struct {
+	r    *resolver
+	h    *Head
+	m    *Model
+	dims *dimTable
+	cols int // columns after the steps so far; 0 if unknown
+	last *linearForm
+}
+
+// on finds the model, and the head or decoder behind a dot, that a path names.
+func (r *resolver) modelOf(p *path) (*decl, string) {
+	at := spanOfAll(p.Tokens)
+	if len(p.Parts) > 2 {
+		r.add(diag.Errorf("unknown-name", at, "%s has too many parts", strings.Join(p.Parts, ".")))
+		return nil, ""
+	}
+	d := r.decls[p.Parts[0]]
+	if d == nil || d.stmt.Pos.File != r.file.Name {
+		f := diag.Errorf("unknown-name", at, "there is no model %s in this file", p.Parts[0])
+		switch near := nearest(p.Parts[0], r.modelNames()); {
+		case near != "":
+			f.Hintf("%s", near)
+		case zooModels()[p.Parts[0]] != nil:
+			f.Hintf("model my_model like %s { }", p.Parts[0])
+		case len(r.modelNames()) > 0:
+			f.Hintf("the models are %s", strings.Join(r.modelNames(), ", "))
+		}
+		r.add(f)
+		return nil, ""
+	}
+	return d, strings.Join(p.Parts[1:], "")
+}
+
+func (r *resolver) head(s *Stmt) {
+	form := s.Form.(*onForm)
+	d, decoder := r.modelOf(form.On)
+	if d == nil || d.model == nil {
+		return
+	}
+	h := &Head{Source: source(s), Name: form.Name, Model: d.model}
+	if decoder != "" {
+		for _, x := range d.model.Decoders {
+			if x.Name == decoder {
+				h.Decoder = x
+			}
+		}
+		if h.Decoder == nil && !d.tree.isBroken() {
+			r.add(diag.Errorf("unknown-name", spanOfAll(form.On.Tokens), "%s has no decoder %s", d.model.Name, decoder))
+			return
+		}
+	}
+	b := &headBuilder{r: r, h: h, m: d.model, cols: d.model.Hidden}
+	r.model = d
+	b.dims = r.dims(d.tree)
+	r.model = nil
+	b.steps(s)
+	r.spec.Heads = append(r.spec.Heads, h)
+}
+
+// once finds the words of a block that may stand only once.
+func (r *resolver) once(s *Stmt) map[string]*Stmt {
+	found := map[string]*Stmt{}
+	for _, t := range code(s.Block.Stmts) {
+		if t.row == nil || t.row.Many {
+			continue
+		}
+		if before := found[t.Word]; before != nil {
+			r.add(diag.Errorf("twice", t.Pos, "%s is set twice", t.Word).Note(before.Pos, "the first time here").Hintf("remove one of the two"))
+			continue
+		}
+		found[t.Word] = t
+	}
+	return found
+}
+
+func blockBroken(s *Stmt) bool {
+	return slices.ContainsFunc(s.Block.Stmts, func(t *Stmt) bool { return t.broken })
+}
+
+func (b *headBuilder) steps(s *Stmt) {
+	h := b.h
+	words := b.r.once(s)
+	broken := blockBroken(s)
+	list := code(s.Block.Stmts)
+	if len(list) > maxSteps {
+		b.r.add(diag.Errorf("too-large", s.Pos, "%s has %d statements, more than %d", h.Name, len(list), maxSteps))
+		return
+	}
+	if words["take"] == nil && !broken {
+		b.r.add(diag.Errorf("missing", s.Pos, "%s does not say which rows it takes", h.Name).Hintf("take first"))
+	}
+	for _, t := range list {
+		if t.broken {
+			b.cols, b.last = 0, nil
+			continue
+		}
+		b.step(t)
+	}
+	h.Out = b.cols
+	if broken {
+		return
+	}
+	b.checkMeaning(words)
+	b.checkLoss(words)
+	if h.Layout() == OwnLayout && b.m.Checkpoint != "own" {
+		b.r.add(diag.Errorf("checkpoint-scheme", s.Pos, "the layout %s has no tensor names for a head of this form", b.m.Checkpoint).
+			Note(b.m.Pos, "the model is here").Hintf("checkpoint own"))
+	}
+}
+
+// step resolves one statement of the head.
+func (b *headBuilder) step(t *Stmt) {
+	h := b.h
+	step := &Step{Source: source(t), In: b.cols}
+	switch form := t.Form.(type) {
+	case *takeForm:
+		b.take(t, form)
+		return
+	case *linearForm:
+		b.linear(step, form)
+	case *wordForm:
+		switch t.Word {
+		case "loss":
+			h.Loss, _ = b.r.pick(form.Value, "loss", losses)
+			return
+		case "decode":
+			step.Kind = StepDecode
+			step.Decode, _ = b.r.pick(form.Value, "constraint", []string{"bio"})
+		default:
+			step.Kind = StepAct
+			step.Act, _ = b.r.pick(form.Value, "activation", Acts)
+		}
+	case *normForm:
+		step.Kind, step.Norm = StepNorm, b.r.norm(t, b.m.Defaults.Norm)
+	case *numForm:
+		step.Kind = StepDropout
+		step.Rate, _ = b.r.real(form.Value, "dropout", "in [0, 1)", share)
+	case *stringForm:
+		h.From = b.text(t, form.Value)
+		return
+	case *lstmForm:
+		step.Kind, step.Both = StepLSTM, form.Both
+		b.cols = b.count(form.Size, "size", 1)
+		if form.Both {
+			b.cols *= 2
+		}
+	case *promptForm:
+		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End)}
+		return
+	case *spansForm:
+		step.Kind, step.Width, h.As = StepSpans, b.count(form.Width, "spans", 1), Entities
+	case *tokensForm:
+		step.Kind, h.As = StepTokens, Entities
+	default:
+		switch t.Word {
+		case "crf":
+			step.Kind = StepCRF
+		case "norm":
+			step.Kind, step.Norm = StepNorm, b.r.norm(t, b.m.Defaults.Norm)
+		default:
+			step.Kind, step.Act = StepAct, b.m.Defaults.Act
+		}
+	}
+	step.Out = b.cols
+	h.Steps = append(h.Steps, step)
+}
+
+func (b *headBuilder) count(e *expr, what string, least int) int {
+	mb := &modelBuilder{r: b.r, m: b.m, dims: b.dims}
+	return mb.count(e, what, least)
+}
+
+// text reads a quoted text.
+func (b *headBuilder) text(t *Stmt, quoted string) string { return b.r.text(t.Pos, quoted) }
+
+// text reads a quoted text.
+func (r *resolver) text(at diag.Span, quoted string) string {
+	s, err := strconv.Unquote(quoted)
+	if err != nil {
+		r.add(diag.Errorf("syntax", at, "the text %s has an escape that is not known", quoted).Hintf(`\" \\ \n \t \u00e9`))
+		return ""
+	}
+	if s == "" {
+		r.add(diag.Errorf("range", at, "a text here is not empty"))
+	}
+	return s
+}
+
+func (b *headBuilder) take(t *Stmt, form *takeForm) {
+	take := Take{Source: source(t)}
+	what, ok := b.r.pick(form.What, "choice of rows", []string{"first", "each", "masked", "mean", "words"})
+	if !ok {
+		return
+	}
+	take.Rows = map[string]Rows{"first": First, "each": Each, "masked": Masked, "mean": Mean, "words": Words}[what]
+	switch {
+	case what == "words" && form.Pick == nil:
+		b.r.add(diag.Errorf("missing", t.Pos, "take words does not say which token stands for a word").Hintf("take words(first)"))
+	case what == "words":
+		take.Pick, _ = b.r.pick(form.Pick, "choice of tokens", []string{"first", "last", "mean", "max"})
+	case form.Pick != nil:
+		b.r.add(diag.Errorf("syntax", spanOfAll(form.Pick.Tokens), "only words is followed by a choice in parentheses").Hintf("take %s", what))
+	}
+	if form.Plus != nil {
+		if what != "each" || form.Plus.Name != "first" {
+			b.r.add(diag.Errorf("syntax", t.Pos, "the only sum of rows is each + first").Hintf("take each + first"))
+		}
+		take.Rows = EachFirst
+	}
+	b.h.Take = take
+}
+
+func (b *headBuilder) linear(step *Step, form *linearForm) {
+	step.Kind = StepLinear
+	b.cols = b.count(form.Out, "columns", 1)
+	b.last = form
+	if form.Tied == nil {
+		return
+	}
+	step.Tied = strings.Join(form.Tied.Parts, ".")
+	if step.Tied != "embed.token" {
+		b.r.notOneOf(spanOfAll(form.Tied.Tokens), "table to be tied to", step.Tied, []string{"embed.token"})
+		return
+	}
+	if step.In > 0 && b.cols > 0 && b.m.Vocab > 0 && b.m.Embed.Width > 0 && (b.cols != b.m.Vocab || step.In != b.m.Embed.Width) {
+		b.r.add(diag.Errorf("shapes", step.Pos, "a linear layer from %d to %d columns cannot be tied to the token table, which has %d rows of %d", step.In, b.cols, b.m.Vocab, b.m.Embed.Width).
+			Note(b.m.Embed.Token.Pos, "the table is here").Hintf("linear %d, then linear vocab tied embed.token", b.m.Embed.Width))
+	}
+}

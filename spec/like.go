@@ -1,0 +1,274 @@
+package spec
+
+import (
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// tree is a block after merging: what `like` has copied, then the block's own statements.
+type tree struct {
+	entries []*entry
+	broken  bool // one of its statements had a fault, so what is absent may just be unreadable
+}
+
+// entry is a statement of a merged block.
+type entry struct {
+	key       string // the word; "dim hidden", "decoder emd", "mix score" with a name; "=q" for an assignment
+	name      string // the name that is assigned
+	stmt      *Stmt
+	body      *tree // of a block
+	inherited bool
+}
+
+func (t *tree) find(key string) *entry {
+	if t == nil {
+		return nil
+	}
+	for _, e := range t.entries {
+		if e.key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// all lists the entries of a word that has names: dim, decoder …
+func (t *tree) all(word string) []*entry {
+	var out []*entry
+	if t != nil {
+		for _, e := range t.entries {
+			if strings.HasPrefix(e.key, word+" ") {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// body is the sub-block of that key, or nil.
+func (t *tree) block(key string) *tree {
+	if e := t.find(key); e != nil {
+		return e.body
+	}
+	return nil
+}
+
+func (t *tree) copy() *tree {
+	c := &tree{broken: t.broken, entries: make([]*entry, len(t.entries))}
+	for i, e := range t.entries {
+		d := *e
+		d.inherited = true
+		if e.body != nil {
+			d.body = e.body.copy()
+		}
+		c.entries[i] = &d
+	}
+	return c
+}
+
+// isBroken reports whether the block or one inside of it had a fault.
+func (t *tree) isBroken() bool {
+	if t == nil {
+		return false
+	}
+	if t.broken {
+		return true
+	}
+	for _, e := range t.entries {
+		if e.body.isBroken() {
+			return true
+		}
+	}
+	return false
+}
+
+// merger puts the statements of one body on a tree.
+type merger struct {
+	r     *resolver
+	first map[string]*Stmt // what the body itself has set, to find words that stand twice
+}
+
+// merge applies a model's own statements to the tree that it is like: first what is dropped, then what is set.
+func (r *resolver) merge(t *tree, stmts []*Stmt) {
+	m := &merger{r: r, first: map[string]*Stmt{}}
+	m.body(t, stmts, "", true)
+	m.body(t, stmts, "", false)
+}
+
+func (m *merger) body(t *tree, stmts []*Stmt, prefix string, drops bool) {
+	for _, s := range code(stmts) {
+		if s.row == nil {
+			t.broken = true
+			continue
+		}
+		m.apply(t, s, s.Path, prefix, drops)
+	}
+}
+
+// apply follows the statement's path and drops or sets what stands at its end.
+func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops bool) {
+	if len(path) > 0 {
+		e := t.find(path[0])
+		if e == nil {
+			if drops {
+				if s.Word == "drop" {
+					m.r.dropNothing(s, path[0], t)
+				}
+				return
+			}
+			e = &entry{key: path[0], stmt: s}
+			t.entries = append(t.entries, e)
+		}
+		if e.body == nil {
+			e.body = &tree{}
+		}
+		m.apply(e.body, s, path[1:], prefix+path[0]+".", drops)
+		return
+	}
+	switch {
+	case s.Word == "drop":
+		if form, ok := s.Form.(*dropForm); ok && drops {
+			for _, p := range form.Paths {
+				m.r.drop(t, s, p)
+			}
+		}
+	case s.row.Opens != "":
+		m.block(t, s, prefix, drops)
+	case !drops:
+		m.leaf(t, s, prefix)
+	}
+}
+
+func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
+	key := keyOf(s)
+	e := t.find(key)
+	if drops && e == nil {
+		e = &entry{body: &tree{}} // nothing is there: every drop inside is of nothing
+	}
+	if e == nil {
+		e = &entry{key: key, stmt: s}
+		t.entries = append(t.entries, e)
+	}
+	if e.body == nil {
+		e.body = &tree{}
+	}
+	if !drops {
+		if s.Form != nil || e.stmt.Form == nil || s.broken {
+			e.stmt = s
+		}
+		e.inherited = false
+		t.broken = t.broken || s.broken
+	}
+	if s.Block != nil {
+		m.body(e.body, s.Block.Stmts, prefix+key+".", drops)
+	}
+}
+
+func (m *merger) leaf(t *tree, s *Stmt, prefix string) {
+	if s.broken {
+		t.broken = true
+	}
+	form, ok := s.Form.(*assignForm)
+	if !ok {
+		m.set(t, &entry{key: keyOf(s), stmt: s}, s.Pos, prefix)
+		return
+	}
+	for _, n := range form.Names {
+		m.set(t, &entry{key: "=" + n.Name, name: n.Name, stmt: s}, spanOfAll(n.Tokens), prefix)
+	}
+}
+
+// set replaces the statement of that key, or appends it.
+func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
+	full := prefix + e.key
+	if before := m.first[full]; before != nil {
+		m.r.add(diag.Errorf("twice", at, "%s is set twice", strings.TrimPrefix(e.key, "=")).Note(before.Pos, "the first time here").
+			Hintf("remove one of the two"))
+		return
+	}
+	m.first[full] = e.stmt
+	for i, old := range t.entries {
+		if old.key == e.key {
+			t.entries[i] = e
+			return
+		}
+	}
+	t.entries = append(t.entries, e)
+}
+
+// keyOf is the name under which like finds a statement.
+func keyOf(s *Stmt) string {
+	if form, ok := s.Form.(*mixForm); ok {
+		return s.Word + " " + form.What
+	}
+	if s.row.Named {
+		return s.Word + " " + s.Name
+	}
+	return s.Word
+}
+
+// drop removes what a path names from a tree.
+func (r *resolver) drop(t *tree, s *Stmt, p *path) {
+	for len(p.Parts) > 0 {
+		first := p.Parts[0]
+		if len(p.Parts) >= 2 {
+			if e := t.find(first + " " + p.Parts[1]); e != nil {
+				if len(p.Parts) == 2 {
+					t.remove(e)
+					return
+				}
+				t, p = e.body, &path{Tokens: p.Tokens, Parts: p.Parts[2:]}
+				continue
+			}
+			if e := t.find(first); e != nil && e.body != nil {
+				t, p = e.body, &path{Tokens: p.Tokens, Parts: p.Parts[1:]}
+				continue
+			}
+			break
+		}
+		found := false
+		for _, e := range append([]*entry{t.find(first), t.find("=" + first), t.find("dim " + first)}, t.all(first)...) {
+			if e != nil {
+				t.remove(e)
+				found = true
+			}
+		}
+		if found {
+			return
+		}
+		break
+	}
+	at := *s
+	at.Pos = spanOfAll(p.Tokens)
+	r.dropNothing(&at, strings.Join(p.Parts, "."), t)
+}
+
+func (t *tree) remove(e *entry) {
+	for i, o := range t.entries {
+		if o == e {
+			t.entries = append(t.entries[:i:i], t.entries[i+1:]...)
+			return
+		}
+	}
+}
+
+func (r *resolver) dropNothing(s *Stmt, what string, t *tree) {
+	if t.isBroken() {
+		return
+	}
+	var names []string
+	for _, e := range t.entries {
+		names = append(names, strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(e.key, "="), "dim "), " ", "."))
+	}
+	d := diag.Errorf("drop-nothing", s.Pos, "there is no %s to drop", what)
+	switch near := nearest(what, names); {
+	case near != "":
+		d.Hintf("drop %s", near)
+	case len(names) > 0:
+		d.Hintf("what is copied here: %s", strings.Join(names, ", "))
+	default:
+		d.Hintf("drop removes what like has copied")
+	}
+	r.add(d)
+}

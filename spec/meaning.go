@@ -1,0 +1,197 @@
+package spec
+
+import (
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// checkMeaning resolves what the last linear layer's numbers mean.
+func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
+	h := b.h
+	linears := 0
+	for _, s := range h.Steps {
+		if s.Kind == StepLinear {
+			linears++
+		}
+	}
+	if b.last != nil && b.last.As != nil {
+		b.meaning(b.last.As, h.Steps)
+	}
+	if h.As == Entities {
+		if h.Prompt == nil {
+			b.r.add(diag.Errorf("missing", h.Pos, "%s scores labels given at run time, but does not say how they precede the text", h.Name).
+				Hintf(`prompt labels mark "<<ENT>>" end "<<SEP>>"`))
+		}
+		if h.Take.Rows != Words {
+			b.r.add(diag.Errorf("take-loss", h.Take.Pos, "spans and tokens score words").Hintf("take words(first)"))
+		}
+	} else if p := words["prompt"]; p != nil {
+		b.r.add(diag.Errorf("missing", p.Pos, "a prompt needs spans or tokens that score it").Hintf("spans <= 12 markers"))
+	}
+	for _, s := range h.Steps {
+		if s.Kind != StepCRF && s.Kind != StepDecode && s.Kind != StepLSTM {
+			continue
+		}
+		if r := h.Take.Rows; r != Each && r != Words {
+			b.r.add(diag.Errorf("take-loss", s.Pos, "%s reads a row a token or word, but the head takes other rows", strings.Fields(s.Text)[0]).
+				Note(h.Take.Pos, "the rows are taken here").Hintf("take words(first)"))
+		}
+		if s.Kind != StepLSTM && h.As != Labels {
+			b.r.add(diag.Errorf("labels", s.Pos, "%s needs labels", strings.Fields(s.Text)[0]).Hintf(`linear 3 as labels("O", "B-PER", "I-PER")`))
+		}
+		if s.Kind == StepDecode {
+			b.bio(s)
+		}
+	}
+}
+
+// meaning resolves as labels(…), span, choices, score.
+func (b *headBuilder) meaning(as *meaningForm, _ []*Step) {
+	h := b.h
+	at := spanOfAll(as.Tokens)
+	kinds := []string{"labels", "span", "choices", "score"}
+	want := map[string]int{"span": 2, "choices": 1, "score": 1}
+	if as.Kind != "labels" && want[as.Kind] == 0 {
+		b.r.notOneOf(at, "meaning", as.Kind, kinds)
+		return
+	}
+	h.As = map[string]Meaning{"labels": Labels, "span": SpanEnds, "choices": Choices, "score": Score}[as.Kind]
+	if as.Kind != "labels" {
+		if len(as.Labels) > 0 {
+			b.r.add(diag.Errorf("syntax", at, "%s has no list", as.Kind).Hintf("as %s", as.Kind))
+		}
+		if b.cols > 0 && b.cols != want[as.Kind] {
+			b.r.add(diag.Errorf("labels", at, "%s is %d columns, not %d", as.Kind, want[as.Kind], b.cols).Hintf("linear %d as %s", want[as.Kind], as.Kind))
+		}
+		return
+	}
+	seen := map[string]bool{}
+	for _, l := range as.Labels {
+		name := b.r.text(at, l)
+		if seen[name] {
+			b.r.add(diag.Errorf("labels", at, "the label %q stands twice", name))
+		}
+		seen[name] = true
+		h.Labels = append(h.Labels, name)
+	}
+	switch n := len(h.Labels); {
+	case n == 0:
+		b.r.add(diag.Errorf("labels", at, "labels without names").Hintf(`as labels("yes", "no")`))
+	case b.cols > 0 && n != b.cols:
+		b.r.add(diag.Errorf("labels", at, "%d labels for %d columns", n, b.cols).Hintf("linear %d as labels(…)", n))
+	}
+}
+
+// bio checks that every label is O, B-X or I-X.
+func (b *headBuilder) bio(s *Step) {
+	for _, l := range b.h.Labels {
+		if l != "O" && !strings.HasPrefix(l, "B-") && !strings.HasPrefix(l, "I-") {
+			b.r.add(diag.Errorf("labels", s.Pos, "decode bio cannot read the label %q", l).Hintf("labels are O, B-NAME and I-NAME"))
+			return
+		}
+	}
+}
+
+// checkLoss holds the rows, the columns and the loss to each other.
+func (b *headBuilder) checkLoss(words map[string]*Stmt) {
+	h := b.h
+	at := h.Pos
+	if s := words["loss"]; s != nil {
+		at = s.Pos
+	}
+	fault := func(message, hint string) {
+		b.r.add(diag.Errorf("take-loss", at, "%s", message).Note(h.Take.Pos, "the rows are taken here").Hintf("%s", hint))
+	}
+	rows := h.Take.Rows
+	sequence := rows == First || rows == Mean
+	switch {
+	case rows == Masked && h.Loss != "" && h.Loss != "cross_entropy":
+		fault("masked tokens are predicted from the vocabulary, which is a choice: "+h.Loss+" does not fit", "loss cross_entropy")
+	case rows == Masked && b.cols > 0 && b.m.Vocab > 0 && b.cols != b.m.Vocab:
+		fault("masked tokens are predicted from the vocabulary, but the head has another number of columns", "linear vocab tied embed.token")
+	case rows == EachFirst && (h.Loss != "" && h.Loss != "binary_cross_entropy" || b.cols > 1):
+		fault("each + first judges every token, one number each", "linear 1; loss binary_cross_entropy")
+	case h.As == SpanEnds && (rows != Each || h.Loss != "" && h.Loss != "cross_entropy"):
+		fault("a span is chosen among all tokens", "take each; linear 2 as span; loss cross_entropy")
+	case h.As == Choices && (!sequence || h.Loss != "" && h.Loss != "cross_entropy"):
+		fault("choices are compared sequence by sequence", "take first; … linear 1 as choices; loss cross_entropy")
+	case h.As == Score && (!sequence || h.Loss == "cross_entropy"):
+		fault("a score is one number a sequence, there is nothing to choose among", "take first; … linear 1 as score; loss mean_squared_error")
+	case h.As == Labels && h.Loss == "mean_squared_error":
+		fault("labels are no quantities: mean_squared_error does not fit", "loss cross_entropy")
+	case h.As == Entities && h.Loss != "" && h.Loss != "binary_cross_entropy":
+		fault("every label is judged by itself", "loss binary_cross_entropy")
+	case h.As == Vector && b.cols == 1 && h.Loss == "cross_entropy":
+		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
+	case h.Loss != "" && len(h.Steps) == 0:
+		fault("a loss needs numbers to judge", "linear 2 as labels(…)")
+	}
+}
+
+// Layout is the form of a head, for which published checkpoints have tensor names.
+type Layout string
+
+// The layouts of heads.
+const (
+	NoWeights      Layout = "rows"     // take alone: embeddings
+	SequenceLayout Layout = "sequence" // take first; linear hidden; act; linear N
+	TokenLayout    Layout = "token"    // take each; linear N
+	SpanLayout     Layout = "span"     // take each; linear 2 as span
+	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
+	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab tied embed.token
+	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
+	EntityLayout   Layout = "entities" // GLiNER
+	OwnLayout      Layout = "own"      // any other: tensors are named by the spec's paths
+)
+
+// Layout recognises the head's form. Dropout does not matter.
+func (h *Head) Layout() Layout {
+	form := ""
+	for _, s := range h.Steps {
+		switch s.Kind {
+		case StepLinear:
+			if s.Tied != "" {
+				form += "T"
+			} else {
+				form += "L"
+			}
+		case StepDropout:
+		case StepAct:
+			form += "A"
+		case StepNorm:
+			form += "N"
+		default:
+			form += "?"
+		}
+	}
+	switch {
+	case h.As == Entities:
+		return EntityLayout
+	case form == "":
+		return NoWeights
+	case h.Take.Rows == First && form == "LAL" && firstLinear(h).Out == h.Model.Hidden:
+		if h.As == Choices {
+			return ChoiceLayout
+		}
+		return SequenceLayout
+	case h.Take.Rows == Each && form == "L" && h.As == SpanEnds:
+		return SpanLayout
+	case h.Take.Rows == Each && form == "L":
+		return TokenLayout
+	case h.Take.Rows == Masked && form == "LANT":
+		return MaskedLayout
+	case h.Take.Rows == EachFirst && form == "NLAL" && firstLinear(h).Out == h.Model.Hidden:
+		return ReplacedLayout
+	}
+	return OwnLayout
+}
+
+func firstLinear(h *Head) *Step {
+	for _, s := range h.Steps {
+		if s.Kind == StepLinear {
+			return s
+		}
+	}
+	return nil
+}

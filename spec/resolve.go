@@ -1,0 +1,319 @@
+package spec
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/debertac/debertac/spec/diag"
+	"github.com/debertac/debertac/spec/zoo"
+)
+
+// Limits on a file, so that hostile input costs little.
+const (
+	maxModels = 1000
+	maxDims   = 256
+)
+
+// Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is
+// nil if there is an error in the list. What this version cannot compile yet is no fault here; the compiler says so.
+func Resolve(f *File) (*Spec, diag.List) {
+	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}}
+	r.run()
+	r.faults.Sort()
+	if r.faults.HasErrors() {
+		return nil, r.faults
+	}
+	return r.spec, r.faults
+}
+
+// ParseAndResolve is Parse, then Resolve, with the faults of both.
+func ParseAndResolve(name string, text []byte) (*Spec, diag.List) {
+	f, faults := Parse(name, text)
+	s, more := Resolve(f)
+	faults = append(faults, more...)
+	faults.Sort()
+	if faults.HasErrors() {
+		return nil, faults
+	}
+	return s, faults
+}
+
+// Sources gives the text of a file and of the zoo's files, for [diag.Render].
+func (f *File) Sources() diag.Sources {
+	return func(name string) []byte {
+		if name == f.Name {
+			return f.Text
+		}
+		return zoo.Text(name)
+	}
+}
+
+type resolver struct {
+	file   *File
+	spec   *Spec
+	decls  map[string]*decl // models by name: the file's, then the zoo's that it is like
+	model  *decl            // the one that is being resolved
+	faults diag.List
+	seen   map[string]bool // faults already reported; like repeats statements
+}
+
+// decl is a model's statement and what has become of it.
+type decl struct {
+	stmt  *Stmt
+	like  []string
+	tree  *tree
+	state uint8 // 0 new, 1 being merged, 2 merged
+	bad   bool  // like leads nowhere
+	model *Model
+}
+
+// add reports a fault once. A fault in a line of the zoo says which model of the user's led there.
+func (r *resolver) add(d *diag.Diag) {
+	key := string(d.Code) + d.Span.String() + d.Message
+	if r.seen[key] {
+		return
+	}
+	r.seen[key] = true
+	if r.model != nil && d.Span.File != r.file.Name {
+		d.Note(r.model.stmt.Pos, "this is part of %s, which is like %s", r.model.stmt.Name, strings.Join(r.model.like, ", "))
+	}
+	r.faults = append(r.faults, d)
+}
+
+func (r *resolver) run() {
+	names := map[string]map[string]*Stmt{}
+	count := 0
+	for _, s := range r.file.stmts() {
+		if s.row == nil || !s.row.Named {
+			continue
+		}
+		if names[s.Word] == nil {
+			names[s.Word] = map[string]*Stmt{}
+		}
+		name := s.Name
+		if form, ok := s.Form.(*onForm); ok && s.Word == "head" {
+			name += " on " + strings.Join(form.On.Parts[:1], ".")
+		}
+		if before := names[s.Word][name]; before != nil && name != "" {
+			r.add(diag.Errorf("twice", s.Pos, "there are two of the name %s %s", s.Word, s.Name).Note(before.Pos, "the first is here"))
+			continue
+		}
+		names[s.Word][name] = s
+		if s.Word == "model" {
+			if count++; count > maxModels {
+				r.add(diag.Errorf("too-large", s.Pos, "a file has at most %d models", maxModels))
+				return
+			}
+			r.decls[s.Name] = &decl{stmt: s}
+		}
+	}
+	for _, s := range r.file.stmts() {
+		if d := r.decls[s.Name]; s.Word == "model" && d != nil && d.stmt == s {
+			if m := r.resolveModel(d); m != nil {
+				r.spec.Models = append(r.spec.Models, m)
+			}
+		}
+	}
+	r.model = nil
+	r.each("head", r.head)
+	r.each("ensemble", r.ensemble)
+	r.each("train", r.train)
+	r.each("target", r.target)
+	if len(r.spec.Targets) == 0 {
+		r.spec.Targets = []*Target{r.defaultTarget()}
+	}
+}
+
+// each resolves the file's statements of one word.
+func (r *resolver) each(word string, resolve func(*Stmt)) {
+	for _, s := range r.file.stmts() {
+		if s.Word == word && s.row != nil && !s.broken {
+			resolve(s)
+		}
+	}
+}
+
+// zooFile is a parsed file of the zoo.
+var zooModels = sync.OnceValue(func() map[string]*Stmt {
+	models := map[string]*Stmt{}
+	for _, name := range zoo.Files() {
+		f, _ := Parse(name, zoo.Text(name)) // a test holds that the zoo has no faults
+		for _, s := range f.stmts() {
+			if s.Word == "model" {
+				models[s.Name] = s
+			}
+		}
+	}
+	return models
+})
+
+// Zoo lists the models that like can name without their being in the file.
+func Zoo() []string {
+	var names []string
+	for n := range zooModels() {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ZooModel resolves one model of the zoo; nil if there is none of that name.
+func ZooModel(name string) *Model {
+	if zooModels()[name] == nil {
+		return nil
+	}
+	f, _ := Parse("zoo", []byte("dspec 1\nmodel model like "+name+" { }\n"))
+	s, _ := Resolve(f)
+	if s == nil {
+		return nil
+	}
+	m := s.Models[0]
+	m.Name = name
+	return m
+}
+
+// lookup finds a model by name in the file, else in the zoo.
+func (r *resolver) lookup(name string) *decl {
+	if d := r.decls[name]; d != nil {
+		return d
+	}
+	if s := zooModels()[name]; s != nil {
+		d := &decl{stmt: s}
+		r.decls[name] = d
+		return d
+	}
+	return nil
+}
+
+// merged is a model's tree after like; nil if like leads nowhere, which has been reported.
+func (r *resolver) merged(d *decl) *tree {
+	if d.state == 2 {
+		return d.tree
+	}
+	d.state = 1
+	t := &tree{}
+	form, _ := d.stmt.Form.(*modelForm)
+	switch {
+	case form == nil:
+		d.bad = d.stmt.broken
+	case form.Like != nil:
+		base := r.base(d, form.Like)
+		if base == nil {
+			d.bad = true
+			break
+		}
+		t = base.copy()
+	}
+	if d.stmt.Block != nil {
+		r.merge(t, d.stmt.Block.Stmts)
+	}
+	d.state = 2
+	d.tree = t
+	return t
+}
+
+// base is the tree of the model that d is like.
+func (r *resolver) base(d *decl, like *reference) *tree {
+	at := spanOfAll(like.Tokens)
+	b := r.lookup(like.Name)
+	if b == nil {
+		f := diag.Errorf("unknown-name", at, "there is no model %s in this file or in the zoo", like.Name)
+		known := append(r.modelNames(), Zoo()...)
+		if near := nearest(like.Name, known); near != "" {
+			f.Hintf("%s", near)
+		} else {
+			f.Hintf("the zoo has %s", strings.Join(Zoo(), ", "))
+		}
+		r.add(f)
+		return nil
+	}
+	if b.state == 1 {
+		r.add(diag.Errorf("like-cycle", at, "%s is like itself", d.stmt.Name).Note(b.stmt.Pos, "%s is here", b.stmt.Name))
+		return nil
+	}
+	t := r.merged(b)
+	d.like = append([]string{like.Name}, b.like...)
+	if b.bad {
+		return nil
+	}
+	return t
+}
+
+func (r *resolver) modelNames() []string {
+	var names []string
+	for _, s := range r.file.stmts() {
+		if s.Word == "model" && s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// source is where an element was written.
+func source(s *Stmt) Source {
+	if s == nil {
+		return Source{}
+	}
+	return Source{Pos: s.Pos, Text: textOf(s.toks)}
+}
+
+// literal reads a number that is not part of an expression. False: too large, which has been reported.
+func (r *resolver) literal(text string, at diag.Span) (float64, bool) {
+	v, err := number(text)
+	if err != nil || math.IsInf(v, 0) {
+		r.add(diag.Errorf("too-large", at, "%s is too large", text))
+		return 0, false
+	}
+	return v, true
+}
+
+// real reads a literal and holds it to a range, given in words as well.
+func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (float64, bool) {
+	at := spanOfAll(n.Tokens)
+	v, ok := r.literal(n.Text, at)
+	if n.Minus {
+		v = -v
+	}
+	if ok && !in(v) {
+		r.add(diag.Errorf("range", at, "%s = %s is not %s", what, textOf(n.Tokens), bounds))
+		return 0, false
+	}
+	return v, ok
+}
+
+// whole reads a literal integer of at least min.
+func (r *resolver) whole(n *num, what string, least int) (int, bool) {
+	v, ok := r.real(n, what, "a whole number", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) < 1<<53 })
+	if ok && int(v) < least {
+		r.add(diag.Errorf("range", spanOfAll(n.Tokens), "%s = %d, it is at least %d", what, int(v), least))
+		return 0, false
+	}
+	return int(v), ok
+}
+
+// pick holds a word to a list.
+func (r *resolver) pick(w *reference, what string, from []string) (string, bool) {
+	if slices.Contains(from, w.Name) {
+		return w.Name, true
+	}
+	r.notOneOf(spanOfAll(w.Tokens), what, w.Name, from)
+	return "", false
+}
+
+func (r *resolver) notOneOf(at diag.Span, what, got string, from []string) {
+	f := diag.Errorf("unknown-name", at, "there is no %s %s", what, got)
+	if near := nearest(got, from); near != "" {
+		f.Hintf("%s", near)
+	} else {
+		f.Hintf("one of %s", strings.Join(from, ", "))
+	}
+	r.add(f)
+}
+
+func positive(v float64) bool { return v > 0 }
+func share(v float64) bool    { return v >= 0 && v < 1 }
+func nonnegative(v float64) bool {
+	return v >= 0
+}

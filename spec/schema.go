@@ -1,0 +1,193 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// Row is one word of the language in one block. The table Schema drives parsing, checking, explain and the documentation.
+type Row struct {
+	Block    string // where the word stands: file, model, encoder, attention, …
+	Word     string
+	Operands string // what follows it, as shown to users
+	Unit     string // the unit that its number must carry
+	Default  string // what holds without the word, in words; "" it must be there or simply is absent
+	Doc      string // one line
+	Opens    string // the block that its braces hold; "" it takes none
+	Named    bool   // the first operand is a name, by which like and drop find the statement
+	Many     bool   // may stand more than once
+
+	parse    func(*lexer.PeekingLexer) (any, error) // nil: no operands
+	optional bool                                   // the operands may be missing
+}
+
+// Usage shows how the word is written.
+func (r *Row) Usage() string {
+	s := r.Word
+	if r.Word == "=" {
+		s = ""
+	}
+	if r.Operands != "" {
+		s += " " + r.Operands
+	}
+	if r.Opens != "" {
+		s += " { … }"
+	}
+	return strings.TrimSpace(s)
+}
+
+// form makes a parser of operands; it is built when first used.
+func form[T any]() func(*lexer.PeekingLexer) (any, error) {
+	build := sync.OnceValue(func() *participle.Parser[T] {
+		return participle.MustBuild[T](participle.Lexer(definition{}), participle.UseLookahead(3))
+	})
+	return func(lex *lexer.PeekingLexer) (any, error) { return build().ParseFromLexer(lex) }
+}
+
+// Schema is every word of the language.
+var Schema = []*Row{
+	{Block: "file", Word: "dspec", Operands: "1", Doc: "the version of the language, in the first line", parse: form[versionForm]()},
+	{Block: "file", Word: "model", Operands: "NAME [like MODEL]", Opens: "model", Named: true, Many: true, Doc: "an encoder with its input and decoders", parse: form[modelForm]()},
+	{Block: "file", Word: "head", Operands: "NAME on MODEL[.DECODER]", Opens: "head", Named: true, Many: true, Doc: "what is computed from a model's rows, step by step", parse: form[onForm]()},
+	{Block: "file", Word: "ensemble", Operands: "NAME", Opens: "ensemble", Named: true, Many: true, Doc: "heads of the same labels, averaged", parse: form[nameForm]()},
+	{Block: "file", Word: "train", Operands: "NAME on MODEL.HEAD", Opens: "train", Named: true, Many: true, Doc: "how a head is trained", parse: form[onForm]()},
+	{Block: "file", Word: "target", Operands: "NAME", Opens: "target", Named: true, Many: true, Doc: "what is built; changes no result beyond its agree line", parse: form[nameForm]()},
+
+	{Block: "model", Word: "checkpoint", Operands: "SCHEME", Default: "own", Doc: "tensor names and layout of the weights: " + strings.Join(checkpoints, ", "), parse: form[pathForm]()},
+	{Block: "model", Word: "tokenizer", Operands: "KIND", Default: "none", Doc: "how text becomes ids: " + strings.Join(tokenizers, ", "), parse: form[wordForm]()},
+	{Block: "model", Word: "dim", Operands: "NAME = EXPR | NAME <= EXPR", Named: true, Many: true, Doc: "a named size; <= for the bound of a length", parse: form[dimForm]()},
+	{Block: "model", Word: "defaults", Opens: "defaults", Doc: "what holds wherever a block does not say otherwise"},
+	{Block: "model", Word: "embed", Opens: "embed", Doc: "the input: the sum of the tables, then a projection if width differs, then the norm"},
+	{Block: "model", Word: "absolute", Operands: "NAME", Opens: "absolute", Named: true, Many: true, Doc: "a table of absolute positions that is not part of the input", parse: form[nameForm]()},
+	{Block: "model", Word: "relative", Operands: "NAME", Opens: "relative", Named: true, Many: true, Doc: "the table of relative offsets, shared by all layers", parse: form[nameForm]()},
+	{Block: "model", Word: "encoder", Operands: "LAYERS", Opens: "encoder", Doc: "the stack of layers", parse: form[exprForm](), optional: true},
+	{Block: "model", Word: "decoder", Operands: "NAME", Opens: "decoder", Named: true, Many: true, Doc: "an enhanced mask decoder", parse: form[nameForm]()},
+
+	{Block: "defaults", Word: "norm", Operands: "layernorm(eps: NUMBER)", Default: "layernorm(eps: 1e-7)", Doc: "every norm, biased variance, eps inside the root", parse: form[normForm]()},
+	{Block: "defaults", Word: "act", Operands: "ACT", Default: "gelu", Doc: "every activation: " + strings.Join(Acts, ", "), parse: form[wordForm]()},
+	{Block: "defaults", Word: "dropout", Operands: "RATE [attention RATE]", Default: "0", Doc: "rates in training: hidden rows, attention probabilities", parse: form[dropoutForm]()},
+	{Block: "defaults", Word: "init", Operands: "normal(std: NUMBER)", Default: "normal(std: 0.02)", Doc: "where weights start from", parse: form[initForm]()},
+
+	{Block: "embed", Word: "token", Operands: "ROWS [pad ID]", Default: "pad 0", Doc: "the token table; pad's row gets no gradient through the lookup", parse: form[tokenForm]()},
+	{Block: "embed", Word: "width", Operands: "COLUMNS", Default: "hidden", Doc: "columns of the input tables; another number than hidden adds a projection without bias", parse: form[exprForm]()},
+	{Block: "embed", Word: "absolute", Operands: "ROWS [from ROW]", Default: "none", Doc: "absolute positions: the n-th token that is not padding (from 0) takes row ROW + n", parse: form[absoluteForm]()},
+	{Block: "embed", Word: "segment", Operands: "ROWS", Default: "none", Doc: "token types", parse: form[exprForm]()},
+	{Block: "embed", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Default: "none", Doc: "a norm of the sum", parse: form[normForm](), optional: true},
+
+	{Block: "absolute", Word: "rows", Operands: "ROWS", Doc: "rows of the table", parse: form[exprForm]()},
+	{Block: "absolute", Word: "from", Operands: "ROW", Default: "0", Doc: "the row of the first position", parse: form[exprForm]()},
+
+	{Block: "relative", Word: "offsets", Operands: "LOW .. HIGH", Doc: "the offsets that have a row, -span .. span - 1", parse: form[offsetsForm]()},
+	{Block: "relative", Word: "bucket", Operands: "clamp | log(exact: EXPR, reach: EXPR)", Default: "clamp", Doc: "how a distance becomes an offset", parse: form[bucketForm]()},
+	{Block: "relative", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Default: "none", Doc: "a norm of the table's rows", parse: form[normForm](), optional: true},
+
+	{Block: "encoder", Word: "attention", Opens: "attention", Doc: "self-attention"},
+	{Block: "encoder", Word: "ffn", Operands: "WIDTH", Doc: "the feed-forward layer", parse: form[exprForm]()},
+	{Block: "encoder", Word: "conv", Opens: "conv", Default: "none", Doc: "a convolution over tokens beside one layer"},
+
+	{Block: "attention", Word: "=", Operands: "NAME, NAME = linear(x | TABLE [, bias: no]) | scalar(TABLE) | NAME(TABLE)", Many: true, Doc: "projections; the name of another one shares its weights", parse: form[assignForm]()},
+	{Block: "attention", Word: "score", Operands: "NAME[INDEX]·NAME[INDEX] + …", Doc: "the sum of terms before the softmax", parse: form[scoreForm]()},
+	{Block: "attention", Word: "scale", Operands: "EXPR", Default: "1 / sqrt(head * terms)", Doc: "multiplies the products; terms is their number", parse: form[exprForm]()},
+	{Block: "attention", Word: "mask", Operands: "j | j <= i | j <= i or prefix[j]", Default: "j", Doc: "the keys that a query sees: all live ones, none after it, or the prefix too", parse: form[maskForm]()},
+	{Block: "attention", Word: "mix", Operands: "score | weight", Default: "none", Many: true, Doc: "talking heads: a learned [heads, heads] before the mask, after the softmax", parse: form[mixForm]()},
+
+	{Block: "conv", Word: "kernel", Operands: "TOKENS", Doc: "width of the kernel, odd", parse: form[exprForm]()},
+	{Block: "conv", Word: "groups", Operands: "COUNT", Default: "1", Doc: "groups of channels", parse: form[exprForm]()},
+	{Block: "conv", Word: "act", Operands: "ACT", Default: "tanh", Doc: "its activation", parse: form[wordForm]()},
+	{Block: "conv", Word: "beside", Operands: "layer NUMBER", Default: "layer 1", Doc: "the layer whose output it is added to, from 1", parse: form[besideForm]()},
+
+	{Block: "decoder", Word: "repeat", Operands: "TIMES of encoder.last", Doc: "the last layer's weights, applied so often", parse: form[repeatForm]()},
+	{Block: "decoder", Word: "query", Operands: "encoder[-K] [+ TABLE]", Doc: "the first queries; [-1] is the last layer's output", parse: form[stateForm]()},
+	{Block: "decoder", Word: "memory", Operands: "encoder[-K]", Doc: "keys and values of every repetition", parse: form[stateForm]()},
+
+	{Block: "head", Word: "take", Operands: "first | each | each + first | masked | mean | words(first | last | mean | max)", Doc: "the rows that the head reads", parse: form[takeForm]()},
+	{Block: "head", Word: "linear", Operands: "COLUMNS [tied embed.token] [as labels(TEXT, …) | span | choices | score]", Many: true, Doc: "a linear layer with bias, and what its numbers mean", parse: form[linearForm]()},
+	{Block: "head", Word: "act", Operands: "[ACT]", Many: true, Doc: "an activation, the model's default without a name", parse: form[wordForm](), optional: true},
+	{Block: "head", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Many: true, Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
+	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
+	{Block: "head", Word: "loss", Operands: "cross_entropy | binary_cross_entropy | mean_squared_error", Doc: "what training minimises", parse: form[wordForm]()},
+	{Block: "head", Word: "from", Operands: "TEXT", Doc: "tensor prefix, where a checkpoint holds more than one such head", parse: form[stringForm]()},
+	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},
+	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
+	{Block: "head", Word: "lstm", Operands: "SIZE [both]", Many: true, Doc: "an LSTM over the rows of a sequence, both directions side by side", parse: form[lstmForm]()},
+	{Block: "head", Word: "prompt", Operands: "labels mark TEXT end TEXT", Doc: "labels given at run time, in front of the text", parse: form[promptForm]()},
+	{Block: "head", Word: "spans", Operands: "<= WORDS markers", Doc: "scores every span of words against every label", parse: form[spansForm]()},
+	{Block: "head", Word: "tokens", Operands: "start end inside", Doc: "scores every word as start, end or inside of every label", parse: form[tokensForm]()},
+
+	{Block: "ensemble", Word: "member", Operands: "MODEL.HEAD [weight NUMBER]", Many: true, Default: "weight 1", Doc: "a head that takes part", parse: form[memberForm]()},
+	{Block: "ensemble", Word: "mean", Operands: "probabilities | logits", Default: "probabilities", Doc: "what is averaged", parse: form[wordForm]()},
+
+	{Block: "train", Word: "batch", Operands: "COUNT sequences", Unit: "sequences", Doc: "sequences a step", parse: form[countForm]()},
+	{Block: "train", Word: "length", Operands: "COUNT tokens", Unit: "tokens", Default: "the model's seq", Doc: "longest sequence", parse: form[countForm]()},
+	{Block: "train", Word: "epochs", Operands: "COUNT", Doc: "passes over the data", parse: form[numForm]()},
+	{Block: "train", Word: "steps", Operands: "COUNT steps", Unit: "steps", Doc: "updates of the weights", parse: form[countForm]()},
+	{Block: "train", Word: "precision", Operands: "f32 | bf16 [master f32]", Default: "f32 master f32", Doc: "numbers of the passes and of the kept weights", parse: form[precisionForm]()},
+	{Block: "train", Word: "optimizer", Operands: "adamw(betas: B1 B2, eps: NUMBER, decay: RATE [except norm bias], correct: yes | no)", Default: "adamw(betas: 0.9 0.999, eps: 1e-6, decay: 0.01 except norm bias, correct: yes)", Doc: "how gradients become steps", parse: form[optimizerForm]()},
+	{Block: "train", Word: "rate", Operands: "NUMBER [warmup COUNT steps | SHARE %] [then linear | constant]", Doc: "the learning rate and its course", parse: form[rateForm]()},
+	{Block: "train", Word: "clip", Operands: "NUMBER", Default: "none", Doc: "bound on the norm of all gradients", parse: form[numForm]()},
+	{Block: "train", Word: "sift", Opens: "sift", Default: "none", Doc: "scale-invariant fine-tuning: a penalty on what small noise on the input changes"},
+	{Block: "train", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound", Doc: "activations are recomputed until training fits", parse: form[atMostForm]()},
+	{Block: "train", Word: "replace", Operands: "from MODEL.HEAD [share embed.token [stopping gradient]]", Default: "none", Doc: "replaced-token detection: the generator that writes the tokens to judge", parse: form[replaceForm]()},
+	{Block: "train", Word: "mask", Operands: "SHARE %", Unit: "%", Default: "15 % where tokens are masked", Doc: "share of the tokens that are masked", parse: form[countForm]()},
+	{Block: "train", Word: "weight", Operands: "NUMBER", Default: "50 with replace", Doc: "weight of the detection loss beside the generator's", parse: form[numForm]()},
+
+	{Block: "sift", Word: "perturb", Operands: "embed.norm", Default: "embed.norm", Doc: "where the noise is added: a parameter-free norm in front of this one", parse: form[pathForm]()},
+	{Block: "sift", Word: "noise", Operands: "NUMBER", Default: "1e-2", Doc: "standard deviation of the first noise", parse: form[numForm]()},
+	{Block: "sift", Word: "step", Operands: "NUMBER", Default: "1e-4", Doc: "largest component of a move uphill", parse: form[numForm]()},
+	{Block: "sift", Word: "ascend", Operands: "COUNT", Default: "1", Doc: "moves uphill", parse: form[numForm]()},
+	{Block: "sift", Word: "loss", Operands: "symmetric_kl | kl | mse", Default: "symmetric_kl", Doc: "what the move increases", parse: form[wordForm]()},
+	{Block: "sift", Word: "weight", Operands: "NUMBER", Default: "1.0", Doc: "weight of the penalty", parse: form[numForm]()},
+
+	{Block: "target", Word: "isa", Operands: "NAME, …", Default: "avx512, avx2, go", Doc: "instruction sets, best first, chosen at start-up: " + strings.Join(ISAs, ", "), parse: form[isaForm]()},
+	{Block: "target", Word: "weights", Operands: "f32 | bf16 | int8 [per channel]", Default: "f32", Doc: "numbers of the packed weights", parse: form[weightsForm]()},
+	{Block: "target", Word: "batch", Operands: "<= COUNT sequences", Unit: "sequences", Default: "<= 32 sequences", Doc: "most sequences in one run", parse: form[atMostForm]()},
+	{Block: "target", Word: "tokens", Operands: "<= COUNT", Default: "<= 16384", Doc: "most tokens in one run; bounds the arena", parse: form[atMostForm]()},
+	{Block: "target", Word: "threads", Operands: "<= COUNT", Default: "those of the machine", Doc: "most threads", parse: form[atMostForm]()},
+	{Block: "target", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound", Doc: "most memory beside the weights' file", parse: form[atMostForm]()},
+	{Block: "target", Word: "agree", Operands: "NUMBER with reference", Default: "1e-4 with reference", Doc: "largest difference from the reference; becomes the generated test", parse: form[agreeForm]()},
+	{Block: "target", Word: "emit", Operands: "infer NAME [as package TEXT] | train NAME [as package TEXT]", Default: "every head", Many: true, Doc: "a package to generate", parse: form[emitForm]()},
+}
+
+// dropRow is the word drop, which every block of a model knows.
+var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, Doc: "removes what like has copied", parse: form[dropForm]()}
+
+// The names that words take.
+var (
+	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
+	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
+	losses      = []string{"cross_entropy", "binary_cross_entropy", "mean_squared_error"}
+)
+
+// ISAs are the instruction sets that a target can name. avx512vnni implies avx512; go is portable and the reference.
+var ISAs = []string{"avx512vnni", "avx512", "avx2", "go"}
+
+// modelBlocks are the blocks that like copies, so those where drop has a meaning.
+var modelBlocks = []string{"model", "defaults", "embed", "absolute", "relative", "encoder", "attention", "conv", "decoder"}
+
+// lookupRow finds a word in a block, or nil.
+func lookupRow(block, word string) *Row {
+	if word == "drop" && slices.Contains(modelBlocks, block) {
+		return dropRow
+	}
+	for _, r := range Schema {
+		if r.Block == block && r.Word == word {
+			return r
+		}
+	}
+	return nil
+}
+
+// wordsOf lists the words of a block in the order of the schema.
+func wordsOf(block string) []string {
+	var words []string
+	for _, r := range Schema {
+		if r.Block == block && r.Word != "=" {
+			words = append(words, r.Word)
+		}
+	}
+	return words
+}

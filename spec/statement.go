@@ -1,0 +1,279 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// statement parses one statement that stands in the block ctx and gives the name of the block that its braces hold.
+func (b *builder) statement(s *Stmt, ctx string, hasBlock bool) string {
+	inner := b.words(s, ctx)
+	if s.row == nil {
+		s.broken = true
+		return "?"
+	}
+	switch {
+	case s.broken:
+	case hasBlock && s.row.Opens == "":
+		b.add(diag.Errorf("block", s.Pos, "%s takes no block", describe(s.row)).Hintf("%s", s.row.Usage()))
+		s.broken = true
+	case !hasBlock && s.row.Opens != "":
+		b.add(diag.Errorf("block", s.Pos, "%s needs a block", describe(s.row)).Hintf("%s", s.row.Usage()))
+		s.broken = true
+	}
+	if s.broken {
+		s.Form = nil
+	}
+	return inner
+}
+
+func describe(r *Row) string {
+	if r.Word == "=" {
+		return "an assignment"
+	}
+	return r.Word
+}
+
+// words reads the path and the word, then the operands.
+func (b *builder) words(s *Stmt, ctx string) string {
+	toks := s.toks
+	if ctx == "?" { // inside of a block whose own word is not known: nothing can be said
+		return ctx
+	}
+	for _, t := range toks {
+		if t.Type == tBad {
+			b.bad(s, t)
+			break
+		}
+	}
+	if isAssignment(toks) {
+		s.Word = "="
+		if s.row = lookupRow(ctx, "="); s.row == nil {
+			if !s.broken {
+				b.add(diag.Errorf("unknown-word", s.Pos, "projections are assigned in attention, not in %s", blockName(ctx)).
+					Hintf("%s", assignHint(ctx)))
+			}
+			return ctx
+		}
+		b.operands(s, toks)
+		return ctx
+	}
+	for {
+		if len(toks) == 0 || toks[0].Type != tIdent {
+			if !s.broken {
+				b.add(diag.Errorf("syntax", s.Pos, "a statement starts with a word, not with %s", quote(s.toks[min(len(s.toks)-len(toks), len(s.toks)-1)])))
+			}
+			s.row = nil
+			return ctx
+		}
+		word := toks[0]
+		row := lookupRow(ctx, word.Value)
+		if row == nil {
+			if !s.broken {
+				b.unknownWord(s, ctx, word)
+			}
+			s.row = nil
+			return ctx
+		}
+		toks = toks[1:]
+		s.row, s.Word = row, word.Value
+		if row.Opens == "" || len(toks) < 2 || toks[0].Value != "." {
+			break
+		}
+		// A path: the word is a block that the statement reaches into.
+		toks = toks[1:]
+		s.Path = append(s.Path, word.Value)
+		if row.Named {
+			if toks[0].Type != tIdent {
+				break
+			}
+			s.Path[len(s.Path)-1] += " " + toks[0].Value
+			if len(toks) < 2 || toks[1].Value != "." { // decoder.emd { … } is the block itself
+				s.Path = s.Path[:len(s.Path)-1]
+				break
+			}
+			toks = toks[2:]
+		}
+		ctx = row.Opens
+	}
+	b.operands(s, toks)
+	return s.row.Opens
+}
+
+// bad reports a character or text that the language does not know.
+func (b *builder) bad(s *Stmt, t lexer.Token) {
+	s.broken = true
+	at := spanOf(b.file, t)
+	if strings.HasPrefix(t.Value, `"`) {
+		b.add(diag.Errorf("syntax", at, "this text has no closing quote on its line"))
+		return
+	}
+	d := diag.Errorf("syntax", at, "the character %q has no meaning here", t.Value)
+	switch t.Value {
+	case "×", "∙", "•", "⋅":
+		d.Hintf("write · or .")
+	case "−", "–":
+		d.Hintf("write -")
+	case "'", "“", "”", "‘", "’":
+		d.Hintf(`texts stand between "`)
+	case "#":
+		d.Hintf("comments start with //")
+	}
+	b.add(d)
+}
+
+// unknownWord reports a word that its block does not have: the nearest spelling, or the block where it belongs.
+func (b *builder) unknownWord(s *Stmt, ctx string, t lexer.Token) {
+	d := diag.Errorf("unknown-word", spanOf(b.file, t), "%s has no word %s", blockName(ctx), t.Value)
+	switch home := homes(t.Value); {
+	case len(home) > 0:
+		d.Hintf("%s is a word of %s", t.Value, strings.Join(home, ", "))
+	default:
+		words := wordsOf(ctx)
+		if near := nearest(t.Value, words); near != "" {
+			d.Hintf("%s", near)
+		} else {
+			d.Hintf("its words are %s", strings.Join(words, ", "))
+		}
+	}
+	b.add(d)
+}
+
+// homes lists the blocks that know a word.
+func homes(word string) []string {
+	var blocks []string
+	for _, r := range Schema {
+		if r.Word == word && !slices.Contains(blocks, r.Block) {
+			blocks = append(blocks, r.Block)
+		}
+	}
+	if len(blocks) > 0 && word == "drop" {
+		return nil
+	}
+	return blocks
+}
+
+func blockName(ctx string) string {
+	if ctx == "file" {
+		return "the top of a file"
+	}
+	return ctx
+}
+
+func assignHint(ctx string) string {
+	if ctx == "model" || ctx == "file" {
+		return "a size is written dim NAME = EXPR"
+	}
+	return "put it into encoder.attention { … }"
+}
+
+// isAssignment reports whether tokens have the shape NAME, NAME = ….
+func isAssignment(toks []lexer.Token) bool {
+	for i, t := range toks {
+		if i%2 == 0 && t.Type != tIdent {
+			return false
+		}
+		if i%2 == 1 && t.Value != "," {
+			return t.Value == "="
+		}
+	}
+	return false
+}
+
+// operands parses what follows the word.
+func (b *builder) operands(s *Stmt, toks []lexer.Token) {
+	row := s.row
+	if row.Named && len(toks) > 0 && toks[0].Type == tIdent {
+		s.Name = toks[0].Value // kept even if the rest is broken, so that uses of the name are not reported too
+	}
+	if s.broken {
+		return
+	}
+	if depth, at := nesting(toks); depth > maxParen {
+		b.add(diag.Errorf("too-deep", spanOf(b.file, at), "parentheses are nested more than %d deep", maxParen))
+		s.broken = true
+		return
+	}
+	if row.parse == nil || len(toks) == 0 && row.optional {
+		if len(toks) > 0 {
+			b.add(diag.Errorf("syntax", spanOf(b.file, toks[0]), "%s takes no operand", row.Word).Hintf("%s", row.Usage()))
+			s.broken = true
+		}
+		return
+	}
+	end := s.toks[len(s.toks)-1].Pos
+	end.Column = s.Pos.EndCol
+	if last := spanOf(b.file, s.toks[len(s.toks)-1]); last.Line != s.Pos.Line {
+		end.Column = last.EndCol
+	}
+	lex, err := lexer.Upgrade(&replay{toks: toks, end: end})
+	if err == nil {
+		s.Form, err = row.parse(lex)
+	}
+	if err != nil {
+		b.add(syntaxFault(b.file, err, row))
+		s.Form, s.broken = nil, true
+	}
+}
+
+// nesting is the deepest nesting of parentheses and brackets, or of signs in a row, which the grammar also follows by recursion.
+func nesting(toks []lexer.Token) (int, lexer.Token) {
+	deepest, depth := 0, 0
+	var at lexer.Token
+	for _, t := range toks {
+		switch t.Value {
+		case "(", "[":
+			if depth++; depth > deepest {
+				deepest, at = depth, t
+			}
+		case ")", "]":
+			depth--
+		}
+	}
+	return deepest, at
+}
+
+// nearest is the candidate closest to a word by edit distance, "" if none is close.
+func nearest(word string, candidates []string) string {
+	best, limit := "", max(1, len(word)/3)
+	for _, c := range candidates {
+		if d := distance(word, c, limit); d <= limit && c != word {
+			if d < limit || best == "" {
+				best = c
+			}
+			limit = d
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions, replacements and swaps of neighbours between two words; more than limit counts as limit+1.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 64 {
+		return limit + 1
+	}
+	var before, prev, row []int
+	row = make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, prev, row = prev, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

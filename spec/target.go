@@ -1,0 +1,208 @@
+package spec
+
+import (
+	"go/token"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// The smallest difference from the reference that each number format can promise for numbers of the order of 1.
+var agreeFloor = map[string]float64{"f32": 1e-7, "bf16": 1e-4, "int8": 1e-4}
+
+// defaultTarget is what holds without a target in the file.
+func (r *resolver) defaultTarget() *Target {
+	t := &Target{Name: "default", ISA: []string{"avx512", "avx2", "go"}, Weights: Weights{Kind: "f32"}, Batch: 32, Tokens: 16384, Agree: 1e-4, Default: true}
+	t.Emit = r.emitAll()
+	return t
+}
+
+// emitAll emits every head; the rows of every model if there is no head.
+func (r *resolver) emitAll() []Emit {
+	var all []Emit
+	for _, h := range r.spec.Heads {
+		all = append(all, Emit{Source: h.Source, Head: h})
+	}
+	if len(all) == 0 {
+		for _, m := range r.spec.Models {
+			all = append(all, Emit{Source: m.Source, Model: m})
+		}
+	}
+	return all
+}
+
+func (r *resolver) target(s *Stmt) {
+	t := r.defaultTarget()
+	t.Source, t.Name, t.Default = source(s), s.Name, false
+	words := r.once(s)
+	word := func(name string) (*Stmt, bool) {
+		w := words[name]
+		return w, w != nil && !w.broken
+	}
+	if w, ok := word("isa"); ok {
+		t.ISA = r.isa(w, w.Form.(*isaForm))
+	}
+	if w, ok := word("weights"); ok {
+		form := w.Form.(*weightsForm)
+		t.Weights = Weights{Source: source(w), Channel: form.Channel}
+		t.Weights.Kind, _ = r.pick(form.Kind, "number format", []string{"f32", "bf16", "int8"})
+		if form.Channel && t.Weights.Kind != "int8" {
+			r.add(diag.Errorf("syntax", w.Pos, "per channel is about the scales of int8").Hintf("weights %s", t.Weights.Kind))
+		}
+	}
+	if w, ok := word("batch"); ok {
+		t.Batch = r.atMost(w, "sequences")
+	}
+	if w, ok := word("tokens"); ok {
+		t.Tokens = r.atMost(w)
+	}
+	if w, ok := word("threads"); ok {
+		t.Threads = r.atMost(w)
+	}
+	if w, ok := word("memory"); ok {
+		t.Memory = r.bytes(w)
+	}
+	if w, ok := word("agree"); ok {
+		t.Agree, _ = r.real(w.Form.(*agreeForm).Value, "agree", "above 0 and below 1", func(v float64) bool { return v > 0 && v < 1 })
+		if floor := agreeFloor[t.Weights.Kind]; t.Agree > 0 && t.Agree < floor {
+			d := diag.Errorf("agree-reach", w.Pos, "%s weights cannot agree to %g: their own rounding is about %g", t.Weights.Kind, t.Agree, floor)
+			if !t.Weights.Pos.IsZero() {
+				d.Note(t.Weights.Pos, "the weights are here")
+			}
+			r.add(d.Hintf("agree %g with reference", floor*10))
+		}
+	}
+	r.emits(s, t)
+	r.precision(t)
+	r.spec.Targets = append(r.spec.Targets, t)
+}
+
+func (r *resolver) atMost(s *Stmt, units ...string) int {
+	form := s.Form.(*atMostForm)
+	r.unit(s, form.Value, form.Unit, units...)
+	n, ok := r.whole(form.Value, s.Word, 1)
+	if ok && n > maxDim {
+		r.add(diag.Errorf("too-large", spanOfAll(form.Value.Tokens), "%s = %d is larger than %d", s.Word, n, maxDim))
+	}
+	return n
+}
+
+// isa resolves the list: known names, none twice, nothing behind go, which runs everywhere.
+func (r *resolver) isa(s *Stmt, form *isaForm) []string {
+	var names []string
+	for i, n := range form.Names {
+		name, ok := r.pick(n, "instruction set", ISAs)
+		if !ok {
+			continue
+		}
+		at := spanOfAll(n.Tokens)
+		if slices.Contains(names, name) {
+			r.add(diag.Errorf("twice", at, "%s stands twice", name))
+			continue
+		}
+		if i > 0 && len(names) > 0 && slices.Index(ISAs, name) < slices.Index(ISAs, names[len(names)-1]) {
+			r.add(diag.Errorf("isa-order", at, "%s stands behind %s, so it would never be chosen", name, names[len(names)-1]).Hintf("isa %s", strings.Join(ordered(form), ", ")))
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// ordered is the list, best first.
+func ordered(form *isaForm) []string {
+	var names []string
+	for _, isa := range ISAs {
+		if slices.ContainsFunc(form.Names, func(n *reference) bool { return n.Name == isa }) {
+			names = append(names, isa)
+		}
+	}
+	return names
+}
+
+// emits resolves the packages to generate.
+func (r *resolver) emits(s *Stmt, t *Target) {
+	var list []Emit
+	packages := map[string]diag.Span{}
+	for _, w := range code(s.Block.Stmts) {
+		form, ok := w.Form.(*emitForm)
+		if !ok {
+			continue
+		}
+		e := Emit{Source: source(w)}
+		if form.Package != "" {
+			e.Package = r.text(w.Pos, form.Package)
+			if e.Package != "" && (!token.IsIdentifier(e.Package) || strings.ToLower(e.Package) != e.Package || e.Package == "main" || e.Package == "_") {
+				r.add(diag.Errorf("range", w.Pos, "%q is not the name of a Go package", e.Package).Hintf(`as package "nli"`))
+			}
+			if before, twice := packages[e.Package]; twice {
+				r.add(diag.Errorf("twice", w.Pos, "there are two packages %s", e.Package).Note(before, "the first is here"))
+			}
+			packages[e.Package] = w.Pos
+		}
+		if r.emit(&e, form) {
+			list = append(list, e)
+		}
+	}
+	if len(list) > 0 || slices.ContainsFunc(s.Block.Stmts, func(w *Stmt) bool { return w.Word == "emit" }) {
+		t.Emit = list
+	}
+}
+
+// emit finds what is emitted: an ensemble, a head, a model's rows; for train a training.
+func (r *resolver) emit(e *Emit, form *emitForm) bool {
+	name := strings.Join(form.Of.Parts, ".")
+	at := spanOfAll(form.Of.Tokens)
+	if form.Kind == "train" {
+		e.Kind, e.Train = EmitTrain, r.spec.Train(name)
+		if e.Train == nil && !r.declared("train", name) {
+			r.notOneOf(at, "training", name, r.names("train"))
+		}
+		return e.Train != nil
+	}
+	if len(form.Of.Parts) > 1 {
+		e.Head = r.headOf(form.Of)
+		return e.Head != nil
+	}
+	if e.Ensemble = r.spec.Ensemble(name); e.Ensemble != nil {
+		return true
+	}
+	if r.declared("ensemble", name) {
+		return false
+	}
+	d, _ := r.modelOf(form.Of)
+	if d != nil {
+		e.Model = d.model
+	}
+	return e.Model != nil
+}
+
+func (r *resolver) names(word string) []string {
+	var names []string
+	for _, s := range r.file.stmts() {
+		if s.Word == word && s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// declared reports whether the file has such a statement, be it with faults.
+func (r *resolver) declared(word, name string) bool { return slices.Contains(r.names(word), name) }
+
+// precision holds number formats to instruction sets.
+func (r *resolver) precision(t *Target) {
+	vector := slices.ContainsFunc(t.ISA, func(s string) bool { return s != "go" })
+	if vector || len(t.ISA) == 0 {
+		return
+	}
+	const message = "%s needs vector instructions, but isa names only go"
+	if t.Weights.Kind == "bf16" {
+		r.add(diag.Errorf("precision-isa", t.Weights.Pos, message, "bf16").Hintf("isa avx512, avx2, go"))
+	}
+	for _, e := range t.Emit {
+		if e.Train != nil && e.Train.Precision.Compute == "bf16" {
+			r.add(diag.Errorf("precision-isa", e.Pos, message, "bf16").Note(e.Train.Precision.Pos, "the training asks for it here").Hintf("isa avx512, avx2, go"))
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// textOf prints tokens in canonical spacing.
+func textOf(toks []lexer.Token) string {
+	var b strings.Builder
+	brackets := 0
+	for i, t := range toks {
+		value := t.Value
+		if value == "." && i > 0 && toks[i-1].Value == "]" {
+			value = "·"
+		}
+		if i > 0 && spaced(toks, i, brackets) {
+			b.WriteByte(' ')
+		}
+		switch value {
+		case "[":
+			brackets++
+		case "]":
+			brackets--
+		}
+		b.WriteString(value)
+	}
+	return b.String()
+}
+
+// spaced reports whether a space stands before token i.
+func spaced(toks []lexer.Token, i, brackets int) bool {
+	prev, t := toks[i-1], toks[i]
+	switch t.Value {
+	case ")", "]", ",", ":", ".", "·":
+		return false
+	case "(":
+		return prev.Type != tIdent && prev.Value != "(" && prev.Value != "[" && !isSign(toks, i-1) || i == 1
+	case "[":
+		return prev.Type != tIdent || i == 1
+	}
+	switch prev.Value {
+	case "(", "[", ".", "·":
+		return false
+	}
+	if brackets > 0 && (isOperator(t.Value) || isOperator(prev.Value)) {
+		return false
+	}
+	return !isSign(toks, i-1)
+}
+
+func isOperator(s string) bool { return s == "+" || s == "-" || s == "*" || s == "/" }
+
+// isSign reports whether token i is a minus in front of a number rather than between two.
+func isSign(toks []lexer.Token, i int) bool {
+	if toks[i].Value != "-" {
+		return false
+	}
+	if i == 0 {
+		return true
+	}
+	prev := toks[i-1]
+	switch prev.Type {
+	case tNumber, tString:
+		return false
+	case tIdent:
+		// behind a word that begins an operand the minus is a sign
+		return i == 1 || slices.Contains(operandWords, prev.Value)
+	}
+	return prev.Value != ")" && prev.Value != "]"
+}
+
+// operandWords are the words inside of operands that a number follows.
+var operandWords = []string{"pad", "from", "layer", "attention", "weight", "warmup"}

@@ -1,0 +1,210 @@
+package spec
+
+import (
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// headOf finds a head by the path model.head.
+func (r *resolver) headOf(p *path) *Head {
+	d, name := r.modelOf(p)
+	if d == nil {
+		return nil
+	}
+	at := spanOfAll(p.Tokens)
+	if name == "" {
+		f := diag.Errorf("unknown-name", at, "%s is a model, a head is needed here", p.Parts[0])
+		if heads := r.headsOf(p.Parts[0]); len(heads) > 0 {
+			f.Hintf("%s.%s", p.Parts[0], heads[0])
+		}
+		r.add(f)
+		return nil
+	}
+	if h := r.spec.Head(p.Parts[0] + "." + name); h != nil {
+		return h
+	}
+	for _, s := range r.file.stmts() { // a head with faults of its own has been reported
+		if form, ok := s.Form.(*onForm); s.Word == "head" && s.Name == name && (!ok || form.On.Parts[0] == p.Parts[0]) {
+			return nil
+		}
+	}
+	f := diag.Errorf("unknown-name", at, "%s has no head %s", p.Parts[0], name)
+	if near := nearest(name, r.headsOf(p.Parts[0])); near != "" {
+		f.Hintf("%s.%s", p.Parts[0], near)
+	} else if heads := r.headsOf(p.Parts[0]); len(heads) > 0 {
+		f.Hintf("its heads are %s", strings.Join(heads, ", "))
+	} else {
+		f.Hintf("head %s on %s { … }", name, p.Parts[0])
+	}
+	r.add(f)
+	return nil
+}
+
+func (r *resolver) headsOf(model string) []string {
+	var names []string
+	for _, h := range r.spec.Heads {
+		if h.Model.Name == model {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+func (r *resolver) ensemble(s *Stmt) {
+	e := &Ensemble{Source: source(s), Name: s.Name, Mean: "probabilities"}
+	words := r.once(s)
+	if w := words["mean"]; w != nil && !w.broken {
+		e.Mean, _ = r.pick(w.Form.(*wordForm).Value, "mean", []string{"probabilities", "logits"})
+	}
+	for _, t := range code(s.Block.Stmts) {
+		form, ok := t.Form.(*memberForm)
+		if !ok {
+			continue
+		}
+		m := Member{Source: source(t), Head: r.headOf(form.Head), Weight: 1}
+		if form.Weight != nil {
+			m.Weight, _ = r.real(form.Weight, "weight", "above 0", positive)
+		}
+		if m.Head == nil {
+			continue
+		}
+		e.Members = append(e.Members, m)
+		if first := e.Members[0].Head; m.Head.As != first.As || m.Head.Out != first.Out || strings.Join(m.Head.Labels, "\x00") != strings.Join(first.Labels, "\x00") {
+			r.add(diag.Errorf("labels", t.Pos, "%s has not the labels of %s", m.Head.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+		}
+	}
+	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
+		r.add(diag.Errorf("missing", s.Pos, "the ensemble %s has no members", e.Name).Hintf("member model.head"))
+	}
+	r.spec.Ensembles = append(r.spec.Ensembles, e)
+}
+
+// unit holds a number's unit to those that the word takes and gives it.
+func (r *resolver) unit(s *Stmt, n *num, u *unitTok, units ...string) string {
+	usage := s.Word + " " + textOf(n.Tokens)
+	if _, ok := s.Form.(*atMostForm); ok {
+		usage = s.Word + " <= " + textOf(n.Tokens)
+	}
+	switch {
+	case u == nil && len(units) == 0:
+		return ""
+	case u == nil:
+		r.add(diag.Errorf("unit", spanOfAll(n.Tokens), "%s is counted in %s", s.Word, strings.Join(units, " or ")).Hintf("%s %s", usage, units[0]))
+		return ""
+	case len(units) == 0:
+		r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s has no unit", s.Word).Hintf("%s", usage))
+		return ""
+	}
+	for _, x := range units {
+		if u.Name == x {
+			return x
+		}
+	}
+	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", s.Word, strings.Join(units, " or "), u.Name).Hintf("%s %s", usage, units[0]))
+	return ""
+}
+
+// bytes reads a bound of memory.
+func (r *resolver) bytes(s *Stmt) int64 {
+	form := s.Form.(*atMostForm)
+	v, _ := r.real(form.Value, "memory", "above 0 and below 1e9", func(v float64) bool { return v > 0 && v < 1e9 })
+	switch r.unit(s, form.Value, form.Unit, "MiB", "GiB") {
+	case "MiB":
+		return int64(v * (1 << 20))
+	case "GiB":
+		return int64(v * (1 << 30))
+	}
+	return 0
+}
+
+// trainBuilder resolves one training.
+type trainBuilder struct {
+	r     *resolver
+	t     *Train
+	words map[string]*Stmt
+}
+
+// word is the statement of a word, if it is there and readable.
+func (b *trainBuilder) word(name string) (*Stmt, bool) {
+	s := b.words[name]
+	return s, s != nil && !s.broken
+}
+
+func (r *resolver) train(s *Stmt) {
+	form := s.Form.(*onForm)
+	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
+	if t.Head == nil {
+		return
+	}
+	b := &trainBuilder{r: r, t: t, words: r.once(s)}
+	b.amounts(s)
+	b.numbers()
+	b.optimizer()
+	b.rate(s)
+	b.tasks()
+	r.spec.Trains = append(r.spec.Trains, t)
+}
+
+// amounts resolves batch, length, epochs and steps.
+func (b *trainBuilder) amounts(s *Stmt) {
+	t := b.t
+	lacks := func(what, hint string) {
+		if !blockBroken(s) {
+			b.r.add(diag.Errorf("missing", s.Pos, "%s does not say %s", t.Name, what).Hintf("%s", hint))
+		}
+	}
+	if w, ok := b.word("batch"); ok {
+		t.Batch = b.count(w, 1, "sequences")
+	} else {
+		lacks("how many sequences a step has", "batch 32 sequences")
+	}
+	t.Length = t.Head.Model.Seq
+	if w, ok := b.word("length"); ok {
+		t.Length = b.count(w, 1, "tokens")
+		if t.Length > t.Head.Model.Seq && t.Head.Model.Seq > 0 {
+			d, _ := t.Head.Model.Dim("seq")
+			b.r.add(diag.Errorf("range", w.Pos, "length = %d, but seq = %d", t.Length, t.Head.Model.Seq).Note(d.Pos, "seq is set here"))
+		}
+	}
+	epochs, hasEpochs := b.word("epochs")
+	steps, hasSteps := b.word("steps")
+	switch {
+	case hasEpochs && hasSteps:
+		b.r.add(diag.Errorf("twice", steps.Pos, "both epochs and steps say how long to train").Note(epochs.Pos, "epochs is here").Hintf("remove one of the two"))
+	case hasEpochs:
+		t.Epochs, _ = b.r.whole(epochs.Form.(*numForm).Value, "epochs", 1)
+	case hasSteps:
+		t.Steps = b.count(steps, 1, "steps")
+	default:
+		lacks("how long to train", "epochs 3")
+	}
+}
+
+// count reads a number with a unit.
+func (b *trainBuilder) count(s *Stmt, least int, unit string) int {
+	form := s.Form.(*countForm)
+	b.r.unit(s, form.Value, form.Unit, unit)
+	n, _ := b.r.whole(form.Value, s.Word, least)
+	return n
+}
+
+// numbers resolves precision, clip, memory.
+func (b *trainBuilder) numbers() {
+	t := b.t
+	t.Precision = Precision{Compute: "f32", Master: "f32"}
+	if s, ok := b.word("precision"); ok {
+		form := s.Form.(*precisionForm)
+		t.Precision.Source = source(s)
+		t.Precision.Compute, _ = b.r.pick(form.Compute, "precision", []string{"f32", "bf16"})
+		if form.Master != nil {
+			t.Precision.Master, _ = b.r.pick(form.Master, "precision", []string{"f32"})
+		}
+	}
+	if s, ok := b.word("clip"); ok {
+		t.Clip, _ = b.r.real(s.Form.(*numForm).Value, "clip", "above 0", positive)
+	}
+	if s, ok := b.word("memory"); ok {
+		t.Memory = b.r.bytes(s)
+	}
+}

@@ -1,0 +1,37 @@
+// Package zoo holds the published models, and the ablations of the papers, as specs: what `like` can name.
+package zoo
+
+import (
+	"embed"
+	"io/fs"
+	"strings"
+)
+
+//go:embed *.dspec
+var files embed.FS
+
+// Files lists the zoo's files as spans name them: zoo/NAME.dspec.
+func Files() []string {
+	var names []string
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil { // an embedded folder can always be read
+		return nil
+	}
+	for _, e := range entries {
+		names = append(names, "zoo/"+e.Name())
+	}
+	return names
+}
+
+// Text is the text of one of Files, nil for any other name.
+func Text(name string) []byte {
+	base, ok := strings.CutPrefix(name, "zoo/")
+	if !ok {
+		return nil
+	}
+	text, err := files.ReadFile(base)
+	if err != nil {
+		return nil
+	}
+	return text
+}

@@ -147,30 +147,31 @@ func (a *asm) gelu(x, dst reg.Register) {
 	a.andC(magnitude, x, t)
 	a.broadcast(geluLimit, bound)
 	a.VMINPS(t, bound, t) // NaN stays NaN
-	u, one := a.vec(), a.vec()
-	a.broadcast(1, one)
-	a.VMOVAPS(one, u)
+	// s = t·R(t); few registers are alive at a time, so that two chains of this
+	// code fit into 16.
+	u, s := a.vec(), a.vec()
+	a.broadcast(1, s)
+	a.VMOVAPS(s, u)
 	a.fmaMulC(geluU, t, u)
-	a.VDIVPS(u, one, u)
+	a.VDIVPS(u, s, u)
 	// h + low = -t²/2 exactly
 	half, h, low := a.vec(), a.vec(), a.vec()
 	a.mulC(-0.5, t, half)
 	a.VMULPS(t, half, h)
 	a.VMOVAPS(h, low)
 	a.VFMSUB231PS(t, half, low)
-	p, shifted, n := a.vec(), a.vec(), a.vec()
-	a.expReduced(h, low, p, shifted, n)
-	s := a.vec()
 	a.broadcast(geluPoly[0], s)
 	for _, c := range geluPoly[1:] {
 		a.fmaAddC(c, u, s)
 	}
-	// t·R before the scaling, so that a denormal result is rounded once.
 	a.VMULPS(t, s, s)
+	p, shifted, n := a.vec(), a.vec(), a.vec()
+	a.expReduced(h, low, p, shifted, n)
+	// The product before the scaling, so that a denormal result is rounded once.
 	a.VMULPS(s, p, p)
 	a.scale2(p, shifted, n, p)
-	top := a.vec()
-	a.zero(one)
-	a.VMAXPS(x, one, top)
-	a.VSUBPS(p, top, dst)
+	zero := a.vec()
+	a.zero(zero)
+	a.VMAXPS(x, zero, zero)
+	a.VSUBPS(p, zero, dst)
 }

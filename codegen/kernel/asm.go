@@ -50,6 +50,39 @@ func (a *asm) ret() {
 	a.RET()
 }
 
+// interleave emits the bodies, which must be independent of each other and free
+// of branches, merged instruction by instruction: a core's scheduler is too
+// small to find the next of two long chains of dependent instructions by itself.
+func (a *asm) interleave(bodies ...func()) {
+	file, err := a.Result()
+	if err != nil || len(file.Sections) == 0 {
+		return // the error is reported when the file is assembled
+	}
+	fn, ok := file.Sections[len(file.Sections)-1].(*ir.Function)
+	if !ok {
+		return
+	}
+	start := len(fn.Nodes)
+	var parts [][]ir.Node
+	for _, body := range bodies {
+		body()
+		parts = append(parts, append([]ir.Node(nil), fn.Nodes[start:]...))
+		fn.Nodes = fn.Nodes[:start]
+	}
+	for i := 0; ; i++ {
+		more := false
+		for _, p := range parts {
+			if i < len(p) {
+				fn.Nodes = append(fn.Nodes, p[i])
+				more = true
+			}
+		}
+		if !more {
+			return
+		}
+	}
+}
+
 // align makes the next instruction start at a multiple of n bytes.
 func (a *asm) align(n int) {
 	a.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(uint64(n))}})

@@ -305,12 +305,16 @@ func (g *gemm) activate(tag string) {
 	g.MOVQ(gemmM, gemmActRows)
 	top := tag + "act"
 	g.Label(top)
+	var bodies []func()
 	for c := 0; c < g.columns(); c++ {
-		x := g.vec()
-		g.VMOVUPS(at(gemmAct, c*g.ISA.VectorBytes), x)
-		act.emit(g.asm, x, x)
-		g.VMOVUPS(x, at(gemmAct, c*g.ISA.VectorBytes))
+		bodies = append(bodies, func() {
+			x := g.vec()
+			g.VMOVUPS(at(gemmAct, c*g.ISA.VectorBytes), x)
+			act.emit(g.asm, x, x)
+			g.VMOVUPS(x, at(gemmAct, c*g.ISA.VectorBytes))
+		})
 	}
+	g.interleave(bodies...)
 	g.ADDQ(imm(g.LDC*4), gemmAct)
 	g.DECQ(gemmActRows)
 	g.JNZ(operand.LabelRef(top))

@@ -75,7 +75,10 @@ type Family struct {
 
 // families is the table: a row a family. Keep it sorted by name.
 var families = []Family{
+	actFamily,
+	embedFamily,
 	gemmFamily,
+	layerNormFamily,
 	peakFamily,
 }
 

@@ -3063,105 +3063,105 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
 	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
 	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
 	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
 	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
 	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VANDPS       vectors<>+0(SB), Y0, Y1
-	VBROADCASTSS words<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
-	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y3, 32(AX)
 	ADDQ         $+12352, AX
 	DECQ         BX
 	JNZ          p0act
@@ -3763,105 +3763,105 @@ p1next:
 
 p1act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
 	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
 	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
 	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
 	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
 	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VANDPS       vectors<>+0(SB), Y0, Y1
-	VBROADCASTSS words<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
-	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y3, 32(AX)
 	ADDQ         $+12352, AX
 	DECQ         BX
 	JNZ          p1act
@@ -6933,105 +6933,105 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
 	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
 	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
 	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
 	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
 	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VANDPS       vectors<>+0(SB), Y0, Y1
-	VBROADCASTSS words<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
-	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y3, 32(AX)
 	ADDQ         $+2112, AX
 	DECQ         BX
 	JNZ          p0act
@@ -7633,105 +7633,105 @@ p1next:
 
 p1act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
 	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
 	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
 	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
 	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
 	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VANDPS       vectors<>+0(SB), Y0, Y1
-	VBROADCASTSS words<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+4(SB), Y3
-	VMOVAPS      Y3, Y2
-	VFMADD231PS  vectors<>+32(SB), Y1, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       vectors<>+64(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y5
-	VMOVAPS      Y5, Y4
-	VFMSUB231PS  Y1, Y3, Y4
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y5, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y6
-	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+160(SB), Y6, Y5
-	VFMADD231PS  vectors<>+192(SB), Y6, Y5
-	VADDPS       Y4, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y5, Y4
-	VFMADD213PS  vectors<>+256(SB), Y5, Y4
-	VFMADD213PS  vectors<>+288(SB), Y5, Y4
-	VFMADD213PS  vectors<>+320(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VFMADD213PS  vectors<>+352(SB), Y5, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VFMADD213PS  vectors<>+384(SB), Y2, Y5
-	VFMADD213PS  vectors<>+416(SB), Y2, Y5
-	VFMADD213PS  vectors<>+448(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y1
-	VPSUBD       Y1, Y3, Y3
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y1, Y4, Y6
-	VMULPS       Y3, Y6, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPS       Y0, Y3, Y0
-	VSUBPS       Y4, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y3, 32(AX)
 	ADDQ         $+2112, AX
 	DECQ         BX
 	JNZ          p1act
@@ -12114,13 +12114,13 @@ p0next:
 
 p0act:
 	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y2
 	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
 	VMAXPS  Y0, Y1, Y0
+	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(AX), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y2, 32(AX)
 	ADDQ    $+192, AX
 	DECQ    BX
 	JNZ     p0act
@@ -12797,13 +12797,13 @@ p1next:
 
 p1act:
 	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y2
 	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
 	VMAXPS  Y0, Y1, Y0
+	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y0, (AX)
-	VMOVUPS 32(AX), Y0
-	VXORPS  Y1, Y1, Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y2, 32(AX)
 	ADDQ    $+192, AX
 	DECQ    BX
 	JNZ     p1act
@@ -13558,73 +13558,73 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y4
 	VORPS        vectors<>+704(SB), Y0, Y1
+	VORPS        vectors<>+704(SB), Y4, Y5
 	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y3
 	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y5, Y3, Y3
 	VBROADCASTSS words<>+24(SB), Y2
+	VBROADCASTSS words<>+24(SB), Y5
 	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
+	VMINPS       Y3, Y5, Y3
+	VBROADCASTSS words<>+12(SB), Y2
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y2
+	VFMADD231PS  vectors<>+352(SB), Y3, Y6
+	VADDPS       vectors<>+384(SB), Y2, Y5
+	VADDPS       vectors<>+384(SB), Y6, Y7
 	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
-	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  vectors<>+416(SB), Y5, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y3
+	VFMADD231PS  vectors<>+448(SB), Y5, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y3
+	VBROADCASTSS words<>+16(SB), Y5
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y5
+	VFMADD213PS  vectors<>+480(SB), Y3, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y5
+	VFMADD213PS  vectors<>+512(SB), Y3, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y5
+	VFMADD213PS  vectors<>+544(SB), Y3, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y5
+	VFMADD213PS  vectors<>+576(SB), Y3, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y3, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y3, Y7
 	VPSUBD       vectors<>+640(SB), Y2, Y2
+	VPSUBD       vectors<>+640(SB), Y6, Y6
 	VPSRAD       $0x01, Y2, Y1
+	VPSRAD       $0x01, Y6, Y3
 	VPSUBD       Y1, Y2, Y2
+	VPSUBD       Y3, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y3, Y3
 	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y3, Y3
 	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPADDD       vectors<>+672(SB), Y6, Y6
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y1
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y3, Y7, Y7
+	VMULPS       Y2, Y5, Y1
+	VMULPS       Y6, Y7, Y5
 	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y6
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y0, Y1, Y2, Y0
+	VBLENDVPS    Y4, Y5, Y6, Y3
 	VADDPS       Y2, Y1, Y1
+	VADDPS       Y6, Y5, Y5
 	VDIVPS       Y1, Y0, Y0
+	VDIVPS       Y5, Y3, Y4
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VORPS        vectors<>+704(SB), Y0, Y1
-	VBROADCASTSS words<>+20(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+24(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
-	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VPSUBD       vectors<>+640(SB), Y2, Y2
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y1
-	VBROADCASTSS words<>+4(SB), Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y0, Y1, Y2, Y0
-	VADDPS       Y2, Y1, Y1
-	VDIVPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y4, 32(AX)
 	ADDQ         $+64, AX
 	DECQ         BX
 	JNZ          p0act
@@ -15643,83 +15643,83 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y5
 	VMULPS       Y0, Y0, Y1
+	VMULPS       Y5, Y5, Y6
 	VMULPS       vectors<>+736(SB), Y1, Y1
+	VMULPS       vectors<>+736(SB), Y6, Y6
 	VADDPS       vectors<>+768(SB), Y1, Y1
+	VADDPS       vectors<>+768(SB), Y6, Y6
 	VMULPS       Y0, Y1, Y1
+	VMULPS       Y5, Y6, Y6
 	VORPS        vectors<>+704(SB), Y1, Y2
+	VORPS        vectors<>+704(SB), Y6, Y7
 	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y4
 	VMAXPS       Y2, Y3, Y2
+	VMAXPS       Y7, Y4, Y4
 	VBROADCASTSS words<>+24(SB), Y3
+	VBROADCASTSS words<>+24(SB), Y7
 	VMINPS       Y2, Y3, Y2
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y2, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y4
+	VMINPS       Y4, Y7, Y4
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD231PS  vectors<>+352(SB), Y2, Y3
+	VFMADD231PS  vectors<>+352(SB), Y4, Y8
+	VADDPS       vectors<>+384(SB), Y3, Y7
+	VADDPS       vectors<>+384(SB), Y8, Y9
 	VMOVAPS      Y2, Y2
-	VFMADD231PS  vectors<>+160(SB), Y4, Y2
-	VFMADD231PS  vectors<>+192(SB), Y4, Y2
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y2, Y4
-	VFMADD213PS  vectors<>+256(SB), Y2, Y4
-	VFMADD213PS  vectors<>+288(SB), Y2, Y4
-	VFMADD213PS  vectors<>+320(SB), Y2, Y4
-	VFMADD213PS  vectors<>+352(SB), Y2, Y4
-	VFMADD213PS  vectors<>+352(SB), Y2, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  vectors<>+416(SB), Y7, Y2
+	VFMADD231PS  vectors<>+416(SB), Y9, Y4
+	VFMADD231PS  vectors<>+448(SB), Y7, Y2
+	VFMADD231PS  vectors<>+448(SB), Y9, Y4
+	VBROADCASTSS words<>+16(SB), Y7
+	VBROADCASTSS words<>+16(SB), Y9
+	VFMADD213PS  vectors<>+480(SB), Y2, Y7
+	VFMADD213PS  vectors<>+480(SB), Y4, Y9
+	VFMADD213PS  vectors<>+512(SB), Y2, Y7
+	VFMADD213PS  vectors<>+512(SB), Y4, Y9
+	VFMADD213PS  vectors<>+544(SB), Y2, Y7
+	VFMADD213PS  vectors<>+544(SB), Y4, Y9
+	VFMADD213PS  vectors<>+576(SB), Y2, Y7
+	VFMADD213PS  vectors<>+576(SB), Y4, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y7
+	VFMADD213PS  vectors<>+608(SB), Y4, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y7
+	VFMADD213PS  vectors<>+608(SB), Y4, Y9
 	VPSUBD       vectors<>+640(SB), Y3, Y3
+	VPSUBD       vectors<>+640(SB), Y8, Y8
 	VPSRAD       $0x01, Y3, Y2
+	VPSRAD       $0x01, Y8, Y4
 	VPSUBD       Y2, Y3, Y3
+	VPSUBD       Y4, Y8, Y8
 	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y4, Y4
 	VPADDD       vectors<>+672(SB), Y3, Y3
+	VPADDD       vectors<>+672(SB), Y8, Y8
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y4, Y2
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y2, Y7, Y7
+	VMULPS       Y4, Y9, Y9
+	VMULPS       Y3, Y7, Y2
+	VMULPS       Y8, Y9, Y7
 	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y8
+	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y1, Y2, Y3, Y1
+	VBLENDVPS    Y6, Y7, Y8, Y4
 	VADDPS       Y3, Y2, Y2
+	VADDPS       Y8, Y7, Y7
 	VDIVPS       Y2, Y1, Y1
+	VDIVPS       Y7, Y4, Y2
 	VMULPS       Y0, Y1, Y0
+	VMULPS       Y5, Y2, Y5
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VMULPS       Y0, Y0, Y1
-	VMULPS       vectors<>+736(SB), Y1, Y1
-	VADDPS       vectors<>+768(SB), Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VORPS        vectors<>+704(SB), Y1, Y2
-	VBROADCASTSS words<>+20(SB), Y3
-	VMAXPS       Y2, Y3, Y2
-	VBROADCASTSS words<>+24(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VBROADCASTSS words<>+8(SB), Y3
-	VFMADD231PS  vectors<>+96(SB), Y2, Y3
-	VADDPS       vectors<>+128(SB), Y3, Y4
-	VMOVAPS      Y2, Y2
-	VFMADD231PS  vectors<>+160(SB), Y4, Y2
-	VFMADD231PS  vectors<>+192(SB), Y4, Y2
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD213PS  vectors<>+224(SB), Y2, Y4
-	VFMADD213PS  vectors<>+256(SB), Y2, Y4
-	VFMADD213PS  vectors<>+288(SB), Y2, Y4
-	VFMADD213PS  vectors<>+320(SB), Y2, Y4
-	VFMADD213PS  vectors<>+352(SB), Y2, Y4
-	VFMADD213PS  vectors<>+352(SB), Y2, Y4
-	VPSUBD       vectors<>+640(SB), Y3, Y3
-	VPSRAD       $0x01, Y3, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPADDD       vectors<>+672(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       vectors<>+672(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y4, Y2
-	VBROADCASTSS words<>+4(SB), Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y1, Y2, Y3, Y1
-	VADDPS       Y3, Y2, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMULPS       Y0, Y1, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y5, 32(AX)
 	ADDQ         $+192, AX
 	DECQ         BX
 	JNZ          p0act
@@ -16399,75 +16399,75 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y2
 	VORPS        vectors<>+704(SB), Y0, Y1
-	VBROADCASTSS words<>+20(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+24(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
+	VORPS        vectors<>+704(SB), Y2, Y3
+	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+20(SB), Y5
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y3, Y5, Y4
+	VBROADCASTSS words<>+24(SB), Y3
+	VBROADCASTSS words<>+24(SB), Y5
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y4, Y5, Y4
 	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VPSUBD       vectors<>+640(SB), Y2, Y2
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y3
+	VFMADD231PS  vectors<>+352(SB), Y4, Y6
+	VADDPS       vectors<>+384(SB), Y3, Y5
+	VADDPS       vectors<>+384(SB), Y6, Y7
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  vectors<>+416(SB), Y5, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y4
+	VFMADD231PS  vectors<>+448(SB), Y5, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y4
+	VBROADCASTSS words<>+16(SB), Y5
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y5
+	VFMADD213PS  vectors<>+480(SB), Y4, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y5
+	VFMADD213PS  vectors<>+512(SB), Y4, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y5
+	VFMADD213PS  vectors<>+544(SB), Y4, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y5
+	VFMADD213PS  vectors<>+576(SB), Y4, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y4, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y4, Y7
+	VPSUBD       vectors<>+640(SB), Y3, Y3
+	VPSUBD       vectors<>+640(SB), Y6, Y6
+	VPSRAD       $0x01, Y3, Y1
+	VPSRAD       $0x01, Y6, Y4
+	VPSUBD       Y1, Y3, Y3
+	VPSUBD       Y4, Y6, Y6
 	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y1
-	VBROADCASTSS words<>+4(SB), Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y0, Y1, Y2, Y3
-	VADDPS       Y2, Y1, Y1
-	VDIVPS       Y1, Y3, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y3, Y3
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y3, Y5, Y1
+	VMULPS       Y6, Y7, Y3
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y7
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y1, Y5, Y6
+	VBLENDVPS    Y2, Y3, Y7, Y4
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y7, Y3, Y3
+	VDIVPS       Y1, Y6, Y1
+	VDIVPS       Y3, Y4, Y3
 	VMULPS       Y0, Y1, Y0
+	VMULPS       Y2, Y3, Y2
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VORPS        vectors<>+704(SB), Y0, Y1
-	VBROADCASTSS words<>+20(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+24(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
-	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VFMADD213PS  vectors<>+352(SB), Y1, Y3
-	VPSUBD       vectors<>+640(SB), Y2, Y2
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
-	VPADDD       vectors<>+672(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VPADDD       vectors<>+672(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y2, Y3, Y1
-	VBROADCASTSS words<>+4(SB), Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y0, Y1, Y2, Y3
-	VADDPS       Y2, Y1, Y1
-	VDIVPS       Y1, Y3, Y1
-	VMULPS       Y0, Y1, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y2, 32(AX)
 	ADDQ         $+192, AX
 	DECQ         BX
 	JNZ          p0act
@@ -17147,61 +17147,61 @@ p0next:
 
 p0act:
 	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y4
 	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y4, Y5
 	VBROADCASTSS words<>+28(SB), Y2
+	VBROADCASTSS words<>+28(SB), Y3
 	VMINPS       Y1, Y2, Y1
+	VMINPS       Y5, Y3, Y5
 	VADDPS       Y1, Y1, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
+	VADDPS       Y5, Y5, Y5
+	VBROADCASTSS words<>+12(SB), Y2
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y2
+	VFMADD231PS  vectors<>+352(SB), Y5, Y6
+	VADDPS       vectors<>+384(SB), Y2, Y3
+	VADDPS       vectors<>+384(SB), Y6, Y7
 	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
-	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  vectors<>+416(SB), Y3, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y5
+	VFMADD231PS  vectors<>+448(SB), Y3, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y5
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y3
+	VFMADD213PS  vectors<>+480(SB), Y5, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y3
+	VFMADD213PS  vectors<>+512(SB), Y5, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y3
+	VFMADD213PS  vectors<>+544(SB), Y5, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y3
+	VFMADD213PS  vectors<>+576(SB), Y5, Y7
 	VMULPS       Y1, Y3, Y3
+	VMULPS       Y5, Y7, Y7
 	VFMADD213PS  Y1, Y1, Y3
+	VFMADD213PS  Y5, Y5, Y7
 	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y6, Y6
 	VBROADCASTSS words<>+4(SB), Y1
+	VBROADCASTSS words<>+4(SB), Y5
 	VPADDD       Y1, Y2, Y2
+	VPADDD       Y5, Y6, Y6
 	VSUBPS       Y1, Y2, Y1
+	VSUBPS       Y5, Y6, Y5
 	VFMADD231PS  Y2, Y3, Y1
+	VFMADD231PS  Y6, Y7, Y5
 	VADDPS       vectors<>+800(SB), Y1, Y3
+	VADDPS       vectors<>+800(SB), Y5, Y7
 	VDIVPS       Y3, Y1, Y1
+	VDIVPS       Y7, Y5, Y5
 	VANDPS       vectors<>+704(SB), Y0, Y0
+	VANDPS       vectors<>+704(SB), Y4, Y2
 	VORPS        Y0, Y1, Y0
+	VORPS        Y2, Y5, Y4
 	VMOVUPS      Y0, (AX)
-	VMOVUPS      32(AX), Y0
-	VANDPS       vectors<>+0(SB), Y0, Y1
-	VBROADCASTSS words<>+28(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VADDPS       Y1, Y1, Y1
-	VBROADCASTSS words<>+8(SB), Y2
-	VFMADD231PS  vectors<>+96(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
-	VFMADD231PS  vectors<>+160(SB), Y3, Y1
-	VFMADD231PS  vectors<>+192(SB), Y3, Y1
-	VBROADCASTSS words<>+12(SB), Y3
-	VFMADD213PS  vectors<>+224(SB), Y1, Y3
-	VFMADD213PS  vectors<>+256(SB), Y1, Y3
-	VFMADD213PS  vectors<>+288(SB), Y1, Y3
-	VFMADD213PS  vectors<>+320(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y3
-	VFMADD213PS  Y1, Y1, Y3
-	VPSLLD       $0x17, Y2, Y2
-	VBROADCASTSS words<>+4(SB), Y1
-	VPADDD       Y1, Y2, Y2
-	VSUBPS       Y1, Y2, Y1
-	VFMADD231PS  Y2, Y3, Y1
-	VADDPS       vectors<>+800(SB), Y1, Y3
-	VDIVPS       Y3, Y1, Y1
-	VANDPS       vectors<>+704(SB), Y0, Y0
-	VORPS        Y0, Y1, Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y4, 32(AX)
 	ADDQ         $+192, AX
 	DECQ         BX
 	JNZ          p0act
@@ -17216,9 +17216,9 @@ p0act:
 
 DATA words<>+0(SB)/4, $0x41680000
 DATA words<>+4(SB)/4, $0x3f800000
-DATA words<>+8(SB)/4, $0x4b400000
-DATA words<>+12(SB)/4, $0x3aac9770
-DATA words<>+16(SB)/4, $0x3d1d63b2
+DATA words<>+8(SB)/4, $0x3d1d63b2
+DATA words<>+12(SB)/4, $0x4b400000
+DATA words<>+16(SB)/4, $0x3aac9770
 DATA words<>+20(SB)/4, $0xc2d00000
 DATA words<>+24(SB)/4, $0x42b20000
 DATA words<>+28(SB)/4, $0x41200000
@@ -17248,142 +17248,142 @@ DATA vectors<>+80(SB)/4, $0xbf000000
 DATA vectors<>+84(SB)/4, $0xbf000000
 DATA vectors<>+88(SB)/4, $0xbf000000
 DATA vectors<>+92(SB)/4, $0xbf000000
-DATA vectors<>+96(SB)/4, $0x3fb8aa3b
-DATA vectors<>+100(SB)/4, $0x3fb8aa3b
-DATA vectors<>+104(SB)/4, $0x3fb8aa3b
-DATA vectors<>+108(SB)/4, $0x3fb8aa3b
-DATA vectors<>+112(SB)/4, $0x3fb8aa3b
-DATA vectors<>+116(SB)/4, $0x3fb8aa3b
-DATA vectors<>+120(SB)/4, $0x3fb8aa3b
-DATA vectors<>+124(SB)/4, $0x3fb8aa3b
-DATA vectors<>+128(SB)/4, $0xcb400000
-DATA vectors<>+132(SB)/4, $0xcb400000
-DATA vectors<>+136(SB)/4, $0xcb400000
-DATA vectors<>+140(SB)/4, $0xcb400000
-DATA vectors<>+144(SB)/4, $0xcb400000
-DATA vectors<>+148(SB)/4, $0xcb400000
-DATA vectors<>+152(SB)/4, $0xcb400000
-DATA vectors<>+156(SB)/4, $0xcb400000
-DATA vectors<>+160(SB)/4, $0xbf317200
-DATA vectors<>+164(SB)/4, $0xbf317200
-DATA vectors<>+168(SB)/4, $0xbf317200
-DATA vectors<>+172(SB)/4, $0xbf317200
-DATA vectors<>+176(SB)/4, $0xbf317200
-DATA vectors<>+180(SB)/4, $0xbf317200
-DATA vectors<>+184(SB)/4, $0xbf317200
-DATA vectors<>+188(SB)/4, $0xbf317200
-DATA vectors<>+192(SB)/4, $0xb5bfbe8e
-DATA vectors<>+196(SB)/4, $0xb5bfbe8e
-DATA vectors<>+200(SB)/4, $0xb5bfbe8e
-DATA vectors<>+204(SB)/4, $0xb5bfbe8e
-DATA vectors<>+208(SB)/4, $0xb5bfbe8e
-DATA vectors<>+212(SB)/4, $0xb5bfbe8e
-DATA vectors<>+216(SB)/4, $0xb5bfbe8e
-DATA vectors<>+220(SB)/4, $0xb5bfbe8e
-DATA vectors<>+224(SB)/4, $0x3c08dcfd
-DATA vectors<>+228(SB)/4, $0x3c08dcfd
-DATA vectors<>+232(SB)/4, $0x3c08dcfd
-DATA vectors<>+236(SB)/4, $0x3c08dcfd
-DATA vectors<>+240(SB)/4, $0x3c08dcfd
-DATA vectors<>+244(SB)/4, $0x3c08dcfd
-DATA vectors<>+248(SB)/4, $0x3c08dcfd
-DATA vectors<>+252(SB)/4, $0x3c08dcfd
-DATA vectors<>+256(SB)/4, $0x3d2ab4d0
-DATA vectors<>+260(SB)/4, $0x3d2ab4d0
-DATA vectors<>+264(SB)/4, $0x3d2ab4d0
-DATA vectors<>+268(SB)/4, $0x3d2ab4d0
-DATA vectors<>+272(SB)/4, $0x3d2ab4d0
-DATA vectors<>+276(SB)/4, $0x3d2ab4d0
-DATA vectors<>+280(SB)/4, $0x3d2ab4d0
-DATA vectors<>+284(SB)/4, $0x3d2ab4d0
-DATA vectors<>+288(SB)/4, $0x3e2aaac8
-DATA vectors<>+292(SB)/4, $0x3e2aaac8
-DATA vectors<>+296(SB)/4, $0x3e2aaac8
-DATA vectors<>+300(SB)/4, $0x3e2aaac8
-DATA vectors<>+304(SB)/4, $0x3e2aaac8
-DATA vectors<>+308(SB)/4, $0x3e2aaac8
-DATA vectors<>+312(SB)/4, $0x3e2aaac8
-DATA vectors<>+316(SB)/4, $0x3e2aaac8
-DATA vectors<>+320(SB)/4, $0x3efffffd
-DATA vectors<>+324(SB)/4, $0x3efffffd
-DATA vectors<>+328(SB)/4, $0x3efffffd
-DATA vectors<>+332(SB)/4, $0x3efffffd
-DATA vectors<>+336(SB)/4, $0x3efffffd
-DATA vectors<>+340(SB)/4, $0x3efffffd
-DATA vectors<>+344(SB)/4, $0x3efffffd
-DATA vectors<>+348(SB)/4, $0x3efffffd
-DATA vectors<>+352(SB)/4, $0x3f800000
-DATA vectors<>+356(SB)/4, $0x3f800000
-DATA vectors<>+360(SB)/4, $0x3f800000
-DATA vectors<>+364(SB)/4, $0x3f800000
-DATA vectors<>+368(SB)/4, $0x3f800000
-DATA vectors<>+372(SB)/4, $0x3f800000
-DATA vectors<>+376(SB)/4, $0x3f800000
-DATA vectors<>+380(SB)/4, $0x3f800000
-DATA vectors<>+384(SB)/4, $0xbe2d7588
-DATA vectors<>+388(SB)/4, $0xbe2d7588
-DATA vectors<>+392(SB)/4, $0xbe2d7588
-DATA vectors<>+396(SB)/4, $0xbe2d7588
-DATA vectors<>+400(SB)/4, $0xbe2d7588
-DATA vectors<>+404(SB)/4, $0xbe2d7588
-DATA vectors<>+408(SB)/4, $0xbe2d7588
-DATA vectors<>+412(SB)/4, $0xbe2d7588
-DATA vectors<>+416(SB)/4, $0x3e6aa0ea
-DATA vectors<>+420(SB)/4, $0x3e6aa0ea
-DATA vectors<>+424(SB)/4, $0x3e6aa0ea
-DATA vectors<>+428(SB)/4, $0x3e6aa0ea
-DATA vectors<>+432(SB)/4, $0x3e6aa0ea
-DATA vectors<>+436(SB)/4, $0x3e6aa0ea
-DATA vectors<>+440(SB)/4, $0x3e6aa0ea
-DATA vectors<>+444(SB)/4, $0x3e6aa0ea
-DATA vectors<>+448(SB)/4, $0xbd9dc860
-DATA vectors<>+452(SB)/4, $0xbd9dc860
-DATA vectors<>+456(SB)/4, $0xbd9dc860
-DATA vectors<>+460(SB)/4, $0xbd9dc860
-DATA vectors<>+464(SB)/4, $0xbd9dc860
-DATA vectors<>+468(SB)/4, $0xbd9dc860
-DATA vectors<>+472(SB)/4, $0xbd9dc860
-DATA vectors<>+476(SB)/4, $0xbd9dc860
-DATA vectors<>+480(SB)/4, $0x3e1255a3
-DATA vectors<>+484(SB)/4, $0x3e1255a3
-DATA vectors<>+488(SB)/4, $0x3e1255a3
-DATA vectors<>+492(SB)/4, $0x3e1255a3
-DATA vectors<>+496(SB)/4, $0x3e1255a3
-DATA vectors<>+500(SB)/4, $0x3e1255a3
-DATA vectors<>+504(SB)/4, $0x3e1255a3
-DATA vectors<>+508(SB)/4, $0x3e1255a3
-DATA vectors<>+512(SB)/4, $0x3dc19734
-DATA vectors<>+516(SB)/4, $0x3dc19734
-DATA vectors<>+520(SB)/4, $0x3dc19734
-DATA vectors<>+524(SB)/4, $0x3dc19734
-DATA vectors<>+528(SB)/4, $0x3dc19734
-DATA vectors<>+532(SB)/4, $0x3dc19734
-DATA vectors<>+536(SB)/4, $0x3dc19734
-DATA vectors<>+540(SB)/4, $0x3dc19734
-DATA vectors<>+544(SB)/4, $0x3df9c656
-DATA vectors<>+548(SB)/4, $0x3df9c656
-DATA vectors<>+552(SB)/4, $0x3df9c656
-DATA vectors<>+556(SB)/4, $0x3df9c656
-DATA vectors<>+560(SB)/4, $0x3df9c656
-DATA vectors<>+564(SB)/4, $0x3df9c656
-DATA vectors<>+568(SB)/4, $0x3df9c656
-DATA vectors<>+572(SB)/4, $0x3df9c656
-DATA vectors<>+576(SB)/4, $0x3df4b309
-DATA vectors<>+580(SB)/4, $0x3df4b309
-DATA vectors<>+584(SB)/4, $0x3df4b309
-DATA vectors<>+588(SB)/4, $0x3df4b309
-DATA vectors<>+592(SB)/4, $0x3df4b309
-DATA vectors<>+596(SB)/4, $0x3df4b309
-DATA vectors<>+600(SB)/4, $0x3df4b309
-DATA vectors<>+604(SB)/4, $0x3df4b309
-DATA vectors<>+608(SB)/4, $0x36fb79e0
-DATA vectors<>+612(SB)/4, $0x36fb79e0
-DATA vectors<>+616(SB)/4, $0x36fb79e0
-DATA vectors<>+620(SB)/4, $0x36fb79e0
-DATA vectors<>+624(SB)/4, $0x36fb79e0
-DATA vectors<>+628(SB)/4, $0x36fb79e0
-DATA vectors<>+632(SB)/4, $0x36fb79e0
-DATA vectors<>+636(SB)/4, $0x36fb79e0
+DATA vectors<>+96(SB)/4, $0xbe2d7588
+DATA vectors<>+100(SB)/4, $0xbe2d7588
+DATA vectors<>+104(SB)/4, $0xbe2d7588
+DATA vectors<>+108(SB)/4, $0xbe2d7588
+DATA vectors<>+112(SB)/4, $0xbe2d7588
+DATA vectors<>+116(SB)/4, $0xbe2d7588
+DATA vectors<>+120(SB)/4, $0xbe2d7588
+DATA vectors<>+124(SB)/4, $0xbe2d7588
+DATA vectors<>+128(SB)/4, $0x3e6aa0ea
+DATA vectors<>+132(SB)/4, $0x3e6aa0ea
+DATA vectors<>+136(SB)/4, $0x3e6aa0ea
+DATA vectors<>+140(SB)/4, $0x3e6aa0ea
+DATA vectors<>+144(SB)/4, $0x3e6aa0ea
+DATA vectors<>+148(SB)/4, $0x3e6aa0ea
+DATA vectors<>+152(SB)/4, $0x3e6aa0ea
+DATA vectors<>+156(SB)/4, $0x3e6aa0ea
+DATA vectors<>+160(SB)/4, $0xbd9dc860
+DATA vectors<>+164(SB)/4, $0xbd9dc860
+DATA vectors<>+168(SB)/4, $0xbd9dc860
+DATA vectors<>+172(SB)/4, $0xbd9dc860
+DATA vectors<>+176(SB)/4, $0xbd9dc860
+DATA vectors<>+180(SB)/4, $0xbd9dc860
+DATA vectors<>+184(SB)/4, $0xbd9dc860
+DATA vectors<>+188(SB)/4, $0xbd9dc860
+DATA vectors<>+192(SB)/4, $0x3e1255a3
+DATA vectors<>+196(SB)/4, $0x3e1255a3
+DATA vectors<>+200(SB)/4, $0x3e1255a3
+DATA vectors<>+204(SB)/4, $0x3e1255a3
+DATA vectors<>+208(SB)/4, $0x3e1255a3
+DATA vectors<>+212(SB)/4, $0x3e1255a3
+DATA vectors<>+216(SB)/4, $0x3e1255a3
+DATA vectors<>+220(SB)/4, $0x3e1255a3
+DATA vectors<>+224(SB)/4, $0x3dc19734
+DATA vectors<>+228(SB)/4, $0x3dc19734
+DATA vectors<>+232(SB)/4, $0x3dc19734
+DATA vectors<>+236(SB)/4, $0x3dc19734
+DATA vectors<>+240(SB)/4, $0x3dc19734
+DATA vectors<>+244(SB)/4, $0x3dc19734
+DATA vectors<>+248(SB)/4, $0x3dc19734
+DATA vectors<>+252(SB)/4, $0x3dc19734
+DATA vectors<>+256(SB)/4, $0x3df9c656
+DATA vectors<>+260(SB)/4, $0x3df9c656
+DATA vectors<>+264(SB)/4, $0x3df9c656
+DATA vectors<>+268(SB)/4, $0x3df9c656
+DATA vectors<>+272(SB)/4, $0x3df9c656
+DATA vectors<>+276(SB)/4, $0x3df9c656
+DATA vectors<>+280(SB)/4, $0x3df9c656
+DATA vectors<>+284(SB)/4, $0x3df9c656
+DATA vectors<>+288(SB)/4, $0x3df4b309
+DATA vectors<>+292(SB)/4, $0x3df4b309
+DATA vectors<>+296(SB)/4, $0x3df4b309
+DATA vectors<>+300(SB)/4, $0x3df4b309
+DATA vectors<>+304(SB)/4, $0x3df4b309
+DATA vectors<>+308(SB)/4, $0x3df4b309
+DATA vectors<>+312(SB)/4, $0x3df4b309
+DATA vectors<>+316(SB)/4, $0x3df4b309
+DATA vectors<>+320(SB)/4, $0x36fb79e0
+DATA vectors<>+324(SB)/4, $0x36fb79e0
+DATA vectors<>+328(SB)/4, $0x36fb79e0
+DATA vectors<>+332(SB)/4, $0x36fb79e0
+DATA vectors<>+336(SB)/4, $0x36fb79e0
+DATA vectors<>+340(SB)/4, $0x36fb79e0
+DATA vectors<>+344(SB)/4, $0x36fb79e0
+DATA vectors<>+348(SB)/4, $0x36fb79e0
+DATA vectors<>+352(SB)/4, $0x3fb8aa3b
+DATA vectors<>+356(SB)/4, $0x3fb8aa3b
+DATA vectors<>+360(SB)/4, $0x3fb8aa3b
+DATA vectors<>+364(SB)/4, $0x3fb8aa3b
+DATA vectors<>+368(SB)/4, $0x3fb8aa3b
+DATA vectors<>+372(SB)/4, $0x3fb8aa3b
+DATA vectors<>+376(SB)/4, $0x3fb8aa3b
+DATA vectors<>+380(SB)/4, $0x3fb8aa3b
+DATA vectors<>+384(SB)/4, $0xcb400000
+DATA vectors<>+388(SB)/4, $0xcb400000
+DATA vectors<>+392(SB)/4, $0xcb400000
+DATA vectors<>+396(SB)/4, $0xcb400000
+DATA vectors<>+400(SB)/4, $0xcb400000
+DATA vectors<>+404(SB)/4, $0xcb400000
+DATA vectors<>+408(SB)/4, $0xcb400000
+DATA vectors<>+412(SB)/4, $0xcb400000
+DATA vectors<>+416(SB)/4, $0xbf317200
+DATA vectors<>+420(SB)/4, $0xbf317200
+DATA vectors<>+424(SB)/4, $0xbf317200
+DATA vectors<>+428(SB)/4, $0xbf317200
+DATA vectors<>+432(SB)/4, $0xbf317200
+DATA vectors<>+436(SB)/4, $0xbf317200
+DATA vectors<>+440(SB)/4, $0xbf317200
+DATA vectors<>+444(SB)/4, $0xbf317200
+DATA vectors<>+448(SB)/4, $0xb5bfbe8e
+DATA vectors<>+452(SB)/4, $0xb5bfbe8e
+DATA vectors<>+456(SB)/4, $0xb5bfbe8e
+DATA vectors<>+460(SB)/4, $0xb5bfbe8e
+DATA vectors<>+464(SB)/4, $0xb5bfbe8e
+DATA vectors<>+468(SB)/4, $0xb5bfbe8e
+DATA vectors<>+472(SB)/4, $0xb5bfbe8e
+DATA vectors<>+476(SB)/4, $0xb5bfbe8e
+DATA vectors<>+480(SB)/4, $0x3c08dcfd
+DATA vectors<>+484(SB)/4, $0x3c08dcfd
+DATA vectors<>+488(SB)/4, $0x3c08dcfd
+DATA vectors<>+492(SB)/4, $0x3c08dcfd
+DATA vectors<>+496(SB)/4, $0x3c08dcfd
+DATA vectors<>+500(SB)/4, $0x3c08dcfd
+DATA vectors<>+504(SB)/4, $0x3c08dcfd
+DATA vectors<>+508(SB)/4, $0x3c08dcfd
+DATA vectors<>+512(SB)/4, $0x3d2ab4d0
+DATA vectors<>+516(SB)/4, $0x3d2ab4d0
+DATA vectors<>+520(SB)/4, $0x3d2ab4d0
+DATA vectors<>+524(SB)/4, $0x3d2ab4d0
+DATA vectors<>+528(SB)/4, $0x3d2ab4d0
+DATA vectors<>+532(SB)/4, $0x3d2ab4d0
+DATA vectors<>+536(SB)/4, $0x3d2ab4d0
+DATA vectors<>+540(SB)/4, $0x3d2ab4d0
+DATA vectors<>+544(SB)/4, $0x3e2aaac8
+DATA vectors<>+548(SB)/4, $0x3e2aaac8
+DATA vectors<>+552(SB)/4, $0x3e2aaac8
+DATA vectors<>+556(SB)/4, $0x3e2aaac8
+DATA vectors<>+560(SB)/4, $0x3e2aaac8
+DATA vectors<>+564(SB)/4, $0x3e2aaac8
+DATA vectors<>+568(SB)/4, $0x3e2aaac8
+DATA vectors<>+572(SB)/4, $0x3e2aaac8
+DATA vectors<>+576(SB)/4, $0x3efffffd
+DATA vectors<>+580(SB)/4, $0x3efffffd
+DATA vectors<>+584(SB)/4, $0x3efffffd
+DATA vectors<>+588(SB)/4, $0x3efffffd
+DATA vectors<>+592(SB)/4, $0x3efffffd
+DATA vectors<>+596(SB)/4, $0x3efffffd
+DATA vectors<>+600(SB)/4, $0x3efffffd
+DATA vectors<>+604(SB)/4, $0x3efffffd
+DATA vectors<>+608(SB)/4, $0x3f800000
+DATA vectors<>+612(SB)/4, $0x3f800000
+DATA vectors<>+616(SB)/4, $0x3f800000
+DATA vectors<>+620(SB)/4, $0x3f800000
+DATA vectors<>+624(SB)/4, $0x3f800000
+DATA vectors<>+628(SB)/4, $0x3f800000
+DATA vectors<>+632(SB)/4, $0x3f800000
+DATA vectors<>+636(SB)/4, $0x3f800000
 DATA vectors<>+640(SB)/4, $0x4b400000
 DATA vectors<>+644(SB)/4, $0x4b400000
 DATA vectors<>+648(SB)/4, $0x4b400000

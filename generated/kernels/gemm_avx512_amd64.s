@@ -7286,89 +7286,89 @@ p0next:
 
 p0act:
 	VMOVUPS          (AX), Z0
+	VMOVUPS          64(AX), Z3
 	VPANDD.BCST      words<>+0(SB), Z0, Z1
+	VPANDD.BCST      words<>+0(SB), Z3, Z4
 	VBROADCASTSS     words<>+4(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z5
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VMOVAPS          Z3, Z2
+	VMINPS           Z4, Z5, Z4
+	VBROADCASTSS     words<>+8(SB), Z5
+	VBROADCASTSS     words<>+8(SB), Z9
+	VMOVAPS          Z5, Z2
+	VMOVAPS          Z9, Z8
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
-	VMULPS           Z1, Z3, Z5
-	VMOVAPS          Z5, Z4
-	VFMSUB231PS      Z1, Z3, Z4
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD231PS.BCST words<>+24(SB), Z5, Z3
-	VADDPS.BCST      words<>+28(SB), Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z5
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     words<>+40(SB), Z4
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+52(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+56(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VBROADCASTSS     words<>+60(SB), Z5
-	VFMADD213PS.BCST words<>+64(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+68(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z8
+	VDIVPS           Z2, Z5, Z2
+	VDIVPS           Z8, Z9, Z8
+	VMULPS.BCST      words<>+16(SB), Z1, Z5
+	VMULPS.BCST      words<>+16(SB), Z4, Z9
+	VMULPS           Z1, Z5, Z6
+	VMULPS           Z4, Z9, Z10
+	VMOVAPS          Z6, Z7
+	VMOVAPS          Z10, Z11
+	VFMSUB231PS      Z1, Z5, Z7
+	VFMSUB231PS      Z4, Z9, Z11
+	VBROADCASTSS     words<>+20(SB), Z5
+	VBROADCASTSS     words<>+20(SB), Z9
+	VFMADD213PS.BCST words<>+24(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+24(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+28(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+28(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+32(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+36(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+40(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+44(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+52(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+52(SB), Z8, Z9
 	VMULPS           Z1, Z5, Z5
-	VMULPS           Z5, Z4, Z4
-	VSCALEFPS        Z3, Z4, Z4
-	VPXORD           Z3, Z3, Z3
-	VMAXPS           Z0, Z3, Z0
-	VSUBPS           Z4, Z0, Z0
+	VMULPS           Z4, Z9, Z9
+	VBROADCASTSS     words<>+56(SB), Z1
+	VBROADCASTSS     words<>+56(SB), Z2
+	VFMADD231PS.BCST words<>+60(SB), Z6, Z1
+	VFMADD231PS.BCST words<>+60(SB), Z10, Z2
+	VADDPS.BCST      words<>+64(SB), Z1, Z1
+	VADDPS.BCST      words<>+64(SB), Z2, Z2
+	VMOVAPS          Z6, Z4
+	VMOVAPS          Z10, Z6
+	VFMADD231PS.BCST words<>+68(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+68(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+72(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+72(SB), Z2, Z6
+	VADDPS           Z7, Z4, Z4
+	VADDPS           Z11, Z6, Z6
+	VBROADCASTSS     words<>+76(SB), Z7
+	VBROADCASTSS     words<>+76(SB), Z8
+	VFMADD213PS.BCST words<>+80(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+80(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+84(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+84(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+88(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+88(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+92(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+92(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VMULPS           Z5, Z7, Z7
+	VMULPS           Z9, Z8, Z8
+	VSCALEFPS        Z1, Z7, Z7
+	VSCALEFPS        Z2, Z8, Z8
+	VPXORD           Z1, Z1, Z1
+	VPXORD           Z2, Z2, Z2
+	VMAXPS           Z0, Z1, Z1
+	VMAXPS           Z3, Z2, Z2
+	VSUBPS           Z7, Z1, Z0
+	VSUBPS           Z8, Z2, Z3
 	VMOVUPS          Z0, (AX)
-	VMOVUPS          64(AX), Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VBROADCASTSS     words<>+4(SB), Z2
-	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VMOVAPS          Z3, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
-	VMULPS           Z1, Z3, Z5
-	VMOVAPS          Z5, Z4
-	VFMSUB231PS      Z1, Z3, Z4
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD231PS.BCST words<>+24(SB), Z5, Z3
-	VADDPS.BCST      words<>+28(SB), Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z5
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     words<>+40(SB), Z4
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+52(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+56(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VBROADCASTSS     words<>+60(SB), Z5
-	VFMADD213PS.BCST words<>+64(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+68(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
-	VMULPS           Z1, Z5, Z5
-	VMULPS           Z5, Z4, Z4
-	VSCALEFPS        Z3, Z4, Z4
-	VPXORD           Z3, Z3, Z3
-	VMAXPS           Z0, Z3, Z0
-	VSUBPS           Z4, Z0, Z0
-	VMOVUPS          Z0, 64(AX)
+	VMOVUPS          Z3, 64(AX)
 	ADDQ             $+12352, AX
 	DECQ             BX
 	JNZ              p0act
@@ -14663,89 +14663,89 @@ p0next:
 
 p0act:
 	VMOVUPS          (AX), Z0
+	VMOVUPS          64(AX), Z3
 	VPANDD.BCST      words<>+0(SB), Z0, Z1
+	VPANDD.BCST      words<>+0(SB), Z3, Z4
 	VBROADCASTSS     words<>+4(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z5
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VMOVAPS          Z3, Z2
+	VMINPS           Z4, Z5, Z4
+	VBROADCASTSS     words<>+8(SB), Z5
+	VBROADCASTSS     words<>+8(SB), Z9
+	VMOVAPS          Z5, Z2
+	VMOVAPS          Z9, Z8
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
-	VMULPS           Z1, Z3, Z5
-	VMOVAPS          Z5, Z4
-	VFMSUB231PS      Z1, Z3, Z4
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD231PS.BCST words<>+24(SB), Z5, Z3
-	VADDPS.BCST      words<>+28(SB), Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z5
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     words<>+40(SB), Z4
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+52(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+56(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VBROADCASTSS     words<>+60(SB), Z5
-	VFMADD213PS.BCST words<>+64(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+68(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z8
+	VDIVPS           Z2, Z5, Z2
+	VDIVPS           Z8, Z9, Z8
+	VMULPS.BCST      words<>+16(SB), Z1, Z5
+	VMULPS.BCST      words<>+16(SB), Z4, Z9
+	VMULPS           Z1, Z5, Z6
+	VMULPS           Z4, Z9, Z10
+	VMOVAPS          Z6, Z7
+	VMOVAPS          Z10, Z11
+	VFMSUB231PS      Z1, Z5, Z7
+	VFMSUB231PS      Z4, Z9, Z11
+	VBROADCASTSS     words<>+20(SB), Z5
+	VBROADCASTSS     words<>+20(SB), Z9
+	VFMADD213PS.BCST words<>+24(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+24(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+28(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+28(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+32(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+36(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+40(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+44(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+52(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+52(SB), Z8, Z9
 	VMULPS           Z1, Z5, Z5
-	VMULPS           Z5, Z4, Z4
-	VSCALEFPS        Z3, Z4, Z4
-	VPXORD           Z3, Z3, Z3
-	VMAXPS           Z0, Z3, Z0
-	VSUBPS           Z4, Z0, Z0
+	VMULPS           Z4, Z9, Z9
+	VBROADCASTSS     words<>+56(SB), Z1
+	VBROADCASTSS     words<>+56(SB), Z2
+	VFMADD231PS.BCST words<>+60(SB), Z6, Z1
+	VFMADD231PS.BCST words<>+60(SB), Z10, Z2
+	VADDPS.BCST      words<>+64(SB), Z1, Z1
+	VADDPS.BCST      words<>+64(SB), Z2, Z2
+	VMOVAPS          Z6, Z4
+	VMOVAPS          Z10, Z6
+	VFMADD231PS.BCST words<>+68(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+68(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+72(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+72(SB), Z2, Z6
+	VADDPS           Z7, Z4, Z4
+	VADDPS           Z11, Z6, Z6
+	VBROADCASTSS     words<>+76(SB), Z7
+	VBROADCASTSS     words<>+76(SB), Z8
+	VFMADD213PS.BCST words<>+80(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+80(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+84(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+84(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+88(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+88(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+92(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+92(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VMULPS           Z5, Z7, Z7
+	VMULPS           Z9, Z8, Z8
+	VSCALEFPS        Z1, Z7, Z7
+	VSCALEFPS        Z2, Z8, Z8
+	VPXORD           Z1, Z1, Z1
+	VPXORD           Z2, Z2, Z2
+	VMAXPS           Z0, Z1, Z1
+	VMAXPS           Z3, Z2, Z2
+	VSUBPS           Z7, Z1, Z0
+	VSUBPS           Z8, Z2, Z3
 	VMOVUPS          Z0, (AX)
-	VMOVUPS          64(AX), Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VBROADCASTSS     words<>+4(SB), Z2
-	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VMOVAPS          Z3, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
-	VMULPS           Z1, Z3, Z5
-	VMOVAPS          Z5, Z4
-	VFMSUB231PS      Z1, Z3, Z4
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD231PS.BCST words<>+24(SB), Z5, Z3
-	VADDPS.BCST      words<>+28(SB), Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z5
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     words<>+40(SB), Z4
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+52(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+56(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z4
-	VBROADCASTSS     words<>+60(SB), Z5
-	VFMADD213PS.BCST words<>+64(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+68(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
-	VMULPS           Z1, Z5, Z5
-	VMULPS           Z5, Z4, Z4
-	VSCALEFPS        Z3, Z4, Z4
-	VPXORD           Z3, Z3, Z3
-	VMAXPS           Z0, Z3, Z0
-	VSUBPS           Z4, Z0, Z0
-	VMOVUPS          Z0, 64(AX)
+	VMOVUPS          Z3, 64(AX)
 	ADDQ             $+2112, AX
 	DECQ             BX
 	JNZ              p0act
@@ -25596,13 +25596,13 @@ p0next:
 
 p0act:
 	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z2
 	VPXORD  Z1, Z1, Z1
+	VPXORD  Z3, Z3, Z3
 	VMAXPS  Z0, Z1, Z0
+	VMAXPS  Z2, Z3, Z2
 	VMOVUPS Z0, (AX)
-	VMOVUPS 64(AX), Z0
-	VPXORD  Z1, Z1, Z1
-	VMAXPS  Z0, Z1, Z0
-	VMOVUPS Z0, 64(AX)
+	VMOVUPS Z2, 64(AX)
 	ADDQ    $+192, AX
 	DECQ    BX
 	JNZ     p0act
@@ -27452,17 +27452,17 @@ p0act:
 	VMAXPS           Z1, Z2, Z1
 	VBROADCASTSS     words<>+104(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+20(SB), Z2
-	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
-	VADDPS.BCST      words<>+28(SB), Z2, Z2
+	VBROADCASTSS     words<>+56(SB), Z2
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
+	VADDPS.BCST      words<>+64(SB), Z2, Z2
 	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST words<>+32(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+36(SB), Z2, Z3
-	VBROADCASTSS     words<>+40(SB), Z1
-	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+52(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+56(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+68(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+72(SB), Z2, Z3
+	VBROADCASTSS     words<>+76(SB), Z1
+	VFMADD213PS.BCST words<>+80(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+84(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+88(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+92(SB), Z3, Z1
 	VFMADD213PS.BCST words<>+8(SB), Z3, Z1
 	VFMADD213PS.BCST words<>+8(SB), Z3, Z1
 	VSCALEFPS        Z2, Z1, Z1
@@ -31968,17 +31968,17 @@ p0act:
 	VMAXPS           Z2, Z3, Z2
 	VBROADCASTSS     words<>+104(SB), Z3
 	VMINPS           Z2, Z3, Z2
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD231PS.BCST words<>+24(SB), Z2, Z3
-	VADDPS.BCST      words<>+28(SB), Z3, Z3
+	VBROADCASTSS     words<>+56(SB), Z3
+	VFMADD231PS.BCST words<>+60(SB), Z2, Z3
+	VADDPS.BCST      words<>+64(SB), Z3, Z3
 	VMOVAPS          Z2, Z4
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z4
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z4
-	VBROADCASTSS     words<>+40(SB), Z2
-	VFMADD213PS.BCST words<>+44(SB), Z4, Z2
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z2
-	VFMADD213PS.BCST words<>+52(SB), Z4, Z2
-	VFMADD213PS.BCST words<>+56(SB), Z4, Z2
+	VFMADD231PS.BCST words<>+68(SB), Z3, Z4
+	VFMADD231PS.BCST words<>+72(SB), Z3, Z4
+	VBROADCASTSS     words<>+76(SB), Z2
+	VFMADD213PS.BCST words<>+80(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+84(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+88(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+92(SB), Z4, Z2
 	VFMADD213PS.BCST words<>+8(SB), Z4, Z2
 	VFMADD213PS.BCST words<>+8(SB), Z4, Z2
 	VSCALEFPS        Z3, Z2, Z2
@@ -33780,17 +33780,17 @@ p0act:
 	VMAXPS           Z1, Z2, Z1
 	VBROADCASTSS     words<>+104(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+20(SB), Z2
-	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
-	VADDPS.BCST      words<>+28(SB), Z2, Z2
+	VBROADCASTSS     words<>+56(SB), Z2
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
+	VADDPS.BCST      words<>+64(SB), Z2, Z2
 	VMOVAPS          Z1, Z3
-	VFMADD231PS.BCST words<>+32(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+36(SB), Z2, Z3
-	VBROADCASTSS     words<>+40(SB), Z1
-	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+52(SB), Z3, Z1
-	VFMADD213PS.BCST words<>+56(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+68(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+72(SB), Z2, Z3
+	VBROADCASTSS     words<>+76(SB), Z1
+	VFMADD213PS.BCST words<>+80(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+84(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+88(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+92(SB), Z3, Z1
 	VFMADD213PS.BCST words<>+8(SB), Z3, Z1
 	VFMADD213PS.BCST words<>+8(SB), Z3, Z1
 	VSCALEFPS        Z2, Z1, Z1
@@ -35591,17 +35591,17 @@ p0act:
 	VBROADCASTSS     words<>+116(SB), Z2
 	VMINPS           Z1, Z2, Z1
 	VADDPS           Z1, Z1, Z1
-	VBROADCASTSS     words<>+20(SB), Z2
-	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
-	VADDPS.BCST      words<>+28(SB), Z2, Z3
+	VBROADCASTSS     words<>+56(SB), Z2
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
+	VADDPS.BCST      words<>+64(SB), Z2, Z3
 	VMOVAPS          Z1, Z1
-	VFMADD231PS.BCST words<>+32(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+36(SB), Z3, Z1
-	VBROADCASTSS     words<>+40(SB), Z3
-	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+52(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+56(SB), Z1, Z3
+	VFMADD231PS.BCST words<>+68(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+72(SB), Z3, Z1
+	VBROADCASTSS     words<>+76(SB), Z3
+	VFMADD213PS.BCST words<>+80(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+84(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+88(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+92(SB), Z1, Z3
 	VMULPS           Z1, Z3, Z3
 	VFMADD213PS      Z1, Z1, Z3
 	VPSLLD           $0x17, Z2, Z2
@@ -35631,25 +35631,25 @@ DATA words<>+4(SB)/4, $0x41680000
 DATA words<>+8(SB)/4, $0x3f800000
 DATA words<>+12(SB)/4, $0x3e99999a
 DATA words<>+16(SB)/4, $0xbf000000
-DATA words<>+20(SB)/4, $0x4b400000
-DATA words<>+24(SB)/4, $0x3fb8aa3b
-DATA words<>+28(SB)/4, $0xcb400000
-DATA words<>+32(SB)/4, $0xbf317200
-DATA words<>+36(SB)/4, $0xb5bfbe8e
-DATA words<>+40(SB)/4, $0x3aac9770
-DATA words<>+44(SB)/4, $0x3c08dcfd
-DATA words<>+48(SB)/4, $0x3d2ab4d0
-DATA words<>+52(SB)/4, $0x3e2aaac8
-DATA words<>+56(SB)/4, $0x3efffffd
-DATA words<>+60(SB)/4, $0x3d1d63b2
-DATA words<>+64(SB)/4, $0xbe2d7588
-DATA words<>+68(SB)/4, $0x3e6aa0ea
-DATA words<>+72(SB)/4, $0xbd9dc860
-DATA words<>+76(SB)/4, $0x3e1255a3
-DATA words<>+80(SB)/4, $0x3dc19734
-DATA words<>+84(SB)/4, $0x3df9c656
-DATA words<>+88(SB)/4, $0x3df4b309
-DATA words<>+92(SB)/4, $0x36fb79e0
+DATA words<>+20(SB)/4, $0x3d1d63b2
+DATA words<>+24(SB)/4, $0xbe2d7588
+DATA words<>+28(SB)/4, $0x3e6aa0ea
+DATA words<>+32(SB)/4, $0xbd9dc860
+DATA words<>+36(SB)/4, $0x3e1255a3
+DATA words<>+40(SB)/4, $0x3dc19734
+DATA words<>+44(SB)/4, $0x3df9c656
+DATA words<>+48(SB)/4, $0x3df4b309
+DATA words<>+52(SB)/4, $0x36fb79e0
+DATA words<>+56(SB)/4, $0x4b400000
+DATA words<>+60(SB)/4, $0x3fb8aa3b
+DATA words<>+64(SB)/4, $0xcb400000
+DATA words<>+68(SB)/4, $0xbf317200
+DATA words<>+72(SB)/4, $0xb5bfbe8e
+DATA words<>+76(SB)/4, $0x3aac9770
+DATA words<>+80(SB)/4, $0x3c08dcfd
+DATA words<>+84(SB)/4, $0x3d2ab4d0
+DATA words<>+88(SB)/4, $0x3e2aaac8
+DATA words<>+92(SB)/4, $0x3efffffd
 DATA words<>+96(SB)/4, $0x80000000
 DATA words<>+100(SB)/4, $0xc2d00000
 DATA words<>+104(SB)/4, $0x42b20000

@@ -4,6 +4,366 @@
 
 package kernels
 
+// act_f32_gelu_1_ldx16_ldy16_avx2 computes y[m, 1] = gelu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_gelu_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_gelu_1_ldx16_ldy16_avx512 computes y[m, 1] = gelu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_gelu_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_gelu_39_ldx48_ldy48_avx2 computes y[m, 39] = gelu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_gelu_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_gelu_39_ldx48_ldy48_avx512 computes y[m, 39] = gelu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_gelu_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_gelu_768_ldx784_ldy784_avx2 computes y[m, 768] = gelu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_gelu_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_gelu_768_ldx784_ldy784_avx512 computes y[m, 768] = gelu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_gelu_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// act_f32_gelu_tanh_1_ldx16_ldy16_avx2 computes y[m, 1] = gelu_tanh(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_gelu_tanh_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_gelu_tanh_1_ldx16_ldy16_avx512 computes y[m, 1] = gelu_tanh(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_gelu_tanh_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_gelu_tanh_39_ldx48_ldy48_avx2 computes y[m, 39] = gelu_tanh(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_gelu_tanh_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_gelu_tanh_39_ldx48_ldy48_avx512 computes y[m, 39] = gelu_tanh(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_gelu_tanh_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_gelu_tanh_768_ldx784_ldy784_avx2 computes y[m, 768] = gelu_tanh(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_gelu_tanh_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_gelu_tanh_768_ldx784_ldy784_avx512 computes y[m, 768] = gelu_tanh(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_gelu_tanh_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// act_f32_relu_1_ldx16_ldy16_avx2 computes y[m, 1] = relu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_relu_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_relu_1_ldx16_ldy16_avx512 computes y[m, 1] = relu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_relu_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_relu_39_ldx48_ldy48_avx2 computes y[m, 39] = relu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_relu_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_relu_39_ldx48_ldy48_avx512 computes y[m, 39] = relu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_relu_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_relu_768_ldx784_ldy784_avx2 computes y[m, 768] = relu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_relu_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_relu_768_ldx784_ldy784_avx512 computes y[m, 768] = relu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_relu_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// act_f32_sigmoid_1_ldx16_ldy16_avx2 computes y[m, 1] = sigmoid(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_sigmoid_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_sigmoid_1_ldx16_ldy16_avx512 computes y[m, 1] = sigmoid(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_sigmoid_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_sigmoid_39_ldx48_ldy48_avx2 computes y[m, 39] = sigmoid(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_sigmoid_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_sigmoid_39_ldx48_ldy48_avx512 computes y[m, 39] = sigmoid(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_sigmoid_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_sigmoid_768_ldx784_ldy784_avx2 computes y[m, 768] = sigmoid(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_sigmoid_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_sigmoid_768_ldx784_ldy784_avx512 computes y[m, 768] = sigmoid(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_sigmoid_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// act_f32_silu_1_ldx16_ldy16_avx2 computes y[m, 1] = silu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_silu_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_silu_1_ldx16_ldy16_avx512 computes y[m, 1] = silu(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_silu_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_silu_39_ldx48_ldy48_avx2 computes y[m, 39] = silu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_silu_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_silu_39_ldx48_ldy48_avx512 computes y[m, 39] = silu(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_silu_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_silu_768_ldx784_ldy784_avx2 computes y[m, 768] = silu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_silu_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_silu_768_ldx784_ldy784_avx512 computes y[m, 768] = silu(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_silu_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// act_f32_tanh_1_ldx16_ldy16_avx2 computes y[m, 1] = tanh(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_tanh_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_tanh_1_ldx16_ldy16_avx512 computes y[m, 1] = tanh(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_tanh_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_tanh_39_ldx48_ldy48_avx2 computes y[m, 39] = tanh(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_tanh_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_tanh_39_ldx48_ldy48_avx512 computes y[m, 39] = tanh(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_tanh_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_tanh_768_ldx784_ldy784_avx2 computes y[m, 768] = tanh(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_tanh_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_tanh_768_ldx784_ldy784_avx512 computes y[m, 768] = tanh(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_tanh_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
+// embed_f32_add_128_ldy128_ldt128_avx2 computes y[m, 128] += rows ids[m] of the table
+// Rows of y are 128 floats apart, of the table 128.
+//
+//go:noescape
+func embed_f32_add_128_ldy128_ldt128_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_128_ldy128_ldt128_avx512 computes y[m, 128] += rows ids[m] of the table
+// Rows of y are 128 floats apart, of the table 128.
+//
+//go:noescape
+func embed_f32_add_128_ldy128_ldt128_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_16_ldy16_ldt16_avx2 computes y[m, 16] += rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 16.
+//
+//go:noescape
+func embed_f32_add_16_ldy16_ldt16_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_16_ldy16_ldt16_avx512 computes y[m, 16] += rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 16.
+//
+//go:noescape
+func embed_f32_add_16_ldy16_ldt16_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_1_ldy16_ldt1_avx2 computes y[m, 1] += rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 1.
+//
+//go:noescape
+func embed_f32_add_1_ldy16_ldt1_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_1_ldy16_ldt1_avx512 computes y[m, 1] += rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 1.
+//
+//go:noescape
+func embed_f32_add_1_ldy16_ldt1_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_28_ldy32_ldt28_avx2 computes y[m, 28] += rows ids[m] of the table
+// Rows of y are 32 floats apart, of the table 28.
+//
+//go:noescape
+func embed_f32_add_28_ldy32_ldt28_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_28_ldy32_ldt28_avx512 computes y[m, 28] += rows ids[m] of the table
+// Rows of y are 32 floats apart, of the table 28.
+//
+//go:noescape
+func embed_f32_add_28_ldy32_ldt28_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_39_ldy48_ldt39_avx2 computes y[m, 39] += rows ids[m] of the table
+// Rows of y are 48 floats apart, of the table 39.
+//
+//go:noescape
+func embed_f32_add_39_ldy48_ldt39_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_39_ldy48_ldt39_avx512 computes y[m, 39] += rows ids[m] of the table
+// Rows of y are 48 floats apart, of the table 39.
+//
+//go:noescape
+func embed_f32_add_39_ldy48_ldt39_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_768_ldy784_ldt768_avx2 computes y[m, 768] += rows ids[m] of the table
+// Rows of y are 784 floats apart, of the table 768.
+//
+//go:noescape
+func embed_f32_add_768_ldy784_ldt768_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_add_768_ldy784_ldt768_avx512 computes y[m, 768] += rows ids[m] of the table
+// Rows of y are 784 floats apart, of the table 768.
+//
+//go:noescape
+func embed_f32_add_768_ldy784_ldt768_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_128_ldy128_ldt128_avx2 computes y[m, 128] = rows ids[m] of the table
+// Rows of y are 128 floats apart, of the table 128.
+//
+//go:noescape
+func embed_f32_copy_128_ldy128_ldt128_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_128_ldy128_ldt128_avx512 computes y[m, 128] = rows ids[m] of the table
+// Rows of y are 128 floats apart, of the table 128.
+//
+//go:noescape
+func embed_f32_copy_128_ldy128_ldt128_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_16_ldy16_ldt16_avx2 computes y[m, 16] = rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 16.
+//
+//go:noescape
+func embed_f32_copy_16_ldy16_ldt16_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_16_ldy16_ldt16_avx512 computes y[m, 16] = rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 16.
+//
+//go:noescape
+func embed_f32_copy_16_ldy16_ldt16_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_1_ldy16_ldt1_avx2 computes y[m, 1] = rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 1.
+//
+//go:noescape
+func embed_f32_copy_1_ldy16_ldt1_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_1_ldy16_ldt1_avx512 computes y[m, 1] = rows ids[m] of the table
+// Rows of y are 16 floats apart, of the table 1.
+//
+//go:noescape
+func embed_f32_copy_1_ldy16_ldt1_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_28_ldy32_ldt28_avx2 computes y[m, 28] = rows ids[m] of the table
+// Rows of y are 32 floats apart, of the table 28.
+//
+//go:noescape
+func embed_f32_copy_28_ldy32_ldt28_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_28_ldy32_ldt28_avx512 computes y[m, 28] = rows ids[m] of the table
+// Rows of y are 32 floats apart, of the table 28.
+//
+//go:noescape
+func embed_f32_copy_28_ldy32_ldt28_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_39_ldy48_ldt39_avx2 computes y[m, 39] = rows ids[m] of the table
+// Rows of y are 48 floats apart, of the table 39.
+//
+//go:noescape
+func embed_f32_copy_39_ldy48_ldt39_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_39_ldy48_ldt39_avx512 computes y[m, 39] = rows ids[m] of the table
+// Rows of y are 48 floats apart, of the table 39.
+//
+//go:noescape
+func embed_f32_copy_39_ldy48_ldt39_avx512(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_768_ldy784_ldt768_avx2 computes y[m, 768] = rows ids[m] of the table
+// Rows of y are 784 floats apart, of the table 768.
+//
+//go:noescape
+func embed_f32_copy_768_ldy784_ldt768_avx2(y *float32, ids *int32, table *float32, m int)
+
+// embed_f32_copy_768_ldy784_ldt768_avx512 computes y[m, 768] = rows ids[m] of the table
+// Rows of y are 784 floats apart, of the table 768.
+//
+//go:noescape
+func embed_f32_copy_768_ldy784_ldt768_avx512(y *float32, ids *int32, table *float32, m int)
+
 // gemm_f32_128x32_lda128_ldc384_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
 // w: panels [2][128][16]; rows of a are 128 floats apart, of c 384.
 //
@@ -208,6 +568,126 @@ func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32,
 //go:noescape
 func gemm_f32_768x32_lda784_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
 
+// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 1040 floats apart, of y 1040.
+//
+//go:noescape
+func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 1040 floats apart, of y 1040.
+//
+//go:noescape
+func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_128_ldx128_ldy128_eps1em07_avx2 computes y[m, 128] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 128 floats apart, of y 128.
+//
+//go:noescape
+func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_128_ldx128_ldy128_eps1em07_avx512 computes y[m, 128] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 128 floats apart, of y 128.
+//
+//go:noescape
+func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_16_ldx16_ldy16_eps1em07_avx2 computes y[m, 16] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_16_ldx16_ldy16_eps1em07_avx512 computes y[m, 16] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_1_ldx16_ldy16_eps1em07_avx2 computes y[m, 1] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_1_ldx16_ldy16_eps1em07_avx512 computes y[m, 1] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_28_ldx32_ldy32_eps1em07_avx2 computes y[m, 28] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 32 floats apart, of y 32.
+//
+//go:noescape
+func layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_28_ldx32_ldy32_eps1em07_avx512 computes y[m, 28] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 32 floats apart, of y 32.
+//
+//go:noescape
+func layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_36_ldx64_ldy48_eps1em12_avx2 computes y[m, 36] = (x - mean)/√(var + 1e-12)·g + b
+// Rows of x are 64 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_36_ldx64_ldy48_eps1em12_avx512 computes y[m, 36] = (x - mean)/√(var + 1e-12)·g + b
+// Rows of x are 64 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_39_ldx48_ldy48_eps1em07_avx2 computes y[m, 39] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_39_ldx48_ldy48_eps1em07_avx512 computes y[m, 39] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_3_ldx16_ldy16_eps1em07_avx2 computes y[m, 3] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_3_ldx16_ldy16_eps1em07_avx512 computes y[m, 3] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_45_ldx48_ldy48_eps1em07_avx2 computes y[m, 45] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_45_ldx48_ldy48_eps1em07_avx512 computes y[m, 45] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(y, x, g, b *float32, m int)
+
+// layernorm_f32_768_ldx784_ldy784_eps1em07_avx2 computes y[m, 768] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y, x, g, b *float32, m int)
+
+// layernorm_f32_768_ldx784_ldy784_eps1em07_avx512 computes y[m, 768] = (x - mean)/√(var + 1e-07)·g + b
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y, x, g, b *float32, m int)
+
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].
 //
@@ -222,6 +702,66 @@ func peak_f32_12_avx512(y *float32, m int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
+	"act_f32_gelu_1_ldx16_ldy16_avx2":                      act_f32_gelu_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_1_ldx16_ldy16_avx512":                    act_f32_gelu_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_39_ldx48_ldy48_avx2":                     act_f32_gelu_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_39_ldx48_ldy48_avx512":                   act_f32_gelu_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_768_ldx784_ldy784_avx2":                  act_f32_gelu_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_768_ldx784_ldy784_avx512":                act_f32_gelu_768_ldx784_ldy784_avx512,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx2":                 act_f32_gelu_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx512":               act_f32_gelu_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx2":                act_f32_gelu_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx512":              act_f32_gelu_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx2":             act_f32_gelu_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx512":           act_f32_gelu_tanh_768_ldx784_ldy784_avx512,
+	"act_f32_relu_1_ldx16_ldy16_avx2":                      act_f32_relu_1_ldx16_ldy16_avx2,
+	"act_f32_relu_1_ldx16_ldy16_avx512":                    act_f32_relu_1_ldx16_ldy16_avx512,
+	"act_f32_relu_39_ldx48_ldy48_avx2":                     act_f32_relu_39_ldx48_ldy48_avx2,
+	"act_f32_relu_39_ldx48_ldy48_avx512":                   act_f32_relu_39_ldx48_ldy48_avx512,
+	"act_f32_relu_768_ldx784_ldy784_avx2":                  act_f32_relu_768_ldx784_ldy784_avx2,
+	"act_f32_relu_768_ldx784_ldy784_avx512":                act_f32_relu_768_ldx784_ldy784_avx512,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx2":                   act_f32_sigmoid_1_ldx16_ldy16_avx2,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx512":                 act_f32_sigmoid_1_ldx16_ldy16_avx512,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx2":                  act_f32_sigmoid_39_ldx48_ldy48_avx2,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx512":                act_f32_sigmoid_39_ldx48_ldy48_avx512,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx2":               act_f32_sigmoid_768_ldx784_ldy784_avx2,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx512":             act_f32_sigmoid_768_ldx784_ldy784_avx512,
+	"act_f32_silu_1_ldx16_ldy16_avx2":                      act_f32_silu_1_ldx16_ldy16_avx2,
+	"act_f32_silu_1_ldx16_ldy16_avx512":                    act_f32_silu_1_ldx16_ldy16_avx512,
+	"act_f32_silu_39_ldx48_ldy48_avx2":                     act_f32_silu_39_ldx48_ldy48_avx2,
+	"act_f32_silu_39_ldx48_ldy48_avx512":                   act_f32_silu_39_ldx48_ldy48_avx512,
+	"act_f32_silu_768_ldx784_ldy784_avx2":                  act_f32_silu_768_ldx784_ldy784_avx2,
+	"act_f32_silu_768_ldx784_ldy784_avx512":                act_f32_silu_768_ldx784_ldy784_avx512,
+	"act_f32_tanh_1_ldx16_ldy16_avx2":                      act_f32_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_tanh_1_ldx16_ldy16_avx512":                    act_f32_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_tanh_39_ldx48_ldy48_avx2":                     act_f32_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_tanh_39_ldx48_ldy48_avx512":                   act_f32_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_tanh_768_ldx784_ldy784_avx2":                  act_f32_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_tanh_768_ldx784_ldy784_avx512":                act_f32_tanh_768_ldx784_ldy784_avx512,
+	"embed_f32_add_128_ldy128_ldt128_avx2":                 embed_f32_add_128_ldy128_ldt128_avx2,
+	"embed_f32_add_128_ldy128_ldt128_avx512":               embed_f32_add_128_ldy128_ldt128_avx512,
+	"embed_f32_add_16_ldy16_ldt16_avx2":                    embed_f32_add_16_ldy16_ldt16_avx2,
+	"embed_f32_add_16_ldy16_ldt16_avx512":                  embed_f32_add_16_ldy16_ldt16_avx512,
+	"embed_f32_add_1_ldy16_ldt1_avx2":                      embed_f32_add_1_ldy16_ldt1_avx2,
+	"embed_f32_add_1_ldy16_ldt1_avx512":                    embed_f32_add_1_ldy16_ldt1_avx512,
+	"embed_f32_add_28_ldy32_ldt28_avx2":                    embed_f32_add_28_ldy32_ldt28_avx2,
+	"embed_f32_add_28_ldy32_ldt28_avx512":                  embed_f32_add_28_ldy32_ldt28_avx512,
+	"embed_f32_add_39_ldy48_ldt39_avx2":                    embed_f32_add_39_ldy48_ldt39_avx2,
+	"embed_f32_add_39_ldy48_ldt39_avx512":                  embed_f32_add_39_ldy48_ldt39_avx512,
+	"embed_f32_add_768_ldy784_ldt768_avx2":                 embed_f32_add_768_ldy784_ldt768_avx2,
+	"embed_f32_add_768_ldy784_ldt768_avx512":               embed_f32_add_768_ldy784_ldt768_avx512,
+	"embed_f32_copy_128_ldy128_ldt128_avx2":                embed_f32_copy_128_ldy128_ldt128_avx2,
+	"embed_f32_copy_128_ldy128_ldt128_avx512":              embed_f32_copy_128_ldy128_ldt128_avx512,
+	"embed_f32_copy_16_ldy16_ldt16_avx2":                   embed_f32_copy_16_ldy16_ldt16_avx2,
+	"embed_f32_copy_16_ldy16_ldt16_avx512":                 embed_f32_copy_16_ldy16_ldt16_avx512,
+	"embed_f32_copy_1_ldy16_ldt1_avx2":                     embed_f32_copy_1_ldy16_ldt1_avx2,
+	"embed_f32_copy_1_ldy16_ldt1_avx512":                   embed_f32_copy_1_ldy16_ldt1_avx512,
+	"embed_f32_copy_28_ldy32_ldt28_avx2":                   embed_f32_copy_28_ldy32_ldt28_avx2,
+	"embed_f32_copy_28_ldy32_ldt28_avx512":                 embed_f32_copy_28_ldy32_ldt28_avx512,
+	"embed_f32_copy_39_ldy48_ldt39_avx2":                   embed_f32_copy_39_ldy48_ldt39_avx2,
+	"embed_f32_copy_39_ldy48_ldt39_avx512":                 embed_f32_copy_39_ldy48_ldt39_avx512,
+	"embed_f32_copy_768_ldy784_ldt768_avx2":                embed_f32_copy_768_ldy784_ldt768_avx2,
+	"embed_f32_copy_768_ldy784_ldt768_avx512":              embed_f32_copy_768_ldy784_ldt768_avx512,
 	"gemm_f32_128x32_lda128_ldc384_bias_avx2":              gemm_f32_128x32_lda128_ldc384_bias_avx2,
 	"gemm_f32_128x32_lda128_ldc384_bias_avx512":            gemm_f32_128x32_lda128_ldc384_bias_avx512,
 	"gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2":         gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2,
@@ -256,6 +796,26 @@ var assembly = map[string]any{
 	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512":      gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512,
 	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx2":     gemm_f32_768x32_lda784_ldc784_bias_residual_avx2,
 	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx512":   gemm_f32_768x32_lda784_ldc784_bias_residual_avx512,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":     layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":   layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":        layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx512":      layernorm_f32_128_ldx128_ldy128_eps1em07_avx512,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx2":           layernorm_f32_16_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx512":         layernorm_f32_16_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx2":            layernorm_f32_1_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx512":          layernorm_f32_1_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx2":           layernorm_f32_28_ldx32_ldy32_eps1em07_avx2,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx512":         layernorm_f32_28_ldx32_ldy32_eps1em07_avx512,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx2":           layernorm_f32_36_ldx64_ldy48_eps1em12_avx2,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx512":         layernorm_f32_36_ldx64_ldy48_eps1em12_avx512,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx2":           layernorm_f32_39_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx512":         layernorm_f32_39_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx2":            layernorm_f32_3_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx512":          layernorm_f32_3_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx2":           layernorm_f32_45_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":         layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":        layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":      layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
 	"peak_f32_12_avx2":                                     peak_f32_12_avx2,
 	"peak_f32_12_avx512":                                   peak_f32_12_avx512,
 }

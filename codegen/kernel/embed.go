@@ -1,0 +1,99 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// EmbedParams are the constants of an embedding look-up: for 0 ≤ i < m
+//
+//	y[i] = table[ids[i]]      or, with Add,      y[i] += table[ids[i]]
+type EmbedParams struct {
+	H   int  // columns
+	LDY int  // floats between rows of y; at least H rounded up to 16
+	LDT int  // floats between rows of the table; at least H
+	Add bool // add to y
+}
+
+func (p EmbedParams) check() error {
+	if p.LDT < p.H || p.LDT > 1<<26 {
+		return fmt.Errorf("embed: rows of the table %d floats apart cannot hold %d floats", p.LDT, p.H)
+	}
+	return checkRow("embed", p.H, p.LDY)
+}
+
+// EmbedName returns the kernel's name for an instruction set, or for [Generic].
+func EmbedName(p EmbedParams, isa string) string {
+	op := "copy"
+	if p.Add {
+		op = "add"
+	}
+	return fmt.Sprintf("embed_f32_%s_%d_ldy%d_ldt%d_%s", op, p.H, p.LDY, p.LDT, isa)
+}
+
+// Embed makes a look-up kernel: func(y *float32, ids *int32, table *float32, m
+// int), m ≥ 1. The caller has checked the ids against the table's rows. Pads of
+// y up to a multiple of 16 become 0, or stay as they are with Add; the table
+// is read only where it holds data, so its last row may end a mapped file.
+func Embed(p EmbedParams, isa ISA) Kernel {
+	op := "="
+	if p.Add {
+		op = "+="
+	}
+	return Kernel{
+		Name:   EmbedName(p, isa.Name),
+		Family: "embed",
+		ISA:    isa,
+		Params: []Param{{"y", F32}, {"ids", I32}, {"table", F32}, {"m", Int}},
+		Doc: fmt.Sprintf("computes y[m, %d] %s rows ids[m] of the table\nRows of y are %d floats apart, of the table %d.",
+			p.H, op, p.LDY, p.LDT),
+		err: p.check(),
+		emit: func(a *asm) {
+			y, ids, table, m := a.arg("y"), a.arg("ids"), a.arg("table"), a.arg("m")
+			cols := a.newColumns(p.H)
+			a.eachRow(m, []reg.Register{y, ids}, []int{p.LDY * 4, 4}, func() {
+				row := a.GP64()
+				a.MOVLQSX(operand.Mem{Base: ids}, row)
+				a.IMUL3Q(imm(p.LDT*4), row, row)
+				a.ADDQ(table, row)
+				cols.each(4, func(ps []piece) {
+					for _, p1 := range ps {
+						v := a.vec()
+						cols.load(p1, row, v)
+						if p.Add {
+							a.VADDPS(p1.in(y), v, v)
+						}
+						a.VMOVUPS(v, p1.in(y))
+					}
+				})
+			})
+			a.ret()
+		},
+	}
+}
+
+var embedFamily = Family{
+	Name: "embed",
+	Doc:  "rows of a table by index, copied or added",
+	ISAs: []string{AVX2, AVX512},
+	Samples: func(isa ISA) []Kernel {
+		var ks []Kernel
+		for _, p := range EmbedSamples() {
+			ks = append(ks, Embed(p, isa))
+		}
+		return ks
+	},
+}
+
+// EmbedSamples are the look-ups that generated/kernels holds.
+func EmbedSamples() []EmbedParams {
+	var ps []EmbedParams
+	for _, h := range []int{1, 16, 28, 39, 128, 768} {
+		for _, add := range []bool{false, true} {
+			ps = append(ps, EmbedParams{H: h, LDY: LD(h), LDT: h, Add: add})
+		}
+	}
+	return ps
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // lineWidth is where Format breaks a statement, behind a + or a comma, and where a block no longer stands on one line.
-const lineWidth = 120
+const lineWidth = 140
 
 const indent = "    "
 
@@ -64,7 +64,7 @@ func lineOf(s *Stmt) line {
 	case "dim", "=":
 		for i, t := range s.toks {
 			if t.Value == "=" || t.Value == "<=" {
-				return line{shape: s.Word, cells: []string{textOf(s.toks[:i]), t.Value, textOf(s.toks[i+1:])}, trail: s.Trail}
+				return line{shape: s.Word, cells: []string{textBetween(s.toks, 0, i), t.Value, textBetween(s.toks, i+1, len(s.toks))}, trail: s.Trail}
 			}
 		}
 	default:

@@ -8,15 +8,21 @@ import (
 )
 
 // textOf prints tokens in canonical spacing.
-func textOf(toks []lexer.Token) string {
+func textOf(toks []lexer.Token) string { return textBetween(toks, 0, len(toks)) }
+
+// textBetween prints the tokens from..to-1 of a statement.
+func textBetween(toks []lexer.Token, from, to int) string {
 	var b strings.Builder
 	brackets := 0
-	for i, t := range toks {
+	for i, t := range toks[:to] {
+		if i < from {
+			continue
+		}
 		value := t.Value
 		if value == "." && i > 0 && toks[i-1].Value == "]" {
 			value = "·"
 		}
-		if i > 0 && spaced(toks, i, brackets) {
+		if i > from && spaced(toks, i, brackets) {
 			b.WriteByte(' ')
 		}
 		switch value {

@@ -9,7 +9,7 @@ import (
 // LayerNormParams are the constants of a layer normalisation (Ba, Kiros and
 // Hinton, 2016, section 3): for each row
 //
-//	y = (x - mean)/√(var + Eps)·g + b
+//	y = (x - mean)/√(var + Eps)·gain + shift
 //
 // with the mean and the biased variance of its H elements.
 type LayerNormParams struct {
@@ -31,9 +31,9 @@ func LayerNormName(p LayerNormParams, isa string) string {
 	return fmt.Sprintf("layernorm_f32_%d_ldx%d_ldy%d_eps%s_%s", p.H, p.LDX, p.LDY, number(p.Eps), isa)
 }
 
-// LayerNorm makes a normalisation kernel: func(y, x, g, b *float32, m int),
-// m ≥ 1, in two passes (the variance is that of differences from the mean). g
-// and b hold H floats, zeros behind them up to a multiple of 16. y may be x.
+// LayerNorm makes a normalisation kernel: func(y, x, gain, shift *float32, m int),
+// m ≥ 1, in two passes (the variance is that of differences from the mean). Gain
+// and shift hold H floats, zeros behind them up to a multiple of 16. y may be x.
 // Pads of y up to a multiple of 16 become 0 (where the row is finite); those
 // of x are not read.
 func LayerNorm(p LayerNormParams, isa ISA) Kernel {
@@ -41,8 +41,8 @@ func LayerNorm(p LayerNormParams, isa ISA) Kernel {
 		Name:   LayerNormName(p, isa.Name),
 		Family: "layernorm",
 		ISA:    isa,
-		Params: append(params("y x g b", F32), params("m", Int)...),
-		Doc: fmt.Sprintf("computes y[m, %d] = (x - mean)/√(var + %g)·g + b\nRows of x are %d floats apart, of y %d.",
+		Params: append(params("y x gain shift", F32), params("m", Int)...),
+		Doc: fmt.Sprintf("computes y[m, %d] = (x - mean)/√(var + %g)·gain + shift\nRows of x are %d floats apart, of y %d.",
 			p.H, p.Eps, p.LDX, p.LDY),
 		err:  p.check(),
 		emit: func(a *asm) { emitLayerNorm(a, p) },
@@ -54,7 +54,7 @@ func LayerNorm(p LayerNormParams, isa ISA) Kernel {
 const sums = 4
 
 func emitLayerNorm(a *asm, p LayerNormParams) {
-	y, x, gain, shift, m := a.arg("y"), a.arg("x"), a.arg("g"), a.arg("b"), a.arg("m")
+	y, x, gain, shift, m := a.arg("y"), a.arg("x"), a.arg("gain"), a.arg("shift"), a.arg("m")
 	cols := a.newColumns(p.H)
 	count := a.vec()
 	a.broadcast(float32(p.H), count)

@@ -568,125 +568,125 @@ func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32,
 //go:noescape
 func gemm_f32_768x32_lda784_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
 
-// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 1040 floats apart, of y 1040.
 //
 //go:noescape
-func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 1040 floats apart, of y 1040.
 //
 //go:noescape
-func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_128_ldx128_ldy128_eps1em07_avx2 computes y[m, 128] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_128_ldx128_ldy128_eps1em07_avx2 computes y[m, 128] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 128 floats apart, of y 128.
 //
 //go:noescape
-func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_128_ldx128_ldy128_eps1em07_avx512 computes y[m, 128] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_128_ldx128_ldy128_eps1em07_avx512 computes y[m, 128] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 128 floats apart, of y 128.
 //
 //go:noescape
-func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_16_ldx16_ldy16_eps1em07_avx2 computes y[m, 16] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_16_ldx16_ldy16_eps1em07_avx2 computes y[m, 16] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_16_ldx16_ldy16_eps1em07_avx512 computes y[m, 16] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_16_ldx16_ldy16_eps1em07_avx512 computes y[m, 16] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_1_ldx16_ldy16_eps1em07_avx2 computes y[m, 1] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_1_ldx16_ldy16_eps1em07_avx2 computes y[m, 1] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_1_ldx16_ldy16_eps1em07_avx512 computes y[m, 1] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_1_ldx16_ldy16_eps1em07_avx512 computes y[m, 1] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_28_ldx32_ldy32_eps1em07_avx2 computes y[m, 28] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_28_ldx32_ldy32_eps1em07_avx2 computes y[m, 28] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 32 floats apart, of y 32.
 //
 //go:noescape
-func layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_28_ldx32_ldy32_eps1em07_avx512 computes y[m, 28] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_28_ldx32_ldy32_eps1em07_avx512 computes y[m, 28] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 32 floats apart, of y 32.
 //
 //go:noescape
-func layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_36_ldx64_ldy48_eps1em12_avx2 computes y[m, 36] = (x - mean)/√(var + 1e-12)·g + b
+// layernorm_f32_36_ldx64_ldy48_eps1em12_avx2 computes y[m, 36] = (x - mean)/√(var + 1e-12)·gain + shift
 // Rows of x are 64 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_36_ldx64_ldy48_eps1em12_avx512 computes y[m, 36] = (x - mean)/√(var + 1e-12)·g + b
+// layernorm_f32_36_ldx64_ldy48_eps1em12_avx512 computes y[m, 36] = (x - mean)/√(var + 1e-12)·gain + shift
 // Rows of x are 64 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_39_ldx48_ldy48_eps1em07_avx2 computes y[m, 39] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_39_ldx48_ldy48_eps1em07_avx2 computes y[m, 39] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 48 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_39_ldx48_ldy48_eps1em07_avx512 computes y[m, 39] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_39_ldx48_ldy48_eps1em07_avx512 computes y[m, 39] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 48 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_3_ldx16_ldy16_eps1em07_avx2 computes y[m, 3] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_3_ldx16_ldy16_eps1em07_avx2 computes y[m, 3] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_3_ldx16_ldy16_eps1em07_avx512 computes y[m, 3] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_3_ldx16_ldy16_eps1em07_avx512 computes y[m, 3] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 16 floats apart, of y 16.
 //
 //go:noescape
-func layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_45_ldx48_ldy48_eps1em07_avx2 computes y[m, 45] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_45_ldx48_ldy48_eps1em07_avx2 computes y[m, 45] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 48 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_45_ldx48_ldy48_eps1em07_avx512 computes y[m, 45] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_45_ldx48_ldy48_eps1em07_avx512 computes y[m, 45] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 48 floats apart, of y 48.
 //
 //go:noescape
-func layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_768_ldx784_ldy784_eps1em07_avx2 computes y[m, 768] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_768_ldx784_ldy784_eps1em07_avx2 computes y[m, 768] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 784 floats apart, of y 784.
 //
 //go:noescape
-func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y, x, g, b *float32, m int)
+func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-// layernorm_f32_768_ldx784_ldy784_eps1em07_avx512 computes y[m, 768] = (x - mean)/√(var + 1e-07)·g + b
+// layernorm_f32_768_ldx784_ldy784_eps1em07_avx512 computes y[m, 768] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 784 floats apart, of y 784.
 //
 //go:noescape
-func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y, x, g, b *float32, m int)
+func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].

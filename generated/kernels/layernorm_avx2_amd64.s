@@ -4,13 +4,13 @@
 
 #include "textflag.h"
 
-// func layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_1_ldx16_ldy16_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+0(SB), Y0
 	VBROADCASTSS words<>+0(SB), Y1
@@ -75,13 +75,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_3_ldx16_ldy16_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+64(SB), Y0
 	VBROADCASTSS words<>+4(SB), Y1
@@ -146,13 +146,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_16_ldx16_ldy16_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+8(SB), Y0
 
@@ -220,13 +220,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_28_ldx32_ldy32_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+96(SB), Y0
 	VBROADCASTSS words<>+12(SB), Y1
@@ -318,13 +318,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_39_ldx48_ldy48_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+128(SB), Y0
 	VBROADCASTSS words<>+16(SB), Y1
@@ -433,13 +433,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_45_ldx48_ldy48_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+160(SB), Y0
 	VBROADCASTSS words<>+20(SB), Y1
@@ -553,13 +553,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+24(SB), Y0
 
@@ -667,13 +667,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+28(SB), Y0
 
@@ -781,13 +781,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+32(SB), Y0
 
@@ -895,13 +895,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layernorm_f32_36_ldx64_ldy48_eps1em12_avx2(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VMOVUPS      vectors<>+96(SB), Y0
 	VBROADCASTSS words<>+36(SB), Y1

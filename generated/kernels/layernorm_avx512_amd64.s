@@ -4,13 +4,13 @@
 
 #include "textflag.h"
 
-// func layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_1_ldx16_ldy16_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x00000001, DI
 	KMOVW        DI, K1
@@ -74,13 +74,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_3_ldx16_ldy16_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x00000007, DI
 	KMOVW        DI, K1
@@ -144,13 +144,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_16_ldx16_ldy16_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+12(SB), Z0
 
@@ -211,13 +211,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_28_ldx32_ldy32_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x00000fff, DI
 	KMOVW        DI, K1
@@ -292,13 +292,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_39_ldx48_ldy48_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x0000007f, DI
 	KMOVW        DI, K1
@@ -384,13 +384,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_45_ldx48_ldy48_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x00001fff, DI
 	KMOVW        DI, K1
@@ -476,13 +476,13 @@ row0:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+28(SB), Z0
 
@@ -594,13 +594,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+32(SB), Z0
 
@@ -712,13 +712,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	VBROADCASTSS words<>+36(SB), Z0
 
@@ -830,13 +830,13 @@ column2:
 	VZEROUPPER
 	RET
 
-// func layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(y *float32, x *float32, g *float32, b *float32, m int)
+// func layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(y *float32, x *float32, gain *float32, shift *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·layernorm_f32_36_ldx64_ldy48_eps1em12_avx512(SB), NOSPLIT, $0-40
 	MOVQ         y+0(FP), AX
 	MOVQ         x+8(FP), CX
-	MOVQ         g+16(FP), DX
-	MOVQ         b+24(FP), BX
+	MOVQ         gain+16(FP), DX
+	MOVQ         shift+24(FP), BX
 	MOVQ         m+32(FP), SI
 	MOVL         $0x0000000f, DI
 	KMOVW        DI, K1

@@ -1,0 +1,71 @@
+package kernels
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+// TestGenerated makes the package's generated files again, in memory, and finds
+// files that are stale, missing, or no longer made.
+func TestGenerated(t *testing.T) {
+	const hint = "run: go generate ./generated/kernels"
+	files, err := kernel.SamplePackage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(name)
+		switch {
+		case os.IsNotExist(err):
+			t.Errorf("%s is missing; %s", name, hint)
+		case err != nil:
+			t.Error(err)
+		case !bytes.Equal(got, want):
+			t.Errorf("%s is stale; %s", name, hint)
+		}
+	}
+	for _, pattern := range kernel.SampleFiles {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range found {
+			if files[name] == nil {
+				t.Errorf("%s is an orphan: nothing makes it; %s", name, hint)
+			}
+		}
+	}
+	again, err := kernel.SamplePackage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		if !bytes.Equal(files[name], again[name]) {
+			t.Errorf("%s differs from one generation to the next", name)
+		}
+	}
+}
+
+// TestAssemblyComplete checks that the table holds every sample, no more.
+func TestAssemblyComplete(t *testing.T) {
+	if len(assembly) == 0 {
+		t.Skip("this build has no assembly")
+	}
+	var want []string
+	for _, k := range kernel.Samples() {
+		want = append(want, k.Name)
+		if assembly[k.Name] == nil {
+			t.Errorf("%s is not in the table", k.Name)
+		}
+	}
+	for name := range assembly {
+		if !slices.Contains(want, name) {
+			t.Errorf("%s is no sample", name)
+		}
+	}
+}

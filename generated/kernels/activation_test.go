@@ -8,7 +8,7 @@ import (
 )
 
 // activationUlps bounds the error of every activation, in ulp of its result.
-const activationUlps = 4
+const activationUlps = 6
 
 // activate is the reference of an activation in float64; "" is the identity.
 func activate(name string, x float64) float64 {
@@ -35,12 +35,16 @@ func geluTanhArgument(x float64) float64 {
 }
 
 // activationTolerance is the allowed error of f(x) = y: a few ulp; below the
-// normal numbers, their spacing. The form with tanh loses the rounding error of
-// its cubic argument, which the exponential multiplies.
+// normal numbers, their spacing. silu and gelu_tanh multiply a sigmoid that has
+// been rounded to that spacing, and the latter's exponential multiplies the
+// four rounding errors of its argument.
 func activationTolerance(name string, x, y float64) float64 {
 	tol := activationUlps * ulp(y)
+	if name == "silu" || name == "gelu_tanh" {
+		tol += math.Abs(x) * 0x1p-149
+	}
 	if name == "gelu_tanh" && x < 0 {
-		tol += 2 * math.Abs(geluTanhArgument(x)*y) * 0x1p-24
+		tol += 4 * math.Abs(geluTanhArgument(x)*y) * 0x1p-24
 	}
 	return tol
 }
@@ -102,7 +106,7 @@ func TestAct(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%s: largest error %.2f of %d ulp, at %g", name, worst, activationUlps, at)
+			t.Logf("%s: largest error %.2f of the allowed one, at %g", name, worst, at)
 			if !(worst <= 1) {
 				t.Errorf("%s: error at %g is %.3g times what is allowed", name, at, worst)
 			}

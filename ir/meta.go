@@ -32,3 +32,7 @@ const (
 	TaskScore  Task = "score"  // one number a sequence, [B, 1]
 	TaskVector Task = "vector" // just numbers, [B, columns]
 )
+
+// PackedLayout is the version of the layouts that packed weights have: panels, head panels, padded vectors. Weights packed in another one are
+// refused when they are opened.
+const PackedLayout = "1"

@@ -1,0 +1,262 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+// attentionCode is an attention function in the making: the names that its parts share.
+type attentionCode struct {
+	kernel.AttentionParams
+	name string // of the function
+	isa  string
+	ops  map[string]string // micro kernels by job: keys, product, join, softmax, values, weigh
+}
+
+// AttentionDriver prints the Go function that computes one head of one sequence with the micro kernels of an instruction set
+// ([kernel.AttentionKernels]), and the functions and the type that it needs. Its parameters are [kernel.AttentionArgs]. A sequence with
+// holes goes to the function called portable.
+func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel.ISA) (jen.Code, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	c := &attentionCode{AttentionParams: p, name: name, isa: isa.Name, ops: map[string]string{}}
+	for _, k := range kernel.AttentionKernels(p, isa) {
+		c.ops[strings.Split(k.Name, "_")[2]] = k.Name
+	}
+	code := jen.Add(c.driver(portable)).Line().Line().Add(c.workType()).Line().Line().Add(c.layout())
+	if p.Terms.Relative() {
+		code.Line().Line().Add(c.offsets())
+	}
+	code.Line().Line().Add(c.queries()).Line().Line().Add(c.strip())
+	if p.Terms.KeyPosition != kernel.Absent || p.Terms.QueryPosition != kernel.Absent {
+		code.Line().Line().Add(c.table())
+	}
+	return code, nil
+}
+
+// AttentionScratch prints func name(n int) int: the floats of scratch that every one of the attentions needs for a sequence of n rows.
+func AttentionScratch(name string, ps []kernel.AttentionParams) jen.Code {
+	var terms []jen.Code
+	for _, p := range ps {
+		for _, parts := range [][]kernel.AttentionPart{kernel.AttentionLayout(p), kernel.AttentionPortableLayout(p)} {
+			terms = append(terms, lengths(parts))
+		}
+	}
+	code := jen.Comment(name+" is the length of an attention's scratch, in floats, for a sequence of n rows.").Line().
+		Func().Id(name).Params(jen.Id("n").Int()).Int()
+	if len(terms) == 0 {
+		return code.Block(jen.Return(jen.Lit(0)))
+	}
+	return code.Block(raw("rows := (n + 15) / 16 * 16"), jen.Return(jen.Id("max").Call(terms...)))
+}
+
+// lengths is the sum of the parts' lengths as an expression in rows.
+func lengths(parts []kernel.AttentionPart) jen.Code {
+	fixed, free := 0, 0
+	var most []int
+	capped := map[int]int{}
+	for _, a := range parts {
+		fixed += a.Fixed
+		if a.Most == 0 {
+			free += a.PerRow
+			continue
+		}
+		if capped[a.Most] == 0 {
+			most = append(most, a.Most)
+		}
+		capped[a.Most] += a.PerRow
+	}
+	text := fmt.Sprintf("%d*rows", free)
+	for _, m := range most {
+		text += fmt.Sprintf(" + %d*min(rows, %d)", capped[m], m)
+	}
+	if fixed > 0 {
+		text += fmt.Sprintf(" + %d", fixed)
+	}
+	return raw("%s", text)
+}
+
+// raw is a statement or an expression given as text.
+func raw(format string, args ...any) *jen.Statement { return jen.Id(fmt.Sprintf(format, args...)) }
+
+// has reports whether a part of the score is there.
+func has(s kernel.Sign) bool { return s != kernel.Absent }
+
+// attentionParams prints the parameters of an attention function.
+func attentionParams(more ...jen.Code) []jen.Code {
+	f32, i32 := jen.Op("*").Float32(), jen.Op("*").Int32()
+	ids := func(names string) *jen.Statement { return jen.Id(strings.Join(strings.Fields(names), ", ")) }
+	return append([]jen.Code{ids("o q k v kr qr bias").Add(f32), ids("index pos").Add(i32), ids("scratch").Add(f32), ids("n i0 i1").Int()}, more...)
+}
+
+// driver is the function itself.
+func (c *attentionCode) driver(portable string) jen.Code {
+	return jen.Commentf("%s computes rows [i0, i1) of one head of an attention over n rows:", c.name).Line().
+		Comment("o[i] = Σ_j p[i, j]·v[j], p = softmax over j of "+c.score()).Line().
+		Commentf("in blocks of %d keys and strips of at most %d queries.", kernel.AttentionKeys, kernel.AttentionStrip).Line().
+		Func().Id(c.name).Params(attentionParams()...).BlockFunc(func(g *jen.Group) {
+		g.If(raw("pos != nil && int(*").Add(at(jen.Id("pos"), raw("n-1"))).Op("-").Op("*").Id("pos").Op(")").Op("!=").Id("n-1")).Block(
+			raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)", portable),
+			jen.Return(),
+		)
+		g.Var().Id("w").Id(c.name + "_work")
+		g.Add(raw("w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)"))
+		if c.Terms.Content {
+			g.Add(raw("%s(&w.keys[0], &w.k[0], &w.zero[0], n)", c.ops["keys"]))
+		}
+		g.Add(raw("%s(&w.values[0], v, n)", c.ops["values"]))
+		if c.Terms.Relative() {
+			args := "index"
+			if has(c.Terms.Bias) {
+				args += ", bias"
+			}
+			g.Add(raw("w.offsets(%s)", args))
+		}
+		g.Add(raw("parts := (i1 - i0 + %d) / %d", kernel.AttentionQueries-1, kernel.AttentionQueries))
+		g.For(raw("part := range parts")).Block(
+			raw("w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)"),
+		)
+	})
+}
+
+// score writes the score in words.
+func (c *attentionCode) score() string {
+	var parts []string
+	add := func(s kernel.Sign, text string) {
+		switch s {
+		case kernel.Forward:
+			parts = append(parts, fmt.Sprintf(text, "i-j"))
+		case kernel.Reverse:
+			parts = append(parts, fmt.Sprintf(text, "j-i"))
+		}
+	}
+	if c.Terms.Content {
+		parts = append(parts, "q[i]·k[j]")
+	}
+	add(c.Terms.KeyPosition, "q[i]·KR[index[%s]]")
+	add(c.Terms.QueryPosition, "k[j]·QR[index[%s]]")
+	add(c.Terms.Bias, "bias[index[%s]]")
+	return strings.Join(parts, " + ")
+}
+
+// workType declares what the steps share.
+func (c *attentionCode) workType() jen.Code {
+	return jen.Commentf("%s_work is the state of one call.", c.name).Line().
+		Type().Id(c.name + "_work").StructFunc(func(g *jen.Group) {
+		g.List(jen.Id("n"), jen.Id("i0"), jen.Id("i1")).Int()
+		g.List(jen.Id("o"), jen.Id("q"), jen.Id("k"), jen.Id("kr"), jen.Id("qr")).Index().Float32()
+		for _, a := range kernel.AttentionLayout(c.AttentionParams) {
+			t := jen.Float32()
+			if a.Type == kernel.I32 {
+				t = jen.Int32()
+			}
+			g.Id(a.Name).Index().Add(t).Comment(a.Doc)
+		}
+	})
+}
+
+// method starts a method of the state.
+func (c *attentionCode) method(doc, name string, params ...jen.Code) *jen.Statement {
+	return jen.Comment(name + " " + doc).Line().Func().Params(jen.Id("w").Op("*").Id(c.name + "_work")).Id(name).Params(params...)
+}
+
+// step starts a method that runs assembly. The runtime cannot stop assembly; it stops the goroutine where a function with a frame begins.
+func (c *attentionCode) step(doc, name string, params ...jen.Code) *jen.Statement {
+	return jen.Comment(name + " " + doc).Line().Comment("//").Line().Comment("//go:noinline").Line().
+		Func().Params(jen.Id("w").Op("*").Id(c.name + "_work")).Id(name).Params(params...)
+}
+
+// layout cuts the scratch into arrays.
+func (c *attentionCode) layout() jen.Code {
+	slice := func(p jen.Code, n string) jen.Code { return jen.Qual("unsafe", "Slice").Call(p, raw("%s", n)) }
+	return c.method("cuts the scratch into arrays and sets bounds to the operands.", "place",
+		jen.Id("o, q, k, v, kr, qr, scratch").Op("*").Float32(), jen.Id("n, i0, i1").Int()).
+		BlockFunc(func(g *jen.Group) {
+			g.Add(raw("w.n, w.i0, w.i1 = n, i0, i1"))
+			g.Id("w.o").Op("=").Add(slice(jen.Id("o"), fmt.Sprintf("(i1-1)*%d+%d", c.LDO, c.DP)))
+			g.Id("w.q").Op("=").Add(slice(jen.Id("q"), fmt.Sprintf("(i1-1)*%d+%d", c.LDQ, c.DP)))
+			g.Id("w.k").Op("=").Add(slice(jen.Id("k"), fmt.Sprintf("(n-1)*%d+%d", c.LDQ, c.DP)))
+			table := (c.R + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth * c.DP
+			if has(c.Terms.KeyPosition) {
+				g.Id("w.kr").Op("=").Add(slice(jen.Id("kr"), fmt.Sprint(table)))
+			}
+			if has(c.Terms.QueryPosition) {
+				g.Id("w.qr").Op("=").Add(slice(jen.Id("qr"), fmt.Sprint(table)))
+			}
+			g.Add(raw("rows := (n + 15) / 16 * 16"))
+			for _, a := range kernel.AttentionLayout(c.AttentionParams) {
+				n := lengthText(a)
+				p := jen.Code(jen.Id("scratch"))
+				if a.Type == kernel.I32 {
+					p = jen.Parens(jen.Op("*").Int32()).Call(jen.Qual("unsafe", "Pointer").Call(jen.Id("scratch")))
+				}
+				g.Id("w." + a.Name).Op("=").Add(slice(p, n))
+				g.Id("scratch").Op("=").Add(at(jen.Id("scratch"), jen.Len(jen.Id("w."+a.Name))))
+			}
+			if c.Terms.Content {
+				g.Add(raw("clear(w.zero)"))
+			}
+			g.For(raw("i := range w.ones")).Block(raw("w.ones[i] = 1"))
+		})
+}
+
+// lengthText is a part's length in Go.
+func lengthText(a kernel.AttentionPart) string {
+	rows := "rows"
+	if a.Most > 0 {
+		rows = fmt.Sprintf("min(rows, %d)", a.Most)
+	}
+	switch {
+	case a.PerRow == 0:
+		return fmt.Sprint(a.Fixed)
+	case a.Fixed == 0 && a.PerRow == 1:
+		return rows
+	case a.Fixed == 0:
+		return fmt.Sprintf("%d*%s", a.PerRow, rows)
+	}
+	return fmt.Sprintf("%d*%s+%d", a.PerRow, rows, a.Fixed)
+}
+
+// offsets writes the index tables in the order of keys and of queries, with room for whole vectors at both ends.
+func (c *attentionCode) offsets() jen.Code {
+	params := []jen.Code{jen.Id("index").Op("*").Int32()}
+	if has(c.Terms.Bias) {
+		params = append(params, jen.Id("bias").Op("*").Float32())
+	}
+	// The row of the table as a function of x, which is j-i, or i-j if turned.
+	row := func(s kernel.Sign, turned bool) jen.Code {
+		x := "x"
+		if (s == kernel.Forward) != turned {
+			x = "-x"
+		}
+		return jen.Op("*").Add(at(jen.Id("index"), raw("%s", x)))
+	}
+	return c.method("writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they", "offsets", params...).
+		BlockFunc(func(g *jen.Group) {
+			g.Add(raw("first, last := 1-w.i1, w.n-1-w.i0 // j-i"))
+			if has(c.Terms.KeyPosition) {
+				g.For(raw("e := range w.along[:last-first+1+32]")).Block(
+					raw("x := min(max(first-16+e, first), last)"),
+					raw("w.along[e] =").Add(row(c.Terms.KeyPosition, false)),
+				)
+			}
+			if has(c.Terms.Bias) {
+				g.For(raw("e := range w.offset[:last-first+1+32]")).Block(
+					raw("x := min(max(first-16+e, first), last)"),
+					raw("w.offset[e] = *").Add(at(jen.Id("bias"), jen.Int().Call(row(c.Terms.Bias, false)))),
+				)
+			}
+			if has(c.Terms.QueryPosition) {
+				g.For(raw("e := range w.down[:last-first+1+32]")).Block(
+					raw("x := min(max(-last-16+e, -last), -first)"),
+					raw("w.down[e] =").Add(row(c.Terms.QueryPosition, true)),
+				)
+			}
+		})
+}
+

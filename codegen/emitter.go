@@ -1,0 +1,157 @@
+package codegen
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// runtimePath is the import path of the package that generated code links.
+const runtimePath = "github.com/debertac/debertac/runtime"
+
+// emitter holds what the files of one package share.
+type emitter struct {
+	p       *ir.Program
+	pkg     *Package
+	calls   []ir.Call       // the schedule
+	regions []*ir.Region    // of the schedule, each once
+	slot    map[string]int  // region and value → slot of the arena
+	slots   []ir.Buffer     // the size of each slot
+	names   map[string]bool // method and field names in use
+	steps   []*step
+	byNode  map[*ir.Node]*step
+	kernels *kernelSet
+	weights *weightTable
+}
+
+// step is one node of the schedule with the names that its code has.
+type step struct {
+	region *ir.Region
+	node   *ir.Node
+	method string // name of the method that runs one unit, and of the field that holds it
+	split  ir.Split
+	block  int
+	kernel *kernelUse
+	narrow *kernelUse // gemm: the kernel for an odd last panel
+}
+
+// Emit writes the package of a program that has passed all passes.
+func Emit(p *ir.Program) (*Package, error) {
+	if p.Plan == nil {
+		return nil, fmt.Errorf("codegen: program %s has no plan", p.Name)
+	}
+	e := &emitter{p: p, pkg: &Package{Name: p.Name}, calls: p.Run, slot: map[string]int{}, names: map[string]bool{}, byNode: map[*ir.Node]*step{}}
+	for _, b := range p.Plan.Buffers {
+		e.slot[b.Region+"\x00"+b.Value] = b.Slot
+		for len(e.slots) <= b.Slot {
+			e.slots = append(e.slots, ir.Buffer{Slot: len(e.slots)})
+		}
+		s := &e.slots[b.Slot]
+		s.PerToken, s.PerSeq, s.Fixed = max(s.PerToken, b.PerToken), max(s.PerSeq, b.PerSeq), max(s.Fixed, b.Fixed)
+	}
+	for _, c := range p.Run {
+		if !containsRegion(e.regions, c.Region) {
+			e.regions = append(e.regions, c.Region)
+		}
+	}
+	e.kernels = newKernelSet(p)
+	e.weights = newWeightTable(e)
+	if err := e.makeSteps(); err != nil {
+		return nil, err
+	}
+	for _, write := range []func() error{e.modelFile, e.weightsFile, e.forwardFile, e.kernelFiles, e.testFile} {
+		if err := write(); err != nil {
+			return nil, fmt.Errorf("codegen: %w", err)
+		}
+	}
+	return e.pkg, nil
+}
+
+// containsRegion reports whether the list holds the region.
+func containsRegion(list []*ir.Region, r *ir.Region) bool {
+	for _, x := range list {
+		if x == r {
+			return true
+		}
+	}
+	return false
+}
+
+// newFile starts a Go file with the header, and with the import names that keep jennifer from writing aliases.
+func (e *emitter) newFile() *jen.File {
+	f := jen.NewFile(e.pkg.Name)
+	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, path.Base(e.p.File)))
+	f.ImportName(runtimePath, "runtime")
+	return f
+}
+
+// add renders a file into the package.
+func (e *emitter) add(name string, f *jen.File) error {
+	var b bytes.Buffer
+	if err := f.Render(&b); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	e.pkg.Add(name, b.Bytes())
+	return nil
+}
+
+// unique gives a name that the package has not used, from a stem.
+func (e *emitter) unique(stem string) string {
+	name := stem
+	for i := 2; e.names[name]; i++ {
+		name = fmt.Sprintf("%s%d", stem, i)
+	}
+	e.names[name] = true
+	return name
+}
+
+// camel joins the words of a dotted or underscored name: attention.output.dense → attentionOutputDense.
+func camel(name string) string {
+	var b strings.Builder
+	up := false
+	for _, r := range name {
+		switch {
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			up = b.Len() > 0
+		case up:
+			b.WriteRune(unicode.ToUpper(r))
+			up = false
+		case b.Len() == 0:
+			if unicode.IsDigit(r) {
+				b.WriteByte('n')
+			}
+			b.WriteRune(unicode.ToLower(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// title makes the first letter a capital.
+func title(name string) string {
+	if name == "" {
+		return name
+	}
+	r := []rune(name)
+	return string(unicode.ToUpper(r[0])) + string(r[1:])
+}
+
+// source is the comment that stands above the code of a node: the statement and where it is.
+func source(n *ir.Node) string {
+	place := ""
+	if !n.Pos.IsZero() {
+		place = fmt.Sprintf("%s:%d", path.Base(n.Pos.File), n.Pos.Line)
+	}
+	note := strings.Join(strings.Fields(n.Note), " ")
+	if note == "" {
+		note = n.Op
+	}
+	return strings.TrimSpace(note + "    " + place)
+}

@@ -1,0 +1,292 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// rt names something of the runtime.
+func rt(name string) *jen.Statement { return jen.Qual(runtimePath, name) }
+
+// makeSteps names the method of each step and asks for its kernels.
+func (e *emitter) makeSteps() error {
+	plan := map[string]ir.Step{}
+	for _, s := range e.p.Plan.Steps {
+		plan[fmt.Sprint(s.Region, "\x00", s.Node)] = s
+	}
+	for _, r := range e.regions {
+		for i, n := range r.Nodes {
+			ps, ok := plan[fmt.Sprint(r.Name, "\x00", i)]
+			if !ok {
+				return fmt.Errorf("codegen: no plan for node %d (%s) of region %s", i, n.Op, r.Name)
+			}
+			s := &step{region: r, node: n, split: ps.Split, block: max(ps.Block, 1)}
+			s.method = e.unique(camel(r.Name + "." + stepName(n)))
+			if err := e.kernels.choose(s); err != nil {
+				return fmt.Errorf("codegen: region %s, %s: %w", r.Name, n.Op, err)
+			}
+			e.steps = append(e.steps, s)
+			e.byNode[n] = s
+		}
+	}
+	return nil
+}
+
+// stepName is a short name of what a node computes: its weights' name, or else its result's.
+func stepName(n *ir.Node) string {
+	for _, v := range n.In {
+		if v == nil || v.Kind != ir.Packed || n.Op == "attention" {
+			continue
+		}
+		name := shortName(v.Name)
+		for _, cut := range []string{".panels", ".weight", ".bias", ".gain"} {
+			name = strings.TrimSuffix(name, cut)
+		}
+		if i := strings.Index(name, "layer."); i >= 0 {
+			name = strings.TrimLeft(name[i+len("layer."):], "0123456789.")
+		}
+		return name
+	}
+	return n.Op
+}
+
+// ptr is the expression for a value's first element in the region's code.
+func (e *emitter) ptr(r *ir.Region, v *ir.Value) jen.Code {
+	switch v.Kind {
+	case ir.Packed:
+		f := e.weights.field(r, v)
+		base := jen.Id("e").Dot("w")
+		if f.layer != nil {
+			base = jen.Id("e").Dot(f.layer.field[:len(f.layer.field)-1])
+		}
+		return jen.Op("&").Add(base).Dot(f.name).Index(jen.Lit(0))
+	case ir.Batch:
+		return jen.Id("e").Dot(v.Name)
+	}
+	return jen.Id("e").Dot(slotField(e.slot[r.Name+"\x00"+v.Name]))
+}
+
+// slotField names the field of the execution that points at a slot of the arena.
+func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
+
+// at moves a pointer by a number of elements.
+func at(p jen.Code, off jen.Code) jen.Code { return rt("At").Call(p, off) }
+
+// rowsOf is the number of rows of a value: tokens or sequences.
+func rowsOf(v *ir.Value) jen.Code {
+	if len(v.Type.Shape) > 0 && v.Type.Shape[0] == ir.B {
+		return jen.Id("e").Dot("sequences")
+	}
+	return jen.Id("e").Dot("tokens")
+}
+
+// units is the expression for the number of units that a step has.
+func (s *step) units() jen.Code {
+	out := s.node.Out[0]
+	switch s.split {
+	case ir.SplitPanels:
+		return jen.Lit((panelsOf(s.node) + 1) / 2)
+	case ir.SplitHeads:
+		return jen.Lit(s.node.Int("heads")).Op("*").Id("e").Dot("sequences")
+	case ir.SplitRows:
+		return jen.Parens(jen.Add(rowsOf(out)).Op("+").Lit(s.block - 1)).Op("/").Lit(s.block)
+	}
+	return jen.Lit(1)
+}
+
+// panelsOf is the number of panels of 16 columns of a product.
+func panelsOf(n *ir.Node) int { return (n.Int("n") + 15) / 16 }
+
+// unitDoc says what one unit of the step is.
+func (s *step) unitDoc() string {
+	switch s.split {
+	case ir.SplitPanels:
+		return "A unit is 32 columns of the result."
+	case ir.SplitHeads:
+		return "A unit is one head of one sequence."
+	case ir.SplitRows:
+		return fmt.Sprintf("A unit is %d rows.", s.block)
+	}
+	return "There is one unit."
+}
+
+// stepMethod declares the method that runs one unit of a step.
+func (e *emitter) stepMethod(f *jen.File, s *step) error {
+	var body []jen.Code
+	var err error
+	worker := "_"
+	unit := "unit"
+	switch {
+	case s.node.Op == "gemm":
+		body = e.gemmUnit(s)
+	case s.node.Op == "attention":
+		worker = "worker"
+		body = e.attentionUnit(s)
+	case s.split == ir.SplitRows:
+		body, err = e.rowsUnit(s)
+	case s.node.Op == "take":
+		unit = "_"
+		body = e.takeUnit(s)
+	default:
+		err = fmt.Errorf("region %s: no code for op %s", s.region.Name, s.node.Op)
+	}
+	if err != nil {
+		return err
+	}
+	out := s.node.Out[0]
+	f.Line()
+	f.Commentf("%s computes %s. %s", s.method, strings.ReplaceAll(out.Type.Shape.String(), "\n", " "), s.unitDoc())
+	f.Comment("")
+	f.Comment("\t" + source(s.node))
+	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(jen.List(jen.Id(worker), jen.Id(unit)).Int()).Block(body...)
+	return nil
+}
+
+// kernelCall calls a kernel through the table of the chosen instruction set.
+func kernelCall(k *kernelUse, args ...jen.Code) *jen.Statement {
+	return jen.Id("e").Dot("k").Dot(k.field).Call(args...)
+}
+
+// gemmUnit multiplies all rows with two panels (or an odd last one), a block of rows at a time.
+func (e *emitter) gemmUnit(s *step) []jen.Code {
+	n := s.node
+	x, w, bias, residual := n.In[0], n.In[1], n.In[2], operand(n, 3)
+	out := n.Out[0]
+	k := w.Type.Shape[1].N
+	r := s.region
+	col := jen.Id("unit").Op("*").Lit(32)
+	code := []jen.Code{
+		jen.Id("c").Op(":=").Add(at(e.ptr(r, out), col)),
+		jen.Id("a").Op(":=").Add(e.ptr(r, x)),
+		jen.Id("w").Op(":=").Add(at(e.ptr(r, w), jen.Id("unit").Op("*").Lit(32*k))),
+	}
+	biasArg := jen.Code(jen.Nil())
+	if bias != nil {
+		code = append(code, jen.Id("bias").Op(":=").Add(at(e.ptr(r, bias), col)))
+		biasArg = jen.Id("bias")
+	}
+	if residual != nil {
+		code = append(code, jen.Id("res").Op(":=").Add(at(e.ptr(r, residual), col)))
+	}
+	call := func(ku *kernelUse) jen.Code {
+		row := func(p string, ld int) jen.Code { return at(jen.Id(p), jen.Id("row").Op("*").Lit(ld)) }
+		args := []jen.Code{row("c", out.LD), row("a", x.LD), jen.Id("w"), biasArg}
+		if residual != nil {
+			args = append(args, row("res", residual.LD))
+		}
+		args = append(args, jen.Id("m"))
+		return kernelCall(ku, args...)
+	}
+	block := s.kernel.maxRows
+	var inner []jen.Code
+	inner = append(inner, jen.Id("m").Op(":=").Id("min").Call(jen.Lit(block), jen.Id("rows").Op("-").Id("row")))
+	switch panels := panelsOf(n); {
+	case panels == 1:
+		inner = append(inner, call(s.narrow))
+	case panels%2 == 1:
+		inner = append(inner, jen.If(jen.Id("unit").Op("==").Lit(panels/2)).Block(call(s.narrow)).Else().Block(call(s.kernel)))
+	default:
+		inner = append(inner, call(s.kernel))
+	}
+	code = append(code,
+		jen.Id("rows").Op(":=").Add(rowsOf(out)),
+		jen.For(jen.Id("row").Op(":=").Lit(0), jen.Id("row").Op("<").Id("rows"), jen.Id("row").Op("+=").Lit(block)).Block(inner...),
+	)
+	return code
+}
+
+// operand gives an operand that may be missing.
+func operand(n *ir.Node, i int) *ir.Value {
+	if i < len(n.In) {
+		return n.In[i]
+	}
+	return nil
+}
+
+// attentionUnit runs one head of one sequence.
+func (e *emitter) attentionUnit(s *step) []jen.Code {
+	n, r := s.node, s.region
+	qkv, kr, qr, bias, index, pos := n.In[0], n.In[1], n.In[2], operand(n, 3), operand(n, 4), operand(n, 6)
+	out := n.Out[0]
+	heads, dp := n.Int("heads"), n.Int("dp")
+	code := []jen.Code{
+		jen.List(jen.Id("b"), jen.Id("h")).Op(":=").List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads)),
+		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b"))),
+		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
+		jen.Id("q").Op(":=").Add(at(e.ptr(r, qkv), jen.Id("first").Op("*").Lit(qkv.LD).Op("+").Id("h").Op("*").Lit(dp))),
+	}
+	table := func(v *ir.Value) jen.Code {
+		if v == nil {
+			return jen.Nil()
+		}
+		return at(e.ptr(r, v), jen.Id("h").Op("*").Lit(elements(v.Type.Shape[1:])))
+	}
+	idx, where := jen.Code(jen.Nil()), jen.Code(jen.Nil())
+	if index != nil {
+		idx = at(e.ptr(r, index), jen.Lit(index.Type.Shape[0].N/2))
+	}
+	if pos != nil {
+		where = jen.Id("e").Dot("holes").Call(jen.Id("first"))
+	}
+	outRow := jen.Id("first")
+	last := jen.Code(jen.Id("n"))
+	if n.Str("rows") == "first" {
+		outRow, last = jen.Id("b"), jen.Lit(1)
+	}
+	code = append(code, kernelCall(s.kernel,
+		at(e.ptr(r, out), jen.Add(outRow).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp)),
+		jen.Id("q"), at(jen.Id("q"), jen.Lit(heads*dp)), at(jen.Id("q"), jen.Lit(2*heads*dp)),
+		table(kr), table(qr), table(bias), idx, where,
+		jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), jen.Lit(0), last))
+	return code
+}
+
+// takeUnit copies the first row of each sequence.
+func (e *emitter) takeUnit(s *step) []jen.Code {
+	n, r := s.node, s.region
+	x, out := n.In[0], n.Out[0]
+	width := out.Type.Shape[1].N
+	return []jen.Code{
+		jen.For(jen.Id("b").Op(":=").Range().Id("e").Dot("sequences")).Block(
+			jen.Id("row").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b"))),
+			jen.Copy(
+				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, out), jen.Id("b").Op("*").Lit(out.LD)), jen.Lit(width)),
+				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, x), jen.Id("row").Op("*").Lit(x.LD)), jen.Lit(width)),
+			),
+		),
+	}
+}
+
+// rowsUnit runs a kernel whose operands all have the same rows, on one block of them.
+func (e *emitter) rowsUnit(s *step) ([]jen.Code, error) {
+	n, r := s.node, s.region
+	out := n.Out[0]
+	row := func(v *ir.Value) jen.Code {
+		if v.Kind == ir.Batch {
+			return at(e.ptr(r, v), jen.Id("row"))
+		}
+		return at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD))
+	}
+	code := []jen.Code{
+		jen.Id("row").Op(":=").Id("unit").Op("*").Lit(s.block),
+		jen.Id("m").Op(":=").Id("min").Call(jen.Lit(s.block), jen.Add(rowsOf(out)).Op("-").Id("row")),
+	}
+	args := []jen.Code{row(out)}
+	for _, a := range s.kernel.operands {
+		v := operand(n, a.index)
+		switch {
+		case v == nil:
+			args = append(args, jen.Nil())
+		case a.rows:
+			args = append(args, row(v))
+		default:
+			args = append(args, e.ptr(r, v))
+		}
+	}
+	args = append(args, jen.Id("m"))
+	return append(code, kernelCall(s.kernel, args...)), nil
+}

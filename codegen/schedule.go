@@ -1,0 +1,340 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// forwardFile writes forward.go: the execution's state, the schedule, a function for each region and a method for each step.
+func (e *emitter) forwardFile() error {
+	f := e.newFile()
+	e.execType(f)
+	e.placeFunc(f)
+	e.newForward(f)
+	e.forwardMethod(f)
+	for _, r := range e.regions {
+		e.regionMethod(f, r)
+	}
+	for _, s := range e.steps {
+		if err := e.stepMethod(f, s); err != nil {
+			return err
+		}
+	}
+	return e.add("forward.go", f)
+}
+
+// batchInputs lists the batch's parts that the schedule reads as arrays a token.
+func (e *emitter) batchInputs() map[string]bool {
+	used := map[string]bool{}
+	for _, r := range e.regions {
+		for _, v := range r.In {
+			if v.Kind == ir.Batch {
+				used[v.Name] = true
+			}
+		}
+	}
+	return used
+}
+
+// gathersPositions reports whether a table is looked up by position (so that the positions of all rows must be written down).
+func (e *emitter) gathersPositions() bool { return e.gathers("pos") }
+
+// gathers reports whether a gather reads the batch's part of that name.
+func (e *emitter) gathers(name string) bool {
+	for _, s := range e.steps {
+		if s.node.Op == "attention" {
+			continue
+		}
+		for _, v := range s.node.In {
+			if v != nil && v.Kind == ir.Batch && v.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// attentions lists the attention steps.
+func (e *emitter) attentions() []*step {
+	var out []*step
+	for _, s := range e.steps {
+		if s.node.Op == "attention" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// slotDoc lists the values that lie in a slot.
+func (e *emitter) slotDoc(slot int) string {
+	var names []string
+	seen := map[string]bool{}
+	for _, b := range e.p.Plan.Buffers {
+		name := b.Region + ": " + shortName(b.Value)
+		if b.Slot == slot && !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// execType declares the state of one execution.
+func (e *emitter) execType(f *jen.File) {
+	f.Comment("exec is the state of one execution: where the activations of the call lie, and the steps as values that the pool can run.")
+	f.Type().Id("exec").StructFunc(func(g *jen.Group) {
+		g.Op("*").Add(rt("Exec"))
+		g.Id("k").Op("*").Id("kernels")
+		g.Id("w").Op("*").Id("weights")
+		for _, l := range e.weights.layers {
+			g.Id(l.field[:len(l.field)-1]).Op("*").Id(l.typ).Comment("of the layer that is running")
+		}
+		g.Line()
+		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
+		in := []string{"ids"}
+		for _, name := range []string{"pos", "types"} {
+			if e.gathers(name) {
+				in = append(in, name)
+			}
+		}
+		var list []jen.Code
+		for _, n := range in {
+			list = append(list, jen.Id(n))
+		}
+		g.List(list...).Op("*").Int32().Comment("[T]")
+		for _, s := range e.slots {
+			g.Id(slotField(s.Slot)).Op("*").Float32().Comment(e.slotDoc(s.Slot))
+		}
+		if e.gathers("types") {
+			g.Id("zeroTypes").Index().Int32().Comment("of batches without types")
+		}
+		if len(e.attentions()) > 0 {
+			g.Id("scratchBase").Op("*").Float32()
+			g.Id("scratchLen").Int().Comment("floats for each worker")
+		}
+		g.Line()
+		g.Id("step").StructFunc(func(g *jen.Group) {
+			for _, s := range e.steps {
+				g.Id(s.method).Func().Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int())
+			}
+		})
+	})
+	if len(e.attentions()) > 0 {
+		f.Comment("scratch is the memory that a worker's kernels may use between two steps.")
+		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Id("worker").Int()).Op("*").Float32().Block(
+			jen.Return(rt("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
+		)
+		f.Comment("holes gives the original positions of a sequence's rows if some may be missing, else nil.")
+		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("holes").Params(jen.Id("first").Int()).Op("*").Int32().Block(
+			jen.If(jen.Len(jen.Id("e").Dot("Positions")).Op("==").Lit(0)).Block(jen.Return(jen.Nil())),
+			jen.Return(jen.Op("&").Id("e").Dot("Positions").Index(jen.Id("first"))),
+		)
+	}
+}
+
+// placeFunc declares the layout of the arena as a function of the call's sizes.
+func (e *emitter) placeFunc(f *jen.File) {
+	slots := len(e.slots)
+	f.Comment("layout is where things lie in the arena, in bytes.")
+	f.Type().Id("layout").Struct(
+		jen.Id("slot").Index(jen.Lit(max(slots, 1))).Int64(),
+		jen.Id("pos").Int64(),
+		jen.List(jen.Id("scratch"), jen.Id("scratchLen")).Int64().Comment("floats a worker in scratchLen"),
+		jen.Id("size").Int64(),
+	)
+	f.Comment("place lays out the arena for a call. Buffers whose lifetimes do not meet share a slot; each starts on a cache line.")
+	f.Func().Id("place").Params(jen.Id("s").Add(rt("Sizes"))).Params(jen.Id("l").Id("layout")).BlockFunc(func(g *jen.Group) {
+		g.Id("take").Op(":=").Func().Params(jen.Id("floats").Int()).Int64().Block(
+			jen.Id("at").Op(":=").Id("l").Dot("size"),
+			jen.Id("l").Dot("size").Op("+=").Parens(jen.Int64().Call(jen.Id("floats")).Op("*").Lit(4).Op("+").Lit(63)).Op("/").Lit(64).Op("*").Lit(64),
+			jen.Return(jen.Id("at")),
+		)
+		for _, s := range e.slots {
+			var sum []jen.Code
+			if s.PerToken > 0 {
+				sum = append(sum, jen.Lit(s.PerToken).Op("*").Id("s").Dot("T"))
+			}
+			if s.PerSeq > 0 {
+				sum = append(sum, jen.Lit(s.PerSeq).Op("*").Id("s").Dot("B"))
+			}
+			if s.Fixed > 0 {
+				sum = append(sum, jen.Lit(s.Fixed))
+			}
+			expr := jen.Lit(0)
+			if len(sum) > 0 {
+				expr = jen.Add(sum[0])
+			}
+			if len(sum) > 1 {
+				expr = jen.Id("max").Call(sum...)
+			}
+			g.Id("l").Dot("slot").Index(jen.Lit(s.Slot)).Op("=").Id("take").Call(expr)
+		}
+		if e.gathersPositions() {
+			g.Id("l").Dot("pos").Op("=").Id("take").Call(jen.Id("s").Dot("T"))
+		}
+		if a := e.attentions(); len(a) > 0 {
+			g.Id("l").Dot("scratchLen").Op("=").Int64().Call(jen.Id("attentionScratch").Call(jen.Id("s").Dot("N")))
+			g.Id("l").Dot("scratch").Op("=").Id("take").Call(jen.Int().Call(jen.Id("l").Dot("scratchLen")).Op("*").Id("s").Dot("Threads"))
+		}
+		g.Return(jen.Id("l"))
+	})
+}
+
+// newForward declares what makes an execution.
+func (e *emitter) newForward(f *jen.File) {
+	f.Comment("newForward makes the state of an execution. All that a call needs is made here, so that a call allocates nothing.")
+	f.Func().Id("newForward").Params(jen.Id("k").Op("*").Id("kernels"), jen.Id("w").Op("*").Id("weights")).Add(rt("NewForward")).Block(
+		jen.Return(jen.Func().Params(jen.Id("x").Op("*").Add(rt("Exec"))).Params(rt("Forward"), jen.Error()).BlockFunc(func(g *jen.Group) {
+			g.Id("e").Op(":=").Op("&").Id("exec").Values(jen.Dict{jen.Id("Exec"): jen.Id("x"), jen.Id("k"): jen.Id("k"), jen.Id("w"): jen.Id("w")})
+			for _, s := range e.steps {
+				g.Id("e").Dot("step").Dot(s.method).Op("=").Id("e").Dot(s.method)
+			}
+			g.Return(jen.Id("e").Dot("forward"), jen.Nil())
+		})),
+	)
+}
+
+// forwardMethod declares the schedule.
+func (e *emitter) forwardMethod(f *jen.File) {
+	f.Comment("forward computes one call: it places the activations, runs the schedule and copies the result out.")
+	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("forward").Params().Error().BlockFunc(func(g *jen.Group) {
+		g.Id("l").Op(":=").Id("place").Call(jen.Id("e").Dot("Sizes"))
+		g.List(jen.Id("e").Dot("tokens"), jen.Id("e").Dot("sequences")).Op("=").List(jen.Id("e").Dot("T"), jen.Id("e").Dot("B"))
+		for _, s := range e.slots {
+			g.Id("e").Dot(slotField(s.Slot)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(s.Slot)))
+		}
+		if len(e.attentions()) > 0 {
+			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
+		}
+		g.Id("e").Dot("ids").Op("=").Op("&").Id("e").Dot("IDs").Index(jen.Lit(0))
+		if e.gathersPositions() {
+			g.Id("e").Dot("pos").Op("=").Id("e").Dot("I32").Call(jen.Id("l").Dot("pos"))
+			g.Add(rt("FillPositions")).Call(jen.Qual("unsafe", "Slice").Call(jen.Id("e").Dot("pos"), jen.Id("e").Dot("tokens")), jen.Op("&").Id("e").Dot("Batch"))
+		}
+		if e.gathers("types") {
+			g.Id("e").Dot("types").Op("=").Id("e").Dot("typesOrZeros").Call()
+		}
+		g.Line()
+		for _, c := range e.calls {
+			e.call(g, c)
+		}
+		e.copyOut(g)
+		g.Return(jen.Nil())
+	})
+	if e.gathers("types") {
+		f.Comment("typesOrZeros gives the tokens' types; a batch without types has type 0 everywhere.")
+		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("typesOrZeros").Params().Op("*").Int32().Block(
+			jen.If(jen.Len(jen.Id("e").Dot("Types")).Op("==").Lit(0)).Block(
+				jen.If(jen.Len(jen.Id("e").Dot("zeroTypes")).Op("<").Id("e").Dot("tokens")).Block(jen.Id("e").Dot("zeroTypes").Op("=").Make(jen.Index().Int32(), jen.Id("e").Dot("tokens"))),
+				jen.Return(jen.Op("&").Id("e").Dot("zeroTypes").Index(jen.Lit(0))),
+			),
+			jen.Return(jen.Op("&").Id("e").Dot("Types").Index(jen.Lit(0))),
+		)
+	}
+}
+
+// call writes one call of the schedule: the check that it may go on, the region, the trace.
+func (e *emitter) call(g *jen.Group, c ir.Call) {
+	r := c.Region
+	check := func(name jen.Code) jen.Code {
+		return jen.If(jen.Err().Op(":=").Id("e").Dot("Layer").Call(name), jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Err()))
+	}
+	trace := func(g *jen.Group, layer jen.Code) {
+		for _, v := range r.Out {
+			if v.Type.Shape[0] != ir.T && v.Type.Shape[0] != ir.B {
+				continue
+			}
+			name := jen.Code(jen.Lit(v.Name))
+			for _, mark := range []string{"{l+1}", "{l}"} {
+				if before, _, ok := strings.Cut(v.Name, mark); ok {
+					n := layer
+					if mark == "{l+1}" {
+						n = jen.Add(layer).Op("+").Lit(1)
+					}
+					name = jen.Lit(before).Op("+").Qual("strconv", "Itoa").Call(n)
+				}
+			}
+			g.If(jen.Id("e").Dot("Tracing").Call()).Block(
+				jen.Id("e").Dot("TraceRows").Call(name, e.ptr(r, v), rowsOf(v), jen.Lit(v.Type.Shape[1].N), jen.Lit(v.LD)))
+		}
+	}
+	ls := e.weights.layerOf(r)
+	if ls == nil {
+		g.Add(check(jen.Lit(r.Name)))
+		g.Id("e").Dot(camel(r.Name)).Call()
+		trace(g, jen.Lit(c.First))
+		return
+	}
+	list := jen.Id("e").Dot("w").Dot(ls.field)
+	first := c.First - ls.first
+	loopVar := jen.Id("l")
+	if c.Count != ls.count {
+		list = list.Index(jen.Lit(first), jen.Lit(first+c.Count))
+	}
+	g.For(jen.Id("l").Op(":=").Range().Add(list)).BlockFunc(func(g *jen.Group) {
+		layer := jen.Code(loopVar)
+		index := jen.Code(loopVar)
+		if first != 0 {
+			index = jen.Id("l").Op("+").Lit(first)
+		}
+		if c.First != 0 {
+			layer = jen.Id("l").Op("+").Lit(c.First)
+		}
+		g.Add(check(jen.Lit("layer")))
+		g.Id("e").Dot(camel(r.Name)).Call(jen.Op("&").Id("e").Dot("w").Dot(ls.field).Index(index))
+		trace(g, layer)
+	})
+}
+
+// copyOut writes the copy of the result from the arena to the caller's memory.
+func (e *emitter) copyOut(g *jen.Group) {
+	name := e.p.Outputs[len(e.p.Outputs)-1]
+	for _, r := range e.regions {
+		for _, v := range r.Out {
+			if v.Name != name && !(strings.Contains(v.Name, "{l+1}") && familyName(v.Name) == familyName(name)) {
+				continue
+			}
+			cols := v.Type.Shape[1].N
+			g.For(jen.Id("row").Op(":=").Range().Add(rowsOf(v))).Block(
+				jen.Copy(jen.Id("e").Dot("Out").Index(jen.Id("row").Op("*").Lit(cols), jen.Empty()),
+					jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD)), jen.Lit(cols))),
+			)
+			return
+		}
+	}
+}
+
+// familyName is a store name without the layer.
+func familyName(name string) string {
+	name = strings.NewReplacer("{l+1}", "", "{l}", "").Replace(name)
+	return strings.TrimRight(name, "0123456789")
+}
+
+// regionMethod declares the function of a region: its steps in order, the spec's line above each.
+func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
+	f.Line()
+	doc := r.Doc
+	if rest, ok := strings.CutPrefix(doc, r.Name+" "); ok {
+		doc = camel(r.Name) + " " + rest
+	}
+	f.Comment(doc)
+	ls := e.weights.layerOf(r)
+	var params []jen.Code
+	if ls != nil {
+		params = append(params, jen.Id("l").Op("*").Id(ls.typ))
+	}
+	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(camel(r.Name)).Params(params...).BlockFunc(func(g *jen.Group) {
+		if ls != nil {
+			g.Id("e").Dot(ls.field[:len(ls.field)-1]).Op("=").Id("l")
+		}
+		for _, n := range r.Nodes {
+			s := e.byNode[n]
+			g.Comment(source(n))
+			g.Id("e").Dot("Run").Call(s.units(), jen.Id("e").Dot("step").Dot(s.method)).Comment(fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape))
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package codegen
+
+import (
+	"fmt"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// testPath is the import path of the tests that generated packages run on themselves.
+const testPath = runtimePath + "/programtest"
+
+// testFile writes model_test.go: the package's own test and benchmark.
+func (e *emitter) testFile() error {
+	f := e.newFile()
+	f.ImportName(testPath, "programtest")
+	integers, err := e.integerTensors()
+	if err != nil {
+		return err
+	}
+	f.Comment("options tell the tests what random weights cannot know: the tables of integers, and how far instruction sets may differ.")
+	f.Var().Id("options").Op("=").Qual(testPath, "Options").Values(jen.Dict{
+		jen.Id("Agree"):    jen.Lit(e.p.Meta.Agree),
+		jen.Id("Integers"): jen.Index().Qual(testPath, "Steps").Values(integers...),
+	})
+	f.Comment("TestInstructionSets holds every instruction set to the portable form, and every sequence to itself in a batch.")
+	f.Func().Id("TestInstructionSets").Params(jen.Id("t").Op("*").Qual("testing", "T")).Block(
+		jen.Qual(testPath, "Run").Call(jen.Id("t"), jen.Id("Program"), jen.Id("options")),
+	)
+	f.Comment("BenchmarkForward is one sequence of 128 tokens.")
+	f.Func().Id("BenchmarkForward").Params(jen.Id("b").Op("*").Qual("testing", "B")).Block(
+		jen.Qual(testPath, "Bench").Call(jen.Id("b"), jen.Id("Program"), jen.Id("options")),
+	)
+	return e.add("model_test.go", f)
+}
+
+// integerTensors evaluates the packed tensors of integers, which follow from the spec alone, and writes them as steps.
+func (e *emitter) integerTensors() ([]jen.Code, error) {
+	var out []jen.Code
+	for _, w := range e.weights.fields {
+		if w.typ.DType != ir.I32 {
+			continue
+		}
+		v, err := e.integers(w.store)
+		if err != nil {
+			return nil, err
+		}
+		var rise []jen.Code
+		for i := 1; i < len(v); i++ {
+			switch v[i] - v[i-1] {
+			case 0:
+			case 1:
+				rise = append(rise, jen.Lit(i))
+			default:
+				return nil, fmt.Errorf("%s jumps from %d to %d", w.store, v[i-1], v[i])
+			}
+		}
+		out = append(out, jen.Values(jen.Dict{
+			jen.Id("Name"): jen.Lit(w.store), jen.Id("First"): jen.Lit(int(v[0])), jen.Id("Rise"): jen.Index().Int().Values(rise...),
+		}))
+	}
+	return out, nil
+}
+
+// integers evaluates a packed tensor of integers: a node without operands.
+func (e *emitter) integers(store string) ([]int32, error) {
+	for _, c := range e.p.Pack {
+		for _, n := range c.Region.Nodes {
+			if len(n.Out) == 1 && n.Out[0].Name == store && len(n.In) == 0 {
+				t, err := ir.Lookup(n.Op).Ref(n, nil)
+				if err != nil {
+					return nil, err
+				}
+				return t[0].I, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("%s does not follow from the spec alone", store)
+}

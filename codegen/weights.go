@@ -1,0 +1,251 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// weightTable names a Go field for each packed tensor.
+type weightTable struct {
+	fields []*weightField // of the model and of all layer structs, in order of first use
+	layers []*layerStruct
+}
+
+// weightField is one packed tensor, or one a layer.
+type weightField struct {
+	name  string // Go field
+	store string // name in the packed file, with {l} for the layer
+	typ   ir.Type
+	layer *layerStruct // nil: a field of the model's weights
+}
+
+// layerStruct is the struct type that holds what one run of a layered region reads.
+type layerStruct struct {
+	region *ir.Region
+	typ    string // Go type
+	field  string // slice in the model's weights
+	first  int
+	count  int
+}
+
+// newWeightTable collects the packed inputs of the schedule's regions.
+func newWeightTable(e *emitter) *weightTable {
+	t := &weightTable{}
+	seen := map[string]bool{}
+	for _, r := range e.regions {
+		var layer *layerStruct
+		names := map[string]bool{}
+		for _, v := range r.In {
+			if v.Kind != ir.Packed {
+				continue
+			}
+			f := &weightField{store: v.Name, typ: v.Type}
+			if strings.Contains(v.Name, "{l}") {
+				if layer == nil {
+					first, count := span(e.calls, r)
+					layer = &layerStruct{region: r, typ: camel(r.Name) + "Weights", field: camel(r.Name) + "s", first: first, count: count}
+					t.layers = append(t.layers, layer)
+				}
+				f.layer = layer
+				f.name = free(names, camel(shortName(v.Name)))
+				t.fields = append(t.fields, f)
+				continue
+			}
+			if seen[v.Name] {
+				continue
+			}
+			seen[v.Name] = true
+			f.name = camel(shortName(v.Name))
+			if other := t.find(nil, f.name); other != nil {
+				f.name = camel(v.Name)
+			}
+			t.fields = append(t.fields, f)
+		}
+	}
+	return t
+}
+
+// span gives the range of layers that a region's calls cover.
+func span(calls []ir.Call, r *ir.Region) (first, count int) {
+	first, end := -1, 0
+	for _, c := range calls {
+		if c.Region != r {
+			continue
+		}
+		if first < 0 || c.First < first {
+			first = c.First
+		}
+		end = max(end, c.First+c.Count)
+	}
+	return first, end - first
+}
+
+// free gives a name not in the set, and adds it.
+func free(names map[string]bool, stem string) string {
+	name := stem
+	for i := 2; names[name]; i++ {
+		name = fmt.Sprintf("%s%d", stem, i)
+	}
+	names[name] = true
+	return name
+}
+
+// shortName cuts what every tensor of a region has in common: the model's name and the layer.
+func shortName(store string) string {
+	if i := strings.Index(store, "{l}."); i >= 0 {
+		return store[i+len("{l}."):]
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "encoder.")
+}
+
+// find gives the field of that name, or nil.
+func (t *weightTable) find(layer *layerStruct, name string) *weightField {
+	for _, f := range t.fields {
+		if f.layer == layer && f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// field gives the field of a packed value of a region.
+func (t *weightTable) field(r *ir.Region, v *ir.Value) *weightField {
+	for _, f := range t.fields {
+		if f.store == v.Name && (f.layer == nil || f.layer.region == r) {
+			return f
+		}
+	}
+	return nil
+}
+
+// layerOf gives the layer struct of a region, or nil.
+func (t *weightTable) layerOf(r *ir.Region) *layerStruct {
+	for _, l := range t.layers {
+		if l.region == r {
+			return l
+		}
+	}
+	return nil
+}
+
+// goElem is the element type of a packed tensor in Go.
+func goElem(t ir.DType) *jen.Statement {
+	if t == ir.I32 {
+		return jen.Int32()
+	}
+	return jen.Float32()
+}
+
+// elements multiplies constant extents.
+func elements(s ir.Shape) int {
+	n := 1
+	for _, d := range s {
+		n *= d.N
+	}
+	return n
+}
+
+// weightsFile writes weights.go: the structs and how they are bound to the packed file.
+func (e *emitter) weightsFile() error {
+	f := e.newFile()
+	t := e.weights
+	decl := func(layer *layerStruct) []jen.Code {
+		var out []jen.Code
+		for _, w := range t.fields {
+			if w.layer == layer {
+				out = append(out, jen.Id(w.name).Index().Add(goElem(w.typ.DType)).Comment(w.typ.Shape.String()))
+			}
+		}
+		return out
+	}
+	fields := decl(nil)
+	for _, l := range t.layers {
+		fields = append(fields, jen.Id(l.field).Index().Id(l.typ).Comment(fmt.Sprintf("%d of them", l.count)))
+	}
+	f.Comment("weights are the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.")
+	f.Type().Id("weights").Struct(fields...)
+	for _, l := range t.layers {
+		f.Commentf("%s are what %s reads, for one layer.", l.typ, l.region.Name)
+		f.Type().Id(l.typ).Struct(decl(l)...)
+	}
+	f.Comment("tensors lists what a packed file must hold, no more and no less.")
+	f.Func().Id("tensors").Params().Index().Qual(runtimePath, "TensorWant").BlockFunc(func(g *jen.Group) {
+		want := func(w *weightField, name jen.Code) jen.Code {
+			dtype := "F32"
+			if w.typ.DType == ir.I32 {
+				dtype = "I32"
+			}
+			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Lit(dtype), jen.Id("Len"): jen.Lit(elements(w.typ.Shape))})
+		}
+		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
+			for _, w := range t.fields {
+				if w.layer == nil {
+					g.Line().Add(want(w, jen.Lit(w.store)))
+				}
+			}
+			g.Line()
+		})
+		for _, l := range t.layers {
+			g.For(jen.Id("l").Op(":=").Range().Lit(l.count)).BlockFunc(func(g *jen.Group) {
+				g.Id("p").Op(":=").Add(layerPrefix(l))
+				g.Id("list").Op("=").AppendFunc(func(g *jen.Group) {
+					g.Id("list")
+					for _, w := range t.fields {
+						if w.layer == l {
+							g.Line().Qual(runtimePath, "TensorWant").Add(want(w, layerName(w.store)))
+						}
+					}
+				})
+			})
+		}
+		g.Return(jen.Id("list"))
+	})
+	f.Comment("bind points the structs at the tensors of an opened file, which Open has checked against tensors.")
+	f.Func().Params(jen.Id("w").Op("*").Id("weights")).Id("bind").Params(jen.Id("f").Op("*").Qual(runtimePath, "Weights")).BlockFunc(func(g *jen.Group) {
+		get := func(w *weightField, name jen.Code) jen.Code {
+			method := "F32"
+			if w.typ.DType == ir.I32 {
+				method = "I32"
+			}
+			return jen.Id("f").Dot(method).Call(name)
+		}
+		for _, w := range t.fields {
+			if w.layer == nil {
+				g.Id("w").Dot(w.name).Op("=").Add(get(w, jen.Lit(w.store)))
+			}
+		}
+		for _, l := range t.layers {
+			g.Id("w").Dot(l.field).Op("=").Make(jen.Index().Id(l.typ), jen.Lit(l.count))
+			g.For(jen.Id("l").Op(":=").Range().Id("w").Dot(l.field)).BlockFunc(func(g *jen.Group) {
+				g.Id("p").Op(":=").Add(layerPrefix(l))
+				d := jen.Dict{}
+				for _, w := range t.fields {
+					if w.layer == l {
+						d[jen.Id(w.name)] = get(w, layerName(w.store))
+					}
+				}
+				g.Id("w").Dot(l.field).Index(jen.Id("l")).Op("=").Id(l.typ).Values(d)
+			})
+		}
+	})
+	return e.add("weights.go", f)
+}
+
+// layerPrefix is the expression for the layer's number as text.
+func layerPrefix(l *layerStruct) jen.Code {
+	n := jen.Id("l")
+	if l.first != 0 {
+		n = jen.Id("l").Op("+").Lit(l.first)
+	}
+	return jen.Qual("strconv", "Itoa").Call(n)
+}
+
+// layerName is the expression for a layered tensor's name, with the layer's number in p.
+func layerName(store string) jen.Code {
+	before, after, _ := strings.Cut(store, "{l}")
+	return jen.Lit(before).Op("+").Id("p").Op("+").Lit(after)
+}

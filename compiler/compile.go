@@ -1,0 +1,143 @@
+package compiler
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"go/token"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+
+	_ "github.com/debertac/debertac/ir/ops" // the ops that programs are made of
+)
+
+// Options say which part of a spec is compiled, and how far.
+type Options struct {
+	Target string // a target's name; "" is the first
+	Emit   string // only the emitted name given (model, model.head); "" is all
+	After  string // stop behind the named pass, or behind "build"; "" runs all
+	Trace  bool   // keep the hidden states of every layer as outputs, for `verify`; nothing is skipped that no head reads
+}
+
+// Unit is one program with the parts of the spec that it comes from.
+type Unit struct {
+	Program *ir.Program
+	Model   *spec.Model
+	Head    *spec.Head // nil: the last layer's rows
+	Target  *spec.Target
+}
+
+// Compile turns the emitted heads of a target into programs. Faults of the spec come back as diagnostics, sorted by position; an error is a
+// fault of the compiler.
+func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
+	t := s.Target(o.Target)
+	if t == nil {
+		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name}, Message: fmt.Sprintf("no target is named %q", o.Target)}}, nil
+	}
+	var units []*Unit
+	var faults diag.List
+	for _, e := range t.Emit {
+		name, m, h := emitted(e)
+		if o.Emit != "" && o.Emit != name {
+			continue
+		}
+		if m == nil {
+			faults = append(faults, &diag.Diag{Code: "not-yet", Span: e.Pos, Message: "emit " + name + " is checked by this version, but not compiled yet"})
+			continue
+		}
+		if later := notYet(m, h, t); len(later) > 0 {
+			faults = append(faults, later...)
+			continue
+		}
+		u, err := compileUnit(s, t, e, m, h, o)
+		if err != nil {
+			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)
+		}
+		units = append(units, u)
+	}
+	if len(units) == 0 && len(faults) == 0 {
+		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q", o.Emit)})
+	}
+	return units, faults, nil
+}
+
+// emitted gives the full name of what an emit line asks for, and its model and head; the model is nil for what is not a single forward pass.
+func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
+	switch {
+	case e.Ensemble != nil:
+		return e.Ensemble.Name, nil, nil
+	case e.Train != nil:
+		return e.Train.Name, nil, nil
+	case e.Head != nil && e.Kind == spec.EmitInfer:
+		return e.Head.FullName(), e.Head.Model, e.Head
+	case e.Model != nil && e.Kind == spec.EmitInfer:
+		return e.Model.Name, e.Model, nil
+	case e.Head != nil:
+		return e.Head.FullName(), nil, nil
+	}
+	return "this", nil, nil
+}
+
+// compileUnit builds one program and runs the passes on it.
+func compileUnit(s *spec.Spec, t *spec.Target, e spec.Emit, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
+	name := e.Package
+	if name == "" {
+		name = packageName(m, h)
+	}
+	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
+	p, err := build(m, h, bounds, s.Name, name)
+	if err != nil {
+		return nil, err
+	}
+	p.Meta = meta(m, h, t)
+	if o.Trace {
+		p.Outputs = nil
+		for l := 0; l <= m.Encoder.Layers; l++ {
+			p.Outputs = append(p.Outputs, hiddenAt(l))
+		}
+		if h != nil {
+			p.Outputs = append(p.Outputs, storeLogits)
+		}
+	}
+	if err := runPasses(p, o.After); err != nil {
+		return nil, err
+	}
+	return &Unit{Program: p, Model: m, Head: h, Target: t}, nil
+}
+
+// meta collects what callers of the generated package are told.
+func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
+	sum := sha256.Sum256(spec.Canonical(m, h))
+	out := ir.Meta{SpecHash: hex.EncodeToString(sum[:]), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
+		Tokenizer: m.Tokenizer, ISAs: t.ISA, Threads: t.Threads, Agree: t.Agree, Task: ir.TaskHidden, Columns: m.Hidden}
+	if m.Embed.Segment != nil {
+		out.Types = m.Embed.Segment.Rows
+	}
+	if h == nil {
+		return out
+	}
+	out.Head, out.Columns, out.Task = h.Name, h.Out, ir.TaskVector
+	switch h.As {
+	case spec.Labels:
+		out.Task, out.Labels, out.Multi = ir.TaskLabels, h.Labels, h.Loss == "binary_cross_entropy"
+	case spec.Score:
+		out.Task = ir.TaskScore
+	}
+	return out
+}
+
+// packageName makes a Go package name of the model's and head's names.
+func packageName(m *spec.Model, h *spec.Head) string {
+	name := m.Name
+	if h != nil {
+		name += h.Name
+	}
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	if token.IsKeyword(name) {
+		name += "model"
+	}
+	return name
+}

@@ -1,0 +1,172 @@
+package compiler
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// fold splits each region in two: the nodes that only weights determine go to a region that runs when weights are packed, the rest reads
+// their results from the packed weights. Projected relative tables (paper, section 3.2: the same for every token of every input), scaled
+// and concatenated weights and packed layouts all are such nodes.
+func fold(p *ir.Program) error {
+	constant := map[string]bool{} // store names that calls of constant nodes alone have written
+	calls := callsOf(p)
+	var run []ir.Call
+	packed := map[*ir.Region]*ir.Region{}
+	split := map[*ir.Region]bool{}
+	for _, c := range p.Run {
+		if !split[c.Region] {
+			split[c.Region] = true
+			if pr := splitConstant(c.Region, calls[c.Region], constant); pr != nil {
+				packed[c.Region] = pr
+				p.Regions = append(p.Regions, pr)
+			}
+		}
+		if pr := packed[c.Region]; pr != nil {
+			p.Pack = append(p.Pack, ir.Call{Region: pr, First: c.First, Count: c.Count})
+		}
+		if len(c.Region.Nodes) > 0 {
+			run = append(run, c)
+		}
+	}
+	p.Run = run
+	var regions []*ir.Region
+	for _, r := range p.Regions {
+		if len(r.Nodes) > 0 || len(r.Out) > 0 {
+			regions = append(regions, r)
+		}
+	}
+	p.Regions = regions
+	return nil
+}
+
+// callsOf lists the layers that each region runs for.
+func callsOf(p *ir.Program) map[*ir.Region][]int {
+	out := map[*ir.Region][]int{}
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			out[c.Region] = append(out[c.Region], l)
+		}
+	}
+	return out
+}
+
+// splitConstant moves the constant nodes of r to a new region and gives it, or nil if there are none. The names that it stores are added to
+// constant.
+func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Region {
+	fixed := map[*ir.Value]bool{}
+	for _, v := range r.In {
+		switch v.Kind {
+		case ir.Tensor, ir.Packed:
+			fixed[v] = true
+		case ir.State:
+			fixed[v] = len(layers) > 0
+			for _, l := range layers {
+				fixed[v] = fixed[v] && constant[ir.At(v.Name, l)]
+			}
+		}
+	}
+	pr := &ir.Region{Name: r.Name + "_pack", Pos: r.Pos, Doc: "what " + r.Name + " needs of the weights, computed when they are packed."}
+	var rest []*ir.Node
+	for _, n := range r.Nodes {
+		all := true
+		for _, v := range n.In {
+			all = all && (v == nil || fixed[v])
+		}
+		if !all {
+			rest = append(rest, n)
+			continue
+		}
+		pr.Nodes = append(pr.Nodes, n)
+		for _, o := range n.Out {
+			fixed[o] = true
+		}
+	}
+	if len(fixed) == 0 {
+		return nil
+	}
+	// What the remaining nodes read of the constants becomes an output of the packing region and a packed input here.
+	inner := layered(r)
+	here := map[*ir.Value]*ir.Value{}
+	cross := func(v *ir.Value) *ir.Value {
+		if v == nil || !fixed[v] {
+			return v
+		}
+		if w := here[v]; w != nil {
+			return w
+		}
+		name := v.Name
+		if v.Kind == ir.Temp && !isStored(r, v) {
+			name = r.Name + "." + v.Name
+			if inner {
+				name = r.Name + ".{l}." + v.Name
+			}
+			v.Name = name
+		}
+		if v.Kind != ir.State {
+			pr.Out = append(pr.Out, v)
+		}
+		here[v] = &ir.Value{Name: name, Kind: ir.Packed, Type: v.Type}
+		return here[v]
+	}
+	for _, n := range rest {
+		for i, v := range n.In {
+			n.In[i] = cross(v)
+		}
+	}
+	var out []*ir.Value
+	for _, v := range r.Out {
+		if !fixed[v] {
+			out = append(out, v)
+			continue
+		}
+		if here[v] == nil {
+			pr.Out = append(pr.Out, v)
+		}
+		for _, l := range layers {
+			constant[ir.At(v.Name, l)] = true
+		}
+	}
+	r.Out, r.Nodes = out, rest
+	pr.In = readBy(pr, r.In)
+	ins := readBy(r, r.In)
+	for _, n := range rest {
+		for _, v := range n.In {
+			if v != nil && v.Kind == ir.Packed && !slices.Contains(ins, v) {
+				ins = append(ins, v)
+			}
+		}
+	}
+	r.In = ins
+	if len(pr.Out) == 0 {
+		return nil
+	}
+	return pr
+}
+
+// isStored reports whether v is an output of the region, and so has a store name already.
+func isStored(r *ir.Region, v *ir.Value) bool { return slices.Contains(r.Out, v) }
+
+// layered reports whether the region's names depend on the layer.
+func layered(r *ir.Region) bool {
+	for _, v := range r.In {
+		if strings.Contains(v.Name, "{l") {
+			return true
+		}
+	}
+	return false
+}
+
+// readBy lists those of the candidates that the region's nodes or outputs read.
+func readBy(r *ir.Region, candidates []*ir.Value) []*ir.Value {
+	read := uses(r)
+	var out []*ir.Value
+	for _, v := range candidates {
+		if read[v] > 0 {
+			out = append(out, v)
+		}
+	}
+	return out
+}

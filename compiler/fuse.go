@@ -1,0 +1,133 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// fuse joins what one kernel computes at once: the score's terms, softmax and weighted mean to one attention, and a product with the
+// element-wise work behind it (bias, activation, residual).
+func fuse(p *ir.Program) error {
+	for _, r := range p.Regions {
+		if err := fuseAttention(r); err != nil {
+			return fmt.Errorf("region %s: %w", r.Name, err)
+		}
+		if err := fuseLinear(r); err != nil {
+			return fmt.Errorf("region %s: %w", r.Name, err)
+		}
+		if err := fuseEmbed(r); err != nil {
+			return fmt.Errorf("region %s: %w", r.Name, err)
+		}
+	}
+	return nil
+}
+
+// fuseLinear turns each product that a batch's rows enter into a gemm, with the activation and the residual that follow it.
+func fuseLinear(r *ir.Region) error {
+	rowsOf := func(v *ir.Value) bool { return v != nil && len(v.Type.Shape) == 2 && !v.Type.Shape[0].Const() }
+	for i := 0; i < len(r.Nodes); i++ {
+		n := r.Nodes[i]
+		if n.Op != "linear" || !rowsOf(n.In[0]) {
+			continue
+		}
+		count := uses(r)
+		last, at := n, i
+		var act string
+		var residual *ir.Value
+		if next, k := onlyReader(r, count, last.Out[0]); next != nil && len(next.In) == 1 && len(next.Out) == 1 && epilogues[next.Op] {
+			act, last, at = next.Op, next, k
+		} else if next != nil && next.Op == "add" && next.In[0] != next.In[1] && next.In[0].Type.Equal(next.In[1].Type) {
+			residual = next.In[0]
+			if residual == last.Out[0] {
+				residual = next.In[1]
+			}
+			last, at = next, k
+		}
+		e := edit(r)
+		rest := append([]*ir.Node(nil), r.Nodes[at+1:]...)
+		r.Nodes = without(r.Nodes[:at+1], n, last)
+		w, bias := n.In[1], n.In[2]
+		name := stem(w)
+		panels := e.Name(e.node("panels", n.Pos, n.Note, nil, w), name+".panels")
+		if bias != nil {
+			bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias")
+		}
+		attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
+		if act != "" {
+			attrs = append(attrs, ir.Attr{Key: "act", Value: act})
+		}
+		out := e.node("gemm", n.Pos, n.Note, attrs, n.In[0], panels, bias, residual)
+		if e.Err() != nil {
+			return e.Err()
+		}
+		gemm := out.Def
+		// The gemm takes the place of the last node that it covers, and that one's output value, so that names and readers stay.
+		gemm.Out = last.Out
+		last.Out[0].Def = gemm
+		e.Name(last.Out[0], name)
+		r.Nodes = append(r.Nodes, rest...)
+		i--
+	}
+	return nil
+}
+
+// without copies the list of nodes, leaving out some.
+func without(nodes []*ir.Node, drop ...*ir.Node) []*ir.Node {
+	var out []*ir.Node
+	for _, n := range nodes {
+		if !slices.Contains(drop, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// epilogues are the element-wise ops that a product's last store can apply.
+var epilogues = map[string]bool{"gelu": true, "gelu_tanh": true, "relu": true, "tanh": true, "silu": true, "sigmoid": true}
+
+// onlyReader finds the one node that reads v, if no other and no output does.
+func onlyReader(r *ir.Region, count map[*ir.Value]int, v *ir.Value) (*ir.Node, int) {
+	if count[v] != 1 {
+		return nil, 0
+	}
+	for i, n := range r.Nodes {
+		for _, in := range n.In {
+			if in == v {
+				return n, i
+			}
+		}
+	}
+	return nil, 0
+}
+
+// fuseEmbed lets a lookup whose rows are added to others add them itself, in the memory of those.
+func fuseEmbed(r *ir.Region) error {
+	for i := 0; i < len(r.Nodes); i++ {
+		n := r.Nodes[i]
+		if n.Op != "add" || slices.Contains(r.Out, n.Out[0]) {
+			continue
+		}
+		count := uses(r)
+		for k, v := range n.In {
+			plus := n.In[1-k]
+			if v.Def == nil || v.Def.Op != "embed" || v.Def.In[0] == nil || len(v.Def.In) > 2 || count[v] != 1 || count[plus] != 1 || plus.Kind != ir.Temp {
+				continue
+			}
+			rest := append([]*ir.Node(nil), r.Nodes[i+1:]...)
+			r.Nodes = without(r.Nodes[:i+1], n, v.Def)
+			e := edit(r)
+			sum := e.node("embed", v.Def.Pos, v.Def.Note, v.Def.Attrs, v.Def.In[0], v.Def.In[1], plus)
+			if e.Err() != nil {
+				return e.Err()
+			}
+			sum.Def.Out = n.Out
+			n.Out[0].Def = sum.Def
+			r.Nodes = append(r.Nodes, rest...)
+			i--
+			break
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package compiler
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// memory gives each activation a slot of the arena. Hidden states of all layers share one slot, since each layer's input is dead before its
+// output is written; values inside a region share slots where their lifetimes do not meet.
+func memory(p *ir.Program) error {
+	m := &slots{plan: &ir.Plan{}, family: map[string]int{}}
+	runs := map[*ir.Region]bool{}
+	for _, c := range p.Run {
+		if !runs[c.Region] {
+			runs[c.Region] = true
+			if err := m.region(c.Region); err != nil {
+				return fmt.Errorf("region %s: %w", c.Region.Name, err)
+			}
+		}
+	}
+	p.Plan = m.plan
+	return nil
+}
+
+// slots are the pieces of the arena given out so far.
+type slots struct {
+	plan   *ir.Plan
+	size   []ir.Buffer    // the largest of each slot
+	family map[string]int // slot of the store names that differ in the layer only
+	pool   []int          // slots for values that live inside one region
+}
+
+var layerNumber = regexp.MustCompile(`\{l(\+1)?\}|[0-9]+`)
+
+// familyOf gives one name to the store names of all layers.
+func familyOf(name string) string { return layerNumber.ReplaceAllString(name, "*") }
+
+// live is a slot in use up to and with a node.
+type live struct {
+	slot, until int
+}
+
+// extend lengthens the use of a slot.
+func extend(used []live, slot, until int) []live {
+	for i := range used {
+		if used[i].slot == slot {
+			used[i].until = max(used[i].until, until)
+		}
+	}
+	return used
+}
+
+// accumulated is the operand that a node adds to in place, or nil.
+func accumulated(n *ir.Node) *ir.Value {
+	if op := ir.Lookup(n.Op); op.Class == ir.Gather && len(n.In) > 2 {
+		return n.In[2]
+	}
+	return nil
+}
+
+// slotOf finds where a value of a region was placed.
+func (m *slots) slotOf(r *ir.Region, v *ir.Value) int {
+	for _, b := range m.plan.Buffers {
+		if b.Region == r.Name && b.Value == v.Name {
+			return b.Slot
+		}
+	}
+	return -1
+}
+
+// region places the values of one region.
+func (m *slots) region(r *ir.Region) error {
+	last := map[*ir.Value]int{} // index of the last node that reads the value
+	for i, n := range r.Nodes {
+		for _, v := range n.In {
+			if v != nil {
+				last[v] = i
+			}
+		}
+	}
+	out := map[*ir.Value]bool{}
+	for _, v := range r.Out {
+		out[v] = true
+	}
+	in := map[string]*ir.Value{}
+	for _, v := range r.In {
+		if v.Kind == ir.State {
+			in[familyOf(v.Name)] = v
+			m.place(r, v, m.stored(v))
+		}
+	}
+	free := append([]int(nil), m.pool...)
+	var used []live
+	for i, n := range r.Nodes {
+		var keep []live
+		for _, u := range used {
+			if u.until < i {
+				free = append(free, u.slot)
+			} else {
+				keep = append(keep, u)
+			}
+		}
+		used = keep
+		for _, v := range n.Out {
+			if v.Type.DType != ir.F32 {
+				return fmt.Errorf("%s: no place in the arena for %v", v.Name, v.Type)
+			}
+			if out[v] {
+				if old := in[familyOf(v.Name)]; old != nil && last[old] >= i {
+					return fmt.Errorf("%s is written while %s is still read", v.Name, old.Name)
+				}
+				m.place(r, v, m.stored(v))
+				continue
+			}
+			if plus := accumulated(n); plus != nil {
+				if last[plus] != i {
+					return fmt.Errorf("%s is added to in place while it is still read", plus.Name)
+				}
+				slot := m.slotOf(r, plus)
+				m.place(r, v, slot)
+				used = extend(used, slot, last[v])
+				continue
+			}
+			need := bufferOf(v)
+			slot := m.choose(free, need)
+			if slot < 0 {
+				slot = len(m.size)
+				m.size = append(m.size, ir.Buffer{})
+				m.pool = append(m.pool, slot)
+			} else {
+				free = remove(free, slot)
+			}
+			m.place(r, v, slot)
+			used = append(used, live{slot, max(last[v], i)})
+		}
+	}
+	return nil
+}
+
+// stored gives the slot of a value that regions hand on.
+func (m *slots) stored(v *ir.Value) int {
+	f := familyOf(v.Name)
+	s, ok := m.family[f]
+	if !ok {
+		s = len(m.size)
+		m.size = append(m.size, ir.Buffer{})
+		m.family[f] = s
+	}
+	return s
+}
+
+// place notes that a value lies in a slot, which grows to hold it.
+func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
+	b := bufferOf(v)
+	b.Slot, b.Region, b.Value = slot, r.Name, v.Name
+	m.plan.Buffers = append(m.plan.Buffers, b)
+	s := &m.size[slot]
+	s.PerToken, s.PerSeq, s.Fixed = max(s.PerToken, b.PerToken), max(s.PerSeq, b.PerSeq), max(s.Fixed, b.Fixed)
+}
+
+// choose picks the free slot that fits with the least waste, or else the largest, which then grows; -1 if none is free.
+func (m *slots) choose(free []int, need ir.Buffer) int {
+	best, weight := -1, 0
+	for _, s := range free {
+		have := m.size[s].PerToken
+		w := have - need.PerToken
+		if w < 0 {
+			w = 1<<40 - w // growing is worse than any waste; growing least is best
+		}
+		if best < 0 || w < weight {
+			best, weight = s, w
+		}
+	}
+	return best
+}
+
+// remove drops one slot from a list.
+func remove(list []int, slot int) []int {
+	for i, s := range list {
+		if s == slot {
+			return append(list[:i:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// bufferOf is the size of a value, which has rows of LD floats for each token or each sequence.
+func bufferOf(v *ir.Value) ir.Buffer {
+	if len(v.Type.Shape) != 2 {
+		return ir.Buffer{}
+	}
+	switch v.Type.Shape[0] {
+	case ir.T:
+		return ir.Buffer{PerToken: v.LD}
+	case ir.B:
+		return ir.Buffer{PerSeq: v.LD}
+	}
+	return ir.Buffer{Fixed: v.Type.Shape[0].N * v.LD}
+}

@@ -1,0 +1,110 @@
+package compiler
+
+import (
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// notYet lists, at the spec's lines, what this version checks but does not compile.
+func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
+	var out diag.List
+	say := func(src spec.Source, what string) {
+		out = append(out, &diag.Diag{Code: "not-yet", Span: src.Pos, Message: what + " is checked by this version, but not compiled yet"})
+	}
+	if _, ok := namings[m.Checkpoint]; !ok {
+		say(m.Source, "the checkpoint scheme "+m.Checkpoint)
+	}
+	if c := m.Encoder.Conv; c != nil {
+		say(c.Source, "the convolution")
+	}
+	a := &m.Encoder.Attention
+	if a.Mask != spec.MaskLive {
+		say(a.MaskSource, "mask "+a.Mask.String())
+	}
+	if a.MixScore != nil {
+		say(*a.MixScore, "mix score")
+	}
+	if a.MixWeight != nil {
+		say(*a.MixWeight, "mix weight")
+	}
+	out = append(out, notYetScore(a)...)
+	if e := m.Embed.Absolute; e != nil && e.From != 0 {
+		say(e.Source, "a table of absolute positions from a row other than 0")
+	}
+	if t.Weights.Kind != "f32" {
+		say(t.Weights.Source, "weights "+t.Weights.Kind)
+	}
+	if h == nil {
+		return out
+	}
+	if h.Decoder != nil {
+		say(h.Source, "a head on a decoder")
+	}
+	if h.Prompt != nil {
+		say(h.Prompt.Source, "a head with a label prompt")
+	} else if h.Take.Rows != spec.First {
+		say(h.Take.Source, "a head that takes other rows than the first")
+	}
+	linears := 0
+	for _, s := range h.Steps {
+		switch s.Kind {
+		case spec.StepLinear:
+			linears++
+			if s.Tied != "" {
+				say(s.Source, "a tied product")
+			}
+		case spec.StepAct, spec.StepNorm, spec.StepDropout:
+		default:
+			say(s.Source, "this step of a head")
+		}
+	}
+	if namings[m.Checkpoint].scheme != own.scheme && linears > 2 {
+		say(h.Source, "a head of more than two products in a published checkpoint")
+	}
+	return out
+}
+
+// notYetScore finds the sums of terms that no kernel computes: two different factors where a kernel has one, or biases of both signs.
+func notYetScore(a *spec.Attention) diag.List {
+	var out diag.List
+	say := func(t spec.Term, why string) {
+		out = append(out, &diag.Diag{Code: "not-yet", Span: t.Pos, Message: "this sum of terms is checked by this version, but not compiled yet: " + why})
+	}
+	seen := map[string]*spec.Proj{}
+	one := func(t spec.Term, what string, p *spec.Proj) {
+		if other := seen[what]; other != nil && other != p {
+			say(t, "two different projections serve as "+what)
+			return
+		}
+		seen[what] = p
+	}
+	flips := map[spec.Index]bool{}
+	kinds := map[string]bool{}
+	for _, t := range a.Score {
+		kind := t.Kind.String()
+		switch t.Kind {
+		case spec.ContentContent:
+			one(t, "the query", t.Left.Proj)
+			one(t, "the key", t.Right.Proj)
+		case spec.ContentOffset:
+			if t.Content().Index == spec.I {
+				one(t, "the query", t.Content().Proj)
+				kind += " i"
+			} else {
+				one(t, "the key", t.Content().Proj)
+				kind += " j"
+			}
+		default:
+			flips[t.Left.Index] = true
+			if len(flips) > 1 {
+				say(t, "lookups with i-j and with j-i in one score")
+			}
+			continue
+		}
+		if kinds[kind] {
+			say(t, "two terms of the kind "+t.Kind.String()+" over the same position")
+		}
+		kinds[kind] = true
+	}
+	return out
+}

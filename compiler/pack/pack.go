@@ -1,0 +1,221 @@
+// Package pack makes packed weights: it runs the calls of a program that only weights determine, in float64, on a checkpoint's tensors, and
+// writes their results, rounded once to float32, in the layouts that the kernels read.
+package pack
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Source gives the tensors of a checkpoint under their published names.
+type Source interface {
+	// Tensor gives the numbers of a tensor of that shape, row-major. The caller does not change them.
+	Tensor(name string, shape []int) ([]float32, error)
+}
+
+// Options are what a packed file holds beside the program's tensors.
+type Options struct {
+	Tokenizer     []byte              // flat form of the tokenizer; nil: the package takes ids only
+	TokenizerKind string              // how to read it
+	MaxTokens     int                 // the model's own limit on the tokens of a text; 0: the spec's bound
+	Labels        map[string][]string // by head, where the checkpoint names them and the spec does not
+	Progress      func(done, total int)
+}
+
+// Write packs the weights of a program that has passed all passes into a file at path. The file appears when it is complete.
+func Write(path string, p *ir.Program, src Source, o Options) (err error) {
+	want, err := wanted(p)
+	if err != nil {
+		return err
+	}
+	decls := make([]runtime.TensorDecl, 0, len(want.order)+1)
+	for _, name := range want.order {
+		t := want.types[name]
+		d := runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(size(t.Shape))}
+		if t.DType == ir.I32 {
+			d.DType = safetensors.I32
+		}
+		decls = append(decls, d)
+	}
+	if o.Tokenizer != nil {
+		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
+	}
+	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
+		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind}, decls)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			w.Abort()
+		}
+	}()
+	done := 0
+	err = run(p, src, func(name string, a *ir.Array) error {
+		if _, ok := want.types[name]; !ok {
+			return nil
+		}
+		if o.Progress != nil {
+			o.Progress(done, len(want.order))
+		}
+		done++
+		if a.DType() == ir.I32 {
+			return w.WriteI32(name, a.I)
+		}
+		return w.WriteF32(name, a.Single())
+	})
+	if err != nil {
+		return err
+	}
+	if o.Tokenizer != nil {
+		if err := w.Write(runtime.TokenizerTensor, o.Tokenizer); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// list is the packed tensors in the order in which the calls of Pack make them.
+type list struct {
+	order []string
+	types map[string]ir.Type
+}
+
+// wanted lists the tensors that the schedule reads, and checks that packing makes each of them.
+func wanted(p *ir.Program) (*list, error) {
+	read := map[string]ir.Type{}
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if v.Kind == ir.Packed {
+					read[ir.At(v.Name, l)] = v.Type
+				}
+			}
+		}
+	}
+	out := &list{types: map[string]ir.Type{}}
+	for _, c := range p.Pack {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.Out {
+				name := ir.At(v.Name, l)
+				if t, ok := read[name]; ok {
+					if _, twice := out.types[name]; twice {
+						continue
+					}
+					out.order = append(out.order, name)
+					out.types[name] = t
+				}
+			}
+		}
+	}
+	for name := range read {
+		if _, ok := out.types[name]; !ok {
+			return nil, fmt.Errorf("pack: no call makes %s", name)
+		}
+	}
+	return out, nil
+}
+
+// size multiplies constant extents.
+func size(s ir.Shape) int {
+	n := 1
+	for _, d := range s {
+		n *= d.N
+	}
+	return n
+}
+
+// run evaluates the calls of Pack and hands on every output when it is made.
+func run(p *ir.Program, src Source, out func(name string, a *ir.Array) error) error {
+	store := map[string]*ir.Array{}
+	given := map[string]bool{}
+	keep := map[string]bool{} // state that later calls read
+	for _, c := range p.Pack {
+		for _, v := range c.Region.In {
+			if v.Kind == ir.State {
+				keep[v.Name] = true
+			}
+		}
+	}
+	for _, c := range p.Pack {
+		for l := c.First; l < c.First+c.Count; l++ {
+			made, err := region(c.Region, l, src, store)
+			if err != nil {
+				return fmt.Errorf("packing %s: %w", strings.TrimSuffix(c.Region.Name, "_pack"), err)
+			}
+			for _, v := range c.Region.Out {
+				name := ir.At(v.Name, l)
+				if keep[name] {
+					store[name] = made[v]
+				}
+				if !given[name] {
+					given[name] = true
+					if err := out(name, made[v]); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// region evaluates one region for one layer.
+func region(r *ir.Region, layer int, src Source, store map[string]*ir.Array) (map[*ir.Value]*ir.Array, error) {
+	env := map[*ir.Value]*ir.Array{}
+	for _, v := range r.In {
+		name := ir.At(v.Name, layer)
+		switch v.Kind {
+		case ir.Tensor:
+			shape := make([]int, len(v.Type.Shape))
+			for i, d := range v.Type.Shape {
+				shape[i] = d.N
+			}
+			data, err := src.Tensor(name, shape)
+			if err != nil {
+				return nil, err
+			}
+			env[v] = &ir.Array{Shape: shape, F32: data}
+		case ir.State:
+			if env[v] = store[name]; env[v] == nil {
+				return nil, fmt.Errorf("%s is read before it is made", name)
+			}
+		default:
+			return nil, fmt.Errorf("%s is %v, which packing does not know", name, v.Kind)
+		}
+	}
+	last := map[*ir.Value]int{}
+	for i, n := range r.Nodes {
+		for _, v := range n.In {
+			last[v] = i
+		}
+	}
+	for _, v := range r.Out {
+		last[v] = len(r.Nodes)
+	}
+	for i, n := range r.Nodes {
+		in := make([]*ir.Array, len(n.In))
+		for k, v := range n.In {
+			if v != nil {
+				in[k] = env[v]
+			}
+		}
+		out, err := ir.Lookup(n.Op).Ref(n, in)
+		if err != nil {
+			return nil, fmt.Errorf("%v: op %s: %w", n.Pos, n.Op, err)
+		}
+		for k, v := range n.Out {
+			env[v] = out[k]
+		}
+		for _, v := range n.In {
+			if v != nil && last[v] == i {
+				delete(env, v)
+			}
+		}
+	}
+	return env, nil
+}

@@ -1,0 +1,102 @@
+package pack
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Checkpoint reads tensors from safetensors files. A checkpoint of the bare encoder lacks the model's prefix ("deberta."), and some files have
+// one more in front; both are found.
+type Checkpoint struct {
+	File *safetensors.File
+	used map[string]bool
+}
+
+// prefixes are what may stand in front of the encoder's tensor names in a file.
+var prefixes = []string{"deberta.", "bert.", "roberta."}
+
+// find gives the name under which the file holds a tensor.
+func (c *Checkpoint) find(name string) string {
+	if c.File.Has(name) {
+		return name
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(name, p); ok && c.File.Has(rest) {
+			return rest
+		}
+	}
+	return name
+}
+
+// Tensor reads a tensor and holds it to the shape; values that are not finite are an error.
+func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
+	in := c.find(name)
+	if err := c.File.Check(in, shape...); err != nil {
+		return nil, err
+	}
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	data := make([]float32, n)
+	if err := c.File.Floats(in, data); err != nil {
+		return nil, err
+	}
+	for i, v := range data {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return nil, fmt.Errorf("%s: tensor %q: element %d is %v: the checkpoint is damaged", c.File.Name(), in, i, v)
+		}
+	}
+	if c.used == nil {
+		c.used = map[string]bool{}
+	}
+	c.used[in] = true
+	return data, nil
+}
+
+// Unused lists the tensors of the file that no call of Tensor has read, in the file's order.
+func (c *Checkpoint) Unused() []string {
+	var out []string
+	for _, n := range c.File.Names() {
+		if !c.used[n] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Random draws tensors as published models are initialised: normal with the given standard deviation, gains 1, biases small. A tensor's
+// numbers depend on the seed and its name alone.
+type Random struct {
+	Seed uint64
+	Std  float64 // 0 stands for 0.02
+}
+
+// Tensor draws a tensor.
+func (r Random) Tensor(name string, shape []int) ([]float32, error) {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	g := rand.New(rand.NewPCG(r.Seed, h.Sum64()))
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	std := r.Std
+	if std == 0 {
+		std = 0.02
+	}
+	mean := 0.0
+	if len(shape) == 1 && (strings.HasSuffix(name, "LayerNorm.weight") || strings.HasSuffix(name, "norm.weight")) {
+		mean = 1
+	}
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(mean + std*g.NormFloat64())
+	}
+	return out, nil
+}

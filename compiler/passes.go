@@ -1,0 +1,91 @@
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// pass is one step of the pipeline: it changes the program in place. An error is a fault of ours, never of the user's spec.
+type pass struct {
+	name string
+	run  func(*ir.Program) error
+	doc  string
+}
+
+// passes is the pipeline in its order. Each is one file of this package.
+var passes = []pass{
+	{"dead", dead, "drop what no output needs"},
+	{"rows", rows, "in the last layer, compute only the rows that the head reads"},
+	{"fuse", fuse, "join the score's terms into one attention, and element-wise work to the product before it"},
+	{"tile", tile, "choose kernels, row strides and packed layouts"},
+	{"fold", fold, "what only weights determine is computed when weights are packed"},
+	{"memory", memory, "lifetimes to slots of one arena"},
+	{"threads", threads, "split steps over the pool"},
+}
+
+// before is one reason for the order of two passes.
+type before struct{ first, then, reason string }
+
+// order holds the reasons for the order of passes; init checks them.
+var order = []before{
+	{"dead", "fuse", "a value that nobody reads would count as a second use and keep a pattern from matching"},
+	{"rows", "fuse", "the last layer becomes a region of its own before its nodes are joined"},
+	{"fuse", "tile", "a kernel is chosen for what remains after joining"},
+	{"fuse", "fold", "fuse scales and concatenates weights; fold moves that work to packing time"},
+	{"tile", "fold", "tile asks for packed layouts; fold moves that work to packing time"},
+	{"fold", "memory", "what fold moves needs no place in the arena"},
+	{"tile", "memory", "a buffer's size follows from the row stride that tile chooses"},
+	{"tile", "threads", "what can be divided follows from the kernel"},
+}
+
+func init() {
+	at := map[string]int{}
+	for i, p := range passes {
+		at[p.name] = i
+	}
+	for _, o := range order {
+		f, ok1 := at[o.first]
+		t, ok2 := at[o.then]
+		if !ok1 || !ok2 || f >= t {
+			panic(fmt.Sprintf("compiler: pass %s must come before %s: %s", o.first, o.then, o.reason))
+		}
+	}
+}
+
+// PassInfo names one pass for listings.
+type PassInfo struct{ Name, Doc string }
+
+// Passes lists the pipeline in its order, for `debertac dump --after`.
+func Passes() []PassInfo {
+	out := make([]PassInfo, len(passes))
+	for i, p := range passes {
+		out[i] = PassInfo{p.name, p.doc}
+	}
+	return out
+}
+
+// runPasses runs the pipeline up to and with the pass named last ("" for all; "build" for none), and holds the program to ir.Verify after each.
+func runPasses(p *ir.Program, last string) error {
+	if err := ir.Verify(p); err != nil {
+		return fmt.Errorf("after build: %w", err)
+	}
+	if last == "build" {
+		return nil
+	}
+	for _, ps := range passes {
+		if err := ps.run(p); err != nil {
+			return fmt.Errorf("pass %s: %w", ps.name, err)
+		}
+		if err := ir.Verify(p); err != nil {
+			return fmt.Errorf("after pass %s: %w", ps.name, err)
+		}
+		if ps.name == last {
+			return nil
+		}
+	}
+	if last != "" {
+		return fmt.Errorf("no pass is named %q", last)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package compiler
+
+import "github.com/debertac/debertac/ir"
+
+// threads says how each step of the schedule is divided between the workers. Whatever the division, each output element is computed by one
+// worker in one order, so a result does not depend on the number of threads.
+func threads(p *ir.Program) error {
+	seen := map[*ir.Region]bool{}
+	for _, c := range p.Run {
+		if seen[c.Region] {
+			continue
+		}
+		seen[c.Region] = true
+		for i, n := range c.Region.Nodes {
+			s := ir.Step{Region: c.Region.Name, Node: i, Split: ir.SplitNone}
+			op := ir.Lookup(n.Op)
+			if len(op.Kernels) > 0 {
+				s.Kernel = op.Kernels[0]
+			}
+			switch op.Class {
+			case ir.Contraction:
+				s.Split = ir.SplitPanels
+			case ir.Attention:
+				s.Split = ir.SplitHeads
+			case ir.Rowwise, ir.Elementwise, ir.Gather:
+				s.Split, s.Block = ir.SplitRows, rowsInBlock
+			}
+			p.Plan.Steps = append(p.Plan.Steps, s)
+		}
+	}
+	return nil
+}
+
+// rowsInBlock is how many rows of a row-wise step one worker takes at a time: enough to make the hand-over cheap, few enough to balance.
+const rowsInBlock = 32

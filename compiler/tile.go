@@ -1,0 +1,78 @@
+package compiler
+
+import (
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
+)
+
+// tile chooses how the activations and the weights of row-wise kernels lie in memory. Kernels take whole vectors of 16 floats, so the rows of
+// activations are padded to that (the padding is written but never read as data), and so are tables and vectors of weights.
+func tile(p *ir.Program) error {
+	for _, r := range p.Regions {
+		if err := padWeights(r); err != nil {
+			return err
+		}
+		for _, v := range r.In {
+			stride(v)
+		}
+		for _, n := range r.Nodes {
+			for _, v := range n.Out {
+				stride(v)
+			}
+		}
+	}
+	return nil
+}
+
+// stride sets the row distance of an activation; other values have none.
+func stride(v *ir.Value) {
+	s := v.Type.Shape
+	if v.Type.DType == ir.F32 && len(s) == 2 && !s[0].Const() && s[1].Const() {
+		v.LD = kernel.LD(s[1].N)
+	}
+}
+
+// padWeights pads the vectors and tables that row-wise kernels read beside the batch's rows.
+func padWeights(r *ir.Region) error {
+	nodes := r.Nodes
+	r.Nodes = nil
+	e := edit(r)
+	padded := map[*ir.Value]*ir.Value{}
+	for _, n := range nodes {
+		if batched(n.Out[0]) && (n.Op == "layernorm" || n.Op == "embed") {
+			for i, v := range n.In {
+				if v == nil || v.Type.DType != ir.F32 || batched(v) {
+					continue
+				}
+				cols := v.Type.Shape[len(v.Type.Shape)-1].N
+				if cols%kernel.PanelWidth == 0 {
+					continue
+				}
+				if padded[v] == nil {
+					padded[v] = e.Name(e.node("pad", n.Pos, n.Note, nil, v), stem(v)+suffix(v))
+				}
+				n.In[i] = padded[v]
+				if n.Op == "embed" {
+					n.Set("width", cols)
+				}
+			}
+		}
+		r.Nodes = append(r.Nodes, n)
+	}
+	return e.Err()
+}
+
+// batched reports whether a value has a row for each token or sequence of the batch.
+func batched(v *ir.Value) bool {
+	return len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const()
+}
+
+// suffix is what a tensor's name ends in, to tell gain from shift.
+func suffix(v *ir.Value) string {
+	for _, s := range []string{".weight", ".bias"} {
+		if len(v.Name) > len(s) && v.Name[len(v.Name)-len(s):] == s {
+			return s
+		}
+	}
+	return ".table"
+}

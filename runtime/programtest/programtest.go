@@ -1,0 +1,166 @@
+// Package programtest holds the tests and benchmarks that every generated package runs on itself, with random weights: all instruction sets
+// agree with the portable form, and a sequence's result is the same bits alone, in any batch and with any number of threads.
+package programtest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// Options say what random weights cannot know.
+type Options struct {
+	Integers []Steps // contents of the I32 tensors
+	Agree    float64 // largest difference between instruction sets, relative to the largest output (and 1)
+}
+
+// lengths are those of the sequences that the tests run: one token, less than a vector, around a block's edge, and more.
+func lengths(l runtime.Limits) []int {
+	var out []int
+	total := 0
+	for _, n := range []int{1, 7, 16, 17, 33, 65, 130} {
+		n = min(n, l.SequenceTokens)
+		if len(out) < l.BatchSequences && total+n <= l.BatchTokens {
+			out = append(out, n)
+			total += n
+		}
+	}
+	return out
+}
+
+// batch draws sequences of the given lengths.
+func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
+	r := rand.New(rand.NewPCG(seed, 3))
+	b := &runtime.Batch{Starts: []int32{0}}
+	for _, n := range lens {
+		for range n {
+			b.IDs = append(b.IDs, int32(r.IntN(l.Vocab)))
+			if l.Types > 0 {
+				b.Types = append(b.Types, int32(r.IntN(l.Types)))
+			}
+		}
+		b.Starts = append(b.Starts, int32(len(b.IDs)))
+	}
+	return b
+}
+
+// sequence cuts one sequence out of a batch.
+func sequence(b *runtime.Batch, s int) *runtime.Batch {
+	lo, hi := b.Starts[s], b.Starts[s+1]
+	one := &runtime.Batch{IDs: b.IDs[lo:hi], Starts: []int32{0, hi - lo}}
+	if b.Types != nil {
+		one.Types = b.Types[lo:hi]
+	}
+	return one
+}
+
+// run opens the package on an instruction set and computes the batch.
+func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
+	core, err := runtime.OpenBytes(p, "random", data, runtime.UseISA(isa.String()), runtime.Threads(threads))
+	if err != nil {
+		return nil, err
+	}
+	defer core.Close()
+	var out [][]float32
+	for _, b := range batches {
+		o := make([]float32, p.Heads[0].OutLen(b.Sequences(), b.Tokens()))
+		if err := core.Run(context.Background(), runtime.Call{Batch: b, Out: o}); err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// Run is the test of a generated package.
+func Run(t *testing.T, p *runtime.Program, o Options) {
+	data, err := RandomWeights(p, 1, o.Integers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lens := lengths(p.Limits)
+	all := batch(p.Limits, lens, 1)
+	want, err := run(p, data, runtime.ISAGo, 1, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := 1.0
+	for _, v := range want[0] {
+		top = math.Max(top, math.Abs(float64(v)))
+	}
+	for _, isa := range p.ISAs {
+		t.Run(isa.String(), func(t *testing.T) {
+			if !isa.Supported() {
+				t.Skipf("this CPU has no %s", isa)
+			}
+			got, err := run(p, data, isa, 1, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range got[0] {
+				if diff := math.Abs(float64(v - want[0][i])); !(diff <= o.Agree*top) {
+					t.Fatalf("output %d is %v, the portable form gives %v: the difference %.3g is more than %.3g", i, v, want[0][i], diff, o.Agree*top)
+				}
+			}
+			alone(t, p, data, isa, all, got[0])
+		})
+	}
+}
+
+// alone holds each sequence by itself, with one and with two threads, to its rows of the batch's result, bit for bit.
+func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *runtime.Batch, together []float32) {
+	var singles []*runtime.Batch
+	for s := range all.Sequences() {
+		singles = append(singles, sequence(all, s))
+	}
+	h := &p.Heads[0]
+	for threads := 1; threads <= 2; threads++ {
+		got, err := run(p, data, isa, threads, append(singles, all)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, fmt.Sprintf("the batch with %d threads", threads), got[len(singles)], together)
+		for s, one := range got[:len(singles)] {
+			from := h.OutLen(s, int(all.Starts[s]))
+			compare(t, fmt.Sprintf("sequence %d alone with %d threads", s, threads), one, together[from:from+len(one)])
+		}
+	}
+}
+
+// compare wants the same bits.
+func compare(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("%s: output %d is %v, not %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+// Bench measures calls of the package with random weights on the best instruction set: one sequence of 128 tokens (or the spec's bound).
+func Bench(b *testing.B, p *runtime.Program, o Options) {
+	data, err := RandomWeights(p, 1, o.Integers)
+	if err != nil {
+		b.Fatal(err)
+	}
+	core, err := runtime.OpenBytes(p, "random", data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer core.Close()
+	n := min(128, p.Limits.SequenceTokens)
+	in := batch(p.Limits, []int{n}, 1)
+	out := make([]float32, p.Heads[0].OutLen(1, n))
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := core.Run(ctx, runtime.Call{Batch: in, Out: out}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}

@@ -1,0 +1,128 @@
+package programtest
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Steps are the contents of an I32 tensor that never falls: it begins with First and rises by one at each index in Rise.
+type Steps struct {
+	Name  string
+	First int32
+	Rise  []int
+}
+
+// expand gives the tensor's n elements.
+func (s Steps) expand(n int) []int32 {
+	out := make([]int32, n)
+	v, k := s.First, 0
+	for i := range out {
+		for k < len(s.Rise) && s.Rise[k] == i {
+			v++
+			k++
+		}
+		out[i] = v
+	}
+	return out
+}
+
+// RandomWeights makes a packed file in memory that the package accepts: normal numbers, with the spread that keeps activations near 1 for
+// matrices, around 1 for gains. The same seed gives the same bytes.
+func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, error) {
+	var decls []runtime.TensorDecl
+	for _, t := range p.Want.Tensors {
+		if !t.Optional {
+			decls = append(decls, runtime.TensorDecl{Name: t.Name, DType: t.DType, Len: max(t.Len, 0)})
+		}
+	}
+	buf := &seeker{}
+	w, err := runtime.NewWeightsWriter(buf, runtime.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)
+	if err != nil {
+		return nil, err
+	}
+	r := rand.New(rand.NewPCG(seed, 7))
+	for _, d := range decls {
+		if d.DType == safetensors.I32 {
+			err = writeSteps(w, d, integers)
+		} else {
+			err = writeNormal(w, d, r)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.data, nil
+}
+
+// writeSteps writes an integer tensor.
+func writeSteps(w *runtime.WeightsWriter, d runtime.TensorDecl, integers []Steps) error {
+	for _, s := range integers {
+		if s.Name == d.Name {
+			return w.WriteI32(d.Name, s.expand(int(d.Len)))
+		}
+	}
+	return fmt.Errorf("tensor %q holds integers that nobody gave", d.Name)
+}
+
+// writeNormal writes a float tensor, in pieces.
+func writeNormal(w *runtime.WeightsWriter, d runtime.TensorDecl, r *rand.Rand) error {
+	mean, spread := 0.0, 0.05
+	switch {
+	case strings.Contains(d.Name, "LayerNorm.weight") || strings.Contains(d.Name, "norm.weight") || strings.Contains(d.Name, "LayerNorm.gain"):
+		mean, spread = 1, 0.1
+	case d.Len < 16384: // vectors
+		spread = 0.1
+	}
+	piece := make([]float32, min(d.Len, 1<<16))
+	for left := d.Len; left > 0; left -= int64(len(piece)) {
+		piece = piece[:min(left, int64(len(piece)))]
+		for i := range piece {
+			piece[i] = float32(mean + spread*r.NormFloat64())
+		}
+		if err := w.WriteF32(d.Name, piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seeker is a growing block of memory that can be written anywhere.
+type seeker struct {
+	data []byte
+	at   int64
+}
+
+func (s *seeker) Write(p []byte) (int, error) {
+	if end := s.at + int64(len(p)); end > int64(len(s.data)) {
+		if end > math.MaxInt {
+			return 0, io.ErrShortBuffer
+		}
+		s.data = append(s.data, make([]byte, end-int64(len(s.data)))...)
+	}
+	copy(s.data[s.at:], p)
+	s.at += int64(len(p))
+	return len(p), nil
+}
+
+func (s *seeker) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += s.at
+	case io.SeekEnd:
+		off += int64(len(s.data))
+	}
+	if off < 0 {
+		return 0, fmt.Errorf("seek to %d", off)
+	}
+	s.at = off
+	return off, nil
+}

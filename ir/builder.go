@@ -65,7 +65,7 @@ func (b *Builder) Node(op string, pos diag.Span, note string, attrs []Attr, in .
 		b.fail(fmt.Errorf("%v: no op is named %q", pos, op))
 	} else if b.err == nil {
 		var err error
-		if types, err = def.Check(n); err != nil {
+		if types, err = def.Shape(n); err != nil {
 			b.fail(fmt.Errorf("%v: op %s: %w", pos, op, err))
 		}
 	}

@@ -101,7 +101,7 @@ type Op struct {
 	Attrs []AttrDef
 
 	// Shape gives the types of the results from the node's operands and attributes, or says what does not fit; the error is reported at the
-	// spec's line. Operands' number, element types and the attributes' types are checked before it is called.
+	// spec's line. Define puts a check of the operands' number and element types and of the attributes in front of it.
 	Shape func(n *Node) ([]Type, error)
 
 	// Ref is the meaning: naive, in float64. A missing operand is nil. Operands are never changed; a result may share memory with one.
@@ -176,6 +176,17 @@ func Define(op Op) *Op {
 		panic("ir: op " + op.Name + " needs either Lower or the reason in NoLower")
 	}
 	sort.Slice(op.Attrs, func(i, j int) bool { return op.Attrs[i].Name < op.Attrs[j].Name })
+	shape := op.Shape
+	op.Shape = func(n *Node) ([]Type, error) {
+		if err := op.check(n); err != nil {
+			return nil, err
+		}
+		types, err := shape(n)
+		if err != nil {
+			return nil, err
+		}
+		return types, nil
+	}
 	registry[op.Name] = &op
 	return &op
 }
@@ -193,25 +204,25 @@ func Ops() []*Op {
 	return out
 }
 
-// Check holds the operands and attributes of a node to the op's definition and gives the types of its results.
-func (op *Op) Check(n *Node) ([]Type, error) {
+// check holds the operands and attributes of a node to the op's definition.
+func (op *Op) check(n *Node) error {
 	if err := op.checkOperands(n); err != nil {
-		return nil, err
+		return err
 	}
 	for i, a := range n.Attrs {
 		if i > 0 && n.Attrs[i-1].Key >= a.Key {
-			return nil, fmt.Errorf("attributes %s and %s are not sorted by key", n.Attrs[i-1].Key, a.Key)
+			return fmt.Errorf("attributes %s and %s are not sorted by key", n.Attrs[i-1].Key, a.Key)
 		}
 		if err := op.checkAttr(a); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, d := range op.Attrs {
 		if d.Required && n.Attr(d.Name) == nil {
-			return nil, fmt.Errorf("attribute %s is missing: %s", d.Name, d.Doc)
+			return fmt.Errorf("attribute %s is missing: %s", d.Name, d.Doc)
 		}
 	}
-	return op.Shape(n)
+	return nil
 }
 
 // checkOperands holds the number and the element types of the operands to the definition.

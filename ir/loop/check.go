@@ -9,11 +9,12 @@ type scope struct {
 	slices map[string]ArgKind // windows and pointer arguments
 	ptrs   map[string]bool    // those of slices that are arguments
 	fixed  map[string]bool    // variables that cannot be assigned
+	unread map[string]bool    // variables and windows that nothing has read yet
 }
 
 // inner opens a body.
 func (s *scope) inner() *scope {
-	return &scope{outer: s, vars: map[string]Type{}, slices: map[string]ArgKind{}, ptrs: map[string]bool{}, fixed: map[string]bool{}}
+	return &scope{outer: s, vars: map[string]Type{}, slices: map[string]ArgKind{}, ptrs: map[string]bool{}, fixed: map[string]bool{}, unread: map[string]bool{}}
 }
 
 // find looks from the innermost body outwards for the scope that defines a name.
@@ -40,7 +41,8 @@ func (s *scope) define(name string) error {
 	return nil
 }
 
-// Check says what is wrong with a nest: unknown or doubled names, types that do not fit, functions that are not known.
+// Check says what is wrong with a nest: unknown, doubled or unread names, types that do not fit, functions that
+// are not known.
 func Check(n *Nest) error {
 	s := (*scope)(nil).inner()
 	for _, a := range n.Args {
@@ -64,6 +66,9 @@ func (s *scope) body(list []Stmt) error {
 			return fmt.Errorf("statement %d: %w", i, err)
 		}
 	}
+	for name := range in.unread {
+		return fmt.Errorf("%s is never read", name)
+	}
 	return nil
 }
 
@@ -75,6 +80,7 @@ func (s *scope) stmt(st Stmt) error {
 		if at == nil {
 			return fmt.Errorf("slice %s of the unknown %s", st.Name, st.Of)
 		}
+		delete(at.unread, st.Of)
 		kind, ok := at.slices[st.Of]
 		if !ok {
 			return fmt.Errorf("slice %s of %s, which is a number", st.Name, st.Of)
@@ -85,7 +91,7 @@ func (s *scope) stmt(st Stmt) error {
 		if err := s.define(st.Name); err != nil {
 			return err
 		}
-		s.slices[st.Name] = kind
+		s.slices[st.Name], s.unread[st.Name] = kind, true
 	case *For:
 		if err := s.want(Int, st.From, st.To); err != nil {
 			return fmt.Errorf("for %s: %w", st.Var, err)
@@ -112,7 +118,7 @@ func (s *scope) stmt(st Stmt) error {
 		if err := s.define(st.Name); err != nil {
 			return err
 		}
-		s.vars[st.Name] = t
+		s.vars[st.Name], s.unread[st.Name] = t, true
 	case *Assign:
 		at := s.find(st.Name)
 		if at == nil {
@@ -166,6 +172,7 @@ func (s *scope) window(name string) (ArgKind, error) {
 	if at == nil {
 		return 0, fmt.Errorf("%s is unknown", name)
 	}
+	delete(at.unread, name)
 	kind, ok := at.slices[name]
 	if !ok || at.ptrs[name] {
 		return 0, fmt.Errorf("%s is not a slice", name)
@@ -202,6 +209,7 @@ func (s *scope) typeOf(e Expr) (Type, error) {
 		if at == nil {
 			return 0, fmt.Errorf("%s is unknown", e.Name)
 		}
+		delete(at.unread, e.Name)
 		t, ok := at.vars[e.Name]
 		if !ok {
 			return 0, fmt.Errorf("%s is memory, not a number", e.Name)

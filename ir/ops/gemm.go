@@ -1,0 +1,172 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "gemm", Class: ir.Contraction,
+	Doc: "y = act(x·Wᵀ + bias) + residual with W in panels: [., K], [⌈N/16⌉, K, 16] → [., N].",
+	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N], or padded to [N16]"),
+		optional("residual", "[., N]; its rows lie as far apart as those of y")},
+	Attrs: []ir.AttrDef{
+		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
+		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of x"},
+		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: none"},
+	},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		rows, k, err := matrix(n, 0)
+		if err != nil {
+			return nil, err
+		}
+		cols := n.Int("n")
+		if k != n.Int("k") || cols < 1 {
+			return nil, fmt.Errorf("x is %s for k = %d, n = %d", n.In[0].Type, n.Int("k"), cols)
+		}
+		if act := n.Str("act"); act != "" {
+			if _, ok := activations[act]; !ok {
+				return nil, fmt.Errorf("%q is not an activation", act)
+			}
+		}
+		return []ir.Type{f32(rows, ir.N(cols))}, first(
+			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, cols, round16(cols)), shaped(n, 3, rows, ir.N(cols)))
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")
+		w := in[1].Rearrange([]int{c, k}, func(i int) int {
+			r, t := i/k, i%k
+			return r/16*16*k + t*16 + r%16
+		})
+		y := &ir.Array{Shape: []int{m, c}, F: product(in[0].Floats(), w.Floats(), m, c, k)}
+		if b := data(in, 2); b != nil {
+			addVector(y.F, b.Rearrange([]int{c}, func(i int) int { return i }), c)
+		}
+		if act := n.Str("act"); act != "" {
+			f := activations[act].f
+			for i, v := range y.F {
+				y.F[i] = f(n, v)
+			}
+		}
+		if r := data(in, 3); r != nil {
+			for i, v := range r.Floats() {
+				y.F[i] += v
+			}
+		}
+		return []*ir.Array{y}, nil
+	},
+	NoGrad: behindGrad,
+	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
+		c := productCost(n, s, n.Int("k"), in(n, 2) != nil)
+		y := float64(s.Elements(n.Out[0].Type.Shape))
+		if act := n.Str("act"); act != "" {
+			c.FLOPs += activations[act].flops * y
+		}
+		if in(n, 3) != nil {
+			c.FLOPs += y
+		}
+		return c
+	},
+	Lower:   func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
+	Kernels: []string{"gemm"},
+	Sample: samples(
+		sample(attrs("n", 19, "k", 7), normal(ir.T, ir.N(7)), panelled(19, 7), normal(ir.N(32))),
+		sample(attrs("n", 16, "k", 4, "act", "gelu"), normal(ir.T, ir.N(4)), panelled(16, 4), normal(ir.N(16))),
+		sample(attrs("n", 5, "k", 3, "act", "tanh"), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(5))),
+		sample(attrs("n", 33, "k", 3), normal(ir.T, ir.N(3)), panelled(33, 3), normal(ir.N(48)), normal(ir.T, ir.N(33))),
+		sample(attrs("n", 5, "k", 3), normal(ir.T, ir.N(3)), panelled(5, 3)),
+	),
+})
+
+// GemmNest is the portable kernel of a gemm node for nc columns, 16 (one panel) or 32 (two panels behind each other): arguments (c, a, w, bias,
+// m), or (c, a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. All nc columns are
+// written, so the rows of c must hold them; a missing bias is not touched and may be nil.
+func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
+	if nc != 16 && nc != 32 {
+		return nil, fmt.Errorf("a kernel of %d columns, not of 16 or 32", nc)
+	}
+	k, lda, err := row(n.In[0])
+	_, ldc, err2 := row(n.Out[0])
+	if err := first(err, err2); err != nil {
+		return nil, err
+	}
+	g := gemmNest{n: n, k: k, nc: nc, lda: lda, ldc: ldc, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
+	ptrs := []string{"c", "a", "w", "bias"}
+	if g.residual {
+		ptrs = append(ptrs, "r")
+	}
+	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k), append(loop.Floats(ptrs...), loop.Counts("m")...)...)
+	if g.bias {
+		g.b.Slice("add", "bias", loop.I(0), loop.I(nc))
+	}
+	m := loop.V("m")
+	g.b.For("i", loop.I(0), loop.Sub(m, loop.I(1)), 2, func(i loop.Expr) { g.rows(i, 2, "") })
+	g.b.If(loop.Bin{Op: "==", X: loop.Mod(m, loop.I(2)), Y: loop.I(1)}, func() { g.rows(loop.Sub(m, loop.I(1)), 1, "l") }, nil)
+	return g.b.Nest()
+}
+
+// gemmNest writes the nest of one gemm.
+type gemmNest struct {
+	n               *ir.Node
+	b               *loop.Builder
+	k, nc, lda, ldc int
+	bias, residual  bool
+}
+
+// rows writes the computation of height rows from row i, four columns at a time: each element is one sum over k in its order, whatever the
+// height. Names end in suffix.
+func (g *gemmNest) rows(i loop.Expr, height int, suffix string) {
+	b := g.b
+	name := func(s string, r int) string { return fmt.Sprintf("%s%d%s", s, r, suffix) }
+	for r := 0; r < height; r++ {
+		at := loop.Add(i, loop.I(r))
+		b.Slice(name("x", r), "a", loop.Mul(at, loop.I(g.lda)), loop.I(g.k))
+		b.Slice(name("y", r), "c", loop.Mul(at, loop.I(g.ldc)), loop.I(g.nc))
+		if g.residual {
+			b.Slice(name("z", r), "r", loop.Mul(at, loop.I(g.ldc)), loop.I(g.nc))
+		}
+	}
+	b.For("p"+suffix, loop.I(0), loop.I(g.nc/16), 1, func(p loop.Expr) {
+		b.For("j"+suffix, loop.I(0), loop.I(16), 4, func(j loop.Expr) {
+			panel := "panel" + suffix
+			b.Slice(panel, "w", loop.Add(loop.Mul(p, loop.I(16*g.k)), j), loop.I(16*g.k-12))
+			for r := 0; r < height; r++ {
+				for c := 0; c < 4; c++ {
+					b.Let(name("s", 4*r+c), loop.F(0))
+				}
+			}
+			b.For("t"+suffix, loop.I(0), loop.I(g.k), 1, func(t loop.Expr) {
+				four := "four" + suffix
+				b.Slice(four, panel, loop.Mul(t, loop.I(16)), loop.I(4))
+				for r := 0; r < height; r++ {
+					v := b.Let(name("v", r), loop.At(name("x", r), t))
+					for c := 0; c < 4; c++ {
+						b.AddTo(name("s", 4*r+c), loop.Mul(v, loop.At(four, loop.I(c))))
+					}
+				}
+			})
+			for r := 0; r < height; r++ {
+				for c := 0; c < 4; c++ {
+					g.finish(name("s", 4*r+c), name("y", r), name("z", r), loop.Add(loop.Mul(p, loop.I(16)), j, loop.I(c)))
+				}
+			}
+		})
+	})
+}
+
+// finish writes the last steps of one element: bias, activation, residual.
+func (g *gemmNest) finish(sum, y, z string, at loop.Expr) {
+	if g.bias {
+		g.b.AddTo(sum, loop.At("add", at))
+	}
+	v := loop.V(sum)
+	if act := g.n.Str("act"); act != "" {
+		v = activations[act].lower(g.n, g.b, v)
+	}
+	if g.residual {
+		v = loop.Add(v, loop.At(z, at))
+	}
+	g.b.Store(y, at, v)
+}

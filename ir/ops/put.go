@@ -1,0 +1,43 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "put", Class: ir.Gather,
+	Doc:   "The gradient of take: rows at the first place of each sequence, zeros elsewhere, [B, N] → [T, N].",
+	In:    []ir.Operand{float("x", "[B, N]"), startsIn},
+	Attrs: []ir.AttrDef{rowsAttr},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		rows, w, err := matrix(n, 0)
+		if err == nil && rows != ir.B {
+			err = fmt.Errorf("x is %s, not a row for each sequence", n.In[0].Type)
+		}
+		return []ir.Type{f32(ir.T, ir.N(w))}, first(err, shaped(n, 1, ir.Bound))
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		rows := int(in[1].I[len(in[1].I)-1])
+		list, err := blocks(in[1], rows)
+		if err != nil {
+			return nil, err
+		}
+		w, x := in[0].Shape[1], in[0].Floats()
+		y := ir.NewArray(rows, w)
+		for s, b := range list {
+			if b.n == 0 {
+				return nil, fmt.Errorf("sequence %d has no tokens, so no first one", s)
+			}
+			copy(y.F[b.row*w:], x[s*w:(s+1)*w])
+		}
+		return []*ir.Array{y}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "take", n.Attrs, dy[0], n.In[1]), nil}, b.Err()
+	},
+	Cost:    func(*ir.Node, ir.Sizes) ir.Cost { return ir.Cost{} },
+	NoLower: forTraining,
+	Sample:  samples(sample(attrs("rows", "first"), normal(ir.B, ir.N(5)), starts())),
+})

@@ -1,6 +1,10 @@
 package loop
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // scope holds the names that are visible in a body.
 type scope struct {
@@ -66,8 +70,8 @@ func (s *scope) body(list []Stmt) error {
 			return fmt.Errorf("statement %d: %w", i, err)
 		}
 	}
-	for name := range in.unread {
-		return fmt.Errorf("%s is never read", name)
+	if len(in.unread) > 0 {
+		return fmt.Errorf("%s is never read", slices.Min(slices.Collect(maps.Keys(in.unread))))
 	}
 	return nil
 }

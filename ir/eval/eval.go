@@ -1,0 +1,256 @@
+// Package eval runs programs in float64 with the ops' reference meanings: the oracle that passes, kernels and generated code are held to.
+package eval
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// Store holds values by name: what the batch gives, tensors, and what regions write. Import package ir/ops beside this one, so that the ops
+// are registered.
+type Store map[string]*ir.Array
+
+// Tensors gives a checkpoint's tensors by name. A tensor is asked for at the call that reads it and dropped behind it, so a big file need
+// never be in memory as a whole. The arrays are not changed; float32 ones stay float32 as long as ops only move them.
+type Tensors interface {
+	Tensor(name string) (*ir.Array, error)
+}
+
+// options are what the Option functions set.
+type options struct {
+	from      Tensors
+	pack, run bool
+	emit      func(name string, a *ir.Array) error
+	watch     func(region string, layer int, v *ir.Value, a *ir.Array) error
+}
+
+// Option changes what Run does.
+type Option func(*options)
+
+// From gives a source for checkpoint tensors that the store does not hold.
+func From(t Tensors) Option { return func(o *options) { o.from = t } }
+
+// OnlyPack runs the calls that pack weights and not the schedule of a forward call.
+func OnlyPack() Option { return func(o *options) { o.run = false } }
+
+// OnlyRun runs the schedule of a forward call on packed weights that the store holds.
+func OnlyRun() Option { return func(o *options) { o.pack = false } }
+
+// Emit is given each region's outputs as they are made, and the store keeps only those that a later call reads.
+func Emit(f func(name string, a *ir.Array) error) Option { return func(o *options) { o.emit = f } }
+
+// Watch is given every result of every node, before it may be dropped.
+func Watch(f func(region string, layer int, v *ir.Value, a *ir.Array) error) Option {
+	return func(o *options) { o.watch = f }
+}
+
+// step is one layer of one call.
+type step struct {
+	region *ir.Region
+	layer  int
+}
+
+// Run runs a program: its packing calls, then its schedule. Values of the batch (ids, pos, types, starts) and, without From, tensors must be in
+// the store; outputs of regions are put there. Errors name the region, the layer and the node.
+func Run(p *ir.Program, s Store, opts ...Option) error {
+	o := options{pack: true, run: true}
+	for _, f := range opts {
+		f(&o)
+	}
+	var steps []step
+	add := func(calls []ir.Call) {
+		for _, c := range calls {
+			for l := c.First; l < c.First+c.Count; l++ {
+				steps = append(steps, step{c.Region, l})
+			}
+		}
+	}
+	if o.pack {
+		add(p.Pack)
+	}
+	var sizes ir.Sizes
+	if o.run {
+		add(p.Run)
+		var err error
+		if sizes, err = sizesOf(p, s); err != nil {
+			return err
+		}
+	}
+	last := map[string]int{} // the last step that reads a name
+	for i, st := range steps {
+		for _, v := range st.region.In {
+			last[ir.At(v.Name, st.layer)] = i
+		}
+	}
+	for i, st := range steps {
+		if err := runStep(st, s, sizes, &o, func(name string) bool { return last[name] > i }); err != nil {
+			return fmt.Errorf("region %s, layer %d: %w", st.region.Name, st.layer, err)
+		}
+	}
+	return nil
+}
+
+// sizesOf reads the extents of the batch off the batch values that the schedule reads.
+func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
+	z := ir.Sizes{T: -1, B: -1}
+	set := func(at *int, n int, what, name string) error {
+		if *at >= 0 && *at != n {
+			return fmt.Errorf("%s has %d %s, another value of the batch has %d", name, n, what, *at)
+		}
+		*at = n
+		return nil
+	}
+	for _, c := range p.Run {
+		for _, v := range c.Region.In {
+			a := s[v.Name]
+			if v.Kind != ir.Batch || a == nil || len(v.Type.Shape) == 0 || len(a.Shape) == 0 {
+				continue
+			}
+			var err error
+			switch v.Type.Shape[0] {
+			case ir.T:
+				err = set(&z.T, a.Shape[0], "tokens", v.Name)
+			case ir.B:
+				err = set(&z.B, a.Shape[0], "sequences", v.Name)
+			case ir.Bound:
+				err = set(&z.B, a.Shape[0]-1, "sequences", v.Name)
+				z.P = 0
+				for i := 1; i < len(a.I); i++ {
+					n := int(a.I[i] - a.I[i-1])
+					z.P += n * n
+				}
+			}
+			if err != nil {
+				return z, err
+			}
+		}
+	}
+	z.T, z.B = max(z.T, 0), max(z.B, 0)
+	return z, nil
+}
+
+// runStep runs one layer of a region.
+func runStep(st step, s Store, sizes ir.Sizes, o *options, later func(name string) bool) error {
+	given := map[*ir.Value]*ir.Array{}
+	for _, v := range st.region.In {
+		name := ir.At(v.Name, st.layer)
+		a := s[name]
+		if a == nil && v.Kind == ir.Tensor && o.from != nil {
+			var err error
+			if a, err = o.from.Tensor(name); err != nil {
+				return fmt.Errorf("tensor %s: %w", name, err)
+			}
+		}
+		if a == nil {
+			return fmt.Errorf("the store has no %s %s", v.Kind, name)
+		}
+		if err := a.Fits(v.Type, sizes); err != nil {
+			return fmt.Errorf("%s %s: %w", v.Kind, name, err)
+		}
+		given[v] = a
+	}
+	var watch func(v *ir.Value, a *ir.Array) error
+	if o.watch != nil {
+		watch = func(v *ir.Value, a *ir.Array) error { return o.watch(st.region.Name, st.layer, v, a) }
+	}
+	if err := Region(st.region, given, sizes, watch); err != nil {
+		return err
+	}
+	for _, v := range st.region.Out {
+		name := ir.At(v.Name, st.layer)
+		if o.emit != nil {
+			if err := o.emit(name, given[v]); err != nil {
+				return err
+			}
+			if !later(name) {
+				continue
+			}
+		}
+		s[name] = given[v]
+	}
+	if o.emit != nil {
+		for _, v := range st.region.In {
+			if name := ir.At(v.Name, st.layer); v.Kind != ir.Batch && v.Kind != ir.Tensor && !later(name) {
+				delete(s, name)
+			}
+		}
+	}
+	return nil
+}
+
+// Region runs one graph by itself: given holds its inputs and takes the results that are outputs; results that are not are dropped once they
+// are read for the last time. watch may be nil.
+func Region(r *ir.Region, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch func(*ir.Value, *ir.Array) error) error {
+	reads := map[*ir.Value]int{}
+	for _, n := range r.Nodes {
+		for _, v := range n.In {
+			if v != nil {
+				reads[v]++
+			}
+		}
+	}
+	for _, v := range r.Out {
+		reads[v]++
+	}
+	for i, n := range r.Nodes {
+		if err := runNode(n, given, sizes, watch); err != nil {
+			return fmt.Errorf("node %d, %v: op %s: %w", i, n.Pos, n.Op, err)
+		}
+		for _, list := range [][]*ir.Value{n.In, n.Out} {
+			for _, v := range list {
+				if v == nil {
+					continue
+				}
+				if v.Def != n {
+					reads[v]--
+				}
+				if reads[v] == 0 {
+					delete(given, v)
+				}
+			}
+		}
+	}
+	for _, v := range r.Out {
+		if given[v] == nil {
+			return fmt.Errorf("no node gives the output %s", v.Name)
+		}
+	}
+	return nil
+}
+
+// runNode runs one node.
+func runNode(n *ir.Node, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch func(*ir.Value, *ir.Array) error) error {
+	op := ir.Lookup(n.Op)
+	if op == nil {
+		return fmt.Errorf("no op has this name")
+	}
+	in := make([]*ir.Array, len(n.In))
+	for k, v := range n.In {
+		if v == nil {
+			continue
+		}
+		if in[k] = given[v]; in[k] == nil {
+			return fmt.Errorf("operand %d, %s, has no numbers yet", k, v.Name)
+		}
+	}
+	out, err := op.Ref(n, in)
+	if err != nil {
+		return err
+	}
+	if len(out) != len(n.Out) {
+		return fmt.Errorf("%d results, not %d", len(out), len(n.Out))
+	}
+	for k, v := range n.Out {
+		if err := out[k].Fits(v.Type, sizes); err != nil {
+			return fmt.Errorf("result %s: %w", v.Name, err)
+		}
+		if watch != nil {
+			if err := watch(v, out[k]); err != nil {
+				return err
+			}
+		}
+		given[v] = out[k]
+	}
+	return nil
+}

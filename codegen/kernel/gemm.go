@@ -239,6 +239,15 @@ func (g *gemm) strip(tag string, h int) {
 			g.zero(g.acc(r, c))
 		}
 	}
+	// The tile's rows lie far apart, where the core would not fetch ahead.
+	for r := 0; r < h; r++ {
+		for d := 0; d < g.tilePanels()*PanelWidth*4; d += 64 {
+			g.PREFETCHT1(at(gemmC, r*g.LDC*4+d))
+			if g.Residual {
+				g.PREFETCHT1(at(gemmR, r*g.LDC*4+d))
+			}
+		}
+	}
 	g.MOVQ(gemmA, gemmStepA)
 	g.MOVQ(gemmW, gemmStepW)
 	unroll := g.ISA.UnrollK

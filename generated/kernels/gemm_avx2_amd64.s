@@ -41,22 +41,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -92,14 +93,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -151,16 +154,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -238,18 +244,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -338,20 +348,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	PREFETCHT1 37120(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -456,22 +471,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	PREFETCHT1 37120(DI)
+	PREFETCHT1 46400(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -634,22 +655,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -685,14 +707,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -744,16 +768,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -831,18 +858,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -931,20 +962,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	PREFETCHT1 37120(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -1049,22 +1085,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 9280(DI)
+	PREFETCHT1 18560(DI)
+	PREFETCHT1 27840(DI)
+	PREFETCHT1 37120(DI)
+	PREFETCHT1 46400(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -1231,22 +1273,24 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -1284,14 +1328,18 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -1347,16 +1395,22 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -1440,18 +1494,26 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -1548,20 +1610,30 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -1676,22 +1748,34 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	PREFETCHT1 15680(DI)
+	PREFETCHT1 15680(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -1869,22 +1953,24 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -1922,14 +2008,18 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -1985,16 +2075,22 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -2078,18 +2174,26 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -2186,20 +2290,30 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -2314,22 +2428,34 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	PREFETCHT1 15680(DI)
+	PREFETCHT1 15680(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -2508,22 +2634,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -2559,14 +2686,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -2618,16 +2747,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -2705,18 +2837,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -2805,20 +2941,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	PREFETCHT1 49408(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -2923,22 +3064,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	PREFETCHT1 49408(DI)
+	PREFETCHT1 61760(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -3208,22 +3355,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -3259,14 +3407,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -3318,16 +3468,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -3405,18 +3558,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -3505,20 +3662,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	PREFETCHT1 49408(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -3623,22 +3785,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+192, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 12352(DI)
+	PREFETCHT1 24704(DI)
+	PREFETCHT1 37056(DI)
+	PREFETCHT1 49408(DI)
+	PREFETCHT1 61760(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -3912,22 +4080,24 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -3965,14 +4135,18 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -4028,16 +4202,22 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -4121,18 +4301,26 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -4229,20 +4417,30 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -4357,22 +4555,34 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	PREFETCHT1 15680(DI)
+	PREFETCHT1 15680(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -4550,22 +4760,24 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -4603,14 +4815,18 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -4666,16 +4882,22 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -4759,18 +4981,26 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -4867,20 +5097,30 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -4995,22 +5235,34 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+768, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 3136(DI)
+	PREFETCHT1 3136(R10)
+	PREFETCHT1 6272(DI)
+	PREFETCHT1 6272(R10)
+	PREFETCHT1 9408(DI)
+	PREFETCHT1 9408(R10)
+	PREFETCHT1 12544(DI)
+	PREFETCHT1 12544(R10)
+	PREFETCHT1 15680(DI)
+	PREFETCHT1 15680(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -5189,22 +5441,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -5240,14 +5493,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -5299,16 +5554,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -5386,18 +5644,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -5486,20 +5748,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	PREFETCHT1 6144(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -5604,22 +5871,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	PREFETCHT1 6144(DI)
+	PREFETCHT1 7680(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -5782,22 +6055,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -5833,14 +6107,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -5892,16 +6168,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -5979,18 +6258,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -6079,20 +6362,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	PREFETCHT1 6144(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -6197,22 +6485,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 3072(DI)
+	PREFETCHT1 4608(DI)
+	PREFETCHT1 6144(DI)
+	PREFETCHT1 7680(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -6378,22 +6672,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -6429,14 +6724,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -6488,16 +6785,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -6575,18 +6875,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -6675,20 +6979,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	PREFETCHT1 8448(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -6793,22 +7102,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	PREFETCHT1 8448(DI)
+	PREFETCHT1 10560(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -7078,22 +7393,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -7129,14 +7445,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -7188,16 +7506,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -7275,18 +7596,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -7375,20 +7700,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	PREFETCHT1 8448(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -7493,22 +7823,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+32, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 2112(DI)
+	PREFETCHT1 4224(DI)
+	PREFETCHT1 6336(DI)
+	PREFETCHT1 8448(DI)
+	PREFETCHT1 10560(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+32, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -7782,22 +8118,24 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -7835,14 +8173,18 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -7898,16 +8240,22 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -7991,18 +8339,26 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -8099,20 +8455,30 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	PREFETCHT1 2048(DI)
+	PREFETCHT1 2048(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -8227,22 +8593,34 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	PREFETCHT1 2048(DI)
+	PREFETCHT1 2048(R10)
+	PREFETCHT1 2560(DI)
+	PREFETCHT1 2560(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -8420,22 +8798,24 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -8473,14 +8853,18 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -8536,16 +8920,22 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -8629,18 +9019,26 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -8737,20 +9135,30 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	PREFETCHT1 2048(DI)
+	PREFETCHT1 2048(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -8865,22 +9273,34 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+128, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 512(R10)
+	PREFETCHT1 1024(DI)
+	PREFETCHT1 1024(R10)
+	PREFETCHT1 1536(DI)
+	PREFETCHT1 1536(R10)
+	PREFETCHT1 2048(DI)
+	PREFETCHT1 2048(R10)
+	PREFETCHT1 2560(DI)
+	PREFETCHT1 2560(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+128, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -9059,22 +9479,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -9110,14 +9531,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -9169,16 +9592,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -9256,18 +9682,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -9356,20 +9786,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -9474,22 +9909,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -9652,22 +10093,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -9703,14 +10145,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -9762,16 +10206,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -9849,18 +10296,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -9949,20 +10400,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -10067,22 +10523,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -10248,22 +10710,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -10299,14 +10762,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -10358,16 +10823,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -10445,18 +10913,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -10545,20 +11017,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -10663,22 +11140,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+7, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+7, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -10845,22 +11328,24 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -10898,14 +11383,18 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 192(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -10961,16 +11450,22 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 192(R10)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 384(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -11054,18 +11549,26 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 192(R10)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 384(R10)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 576(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -11162,20 +11665,30 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 192(R10)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 384(R10)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 576(R10)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 768(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -11290,22 +11803,34 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+9, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 (R10)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 192(R10)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 384(R10)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 576(R10)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 768(R10)
+	PREFETCHT1 960(DI)
+	PREFETCHT1 960(R10)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -11484,22 +12009,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -11540,14 +12066,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -11607,16 +12135,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -11705,18 +12236,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -11819,20 +12354,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -11954,22 +12494,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -12167,22 +12713,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -12223,14 +12770,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -12290,16 +12839,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -12388,18 +12940,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -12502,20 +13058,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -12637,22 +13198,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+11, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+11, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -12817,7 +13384,7 @@ p1act:
 	RET
 
 // func gemm_f32_1x16_lda16_ldc16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm_f32_1x16_lda16_ldc16_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
@@ -12865,6 +13432,7 @@ p0height:
 	JEQ          p0rows2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	PREFETCHT1   (DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -12885,6 +13453,8 @@ p0rows2:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -12914,6 +13484,9 @@ p0rows3:
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -12952,6 +13525,10 @@ p0rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -12999,6 +13576,11 @@ p0rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	PREFETCHT1   256(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13055,6 +13637,12 @@ p0rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	PREFETCHT1   256(DI)
+	PREFETCHT1   320(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13115,7 +13703,7 @@ p0next:
 	RET
 
 // func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
-// Requires: AVX, AVX2, CMOV, FMA3
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(SB), NOSPLIT, $0-40
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
@@ -13163,6 +13751,7 @@ p0height:
 	JEQ          p0rows2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+	PREFETCHT1   (DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13193,6 +13782,8 @@ p0rows2:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13238,6 +13829,9 @@ p0rows3:
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13298,6 +13892,10 @@ p0rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13373,6 +13971,11 @@ p0rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	PREFETCHT1   256(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13463,6 +14066,12 @@ p0rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	PREFETCHT1   256(DI)
+	PREFETCHT1   320(DI)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13674,22 +14283,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -13730,14 +14340,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -13797,16 +14409,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -13895,18 +14510,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -14009,20 +14628,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 512(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -14144,22 +14768,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 640(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -14342,22 +14972,23 @@ p1strip:
 	INCQ    CX
 
 p1height:
-	CMPQ    CX, $+6
-	JEQ     p1rows6
-	CMPQ    CX, $+5
-	JEQ     p1rows5
-	CMPQ    CX, $+4
-	JEQ     p1rows4
-	CMPQ    CX, $+3
-	JEQ     p1rows3
-	CMPQ    CX, $+2
-	JEQ     p1rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p1rows6
+	CMPQ       CX, $+5
+	JEQ        p1rows5
+	CMPQ       CX, $+4
+	JEQ        p1rows4
+	CMPQ       CX, $+3
+	JEQ        p1rows3
+	CMPQ       CX, $+2
+	JEQ        p1rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn1:
 	VMOVUPS      (BX), Y12
@@ -14398,14 +15029,16 @@ p1turn1:
 	JMP          p1next
 
 p1rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn2:
 	VMOVUPS      (BX), Y12
@@ -14465,16 +15098,19 @@ p1turn2:
 	JMP          p1next
 
 p1rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn3:
 	VMOVUPS      (BX), Y12
@@ -14563,18 +15199,22 @@ p1turn3:
 	JMP          p1next
 
 p1rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn4:
 	VMOVUPS      (BX), Y12
@@ -14677,20 +15317,25 @@ p1turn4:
 	JMP          p1next
 
 p1rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 512(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn5:
 	VMOVUPS      (BX), Y12
@@ -14812,22 +15457,28 @@ p1turn5:
 	JMP          p1next
 
 p1rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+4, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 128(DI)
+	PREFETCHT1 256(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 512(DI)
+	PREFETCHT1 640(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
 
 p1turn6:
 	VMOVUPS      (BX), Y12
@@ -15013,22 +15664,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -15069,14 +15721,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -15136,16 +15790,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -15234,18 +15891,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -15348,20 +16009,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -15483,22 +16149,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -15769,22 +16441,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -15825,14 +16498,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -15892,16 +16567,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -15990,18 +16668,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -16104,20 +16786,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -16239,22 +16926,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12
@@ -16517,22 +17210,23 @@ p0strip:
 	INCQ    CX
 
 p0height:
-	CMPQ    CX, $+6
-	JEQ     p0rows6
-	CMPQ    CX, $+5
-	JEQ     p0rows5
-	CMPQ    CX, $+4
-	JEQ     p0rows4
-	CMPQ    CX, $+3
-	JEQ     p0rows3
-	CMPQ    CX, $+2
-	JEQ     p0rows2
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	CMPQ       CX, $+6
+	JEQ        p0rows6
+	CMPQ       CX, $+5
+	JEQ        p0rows5
+	CMPQ       CX, $+4
+	JEQ        p0rows4
+	CMPQ       CX, $+3
+	JEQ        p0rows3
+	CMPQ       CX, $+2
+	JEQ        p0rows2
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	PREFETCHT1 (DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn1:
 	VMOVUPS      (BX), Y12
@@ -16573,14 +17267,16 @@ p0turn1:
 	JMP          p0next
 
 p0rows2:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn2:
 	VMOVUPS      (BX), Y12
@@ -16640,16 +17336,19 @@ p0turn2:
 	JMP          p0next
 
 p0rows3:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn3:
 	VMOVUPS      (BX), Y12
@@ -16738,18 +17437,22 @@ p0turn3:
 	JMP          p0next
 
 p0rows4:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn4:
 	VMOVUPS      (BX), Y12
@@ -16852,20 +17555,25 @@ p0turn4:
 	JMP          p0next
 
 p0rows5:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn5:
 	VMOVUPS      (BX), Y12
@@ -16987,22 +17695,28 @@ p0turn5:
 	JMP          p0next
 
 p0rows6:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    SI, AX
-	MOVQ    R8, BX
-	MOVQ    $+8, DX
-	PCALIGN $0x20
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	PREFETCHT1 (DI)
+	PREFETCHT1 192(DI)
+	PREFETCHT1 384(DI)
+	PREFETCHT1 576(DI)
+	PREFETCHT1 768(DI)
+	PREFETCHT1 960(DI)
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	MOVQ       $+8, DX
+	PCALIGN    $0x20
 
 p0turn6:
 	VMOVUPS      (BX), Y12

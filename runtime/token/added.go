@@ -1,0 +1,129 @@
+package token
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// AddedToken is a token that stands outside the word model: it is cut out of a text before anything else.
+type AddedToken struct {
+	// ID is the token's id. FromSPM assigns ids from the vocabulary's size upwards where it is -1.
+	ID int32
+	// Content is the text that stands for the token.
+	Content string
+	// SingleWord: it counts only where no word character is next to it.
+	SingleWord bool
+	// LStrip and RStrip: it takes the white space before or behind it with it.
+	LStrip, RStrip bool
+	// Normalized: it is looked for in the normalised text, in its own normalised form.
+	Normalized bool
+	// Special tokens are left out of decoded text, and are plain characters unless the caller asks for SpecialTokens.
+	Special bool
+}
+
+// matcher finds the added tokens of one kind in a text: leftmost, and of those the longest.
+type matcher struct {
+	tokens []AddedToken // the trie's values are indices
+	keys   trie
+	first  [256]bool
+}
+
+func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, error) {
+	m := matcher{tokens: tokens}
+	order := make([]int, len(tokens))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return strings.Compare(key(tokens[i]), key(tokens[j])) })
+	var keys []string
+	var values []int32
+	for _, i := range order {
+		k := key(tokens[i])
+		if k == "" {
+			continue // its normal form is empty: no text holds it
+		}
+		if len(keys) > 0 && keys[len(keys)-1] == k {
+			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
+		}
+		keys, values = append(keys, k), append(values, int32(i))
+		m.first[k[0]] = true
+	}
+	var err error
+	if len(keys) > 0 {
+		m.keys, err = buildTrie(keys, values, nil)
+	}
+	return m, err
+}
+
+// cut is an added token in a text: the bytes before lo and from the last cut on are plain; scan is where to go on.
+type cut struct {
+	token        *AddedToken
+	lo, hi, scan int
+}
+
+// next finds the next token. from is the end of the last cut, scan its scan.
+func (m *matcher) next(text []byte, from, scan int, literal bool) (cut, bool) {
+	if len(m.keys) == 0 {
+		return cut{}, false
+	}
+	for i := scan; i < len(text); i++ {
+		if !m.first[text[i]] {
+			continue
+		}
+		n, v := m.keys.longest(text[i:])
+		if n == 0 {
+			continue
+		}
+		t := &m.tokens[v]
+		c := cut{t, i, i + n, i + n}
+		i += n - 1
+		if literal && t.Special {
+			continue
+		}
+		if t.SingleWord && (wordBefore(text[:c.lo]) || wordBehind(text[c.hi:])) {
+			continue
+		}
+		if t.LStrip {
+			for c.lo > from {
+				r, w := utf8.DecodeLastRune(text[from:c.lo])
+				if !unicode.IsSpace(r) {
+					break
+				}
+				c.lo -= w
+			}
+		}
+		c.lo = max(c.lo, from)
+		if t.RStrip {
+			for c.hi < len(text) {
+				r, w := utf8.DecodeRune(text[c.hi:])
+				if !unicode.IsSpace(r) {
+					break
+				}
+				c.hi += w
+			}
+		}
+		if c.hi <= from {
+			continue
+		}
+		return c, true
+	}
+	return cut{}, false
+}
+
+func wordBefore(text []byte) bool {
+	r, _ := utf8.DecodeLastRune(text)
+	return len(text) > 0 && isWord(r)
+}
+
+func wordBehind(text []byte) bool {
+	r, _ := utf8.DecodeRune(text)
+	return len(text) > 0 && isWord(r)
+}
+
+// isWord is \w of Unicode regular expressions (UTS 18, annex C).
+func isWord(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.In(r, unicode.M, unicode.Nl, unicode.Pc, unicode.Join_Control, unicode.Other_Alphabetic)
+}

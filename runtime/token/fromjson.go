@@ -1,0 +1,361 @@
+package token
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// jsonSource is the part of tokenizer.json that Marshal keeps as text: all but the vocabulary and the character maps.
+type jsonSource struct {
+	Normalizer    json.RawMessage `json:"normalizer,omitempty"`
+	PreTokenizer  json.RawMessage `json:"pre_tokenizer,omitempty"`
+	PostProcessor json.RawMessage `json:"post_processor,omitempty"`
+	Decoder       json.RawMessage `json:"decoder,omitempty"`
+	maps          []*charsMap     // a step's character map is its index here, "@0", "@1", …
+}
+
+// FromJSON reads tokenizer.json in the form that published DeBERTa v2 and v3 checkpoints carry: a Unigram model with
+// its normaliser, pre-tokenizer, post-processor, decoder and added tokens. A part that is unknown or not supported is an
+// error that names its path. The blocks truncation and padding are reported by Notes and never applied.
+func FromJSON(b []byte) (*Tokenizer, error) {
+	doc, err := parseJSON("tokenizer.json", b)
+	if err != nil {
+		return nil, err
+	}
+	t, err := readTokenizer(doc)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	return t, nil
+}
+
+func readTokenizer(doc jnode) (*Tokenizer, error) {
+	all, err := doc.object("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
+	if err != nil {
+		return nil, err
+	}
+	if v := all["version"]; !v.null() {
+		if _, err := v.one("1.0"); err != nil {
+			return nil, err
+		}
+	}
+	t := &Tokenizer{}
+	for _, k := range []string{"truncation", "padding"} {
+		if n := all[k]; !n.null() {
+			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json has a %s block (%s); it is not applied: lengths are the caller's choice", k, oneLine(n.raw)))
+		}
+	}
+	m, err := readModel(all["model"], &t.vocab)
+	if err != nil {
+		return nil, err
+	}
+	added, err := readAdded(all["added_tokens"])
+	if err != nil {
+		return nil, err
+	}
+	if err := t.setAdded(added); err != nil {
+		return nil, all["added_tokens"].errorf("%v", err)
+	}
+	special := func(id int32) bool { return t.special[t.vocab.text(id)] }
+	u, err := newUnigram(&t.vocab, m.scores, nil, special)
+	if err != nil {
+		return nil, all["model"].errorf("%v", err)
+	}
+	u.unknown, u.penalty = int32(m.unknown), slices.Min(m.scores)-unknownPenalty
+	if m.fallback {
+		u.setFallback(&t.vocab)
+	}
+	t.model = u
+	t.source = jsonSource{Normalizer: all["normalizer"].raw, PreTokenizer: all["pre_tokenizer"].raw, PostProcessor: all["post_processor"].raw, Decoder: all["decoder"].raw}
+	if err := t.finishJSON(); err != nil {
+		return nil, err
+	}
+	t.nameIDs(u.unknown)
+	// Where the usual names are missing, the template says which tokens stand at the ends.
+	if items := t.template.single; len(items) > 0 {
+		if f := items[0]; t.ids.CLS < 0 && len(f.ids) > 0 {
+			t.ids.CLS = f.ids[0]
+		}
+		if l := items[len(items)-1]; t.ids.SEP < 0 && len(l.ids) > 0 {
+			t.ids.SEP = l.ids[len(l.ids)-1]
+		}
+	}
+	return t, nil
+}
+
+func oneLine(b []byte) string {
+	var out bytes.Buffer
+	if json.Compact(&out, b) != nil {
+		return string(b)
+	}
+	return out.String()
+}
+
+// finishJSON builds the steps from t.source, with vocabulary, model and added tokens in place.
+func (t *Tokenizer) finishJSON() (err error) {
+	src := &t.source
+	if t.steps, err = readNormalizer(jnode{"normalizer", src.Normalizer}, src, nil); err != nil {
+		return err
+	}
+	if t.cuts, err = readPreTokenizer(jnode{"pre_tokenizer", src.PreTokenizer}, nil); err != nil {
+		return err
+	}
+	for _, c := range t.cuts {
+		if m, ok := c.(*metaspace); ok && m.scheme == prependFirst {
+			t.track = true
+		}
+	}
+	if t.template, err = readTemplate(jnode{"post_processor", src.PostProcessor}, t.size); err != nil {
+		return err
+	}
+	if t.decode, err = readDecoder(jnode{"decoder", src.Decoder}, nil); err != nil {
+		return err
+	}
+	// A token is special by its text, also for the template's tokens.
+	var raw, normal []AddedToken
+	for _, a := range t.added {
+		a.Special = t.special[a.Content]
+		if a.Normalized {
+			normal = append(normal, a)
+		} else {
+			raw = append(raw, a)
+		}
+	}
+	if t.raw, err = newMatcher(raw, func(a AddedToken) string { return a.Content }); err != nil {
+		return err
+	}
+	var s scratch
+	t.normal, err = newMatcher(normal, func(a AddedToken) string {
+		return string(s.normalize(t.steps, s.load.load(a.Content, 0, len(a.Content), false)).text)
+	})
+	return err
+}
+
+type jsonModel struct {
+	scores   []float64
+	unknown  int
+	fallback bool
+}
+
+// readModel reads the member model. Another kind of model is another case here.
+func readModel(n jnode, v *vocabulary) (m jsonModel, err error) {
+	all, _, err := n.members()
+	if err != nil {
+		return m, err
+	}
+	// Files of the first years leave the type out; the vocabulary's form says which it is.
+	if k, ok := all["type"]; ok {
+		if _, err := k.one("Unigram"); err != nil {
+			return m, err
+		}
+	}
+	if all, err = n.object("type", "unk_id", "vocab", "byte_fallback"); err != nil {
+		return m, err
+	}
+	var rows []vocabRow
+	if err := json.Unmarshal(all["vocab"].raw, &rows); err != nil || all["vocab"].null() {
+		return m, all["vocab"].errorf("want an array of [piece, score] (%v)", err)
+	}
+	if len(rows) > maxID {
+		return m, all["vocab"].errorf("%d pieces (at most %d)", len(rows), maxID)
+	}
+	texts := make([]string, len(rows))
+	m.scores = make([]float64, len(rows))
+	for i, r := range rows {
+		if r.text == "" || len(r.text) > MaxPieceBytes || !(math.Abs(r.score) <= maxScore) {
+			return m, fmt.Errorf("%s[%d]: a piece of %d bytes with score %v (want 1 to %d bytes, and a score of at most %g)", all["vocab"].path, i, len(r.text), r.score, MaxPieceBytes, float64(maxScore))
+		}
+		texts[i], m.scores[i] = r.text, r.score
+	}
+	*v = newVocabulary(texts)
+	if m.unknown, err = all["unk_id"].integer(max(len(rows), 1)); err != nil {
+		return m, err
+	}
+	m.fallback, err = all["byte_fallback"].flag(false)
+	return m, err
+}
+
+// vocabRow is [piece, score].
+type vocabRow struct {
+	text  string
+	score float64
+}
+
+// UnmarshalJSON reads exactly one string and one number.
+func (r *vocabRow) UnmarshalJSON(b []byte) error {
+	var parts []json.RawMessage
+	if err := json.Unmarshal(b, &parts); err != nil || len(parts) != 2 {
+		return fmt.Errorf("a row is not [piece, score]: %.60s", b)
+	}
+	if parts[0][0] != '"' || json.Unmarshal(parts[0], &r.text) != nil || parts[1][0] == 'n' || json.Unmarshal(parts[1], &r.score) != nil {
+		return fmt.Errorf("a row is not [piece, score]: %.60s", b)
+	}
+	return nil
+}
+
+func readAdded(n jnode) ([]AddedToken, error) {
+	if n.null() {
+		return nil, nil
+	}
+	list, err := n.array()
+	if err != nil {
+		return nil, err
+	}
+	var out []AddedToken
+	for _, x := range list {
+		all, err := x.object("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special")
+		if err != nil {
+			return nil, err
+		}
+		var a AddedToken
+		id, err := all["id"].integer(maxID + 1)
+		if err != nil {
+			return nil, err
+		}
+		a.ID = int32(id)
+		if a.Content, err = all["content"].str(); err != nil {
+			return nil, err
+		}
+		for _, f := range []struct {
+			key string
+			v   *bool
+		}{{"single_word", &a.SingleWord}, {"lstrip", &a.LStrip}, {"rstrip", &a.RStrip}, {"normalized", &a.Normalized}, {"special", &a.Special}} {
+			if all[f.key].null() {
+				return nil, all[f.key].errorf("want true or false")
+			}
+			if *f.v, err = all[f.key].flag(false); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// readNormalizer appends the steps of a normaliser.
+func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer, error) {
+	if n.null() {
+		return steps, nil
+	}
+	kind, err := n.kind()
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]jnode
+	fields := func(names ...string) bool {
+		all, err = n.object(append([]string{"type"}, names...)...)
+		return err == nil
+	}
+	switch kind {
+	case "Sequence":
+		if !fields("normalizers") {
+			return nil, err
+		}
+		list, err := all["normalizers"].array()
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range list {
+			if steps, err = readNormalizer(x, src, steps); err != nil {
+				return nil, err
+			}
+		}
+		return steps, nil
+	case "Lowercase":
+		fields()
+		return append(steps, lowercase{}), err
+	case "NFC", "NFD", "NFKC", "NFKD":
+		fields()
+		form := map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[kind]
+		return append(steps, unicodeForm{form}), err
+	case "Strip":
+		if !fields("strip_left", "strip_right") {
+			return nil, err
+		}
+		var s strip
+		if s.left, err = all["strip_left"].flag(true); err != nil {
+			return nil, err
+		}
+		s.right, err = all["strip_right"].flag(true)
+		return append(steps, s), err
+	case "Prepend":
+		if !fields("prepend") {
+			return nil, err
+		}
+		s, err := all["prepend"].str()
+		return append(steps, prepend{s}), err
+	case "Replace":
+		if !fields("pattern", "content") {
+			return nil, err
+		}
+		r := &replace{}
+		if r.find, err = readPattern(all["pattern"]); err != nil {
+			return nil, err
+		}
+		r.content, err = all["content"].str()
+		return append(steps, r), err
+	case "Precompiled":
+		if !fields("precompiled_charsmap") {
+			return nil, err
+		}
+		m, err := src.charsMap(all["precompiled_charsmap"])
+		return append(steps, &precompiled{m}), err
+	}
+	return nil, n.at("type").errorf("normalizer %q is not supported (supported: Sequence, Lowercase, Strip, Precompiled, Replace, Prepend, NFC, NFD, NFKC, NFKD)", kind)
+}
+
+// charsMap decodes a character map, or finds it among those that Unmarshal has read, and leaves its index in the source.
+func (src *jsonSource) charsMap(n jnode) (*charsMap, error) {
+	s, err := n.str()
+	if err != nil {
+		return nil, err
+	}
+	if len(s) > 1 && s[0] == '@' {
+		var i int
+		if _, err := fmt.Sscanf(s, "@%d", &i); err != nil || i < 0 || i >= len(src.maps) || s != fmt.Sprintf("@%d", i) {
+			return nil, n.errorf("character map %q does not exist", s)
+		}
+		return src.maps[i], nil
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, n.errorf("not base64: %v", err)
+	}
+	m, err := parseCharsMap(b)
+	if err != nil {
+		return nil, n.errorf("%v", err)
+	}
+	src.Normalizer = bytes.Replace(src.Normalizer, n.raw, fmt.Appendf(nil, `"@%d"`, len(src.maps)), 1)
+	src.maps = append(src.maps, m)
+	return m, nil
+}
+
+func readPattern(n jnode) (*pattern, error) {
+	all, err := n.object("String", "Regex")
+	if err != nil {
+		return nil, err
+	}
+	s, r := all["String"], all["Regex"]
+	if s.null() == r.null() {
+		return nil, n.errorf("want one of String, Regex")
+	}
+	read, from := literalPattern, s
+	if s.null() {
+		read, from = parsePattern, r
+	}
+	text, err := from.str()
+	if err != nil {
+		return nil, err
+	}
+	p, err := read(text)
+	if err != nil {
+		return nil, from.errorf("%v", err)
+	}
+	return p, nil
+}

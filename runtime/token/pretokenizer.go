@@ -1,0 +1,162 @@
+package token
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// preTokenizer is one step that cuts a chunk into smaller ones. It calls emit for each part that is not empty, in
+// order; b is memory for a text that it has to change.
+type preTokenizer interface {
+	split(c chunk, b *buffer, emit func(c chunk))
+}
+
+// behavior says where the delimiters go.
+type behavior uint8
+
+const (
+	isolated   behavior = iota // each delimiter is a part of its own
+	removed                    // they are dropped
+	contiguous                 // runs of delimiters are one part
+	mergedPrevious
+	mergedNext
+)
+
+var behaviors = [...]string{"Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"}
+
+// cut splits c at the characters for which is holds.
+func (b behavior) cut(c chunk, is func(r rune) bool, emit func(c chunk)) {
+	put := func(lo, hi int) {
+		if lo < hi {
+			emit(c.slice(lo, hi))
+		}
+	}
+	from, open := 0, false // from: start of the part in progress; open: it consists of delimiters only
+	for i := 0; i < len(c.text); {
+		r, w := rune(c.text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, w = utf8.DecodeRune(c.text[i:])
+		}
+		d := is(r)
+		switch b {
+		case isolated, removed:
+			if d {
+				put(from, i)
+				if b == isolated {
+					put(i, i+w)
+				}
+				from = i + w
+			}
+		case contiguous:
+			if d != open {
+				put(from, i)
+				from = i
+			}
+		case mergedPrevious:
+			// A delimiter joins what is before it, unless that ends in a delimiter.
+			if d && open {
+				put(i, i+w)
+				from = i + w
+			} else if d {
+				put(from, i+w)
+				from = i + w
+			}
+		case mergedNext:
+			if d {
+				put(from, i)
+				from = i
+			}
+		}
+		open = d
+		i += w
+	}
+	put(from, len(c.text))
+}
+
+type punctuation struct{ behavior behavior }
+
+func (p punctuation) split(c chunk, _ *buffer, emit func(c chunk)) {
+	p.behavior.cut(c, isPunctuation, emit)
+}
+
+// isPunctuation: the ASCII marks, and Unicode's categories P.
+func isPunctuation(r rune) bool {
+	if r < utf8.RuneSelf {
+		return '!' <= r && r <= '/' || ':' <= r && r <= '@' || '[' <= r && r <= '`' || '{' <= r && r <= '~'
+	}
+	return unicode.IsPunct(r)
+}
+
+type prependScheme uint8
+
+const (
+	prependAlways prependScheme = iota
+	prependFirst
+	prependNever
+)
+
+var prependSchemes = [...]string{"always", "first", "never"}
+
+// metaspace writes spaces as mark, puts one in front, and cuts before each (cut unset: not at all).
+type metaspace struct {
+	mark   string
+	scheme prependScheme
+	cut    bool
+}
+
+func (m *metaspace) split(c chunk, b *buffer, emit func(c chunk)) {
+	n := len(m.mark)
+	track := c.span != nil
+	front := func(c chunk) bool {
+		if m.scheme == prependNever || m.scheme == prependFirst && c.start != 0 {
+			return false
+		}
+		first := len(c.text) > 0 && c.text[0] == ' '
+		return len(c.text) > 0 && !first && !(len(c.text) >= n && string(c.text[:n]) == m.mark)
+	}
+	b.reset(track)
+	if front(c) {
+		var at Span
+		if track {
+			at = c.span[0]
+		}
+		b.add(m.mark, at)
+	}
+	put := func() {
+		if len(b.text) > 0 {
+			d := b.chunk(c.start)
+			emit(d.slice(0, len(d.text)))
+			b.reset(track)
+		}
+	}
+	for i := 0; i < len(c.text); {
+		j := i
+		for j < len(c.text) && c.text[j] != ' ' && c.text[j] != m.mark[0] {
+			j++
+		}
+		b.copy(c, i, j)
+		if i = j; i == len(c.text) {
+			break
+		}
+		w := 1
+		if c.text[i] != ' ' {
+			if len(c.text)-i < n || string(c.text[i:i+n]) != m.mark {
+				b.copy(c, i, i+1)
+				i++
+				continue
+			}
+			w = n
+		}
+		// A mark begins a word, except the one that has just been put in front: then the word in progress is that mark.
+		if m.cut {
+			put()
+		}
+		var at Span
+		if track {
+			at = c.span[i]
+		}
+		b.add(m.mark, at)
+		i += w
+	}
+	put()
+}

@@ -1,0 +1,202 @@
+package token
+
+import (
+	"fmt"
+	"math"
+)
+
+// MaxTextBytes is the longest text that can be encoded: offsets are 32 bits wide and a text can grow as it is normalised.
+const MaxTextBytes = math.MaxInt32 / 32
+
+// tokenRun is tokens with what is known about them. spans and words are filled only if track is set.
+type tokenRun struct {
+	ids   []int32
+	spans []Span
+	words []int32
+	track bool
+}
+
+func (r *tokenRun) reset(track bool) {
+	r.ids, r.spans, r.words, r.track = r.ids[:0], r.spans[:0], r.words[:0], track
+}
+
+func (r *tokenRun) add(id int32, at Span, word int32) {
+	r.ids = append(r.ids, id)
+	if r.track {
+		r.spans = append(r.spans, at)
+		r.words = append(r.words, word)
+	}
+}
+
+// scratch is the working memory of one call. It is pooled, so that steady state allocates nothing.
+type scratch struct {
+	t       *Tokenizer
+	out     *tokenRun
+	runs    [2]tokenRun // the text's tokens and the pair's
+	ids     tokenRun    // AppendIDs: writes into the caller's slice
+	lat     lattice
+	load    buffer
+	norm    [2]buffer
+	cut     []buffer // one a pre-tokenizer
+	emit    []func(c chunk)
+	edits   []edit
+	marks   []decomposed
+	literal bool
+	word    int32 // index of the current word
+	lower   []byte
+	lowerAt []int32
+	origin  []int32 // SentencePiece: where each normalised byte came from
+	windows [2][]window
+	pieces  *[]string // Pieces: the tokens' texts
+}
+
+func (t *Tokenizer) get() *scratch {
+	if s, ok := t.pool.Get().(*scratch); ok {
+		return s
+	}
+	s := &scratch{t: t, cut: make([]buffer, len(t.cuts))}
+	// The steps of the pre-tokenizer call each other through these, which are made once so that no call makes any.
+	s.emit = make([]func(c chunk), len(t.cuts)+1)
+	for i := range t.cuts {
+		s.emit[i] = func(c chunk) { t.cuts[i].split(c, &s.cut[i], s.emit[i+1]) }
+	}
+	s.emit[len(t.cuts)] = func(c chunk) {
+		if len(c.text) > 0 {
+			t.model.word(s, c, s.literal)
+			s.word++
+		}
+	}
+	return s
+}
+
+// keepBytes bounds what the pool keeps: a single huge text must not hold its memory for ever.
+const keepBytes = 1 << 20
+
+func (t *Tokenizer) put(s *scratch) {
+	if cap(s.load.text)+cap(s.norm[0].text)+cap(s.norm[1].text)+len(s.lat.cells)+cap(s.edits) > keepBytes {
+		return
+	}
+	s.out, s.ids, s.pieces = nil, tokenRun{}, nil
+	t.pool.Put(s)
+}
+
+// token appends a token; surface is the normalised text that it stands for.
+func (s *scratch) token(id int32, at Span, surface []byte) {
+	s.out.add(id, at, s.word)
+	if s.pieces != nil {
+		*s.pieces = append(*s.pieces, string(surface))
+	}
+}
+
+// bytePiece appends the piece of one byte.
+func (s *scratch) bytePiece(id int32, at Span, c byte) {
+	s.out.add(id, at, s.word)
+	if s.pieces != nil {
+		*s.pieces = append(*s.pieces, fmt.Sprintf("<0x%02X>", c))
+	}
+}
+
+// text encodes one text, without a template, into s.out.
+func (s *scratch) text(text string, mode Special) {
+	s.literal = mode == SpecialText
+	s.word = 0
+	if s.t.spm != nil {
+		s.t.spm.encode(s, text)
+		return
+	}
+	s.jsonText(text)
+}
+
+// jsonText cuts added tokens out, normalises what is between them, cuts added tokens out of that, and splits the rest
+// into words.
+func (s *scratch) jsonText(text string) {
+	t := s.t
+	from, scan := 0, 0
+	view := stringView(text)
+	for {
+		c, ok := t.raw.next(view, from, scan, s.literal)
+		if !ok {
+			break
+		}
+		s.plain(text, from, c.lo)
+		s.token(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
+		s.word++
+		from, scan = c.hi, max(c.scan, c.hi)
+	}
+	s.plain(text, from, len(text))
+}
+
+func (s *scratch) plain(text string, lo, hi int) {
+	if lo >= hi {
+		return
+	}
+	t := s.t
+	c := s.normalize(t.steps, s.load.load(text, lo, hi, s.out.track || t.track))
+	from, scan := 0, 0
+	for {
+		k, ok := t.normal.next(c.text, from, scan, s.literal)
+		if !ok {
+			break
+		}
+		if from < k.lo {
+			s.emit[0](c.slice(from, k.lo))
+		}
+		var at Span
+		if c.span != nil {
+			at = Span{c.span[k.lo].Start, c.span[k.hi-1].End}
+		}
+		s.token(k.token.ID, at, c.text[k.lo:k.hi])
+		s.word++
+		from, scan = k.hi, max(k.scan, k.hi)
+	}
+	if from < len(c.text) {
+		s.emit[0](c.slice(from, len(c.text)))
+	}
+}
+
+// word appends the pieces of c.
+func (m *unigram) word(s *scratch, c chunk, literal bool) {
+	m.best(&s.lat, c.text, literal)
+	nodes := s.lat.nodes
+	from := int32(0)
+	for i := 0; i < len(nodes); i++ {
+		if nodes[i].id != m.unknown {
+			s.token(nodes[i].id, c.at(from, nodes[i].end), c.text[from:nodes[i].end])
+			from = nodes[i].end
+			continue
+		}
+		for i+1 < len(nodes) && nodes[i+1].id == m.unknown {
+			i++
+		}
+		end := nodes[i].end
+		m.unknownRun(s, c.text[from:end], c.at(from, end), literal)
+		from = end
+	}
+}
+
+// at is the part of the original that bytes lo to hi of c stand for.
+func (c chunk) at(lo, hi int32) Span {
+	if c.span == nil {
+		return Span{}
+	}
+	return Span{c.span[lo].Start, c.span[hi-1].End}
+}
+
+// unknownRun appends a run of unknown characters: as the piece that is called so, or as bytes, or as one unknown token.
+func (m *unigram) unknownRun(s *scratch, run []byte, at Span, literal bool) {
+	if id, marked := m.pieces.find(run); id >= 0 && !(marked && literal) {
+		s.token(id, at, run)
+		return
+	}
+	all := m.fallback
+	for _, c := range run {
+		all = all && m.bytes[c] >= 0
+	}
+	if !all {
+		s.token(m.unknown, at, run)
+		return
+	}
+	for _, c := range run {
+		s.bytePiece(m.bytes[c], at, c)
+	}
+}

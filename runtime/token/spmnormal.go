@@ -1,0 +1,177 @@
+package token
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	space      = "\u2581" // what stands for U+0020 inside pieces
+	spaceBytes = len(space)
+)
+
+// spmNormalizer turns text into what SentencePiece segments: characters mapped, spaces collapsed and escaped.
+type spmNormalizer struct {
+	chars       *charsMap
+	symbols     trie // user-defined pieces, which are copied as they are
+	dummyPrefix bool
+	removeExtra bool
+	escape      bool
+	suffix      bool
+	class       [256]asciiClass
+	space       string
+}
+
+func (n *spmNormalizer) prepare() {
+	copy(n.class[:], n.chars.ascii[:])
+	n.space = " "
+	if n.escape {
+		n.space = space
+	}
+	for c := range n.class {
+		if len(n.symbols) > 0 {
+			if _, ok := n.symbols.child(n.symbols[0], byte(c)); ok {
+				n.class[c] = asciiWalk
+			}
+		}
+	}
+}
+
+// prefix maps the characters at the start of text: n bytes of it become s.
+func (n *spmNormalizer) prefix(text []byte) (s []byte, width int, mapped string) {
+	if k, _ := n.symbols.longest(text); k > 0 {
+		return text[:k], k, ""
+	}
+	if r, k := n.chars.longest(text); k > 0 {
+		return nil, k, r
+	}
+	if r, k := utf8.DecodeRune(text); r == utf8.RuneError && k == 1 {
+		return nil, 1, "\ufffd"
+	} else {
+		return text[:k], k, ""
+	}
+}
+
+// normalize appends the normal form of text to dst. If at is not nil, it gets the byte of text that each byte of the
+// normal form came from, and one more entry for the end.
+func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) []byte {
+	if len(text) == 0 {
+		return dst
+	}
+	i := 0
+	for n.removeExtra && i < len(text) {
+		s, k, r := n.prefix(text[i:])
+		if r != " " && string(s) != " " {
+			break
+		}
+		i += k
+	}
+	if i == len(text) {
+		return dst
+	}
+	if n.dummyPrefix && !n.suffix {
+		dst = append(dst, n.space...)
+		dst = mark(dst, at, i)
+	}
+	spaced := n.removeExtra
+	for i < len(text) {
+		if c := text[i]; n.class[c] != asciiWalk && (i+1 == len(text) || text[i+1] < utf8.RuneSelf) {
+			if n.class[c] == asciiSpace {
+				if !spaced {
+					dst = append(dst, n.space...)
+					dst = mark(dst, at, i)
+				}
+				spaced = n.removeExtra
+				i++
+				continue
+			}
+			j := i + 1
+			for j < len(text) && n.class[text[j]] == asciiKeep {
+				j++
+			}
+			if j < len(text) && text[j] >= utf8.RuneSelf {
+				j-- // what follows may combine with the last character
+			}
+			dst = append(dst, text[i:j]...)
+			if at != nil {
+				for ; i < j; i++ {
+					*at = append(*at, int32(i))
+				}
+			}
+			i, spaced = j, false
+			continue
+		}
+		s, k, r := n.prefix(text[i:])
+		if r == "" && k > 0 && len(s) == 0 {
+			i += k // mapped to nothing; what came before still decides about spaces
+			if !n.removeExtra {
+				spaced = false
+			}
+			continue
+		}
+		if r != "" {
+			for spaced && strings.HasPrefix(r, " ") {
+				r = r[1:]
+			}
+			if r != "" {
+				spaced = strings.HasSuffix(r, " ")
+			}
+			for len(r) > 0 {
+				if p := strings.IndexByte(r, ' '); n.escape && p >= 0 {
+					dst = append(append(dst, r[:p]...), n.space...)
+					r = r[p+1:]
+				} else {
+					dst = append(dst, r...)
+					r = ""
+				}
+			}
+		} else {
+			for spaced && len(s) > 0 && s[0] == ' ' {
+				s = s[1:]
+			}
+			if len(s) > 0 {
+				spaced = s[len(s)-1] == ' '
+			}
+			for _, c := range s {
+				if c == ' ' {
+					dst = append(dst, n.space...)
+				} else {
+					dst = append(dst, c)
+				}
+			}
+		}
+		dst = mark(dst, at, i)
+		i += k
+		if !n.removeExtra {
+			spaced = false
+		}
+	}
+	end := len(text)
+	if n.removeExtra {
+		for strings.HasSuffix(bytesView(dst), n.space) {
+			dst = dst[:len(dst)-len(n.space)]
+			if at != nil {
+				end = int((*at)[len(dst)])
+				*at = (*at)[:len(dst)]
+			}
+		}
+	}
+	if n.dummyPrefix && n.suffix {
+		dst = append(dst, n.space...)
+		dst = mark(dst, at, end)
+	}
+	if at != nil {
+		*at = append(*at, int32(end))
+	}
+	return dst
+}
+
+// mark records that the bytes of dst which have no origin yet come from byte i.
+func mark(dst []byte, at *[]int32, i int) []byte {
+	if at != nil {
+		for len(*at) < len(dst) {
+			*at = append(*at, int32(i))
+		}
+	}
+	return dst
+}

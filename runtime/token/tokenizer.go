@@ -1,0 +1,186 @@
+package token
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Special says what a special token's name in a text is.
+type Special uint8
+
+const (
+	// SpecialText: characters like any other; no text can become a special token.
+	SpecialText Special = iota
+	// SpecialTokens: the token. Use it for texts that the program itself has put together.
+	SpecialTokens
+)
+
+// Tokenizer turns text into ids and ids into text. It is immutable and safe for concurrent use.
+type Tokenizer struct {
+	vocab    vocabulary
+	model    wordModel
+	added    []AddedToken // by id
+	byID     map[int32]*AddedToken
+	special  map[string]bool // names of special tokens
+	size     int
+	ids      SpecialIDs
+	template template
+	notes    []string
+
+	// The json form.
+	source jsonSource
+	steps  []normalizer
+	cuts   []preTokenizer
+	decode []decoder
+	raw    matcher // added tokens looked for in the text as it is
+	normal matcher // … and in its normal form
+	track  bool    // offsets are needed to encode at all
+
+	// SentencePiece's own form; nil in the json form.
+	spm *spmForm
+
+	pool sync.Pool
+}
+
+// wordModel turns one word into pieces, which it appends to s.out.
+type wordModel interface {
+	word(s *scratch, c chunk, literal bool)
+	check(ids int) error
+}
+
+// SpecialIDs are the ids of the tokens that a model gives a meaning to; -1 where the tokenizer has none.
+type SpecialIDs struct {
+	CLS, SEP, PAD, MASK, UNK int32
+}
+
+// Special returns the ids of [CLS], [SEP], [PAD], [MASK] and [UNK], or of what takes their places.
+func (t *Tokenizer) Special() SpecialIDs { return t.ids }
+
+// Size is the number of ids: one more than the largest. A model's table may have more rows.
+func (t *Tokenizer) Size() int { return t.size }
+
+// Form names the form that the tokenizer follows: "tokenizer.json" or "spm.model".
+func (t *Tokenizer) Form() string {
+	if t.spm != nil {
+		return "spm.model"
+	}
+	return "tokenizer.json"
+}
+
+// Notes are remarks on the files that it was read from, a line each: what was found there and is not applied.
+func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
+
+// Added returns the added tokens by ascending id.
+func (t *Tokenizer) Added() []AddedToken { return slices.Clone(t.added) }
+
+// Piece returns the text of an id as it stands in the vocabulary (a space is U+2581 there); ok is false if there is no
+// such id.
+func (t *Tokenizer) Piece(id int32) (piece string, ok bool) {
+	if a, ok := t.byID[id]; ok {
+		return a.Content, true
+	}
+	if id < 0 || int(id) >= t.vocab.size() {
+		return "", false
+	}
+	return t.vocab.text(id), true
+}
+
+// ID returns the id of a token by its text in the vocabulary; ok is false if there is none.
+func (t *Tokenizer) ID(piece string) (id int32, ok bool) {
+	for i := range t.added {
+		if t.added[i].Content == piece {
+			return t.added[i].ID, true
+		}
+	}
+	id = -1
+	for i := range int32(t.vocab.size()) {
+		if t.vocab.text(i) == piece {
+			id = i // the last of equal pieces counts
+		}
+	}
+	return id, id >= 0
+}
+
+// IsSpecial reports whether id is a special token.
+func (t *Tokenizer) IsSpecial(id int32) bool {
+	if t.spm != nil && id >= 0 && int(id) < len(t.spm.kinds) && t.spm.kinds[id] == pieceControl {
+		return true
+	}
+	a, ok := t.byID[id]
+	return ok && t.special[a.Content]
+}
+
+// setAdded installs the added tokens and the ids with a meaning.
+func (t *Tokenizer) setAdded(added []AddedToken) error {
+	slices.SortStableFunc(added, func(a, b AddedToken) int { return int(a.ID) - int(b.ID) })
+	t.added, t.byID, t.special = added, map[int32]*AddedToken{}, map[string]bool{}
+	t.size = t.vocab.size()
+	seen := map[string]bool{}
+	for i := range added {
+		a := &added[i]
+		switch {
+		case a.Content == "" || len(a.Content) > MaxPieceBytes:
+			return fmt.Errorf("added token %d: its text has %d bytes (want 1 to %d)", a.ID, len(a.Content), MaxPieceBytes)
+		case a.ID < 0 || a.ID > maxID:
+			return fmt.Errorf("added token %q: id %d (want 0 to %d)", a.Content, a.ID, maxID)
+		case t.byID[a.ID] != nil:
+			return fmt.Errorf("added tokens %q and %q both have id %d", t.byID[a.ID].Content, a.Content, a.ID)
+		case seen[a.Content]:
+			return fmt.Errorf("added token %q is given twice", a.Content)
+		case int(a.ID) < t.vocab.size() && t.vocab.text(a.ID) != a.Content:
+			return fmt.Errorf("added token %q has id %d, which the vocabulary calls %q", a.Content, a.ID, t.vocab.text(a.ID))
+		}
+		seen[a.Content], t.byID[a.ID] = true, a
+		if a.Special {
+			t.special[a.Content] = true
+		}
+		t.size = max(t.size, int(a.ID)+1)
+	}
+	return nil
+}
+
+// maxID bounds ids; it keeps a damaged file from asking for a huge table.
+const maxID = 1<<24 - 1
+
+// nameIDs looks up the ids with a meaning under their usual names.
+func (t *Tokenizer) nameIDs(unknown int32) {
+	find := func(names ...string) int32 {
+		for _, n := range names {
+			if id, ok := t.ID(n); ok {
+				return id
+			}
+		}
+		return -1
+	}
+	t.ids = SpecialIDs{UNK: unknown, CLS: find("[CLS]", "<s>"), SEP: find("[SEP]", "</s>"), PAD: find("[PAD]", "<pad>"), MASK: find("[MASK]", "<mask>")}
+}
+
+// setNames overrides the ids with a meaning by the names in a configuration; empty names are left alone.
+func (t *Tokenizer) setNames(cls, sep, pad, mask string) error {
+	for _, x := range []struct {
+		what, name string
+		id         *int32
+	}{{"cls_token", cls, &t.ids.CLS}, {"sep_token", sep, &t.ids.SEP}, {"pad_token", pad, &t.ids.PAD}, {"mask_token", mask, &t.ids.MASK}} {
+		if x.name == "" {
+			continue
+		}
+		id, ok := t.ID(x.name)
+		if !ok {
+			return fmt.Errorf("%s is %q, which is not in the vocabulary", x.what, x.name)
+		}
+		*x.id = id
+	}
+	return nil
+}
+
+// String describes the tokenizer in one line.
+func (t *Tokenizer) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "unigram in the form of %s, %d ids", t.Form(), t.size)
+	if n := len(t.added); n > 0 {
+		fmt.Fprintf(&b, ", %d added tokens", n)
+	}
+	return b.String()
+}

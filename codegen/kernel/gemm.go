@@ -19,7 +19,7 @@ const PanelWidth = 16
 type GemmParams struct {
 	K        int    // length of the sum
 	LDA, LDC int    // floats from one row of a (c and r) to the next
-	Panels   int    // 1 or 2: 16 or 32 columns
+	Panels   int    // 1 or 2: 16 or 32 columns; the ISA's TilePanels is best
 	Act      string // activation of the result, a name of [Activations], or ""
 	Residual bool   // add r[i, n], which is addressed like c and may be c
 }
@@ -94,6 +94,23 @@ const callBudget = 100e3
 func MaxRows(p GemmParams, isa ISA) int {
 	rows := callBudget * isa.Rate / float64(p.K*PanelWidth*p.Panels)
 	return max(1, int(rows/float64(isa.TileRows)+0.5)) * isa.TileRows
+}
+
+// Parts cuts m ≥ 1 rows into calls of at most [MaxRows] rows: call i computes
+// rows parts[i] to parts[i+1]. Whole strips go to a call, so that cutting makes
+// no strip lower:
+//
+//	strips = ceil(m/TileRows), calls = ceil(strips/(MaxRows/TileRows))
+//	parts[i] = m·floor(strips·i/calls)/strips
+func Parts(m int, p GemmParams, isa ISA) []int {
+	most := MaxRows(p, isa) / isa.TileRows
+	strips := (m + isa.TileRows - 1) / isa.TileRows
+	calls := (strips + most - 1) / most
+	var parts []int
+	for i := range calls + 1 {
+		parts = append(parts, m*(strips*i/calls)/strips)
+	}
+	return parts
 }
 
 // gemm is a matrix product in the making. Registers are fixed by hand: the

@@ -42,19 +42,16 @@ func fastest(b *testing.B, f func()) time.Duration {
 }
 
 // product multiplies m rows with all panels of w as a generated program does:
-// rows in near-equal parts of at most MaxRows, pairs of panels outside.
+// the panels of a call outside, the parts of the rows inside.
 //
 //go:noinline
 func product(f gemmResidual, p kernel.GemmParams, isa kernel.ISA, n, m int, c, a, w, bias, r []float32) {
 	nc := kernel.PanelWidth * p.Panels
-	most := kernel.MaxRows(p, isa)
-	parts := (m + most - 1) / most
+	parts := kernel.Parts(m, p, isa)
 	for j := 0; j < n; j += nc {
-		row := 0
-		for part := range parts {
-			rows := (m - row) / (parts - part)
+		for i := range len(parts) - 1 {
+			row, rows := parts[i], parts[i+1]-parts[i]
 			f(&c[row*p.LDC+j], &a[row*p.LDA], &w[j*p.K], &bias[j], &r[row*p.LDC+j], rows)
-			row += rows
 		}
 	}
 }
@@ -63,10 +60,9 @@ func product(f gemmResidual, p kernel.GemmParams, isa kernel.ISA, n, m int, c, a
 // "warm" repeats one product; "stream" walks through 12 layers' matrices, so
 // that weights come from memory. Metrics: GFLOP/s and percent of the peak.
 func BenchmarkGemm(b *testing.B) {
-	shapes := kernel.GemmSamples()[:4]
 	columns := []int{2304, 768, 3072, 768}
 	for _, isa := range kernel.ISAs() {
-		for s, p := range shapes {
+		for s, p := range kernel.GemmSamples(isa)[:4] {
 			n := columns[s]
 			for _, m := range []int{1, 2, 16, 128, 512} {
 				for _, layers := range []int{1, 12} {

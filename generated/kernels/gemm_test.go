@@ -86,7 +86,7 @@ func gemmHeights(isa kernel.ISA) []int {
 // every term must be there once, in every height, wherever buffers start.
 func TestGemmExact(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples() {
+		for _, p := range kernel.GemmSamples(isa) {
 			if p.Act != "" && p.Act != "relu" {
 				continue
 			}
@@ -118,7 +118,7 @@ func TestGemmExact(t *testing.T) {
 // a row has the same bits for every m.
 func TestGemmRandom(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples() {
+		for _, p := range kernel.GemmSamples(isa) {
 			name := kernel.GemmName(p, isa.Name)
 			f := gemmOf(t, p, isa)
 			rng := random(2)
@@ -160,7 +160,7 @@ func TestGemmRandom(t *testing.T) {
 // TestGemmInPlace adds a residual that is the result's own buffer.
 func TestGemmInPlace(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples() {
+		for _, p := range kernel.GemmSamples(isa) {
 			if !p.Residual {
 				continue
 			}
@@ -182,7 +182,7 @@ func TestGemmInPlace(t *testing.T) {
 // nothing else, and that denormals are not flushed.
 func TestGemmSpecial(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples() {
+		for _, p := range kernel.GemmSamples(isa) {
 			if p.Act != "" {
 				continue
 			}
@@ -216,15 +216,31 @@ func TestGemmSpecial(t *testing.T) {
 	})
 }
 
-// TestMaxRows checks the bound on one call's time: 100 µs at the table's rate,
-// a multiple of the tile's height, and never less than one tile.
-func TestMaxRows(t *testing.T) {
+// TestParts checks how rows are cut into calls: in order, none empty, none above
+// MaxRows, which is within 100 µs at the table's rate but for one tile; and
+// no more strips in all than one call would have.
+func TestParts(t *testing.T) {
 	for _, isa := range kernel.ISAs() {
-		for _, p := range kernel.GemmSamples() {
-			rows := kernel.MaxRows(p, isa)
-			work := float64(rows*p.K*kernel.PanelWidth*p.Panels) / isa.Rate
-			if rows%isa.TileRows != 0 || rows < isa.TileRows || (rows > isa.TileRows && work > 150e3) {
-				t.Errorf("%s: MaxRows = %d, %.0f ns", kernel.GemmName(p, isa.Name), rows, work)
+		for _, p := range kernel.GemmSamples(isa) {
+			name := kernel.GemmName(p, isa.Name)
+			most := kernel.MaxRows(p, isa)
+			work := float64(most*p.K*kernel.PanelWidth*p.Panels) / isa.Rate
+			if most%isa.TileRows != 0 || most < isa.TileRows || (most > isa.TileRows && work > 150e3) {
+				t.Errorf("%s: MaxRows = %d, %.0f ns", name, most, work)
+			}
+			for m := 1; m <= 700; m++ {
+				parts := kernel.Parts(m, p, isa)
+				strips := 0
+				for i, row := range parts[1:] {
+					rows := row - parts[i]
+					if rows < 1 || rows > most {
+						t.Fatalf("%s: %d rows: part %d has %d rows of at most %d", name, m, i, rows, most)
+					}
+					strips += (rows + isa.TileRows - 1) / isa.TileRows
+				}
+				if parts[0] != 0 || parts[len(parts)-1] != m || strips != (m+isa.TileRows-1)/isa.TileRows {
+					t.Fatalf("%s: %d rows: parts %v, %d strips", name, m, parts, strips)
+				}
 			}
 		}
 	}

@@ -247,7 +247,7 @@ func (d *dimTable) atom(a *atom, exact bool) (*big.Rat, bool) {
 
 func (d *dimTable) unknown(name string, at diag.Span) {
 	f := diag.Errorf("unknown-name", at, "there is no dim %s", name)
-	if near := nearest(name, d.order); near != "" {
+	if near := Nearest(name, d.order); near != "" {
 		f.Hintf("%s", near)
 	} else if len(d.order) > 0 {
 		names := slices.Clone(d.order)

@@ -200,7 +200,7 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 	q, ok := all[fn]
 	if !ok {
 		f := diag.Errorf("unknown-name", spanOfAll(form.Func.Tokens), "there is no projection %s whose weights could be shared", fn)
-		if near := nearest(fn, append(namesOf(t), "linear", "scalar")); near != "" {
+		if near := Nearest(fn, append(namesOf(t), "linear", "scalar")); near != "" {
 			f.Hintf("%s", near)
 		} else {
 			f.Hintf("%s = linear(%s)", p.Name, arg)
@@ -353,7 +353,7 @@ func (b *modelBuilder) positions(ref *reference) *Absolute {
 		return nil
 	}
 	f := diag.Errorf("unknown-name", spanOfAll(ref.Tokens), "there is no table of absolute positions %s", ref.Name)
-	if near := nearest(ref.Name, names); near != "" {
+	if near := Nearest(ref.Name, names); near != "" {
 		f.Hintf("%s", near)
 	} else {
 		f.Hintf("absolute %s { rows 512 }", ref.Name)

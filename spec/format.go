@@ -56,7 +56,7 @@ func (w *writer) stmts(list []*Stmt, pre string) {
 
 // lineOf splits a statement where neighbours are aligned.
 func lineOf(s *Stmt) line {
-	whole := line{cells: []string{textOf(s.toks)}, trail: s.Trail}
+	whole := line{cells: []string{s.text()}, trail: s.Trail}
 	if len(s.Path) > 0 {
 		return whole
 	}
@@ -183,7 +183,7 @@ func (w *writer) block(s *Stmt, pre string) {
 		w.b.WriteString(pre + text + trail + "\n")
 		return
 	}
-	w.b.WriteString(fill(textOf(s.toks)+" {", pre))
+	w.b.WriteString(fill(s.text()+" {", pre))
 	if s.Block.Trail != "" {
 		w.b.WriteString("  " + s.Block.Trail)
 	}
@@ -194,7 +194,7 @@ func (w *writer) block(s *Stmt, pre string) {
 
 // inline is a statement with its block on one line, if it may stand so.
 func inline(s *Stmt) (string, bool) {
-	text := textOf(s.toks)
+	text := s.text()
 	if s.Block == nil {
 		return text, s.Comment == ""
 	}

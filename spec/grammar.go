@@ -221,8 +221,9 @@ type lstmForm struct {
 }
 
 type promptForm struct {
-	Mark string `parser:"'labels' 'mark' @String"`
-	End  string `parser:"'end' @String"`
+	After bool   `parser:"'labels' @'after'?"`
+	Mark  string `parser:"'mark' @String"`
+	End   string `parser:"'end' @String"`
 }
 
 type spansForm struct {

@@ -31,7 +31,7 @@ func (r *resolver) modelOf(p *path) (*decl, string) {
 	d := r.decls[p.Parts[0]]
 	if d == nil || d.stmt.Pos.File != r.file.Name {
 		f := diag.Errorf("unknown-name", at, "there is no model %s in this file", p.Parts[0])
-		switch near := nearest(p.Parts[0], r.modelNames()); {
+		switch near := Nearest(p.Parts[0], r.modelNames()); {
 		case near != "":
 			f.Hintf("%s", near)
 		case zooModels()[p.Parts[0]] != nil:
@@ -159,7 +159,7 @@ func (b *headBuilder) step(t *Stmt) {
 			b.cols *= 2
 		}
 	case *promptForm:
-		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End)}
+		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After}
 		return
 	case *spansForm:
 		step.Kind, step.Width, h.As = StepSpans, b.count(form.Width, "spans", 1), Entities

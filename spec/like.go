@@ -262,7 +262,7 @@ func (r *resolver) dropNothing(s *Stmt, what string, t *tree) {
 		names = append(names, strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(e.key, "="), "dim "), " ", "."))
 	}
 	d := diag.Errorf("drop-nothing", s.Pos, "there is no %s to drop", what)
-	switch near := nearest(what, names); {
+	switch near := Nearest(what, names); {
 	case near != "":
 		d.Hintf("drop %s", near)
 	case len(names) > 0:

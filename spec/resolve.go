@@ -221,7 +221,7 @@ func (r *resolver) base(d *decl, like *reference) *tree {
 	if b == nil {
 		f := diag.Errorf("unknown-name", at, "there is no model %s in this file or in the zoo", like.Name)
 		known := append(r.modelNames(), Zoo()...)
-		if near := nearest(like.Name, known); near != "" {
+		if near := Nearest(like.Name, known); near != "" {
 			f.Hintf("%s", near)
 		} else {
 			f.Hintf("the zoo has %s", strings.Join(Zoo(), ", "))
@@ -256,7 +256,7 @@ func source(s *Stmt) Source {
 	if s == nil {
 		return Source{}
 	}
-	return Source{Pos: s.Pos, Text: textOf(s.toks)}
+	return Source{Pos: s.Pos, Text: s.text()}
 }
 
 // literal reads a number that is not part of an expression. False: too large, which has been reported.
@@ -304,7 +304,7 @@ func (r *resolver) pick(w *reference, what string, from []string) (string, bool)
 
 func (r *resolver) notOneOf(at diag.Span, what, got string, from []string) {
 	f := diag.Errorf("unknown-name", at, "there is no %s %s", what, got)
-	if near := nearest(got, from); near != "" {
+	if near := Nearest(got, from); near != "" {
 		f.Hintf("%s", near)
 	} else {
 		f.Hintf("one of %s", strings.Join(from, ", "))

@@ -114,7 +114,7 @@ var Schema = []*Row{
 	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
 	{Block: "head", Word: "lstm", Operands: "SIZE [both]", Many: true, Doc: "an LSTM over the rows of a sequence, both directions side by side", parse: form[lstmForm]()},
-	{Block: "head", Word: "prompt", Operands: "labels mark TEXT end TEXT", Doc: "labels given at run time, in front of the text", parse: form[promptForm]()},
+	{Block: "head", Word: "prompt", Operands: "labels [after] mark TEXT end TEXT", Doc: "labels given at run time, in front of the text, read at their mark or after it", parse: form[promptForm]()},
 	{Block: "head", Word: "spans", Operands: "<= WORDS markers", Doc: "scores every span of words against every label", parse: form[spansForm]()},
 	{Block: "head", Word: "tokens", Operands: "start end inside", Doc: "scores every word as start, end or inside of every label", parse: form[tokensForm]()},
 

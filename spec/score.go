@@ -131,7 +131,7 @@ func (b *modelBuilder) factor(t *tree, all map[string]*Proj, f *factorForm) (Fac
 	p, ok := all[f.Name]
 	if !ok {
 		d := diag.Errorf("unknown-name", at, "there is no projection %s", f.Name)
-		if near := nearest(f.Name, namesOf(t)); near != "" {
+		if near := Nearest(f.Name, namesOf(t)); near != "" {
 			d.Hintf("%s[%s]", near, f.Index)
 		} else {
 			d.Hintf("%s = linear(x)", f.Name)

@@ -397,7 +397,8 @@ type Step struct {
 // Prompt is how the labels of a GLiNER head precede the text.
 type Prompt struct {
 	Source
-	Mark, End string // added tokens
+	Mark, End string // added tokens: in front of each label, behind the last one
+	After     bool   // a label is read at the token behind its mark, not at the mark
 }
 
 // Ensemble joins heads of the same labels.

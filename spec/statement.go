@@ -134,7 +134,7 @@ func (b *builder) unknownWord(s *Stmt, ctx string, t lexer.Token) {
 		d.Hintf("%s is a word of %s", t.Value, strings.Join(home, ", "))
 	default:
 		words := wordsOf(ctx)
-		if near := nearest(t.Value, words); near != "" {
+		if near := Nearest(t.Value, words); near != "" {
 			d.Hintf("%s", near)
 		} else {
 			d.Hintf("its words are %s", strings.Join(words, ", "))
@@ -237,8 +237,8 @@ func nesting(toks []lexer.Token) (int, lexer.Token) {
 	return deepest, at
 }
 
-// nearest is the candidate closest to a word by edit distance, "" if none is close.
-func nearest(word string, candidates []string) string {
+// Nearest is the candidate closest to a word by edit distance, "" if none is close.
+func Nearest(word string, candidates []string) string {
 	best, limit := "", max(1, len(word)/3)
 	for _, c := range candidates {
 		if d := distance(word, c, limit); d <= limit && c != word {

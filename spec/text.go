@@ -7,11 +7,17 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// textOf prints tokens in canonical spacing.
-func textOf(toks []lexer.Token) string { return textBetween(toks, 0, len(toks)) }
+// textOf prints operands in canonical spacing.
+func textOf(toks []lexer.Token) string { return printed(toks, 0, len(toks), false) }
 
 // textBetween prints the tokens from..to-1 of a statement.
-func textBetween(toks []lexer.Token, from, to int) string {
+func textBetween(toks []lexer.Token, from, to int) string { return printed(toks, from, to, true) }
+
+// text prints the statement without its block.
+func (s *Stmt) text() string { return textBetween(s.toks, 0, len(s.toks)) }
+
+// printed prints the tokens from..to-1. word: the first of all is a statement's word, so that what follows it begins an operand.
+func printed(toks []lexer.Token, from, to int, word bool) string {
 	var b strings.Builder
 	brackets := 0
 	for i, t := range toks[:to] {
@@ -22,7 +28,7 @@ func textBetween(toks []lexer.Token, from, to int) string {
 		if value == "." && i > 0 && toks[i-1].Value == "]" {
 			value = "·"
 		}
-		if i > from && spaced(toks, i, brackets) {
+		if i > from && spaced(toks, i, brackets, word) {
 			b.WriteByte(' ')
 		}
 		switch value {
@@ -37,15 +43,15 @@ func textBetween(toks []lexer.Token, from, to int) string {
 }
 
 // spaced reports whether a space stands before token i.
-func spaced(toks []lexer.Token, i, brackets int) bool {
+func spaced(toks []lexer.Token, i, brackets int, word bool) bool {
 	prev, t := toks[i-1], toks[i]
 	switch t.Value {
 	case ")", "]", ",", ":", ".", "·":
 		return false
 	case "(":
-		return prev.Type != tIdent && prev.Value != "(" && prev.Value != "[" && !isSign(toks, i-1) || i == 1
+		return prev.Type != tIdent && prev.Value != "(" && prev.Value != "[" && !isSign(toks, i-1, word) || i == 1 && word
 	case "[":
-		return prev.Type != tIdent || i == 1
+		return prev.Type != tIdent || i == 1 && word
 	}
 	switch prev.Value {
 	case "(", "[", ".", "·":
@@ -54,13 +60,13 @@ func spaced(toks []lexer.Token, i, brackets int) bool {
 	if brackets > 0 && (isOperator(t.Value) || isOperator(prev.Value)) {
 		return false
 	}
-	return !isSign(toks, i-1)
+	return !isSign(toks, i-1, word)
 }
 
 func isOperator(s string) bool { return s == "+" || s == "-" || s == "*" || s == "/" }
 
 // isSign reports whether token i is a minus in front of a number rather than between two.
-func isSign(toks []lexer.Token, i int) bool {
+func isSign(toks []lexer.Token, i int, word bool) bool {
 	if toks[i].Value != "-" {
 		return false
 	}
@@ -73,7 +79,7 @@ func isSign(toks []lexer.Token, i int) bool {
 		return false
 	case tIdent:
 		// behind a word that begins an operand the minus is a sign
-		return i == 1 || slices.Contains(operandWords, prev.Value)
+		return i == 1 && word || slices.Contains(operandWords, prev.Value)
 	}
 	return prev.Value != ")" && prev.Value != "]"
 }

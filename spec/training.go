@@ -30,7 +30,7 @@ func (r *resolver) headOf(p *path) *Head {
 		}
 	}
 	f := diag.Errorf("unknown-name", at, "%s has no head %s", p.Parts[0], name)
-	if near := nearest(name, r.headsOf(p.Parts[0])); near != "" {
+	if near := Nearest(name, r.headsOf(p.Parts[0])); near != "" {
 		f.Hintf("%s.%s", p.Parts[0], near)
 	} else if heads := r.headsOf(p.Parts[0]); len(heads) > 0 {
 		f.Hintf("its heads are %s", strings.Join(heads, ", "))

@@ -1,0 +1,222 @@
+package hf
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/spec"
+)
+
+// isGLiNER recognises gliner_config.json.
+func (c *config) isGLiNER() bool {
+	return c.fields["span_mode"] != nil && c.fields["class_token_index"] != nil
+}
+
+// encoders are the published encoders that a GLiNER config without encoder_config names, with the model of the zoo that they are.
+var encoders = map[string]string{
+	"microsoft/deberta-v3-xsmall": "deberta_v3_xsmall", "microsoft/deberta-v3-small": "deberta_v3_small", "microsoft/deberta-v3-base": "deberta_v3_base",
+	"microsoft/deberta-v3-large": "deberta_v3_large", "microsoft/mdeberta-v3-base": "mdeberta_v3_base",
+}
+
+// gliner reads gliner_config.json: an encoder and a head whose labels come at run time.
+func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
+	w, err := c.glinerEncoder(tensors, opts)
+	if err != nil {
+		return nil, err
+	}
+	w.checkpoint, w.origin = "hf.gliner", "From a gliner_config.json."
+	if err := c.glinerHead(w); err != nil {
+		return nil, err
+	}
+	c.allow(glinerHarmless...)
+	return w, c.rest()
+}
+
+// glinerHarmless are the fields of training and of the tokenizer.
+var glinerHarmless = []string{
+	"name", "fine_tune", "lr_encoder", "lr_others", "num_steps", "warmup_ratio", "train_batch_size", "eval_every", "save_total_limit", "max_neg_type_ratio",
+	"neg_spans_ratio", "max_types", "random_drop", "shuffle_types", "size_sup", "log_dir", "root_dir", "train_data", "val_data_dir", "prev_path", "scheduler_type",
+	"loss_alpha", "loss_gamma", "loss_reduction", "weight_decay_encoder", "weight_decay_other", "has_rnn", "freeze_token_rep", "eval_batch_size", "max_grad_norm",
+	"masking", "model_type", "token_loss_coef", "span_loss_coef", "represent_spans", "max_len", "model_name", "vocab_size", "dropout", "id_to_classes",
+}
+
+// allow marks fields as understood.
+func (c *config) allow(names ...string) {
+	for _, n := range names {
+		c.known[n] = true
+	}
+}
+
+// glinerEncoder reads encoder_config, or takes the published encoder that model_name names.
+func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, error) {
+	inner := map[string][]int{}
+	for n, s := range tensors {
+		if i := strings.Index(n, "embeddings."); i >= 0 {
+			inner[n[i:]] = s
+		} else if i := strings.Index(n, "encoder.layer."); i >= 0 {
+			inner[n[i:]] = s
+		}
+	}
+	rows, err := c.integer("vocab_size", -1, -1, maxVocab)
+	if err != nil {
+		return nil, err
+	}
+	if v := c.raw("encoder_config"); v != nil {
+		sub, err := readConfig(v)
+		if err != nil {
+			return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
+		}
+		sub.prefix, sub.ignore = "encoder_config.", c.ignore
+		kind, err := sub.text("model_type", "")
+		if err != nil {
+			return nil, err
+		}
+		if kind != "deberta-v2" {
+			return nil, sub.fault("model_type", "= %q: encoders of model_type deberta-v2 are known", kind)
+		}
+		w, err := sub.encoder(kind, nil, opts, false)
+		if err != nil {
+			return nil, err
+		}
+		c.notes = append(c.notes, sub.notes...)
+		if rows > w.vocab {
+			w.vocab = rows // added tokens behind the encoder's vocabulary
+		}
+		return w, c.compare(w, inner)
+	}
+	name, err := c.text("model_name", "")
+	if err != nil {
+		return nil, err
+	}
+	base := spec.ZooModel(encoders[name])
+	if base == nil {
+		return nil, c.fault("model_name", "= %q: without encoder_config it is one of %s", name, strings.Join(sortedKeys(encoders), ", "))
+	}
+	w := wantOf(base)
+	w.candidates = []string{encoders[name]}
+	if rows > 0 {
+		w.vocab = rows
+	}
+	if opts.Seq > 0 {
+		w.seq = opts.Seq
+	}
+	return w, c.compare(w, inner)
+}
+
+func sortedKeys(m map[string]string) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// wantOf describes a DeBERTa v3 of the zoo.
+func wantOf(m *spec.Model) *want {
+	return &want{
+		checkpoint: m.Checkpoint, vocab: m.Vocab, hidden: m.Hidden, heads: m.Heads, inner: m.Inner, layers: m.Layers, width: m.Embed.Width, positions: m.Seq,
+		eps: m.Defaults.Norm.Eps, std: m.Defaults.Init.Std, act: m.Defaults.Act, dropout: m.Defaults.Dropout.Hidden, attention: m.Defaults.Dropout.Attention,
+		relative: true, span: -m.Relative.Lo, log: true, exact: m.Relative.Bucket.Exact, reach: m.Relative.Bucket.Reach, norm: m.Relative.Norm != nil,
+		shared: true, c2p: true, p2c: true, factor: 3,
+	}
+}
+
+// glinerHead reads how words are read, labelled and scored.
+func (c *config) glinerHead(w *want) error {
+	pooling, err := c.text("subtoken_pooling", "first")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"first", "last", "mean", "max"}, pooling) {
+		return c.fault("subtoken_pooling", "= %q is none of first, last, mean, max", pooling)
+	}
+	hidden, err := c.integer("hidden_size", 512, 1, maxHidden)
+	if err != nil {
+		return err
+	}
+	rnn, err := c.integer("num_rnn_layers", 1, 0, 1)
+	if err != nil {
+		return err
+	}
+	mode, err := c.text("span_mode", "")
+	if err != nil {
+		return err
+	}
+	width, err := c.integer("max_width", 12, 1, 1<<12)
+	if err != nil {
+		return err
+	}
+	mark, err := c.text("ent_token", "<<ENT>>")
+	if err != nil {
+		return err
+	}
+	end, err := c.text("sep_token", "<<SEP>>")
+	if err != nil {
+		return err
+	}
+	class, err := c.integer("class_token_index", -1, -1, maxVocab)
+	if err != nil {
+		return err
+	}
+	if class >= w.vocab {
+		return c.fault("class_token_index", "= %d is no row of the token table, which has %d", class, w.vocab)
+	}
+	after, err := c.boolean("embed_ent_token", true)
+	if err != nil {
+		return err
+	}
+	if !after {
+		c.note("embed_ent_token is false: a label is read at the token behind %s", mark)
+	}
+	if err := c.glinerFixed(); err != nil {
+		return err
+	}
+	h := &head{name: "entities"}
+	h.add("take words(" + pooling + ")")
+	if hidden != w.hidden {
+		h.add("linear " + strconv.Itoa(hidden))
+	}
+	if rnn == 1 {
+		if hidden%2 != 0 {
+			return c.fault("hidden_size", "= %d is odd: the LSTM has half of it each way", hidden)
+		}
+		h.add(fmt.Sprintf("lstm %d both", hidden/2))
+	}
+	prompt := fmt.Sprintf("prompt labels mark %s end %s", strconv.Quote(mark), strconv.Quote(end))
+	if !after {
+		prompt = fmt.Sprintf("prompt labels after mark %s end %s", strconv.Quote(mark), strconv.Quote(end))
+	}
+	h.add(prompt)
+	switch mode {
+	case "markerV0":
+		h.add(fmt.Sprintf("spans <= %d markers", width))
+	case "token_level":
+		h.add("tokens start end inside")
+	default:
+		return c.fault("span_mode", "= %q: markerV0 and token_level are known", mode)
+	}
+	h.add("loss binary_cross_entropy")
+	w.head = h
+	return nil
+}
+
+// glinerFixed holds the fields to the values under which the model is the one that the language describes.
+func (c *config) glinerFixed() error {
+	for _, f := range []struct {
+		name    string
+		allowed []string
+	}{
+		{"words_splitter_type", []string{"", `"whitespace"`}}, {"fuse_layers", []string{"", "false"}}, {"post_fusion_schema", []string{"", `""`}},
+		{"num_post_fusion_layers", nil}, {"labels_encoder", []string{""}}, {"labels_encoder_config", []string{""}}, {"span_encoder_config", []string{""}},
+		{"labels_decoder", []string{""}}, {"labels_decoder_config", []string{""}}, {"relations_layer", []string{""}}, {"precomputed_prompts_mode", []string{"", "false"}},
+	} {
+		v := string(c.raw(f.name))
+		if f.allowed != nil && !slices.Contains(f.allowed, v) {
+			return c.fault(f.name, "= %s is not understood", shown(c.fields[f.name]))
+		}
+	}
+	return nil
+}

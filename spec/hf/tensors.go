@@ -1,0 +1,87 @@
+package hf
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// compare holds the config's sizes to the shapes of the tensors that the checkpoint has. What it lacks is not this package's business.
+func (c *config) compare(w *want, tensors map[string][]int) error {
+	names := make([]string, 0, len(tensors))
+	for n := range tensors {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	layers := 0
+	for _, name := range names {
+		if i, ok := layerOf(name); ok {
+			layers = max(layers, i+1)
+		}
+		for _, r := range w.rules() {
+			if !strings.HasSuffix("."+name, "."+r.suffix) || r.whole && name != r.suffix {
+				continue
+			}
+			shape := tensors[name]
+			if r.axis >= len(shape) || shape[r.axis] != r.want {
+				return c.fault(r.field, "asks for %d, but %s has the shape %v", r.want, name, shape)
+			}
+		}
+	}
+	if layers > 0 && layers != w.layers {
+		return c.fault("num_hidden_layers", "= %d, but the checkpoint has tensors of %d layers", w.layers, layers)
+	}
+	return nil
+}
+
+// rule says which extent of a tensor a field sets.
+type rule struct {
+	field, suffix string
+	whole         bool // the suffix is the whole name
+	axis, want    int
+}
+
+func (w *want) rules() []rule {
+	rules := []rule{
+		{"vocab_size", "embeddings.word_embeddings.weight", false, 0, w.vocab},
+		{"embedding_size", "embeddings.word_embeddings.weight", false, 1, w.width},
+		{"hidden_size", "embeddings.LayerNorm.weight", false, 0, w.hidden},
+		{"intermediate_size", "intermediate.dense.weight", false, 0, w.inner},
+	}
+	if w.width == w.hidden {
+		rules[1].field = "hidden_size"
+	}
+	if w.absolute > 0 {
+		rules = append(rules, rule{"max_position_embeddings", "embeddings.position_embeddings.weight", false, 0, w.absolute})
+	}
+	if w.segment > 0 {
+		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
+	}
+	if w.relative {
+		field := "max_relative_positions"
+		if w.log {
+			field = "position_buckets"
+		}
+		rules = append(rules, rule{field, "encoder.rel_embeddings.weight", false, 0, 2 * w.span})
+	}
+	if w.conv != nil {
+		rules = append(rules, rule{"conv_kernel_size", "encoder.conv.conv.weight", false, 2, w.conv.Kernel})
+	}
+	if w.head != nil && w.head.name != "mlm" && w.head.name != "entities" {
+		rules = append(rules,
+			rule{"id2label", "classifier.weight", true, 0, w.head.rows}, rule{"id2label", "qa_outputs.weight", true, 0, w.head.rows},
+			rule{"id2label", "classifier.out_proj.weight", true, 0, w.head.rows})
+	}
+	return rules
+}
+
+// layerOf is the number of the layer that a tensor belongs to.
+func layerOf(name string) (int, bool) {
+	_, rest, ok := strings.Cut("."+name, ".encoder.layer.")
+	if !ok {
+		return 0, false
+	}
+	digits, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n >= 0 && n < 1<<20
+}

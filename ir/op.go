@@ -120,12 +120,34 @@ type Op struct {
 	Lower   func(n *Node) (*loop.Nest, error)
 	NoLower string
 
+	// Launches are the calls of Lower's nest that compute a node, given the first rows of the sequences. Nil: one call, whose arguments are y
+	// (the result), m (its rows) and operands by their names. A y that points at an operand works in place: the result takes its memory.
+	Launches func(n *Node, starts []int32) []Launch
+
 	// Kernels are the families of codegen/kernel that can replace Lower, best first.
 	Kernels []string
 
 	// Sample gives nodes for the generic tests: every branch of the op at small sizes.
 	Sample func() []Sample
 }
+
+// Launch is one call of a node's kernel: where its pointer arguments point and its counts. Arguments without an entry are nil.
+type Launch struct {
+	Memory map[string]Place
+	Counts map[string]int
+}
+
+// Place is an element of a node's result or of one of its operands, counted in memory, where rows lie LD apart.
+type Place struct {
+	Operand int // an index of In, or Result, or Scratch
+	At      int // the element; of Scratch the number of floats that the kernel may use
+}
+
+// Places that are not operands.
+const (
+	Result  = -1 // the node's first result
+	Scratch = -2 // memory that holds nothing before and after
+)
 
 // Sample is one node for the generic tests, with operands that the test makes up.
 type Sample struct {

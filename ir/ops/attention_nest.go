@@ -200,3 +200,41 @@ func (g *attentionNest) output() {
 		})
 	})
 }
+
+// attentionLaunches are the kernel's calls: each head of each sequence, the queries in two halves (or only the first).
+func attentionLaunches(n *ir.Node, starts []int32) []ir.Launch {
+	_, ldq, err := row(n.In[0])
+	_, ldo, err2 := row(n.Out[0])
+	if first(err, err2) != nil {
+		return nil
+	}
+	a, dp, panels := n.Int("heads"), n.Int("dp"), tablePanels(n)
+	var out []ir.Launch
+	for s := 0; s+1 < len(starts); s++ {
+		from, count := int(starts[s]), int(starts[s+1]-starts[s])
+		result, halves := from, [][2]int{{0, count / 2}, {count / 2, count}}
+		if n.Str("rows") == "first" {
+			result, halves = s, [][2]int{{0, 1}}
+		}
+		for h := 0; h < a; h++ {
+			for _, q := range halves {
+				at := map[string]ir.Place{"o": {Operand: ir.Result, At: result*ldo + h*dp}}
+				for c, name := range []string{"q", "k", "v"} {
+					at[name] = ir.Place{Operand: 0, At: from*ldq + c*a*dp + h*dp}
+				}
+				at["kr"] = ir.Place{Operand: 1, At: h * panels * dp * 16}
+				at["qr"] = ir.Place{Operand: 2, At: h * panels * dp * 16}
+				if v := in(n, 3); v != nil {
+					at["bias"] = ir.Place{Operand: 3, At: h * v.Type.Shape[1].N}
+				}
+				if v := in(n, 4); v != nil {
+					at["index"] = ir.Place{Operand: 4, At: v.Type.Shape[0].N / 2}
+				}
+				at["pos"] = ir.Place{Operand: 6, At: from}
+				at["scratch"] = ir.Place{Operand: ir.Scratch, At: AttentionScratch(n, q[1]-q[0], count)}
+				out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"n": count, "i0": q[0], "i1": q[1]}})
+			}
+		}
+	}
+	return out
+}

@@ -74,7 +74,14 @@ var _ = ir.Define(ir.Op{
 		}
 		return ir.Cost{FLOPs: y, Bytes: 12 * y}
 	},
-	Lower:   lowerEmbed,
+	Lower: lowerEmbed,
+	Launches: func(n *ir.Node, starts []int32) []ir.Launch {
+		at := map[string]ir.Place{"y": {Operand: ir.Result}, "ids": {Operand: 1}, "table": {Operand: 0}}
+		if in(n, 2) != nil {
+			at["y"] = ir.Place{Operand: 2}
+		}
+		return []ir.Launch{{Memory: at, Counts: map[string]int{"m": int(starts[len(starts)-1])}}}
+	},
 	Kernels: []string{"embed"},
 	Sample: samples(
 		sample(nil, normal(ir.N(7), ir.N(5)), below(7, ir.T)),

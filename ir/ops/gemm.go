@@ -10,7 +10,7 @@ import (
 var _ = ir.Define(ir.Op{
 	Name: "gemm", Class: ir.Contraction,
 	Doc: "y = act(x·Wᵀ + bias) + residual with W in panels: [., K], [⌈N/16⌉, K, 16] → [., N].",
-	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N], or padded to [N16]"),
+	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N16], see pad"),
 		optional("residual", "[., N]; its rows lie as far apart as those of y")},
 	Attrs: []ir.AttrDef{
 		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
@@ -32,7 +32,7 @@ var _ = ir.Define(ir.Op{
 			}
 		}
 		return []ir.Type{f32(rows, ir.N(cols))}, first(
-			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, cols, round16(cols)), shaped(n, 3, rows, ir.N(cols)))
+			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, round16(cols)), shaped(n, 3, rows, ir.N(cols)))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")
@@ -69,12 +69,24 @@ var _ = ir.Define(ir.Op{
 		}
 		return c
 	},
-	Lower:   func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
+	Lower: func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
+	Launches: func(n *ir.Node, starts []int32) []ir.Launch {
+		var out []ir.Launch
+		m := ir.Sizes{T: int(starts[len(starts)-1]), B: len(starts) - 1}.Dim(n.In[0].Type.Shape[0])
+		for p := 0; p < n.In[1].Type.Shape[0].N; p++ {
+			at := map[string]ir.Place{
+				"c": {Operand: ir.Result, At: 16 * p}, "a": {Operand: 0}, "w": {Operand: 1, At: 16 * p * n.Int("k")},
+				"bias": {Operand: 2, At: 16 * p}, "r": {Operand: 3, At: 16 * p},
+			}
+			out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m}})
+		}
+		return out
+	},
 	Kernels: []string{"gemm"},
 	Sample: samples(
 		sample(attrs("n", 19, "k", 7), normal(ir.T, ir.N(7)), panelled(19, 7), normal(ir.N(32))),
 		sample(attrs("n", 16, "k", 4, "act", "gelu"), normal(ir.T, ir.N(4)), panelled(16, 4), normal(ir.N(16))),
-		sample(attrs("n", 5, "k", 3, "act", "tanh"), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(5))),
+		sample(attrs("n", 5, "k", 3, "act", "tanh"), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(16))),
 		sample(attrs("n", 33, "k", 3), normal(ir.T, ir.N(3)), panelled(33, 3), normal(ir.N(48)), normal(ir.T, ir.N(33))),
 		sample(attrs("n", 5, "k", 3), normal(ir.T, ir.N(3)), panelled(5, 3)),
 	),
@@ -91,6 +103,14 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	_, ldc, err2 := row(n.Out[0])
 	if err := first(err, err2); err != nil {
 		return nil, err
+	}
+	if ldc < round16(n.Int("n")) {
+		return nil, fmt.Errorf("the rows of %s are %d apart, too near for whole panels of %d columns", n.Out[0].Name, ldc, n.Int("n"))
+	}
+	if v := in(n, 3); v != nil {
+		if _, ld, err := row(v); err != nil || ld != ldc {
+			return nil, fmt.Errorf("the rows of the residual %s are %d apart, those of %s %d: they must agree", v.Name, ld, n.Out[0].Name, ldc)
+		}
 	}
 	g := gemmNest{n: n, k: k, nc: nc, lda: lda, ldc: ldc, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
 	ptrs := []string{"c", "a", "w", "bias"}

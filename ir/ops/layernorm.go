@@ -82,7 +82,7 @@ func (g graph) normalize(x, hat, d *ir.Value, eps float64) *ir.Value {
 	return g.mul(inner, g.op("spread", attrs("n", h), g.op("rstd", attrs("eps", eps), x)))
 }
 
-// lowerLayernorm is the portable form, arguments (y, x, g, b, m): two passes over a row, four partial sums each. The columns from H to a
+// lowerLayernorm is the portable form, arguments (y, x, gain, shift, m): two passes over a row, four partial sums each. The columns from H to a
 // multiple of 16 become 0 where the rows of y are long enough.
 func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 	h, ldx, err := row(n.In[0])
@@ -91,10 +91,10 @@ func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 		return nil, err
 	}
 	padded := min(round16(h), ldy)
-	args := append(loop.Floats("y", "x", "g", "b"), loop.Counts("m")...)
-	b := loop.New(fmt.Sprintf("y = g·(x - mean)/sqrt(variance + %g) + b, m rows of %d.", n.Float("eps"), h), args...)
-	b.Slice("gain", "g", loop.I(0), loop.I(h))
-	b.Slice("shift", "b", loop.I(0), loop.I(h))
+	args := append(loop.Floats("y", "x", "gain", "shift"), loop.Counts("m")...)
+	b := loop.New(fmt.Sprintf("y = gain·(x - mean)/sqrt(variance + %g) + shift, m rows of %d.", n.Float("eps"), h), args...)
+	b.Slice("gains", "gain", loop.I(0), loop.I(h))
+	b.Slice("shifts", "shift", loop.I(0), loop.I(h))
 	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 		b.Slice("xi", "x", loop.Mul(i, loop.I(ldx)), loop.I(h))
 		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(padded))
@@ -106,7 +106,7 @@ func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 		rstd := b.Let("rstd", loop.Div(loop.F(1), loop.Fn("sqrt", loop.Add(loop.Mul(square, loop.F(1/float64(h))), loop.F(n.Float("eps"))))))
 		b.For("j", loop.I(0), loop.I(h), 1, func(j loop.Expr) {
 			hat := loop.Mul(loop.Sub(loop.At("xi", j), mean), rstd)
-			b.Store("yi", j, loop.Add(loop.Mul(hat, loop.At("gain", j)), loop.At("shift", j)))
+			b.Store("yi", j, loop.Add(loop.Mul(hat, loop.At("gains", j)), loop.At("shifts", j)))
 		})
 		if padded > h {
 			b.For("jp", loop.I(h), loop.I(padded), 1, func(j loop.Expr) { b.Store("yi", j, loop.F(0)) })

@@ -1,0 +1,199 @@
+package ops_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+	"github.com/debertac/debertac/ir/ops"
+	"github.com/stretchr/testify/require"
+)
+
+// stray marks memory that no kernel may read as data or write: padding between rows.
+const stray = float32(12345)
+
+// spread sets the distance between rows of activations: whole panels and one more, so that strides are seen.
+func spread(n *ir.Node) {
+	for _, list := range [][]*ir.Value{n.In, n.Out} {
+		for _, v := range list {
+			if v != nil && v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 && !v.Type.Shape[0].Const() {
+				v.LD = (v.Type.Shape[1].N+15)/16*16 + 16
+			}
+		}
+	}
+}
+
+// memory lays an array out with its value's row distance.
+func memory(v *ir.Value, a *ir.Array) loop.Memory {
+	if a.I != nil {
+		return loop.Memory{I: append([]int32{}, a.I...)}
+	}
+	src := a.Single()
+	if v.LD == 0 {
+		return loop.Memory{F: append([]float32{}, src...)}
+	}
+	rows, cols := a.Shape[0], a.Shape[1]
+	out := make([]float32, rows*v.LD)
+	for i := range out {
+		if out[i] = stray; i%v.LD < cols {
+			out[i] = src[i/v.LD*cols+i%v.LD]
+		}
+	}
+	return loop.Memory{F: out}
+}
+
+// launches gives the op's own, or the one call by names.
+func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
+	starts := []int32{0}
+	for i, a := range tr.in {
+		if v := tr.node.In[i]; v != nil && v.Type.Equal(ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}}) {
+			starts = a.I
+		}
+	}
+	if len(starts) == 1 { // the op does not look at sequences
+		starts = make([]int32, tr.sizes.B+1)
+		starts[tr.sizes.B] = int32(tr.sizes.T)
+	}
+	if tr.op.Launches != nil {
+		return tr.op.Launches(tr.node, starts)
+	}
+	l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"m": tr.sizes.Dim(tr.node.Out[0].Type.Shape[0])}}
+	for _, a := range nest.Args {
+		if a.Name == "y" {
+			l.Memory["y"] = ir.Place{Operand: ir.Result}
+			continue
+		}
+		found := a.Kind == loop.Count
+		for i, d := range tr.op.In {
+			if d.Name == a.Name {
+				l.Memory[a.Name], found = ir.Place{Operand: i}, true
+			}
+		}
+		require.True(t, found, "argument %s is no operand", a.Name)
+	}
+	return []ir.Launch{l}
+}
+
+// lowered computes a node by its portable form and gives the result's memory.
+func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
+	operands := make([]loop.Memory, len(tr.in))
+	for i, v := range tr.node.In {
+		if v != nil {
+			operands[i] = memory(v, tr.in[i])
+		}
+	}
+	out := tr.node.Out[0]
+	result := loop.Memory{F: make([]float32, max(1, tr.sizes.Dim(out.Type.Shape[0])*max(out.LD, tr.sizes.Elements(out.Type.Shape[1:]))))}
+	for i := range result.F {
+		result.F[i] = stray
+	}
+	for _, l := range launches(t, tr, nest) {
+		if y := l.Memory["y"]; y.Operand >= 0 && argument(nest, "y") {
+			result = operands[y.Operand]
+		}
+		mem := map[string]loop.Memory{}
+		for name, p := range l.Memory {
+			switch {
+			case p.Operand == ir.Result:
+				mem[name] = loop.Memory{F: result.F, At: p.At}
+			case p.Operand == ir.Scratch:
+				mem[name] = loop.Memory{F: make([]float32, p.At)}
+			case p.Operand < len(operands):
+				m := operands[p.Operand]
+				m.At = p.At
+				mem[name] = m
+			}
+		}
+		for name := range mem {
+			if !argument(nest, name) {
+				delete(mem, name)
+			}
+		}
+		require.NoError(t, loop.Run(nest, mem, l.Counts))
+	}
+	return result.F
+}
+
+// argument reports whether the nest has one of that name.
+func argument(n *loop.Nest, name string) bool {
+	for _, a := range n.Args {
+		if a.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// compare holds the result's memory to the reference.
+func compare(t *testing.T, tr *trial, got []float32) {
+	want := tr.run(t, tr.in)[0]
+	out := tr.node.Out[0]
+	cols := 1
+	for _, d := range want.Shape[1:] {
+		cols *= d
+	}
+	ld := max(out.LD, cols)
+	for i, w := range want.Floats() {
+		g := float64(got[i/cols*ld+i%cols])
+		require.InDelta(t, w, g, 1e-5*(1+math.Abs(w)), "element %d", i)
+	}
+	padded := (cols + 15) / 16 * 16
+	for i, g := range got {
+		if out.LD != 0 && i%ld >= padded {
+			require.Equal(t, stray, g, "element %d, behind a row's last panel, was written", i)
+		}
+	}
+}
+
+// The portable form of every op computes what its reference says, in float32, for rows that lie apart.
+func TestLower(t *testing.T) {
+	eachTrial(t, func(t *testing.T, tr *trial) {
+		if tr.op.Lower == nil {
+			require.NotEmpty(t, tr.op.NoLower)
+			require.Empty(t, tr.op.Kernels, "kernels replace a portable form that does not exist")
+			return
+		}
+		spread(tr.node)
+		nest, err := tr.op.Lower(tr.node)
+		require.NoError(t, err)
+		compare(t, tr, lowered(t, tr, nest))
+	})
+}
+
+// Two panels at once give the bits that one gives, for any number of rows in one call.
+func TestGemmBits(t *testing.T) {
+	op := ir.Lookup("gemm")
+	for _, s := range op.Sample() {
+		tr := newTrial(t, op, s, 5)
+		spread(tr.node)
+		one, err := ops.GemmNest(tr.node, 16)
+		require.NoError(t, err)
+		want := lowered(t, tr, one)
+		two, err := ops.GemmNest(tr.node, 32)
+		require.NoError(t, err)
+		got := append([]float32(nil), want...)
+		k, panels, ld := tr.node.Int("k"), tr.node.In[1].Type.Shape[0].N, tr.node.Out[0].LD
+		for p := 0; p+2 <= panels; p += 2 {
+			for i := range got {
+				if at := i % ld; at >= 16*p && at < 16*p+32 {
+					got[i] = stray
+				}
+			}
+			rows := len(got) / ld
+			for i := 0; i < rows; i++ { // a row at a time
+				mem := map[string]loop.Memory{"c": {F: got, At: i*ld + 16*p}}
+				for name, at := range map[string][2]int{"a": {0, i * tr.node.In[0].LD}, "w": {1, 16 * p * k}, "bias": {2, 16 * p}, "r": {3, i*ld + 16*p}} {
+					if at[0] < len(tr.in) && tr.node.In[at[0]] != nil && argument(two, name) {
+						m := memory(tr.node.In[at[0]], tr.in[at[0]])
+						m.At = at[1]
+						mem[name] = m
+					}
+				}
+				require.NoError(t, loop.Run(two, mem, map[string]int{"m": 1}))
+			}
+		}
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got))
+	}
+}

@@ -29,7 +29,7 @@ type Exec struct {
 	forward Forward
 	ctx     context.Context
 	trace   TraceFunc
-	err     error // first panic of a task; the call is lost from there on
+	err     error     // first panic of a task; the call is lost from there on
 	rows    []float32 // of TraceRows
 	zeros   []int32   // token types of callers that give none
 }

@@ -1,0 +1,278 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func newPool(t testing.TB, n int) *Pool {
+	t.Helper()
+	p, err := NewPool(n)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// TestRunCoversUnits: each unit once, no two tasks at a time with one worker number.
+func TestRunCoversUnits(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 8} {
+		for _, procs := range []int{1, 2, 4} {
+			t.Run(fmt.Sprintf("threads=%d procs=%d", threads, procs), func(t *testing.T) {
+				defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(procs))
+				p := newPool(t, threads)
+				require.Equal(t, threads, p.Threads())
+				team := p.NewTeam()
+				for _, units := range []int{0, 1, 2, 7, 100} {
+					for range 20 {
+						count := make([]atomic.Int32, units)
+						busy := make([]atomic.Bool, threads)
+						require.NoError(t, team.Run(units, func(worker, unit int) {
+							if !busy[worker].CompareAndSwap(false, true) {
+								t.Error("two tasks at a time with worker number", worker)
+							}
+							count[unit].Add(1)
+							busy[worker].Store(false)
+						}))
+						for u := range count {
+							require.EqualValues(t, 1, count[u].Load(), "unit %d", u)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestRunPublishes: what tasks write is seen by the caller and by the tasks of the
+// next Run (the race detector watches plain memory here).
+func TestRunPublishes(t *testing.T) {
+	p := newPool(t, 4)
+	team := p.NewTeam()
+	const n = 64
+	a, b := make([]int, n), make([]int, n)
+	for round := range 300 {
+		require.NoError(t, team.Run(n, func(_, u int) { a[u] = b[n-1-u] + 1 }))
+		require.NoError(t, team.Run(n, func(_, u int) { b[u] = a[n-1-u] }))
+		require.Equal(t, round+1, b[round%n])
+	}
+}
+
+func TestManyCallers(t *testing.T) {
+	p := newPool(t, 3)
+	var wg sync.WaitGroup
+	for range 2 * slotCount {
+		wg.Go(func() {
+			team := p.NewTeam()
+			for range 100 {
+				sum := atomic.Int64{}
+				if err := team.Run(20, func(_, u int) { sum.Add(int64(u)) }); err != nil || sum.Load() != 190 {
+					t.Error(sum.Load(), err)
+				}
+				if err := p.Run(5, func(_, u int) { sum.Add(1) }); err != nil || sum.Load() != 195 {
+					t.Error(sum.Load(), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestNested: a task may run work of its own, by another team.
+func TestNested(t *testing.T) {
+	p := newPool(t, 3)
+	n := atomic.Int32{}
+	require.NoError(t, p.Run(4, func(_, _ int) {
+		if err := p.Run(5, func(_, _ int) { n.Add(1) }); err != nil {
+			t.Error(err)
+		}
+	}))
+	require.EqualValues(t, 20, n.Load())
+}
+
+// TestWorkersTakePart: with processors to spare, others than the caller work.
+func TestWorkersTakePart(t *testing.T) {
+	p := newPool(t, 3)
+	var seen [3]atomic.Int32
+	require.Eventually(t, func() bool {
+		_ = p.Run(30, func(w, _ int) {
+			seen[w].Add(1)
+			time.Sleep(100 * time.Microsecond)
+		})
+		return seen[0].Load() > 0 && seen[1].Load() > 0 && seen[2].Load() > 0
+	}, 20*time.Second, time.Millisecond)
+}
+
+func TestPanicBecomesError(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		p := newPool(t, threads)
+		team := p.NewTeam()
+		cause := errors.New("seventh")
+		for range 20 {
+			ran := atomic.Int32{}
+			err := team.Run(1000, func(_, u int) {
+				ran.Add(1)
+				if u == 7 {
+					panic(cause)
+				}
+			})
+			var e *PanicError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, cause, e.Value)
+			require.Contains(t, string(e.Stack), "TestPanicBecomesError")
+			require.ErrorContains(t, err, "internal fault: seventh")
+			require.NoError(t, team.Run(1000, func(_, _ int) {}), "the next work is not affected")
+		}
+		err := team.Run(3, func(_, u int) { _ = make([]int, 3)[u+3] })
+		require.ErrorContains(t, err, "out of range")
+	}
+}
+
+func TestCloseEndsWorkers(t *testing.T) {
+	before := goruntime.NumGoroutine()
+	for range 5 {
+		p, err := NewPool(5)
+		require.NoError(t, err)
+		require.NoError(t, p.Run(10, func(_, _ int) {}))
+		p.Close()
+		p.Close()
+		n := atomic.Int32{}
+		require.NoError(t, p.Run(10, func(w, _ int) { n.Add(1 + int32(w)) }))
+		require.EqualValues(t, 10, n.Load(), "after Close the caller works alone")
+	}
+	for deadline := time.Now().Add(5 * time.Second); goruntime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "%d goroutines, %d before", goruntime.NumGoroutine(), before)
+	}
+	_, err := NewPool(0)
+	require.ErrorIs(t, err, ErrInput)
+	_, err = NewPool(MaxThreads + 1)
+	require.ErrorIs(t, err, ErrInput)
+}
+
+// TestCloseDuringRun: the work on offer is finished by its caller.
+func TestCloseDuringRun(t *testing.T) {
+	p, err := NewPool(3)
+	require.NoError(t, err)
+	n := atomic.Int32{}
+	started := make(chan struct{})
+	var once sync.Once
+	go func() {
+		<-started
+		p.Close()
+	}()
+	require.NoError(t, p.Run(200, func(_, _ int) {
+		once.Do(func() { close(started) })
+		n.Add(1)
+		time.Sleep(50 * time.Microsecond)
+	}))
+	require.EqualValues(t, 200, n.Load())
+	p.Close()
+}
+
+// TestSleepAndWake: work offered while all workers sleep is still shared, many times.
+func TestSleepAndWake(t *testing.T) {
+	p := newPool(t, 2)
+	asleep := func() bool { return p.parked.Load() == 1 }
+	for range 30 {
+		require.Eventually(t, asleep, 5*time.Second, 50*time.Microsecond)
+		other := make(chan struct{})
+		var once sync.Once
+		require.NoError(t, p.Run(2, func(w, _ int) {
+			if w == 0 { // the caller's unit ends only when the worker has one too
+				<-other
+				return
+			}
+			once.Do(func() { close(other) })
+		}))
+	}
+}
+
+// TestGarbageCollectionDuringRun: a collection must not wait for the pool's spinning.
+func TestGarbageCollectionDuringRun(t *testing.T) {
+	p := newPool(t, 2)
+	stop := atomic.Bool{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		team := p.NewTeam()
+		for !stop.Load() {
+			_ = team.Run(8, func(_, _ int) {})
+		}
+	})
+	begin := time.Now()
+	for range 10 {
+		goruntime.GC()
+	}
+	took := time.Since(begin)
+	stop.Store(true)
+	wg.Wait()
+	require.Less(t, took, 5*time.Second)
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	p := newPool(t, 2)
+	team := p.NewTeam()
+	sink := make([]int, 8)
+	task := func(_, u int) { sink[u]++ }
+	require.Zero(t, testing.AllocsPerRun(200, func() { _ = team.Run(8, task) }))
+}
+
+// BenchmarkForkJoin is the cost of one Run of empty tasks while the workers are hot.
+func BenchmarkForkJoin(b *testing.B) {
+	for _, threads := range []int{1, 2} {
+		for _, units := range []int{2, 16} {
+			b.Run(fmt.Sprintf("threads=%d/units=%d", threads, units), func(b *testing.B) {
+				p := newPool(b, threads)
+				team := p.NewTeam()
+				task := func(_, _ int) {}
+				b.ReportAllocs()
+				for b.Loop() {
+					_ = team.Run(units, task)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkForkJoinShared makes each thread do one unit of about 5 µs, so that both
+// ends of the work are waited for: compare with the time of one unit alone.
+func BenchmarkForkJoinShared(b *testing.B) {
+	var sink atomic.Int64
+	unit := func(_, _ int) {
+		x := int64(1)
+		for range 5000 {
+			x = x*6364136223846793005 + 1442695040888963407
+		}
+		sink.Store(x)
+	}
+	b.Run("unit alone", func(b *testing.B) {
+		for b.Loop() {
+			unit(0, 0)
+		}
+	})
+	b.Run("two threads, two units", func(b *testing.B) {
+		p := newPool(b, 2)
+		team := p.NewTeam()
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = team.Run(2, unit)
+		}
+	})
+	b.Run("two threads asleep", func(b *testing.B) {
+		p := newPool(b, 2)
+		team := p.NewTeam()
+		for b.Loop() {
+			b.StopTimer()
+			for p.parked.Load() == 0 {
+				time.Sleep(spinTime)
+			}
+			b.StartTimer()
+			_ = team.Run(2, unit)
+		}
+	})
+}

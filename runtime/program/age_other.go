@@ -1,0 +1,8 @@
+//go:build !linux
+
+package program
+
+import "time"
+
+// processAge is 0, which means not known.
+func processAge() time.Duration { return 0 }

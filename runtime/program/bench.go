@@ -1,0 +1,282 @@
+package program
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// benchFlags is the verb bench.
+type benchFlags struct {
+	openFlags
+	batch, tokens, starts int
+	lengths               string
+	seed                  uint64
+	minTime               time.Duration
+	flops                 float64
+	asJSON                bool
+}
+
+func newBench(fs *flag.FlagSet) action {
+	var b benchFlags
+	b.register(fs)
+	b.registerHead(fs)
+	fs.IntVar(&b.batch, "batch", 1, "`N` sequences a call")
+	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens a sequence")
+	fs.StringVar(&b.lengths, "lengths", "", "take the lengths of the sequences from a `FILE` of numbers, --batch of them a call, instead of --tokens; whole passes over the file are measured")
+	fs.DurationVar(&b.minTime, "min-time", 2*time.Second, "measure for at least this `TIME`, after warming up")
+	fs.Uint64Var(&b.seed, "seed", 1, "`SEED` of the random token ids")
+	fs.Float64Var(&b.flops, "flops", 0, "floating-point operations of one call, or with --lengths of one pass over the file, to print GFLOP/s: `COUNT`")
+	fs.IntVar(&b.starts, "starts", 5, "start `N` fresh processes to measure the time to the first result; 0: none")
+	fs.BoolVar(&b.asJSON, "json", false, "print a JSON object")
+	return b.run
+}
+
+// benchRow is the result. Times are of one call.
+type benchRow struct {
+	Model              string  `json:"model"`
+	Batch              int     `json:"batch"`             // sequences a call
+	Tokens             float64 `json:"tokens"`            // a sequence; the mean, if lengths differ
+	Lengths            string  `json:"lengths,omitempty"` // file
+	Threads            int     `json:"threads"`
+	Precision          string  `json:"precision,omitempty"`
+	ISA                string  `json:"isa"`
+	Calls              int     `json:"calls"` // measured
+	MinMS              float64 `json:"min_ms"`
+	P50MS              float64 `json:"p50_ms"`
+	P90MS              float64 `json:"p90_ms"`
+	P99MS              float64 `json:"p99_ms"`
+	TokensPerSecond    float64 `json:"tokens_per_s"`
+	SequencesPerSecond float64 `json:"sequences_per_s"`
+	GFLOPS             float64 `json:"gflops,omitempty"`
+	Allocs             float64 `json:"allocs"`             // of memory, a call
+	RSSMiB             float64 `json:"rss_mib,omitempty"`  // peak of the process while measuring, the mapped weights that are in memory included
+	StartMS            float64 `json:"start_ms,omitempty"` // from exec to the result of a text of 16 tokens, median of fresh processes
+}
+
+func (b *benchFlags) check() error {
+	switch {
+	case b.batch < 1:
+		return usage("--batch %d: it must be at least 1", b.batch)
+	case b.tokens < 1:
+		return usage("--tokens %d: it must be at least 1", b.tokens)
+	case b.minTime <= 0:
+		return usage("--min-time %v: it must be positive", b.minTime)
+	case b.starts < 0:
+		return usage("--starts %d: it must not be negative", b.starts)
+	case b.flops < 0 || math.IsNaN(b.flops) || math.IsInf(b.flops, 0):
+		return usage("--flops %v: it must be a count", b.flops)
+	}
+	return nil
+}
+
+func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	core, m, err := b.open(s)
+	if err != nil {
+		return err
+	}
+	defer core.Close()
+	head, err := core.HeadIndex(b.head)
+	if err != nil {
+		return usage("--head: %v", err)
+	}
+	calls, err := b.calls(core, head)
+	if err != nil {
+		return err
+	}
+	rep, err := core.Report()
+	if err != nil {
+		return err
+	}
+	row := benchRow{Model: m.Name, Batch: b.batch, Lengths: b.lengths, Threads: rep.Threads, Precision: m.Precision, ISA: rep.ISA}
+	if err := b.measure(ctx, core, calls, &row); err != nil {
+		return err
+	}
+	core.Close() // its memory and threads are not to disturb the processes that are started now
+	if b.starts > 0 {
+		if row.StartMS, err = b.measureStart(ctx, m); err != nil {
+			return err
+		}
+	}
+	if b.asJSON {
+		return printJSON(s.Out, row)
+	}
+	row.print(s)
+	return nil
+}
+
+// calls makes the work of one pass: one call, or the sequences of the lengths file, --batch of them a call.
+func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error) {
+	lengths := slices.Repeat([]int{b.tokens}, b.batch)
+	where := ""
+	if b.lengths != "" {
+		var err error
+		if lengths, err = readLengths(b.lengths); err != nil {
+			return nil, err
+		}
+		where = b.lengths
+	}
+	l := core.Program().Limits
+	rng := rand.New(rand.NewPCG(b.seed, 0))
+	var calls []runtime.Call
+	for part := range slices.Chunk(lengths, b.batch) {
+		batch := &runtime.Batch{Starts: []int32{0}}
+		for _, n := range part {
+			for range n {
+				batch.IDs = append(batch.IDs, rng.Int32N(int32(l.Vocab)))
+			}
+			batch.Starts = append(batch.Starts, int32(len(batch.IDs)))
+			if l.Prefix {
+				batch.Prefix = append(batch.Prefix, 0)
+			}
+		}
+		if err := batch.Validate(l); err != nil {
+			return nil, faulty(where, "%w", err)
+		}
+		out := make([]float32, core.Program().Heads[head].OutLen(batch.Sequences(), batch.Tokens()))
+		calls = append(calls, runtime.Call{Head: head, Batch: batch, Out: out})
+	}
+	return calls, nil
+}
+
+// readLengths reads numbers of tokens, separated by white space.
+func readLengths(path string) ([]int, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	line := 0
+	for row := range strings.Lines(string(text)) {
+		line++
+		for f := range strings.FieldsSeq(row) {
+			n, err := strconv.Atoi(f)
+			if err != nil || n < 1 {
+				return nil, faulty(path+":"+strconv.Itoa(line), "%q is no number of tokens", shorten(f, 40))
+			}
+			list = append(list, n)
+		}
+	}
+	if len(list) == 0 {
+		return nil, faulty(path, "it holds no lengths")
+	}
+	return list, nil
+}
+
+// The warm-up brings weights into memory and caches, grows arenas, and lets the processor reach its clock.
+const (
+	warmTime    = 300 * time.Millisecond
+	warmPasses  = 3
+	leastCalls  = 10
+	mostSamples = 1 << 20
+)
+
+// measure runs passes over the calls and fills in all but StartMS.
+func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []runtime.Call, row *benchRow) error {
+	tokens, sequences := 0, 0
+	for _, c := range calls {
+		tokens += c.Batch.Tokens()
+		sequences += c.Batch.Sequences()
+	}
+	row.Tokens = float64(tokens) / float64(sequences)
+	passes := 0
+	begin := time.Now()
+	for passes < warmPasses || time.Since(begin) < min(warmTime, b.minTime) {
+		for _, c := range calls {
+			if err := core.Run(ctx, c); err != nil {
+				return err
+			}
+		}
+		if passes++; time.Since(begin) > 2*b.minTime {
+			break // a pass over a long file is warm-up enough
+		}
+	}
+	for _, c := range calls {
+		if !finite(c.Out) {
+			return faulty("", "outputs are not finite: the weights may be damaged, see doctor")
+		}
+	}
+	// Room for all samples is made before, so that the program's own allocations do not count as the model's.
+	pass := time.Since(begin) / time.Duration(passes)
+	expect := (int(b.minTime/max(pass, 1))*2 + leastCalls + 1) * len(calls)
+	times := make([]time.Duration, 0, min(expect, max(mostSamples, len(calls))))
+	goruntime.GC()
+	resetPeakRSS()
+	var before, after goruntime.MemStats
+	goruntime.ReadMemStats(&before)
+	begin = time.Now()
+	last := begin
+	passes = 0
+	for len(times)+len(calls) <= cap(times) && (len(times) < leastCalls || last.Sub(begin) < b.minTime) {
+		for _, c := range calls {
+			if err := core.Run(ctx, c); err != nil {
+				return err
+			}
+			now := time.Now()
+			times = append(times, now.Sub(last))
+			last = now
+		}
+		passes++
+	}
+	goruntime.ReadMemStats(&after)
+	row.RSSMiB = float64(peakRSS()) / (1 << 20)
+	sec := last.Sub(begin).Seconds()
+	row.Calls = len(times)
+	row.Allocs = round(float64(after.Mallocs-before.Mallocs)/float64(len(times)), 2)
+	row.TokensPerSecond = float64(tokens) * float64(passes) / sec
+	row.SequencesPerSecond = float64(sequences) * float64(passes) / sec
+	row.GFLOPS = b.flops * float64(passes) / sec / 1e9
+	slices.Sort(times)
+	row.MinMS, row.P50MS, row.P90MS, row.P99MS = ms(times[0]), ms(quantile(times, 0.5)), ms(quantile(times, 0.9)), ms(quantile(times, 0.99))
+	return nil
+}
+
+// quantile is the smallest of the sorted samples that at least the share q of them does not exceed.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	i := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func round(x float64, digits int) float64 {
+	p := math.Pow(10, float64(digits))
+	return math.Round(x*p) / p
+}
+
+func (r *benchRow) print(s *session) {
+	kind := ""
+	if r.Precision != "" {
+		kind = ", " + r.Precision
+	}
+	fmt.Fprintf(s.Out, "%s: %s of %.4g tokens a call, %s, %s%s, %d calls\n",
+		r.Model, plural(r.Batch, "sequence"), r.Tokens, plural(r.Threads, "thread"), r.ISA, kind, r.Calls)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(s.Out, "  %-13s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", r.MinMS, r.P50MS, r.P90MS, r.P99MS)
+	row("throughput", "%.0f tokens/s, %.1f sequences/s", r.TokensPerSecond, r.SequencesPerSecond)
+	if r.GFLOPS > 0 {
+		row("arithmetic", "%.1f GFLOP/s", r.GFLOPS)
+	}
+	row("allocations", "%.4g a call", r.Allocs)
+	if r.RSSMiB > 0 {
+		row("peak memory", "%.1f MiB", r.RSSMiB)
+	}
+	if r.StartMS > 0 {
+		row("first result", "%.1f ms from exec", r.StartMS)
+	}
+}

@@ -1,0 +1,197 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// The model of these tests: a bag of words. logit[c] = Σ over the tokens of table[id][c]. Words are ids by hash; the word panic, twice in a row,
+// makes it panic.
+const (
+	fakeVocab  = 100
+	fakeLabels = 3
+	idPanic    = 98
+	fakeEnv    = "DEBERTAC_PROGRAM_TEST"
+)
+
+// TestMain runs the test binary as the program under test where a test asks for it.
+func TestMain(m *testing.M) {
+	switch os.Getenv(fakeEnv) {
+	case "one":
+		Main([]Model{{Name: "fake", Program: fakeProgram(), Precision: "f32"}})
+	case "two":
+		Main([]Model{{Name: "fake", Program: fakeProgram()}, {Name: "other", Program: fakeProgram()}})
+	}
+	os.Exit(m.Run())
+}
+
+func fakeProgram() *runtime.Program {
+	return &runtime.Program{
+		Name: "fake",
+		Want: runtime.Want{SpecHash: strings.Repeat("ab", 32), Layout: "test/1", Tensors: []runtime.TensorWant{
+			{Name: "table", DType: safetensors.F32, Len: fakeVocab * fakeLabels},
+			{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+		}},
+		ISAs:      []runtime.ISA{runtime.ISAGo},
+		Limits:    runtime.Limits{Vocab: fakeVocab, SequenceTokens: 64, BatchSequences: 16, BatchTokens: 256},
+		Heads:     []runtime.Head{{Name: "kind", C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}}, {Name: "rows", Rows: runtime.PerToken, C: fakeLabels}},
+		Arena:     func(s runtime.Sizes) int64 { return int64(s.T) * 64 },
+		Bind:      fakeBind,
+		Tokenizer: func(string, []byte) (runtime.Tokenizer, error) { return fakeTokenizer{}, nil },
+	}
+}
+
+func fakeBind(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+	table := w.F32("table")
+	return func(x *runtime.Exec) (runtime.Forward, error) {
+		return func() error {
+			if err := x.Layer("sum"); err != nil {
+				return err
+			}
+			clear(x.Out)
+			for s := range x.Sequences() {
+				for t := x.Starts[s]; t < x.Starts[s+1]; t++ {
+					if x.IDs[t] == idPanic && t > x.Starts[s] && x.IDs[t-1] == idPanic {
+						panic("the word panic")
+					}
+					row := s
+					if x.Head == 1 {
+						row = int(t)
+					}
+					for c := range fakeLabels {
+						x.Out[row*fakeLabels+c] += table[int(x.IDs[t])*fakeLabels+c]
+					}
+				}
+			}
+			if x.Tracing() {
+				x.Trace("logits", x.Out, len(x.Out)/fakeLabels, fakeLabels)
+			}
+			return nil
+		}, nil
+	}, nil
+}
+
+type fakeTokenizer struct{}
+
+func (fakeTokenizer) AppendIDs(dst []int32, text string, _ bool) ([]int32, error) {
+	for _, w := range strings.Fields(text) {
+		if w == "unencodable" {
+			return nil, errors.New("no id for it")
+		}
+		dst = append(dst, fakeID(w))
+	}
+	return dst, nil
+}
+
+func (fakeTokenizer) Frame() runtime.Frame {
+	return runtime.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}}
+}
+
+func fakeID(word string) int32 {
+	if word == "panic" {
+		return idPanic
+	}
+	h := fnv.New32a()
+	h.Write([]byte(word))
+	return int32(3 + h.Sum32()%90)
+}
+
+// fakeTable is the model's weights: small multiples that sum exactly.
+func fakeTable() []float32 {
+	table := make([]float32, fakeVocab*fakeLabels)
+	for i := range table {
+		table[i] = float32((i*7919)%41-20) / 16
+	}
+	return table
+}
+
+// fakeLogits is what the model must give for a text.
+func fakeLogits(texts ...string) []float32 {
+	ids, _ := fakeTokenizer{}.AppendIDs([]int32{1}, texts[0], false)
+	for _, t := range texts[1:] {
+		ids, _ = fakeTokenizer{}.AppendIDs(append(ids, 2), t, false)
+	}
+	ids = append(ids, 2)
+	table, out := fakeTable(), make([]float32, fakeLabels)
+	for _, id := range ids {
+		for c := range out {
+			out[c] += table[int(id)*fakeLabels+c]
+		}
+	}
+	return out
+}
+
+func argmax(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// fakeWeights writes the packed file.
+func fakeWeights(t testing.TB, tokenizer bool) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fake.weights")
+	meta := runtime.Meta{Layout: "test/1", SpecHash: strings.Repeat("ab", 32)}
+	decls := []runtime.TensorDecl{{Name: "table", DType: safetensors.F32, Len: fakeVocab * fakeLabels}}
+	if tokenizer {
+		meta.Tokenizer = "words"
+		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: 1})
+	}
+	w, err := runtime.CreateWeights(path, meta, decls)
+	require.NoError(t, err)
+	require.NoError(t, w.WriteF32("table", fakeTable()))
+	if tokenizer {
+		require.NoError(t, w.Write(runtime.TokenizerTensor, []byte{0}))
+	}
+	require.NoError(t, w.Close())
+	return path
+}
+
+// result is what one run of the program gave.
+type result struct {
+	code     int
+	out, err string
+}
+
+// runIn runs the program in this process.
+func runIn(t testing.TB, stdin string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	models := []Model{{Name: "fake", Program: fakeProgram(), Precision: "f32"}}
+	code := Run(context.Background(), models, args, Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
+	return result{code, out.String(), errs.String()}
+}
+
+// command is the program as a process of its own.
+func command(t testing.TB, models string, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), fakeEnv+"="+models)
+	return cmd
+}
+
+// write puts a file into a folder of the test.
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	return path
+}

@@ -1,0 +1,73 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// usageError is a wrong command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// inputError is a fault of what the user gave: a file, its content, weights that do not fit.
+type inputError struct {
+	where string // file:line, or empty
+	text  string
+	err   error
+}
+
+func (e *inputError) Error() string {
+	if e.where == "" {
+		return e.text
+	}
+	return e.where + ": " + e.text
+}
+
+func (e *inputError) Unwrap() error { return e.err }
+
+func faulty(where, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &inputError{where, err.Error(), errors.Unwrap(err)}
+}
+
+// checkError is a check that did not hold.
+type checkError struct{ text string }
+
+func (e *checkError) Error() string { return e.text }
+
+// exitCode classifies an error. A panic of ours stays ours, whatever wraps it.
+func exitCode(err error) int {
+	var (
+		bad    *usageError
+		input  *inputError
+		check  *checkError
+		panics *runtime.PanicError
+		weight *runtime.WeightsError
+		tensor *safetensors.Error
+		path   *fs.PathError
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	case errors.As(err, &panics):
+		return ExitFault
+	case errors.As(err, &bad):
+		return ExitUsage
+	case errors.As(err, &check):
+		return ExitCheck
+	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &path), errors.Is(err, runtime.ErrInput):
+		return ExitInput
+	}
+	return ExitFault
+}
+
+func stack() []byte { return debug.Stack() }

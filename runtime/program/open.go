@@ -1,0 +1,99 @@
+package program
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/appended"
+)
+
+// openFlags are the flags of every verb that opens a model.
+type openFlags struct {
+	model, weights, isa, head string
+	threads                   int
+}
+
+func (o *openFlags) register(fs *flag.FlagSet) {
+	fs.StringVar(&o.model, "model", "", "the `NAME` of the model, if the binary holds several")
+	fs.StringVar(&o.weights, "weights", "", "packed weights, the `FILE` that debertac pack made; not needed if they are inside the binary")
+	fs.StringVar(&o.isa, "isa", "auto", "the instruction `SET` to use: auto, go, avx2, avx512 …; auto obeys "+runtime.EnvISA)
+	fs.IntVar(&o.threads, "threads", 0, "`N` threads for a call; 0: the physical cores that the process may use")
+}
+
+func (o *openFlags) registerHead(fs *flag.FlagSet) {
+	fs.StringVar(&o.head, "head", "", "the `NAME` of the output; the first if none is given")
+}
+
+// pick finds the model that --model names.
+func (o *openFlags) pick(s *session) (*Model, error) {
+	if o.model == "" {
+		switch len(s.models) {
+		case 0:
+			return nil, errors.New("this binary was built without a model")
+		case 1:
+			return &s.models[0], nil
+		}
+		return nil, usage("--model is needed: this binary holds %s", strings.Join(s.modelNames(), " "))
+	}
+	for i := range s.models {
+		if s.models[i].Name == o.model {
+			return &s.models[i], nil
+		}
+	}
+	return nil, usage("no model %q in this binary (there are: %s)", o.model, strings.Join(s.modelNames(), " "))
+}
+
+// open opens the model with the weights of --weights, or else those inside the binary.
+func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Model, error) {
+	m, err := o.pick(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.threads < 0 || o.threads > runtime.MaxThreads {
+		return nil, nil, usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, runtime.MaxThreads)
+	}
+	opts := append([]runtime.Option{runtime.UseISA(o.isa)}, more...)
+	if o.isa == "auto" {
+		opts[0] = runtime.UseISA("")
+	}
+	if o.threads > 0 {
+		opts = append(opts, runtime.Threads(o.threads))
+	}
+	opts = append(opts, runtime.Concurrency(1)) // a program makes one call at a time
+	core, err := o.load(m, opts)
+	if err != nil {
+		var p *runtime.PanicError
+		if errors.As(err, &p) {
+			return nil, nil, err
+		}
+		var bad *usageError
+		if errors.As(err, &bad) {
+			return nil, nil, err
+		}
+		return nil, nil, faulty("", "%w", err)
+	}
+	return core, m, nil
+}
+
+func (o *openFlags) load(m *Model, opts []runtime.Option) (*runtime.Core, error) {
+	if o.weights != "" {
+		return runtime.Open(m.Program, o.weights, opts...)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := appended.Find(exe)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name == m.Name {
+			return runtime.OpenAt(m.Program, exe, e.Offset, e.Size, opts...)
+		}
+	}
+	return nil, usage("--weights FILE is needed: there are no weights of %s inside this binary", m.Name)
+}

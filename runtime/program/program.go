@@ -1,0 +1,213 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// Model is a compiled model that the binary holds.
+type Model struct {
+	Name      string           // what --model takes
+	Program   *runtime.Program // the generated package's description of itself
+	Precision string           // of the products, for bench: f32, bf16, int8; "" if not known
+}
+
+// Streams are the standard streams of a run of the program.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// OutTerminal and ErrTerminal say whether a person watches. A progress bar is drawn only if Err is a terminal and Out is not, lest the two
+	// mix on the screen.
+	OutTerminal, ErrTerminal bool
+}
+
+// The exit codes.
+const (
+	ExitDone        = 0   // all went well
+	ExitInput       = 1   // the user's input, weights or files are at fault
+	ExitUsage       = 2   // a wrong command line
+	ExitCheck       = 3   // a check did not hold
+	ExitFault       = 4   // a fault of the program itself
+	ExitInterrupted = 130 // Ctrl-C, as shells report it
+)
+
+// Main runs the command line of the process and exits with its code. Ctrl-C and SIGTERM stop it between layers; a second one kills it.
+func Main(models []Model) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal has its usual effect again
+	code := Run(ctx, models, os.Args[1:], Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr),
+	})
+	stop()
+	os.Exit(code)
+}
+
+// terminal reports whether f is a character device other than the null device.
+func terminal(f *os.File) bool {
+	st, err := f.Stat()
+	if err != nil || st.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(st, null)
+}
+
+// verb is one row of the table of verbs.
+type verb struct {
+	name    string
+	args    string // for the usage line
+	doc     string
+	example string // without the binary's name
+	make    func(*flag.FlagSet) action
+}
+
+// action runs a verb whose flags are parsed.
+type action func(ctx context.Context, s *session, args []string) error
+
+// session is one run of the program.
+type session struct {
+	Streams
+	models []Model
+	name   string // of the binary, for messages
+}
+
+// verbs is a function and not a variable: help lists the table.
+func verbs() []verb {
+	return []verb{
+		{"run", "[TEXT …]", "print labels and scores of texts: of the arguments, of --input, or of each line of standard input",
+			`run --input mails.jsonl --json > results.jsonl`, newRun},
+		{"forward", "", "compute a batch of token ids and write every traced tensor",
+			`forward --batch in.safetensors --out out.safetensors`, newForward},
+		{"bench", "", "measure latency, throughput, allocations, memory and start-up with random token ids",
+			`bench --batch 8 --tokens 128 --threads 2 --json`, newBench},
+		{"first", "", "start, compute one text of 16 tokens, and say how long that took since the process began",
+			`first --threads 2`, newFirst},
+		{"doctor", "", "report processor, kernels and threads, hash all weights, run the self-test",
+			`doctor --weights spam.weights`, newDoctor},
+		{"version", "", "print what the binary was built from", `version --json`, newVersion},
+	}
+}
+
+// Run runs one command line and returns the exit code. Errors are printed to Err.
+func Run(ctx context.Context, models []Model, args []string, streams Streams) int {
+	s := &session{streams, models, filepath.Base(os.Args[0])}
+	err := s.run(ctx, args)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return ExitDone
+	}
+	code := exitCode(err)
+	if code == ExitInterrupted {
+		fmt.Fprintf(s.Err, "%s: stopped\n", s.name)
+		return code
+	}
+	fmt.Fprintf(s.Err, "%s: %v\n", s.name, err)
+	var p *runtime.PanicError
+	if errors.As(err, &p) {
+		fmt.Fprintf(s.Err, "This is a fault of the program, not of its input. Where it happened:\n%s", p.Stack)
+	}
+	return code
+}
+
+func (s *session) run(ctx context.Context, args []string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &runtime.PanicError{Value: v, Stack: stack()}
+		}
+	}()
+	if len(args) == 0 {
+		s.help(s.Err)
+		return usage("a verb is missing")
+	}
+	switch args[0] {
+	case "help", "-h", "--help", "-help":
+		s.help(s.Out)
+		return nil
+	case "--version":
+		args = []string{"version"}
+	}
+	var names []string
+	for _, v := range verbs() {
+		if v.name == args[0] {
+			return s.verb(ctx, v, args[1:])
+		}
+		names = append(names, v.name)
+	}
+	return usage("unknown verb %q (there are: %s)", args[0], strings.Join(names, " "))
+}
+
+// verb parses the flags of a verb and runs it.
+func (s *session) verb(ctx context.Context, v verb, args []string) error {
+	fs := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	act := v.make(fs)
+	rest, err := parseMixed(fs, args)
+	if errors.Is(err, flag.ErrHelp) {
+		s.verbHelp(v, fs)
+		return err
+	}
+	if err != nil {
+		return usage("%s: %v (%s %s --help lists the flags)", v.name, err, s.name, v.name)
+	}
+	if len(rest) > 0 && v.args == "" {
+		return usage("%s takes no arguments, only flags: %q", v.name, rest[0])
+	}
+	return act(ctx, s, rest)
+}
+
+// parseMixed parses flags wherever they stand; "--" ends them.
+func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		left := fs.Args()
+		if n := len(args) - len(left); len(left) == 0 || n > 0 && args[n-1] == "--" {
+			return append(rest, left...), nil
+		}
+		rest = append(rest, left[0])
+		args = left[1:]
+	}
+}
+
+func (s *session) help(w io.Writer) {
+	fmt.Fprintf(w, "%s: a model compiled by debertac.\n\nUsage: %s VERB [flags]\n\n", s.name, s.name)
+	for _, v := range verbs() {
+		fmt.Fprintf(w, "  %-8s %s\n", v.name, v.doc)
+	}
+	fmt.Fprintf(w, "\n%s VERB --help lists the flags of a verb.\n", s.name)
+	if len(s.models) > 1 {
+		fmt.Fprintf(w, "\nModels in this binary (--model picks one): %s\n", strings.Join(s.modelNames(), " "))
+	}
+}
+
+func (s *session) verbHelp(v verb, fs *flag.FlagSet) {
+	fmt.Fprintf(s.Out, "%s %s %s: %s.\n\nExample: %s %s\n\nFlags:\n", s.name, v.name, strings.TrimSpace(v.args+" [flags]"), v.doc, s.name, v.example)
+	fs.VisitAll(func(f *flag.Flag) {
+		arg, doc := flag.UnquoteUsage(f)
+		line := strings.TrimSpace("--" + f.Name + " " + arg)
+		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" && f.DefValue != "0s" {
+			doc += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(s.Out, "  %-26s %s\n", line, doc)
+	})
+}
+
+func (s *session) modelNames() []string {
+	var names []string
+	for _, m := range s.models {
+		names = append(names, m.Name)
+	}
+	return names
+}

@@ -1,0 +1,97 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// queue hands records from the reader to the model. The model takes all that have come: many while it is the slower one, one by one when a
+// person types. It holds a bounded number of texts and bytes.
+type queue struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	records []record
+	bytes   int
+	err     error // behind the records: io.EOF or a fault
+	stopped bool
+}
+
+const (
+	queueRecords = 512
+	queueBytes   = 4 << 20
+)
+
+// fill reads src in a goroutine of its own until its end, its first fault, or the end of ctx.
+func fill(ctx context.Context, src source) *queue {
+	q := &queue{}
+	q.changed.L = &q.mu
+	context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		q.stopped, q.err, q.records = true, ctx.Err(), nil
+		q.mu.Unlock()
+		q.changed.Broadcast()
+	})
+	go func() {
+		for {
+			r, err := src.next()
+			if !q.put(r, err) || err != nil {
+				return
+			}
+		}
+	}()
+	return q
+}
+
+// put waits for room. It reports whether more is wanted.
+func (q *queue) put(r record, err error) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.stopped && len(q.records) > 0 && (len(q.records) >= queueRecords || q.bytes >= queueBytes) {
+		q.changed.Wait()
+	}
+	if q.stopped {
+		return false
+	}
+	if err != nil {
+		q.err = err
+	} else {
+		q.records = append(q.records, r)
+		q.bytes += len(r.text.First) + len(r.text.Second)
+	}
+	q.changed.Broadcast()
+	return true
+}
+
+// take waits for records and gives all there are, into the memory of dst. After the last one it gives what ended the input; nil at its end.
+func (q *queue) take(dst []record) ([]record, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.records) == 0 && q.err == nil {
+		q.changed.Wait()
+	}
+	if len(q.records) == 0 {
+		if errors.Is(q.err, io.EOF) {
+			return nil, nil
+		}
+		return nil, q.err
+	}
+	dst, q.records = q.records, dst[:0]
+	q.bytes = 0
+	q.changed.Broadcast()
+	return dst, nil
+}
+
+// countReader counts the bytes read, for the progress bar.
+type countReader struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *countReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package program
+
+// resetPeakRSS does nothing: only Linux offers it.
+func resetPeakRSS() {}
+
+// peakRSS is 0, which means not known.
+func peakRSS() int64 { return 0 }

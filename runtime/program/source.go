@@ -1,0 +1,343 @@
+package program
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// maxRecord bounds one line or CSV record: more is taken for a file of another kind, and must not fill the memory.
+const maxRecord = 64 << 20
+
+// record is one text of the input.
+type record struct {
+	file  string
+	line  int // from 1; 0 for arguments
+	text  runtime.Text
+	label string // the expected label, if hasLabel
+	// hasLabel says that the input gives one.
+	hasLabel bool
+}
+
+// where is "file:line", or what stands for it.
+func (r *record) where() string {
+	if r.line == 0 {
+		return r.file
+	}
+	return r.file + ":" + strconv.Itoa(r.line)
+}
+
+// source gives records until io.EOF. Errors are inputErrors with file and line.
+type source interface{ next() (record, error) }
+
+// arguments are texts of the command line.
+type arguments struct {
+	texts []string
+	done  int
+}
+
+func (a *arguments) next() (record, error) {
+	if a.done == len(a.texts) {
+		return record{}, io.EOF
+	}
+	a.done++
+	return record{file: fmt.Sprintf("argument %d", a.done), text: runtime.Text{First: a.texts[a.done-1]}}, nil
+}
+
+// The formats of input files.
+const (
+	formatJSONL = "jsonl"
+	formatCSV   = "csv"
+	formatLines = "lines"
+)
+
+// formatOf reads the format off a file's name: .csv, .txt, and else JSONL; a .gz behind it does not count.
+func formatOf(name string) string {
+	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
+	case ".csv":
+		return formatCSV
+	case ".txt":
+		return formatLines
+	}
+	return formatJSONL
+}
+
+// input is an open input.
+type input struct {
+	source
+	size  int64        // of the file in bytes, as stored; -1 if not known
+	read  *countReader // bytes read of it so far
+	close func() error // never nil
+}
+
+// openInput opens a file, or standard input for "-". Gzip is recognised by its first bytes. An empty format is read off the name.
+func openInput(name, format string, stdin io.Reader) (*input, error) {
+	in := &input{size: -1, close: func() error { return nil }}
+	var raw io.Reader = stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		in.close = f.Close
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			in.size = st.Size()
+		}
+		raw = f
+	}
+	if format == "" {
+		format = formatOf(name)
+	}
+	in.read = &countReader{r: raw}
+	b := bufio.NewReaderSize(in.read, 1<<16)
+	head, err := b.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(faulty(name, "it cannot be read: %w", err), in.close())
+	}
+	if bytes.Equal(head, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, errors.Join(faulty(name, "damaged gzip file: %w", err), in.close())
+		}
+		b = bufio.NewReaderSize(z, 1<<16)
+	}
+	skipByteOrderMark(b)
+	err = nil // an empty input is one without texts
+	switch format {
+	case formatLines:
+		in.source = &lines{file: name, r: b}
+	case formatCSV:
+		in.source, err = newTable(name, b)
+	default:
+		in.source = &objects{lines{file: name, r: b}}
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
+}
+
+// skipByteOrderMark drops a mark that some editors put before UTF-8.
+func skipByteOrderMark(b *bufio.Reader) {
+	if head, err := b.Peek(3); err == nil && bytes.Equal(head, []byte{0xef, 0xbb, 0xbf}) {
+		b.Discard(3) // just peeked at: cannot fail
+	}
+}
+
+// lines reads a text a line.
+type lines struct {
+	file string
+	line int
+	r    *bufio.Reader
+	buf  []byte
+}
+
+// readLine gives the next line without its end; it is valid until the next call.
+func (l *lines) readLine() ([]byte, error) {
+	l.buf = l.buf[:0]
+	l.line++
+	for {
+		part, err := l.r.ReadSlice('\n')
+		l.buf = append(l.buf, part...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull) && len(l.buf) <= maxRecord:
+			continue
+		case len(l.buf) > maxRecord:
+			return nil, faulty(l.where(), "the line is longer than %d MiB", maxRecord>>20)
+		case errors.Is(err, io.EOF) && len(l.buf) == 0:
+			return nil, io.EOF
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, faulty(l.where(), "it cannot be read: %w", err)
+		}
+		return bytes.TrimSuffix(bytes.TrimSuffix(l.buf, []byte("\n")), []byte("\r")), nil
+	}
+}
+
+func (l *lines) where() string { return l.file + ":" + strconv.Itoa(l.line) }
+
+func (l *lines) next() (record, error) {
+	b, err := l.readLine()
+	if err != nil {
+		return record{}, err
+	}
+	return record{file: l.file, line: l.line, text: runtime.Text{First: string(b)}}, nil
+}
+
+// objects reads a JSON object a line: text, for pairs pair, and label if there is one. Other fields belong to others. Blank lines are skipped.
+type objects struct{ lines }
+
+func (o *objects) next() (record, error) {
+	for {
+		b, err := o.readLine()
+		if err != nil {
+			return record{}, err
+		}
+		if b = bytes.TrimSpace(b); len(b) > 0 {
+			return o.parse(b)
+		}
+	}
+}
+
+func (o *objects) parse(b []byte) (record, error) {
+	bad := func(format string, args ...any) (record, error) {
+		return record{}, faulty(o.where(), format, args...)
+	}
+	if !utf8.Valid(b) {
+		return bad("not valid UTF-8")
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return bad("not a JSON object: at byte %d: %w", syntax.Offset, err)
+		}
+		return bad("not a JSON object with a text, such as {\"text\": \"…\"}")
+	}
+	r := record{file: o.file, line: o.line}
+	var err error
+	if raw, ok := fields["text"]; !ok {
+		return bad("the object has no field \"text\" (it has: %s)", fieldNames(fields))
+	} else if r.text.First, err = jsonString("text", raw); err != nil {
+		return bad("%w", err)
+	}
+	if raw, ok := fields["pair"]; ok && string(raw) != "null" {
+		r.text.Pair = true
+		if r.text.Second, err = jsonString("pair", raw); err != nil {
+			return bad("%w", err)
+		}
+	}
+	if raw, ok := fields["label"]; ok && string(raw) != "null" {
+		r.hasLabel = true
+		if r.label, err = jsonString("label", raw); err != nil {
+			if _, nerr := strconv.Atoi(string(raw)); nerr != nil {
+				return bad("\"label\" is %s, it must be a label's name or number", shorten(string(raw), 40))
+			}
+			r.label = string(raw)
+		}
+	}
+	return r, nil
+}
+
+func jsonString(name string, raw json.RawMessage) (s string, err error) {
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", fmt.Errorf("%q is %s, it must be a string", name, shorten(string(raw), 40))
+	}
+	return s, nil
+}
+
+func fieldNames(fields map[string]json.RawMessage) string {
+	var names []string
+	for n := range fields {
+		names = append(names, strconv.Quote(n))
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return "none"
+	}
+	return shorten(strings.Join(names, " "), 100)
+}
+
+// table reads CSV whose header names the columns text, and if there are any, pair and label.
+type table struct {
+	file              string
+	r                 *csv.Reader
+	bound             *boundReader
+	text, pair, label int // columns, -1 if missing
+}
+
+func newTable(file string, b *bufio.Reader) (*table, error) {
+	t := &table{file: file, bound: &boundReader{r: b, left: maxRecord}, text: -1, pair: -1, label: -1}
+	t.r = csv.NewReader(t.bound)
+	t.r.ReuseRecord = true
+	head, err := t.r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, faulty(file+":1", "a CSV file needs a header line with a column \"text\"; the file is empty")
+	}
+	if err != nil {
+		return nil, t.fault(err)
+	}
+	for i, name := range head {
+		for want, at := range map[string]*int{"text": &t.text, "pair": &t.pair, "label": &t.label} {
+			if strings.TrimSpace(name) != want {
+				continue
+			}
+			if *at >= 0 {
+				return nil, faulty(file+":1", "two columns are named %q", want)
+			}
+			*at = i
+		}
+	}
+	if t.text < 0 {
+		return nil, faulty(file+":1", "no column \"text\" in the header (its columns: %s)", shorten(strings.Join(head, ", "), 100))
+	}
+	return t, nil
+}
+
+func (t *table) next() (record, error) {
+	t.bound.left = maxRecord
+	row, err := t.r.Read()
+	if errors.Is(err, io.EOF) {
+		return record{}, io.EOF
+	}
+	if err != nil {
+		return record{}, t.fault(err)
+	}
+	line, _ := t.r.FieldPos(0)
+	r := record{file: t.file, line: line}
+	for _, s := range row {
+		if !utf8.ValidString(s) {
+			return record{}, faulty(r.where(), "not valid UTF-8")
+		}
+	}
+	r.text.First = strings.Clone(row[t.text])
+	if t.pair >= 0 {
+		r.text.Pair, r.text.Second = true, strings.Clone(row[t.pair])
+	}
+	if t.label >= 0 && row[t.label] != "" {
+		r.hasLabel, r.label = true, strings.Clone(row[t.label])
+	}
+	return r, nil
+}
+
+func (t *table) fault(err error) error {
+	var parse *csv.ParseError
+	switch {
+	case errors.Is(err, errTooLong):
+		return faulty(t.file, "a CSV record is longer than %d MiB: is a quote missing?", maxRecord>>20)
+	case errors.As(err, &parse):
+		return faulty(t.file+":"+strconv.Itoa(parse.Line), "%w", parse.Err)
+	}
+	return faulty(t.file, "it cannot be read: %w", err)
+}
+
+var errTooLong = errors.New("too long")
+
+// boundReader gives at most left bytes between two records.
+type boundReader struct {
+	r    io.Reader
+	left int
+}
+
+func (b *boundReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.r.Read(p)
+	b.left -= n
+	return n, err
+}

@@ -1,0 +1,62 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	goruntime "runtime"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// Version is the version of debertac that built the binary. The build sets it by the linker's -X.
+var Version = "development"
+
+type versionModel struct {
+	Name     string         `json:"name"`
+	SpecHash string         `json:"spec_sha256"`
+	Layout   string         `json:"layout"`
+	ISAs     []string       `json:"isas"`
+	Limits   runtime.Limits `json:"limits"`
+}
+
+type versionReport struct {
+	Debertac string         `json:"debertac"`
+	Go       string         `json:"go"`
+	OS       string         `json:"os"`
+	Arch     string         `json:"arch"`
+	Models   []versionModel `json:"models"`
+}
+
+func newVersion(fs *flag.FlagSet) action {
+	asJSON := fs.Bool("json", false, "print a JSON object")
+	return func(_ context.Context, s *session, _ []string) error {
+		r := versionReport{Debertac: Version, Go: goruntime.Version(), OS: goruntime.GOOS, Arch: goruntime.GOARCH, Models: []versionModel{}}
+		for _, m := range s.models {
+			v := versionModel{Name: m.Name, SpecHash: m.Program.Want.SpecHash, Layout: m.Program.Want.Layout, Limits: m.Program.Limits}
+			for _, i := range m.Program.ISAs {
+				v.ISAs = append(v.ISAs, i.String())
+			}
+			r.Models = append(r.Models, v)
+		}
+		if *asJSON {
+			return printJSON(s.Out, r)
+		}
+		fmt.Fprintf(s.Out, "debertac %s, built with %s for %s/%s\n", r.Debertac, r.Go, r.OS, r.Arch)
+		for _, m := range r.Models {
+			fmt.Fprintf(s.Out, "model %s: spec sha256 %.12s…, layout %s, kernels %s, up to %d tokens a text\n",
+				m.Name, m.SpecHash, m.Layout, strings.Join(m.ISAs, " "), m.Limits.SequenceTokens)
+		}
+		return nil
+	}
+}
+
+// printJSON writes one object a line, with < and > as they are.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,106 @@
+// Package machine measures the limits of the machine that benchmarks are compared with: the highest rate of multiply-adds of an instruction
+// set, and the rate at which memory is read. It builds a small program around the peak kernels, with the Go toolchain alone.
+package machine
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime"
+)
+
+//go:embed source
+var source embed.FS
+
+// Limits are what the machine reaches with a number of threads.
+type Limits struct {
+	ISA    string  `json:"isa"`
+	GFLOPS float64 `json:"gflops"`       // float32, a multiply-add counts as two
+	GBps   float64 `json:"gbytes_per_s"` // reading memory, 1 GB = 10⁹ bytes
+}
+
+// Roof is the shortest time, in seconds, in which so many operations can be done and so many bytes be read: the larger of the two times.
+func (l Limits) Roof(flops, bytes float64) float64 {
+	return max(flops/(l.GFLOPS*1e9), bytes/(l.GBps*1e9))
+}
+
+// BestISA is the name of the best instruction set with a peak kernel that this machine can run, "" if there is none.
+func BestISA() string {
+	best := ""
+	for _, i := range kernel.ISAs() { // best last
+		if isa, err := runtime.ParseISA(i.Name); err == nil && isa.Supported() {
+			best = i.Name
+		}
+	}
+	return best
+}
+
+// Files are the sources of the measuring program, by name. They depend on nothing but this package.
+func Files() (map[string][]byte, error) {
+	var peaks []kernel.Kernel
+	for _, i := range kernel.ISAs() {
+		peaks = append(peaks, kernel.Peak(i))
+	}
+	files, err := kernel.Package("debertac", "main", peaks)
+	if err != nil {
+		return nil, err
+	}
+	if files["main.go"], err = source.ReadFile("source/main.go.txt"); err != nil {
+		return nil, err
+	}
+	files["go.mod"] = []byte("module peak\n\ngo 1.26\n")
+	return files, nil
+}
+
+// Build writes the measuring program to the path binary, with a folder for its sources.
+func Build(ctx context.Context, dir, binary string) error {
+	files, err := Files()
+	if err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+			return err
+		}
+	}
+	absolute, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", absolute, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOPROXY=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the program that measures this machine: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// Measure runs the program that Build made, for about a second, on so many threads.
+func Measure(ctx context.Context, binary, isa string, threads int) (Limits, error) {
+	set, ok := kernel.FindISA(isa)
+	if !ok {
+		return Limits{}, fmt.Errorf("no peak kernel for %q", isa)
+	}
+	cmd := exec.CommandContext(ctx, binary, kernel.Peak(set).Name, strconv.Itoa(kernel.PeakFlopsPerTurn(set)), strconv.Itoa(threads))
+	var faults bytes.Buffer
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	if err != nil {
+		return Limits{}, fmt.Errorf("measuring this machine: %w\n%s", err, strings.TrimSpace(faults.String()))
+	}
+	l := Limits{ISA: isa}
+	if err := json.Unmarshal(out, &l); err != nil {
+		return Limits{}, fmt.Errorf("measuring this machine: %w", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,46 @@
+package machine_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/machine"
+)
+
+// TestMeasure builds and runs the program. What a machine reaches is not known beforehand, so it is held to physics: more than a processor of
+// the last fifteen years, less than any, and threads add up.
+func TestMeasure(t *testing.T) {
+	isa := machine.BestISA()
+	if isa == "" {
+		t.Skip("this machine has no instruction set with a peak kernel")
+	}
+	binary := filepath.Join(t.TempDir(), "peak")
+	require.NoError(t, machine.Build(t.Context(), t.TempDir(), binary))
+	l, err := machine.Measure(t.Context(), binary, isa, 1)
+	require.NoError(t, err)
+	t.Logf("%+v", l)
+	require.Equal(t, isa, l.ISA)
+	require.Greater(t, l.GFLOPS, 5.0)
+	require.Less(t, l.GFLOPS, 2000.0)
+	require.Greater(t, l.GBps, 0.5)
+	require.Less(t, l.GBps, 1000.0)
+	_, err = machine.Measure(t.Context(), binary, "mmx", 1)
+	require.ErrorContains(t, err, "mmx")
+}
+
+func TestRoof(t *testing.T) {
+	l := machine.Limits{GFLOPS: 100, GBps: 10}
+	require.InDelta(t, 0.02, l.Roof(2e9, 1e6), 1e-12, "bound by arithmetic")
+	require.InDelta(t, 0.2, l.Roof(2e9, 2e9), 1e-12, "bound by memory")
+}
+
+func TestFilesAreDeterministic(t *testing.T) {
+	a, err := machine.Files()
+	require.NoError(t, err)
+	b, err := machine.Files()
+	require.NoError(t, err)
+	require.Equal(t, a, b)
+	require.Contains(t, a, "main.go")
+}

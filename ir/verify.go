@@ -45,6 +45,9 @@ func Verify(p *Program) error {
 	return v.plan(p.Plan)
 }
 
+// maxLayers bounds the layers of a program, so that a wrong number in its text is an error and not a long wait.
+const maxLayers = 1 << 14
+
 // verifier follows the store through the calls.
 type verifier struct {
 	regions map[string]*Region
@@ -58,8 +61,8 @@ func (v *verifier) call(c Call, pack bool) error {
 	if c.Region == nil || v.regions[c.Region.Name] != c.Region {
 		return fmt.Errorf("a call of a region that the program does not list")
 	}
-	if c.Count < 1 || c.First < 0 {
-		return fmt.Errorf("region %s: %d calls from layer %d", c.Region.Name, c.Count, c.First)
+	if c.Count < 1 || c.First < 0 || c.Count > maxLayers || c.First > maxLayers {
+		return fmt.Errorf("region %s: %d calls from layer %d, where 1 to %d are possible", c.Region.Name, c.Count, c.First, maxLayers)
 	}
 	written := v.stored
 	if pack {

@@ -1,0 +1,158 @@
+package ir
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// lexKind is the kind of a token of the text form.
+type lexKind uint8
+
+const (
+	lexEnd    lexKind = iota // end of the line
+	lexName                  // a bare name or word
+	lexString                // a quoted string or name
+	lexNumber                // an integer or float
+	lexMark                  // one character
+)
+
+// token is a token of one line.
+type token struct {
+	kind lexKind
+	text string // strings without their quotes
+}
+
+// String gives the token for an error.
+func (t token) String() string {
+	switch t.kind {
+	case lexEnd:
+		return "the end of the line"
+	case lexString:
+		return strconv.Quote(t.text)
+	}
+	return t.text
+}
+
+// scan cuts a line into tokens, the last being lexEnd.
+func scan(line string) ([]token, error) {
+	var out []token
+	for {
+		line = strings.TrimLeft(line, " \t\r")
+		if line == "" || strings.HasPrefix(line, "//") {
+			return append(out, token{kind: lexEnd}), nil
+		}
+		n := bareLen(line)
+		t := token{lexName, line[:n]}
+		switch c := line[0]; {
+		case n > 0:
+		case c == '"':
+			q, err := strconv.QuotedPrefix(line)
+			if err != nil {
+				return nil, fmt.Errorf("a string without its end, or with a wrong escape: %s", line)
+			}
+			text, err := strconv.Unquote(q)
+			if err != nil {
+				return nil, fmt.Errorf("the string %s: %w", q, err)
+			}
+			n, t = len(q), token{lexString, text}
+		case c == '-' || '0' <= c && c <= '9':
+			n = 1
+			for n < len(line) && (strings.IndexByte("0123456789.e", line[n]) >= 0 || strings.IndexByte("+-", line[n]) >= 0 && line[n-1] == 'e') {
+				n++
+			}
+			t = token{lexNumber, line[:n]}
+		case strings.IndexByte("()[]{},=@:+", c) >= 0:
+			n, t = 1, token{lexMark, line[:1]}
+		default:
+			return nil, fmt.Errorf("%q is not expected here", []rune(line)[0])
+		}
+		out = append(out, t)
+		line = line[n:]
+	}
+}
+
+// cursor walks over the tokens of a line. The first error sticks.
+type cursor struct {
+	list []token
+	err  error
+}
+
+// peek gives the next token.
+func (c *cursor) peek() token { return c.list[0] }
+
+// next takes a token; the end of the line is never passed.
+func (c *cursor) next() token {
+	t := c.list[0]
+	if t.kind != lexEnd {
+		c.list = c.list[1:]
+	}
+	return t
+}
+
+// fail keeps the first error.
+func (c *cursor) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(format, args...)
+	}
+}
+
+// is reports whether the next token is the word or mark, and takes it then.
+func (c *cursor) is(text string) bool {
+	t := c.peek()
+	if c.err != nil || (t.kind != lexMark && t.kind != lexName) || t.text != text {
+		return false
+	}
+	c.next()
+	return true
+}
+
+// want takes a word or mark that must be there.
+func (c *cursor) want(text string) {
+	if !c.is(text) {
+		c.fail("%s is due, not %s", text, c.peek())
+	}
+}
+
+// name takes a name, bare or quoted.
+func (c *cursor) name() string {
+	t := c.next()
+	if t.kind != lexName && t.kind != lexString {
+		c.fail("a name is due, not %s", t)
+	}
+	return t.text
+}
+
+// string takes a string.
+func (c *cursor) string() string {
+	t := c.next()
+	if t.kind != lexString {
+		c.fail("a string is due, not %s", t)
+	}
+	return t.text
+}
+
+// int takes an integer.
+func (c *cursor) int() int {
+	t := c.next()
+	n, err := strconv.Atoi(t.text)
+	if t.kind != lexNumber || err != nil {
+		c.fail("an integer is due, not %s", t)
+	}
+	return n
+}
+
+// end checks that nothing follows.
+func (c *cursor) end() {
+	if t := c.peek(); t.kind != lexEnd {
+		c.fail("%s is too much", t)
+	}
+}
+
+// items takes items with commas between them.
+func (c *cursor) items(item func()) {
+	item()
+	for c.err == nil && c.is(",") {
+		item()
+	}
+}

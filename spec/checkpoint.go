@@ -9,13 +9,16 @@ import (
 // scheme checks that the checkpoint's layout has a name for every tensor of the model.
 func (b *modelBuilder) scheme() {
 	m := b.m
-	if m.Checkpoint == "own" || b.t.isBroken() {
+	if m.Checkpoint == "own" || b.t.isBroken() || b.r.errorsSince(b.before) {
 		return
 	}
-	for _, a := range m.Encoder.Attention.Projections {
-		b.schemeProj(a)
-	}
+	deberta := m.Checkpoint != "hf.bert" && m.Checkpoint != "hf.roberta"
 	att := &m.Encoder.Attention
+	for _, p := range att.Projections {
+		if p.Of == X || deberta {
+			b.schemeProj(p)
+		}
+	}
 	for _, mix := range []*Source{att.MixScore, att.MixWeight} {
 		if mix != nil && (m.Checkpoint != "hf.deberta" || att.MixScore == nil || att.MixWeight == nil) {
 			if m.Checkpoint == "hf.deberta" {
@@ -26,7 +29,6 @@ func (b *modelBuilder) scheme() {
 			break
 		}
 	}
-	deberta := m.Checkpoint != "hf.bert" && m.Checkpoint != "hf.roberta"
 	if m.Relative != nil && !deberta {
 		b.refuse(m.Relative.Source, "no table of relative offsets")
 	}

@@ -127,7 +127,7 @@ func (b *modelBuilder) scale(t *tree, a *Attention) {
 		return
 	}
 	v, ok := b.dims.float(form.Value, terms)
-	if !ok || terms == 0 && b.t.isBroken() {
+	if !ok || terms == 0 { // a score without products has its own message
 		return
 	}
 	if !(v > 0 && v < 1e6) {
@@ -278,6 +278,26 @@ func (b *modelBuilder) prune(t *tree, a *Attention, all map[string]*Proj, scored
 		}
 	}
 	a.Projections = kept
+	b.pruneTable(t, a)
+}
+
+// pruneTable leaves out a table of offsets that no projection in use reads, if like has copied it; else it is a fault.
+func (b *modelBuilder) pruneTable(t *tree, a *Attention) {
+	rel := b.m.Relative
+	if rel == nil || t.isBroken() || b.r.errorsSince(b.before) {
+		return
+	}
+	for _, p := range a.Projections {
+		if p.Of == Rel {
+			return
+		}
+	}
+	if b.t.find("relative " + rel.Name).inherited {
+		b.m.Relative = nil
+		return
+	}
+	b.r.add(diag.Errorf("not-scored", rel.Pos, "no projection of the score reads the table %s", rel.Name).Note(a.ScoreSource.Pos, "the score is here").
+		Hintf("remove it, or kr = k(%s) and a term q[i]·kr[i-j]", rel.Name))
 }
 
 // example is an index that fits a projection.

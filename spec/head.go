@@ -93,6 +93,7 @@ func blockBroken(s *Stmt) bool {
 
 func (b *headBuilder) steps(s *Stmt) {
 	h := b.h
+	before := len(b.r.faults)
 	words := b.r.once(s)
 	broken := blockBroken(s)
 	list := code(s.Block.Stmts)
@@ -111,12 +112,15 @@ func (b *headBuilder) steps(s *Stmt) {
 		b.step(t)
 	}
 	h.Out = b.cols
-	if broken {
+	if broken || b.r.errorsSince(before) {
 		return
 	}
 	b.checkMeaning(words)
+	if b.r.errorsSince(before) {
+		return
+	}
 	b.checkLoss(words)
-	if h.Layout() == OwnLayout && b.m.Checkpoint != "own" {
+	if !b.r.errorsSince(before) && h.Layout() == OwnLayout && b.m.Checkpoint != "own" {
 		b.r.add(diag.Errorf("checkpoint-scheme", s.Pos, "the layout %s has no tensor names for a head of this form", b.m.Checkpoint).
 			Note(b.m.Pos, "the model is here").Hintf("checkpoint own"))
 	}

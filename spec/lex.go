@@ -152,6 +152,11 @@ func (s *scanner) brace(t lexer.Token) {
 	case s.start == len(s.out):
 		s.faults = append(s.faults, diag.Errorf("syntax", spanOf(s.file, t), "a block needs a word in front of its {").
 			Hintf("put { on the line of the word that it belongs to"))
+		if s.rejoin() {
+			s.open = append(s.open, openBrace{tok: t})
+			s.end(t)
+			return
+		}
 	case len(s.open) >= maxDepth:
 		s.faults = append(s.faults, diag.Errorf("too-deep", spanOf(s.file, t), "blocks are nested more than %d deep", maxDepth))
 	default:
@@ -161,6 +166,19 @@ func (s *scanner) brace(t lexer.Token) {
 	}
 	s.open = append(s.open, openBrace{tok: t, dropped: true})
 	s.cont = false
+}
+
+// rejoin takes back the newlines behind the last statement, so that a block on the next line still belongs to it.
+func (s *scanner) rejoin() bool {
+	n := len(s.out)
+	for n > 0 && s.out[n-1].Type == tNewline {
+		n--
+	}
+	if n == 0 || n == len(s.out) || s.out[n-1].Type == tComment || s.out[n-1].Type == tSemi || s.out[n-1].Type == tOpen || s.out[n-1].Type == tClose {
+		return false
+	}
+	s.out = s.out[:n]
+	return true
 }
 
 // spanOf is the span of a token.

@@ -109,11 +109,14 @@ func (m *merger) body(t *tree, stmts []*Stmt, prefix string, drops bool) {
 // apply follows the statement's path and drops or sets what stands at its end.
 func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops bool) {
 	if len(path) > 0 {
+		if s.Word == "drop" && !drops {
+			return
+		}
 		e := t.find(path[0])
 		if e == nil {
 			if drops {
 				if s.Word == "drop" {
-					m.r.dropNothing(s, path[0], t)
+					m.r.dropNothing(s, prefix+path[0], t)
 				}
 				return
 			}
@@ -183,6 +186,9 @@ func (m *merger) leaf(t *tree, s *Stmt, prefix string) {
 func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
 	full := prefix + e.key
 	if before := m.first[full]; before != nil {
+		if e.stmt.broken {
+			return
+		}
 		m.r.add(diag.Errorf("twice", at, "%s is set twice", strings.TrimPrefix(e.key, "=")).Note(before.Pos, "the first time here").
 			Hintf("remove one of the two"))
 		return

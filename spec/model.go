@@ -13,6 +13,8 @@ type modelBuilder struct {
 	m    *Model
 	t    *tree
 	dims *dimTable
+
+	before int // faults that were known when this model began
 }
 
 // resolveModel makes the model of a declaration; nil if it cannot be used, which has been reported.
@@ -24,7 +26,7 @@ func (r *resolver) resolveModel(d *decl) *Model {
 	r.model = d
 	m := &Model{Source: source(d.stmt), Name: d.stmt.Name, Like: d.like}
 	d.model = m
-	b := &modelBuilder{r: r, m: m, t: t}
+	b := &modelBuilder{r: r, m: m, t: t, before: len(r.faults)}
 	if n := len(t.all("dim")); n > maxDims {
 		r.add(diag.Errorf("too-large", d.stmt.Pos, "%s has %d dims, more than %d", m.Name, n, maxDims))
 		return nil

@@ -69,18 +69,35 @@ type decl struct {
 	model *Model
 }
 
-// add reports a fault once. A fault in a line of the zoo says which model of the user's led there.
+// add reports a fault once. A fault in a line of the zoo is reported where the user's file leads there.
 func (r *resolver) add(d *diag.Diag) {
+	if r.model != nil && d.Span.File != r.file.Name {
+		r.bringHome(d)
+	}
 	key := string(d.Code) + d.Span.String() + d.Message
 	if r.seen[key] {
 		return
 	}
 	r.seen[key] = true
-	if r.model != nil && d.Span.File != r.file.Name {
-		d.Note(r.model.stmt.Pos, "this is part of %s, which is like %s", r.model.stmt.Name, strings.Join(r.model.like, ", "))
-	}
 	r.faults = append(r.faults, d)
 }
+
+// bringHome moves a fault to the place in the user's file that a note names, else to the model's own line.
+func (r *resolver) bringHome(d *diag.Diag) {
+	there := d.Span
+	d.Span = r.model.stmt.Pos
+	for i, n := range d.Notes {
+		if n.Span.File == r.file.Name {
+			d.Span = n.Span
+			d.Notes = slices.Delete(d.Notes, i, i+1)
+			break
+		}
+	}
+	d.Notes = slices.Insert(d.Notes, 0, diag.Note{Span: there, Message: "it comes from here: " + r.model.stmt.Name + " is like " + strings.Join(r.model.like, ", ")})
+}
+
+// errorsSince reports whether an error was found after the first n faults.
+func (r *resolver) errorsSince(n int) bool { return r.faults[n:].HasErrors() }
 
 func (r *resolver) run() {
 	names := map[string]map[string]*Stmt{}

@@ -47,7 +47,7 @@ func AttentionScratch(name string, ps []kernel.AttentionParams) jen.Code {
 			terms = append(terms, lengths(parts))
 		}
 	}
-	code := jen.Comment(name+" is the length of an attention's scratch, in floats, for a sequence of n rows.").Line().
+	code := jen.Comment(name + " is the length of an attention's scratch, in floats, for a sequence of n rows.").Line().
 		Func().Id(name).Params(jen.Id("n").Int()).Int()
 	if len(terms) == 0 {
 		return code.Block(jen.Return(jen.Lit(0)))
@@ -259,4 +259,3 @@ func (c *attentionCode) offsets() jen.Code {
 			}
 		})
 }
-

@@ -25,7 +25,7 @@ func (e *emitter) makeSteps() error {
 				return fmt.Errorf("codegen: no plan for node %d (%s) of region %s", i, n.Op, r.Name)
 			}
 			s := &step{region: r, node: n, split: ps.Split, block: max(ps.Block, 1)}
-			s.method = e.unique(camel(r.Name + "." + stepName(n)))
+			s.method = e.unique(camel(r.Name + "." + strings.TrimPrefix(stepName(n), r.Name+".")))
 			if err := e.kernels.choose(s); err != nil {
 				return fmt.Errorf("codegen: region %s, %s: %w", r.Name, n.Op, err)
 			}
@@ -61,7 +61,7 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) jen.Code {
 		f := e.weights.field(r, v)
 		base := jen.Id("e").Dot("w")
 		if f.layer != nil {
-			base = jen.Id("e").Dot(f.layer.field[:len(f.layer.field)-1])
+			base = jen.Id("e").Dot(f.layer.current())
 		}
 		return jen.Op("&").Add(base).Dot(f.name).Index(jen.Lit(0))
 	case ir.Batch:
@@ -215,8 +215,8 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	heads, dp := n.Int("heads"), n.Int("dp")
 	code := []jen.Code{
 		jen.List(jen.Id("b"), jen.Id("h")).Op(":=").List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads)),
-		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b"))),
-		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
+		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
+		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
 		jen.Id("q").Op(":=").Add(at(e.ptr(r, qkv), jen.Id("first").Op("*").Lit(qkv.LD).Op("+").Id("h").Op("*").Lit(dp))),
 	}
 	table := func(v *ir.Value) jen.Code {
@@ -252,7 +252,7 @@ func (e *emitter) takeUnit(s *step) []jen.Code {
 	width := out.Type.Shape[1].N
 	return []jen.Code{
 		jen.For(jen.Id("b").Op(":=").Range().Id("e").Dot("sequences")).Block(
-			jen.Id("row").Op(":=").Int().Call(jen.Id("e").Dot("batch").Dot("Starts").Index(jen.Id("b"))),
+			jen.Id("row").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
 			jen.Copy(
 				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, out), jen.Id("b").Op("*").Lit(out.LD)), jen.Lit(width)),
 				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, x), jen.Id("row").Op("*").Lit(x.LD)), jen.Lit(width)),

@@ -3,7 +3,6 @@ package codegen
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -116,7 +115,7 @@ func (s *kernelSet) gemm(st *step, panels int) (*kernelUse, error) {
 			k.params, k.doc = a.Params, a.Doc
 			k.maxRows = min(k.maxRows, kernel.MaxRows(p, isa))
 		}
-		k.portable = portableOf(n, map[string]any{"panels": panels})
+		k.portable = portableGemm(n, p)
 		if k.params == nil {
 			return k.paramsFrom(n)
 		}
@@ -127,30 +126,44 @@ func (s *kernelSet) gemm(st *step, panels int) (*kernelUse, error) {
 // baseName is a kernel's name without its last part, the instruction set.
 func baseName(name string) string { return name[:strings.LastIndex(name, "_")] }
 
-// portableOf prints the op's loop nest for a node, with attributes that choose the form of a kernel call.
-func portableOf(n *ir.Node, attrs map[string]any) func(string) (jen.Code, error) {
-	m := *n
-	m.Attrs = append([]ir.Attr(nil), n.Attrs...)
-	for _, k := range slices.Sorted(mapsKeys(attrs)) {
-		m.Set(k, attrs[k])
+// portableGemm is the op's loop nest over one panel, or a function that calls it for two.
+func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error) {
+	if p.Panels == 1 {
+		return portableOf(n)
 	}
 	return func(name string) (jen.Code, error) {
-		nest, err := ir.Lookup(m.Op).Lower(&m)
+		inner := name + "_panel"
+		panel, err := portableOf(n)(inner)
+		if err != nil {
+			return nil, err
+		}
+		left := []jen.Code{jen.Id("c"), jen.Id("a"), jen.Id("w"), jen.Id("bias")}
+		right := []jen.Code{at(jen.Id("c"), jen.Lit(kernel.PanelWidth)), jen.Id("a"), at(jen.Id("w"), jen.Lit(kernel.PanelWidth*p.K)), at(jen.Id("bias"), jen.Lit(kernel.PanelWidth))}
+		names := "c a w bias"
+		if p.Residual {
+			names += " r"
+			left, right = append(left, jen.Id("r")), append(right, at(jen.Id("r"), jen.Lit(kernel.PanelWidth)))
+		}
+		var params []jen.Code
+		for _, s := range strings.Fields(names) {
+			params = append(params, jen.Id(s))
+		}
+		return jen.Comment(fmt.Sprintf("%s is the product over two panels, one after the other.", name)).Line().
+			Func().Id(name).Params(jen.List(params...).Op("*").Float32(), jen.Id("m").Int()).Block(
+			jen.Id(inner).Call(append(left, jen.Id("m"))...),
+			jen.Id(inner).Call(append(right, jen.Id("m"))...),
+		).Line().Line().Add(panel), nil
+	}
+}
+
+// portableOf prints the op's loop nest for a node.
+func portableOf(n *ir.Node) func(string) (jen.Code, error) {
+	return func(name string) (jen.Code, error) {
+		nest, err := ir.Lookup(n.Op).Lower(n)
 		if err != nil {
 			return nil, err
 		}
 		return nestCode(name, nest)
-	}
-}
-
-// mapsKeys iterates over the keys of a map.
-func mapsKeys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
 	}
 }
 
@@ -184,9 +197,7 @@ func (e *emitter) kernelFiles() error {
 		f.Line()
 		f.Add(code)
 	}
-	if err := e.scratchFunc(f); err != nil {
-		return err
-	}
+	e.scratchFunc(f)
 	if err := e.add("kernels_generic.go", f); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (e *emitter) programDict() jen.Dict {
 		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(rt("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
 		jen.Id("Bind"):   jen.Id("bind"),
 	}
-	if m.Tokenizer != "none" && m.Tokenizer != "" {
+	if e.takesText() {
 		d[jen.Id("Tokenizer")] = jen.Qual(runtimePath+"/token", "Open")
 	}
 	return d

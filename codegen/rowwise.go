@@ -41,7 +41,7 @@ var rowFamilies = map[string]func(*kernelSet, *ir.Node) (*kernelUse, error){
 func (s *kernelSet) rowKernel(n *ir.Node, name string, operands []rowOperand, make func(kernel.ISA) kernel.Kernel) (*kernelUse, error) {
 	return s.use(baseName(name), func(k *kernelUse) error {
 		k.operands = operands
-		k.portable = portableOf(n, nil)
+		k.portable = portableOf(n)
 		for _, isa := range s.isas {
 			a := make(isa)
 			k.asm[isa.Name] = []kernel.Kernel{a}
@@ -63,7 +63,7 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 		}
 	}
 	return s.use(name, func(k *kernelUse) error {
-		k.portable = portableOf(n, nil)
+		k.portable = portableOf(n)
 		for i := range n.In {
 			k.operands = append(k.operands, rowOperand{i, batched(n.In[i])})
 		}

@@ -91,7 +91,7 @@ func (e *emitter) execType(f *jen.File) {
 		g.Id("k").Op("*").Id("kernels")
 		g.Id("w").Op("*").Id("weights")
 		for _, l := range e.weights.layers {
-			g.Id(l.field[:len(l.field)-1]).Op("*").Id(l.typ).Comment("of the layer that is running")
+			g.Id(l.current()).Op("*").Id(l.typ).Comment("of the layer that is running")
 		}
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
@@ -329,7 +329,7 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 	}
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(camel(r.Name)).Params(params...).BlockFunc(func(g *jen.Group) {
 		if ls != nil {
-			g.Id("e").Dot(ls.field[:len(ls.field)-1]).Op("=").Id("l")
+			g.Id("e").Dot(ls.current()).Op("=").Id("l")
 		}
 		for _, n := range r.Nodes {
 			s := e.byNode[n]

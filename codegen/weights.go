@@ -152,6 +152,7 @@ func elements(s ir.Shape) int {
 // weightsFile writes weights.go: the structs and how they are bound to the packed file.
 func (e *emitter) weightsFile() error {
 	f := e.newFile()
+	f.ImportName(runtimePath+"/safetensors", "safetensors")
 	t := e.weights
 	decl := func(layer *layerStruct) []jen.Code {
 		var out []jen.Code
@@ -179,13 +180,16 @@ func (e *emitter) weightsFile() error {
 			if w.typ.DType == ir.I32 {
 				dtype = "I32"
 			}
-			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Lit(dtype), jen.Id("Len"): jen.Lit(elements(w.typ.Shape))})
+			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(elements(w.typ.Shape))})
 		}
 		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
 			for _, w := range t.fields {
 				if w.layer == nil {
 					g.Line().Add(want(w, jen.Lit(w.store)))
 				}
+			}
+			if e.takesText() {
+				g.Line().Values(jen.Dict{jen.Id("Name"): rt("TokenizerTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "U8"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
 			}
 			g.Line()
 		})
@@ -249,3 +253,9 @@ func layerName(store string) jen.Code {
 	before, after, _ := strings.Cut(store, "{l}")
 	return jen.Lit(before).Op("+").Id("p").Op("+").Lit(after)
 }
+
+// takesText reports whether the package reads text: its spec names a kind of tokenizer.
+func (e *emitter) takesText() bool { return e.p.Meta.Tokenizer != "" && e.p.Meta.Tokenizer != "none" }
+
+// current is the field of the execution that points at the weights of the layer that is running.
+func (l *layerStruct) current() string { return camel(l.region.Name) + "Now" }

@@ -52,7 +52,7 @@ func fuseLinear(r *ir.Region) error {
 		name := stem(w)
 		panels := e.Name(e.node("panels", n.Pos, n.Note, nil, w), name+".panels")
 		if bias != nil {
-			bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias")
+			bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias16")
 		}
 		attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
 		if act != "" {

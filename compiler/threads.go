@@ -23,7 +23,9 @@ func threads(p *ir.Program) error {
 			case ir.Attention:
 				s.Split = ir.SplitHeads
 			case ir.Rowwise, ir.Elementwise, ir.Gather:
-				s.Split, s.Block = ir.SplitRows, rowsInBlock
+				if sameRows(n) {
+					s.Split, s.Block = ir.SplitRows, rowsInBlock
+				}
 			}
 			p.Plan.Steps = append(p.Plan.Steps, s)
 		}
@@ -33,3 +35,13 @@ func threads(p *ir.Program) error {
 
 // rowsInBlock is how many rows of a row-wise step one worker takes at a time: enough to make the hand-over cheap, few enough to balance.
 const rowsInBlock = 32
+
+// sameRows reports whether a row of the result needs only that row of the operands.
+func sameRows(n *ir.Node) bool {
+	for _, v := range n.In {
+		if v != nil && batched(v) && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {
+			return false
+		}
+	}
+	return true
+}

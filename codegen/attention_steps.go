@@ -1,0 +1,134 @@
+package codegen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+// callBudget is how many multiply-adds one call of a product may do: about 100 µs on a slow core.
+const callBudget = 4 << 20
+
+// ends gives the first and the last row of the relative table between two entries of an index table. Rows rise with i-j if the sign is
+// Forward; turned says that the table is by j-i.
+func ends(table string, s kernel.Sign, turned bool, low, high string) string {
+	if (s == kernel.Forward) == turned {
+		low, high = high, low
+	}
+	return fmt.Sprintf("w.%s[%s], w.%s[%s]", table, low, table, high)
+}
+
+// multiply prints the loop that multiplies rows of queries or keys with the rows lo … hi of a relative table.
+func (c *attentionCode) multiply(out, left, table, rows string, most int) jen.Code {
+	panels := max(2, callBudget/(most*c.DP*kernel.PanelWidth))
+	return jen.For(raw("p, end := int(lo)/16, int(hi)/16+1; p < end; p += %d", panels)).Block(
+		raw("w.table(%s, %s, w.%s, %s, p, min(%d, end-p))", out, left, table, rows, panels),
+	)
+}
+
+// table is the step that multiplies with some panels of a relative table.
+func (c *attentionCode) table() jen.Code {
+	return c.step("multiplies m rows with panels of a relative table, from the one called first on.", "table",
+		jen.Id("c, a, b").Index().Float32(), jen.Id("m, first, panels").Int()).Block(
+		raw("%s(&c[first*16], &a[0], &b[first*%d], m, panels, %d)", c.ops["product"], kernel.PanelWidth*c.DP, c.LDR()),
+	)
+}
+
+// queries is the method that computes a range of queries.
+func (c *attentionCode) queries() jen.Code {
+	return c.method("computes queries [a, b), at most "+fmt.Sprint(kernel.AttentionQueries)+".", "queries", jen.Id("a, b").Int()).BlockFunc(func(g *jen.Group) {
+		strip, ldr := kernel.AttentionStrip, c.LDR()
+		if has(c.Terms.KeyPosition) {
+			g.For(raw("i := a; i < b; i += %d", strip)).Block(
+				raw("m := min(%d, b-i)", strip),
+				raw("x := w.i1 + 15 - i // where j-i = -i"),
+				raw("lo, hi := %s", ends("along", c.Terms.KeyPosition, true, "x-m+1", "x+w.n-1")),
+				c.multiply(fmt.Sprintf("w.cp[(i-a)*%d:]", ldr), fmt.Sprintf("w.q[i*%d:]", c.LDQ), "kr", "m", strip),
+			)
+		}
+		stat := func(i int) string { return fmt.Sprintf("w.stats[%d+i]", i*kernel.AttentionQueries) }
+		g.For(raw("i := range b - a")).Block(
+			raw("%s = ", stat(0)).Op("-").Qual("math", "MaxFloat32").Comment("largest score"),
+			raw("%s = 0 // sum of exponentials", stat(1)),
+		)
+		g.Add(raw("strips := (b - a + %d) / %d", strip-1, strip))
+		g.Add(raw("height := ((b-a+strips-1)/strips + 15) / 16 * 16"))
+		g.For(raw("j := 0; j < w.n; j += %d", kernel.AttentionKeys)).BlockFunc(func(g *jen.Group) {
+			g.Add(raw("keys := min(%d, w.n-j)", kernel.AttentionKeys))
+			if has(c.Terms.QueryPosition) {
+				isa, _ := kernel.FindISA(c.isa)
+				rows := (28 + isa.TileRows - 1) / isa.TileRows * isa.TileRows
+				g.For(raw("t := 0; t < keys; t += %d", rows)).Block(
+					raw("m := min(%d, keys-t)", rows),
+					raw("y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)"),
+					raw("lo, hi := %s", ends("down", c.Terms.QueryPosition, false, "y+a-m+1", "y+b-1")),
+					c.multiply(fmt.Sprintf("w.pc[t*%d:]", ldr), fmt.Sprintf("w.k[(j+t)*%d:]", c.LDQ), "qr", "m", rows),
+				)
+			}
+			g.For(raw("i := a; i < b; i += height")).Block(
+				raw("w.strip(i, i-a, min(height, b-i), j, keys)"),
+			)
+		})
+	})
+}
+
+// strip is the step that computes the scores of some queries and a block of keys, and adds the values up.
+func (c *attentionCode) strip() jen.Code {
+	return c.step("computes m queries from i on, number s of their range, against keys from j on.", "strip", jen.Id("i, s, m, j, keys").Int()).
+		BlockFunc(func(g *jen.Group) {
+			if c.Terms.Content {
+				g.Add(raw("%s(&w.scores[0], &w.q[i*%d], &w.keys[j*%d], m, (keys+15)/16, %d)",
+					c.ops["product"], c.LDQ, c.DP, kernel.AttentionKeys+kernel.PanelWidth))
+			}
+			if c.Terms.Relative() {
+				g.Add(c.join())
+			}
+			g.Add(raw("%s(&w.scores[0], &w.stats[s], m, keys)", c.ops["softmax"]))
+			g.Add(raw("var sum *float32"))
+			g.If(raw("j > 0")).Block(raw("sum = &w.sum[s*%d]", c.DP))
+			g.Add(raw("out, ldo, factor := &w.o[i*%d], %d, &w.stats[%d+s]", c.LDO, c.LDO, 3*kernel.AttentionQueries))
+			g.If(raw("j+keys < w.n")).Block(
+				raw("out, ldo, factor = &w.sum[s*%d], %d, &w.ones[0]", c.DP, c.DP),
+			)
+			g.Add(raw("%s(out, sum, &w.scores[0], &w.values[j*%d], &w.stats[%d+s], factor, m, keys, ldo)",
+				c.ops["weigh"], c.DP, 2*kernel.AttentionQueries))
+		})
+}
+
+// join is the call that adds the relative terms.
+func (c *attentionCode) join() jen.Code {
+	isa, _ := kernel.FindISA(c.isa)
+	args := []string{"&w.scores[0]"}
+	// The least row of a vector is that of its first lane if rows rise.
+	entry := func(table, x string, rises bool) {
+		least := x
+		if !rises {
+			least += fmt.Sprintf("+%d", isa.Lanes()-1)
+		}
+		args = append(args, fmt.Sprintf("&w.%s[%s]", table, x), fmt.Sprintf("&w.%s[%s]", table, least))
+	}
+	var before []string
+	if has(c.Terms.KeyPosition) || has(c.Terms.Bias) {
+		before = append(before, "x := j - i + w.i1 + 15")
+	}
+	if has(c.Terms.KeyPosition) {
+		args = append(args, fmt.Sprintf("&w.cp[s*%d]", c.LDR()))
+		entry("along", "x", c.Terms.KeyPosition == kernel.Reverse)
+	}
+	if has(c.Terms.QueryPosition) {
+		before = append(before, "y := i - j + w.n - w.i0 + 15")
+		args = append(args, "&w.pc[0]")
+		entry("down", "y", c.Terms.QueryPosition == kernel.Forward)
+	}
+	if has(c.Terms.Bias) {
+		args = append(args, "&w.offset[x]")
+	}
+	code := jen.Null()
+	for _, b := range before {
+		code.Add(raw("%s", b)).Line()
+	}
+	return code.Add(raw("%s(%s, m, keys)", c.ops["join"], strings.Join(args, ", ")))
+}

@@ -1,0 +1,86 @@
+package token
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// PackedKind names the flat form of a tokenizer (see Marshal) in the metadata of packed weights.
+const PackedKind = "debertac.token"
+
+// Open makes the tokenizer of a model from what is packed with its weights. Generated packages give it to the runtime.
+func Open(kind string, data []byte) (runtime.Tokenizer, error) {
+	if kind != PackedKind {
+		return nil, fmt.Errorf("it is of the kind %q, which this version does not read (it reads %q): run debertac pack again", kind, PackedKind)
+	}
+	t, err := Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
+	return ForModel(t)
+}
+
+// ForModel connects a tokenizer with the runtime, which puts the frame of special tokens around texts itself. A template that is not of the
+// form open, first text, middle, second text, close is an error.
+func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
+	var f runtime.Frame
+	var single runtime.Frame
+	if !frameOf(t.template.single, &single) || !frameOf(t.template.pair, &f) || !equalIDs(single.Open, f.Open) || !equalIDs(single.Close, f.Close) {
+		return nil, fmt.Errorf("the template is not of the form «open A close» and «open A middle B close»")
+	}
+	return modelTokenizer{t, f}, nil
+}
+
+// frameOf reads a template of one text, or of two, as a frame.
+func frameOf(items []templateItem, f *runtime.Frame) bool {
+	texts := 0
+	for _, it := range items {
+		switch {
+		case it.source >= 0:
+			if int(it.source) != texts {
+				return false
+			}
+			texts++
+			if texts == 2 {
+				f.SecondType = it.kind
+				f.Middle, f.Close = f.Close, nil
+			}
+		case texts == 0:
+			f.Open = append(f.Open, it.ids...)
+		default:
+			f.Close = append(f.Close, it.ids...)
+		}
+	}
+	return texts > 0
+}
+
+func equalIDs(a, b []int32) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// modelTokenizer is a tokenizer as the runtime sees it.
+type modelTokenizer struct {
+	*Tokenizer
+	frame runtime.Frame
+}
+
+// AppendIDs appends the ids of text, without the frame.
+func (m modelTokenizer) AppendIDs(dst []int32, text string, specials bool) ([]int32, error) {
+	mode := SpecialText
+	if specials {
+		mode = SpecialTokens
+	}
+	return m.Tokenizer.AppendIDs(dst, text, mode)
+}
+
+// Frame is what stands around and between texts.
+func (m modelTokenizer) Frame() runtime.Frame { return m.frame }

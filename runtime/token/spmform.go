@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -108,9 +109,10 @@ func FromSPM(b []byte, o SPMOptions) (*Tokenizer, error) {
 	return t, nil
 }
 
-// spmUnigram builds the model with SentencePiece's scores: float32 sums, a bonus for user-defined pieces.
+// spmUnigram builds the model with SentencePiece's scores: float32 sums, and for user-defined pieces a bonus that grows
+// with their length in bytes: 0.1 a byte after the first, as measured on version 0.2.3.
 func spmUnigram(m *spmModel, v *vocabulary) (*unigram, error) {
-	lowest, highest := float32(3.4028234663852886e38), float32(1.1754943508222875e-38)
+	lowest, highest := float32(math.MaxFloat32), float32(0.1)
 	for i, k := range m.kinds {
 		if k == pieceNormal {
 			lowest, highest = min(lowest, m.scores[i]), max(highest, m.scores[i])
@@ -123,7 +125,7 @@ func spmUnigram(m *spmModel, v *vocabulary) (*unigram, error) {
 	for i, s := range m.scores {
 		scores[i] = float64(s)
 		if m.kinds[i] == pieceUserDefined {
-			scores[i] = float64(float32(len(m.texts[i]))*highest) - 0.1
+			scores[i] = float64(float32(len(m.texts[i]))*highest - 0.1)
 		}
 	}
 	left := func(id int32) bool {

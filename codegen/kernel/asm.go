@@ -158,24 +158,6 @@ func (a *asm) orC(x uint32, v, dst reg.Register) {
 	a.VORPS(a.pool.splat(x), v, dst)
 }
 
-// xorC is dst = v ^ x, bit by bit.
-func (a *asm) xorC(x uint32, v, dst reg.Register) {
-	if a.ISA.Wide() {
-		a.VPXORD_BCST(a.pool.words(x), v, dst)
-		return
-	}
-	a.VXORPS(a.pool.splat(x), v, dst)
-}
-
-// and is dst = v & w, bit by bit.
-func (a *asm) and(w operand.Op, v, dst reg.Register) {
-	if a.ISA.Wide() {
-		a.VPANDD(w, v, dst)
-		return
-	}
-	a.VANDPS(w, v, dst)
-}
-
 // or is dst = v | w, bit by bit.
 func (a *asm) or(w operand.Op, v, dst reg.Register) {
 	if a.ISA.Wide() {

@@ -127,8 +127,10 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 	if ctx == nil {
 		return input("the context is nil")
 	}
-	tok := k.core.token
-	if tok == nil {
+	if k.core.closed.Load() {
+		return ErrClosed
+	}
+	if k.core.token == nil {
 		return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
 	}
 	w := k.work()

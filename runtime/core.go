@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -139,13 +140,20 @@ const defaultBatchTokens = 2048
 func (c *Core) start() (err error) {
 	o, p := &c.options, c.program
 	if c.pool = o.Pool; c.pool == nil {
-		if c.pool, err = NewPool(o.Threads); err != nil {
+		start := NewPool
+		if o.Pin {
+			start = NewPinnedPool
+		}
+		if c.pool, err = start(o.Threads); err != nil {
 			return err
 		}
 		c.ownPool = true
 	}
 	if c.token = o.Tokenizer; c.token == nil && p.Tokenizer != nil && c.weights.Has(TokenizerTensor) {
-		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, c.weights.Bytes(TokenizerTensor)); err != nil {
+		// A copy: tokenizers may keep parts of it, and they are used outside of calls, when
+		// Close may have unmapped the file.
+		data := bytes.Clone(c.weights.Bytes(TokenizerTensor))
+		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, data); err != nil {
 			return fmt.Errorf("%s: its tokenizer: %w", c.weights.Name(), err)
 		}
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	Pool        *Pool       // shared with other models; nil: an own one
 	Tokenizer   Tokenizer   // instead of the one in the weights
 	Trace       TraceFunc   // called after each layer of every call
+	Pin         bool        // bind the pool's threads to processors
 	Copy        bool        // copy the weights into memory instead of mapping them
 	SkipTest    bool        // open without the self-test
 }
@@ -110,6 +111,13 @@ func Special(s SpecialText) Option {
 // SharePool lets several models use the same threads. The pool must outlive the
 // models; they do not close it.
 func SharePool(p *Pool) Option { return func(o *Options) error { o.Pool = p; return nil } }
+
+// PinThreads binds the model's own worker threads to one physical core each (Linux;
+// elsewhere it does nothing). Where other programs compete for the processors, Linux
+// often leaves caller and worker on the same one, and threads gain nothing; bound
+// workers keep their speed-up. It is not the default because several programs that do
+// so would choose the same cores.
+func PinThreads() Option { return func(o *Options) error { o.Pin = true; return nil } }
 
 // UseTokenizer replaces the tokenizer that is packed with the weights.
 func UseTokenizer(t Tokenizer) Option {

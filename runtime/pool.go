@@ -44,13 +44,21 @@ type Pool struct {
 
 type worker struct {
 	index  int // from 1; the caller is 0
+	cpu    int // that it is bound to, or -1
 	asleep atomic.Bool
 	wake   chan struct{} // capacity 1
 	_      [64]byte
 }
 
 // NewPool starts a pool of n threads, the caller included: n-1 workers.
-func NewPool(n int) (*Pool, error) {
+func NewPool(n int) (*Pool, error) { return startPool(n, nil) }
+
+// NewPinnedPool is NewPool with each worker bound to a physical core of its own, as
+// far as there are so many and the system is Linux. See PinThreads.
+func NewPinnedPool(n int) (*Pool, error) { return startPool(n, workerCPUs()) }
+
+// startPool starts a pool whose workers are bound to the given processors in turn.
+func startPool(n int, cpus []int) (*Pool, error) {
 	if n < 1 || n > MaxThreads {
 		return nil, input("a pool of %d threads: it must be from 1 to %d", n, MaxThreads)
 	}
@@ -58,7 +66,10 @@ func NewPool(n int) (*Pool, error) {
 	// Spinning pays only where every thread can have a processor.
 	p.spin = n <= goruntime.GOMAXPROCS(0) && n <= goruntime.NumCPU()
 	for i := 1; i < n; i++ {
-		w := &worker{index: i, wake: make(chan struct{}, 1)}
+		w := &worker{index: i, wake: make(chan struct{}, 1), cpu: -1}
+		if i <= len(cpus) {
+			w.cpu = cpus[i-1]
+		}
 		p.workers = append(p.workers, w)
 		p.done.Add(1)
 		go p.work(w)
@@ -248,6 +259,11 @@ func (p *Pool) help(w *worker) bool {
 // work is a worker's life: help, spin a while, sleep.
 func (p *Pool) work(w *worker) {
 	defer p.done.Done()
+	if w.cpu >= 0 {
+		// The thread ends with the goroutine, so its binding touches nothing else.
+		goruntime.LockOSThread()
+		bindThread(w.cpu)
+	}
 	for !p.closing.Load() {
 		if p.help(w) || p.spin && p.spinForWork(w) {
 			continue
@@ -267,7 +283,9 @@ func (p *Pool) spinForWork(w *worker) bool {
 			if p.closing.Load() || time.Since(begin) > spinTime {
 				return false
 			}
-			goruntime.Gosched() // other goroutines have a right to this processor
+			if w.cpu < 0 { // for a goroutine bound to its thread this is slow
+				goruntime.Gosched() // other goroutines have a right to this processor
+			}
 		}
 	}
 }

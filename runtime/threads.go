@@ -38,6 +38,20 @@ func physicalCores(root fs.FS, cpus []int) int {
 	return len(cores)
 }
 
+// workerCPUs lists a logical processor of each physical core but one, the first,
+// which is left to the caller.
+func workerCPUs() []int { return spareCores(os.DirFS("/"), allowedCPUs()) }
+
+func spareCores(root fs.FS, cpus []int) []int {
+	var list []int
+	for i := range cpus {
+		if n := physicalCores(root, cpus[:i+1]); n > len(list)+1 {
+			list = append(list, cpus[i])
+		}
+	}
+	return list
+}
+
 // cgroupCPUs is the processor quota of the process's cgroups, in whole
 // processors (1.5 gives 1: a second thread would be throttled), or MaxInt if there
 // is none. It knows version 2 (cpu.max) and version 1 (cpu.cfs_quota_us).

@@ -16,3 +16,11 @@ func allowedCPUs() []int {
 	}
 	return list
 }
+
+// bindThread binds the calling thread to one processor. A refusal is no fault: the
+// thread then runs where the system puts it.
+func bindThread(cpu int) {
+	var set unix.CPUSet
+	set.Set(cpu)
+	_ = unix.SchedSetaffinity(0, &set)
+}

@@ -28,6 +28,10 @@ func TestPhysicalCores(t *testing.T) {
 	require.Equal(t, 2, physicalCores(smt, []int{0, 1, 2, 3}))
 	require.Equal(t, 1, physicalCores(smt, []int{0, 2}), "affinity to both threads of one core")
 	require.Equal(t, 2, physicalCores(smt, []int{2, 3}))
+	require.Equal(t, []int{1}, spareCores(smt, []int{0, 1, 2, 3}))
+	require.Equal(t, []int{3}, spareCores(smt, []int{0, 2, 3}))
+	require.Empty(t, spareCores(smt, []int{0, 2}))
+	require.Empty(t, spareCores(smt, nil))
 	require.Equal(t, 3, physicalCores(tree(nil), []int{4, 5, 6}), "no topology: each a core")
 }
 

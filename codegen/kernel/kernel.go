@@ -76,6 +76,7 @@ type Family struct {
 // families is the table: a row a family. Keep it sorted by name.
 var families = []Family{
 	actFamily,
+	attnFamily,
 	embedFamily,
 	gemmFamily,
 	layerNormFamily,

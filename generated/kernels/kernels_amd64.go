@@ -220,6 +220,658 @@ func act_f32_tanh_768_ldx784_ldy784_avx2(y, x *float32, m int)
 //go:noescape
 func act_f32_tanh_768_ldx784_ldy784_avx512(y, x *float32, m int)
 
+// attn_f32_join_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_bias_r32_avx2(s, bias *float32, m, n int)
+
+// attn_f32_join_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_bias_r32_avx512(s, bias *float32, m, n int)
+
+// attn_f32_join_cc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_bias_r32_avx2(s, bias *float32, m, n int)
+
+// attn_f32_join_cc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_bias_r32_avx512(s, bias *float32, m, n int)
+
+// attn_f32_join_cc_cp_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_cp_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_bias_r32_avx512(s, cp *float32, along, first *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_cp_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_cp_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r128_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 144.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r128_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r128_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 144.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r128_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r18_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r18_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r18_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r18_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r256_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 272.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r256_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r256_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 272.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r256_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r48_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 64.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r48_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r48_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 64.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r48_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r512_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 528.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r512_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 528.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r64_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 80.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r64_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_pc_r64_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 80.
+//
+//go:noescape
+func attn_f32_join_cc_cp_pc_r64_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_cp_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
+
+// attn_f32_join_cc_cp_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_cp_r32_avx512(s, cp *float32, along, first *int32, m, n int)
+
+// attn_f32_join_cc_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_pc_bias_r32_avx512(s, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cc_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_pc_r32_avx2(s, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cc_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cc_pc_r32_avx512(s, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cp_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias *float32, m, n int)
+
+// attn_f32_join_cp_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_bias_r32_avx512(s, cp *float32, along, first *int32, bias *float32, m, n int)
+
+// attn_f32_join_cp_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_pc_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cp_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_pc_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_cp_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cp_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_cp_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
+
+// attn_f32_join_cp_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// cp[i, along[j-i]]; first points at the entry of along with the least row of
+// the first vector of keys;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_cp_r32_avx512(s, cp *float32, along, first *int32, m, n int)
+
+// attn_f32_join_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// bias[j-i];
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_pc_bias_r32_avx512(s, pc *float32, down, least *int32, bias *float32, m, n int)
+
+// attn_f32_join_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_pc_r32_avx2(s, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_join_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// pc[j, down[i-j]]; least is to down what first is to along, for queries;
+// m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
+//
+//go:noescape
+func attn_f32_join_pc_r32_avx512(s, pc *float32, down, least *int32, m, n int)
+
+// attn_f32_keys_128_ldk384_avx2 transposes k[n, 128], rows 384 floats apart, into panels b[n/16][128][16], n rounded
+// up; rows from n on are copies of zero[128].
+//
+//go:noescape
+func attn_f32_keys_128_ldk384_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_128_ldk384_avx512 transposes k[n, 128], rows 384 floats apart, into panels b[n/16][128][16], n rounded
+// up; rows from n on are copies of zero[128].
+//
+//go:noescape
+func attn_f32_keys_128_ldk384_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk144_avx2 transposes k[n, 16], rows 144 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk144_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk144_avx512 transposes k[n, 16], rows 144 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk144_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk96_avx2 transposes k[n, 16], rows 96 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk96_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk96_avx512 transposes k[n, 16], rows 96 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk96_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_32_ldk192_avx2 transposes k[n, 32], rows 192 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk192_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_32_ldk192_avx512 transposes k[n, 32], rows 192 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk192_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_48_ldk144_avx2 transposes k[n, 48], rows 144 floats apart, into panels b[n/16][48][16], n rounded
+// up; rows from n on are copies of zero[48].
+//
+//go:noescape
+func attn_f32_keys_48_ldk144_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_48_ldk144_avx512 transposes k[n, 48], rows 144 floats apart, into panels b[n/16][48][16], n rounded
+// up; rows from n on are copies of zero[48].
+//
+//go:noescape
+func attn_f32_keys_48_ldk144_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk2320_avx2 transposes k[n, 64], rows 2320 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk2320_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk2320_avx512 transposes k[n, 64], rows 2320 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk2320_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk384_avx2 transposes k[n, 64], rows 384 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk384_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk384_avx512 transposes k[n, 64], rows 384 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk384_avx512(b, k, zero *float32, n int)
+
+// attn_f32_product_128_lda384_avx2 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][128][16]; rows of a are 384 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_128_lda384_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_128_lda384_avx512 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][128][16]; rows of a are 384 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_128_lda384_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda144_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 144 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda144_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda144_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 144 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda144_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda96_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 96 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda96_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda96_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 96 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda96_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_32_lda192_avx2 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 192 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda192_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_32_lda192_avx512 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 192 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda192_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_48_lda144_avx2 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][48][16]; rows of a are 144 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_48_lda144_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_48_lda144_avx512 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][48][16]; rows of a are 144 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_48_lda144_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda2320_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 2320 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda2320_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda2320_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 2320 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda2320_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda384_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 384 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda384_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda384_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 384 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda384_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_softmax_lds272_avx2 turns scores s[m, n] into exponentials of their distance to the largest
+// score so far, and updates stats [6][560]: maximum, sum, scale of what was summed
+// before, inverse of the sum. Rows of s are 272 floats apart.
+//
+//go:noescape
+func attn_f32_softmax_lds272_avx2(s, stats *float32, m, n int)
+
+// attn_f32_softmax_lds272_avx512 turns scores s[m, n] into exponentials of their distance to the largest
+// score so far, and updates stats [6][560]: maximum, sum, scale of what was summed
+// before, inverse of the sum. Rows of s are 272 floats apart.
+//
+//go:noescape
+func attn_f32_softmax_lds272_avx512(s, stats *float32, m, n int)
+
+// attn_f32_values_128_ldv384_avx2 copies v[n, 128], rows 384 floats apart, to b[n, 128], rows side by side.
+//
+//go:noescape
+func attn_f32_values_128_ldv384_avx2(b, v *float32, n int)
+
+// attn_f32_values_128_ldv384_avx512 copies v[n, 128], rows 384 floats apart, to b[n, 128], rows side by side.
+//
+//go:noescape
+func attn_f32_values_128_ldv384_avx512(b, v *float32, n int)
+
+// attn_f32_values_16_ldv144_avx2 copies v[n, 16], rows 144 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv144_avx2(b, v *float32, n int)
+
+// attn_f32_values_16_ldv144_avx512 copies v[n, 16], rows 144 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv144_avx512(b, v *float32, n int)
+
+// attn_f32_values_16_ldv96_avx2 copies v[n, 16], rows 96 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv96_avx2(b, v *float32, n int)
+
+// attn_f32_values_16_ldv96_avx512 copies v[n, 16], rows 96 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv96_avx512(b, v *float32, n int)
+
+// attn_f32_values_32_ldv192_avx2 copies v[n, 32], rows 192 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv192_avx2(b, v *float32, n int)
+
+// attn_f32_values_32_ldv192_avx512 copies v[n, 32], rows 192 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv192_avx512(b, v *float32, n int)
+
+// attn_f32_values_48_ldv144_avx2 copies v[n, 48], rows 144 floats apart, to b[n, 48], rows side by side.
+//
+//go:noescape
+func attn_f32_values_48_ldv144_avx2(b, v *float32, n int)
+
+// attn_f32_values_48_ldv144_avx512 copies v[n, 48], rows 144 floats apart, to b[n, 48], rows side by side.
+//
+//go:noescape
+func attn_f32_values_48_ldv144_avx512(b, v *float32, n int)
+
+// attn_f32_values_64_ldv2320_avx2 copies v[n, 64], rows 2320 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv2320_avx2(b, v *float32, n int)
+
+// attn_f32_values_64_ldv2320_avx512 copies v[n, 64], rows 2320 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv2320_avx512(b, v *float32, n int)
+
+// attn_f32_values_64_ldv384_avx2 copies v[n, 64], rows 384 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv384_avx2(b, v *float32, n int)
+
+// attn_f32_values_64_ldv384_avx512 copies v[n, 64], rows 384 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv384_avx512(b, v *float32, n int)
+
+// attn_f32_weigh_128_avx2 computes o[m, 128] = (sum·scale[m] + p[m, n]·v[n, 128])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 128 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_128_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_128_avx512 computes o[m, 128] = (sum·scale[m] + p[m, n]·v[n, 128])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 128 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_128_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_16_avx2 computes o[m, 16] = (sum·scale[m] + p[m, n]·v[n, 16])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 16 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_16_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_16_avx512 computes o[m, 16] = (sum·scale[m] + p[m, n]·v[n, 16])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 16 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_16_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_32_avx2 computes o[m, 32] = (sum·scale[m] + p[m, n]·v[n, 32])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 32 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_32_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_32_avx512 computes o[m, 32] = (sum·scale[m] + p[m, n]·v[n, 32])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 32 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_32_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_48_avx2 computes o[m, 48] = (sum·scale[m] + p[m, n]·v[n, 48])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 48 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_48_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_48_avx512 computes o[m, 48] = (sum·scale[m] + p[m, n]·v[n, 48])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 48 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_48_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_64_avx2 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 64 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_64_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
+// attn_f32_weigh_64_avx512 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
+// sum (nil), it starts at 0. Rows of sum and v are 64 floats apart, of p 272, of o ldo.
+//
+//go:noescape
+func attn_f32_weigh_64_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+
 // embed_f32_add_128_ldy128_ldt128_avx2 computes y[m, 128] += rows ids[m] of the table
 // Rows of y are 128 floats apart, of the table 128.
 //
@@ -738,6 +1390,100 @@ var assembly = map[string]any{
 	"act_f32_tanh_39_ldx48_ldy48_avx512":                   act_f32_tanh_39_ldx48_ldy48_avx512,
 	"act_f32_tanh_768_ldx784_ldy784_avx2":                  act_f32_tanh_768_ldx784_ldy784_avx2,
 	"act_f32_tanh_768_ldx784_ldy784_avx512":                act_f32_tanh_768_ldx784_ldy784_avx512,
+	"attn_f32_join_bias_r32_avx2":                          attn_f32_join_bias_r32_avx2,
+	"attn_f32_join_bias_r32_avx512":                        attn_f32_join_bias_r32_avx512,
+	"attn_f32_join_cc_bias_r32_avx2":                       attn_f32_join_cc_bias_r32_avx2,
+	"attn_f32_join_cc_bias_r32_avx512":                     attn_f32_join_cc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_bias_r32_avx2":                    attn_f32_join_cc_cp_bias_r32_avx2,
+	"attn_f32_join_cc_cp_bias_r32_avx512":                  attn_f32_join_cc_cp_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx2":                 attn_f32_join_cc_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx512":               attn_f32_join_cc_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r128_avx2":                     attn_f32_join_cc_cp_pc_r128_avx2,
+	"attn_f32_join_cc_cp_pc_r128_avx512":                   attn_f32_join_cc_cp_pc_r128_avx512,
+	"attn_f32_join_cc_cp_pc_r18_avx2":                      attn_f32_join_cc_cp_pc_r18_avx2,
+	"attn_f32_join_cc_cp_pc_r18_avx512":                    attn_f32_join_cc_cp_pc_r18_avx512,
+	"attn_f32_join_cc_cp_pc_r256_avx2":                     attn_f32_join_cc_cp_pc_r256_avx2,
+	"attn_f32_join_cc_cp_pc_r256_avx512":                   attn_f32_join_cc_cp_pc_r256_avx512,
+	"attn_f32_join_cc_cp_pc_r32_avx2":                      attn_f32_join_cc_cp_pc_r32_avx2,
+	"attn_f32_join_cc_cp_pc_r32_avx512":                    attn_f32_join_cc_cp_pc_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r48_avx2":                      attn_f32_join_cc_cp_pc_r48_avx2,
+	"attn_f32_join_cc_cp_pc_r48_avx512":                    attn_f32_join_cc_cp_pc_r48_avx512,
+	"attn_f32_join_cc_cp_pc_r512_avx2":                     attn_f32_join_cc_cp_pc_r512_avx2,
+	"attn_f32_join_cc_cp_pc_r512_avx512":                   attn_f32_join_cc_cp_pc_r512_avx512,
+	"attn_f32_join_cc_cp_pc_r64_avx2":                      attn_f32_join_cc_cp_pc_r64_avx2,
+	"attn_f32_join_cc_cp_pc_r64_avx512":                    attn_f32_join_cc_cp_pc_r64_avx512,
+	"attn_f32_join_cc_cp_r32_avx2":                         attn_f32_join_cc_cp_r32_avx2,
+	"attn_f32_join_cc_cp_r32_avx512":                       attn_f32_join_cc_cp_r32_avx512,
+	"attn_f32_join_cc_pc_bias_r32_avx2":                    attn_f32_join_cc_pc_bias_r32_avx2,
+	"attn_f32_join_cc_pc_bias_r32_avx512":                  attn_f32_join_cc_pc_bias_r32_avx512,
+	"attn_f32_join_cc_pc_r32_avx2":                         attn_f32_join_cc_pc_r32_avx2,
+	"attn_f32_join_cc_pc_r32_avx512":                       attn_f32_join_cc_pc_r32_avx512,
+	"attn_f32_join_cp_bias_r32_avx2":                       attn_f32_join_cp_bias_r32_avx2,
+	"attn_f32_join_cp_bias_r32_avx512":                     attn_f32_join_cp_bias_r32_avx512,
+	"attn_f32_join_cp_pc_bias_r32_avx2":                    attn_f32_join_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cp_pc_bias_r32_avx512":                  attn_f32_join_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cp_pc_r32_avx2":                         attn_f32_join_cp_pc_r32_avx2,
+	"attn_f32_join_cp_pc_r32_avx512":                       attn_f32_join_cp_pc_r32_avx512,
+	"attn_f32_join_cp_r32_avx2":                            attn_f32_join_cp_r32_avx2,
+	"attn_f32_join_cp_r32_avx512":                          attn_f32_join_cp_r32_avx512,
+	"attn_f32_join_pc_bias_r32_avx2":                       attn_f32_join_pc_bias_r32_avx2,
+	"attn_f32_join_pc_bias_r32_avx512":                     attn_f32_join_pc_bias_r32_avx512,
+	"attn_f32_join_pc_r32_avx2":                            attn_f32_join_pc_r32_avx2,
+	"attn_f32_join_pc_r32_avx512":                          attn_f32_join_pc_r32_avx512,
+	"attn_f32_keys_128_ldk384_avx2":                        attn_f32_keys_128_ldk384_avx2,
+	"attn_f32_keys_128_ldk384_avx512":                      attn_f32_keys_128_ldk384_avx512,
+	"attn_f32_keys_16_ldk144_avx2":                         attn_f32_keys_16_ldk144_avx2,
+	"attn_f32_keys_16_ldk144_avx512":                       attn_f32_keys_16_ldk144_avx512,
+	"attn_f32_keys_16_ldk96_avx2":                          attn_f32_keys_16_ldk96_avx2,
+	"attn_f32_keys_16_ldk96_avx512":                        attn_f32_keys_16_ldk96_avx512,
+	"attn_f32_keys_32_ldk192_avx2":                         attn_f32_keys_32_ldk192_avx2,
+	"attn_f32_keys_32_ldk192_avx512":                       attn_f32_keys_32_ldk192_avx512,
+	"attn_f32_keys_48_ldk144_avx2":                         attn_f32_keys_48_ldk144_avx2,
+	"attn_f32_keys_48_ldk144_avx512":                       attn_f32_keys_48_ldk144_avx512,
+	"attn_f32_keys_64_ldk2320_avx2":                        attn_f32_keys_64_ldk2320_avx2,
+	"attn_f32_keys_64_ldk2320_avx512":                      attn_f32_keys_64_ldk2320_avx512,
+	"attn_f32_keys_64_ldk384_avx2":                         attn_f32_keys_64_ldk384_avx2,
+	"attn_f32_keys_64_ldk384_avx512":                       attn_f32_keys_64_ldk384_avx512,
+	"attn_f32_product_128_lda384_avx2":                     attn_f32_product_128_lda384_avx2,
+	"attn_f32_product_128_lda384_avx512":                   attn_f32_product_128_lda384_avx512,
+	"attn_f32_product_16_lda144_avx2":                      attn_f32_product_16_lda144_avx2,
+	"attn_f32_product_16_lda144_avx512":                    attn_f32_product_16_lda144_avx512,
+	"attn_f32_product_16_lda96_avx2":                       attn_f32_product_16_lda96_avx2,
+	"attn_f32_product_16_lda96_avx512":                     attn_f32_product_16_lda96_avx512,
+	"attn_f32_product_32_lda192_avx2":                      attn_f32_product_32_lda192_avx2,
+	"attn_f32_product_32_lda192_avx512":                    attn_f32_product_32_lda192_avx512,
+	"attn_f32_product_48_lda144_avx2":                      attn_f32_product_48_lda144_avx2,
+	"attn_f32_product_48_lda144_avx512":                    attn_f32_product_48_lda144_avx512,
+	"attn_f32_product_64_lda2320_avx2":                     attn_f32_product_64_lda2320_avx2,
+	"attn_f32_product_64_lda2320_avx512":                   attn_f32_product_64_lda2320_avx512,
+	"attn_f32_product_64_lda384_avx2":                      attn_f32_product_64_lda384_avx2,
+	"attn_f32_product_64_lda384_avx512":                    attn_f32_product_64_lda384_avx512,
+	"attn_f32_softmax_lds272_avx2":                         attn_f32_softmax_lds272_avx2,
+	"attn_f32_softmax_lds272_avx512":                       attn_f32_softmax_lds272_avx512,
+	"attn_f32_values_128_ldv384_avx2":                      attn_f32_values_128_ldv384_avx2,
+	"attn_f32_values_128_ldv384_avx512":                    attn_f32_values_128_ldv384_avx512,
+	"attn_f32_values_16_ldv144_avx2":                       attn_f32_values_16_ldv144_avx2,
+	"attn_f32_values_16_ldv144_avx512":                     attn_f32_values_16_ldv144_avx512,
+	"attn_f32_values_16_ldv96_avx2":                        attn_f32_values_16_ldv96_avx2,
+	"attn_f32_values_16_ldv96_avx512":                      attn_f32_values_16_ldv96_avx512,
+	"attn_f32_values_32_ldv192_avx2":                       attn_f32_values_32_ldv192_avx2,
+	"attn_f32_values_32_ldv192_avx512":                     attn_f32_values_32_ldv192_avx512,
+	"attn_f32_values_48_ldv144_avx2":                       attn_f32_values_48_ldv144_avx2,
+	"attn_f32_values_48_ldv144_avx512":                     attn_f32_values_48_ldv144_avx512,
+	"attn_f32_values_64_ldv2320_avx2":                      attn_f32_values_64_ldv2320_avx2,
+	"attn_f32_values_64_ldv2320_avx512":                    attn_f32_values_64_ldv2320_avx512,
+	"attn_f32_values_64_ldv384_avx2":                       attn_f32_values_64_ldv384_avx2,
+	"attn_f32_values_64_ldv384_avx512":                     attn_f32_values_64_ldv384_avx512,
+	"attn_f32_weigh_128_avx2":                              attn_f32_weigh_128_avx2,
+	"attn_f32_weigh_128_avx512":                            attn_f32_weigh_128_avx512,
+	"attn_f32_weigh_16_avx2":                               attn_f32_weigh_16_avx2,
+	"attn_f32_weigh_16_avx512":                             attn_f32_weigh_16_avx512,
+	"attn_f32_weigh_32_avx2":                               attn_f32_weigh_32_avx2,
+	"attn_f32_weigh_32_avx512":                             attn_f32_weigh_32_avx512,
+	"attn_f32_weigh_48_avx2":                               attn_f32_weigh_48_avx2,
+	"attn_f32_weigh_48_avx512":                             attn_f32_weigh_48_avx512,
+	"attn_f32_weigh_64_avx2":                               attn_f32_weigh_64_avx2,
+	"attn_f32_weigh_64_avx512":                             attn_f32_weigh_64_avx512,
 	"embed_f32_add_128_ldy128_ldt128_avx2":                 embed_f32_add_128_ldy128_ldt128_avx2,
 	"embed_f32_add_128_ldy128_ldt128_avx512":               embed_f32_add_128_ldy128_ldt128_avx512,
 	"embed_f32_add_16_ldy16_ldt16_avx2":                    embed_f32_add_16_ldy16_ldt16_avx2,

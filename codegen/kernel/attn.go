@@ -1,0 +1,216 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Sign is the sign with which an offset enters a relative term of a score.
+type Sign int
+
+// The signs of a term.
+const (
+	Absent  Sign = 0  // the score has no such term
+	Forward Sign = 1  // row index[i-j], query position minus key position
+	Reverse Sign = -1 // row index[j-i]
+)
+
+// AttentionTerms are the terms of a score: any subset that is not empty.
+//
+//	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[index[±(i-j)]]
+type AttentionTerms struct {
+	Content       bool // q_i·k_j
+	KeyPosition   Sign // q_i·KR[…], content to position
+	QueryPosition Sign // k_j·QR[…], position to content
+	Bias          Sign // bias[…]
+}
+
+// name lists the terms for a kernel's name; a trailing r says j-i. Without
+// signs, it names what the terms have in common.
+func (t AttentionTerms) name(signs bool) string {
+	var parts []string
+	if t.Content {
+		parts = append(parts, "cc")
+	}
+	for _, x := range []struct {
+		sign Sign
+		name string
+	}{{t.KeyPosition, "cp"}, {t.QueryPosition, "pc"}, {t.Bias, "bias"}} {
+		if x.sign == Absent {
+			continue
+		}
+		if x.sign == Reverse && signs {
+			x.name += "r"
+		}
+		parts = append(parts, x.name)
+	}
+	return strings.Join(parts, "_")
+}
+
+// Relative reports whether a term reads the index table.
+func (t AttentionTerms) Relative() bool {
+	return t.KeyPosition != Absent || t.QueryPosition != Absent || t.Bias != Absent
+}
+
+// AttentionParams are the constants of the attention of one head
+//
+//	o_i = Σ_j softmax_j(score[i, j])·v_j
+//
+// for one sequence. q, k, v and o have D columns that are data, and zeros up to
+// DP. KR and QR are panels [R/16][DP][16], R rounded up.
+type AttentionParams struct {
+	D, DP    int // head size, and rounded up to 16
+	LDQ, LDO int // floats from one row of q, k and v to the next, and of o
+	R        int // rows of the relative table; 0 without relative terms
+	Terms    AttentionTerms
+}
+
+// Blocks of an attention. Scores are computed for a strip of queries and a
+// block of keys at a time, so that they stay in the nearest caches; the softmax
+// is carried from one block of keys to the next. Block boundaries count from
+// the sequence's first key, so that the order of every sum depends on nothing
+// else. A range of queries shares the products of keys and relative rows.
+const (
+	AttentionKeys    = 256 // keys in a block
+	AttentionStrip   = 112 // queries in a strip: a multiple of both tiles' heights in rows of 16
+	AttentionQueries = 560 // queries that share products of keys with relative rows
+)
+
+// attnLDS is the distance between rows of a strip of scores.
+const attnLDS = AttentionKeys + PanelWidth
+
+// Check reports parameters that there is no attention for.
+func (p AttentionParams) Check() error {
+	rel := p.Terms.Relative()
+	for _, s := range []Sign{p.Terms.KeyPosition, p.Terms.QueryPosition, p.Terms.Bias} {
+		if s < Reverse || s > Forward {
+			return fmt.Errorf("attention: %d is not a sign", s)
+		}
+	}
+	switch {
+	case p.D < 1 || p.DP < p.D || p.DP%PanelWidth != 0:
+		return fmt.Errorf("attention: DP = %d must be a multiple of %d and at least D = %d", p.DP, PanelWidth, p.D)
+	case p.DP > 512:
+		return fmt.Errorf("attention: DP = %d, must be at most 512", p.DP)
+	case p.LDQ < p.DP || p.LDO < p.DP:
+		return fmt.Errorf("attention: LDQ = %d or LDO = %d is less than DP = %d", p.LDQ, p.LDO, p.DP)
+	case max(p.LDQ, p.LDO) > 1<<22:
+		return fmt.Errorf("attention: LDQ = %d or LDO = %d does not fit 32-bit displacements", p.LDQ, p.LDO)
+	case !p.Terms.Content && !rel:
+		return fmt.Errorf("attention: the score has no terms")
+	case rel && p.R < 1:
+		return fmt.Errorf("attention: relative terms need a table, R = %d", p.R)
+	case p.R > 1<<20:
+		return fmt.Errorf("attention: R = %d does not fit 32-bit displacements", p.R)
+	}
+	return nil
+}
+
+// LDR is the distance between rows of products with the relative table: room
+// for the table's rows and for a window of 16 that starts at any of them.
+func (p AttentionParams) LDR() int { return LD((p.R+PanelWidth-1)/PanelWidth*PanelWidth + PanelWidth) }
+
+// AttentionName returns the name of the Go function for an instruction set, or
+// for [Generic].
+func AttentionName(p AttentionParams, isa string) string {
+	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), isa)
+}
+
+// AttentionArgs are the parameters of the Go function, for every instruction
+// set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
+// head. o, q, k and v point at the sequence's first row and the head's first
+// column; index at the entry of offset 0; pos is nil or holds the positions of
+// the rows, rising, if some of the sequence are missing.
+func AttentionArgs() []Param {
+	ps := append(params("o q k v kr qr bias", F32), params("index pos", I32)...)
+	return append(append(ps, params("scratch", F32)...), params("n i0 i1", Int)...)
+}
+
+// AttentionKernels returns the micro kernels that the Go function of an
+// instruction set calls. Some are shared by attentions with other parameters:
+// equal names, equal kernels.
+func AttentionKernels(p AttentionParams, isa ISA) []Kernel {
+	var ks []Kernel
+	if p.Terms.Content {
+		ks = append(ks, attnKeys(p, isa))
+	}
+	if p.Terms.Content || p.Terms.KeyPosition != Absent || p.Terms.QueryPosition != Absent {
+		ks = append(ks, attnProduct(p, isa))
+	}
+	if join := attnJoin(p, isa); join != nil {
+		ks = append(ks, *join)
+	}
+	return append(ks, attnSoftmax(isa), attnValues(p, isa), attnWeigh(p, isa))
+}
+
+// AttentionPart is one array of an attention's scratch.
+type AttentionPart struct {
+	Name string
+	Type Type   // F32 or I32, both 4 bytes
+	Doc  string // its shape
+
+	// Its length is PerRow·rows + Fixed, where rows is n rounded up to 16 and
+	// at most Most (0: no limit).
+	PerRow, Most, Fixed int
+}
+
+// Len is the part's length for a sequence of n rows: a multiple of 16.
+func (a AttentionPart) Len(n int) int {
+	rows := (n + PanelWidth - 1) / PanelWidth * PanelWidth
+	if a.Most > 0 {
+		rows = min(rows, a.Most)
+	}
+	return a.PerRow*rows + a.Fixed
+}
+
+// AttentionLayout lists the arrays that the Go function of an instruction set
+// takes from its scratch, one behind the other.
+func AttentionLayout(p AttentionParams) []AttentionPart {
+	t := p.Terms
+	var parts []AttentionPart
+	part := func(there bool, name string, typ Type, doc string, perRow, most, fixed int) {
+		if there {
+			parts = append(parts, AttentionPart{name, typ, doc, perRow, most, fixed})
+		}
+	}
+	part(t.Content, "keys", F32, fmt.Sprintf("panels [n/16][%d][16]", p.DP), p.DP, 0, 0)
+	part(t.Content, "zero", F32, fmt.Sprintf("a key of zeros [%d]", p.DP), 0, 0, p.DP)
+	part(true, "values", F32, fmt.Sprintf("[n][%d]", p.DP), p.DP, 0, 0)
+	part(t.KeyPosition != Absent, "along", I32, "row of KR, by j-i", 2, 0, 2*PanelWidth)
+	part(t.QueryPosition != Absent, "down", I32, "row of QR, by i-j", 2, 0, 2*PanelWidth)
+	part(t.Bias != Absent, "offset", F32, "bias, by j-i", 2, 0, 2*PanelWidth)
+	part(t.KeyPosition != Absent, "cp", F32, fmt.Sprintf("queries × KR [queries][%d]", p.LDR()), p.LDR(), AttentionQueries, 0)
+	part(t.QueryPosition != Absent, "pc", F32, fmt.Sprintf("keys × QR [keys][%d]", p.LDR()), p.LDR(), AttentionKeys, 0)
+	part(true, "scores", F32, fmt.Sprintf("[strip][%d]", attnLDS), attnLDS, AttentionStrip, 0)
+	part(true, "sum", F32, fmt.Sprintf("weighted values so far [queries][%d]", p.DP), p.DP, AttentionQueries, 0)
+	part(true, "ones", F32, "[strip]", 1, AttentionStrip, 0)
+	part(true, "stats", F32, fmt.Sprintf("of the softmax [%d][%d]", attnStats, AttentionQueries), 0, 0, attnStats*AttentionQueries)
+	return parts
+}
+
+// AttentionPortableLayout lists the arrays that the portable Go function takes
+// from its scratch, one behind the other.
+func AttentionPortableLayout(p AttentionParams) []AttentionPart {
+	rows := (p.R + PanelWidth - 1) / PanelWidth * PanelWidth
+	parts := []AttentionPart{{Name: "scores", Type: F32, Doc: "of one query [n]", PerRow: 1}}
+	if p.Terms.KeyPosition != Absent {
+		parts = append(parts, AttentionPart{Name: "cp", Type: F32, Doc: "one query × KR", Fixed: rows})
+	}
+	if p.Terms.QueryPosition != Absent {
+		parts = append(parts, AttentionPart{Name: "rows", Type: F32, Doc: fmt.Sprintf("QR, row by row [R][%d]", p.DP), Fixed: rows * p.DP})
+	}
+	return parts
+}
+
+// AttentionScratch is the length of the scratch, in floats, that a call with n
+// rows needs, whichever form computes it.
+func AttentionScratch(p AttentionParams, n int) int {
+	fast, portable := 0, 0
+	for _, a := range AttentionLayout(p) {
+		fast += a.Len(n)
+	}
+	for _, a := range AttentionPortableLayout(p) {
+		portable += a.Len(n)
+	}
+	return max(fast, portable)
+}

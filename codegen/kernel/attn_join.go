@@ -1,0 +1,157 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// attnJoin makes the kernel that adds the relative terms to a strip of scores,
+// or nil if there are none. Its name leaves out the signs: they only decide
+// what the tables hold.
+//
+// For a fixed query, offsets fall with the key, and the rows of the table with
+// them in steps of at most 1. So the products of a query with the rows that a
+// vector of keys needs lie in one window as wide as the vector: a load and a
+// permutation. The products of a key with the table are picked in the same way
+// for a vector of queries, and the square transposed in registers.
+func attnJoin(p AttentionParams, isa ISA) *Kernel {
+	if !p.Terms.Relative() {
+		return nil
+	}
+	ps := params("s", F32)
+	doc := "adds to scores s[m, n], or sets them if there are no products of contents:"
+	if p.Terms.KeyPosition != Absent {
+		ps = append(append(ps, params("cp", F32)...), params("along first", I32)...)
+		doc += "\ncp[i, along[j-i]]; first points at the entry of along with the least row of\nthe first vector of keys;"
+	}
+	if p.Terms.QueryPosition != Absent {
+		ps = append(append(ps, params("pc", F32)...), params("down least", I32)...)
+		doc += "\npc[j, down[i-j]]; least is to down what first is to along, for queries;"
+	}
+	if p.Terms.Bias != Absent {
+		ps = append(ps, params("bias", F32)...)
+		doc += "\nbias[j-i];"
+	}
+	return &Kernel{
+		Name:   fmt.Sprintf("attn_f32_join_%s_r%d_%s", p.Terms.name(false), p.R, isa.Name),
+		Family: "attn",
+		ISA:    isa,
+		Params: append(ps, params("m n", Int)...),
+		Doc: doc + fmt.Sprintf("\nm and n are rounded up to %d. Rows of s are %d floats apart, of cp and pc %d.",
+			isa.Lanes(), attnLDS, p.LDR()),
+		err:  p.Check(),
+		emit: func(a *asm) { emitAttnJoin(a, p) },
+	}
+}
+
+func emitAttnJoin(a *asm, p AttentionParams) {
+	t := p.Terms
+	lanes, ldr := a.ISA.Lanes(), p.LDR()*4
+	s, rows, width := a.arg("s"), a.arg("m"), a.arg("n")
+	a.SHLQ(operand.U8(2), width)
+	var cp, along, first, bias, down, gap, row reg.GPVirtual
+	if t.KeyPosition != Absent {
+		cp, along, first = a.arg("cp"), a.arg("along"), a.arg("first")
+	}
+	if t.Bias != Absent {
+		bias = a.arg("bias")
+	}
+	if t.QueryPosition != Absent {
+		gap = a.arg("least")
+		down = a.arg("down")
+		a.SUBQ(down, gap)
+		row = a.GP64()
+		a.XORQ(row, row)
+	}
+	pc, col := a.GP64(), a.GP64()
+	strip, block := a.label("rows"), a.label("columns")
+	a.Label(strip)
+	a.XORQ(col, col)
+	here := reg.GPVirtual(nil)
+	if t.QueryPosition != Absent {
+		a.Load(a.Param("pc"), pc)
+		here = a.GP64()
+		a.LEAQ(operand.Mem{Base: down, Index: row, Scale: 1}, here)
+	}
+	a.Label(block)
+	var turned []reg.VecVirtual
+	if t.QueryPosition != Absent {
+		least := a.GP64()
+		a.LEAQ(operand.Mem{Base: here, Index: gap, Scale: 1}, least)
+		var picked []reg.VecVirtual
+		for j := range lanes {
+			picked = append(picked, a.attnWindow(at(here, -4*j), at(least, -4*j), pc, j*ldr))
+		}
+		turned = a.transpose(picked)
+	}
+	for i := range lanes {
+		score := operand.Mem{Base: s, Index: col, Scale: 1, Disp: i * attnLDS * 4}
+		var sum reg.VecVirtual
+		add := func(x operand.Op) {
+			switch {
+			case sum == nil && t.Content:
+				sum = a.vec()
+				a.VMOVUPS(score, sum)
+				a.VADDPS(x, sum, sum)
+			case sum == nil:
+				sum = a.vec()
+				a.VMOVUPS(x, sum)
+			default:
+				a.VADDPS(x, sum, sum)
+			}
+		}
+		if t.KeyPosition != Absent {
+			add(a.attnWindow(operand.Mem{Base: along, Index: col, Scale: 1, Disp: -4 * i},
+				operand.Mem{Base: first, Index: col, Scale: 1, Disp: -4 * i}, cp, i*ldr))
+		}
+		if t.QueryPosition != Absent {
+			add(turned[i])
+		}
+		if t.Bias != Absent {
+			add(operand.Mem{Base: bias, Index: col, Scale: 1, Disp: -4 * i})
+		}
+		a.VMOVUPS(sum, score)
+	}
+	if t.QueryPosition != Absent {
+		a.ADDQ(imm(lanes*ldr), pc)
+		a.SUBQ(imm(lanes*4), here)
+	}
+	a.ADDQ(imm(lanes*4), col)
+	a.CMPQ(col, width)
+	a.JLT(operand.LabelRef(block))
+	a.ADDQ(imm(lanes*attnLDS*4), s)
+	if t.KeyPosition != Absent {
+		a.ADDQ(imm(lanes*ldr), cp)
+		a.SUBQ(imm(lanes*4), along)
+		a.SUBQ(imm(lanes*4), first)
+	}
+	if t.QueryPosition != Absent {
+		a.ADDQ(imm(lanes*4), row)
+	}
+	if t.Bias != Absent {
+		a.SUBQ(imm(lanes*4), bias)
+	}
+	a.SUBQ(imm(lanes), rows)
+	a.JG(operand.LabelRef(strip))
+	a.ret()
+}
+
+// attnWindow picks one element for each lane: element index[lane] of the row at
+// base + disp. least addresses the least of the lanes' indices, from which no
+// lane is farther than the vector's width.
+func (a *asm) attnWindow(index, least operand.Mem, base reg.GPVirtual, disp int) reg.VecVirtual {
+	start, lane, x := a.GP64(), a.vec(), a.vec()
+	a.MOVLQSX(least, start)
+	if a.ISA.Wide() {
+		a.VMOVDQU32(index, lane)
+		a.VPSUBD_BCST(least, lane, lane)
+	} else {
+		a.VPBROADCASTD(least, x)
+		a.VMOVDQU(index, lane)
+		a.VPSUBD(x, lane, lane)
+	}
+	a.VPERMPS(operand.Mem{Base: base, Index: start, Scale: 4, Disp: disp}, lane, x)
+	return x
+}

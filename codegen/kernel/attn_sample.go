@@ -1,0 +1,103 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+var attnFamily = Family{
+	Name:    "attn",
+	Doc:     "steps of disentangled attention: products, relative terms, softmax, weighting",
+	ISAs:    []string{AVX2, AVX512},
+	Samples: attnKernels,
+}
+
+// AttentionSample is an attention that generated/kernels holds.
+type AttentionSample struct {
+	Name   string // of a model or for what it tests
+	Params AttentionParams
+	Heads  int
+	Span   int // offsets from here on share the first or the last row
+	Bucket int // logarithmic from here on; 0: linear
+}
+
+// attnShape is a model's attention: heads of d columns, a table of 2·half rows
+// for offsets up to span.
+func attnShape(name string, heads, d, half, bucket, span int, t AttentionTerms) AttentionSample {
+	dp := (d + PanelWidth - 1) / PanelWidth * PanelWidth
+	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: LD(3 * heads * dp), LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
+}
+
+// AttentionSamples are the attentions that generated/kernels holds: shapes of
+// models, and one small shape with every set of terms and signs.
+func AttentionSamples() []AttentionSample {
+	both := AttentionTerms{Content: true, KeyPosition: Forward, QueryPosition: Forward}
+	plain := AttentionTerms{Content: true}
+	list := []AttentionSample{
+		attnShape("v3 base", 12, 64, 256, 128, 512, both),
+		attnShape("spam", 2, 64, 64, 32, 512, both),
+		attnShape("v1", 2, 32, 128, 0, 128, both),
+		attnShape("three panels", 1, 48, 16, 8, 64, both),
+		attnShape("wide", 1, 128, 24, 0, 24, both),
+		attnShape("D = 12", 3, 12, 9, 0, 9, both),
+		attnShape("D = 7", 3, 7, 32, 16, 128, both),
+		attnShape("plain", 2, 32, 0, 0, 0, plain),
+	}
+	// Every set of terms, with both signs; and with different signs where two
+	// terms have one.
+	for set := 1; set < 16; set++ {
+		for signs := 0; signs < 4; signs++ {
+			sign := func(bit, turned int) Sign {
+				switch {
+				case set>>bit&1 == 0:
+					return Absent
+				case signs>>turned&1 == 1:
+					return Reverse
+				}
+				return Forward
+			}
+			t := AttentionTerms{set&1 == 1, sign(1, 0), sign(2, 1), sign(3, 0)}
+			paired := set>>2&1 == 1 && (set>>1|set>>3)&1 == 1
+			if signs == 0 || t.Relative() && (signs == 3 || paired) {
+				list = append(list, attnShape(fmt.Sprint("D = 8, ", t.name(true)), 2, 8, 16, 8, 64, t))
+			}
+		}
+	}
+	return list
+}
+
+func attnKernels(isa ISA) []Kernel {
+	var ks []Kernel
+	seen := map[string]bool{}
+	for _, s := range AttentionSamples() {
+		for _, k := range AttentionKernels(s.Params, isa) {
+			if !seen[k.Name] {
+				seen[k.Name] = true
+				ks = append(ks, k)
+			}
+		}
+	}
+	return ks
+}
+
+// Row is the row of the relative table for an offset: logarithmic buckets as
+// DeBERTa-v2 and v3 have them (in float64; a kernel reads any table that rises
+// by steps of 0 or 1), or a clamp.
+func (s AttentionSample) Row(offset int) int {
+	half, far := s.Params.R/2, abs(offset)
+	if s.Bucket > 0 && far > s.Bucket {
+		mid, reach := float64(s.Bucket), float64(s.Span-1)
+		far = int(math.Ceil(math.Log(float64(far)/mid)/math.Log(reach/mid)*(mid-1)) + mid)
+	}
+	if offset < 0 {
+		far = -far
+	}
+	return min(max(far+half, 0), max(2*half-1, 0))
+}
+
+func abs(x int) int {
+	if x < 0 {
+		return -x
+	}
+	return x
+}

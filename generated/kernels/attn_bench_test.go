@@ -1,0 +1,78 @@
+package kernels
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+// attnFlops are the operations that the mathematics needs for one head and the
+// query rows [i0, i1): products of contents, weighted values, and products with
+// the relative rows that occur (of the whole range, each query and key once).
+func attnFlops(c *attnCase, i0, i1 int) float64 {
+	p, rows := c.Params, i1-i0
+	products := c.n * rows // p·v
+	if p.Terms.Content {
+		products += c.n * rows
+	}
+	occur := func(first, last int) int { return c.Row(last) - c.Row(first) + 1 }
+	if p.Terms.KeyPosition != kernel.Absent {
+		for i := i0; i < i1; i++ {
+			products += occur(i-(c.n-1), i)
+		}
+	}
+	if p.Terms.QueryPosition != kernel.Absent {
+		for j := range c.n {
+			products += occur(i0-j, i1-1-j)
+		}
+	}
+	return 2 * float64(p.DP) * float64(products)
+}
+
+// BenchmarkAttention computes all heads of DeBERTa-v3 base and of a small
+// classifier on one thread; "first" is the range of one query. Metrics: GFLOP/s
+// by [attnFlops], percent of the peak, and a layer's time in microseconds.
+func BenchmarkAttention(b *testing.B) {
+	for _, isa := range kernel.ISAs() {
+		for _, s := range kernel.AttentionSamples()[:2] {
+			for _, n := range []int{16, 32, 64, 128, 256, 512, 2048} {
+				for _, rows := range []int{n, 1} {
+					name := fmt.Sprintf("%s/%s/n=%d", isa.Name, s.Name, n)
+					if rows == 1 {
+						name += "/first"
+					}
+					b.Run(name, func(b *testing.B) {
+						needs(b, isa)
+						benchAttention(b, s, isa, n, rows)
+					})
+				}
+			}
+		}
+	}
+}
+
+func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, rows int) {
+	f := attentions[kernel.AttentionName(s.Params, isa.Name)]
+	c := newAttnCase(s, n, 1)
+	p := s.Params
+	o := newBuffer(n*p.LDO, 0)
+	scratch := newBuffer(kernel.AttentionScratch(p, n), 0)
+	tables := make([][2]*buffer, s.Heads)
+	for h := range tables {
+		x := newAttnCase(s, 1, uint64(h))
+		tables[h] = [2]*buffer{x.kr, x.qr}
+	}
+	peak := peakRate(b, isa)
+	best := fastest(b, func() {
+		for h, t := range tables {
+			f(o.p(h*p.DP), c.qkv.p(h*p.DP), c.qkv.p((s.Heads+h)*p.DP), c.qkv.p((2*s.Heads+h)*p.DP), t[0].p(0), t[1].p(0), nil,
+				&c.index[len(c.index)/2], nil, scratch.p(0), n, 0, rows)
+		}
+	})
+	rate := attnFlops(c, 0, rows) * float64(s.Heads) / float64(best.Nanoseconds())
+	b.ReportMetric(rate, "GFLOP/s")
+	b.ReportMetric(100*rate/peak, "%peak")
+	b.ReportMetric(float64(best.Nanoseconds())/1e3, "µs/layer")
+	b.ReportMetric(0, "ns/op")
+}

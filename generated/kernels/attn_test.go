@@ -1,0 +1,370 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/debertac/debertac/codegen/kernel"
+)
+
+// attnCase is one attention: q|k|v [n, LDQ] of all heads, tables of one head.
+type attnCase struct {
+	kernel.AttentionSample
+	n, head      int
+	qkv          *buffer
+	kr, qr, bias *buffer
+	index        []int32 // offset 0 in the middle
+}
+
+// newAttnCase draws the inputs. Columns that belong to no head are NaN, which
+// must not reach a result.
+func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
+	p, rng := s.Params, random(seed)
+	c := &attnCase{AttentionSample: s, n: n, head: s.Heads - 1, qkv: newBuffer(n*p.LDQ, 0)}
+	size := 1 / math.Sqrt(math.Sqrt(float64(p.D))) // products are about 1
+	for i := range n {
+		row := c.qkv.data[i*p.LDQ:]
+		for j := range 3 * s.Heads * p.DP {
+			row[j] = 0
+			if j%p.DP < p.D {
+				row[j] = float32(rng.NormFloat64() * size)
+			}
+		}
+	}
+	panels := (p.R + 15) / 16
+	table := func() *buffer {
+		b := newBuffer(max(1, panels*16*p.DP), 0)
+		for i := range b.data {
+			b.data[i] = 0
+			if r, d := i/(16*p.DP)*16+i%16, i/16%p.DP; r < p.R && d < p.D {
+				b.data[i] = float32(rng.NormFloat64() * size)
+			}
+		}
+		return b
+	}
+	c.kr, c.qr, c.bias = table(), table(), newBuffer(max(1, p.R), 0)
+	fill(c.bias.data, func(int) float32 { return float32(rng.NormFloat64()) })
+	c.index = make([]int32, 2*n-1)
+	for i := range c.index {
+		c.index[i] = int32(s.Row(i - (n - 1)))
+	}
+	return c
+}
+
+// want computes o [n, D] and the probabilities [n, n] in float64, for rows at
+// the positions pos.
+func (c *attnCase) want(pos []int32) (o, probs []float64) {
+	p, n := c.Params, c.n
+	at := func(part, i, d int) float64 { return float64(c.qkv.data[i*p.LDQ+(part*c.Heads+c.head)*p.DP+d]) }
+	table := func(b *buffer, r, d int) float64 { return float64(b.data[(r/16*p.DP+d)*16+r%16]) }
+	row := func(s kernel.Sign, d int) int { return int(c.index[int(s)*d+len(c.index)/2]) }
+	o, probs = make([]float64, n*p.D), make([]float64, n*n)
+	for i := range n {
+		s := probs[i*n : (i+1)*n]
+		largest := math.Inf(-1)
+		for j := range n {
+			d := i - j
+			if pos != nil {
+				d = int(pos[i] - pos[j])
+			}
+			for e := range p.D {
+				if p.Terms.Content {
+					s[j] += at(0, i, e) * at(1, j, e)
+				}
+				if p.Terms.KeyPosition != kernel.Absent {
+					s[j] += at(0, i, e) * table(c.kr, row(p.Terms.KeyPosition, d), e)
+				}
+				if p.Terms.QueryPosition != kernel.Absent {
+					s[j] += at(1, j, e) * table(c.qr, row(p.Terms.QueryPosition, d), e)
+				}
+			}
+			if p.Terms.Bias != kernel.Absent {
+				s[j] += float64(c.bias.data[row(p.Terms.Bias, d)])
+			}
+			largest = max(largest, s[j])
+		}
+		total := 0.0
+		for j := range s {
+			s[j] = math.Exp(s[j] - largest)
+			total += s[j]
+		}
+		for j := range s {
+			s[j] /= total
+			for e := range p.D {
+				o[i*p.D+e] += s[j] * at(2, j, e)
+			}
+		}
+	}
+	return o, probs
+}
+
+type attnFunc = func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int)
+
+// run computes rows [i0, i1) into o, scratch and all guards checked. Whatever
+// the score does not use is nil.
+func (c *attnCase) run(t testing.TB, f attnFunc, o *buffer, pos []int32, i0, i1 int) {
+	p := c.Params
+	scratch := newBuffer(kernel.AttentionScratch(p, c.n), 0)
+	part := func(i int) *float32 { return c.qkv.p((i*c.Heads + c.head) * p.DP) }
+	given := func(s kernel.Sign, b *buffer) *float32 {
+		if s == kernel.Absent {
+			return nil
+		}
+		return b.p(0)
+	}
+	var index, where *int32
+	if p.Terms.Relative() {
+		index = &c.index[len(c.index)/2]
+	}
+	if pos != nil {
+		where = &pos[0]
+	}
+	f(o.p(0), part(0), part(1), part(2), given(p.Terms.KeyPosition, c.kr), given(p.Terms.QueryPosition, c.qr), given(p.Terms.Bias, c.bias),
+		index, where, scratch.p(0), c.n, i0, i1)
+	if t, ok := t.(*testing.T); ok {
+		scratch.checkGuards(t, 1, len(scratch.data), len(scratch.data))
+		o.checkGuards(t, c.n, p.DP, p.LDO)
+	}
+}
+
+// worst is the largest distance of rows [i0, i1) of o from want, NaN if any is.
+func (c *attnCase) worst(o *buffer, want []float64, i0, i1 int) float64 {
+	w := 0.0
+	for i := i0; i < i1; i++ {
+		for d := range c.Params.D {
+			x := math.Abs(float64(o.data[i*c.Params.LDO+d]) - want[i*c.Params.D+d])
+			if math.IsNaN(x) {
+				return x
+			}
+			w = max(w, x)
+		}
+		for d := c.Params.D; d < c.Params.DP; d++ {
+			w = max(w, math.Abs(float64(o.data[i*c.Params.LDO+d]))) // columns of no head stay 0
+		}
+	}
+	return w
+}
+
+// attnLengths are the lengths under test for a sample.
+func attnLengths(s kernel.AttentionSample) []int {
+	var ns []int
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	for n := 1; n <= 40; n += step {
+		ns = append(ns, n)
+	}
+	ns = append(ns, 63, 64, 65, 127, 128, 129, 130)
+	if s.Params.D != 8 {
+		ns = append(ns, 257, 512, 700)
+	} else {
+		ns = append(ns, 257, 300)
+	}
+	return ns
+}
+
+// TestAttention holds every form to float64: the portable one within a fixed
+// bound, the others within 20 times the portable one's error.
+func TestAttention(t *testing.T) {
+	for _, s := range kernel.AttentionSamples() {
+		t.Run(s.Name, func(t *testing.T) {
+			for _, n := range attnLengths(s) {
+				c := newAttnCase(s, n, uint64(n))
+				want, _ := c.want(nil)
+				o := newBuffer(n*s.Params.LDO, 0)
+				c.run(t, portableAttentions[kernel.AttentionName(s.Params, kernel.Generic)], o, nil, 0, n)
+				slow := c.worst(o, want, 0, n)
+				if !(slow <= 4e-6) {
+					t.Fatalf("portable, n = %d: error %g", n, slow)
+				}
+				for _, isa := range kernel.ISAs() {
+					f := attentions[kernel.AttentionName(s.Params, isa.Name)]
+					if f == nil || !runs(isa) {
+						continue
+					}
+					o := newBuffer(n*s.Params.LDO, 0)
+					c.run(t, f, o, nil, 0, n)
+					if e := c.worst(o, want, 0, n); !(e <= 20*slow && e <= 1e-5) {
+						t.Fatalf("%s, n = %d: error %g, the portable form has %g", isa.Name, n, e, slow)
+					}
+				}
+			}
+		})
+	}
+}
+
+// eachAttention runs f for every instruction set and the samples of an own
+// shape, the last of the small ones among them (all terms, mixed signs).
+func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, a attnFunc)) {
+	samples := kernel.AttentionSamples()
+	forms := append([]string{kernel.Generic}, isaNames()...)
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) {
+			if isa, ok := kernel.FindISA(form); ok {
+				needs(t, isa)
+			}
+			for i, s := range samples {
+				if s.Params.D == 8 && i < len(samples)-2 {
+					continue
+				}
+				a := attentions[kernel.AttentionName(s.Params, form)]
+				if form == kernel.Generic {
+					a = portableAttentions[kernel.AttentionName(s.Params, form)]
+				}
+				t.Run(s.Name, func(t *testing.T) { f(t, s, a) })
+			}
+		})
+	}
+}
+
+func isaNames() []string {
+	var names []string
+	for _, isa := range kernel.ISAs() {
+		names = append(names, isa.Name)
+	}
+	return names
+}
+
+// runs reports whether this build and CPU can run the set.
+func runs(isa kernel.ISA) bool {
+	for _, f := range isa.Features {
+		if !features[f] {
+			return false
+		}
+	}
+	return true
+}
+
+// TestAttentionRanges computes the rows in parts: not a bit may differ.
+func TestAttentionRanges(t *testing.T) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+		for _, n := range []int{1, 17, 64, 129, 300, 600} {
+			c := newAttnCase(s, n, 3)
+			whole := newBuffer(n*s.Params.LDO, 0)
+			c.run(t, a, whole, nil, 0, n)
+			for _, cuts := range [][]int{{0, 1}, {0, 13, n}, {0, n / 3, n/3 + 1, n}, {0, 113, 240, n}, {n / 2, n}, {n - 1, n}} {
+				o := newBuffer(n*s.Params.LDO, 0)
+				for k := 1; k < len(cuts); k++ {
+					i0, i1 := min(cuts[k-1], n), min(cuts[k], n)
+					if i0 == i1 {
+						continue
+					}
+					c.run(t, a, o, nil, i0, i1)
+				}
+				for i := range n {
+					for d := range s.Params.DP {
+						got, want := o.data[i*s.Params.LDO+d], whole.data[i*s.Params.LDO+d]
+						if i < cuts[0] || i >= cuts[len(cuts)-1] {
+							if !isBlank(got) {
+								t.Fatalf("n = %d, cuts %v: row %d was written", n, cuts, i)
+							}
+						} else if math.Float32bits(got) != math.Float32bits(want) {
+							t.Fatalf("n = %d, cuts %v: element (%d, %d) is %g, in one part %g", n, cuts, i, d, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestAttentionNaN puts a NaN into one row of the queries, keys or values.
+func TestAttentionNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+		for _, n := range []int{5, 40, 290} {
+			for part, name := range []string{"query", "key", "value"} {
+				c, p, bad := newAttnCase(s, n, 5), s.Params, n/2
+				clean, o := newBuffer(n*p.LDO, 0), newBuffer(n*p.LDO, 0)
+				c.run(t, a, clean, nil, 0, n)
+				c.qkv.data[bad*p.LDQ+(part*c.Heads+c.head)*p.DP] = nan
+				c.run(t, a, o, nil, 0, n)
+				scored := p.Terms.Content || part == 0 && p.Terms.KeyPosition != kernel.Absent || part == 1 && p.Terms.QueryPosition != kernel.Absent
+				for i := range n {
+					for d := range p.D {
+						// A query spoils its own row, a key every row, a value its column.
+						spoiled := part == 0 && i == bad && scored || part == 1 && scored || part == 2 && d == 0
+						got, want := o.data[i*p.LDO+d], clean.data[i*p.LDO+d]
+						if spoiled != (got != got) || !spoiled && got != want {
+							t.Fatalf("n = %d, NaN in a %s: element (%d, %d) is %g, without NaN %g", n, name, i, d, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestAttentionHoles computes sequences from which rows are missing, and one
+// whose positions are all there but do not start at 0.
+func TestAttentionHoles(t *testing.T) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+		for _, n := range []int{1, 2, 40, 150} {
+			long := newAttnCase(s, 3*n, 7) // for its index
+			c := newAttnCase(s, n, 7)
+			c.index = long.index
+			rng := random(9)
+			holes, shifted := make([]int32, n), make([]int32, n)
+			at := int32(0)
+			for i := range n {
+				at += 1 + int32(rng.IntN(2))
+				holes[i], shifted[i] = at, int32(11+i)
+			}
+			for name, pos := range map[string][]int32{"holes": holes, "shifted": shifted} {
+				want, _ := c.want(pos)
+				o := newBuffer(n*s.Params.LDO, 0)
+				c.run(t, a, o, pos, 0, n)
+				if e := c.worst(o, want, 0, n); !(e <= 1e-5) {
+					t.Fatalf("%s, n = %d: error %g", name, n, e)
+				}
+			}
+		}
+	})
+}
+
+// TestAttentionTrace checks the probabilities that the traced form writes.
+func TestAttentionTrace(t *testing.T) {
+	traced := 0
+	for _, s := range kernel.AttentionSamples() {
+		f := tracedAttentions[kernel.AttentionName(s.Params, kernel.Generic)]
+		if f == nil {
+			continue
+		}
+		traced++
+		for _, n := range []int{1, 30, 70} {
+			c := newAttnCase(s, n, 1)
+			want, probs := c.want(nil)
+			o, p := newBuffer(n*s.Params.LDO, 0), newBuffer(n*n, 0)
+			c.run(t, func(x, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+				f(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, p.p(0))
+			}, o, nil, 0, n)
+			p.checkGuards(t, 1, n*n, n*n)
+			if e := c.worst(o, want, 0, n); !(e <= 4e-6) {
+				t.Fatalf("%s, n = %d: error %g", s.Name, n, e)
+			}
+			for i, x := range p.data {
+				if e := math.Abs(float64(x) - probs[i]); !(e <= 1e-6) {
+					t.Fatalf("%s, n = %d: probability %d is %g, want %g", s.Name, n, i, x, probs[i])
+				}
+			}
+		}
+	}
+	if traced < 5 {
+		t.Fatalf("only %d traced forms", traced)
+	}
+}
+
+// TestAttentionScratch holds the generated formula to the layout.
+func TestAttentionScratch(t *testing.T) {
+	for _, n := range []int{1, 15, 16, 17, 112, 255, 257, 560, 561, 5000} {
+		want := 0
+		for _, s := range kernel.AttentionSamples() {
+			want = max(want, kernel.AttentionScratch(s.Params, n))
+		}
+		if got := attentionScratch(n); got != want {
+			t.Fatal(fmt.Sprintf("attentionScratch(%d) = %d, want %d", n, got, want))
+		}
+	}
+}

@@ -20,6 +20,7 @@ type runFlags struct {
 	openFlags
 	input, format, special, long string
 	maxTokens, batchTokens, top  int
+	examples                     int
 	asJSON, quiet, accuracy      bool
 	minAccuracy                  float64
 }
@@ -36,6 +37,7 @@ func newRun(fs *flag.FlagSet) action {
 	fs.IntVar(&r.maxTokens, "max-tokens", 0, "the model sees at most `N` tokens of a text, [CLS] and [SEP] included; 0: the model's own limit")
 	fs.IntVar(&r.batchTokens, "batch-tokens", 0, "compute up to `N` tokens together; changes speed and memory only; 0: a good default")
 	fs.IntVar(&r.top, "top", 5, "print the `N` best labels of a text")
+	fs.IntVar(&r.examples, "examples", -1, "print the results of the first `N` texts only; summary and accuracy count all; -1: print all")
 	fs.BoolVar(&r.accuracy, "accuracy", false, "compare with the \"label\" (name or number) of every line and print the share that is right")
 	fs.Float64Var(&r.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if fewer than `PERCENT` are right")
 	fs.BoolVar(&r.quiet, "quiet", false, "no progress bar, no summary")
@@ -71,6 +73,8 @@ func (r *runFlags) options(s *session) ([]runtime.Option, error) {
 	switch {
 	case r.top < 1:
 		return nil, usage("--top %d: it must be at least 1", r.top)
+	case r.examples < -1:
+		return nil, usage("--examples %d: it must not be negative", r.examples)
 	case r.minAccuracy != 0 && !r.accuracy:
 		return nil, usage("--min-accuracy needs --accuracy")
 	case r.minAccuracy < 0 || r.minAccuracy > 100 || math.IsNaN(r.minAccuracy):
@@ -265,6 +269,9 @@ func (l *labelling) emit(r *record, c *runtime.Classification) error {
 	l.tokens += c.Tokens
 	if c.Truncated > 0 {
 		l.cut++
+	}
+	if l.examples >= 0 && l.texts > l.examples {
+		return nil
 	}
 	switch {
 	case l.regression() && l.asJSON:

@@ -204,6 +204,9 @@ func TestAccuracy(t *testing.T) {
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Equal(t, "accuracy 75.00 % (6 of 8)\n", r.err)
 	require.Equal(t, ExitDone, run(in.String(), "--min-accuracy", "75").code)
+	r = run(in.String(), "--examples", "2", "--json")
+	require.Len(t, decode(t, r.out), 2, "the others are counted, not printed")
+	require.Equal(t, "accuracy 75.00 % (6 of 8)\n", r.err)
 	r = run(in.String(), "--min-accuracy", "75.1")
 	require.Equal(t, ExitCheck, r.code)
 	require.Contains(t, r.err, "below 75.1 %")
@@ -220,7 +223,7 @@ func TestUsage(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, args := range [][]string{
 		{}, {"walk"}, {"run", "--nonsense"}, {"run", "--weights", w, "--long", "sometimes", "x"}, {"run", "--weights", w, "--special", "maybe", "x"},
-		{"run", "--weights", w, "--top", "0", "x"}, {"run", "--weights", w, "--max-tokens", "-1", "x"}, {"run", "x"}, {"run", "--weights", w, "--input", "a", "x"},
+		{"run", "--weights", w, "--top", "0", "x"}, {"run", "--weights", w, "--examples", "-2", "x"}, {"run", "--weights", w, "--max-tokens", "-1", "x"}, {"run", "x"}, {"run", "--weights", w, "--input", "a", "x"},
 		{"run", "--weights", w, "--min-accuracy", "5", "x"}, {"run", "--weights", w, "--head", "tail", "x"}, {"run", "--weights", w, "--model", "other", "x"},
 		{"run", "--weights", w, "--threads", "-1", "x"}, {"run", "--weights", w, "--format", "csv", "x"}, {"bench", "--weights", w, "x"}, {"forward", "--weights", w},
 		{"bench", "--batch", "0"}, {"bench", "--min-time", "0s"}, {"bench", "--flops", "NaN"},

@@ -100,7 +100,7 @@ func (b *modelBuilder) schemeProj(p *Proj) {
 		reuse = p.Reuse.Name
 	}
 	for _, o := range options {
-		if o == (projLayout{p.Of, p.Bias, reuse}) {
+		if o.of == p.Of && o.reuse == reuse && (o.bias == p.Bias || p.Reuse != nil) { // a shared bias is its owner's
 			b.schemeShared(p)
 			return
 		}

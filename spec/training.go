@@ -134,14 +134,14 @@ func (b *trainBuilder) word(name string) (*Stmt, bool) {
 func (r *resolver) train(s *Stmt) {
 	form := s.Form.(*onForm)
 	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
-	if t.Head == nil {
-		return
-	}
 	b := &trainBuilder{r: r, t: t, words: r.once(s)}
 	b.amounts(s)
 	b.numbers()
 	b.optimizer()
 	b.rate(s)
+	if t.Head == nil {
+		return
+	}
 	b.tasks()
 	r.spec.Trains = append(r.spec.Trains, t)
 }
@@ -159,12 +159,15 @@ func (b *trainBuilder) amounts(s *Stmt) {
 	} else {
 		lacks("how many sequences a step has", "batch 32 sequences")
 	}
-	t.Length = t.Head.Model.Seq
+	seq := Dim{}
+	if t.Head != nil {
+		seq, _ = t.Head.Model.Dim("seq")
+	}
+	t.Length = seq.Value
 	if w, ok := b.word("length"); ok {
 		t.Length = b.count(w, 1, "tokens")
-		if t.Length > t.Head.Model.Seq && t.Head.Model.Seq > 0 {
-			d, _ := t.Head.Model.Dim("seq")
-			b.r.add(diag.Errorf("range", w.Pos, "length = %d, but seq = %d", t.Length, t.Head.Model.Seq).Note(d.Pos, "seq is set here"))
+		if t.Length > seq.Value && seq.Value > 0 {
+			b.r.add(diag.Errorf("range", w.Pos, "length = %d, but seq = %d", t.Length, seq.Value).Note(seq.Pos, "seq is set here"))
 		}
 	}
 	epochs, hasEpochs := b.word("epochs")

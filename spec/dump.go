@@ -1,0 +1,257 @@
+package spec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Dump prints a resolved spec, every value written out and without positions, for tests and for people who want to see what is meant.
+func Dump(s *Spec) string {
+	var d dumper
+	for _, m := range s.Models {
+		d.model(m)
+	}
+	for _, h := range s.Heads {
+		d.head(h)
+	}
+	for _, e := range s.Ensembles {
+		d.line("ensemble %s mean %s", e.Name, e.Mean)
+		for _, m := range e.Members {
+			d.line("    member %s weight %s", m.Head.FullName(), float(m.Weight))
+		}
+	}
+	for _, t := range s.Trains {
+		d.train(t)
+	}
+	for _, t := range s.Targets {
+		d.target(t)
+	}
+	return d.b.String()
+}
+
+type dumper struct{ b strings.Builder }
+
+func (d *dumper) line(format string, args ...any) {
+	d.b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+// float is the shortest text that reads back as the same number.
+func float(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+func (d *dumper) model(m *Model) {
+	d.line("model %s", m.Name)
+	if len(m.Like) > 0 {
+		d.line("    like %s", strings.Join(m.Like, ", "))
+	}
+	d.line("    checkpoint %s", m.Checkpoint)
+	d.line("    tokenizer %s", m.Tokenizer)
+	var dims []string
+	for _, x := range m.Dims {
+		op := "="
+		if x.Bound {
+			op = "<="
+		}
+		dims = append(dims, fmt.Sprintf("%s %s %d", x.Name, op, x.Value))
+	}
+	d.line("    dims %s", strings.Join(dims, ", "))
+	d.line("    parameters %d", Params(m))
+	d.line("    dropout %s attention %s", float(m.Defaults.Dropout.Hidden), float(m.Defaults.Dropout.Attention))
+	d.line("    init %s std %s", m.Defaults.Init.Kind, float(m.Defaults.Init.Std))
+	d.meaning(m)
+	for _, x := range m.Decoders {
+		d.decoder(x)
+	}
+}
+
+// meaning prints all that gives the weights of input and encoder their meaning.
+func (d *dumper) meaning(m *Model) {
+	d.line("    embed [%d, %d] pad %d%s", m.Vocab, m.Embed.Width, m.Embed.Pad, normText(m.Embed.Norm))
+	if a := m.Embed.Absolute; a != nil {
+		d.line("        absolute %d from %d", a.Rows, a.From)
+	}
+	if s := m.Embed.Segment; s != nil {
+		d.line("        segment %d", s.Rows)
+	}
+	if m.Embed.Width != m.Hidden {
+		d.line("        projection [%d, %d]", m.Hidden, m.Embed.Width)
+	}
+	for _, a := range m.Absolutes {
+		d.line("    absolute %s %d from %d", a.Name, a.Rows, a.From)
+	}
+	if r := m.Relative; r != nil {
+		bucket := "clamp"
+		if r.Bucket.Kind == Log {
+			bucket = fmt.Sprintf("log exact %d reach %d", r.Bucket.Exact, r.Bucket.Reach)
+		}
+		d.line("    relative %d .. %d bucket %s%s", r.Lo, r.Hi, bucket, normText(r.Norm))
+	}
+	d.line("    encoder layers %d hidden %d heads %d head %d%s", m.Layers, m.Hidden, m.Heads, m.Head, normText(&m.Defaults.Norm))
+	att := &m.Encoder.Attention
+	for _, p := range att.Projections {
+		d.line("        %s", projText(p))
+	}
+	for _, t := range att.Score {
+		d.line("        term %s: %s", t.Kind, termText(t))
+	}
+	d.line("        scale %s", float(att.Scale))
+	d.line("        mask %s", att.Mask)
+	if att.MixScore != nil {
+		d.line("        mix score")
+	}
+	if att.MixWeight != nil {
+		d.line("        mix weight")
+	}
+	d.line("        ffn %d act %s", m.Inner, m.Encoder.FFN.Act)
+	if c := m.Encoder.Conv; c != nil {
+		d.line("        conv kernel %d groups %d act %s beside layer %d", c.Kernel, c.Groups, c.Act, c.Beside)
+	}
+}
+
+func (d *dumper) decoder(x *Decoder) {
+	add := ""
+	if x.Add != nil {
+		add = " + " + x.Add.Name
+	}
+	d.line("    decoder %s repeat %d of layer %d query layer %d%s memory layer %d", x.Name, x.Repeat, x.Layer, x.Query.Layer, add, x.Memory.Layer)
+}
+
+func normText(n *Norm) string {
+	if n == nil {
+		return ""
+	}
+	return " norm " + n.Kind + " eps " + float(n.Eps)
+}
+
+func projText(p *Proj) string {
+	of := [...]string{"x", "rel"}[p.Of]
+	switch {
+	case p.Kind == Scalar:
+		return p.Name + " = scalar(" + of + ")"
+	case p.Reuse != nil:
+		return p.Name + " = " + p.Reuse.Name + "(" + of + ")"
+	case p.Bias:
+		return p.Name + " = linear(" + of + ")"
+	}
+	return p.Name + " = linear(" + of + ", bias: no)"
+}
+
+func termText(t Term) string {
+	s := t.Left.Proj.Name + "[" + t.Left.Index.String() + "]"
+	if t.Right.Proj != nil {
+		s += "·" + t.Right.Proj.Name + "[" + t.Right.Index.String() + "]"
+	}
+	return s
+}
+
+var (
+	rowNames     = [...]string{"first", "each", "each + first", "masked", "mean", "words"}
+	meaningNames = [...]string{"vector", "labels", "span", "choices", "score", "entities"}
+)
+
+// String is the operand of the word take.
+func (r Rows) String() string { return rowNames[r] }
+
+// String is the meaning's word.
+func (m Meaning) String() string { return meaningNames[m] }
+
+func (d *dumper) head(h *Head) {
+	on := h.Model.Name
+	if h.Decoder != nil {
+		on += "." + h.Decoder.Name
+	}
+	d.line("head %s on %s", h.Name, on)
+	d.line("    layout %s", h.Layout())
+	d.steps(h)
+	if h.Loss != "" {
+		d.line("    loss %s", h.Loss)
+	}
+}
+
+// steps prints all that gives a head's weights their meaning.
+func (d *dumper) steps(h *Head) {
+	d.line("    take %s %s", h.Take.Rows, h.Take.Pick)
+	if h.From != "" {
+		d.line("    from %q", h.From)
+	}
+	if p := h.Prompt; p != nil {
+		d.line("    prompt mark %q end %q after %v", p.Mark, p.End, p.After)
+	}
+	for _, s := range h.Steps {
+		d.line("    %s", stepText(s))
+	}
+	d.line("    out %d as %s", h.Out, h.As)
+	for i, l := range h.Labels {
+		d.line("        label %d %q", i, l)
+	}
+}
+
+func stepText(s *Step) string {
+	switch s.Kind {
+	case StepLinear:
+		if s.Tied != "" {
+			return fmt.Sprintf("linear %d -> %d tied %s", s.In, s.Out, s.Tied)
+		}
+		return fmt.Sprintf("linear %d -> %d", s.In, s.Out)
+	case StepAct:
+		return "act " + s.Act
+	case StepNorm:
+		return strings.TrimSpace(normText(s.Norm))
+	case StepDropout:
+		return "dropout " + float(s.Rate)
+	case StepLSTM:
+		return fmt.Sprintf("lstm %d -> %d both %v", s.In, s.Out, s.Both)
+	case StepCRF:
+		return "crf"
+	case StepDecode:
+		return "decode " + s.Decode
+	case StepSpans:
+		return fmt.Sprintf("spans up to %d words", s.Width)
+	}
+	return "tokens start end inside"
+}
+
+func (d *dumper) train(t *Train) {
+	d.line("train %s on %s", t.Name, t.Head.FullName())
+	d.line("    batch %d length %d steps %d epochs %d", t.Batch, t.Length, t.Steps, t.Epochs)
+	d.line("    precision %s master %s", t.Precision.Compute, t.Precision.Master)
+	o := t.Optimizer
+	d.line("    optimizer %s betas %s %s eps %s decay %s except %s correct %v", o.Kind, float(o.Beta1), float(o.Beta2), float(o.Eps), float(o.Decay), strings.Join(o.Except, " "), o.Correct)
+	d.line("    rate %s warmup %d steps %s share then %s", float(t.Rate.Peak), t.Rate.Warmup, float(t.Rate.Share), t.Rate.Then)
+	d.line("    clip %s memory %d", float(t.Clip), t.Memory)
+	if s := t.Sift; s != nil {
+		d.line("    sift noise %s step %s ascend %d loss %s weight %s", float(s.Noise), float(s.Step), s.Ascend, s.Loss, float(s.Weight))
+	}
+	if r := t.Replace; r != nil {
+		d.line("    replace from %s share %q stop %v weight %s", r.Generator.FullName(), r.Share, r.Stop, float(t.Weight))
+	}
+	if t.Mask > 0 {
+		d.line("    mask %s", float(t.Mask))
+	}
+}
+
+func (d *dumper) target(t *Target) {
+	d.line("target %s", t.Name)
+	channel := ""
+	if t.Weights.Channel {
+		channel = " per channel"
+	}
+	d.line("    isa %s weights %s%s", strings.Join(t.ISA, ", "), t.Weights.Kind, channel)
+	d.line("    batch <= %d tokens <= %d threads <= %d memory <= %d agree %s", t.Batch, t.Tokens, t.Threads, t.Memory, float(t.Agree))
+	for _, e := range t.Emit {
+		d.line("    emit %s package %q", e.Name(), e.Package)
+	}
+}
+
+// Name says what is emitted: infer or train, and the name.
+func (e Emit) Name() string {
+	switch {
+	case e.Train != nil:
+		return "train " + e.Train.Name
+	case e.Head != nil:
+		return "infer " + e.Head.FullName()
+	case e.Ensemble != nil:
+		return "infer " + e.Ensemble.Name
+	}
+	return "infer " + e.Model.Name
+}

@@ -140,6 +140,8 @@ func simple(op string, x, y Expr) Expr {
 		return x
 	case ok1 && a.Value == 0 && op == "+":
 		return y
+	case ok1 && a.Value == 0 && op == "*", ok2 && b.Value == 0 && op == "*":
+		return I(0)
 	case ok2 && b.Value == 1 && (op == "*" || op == "/"):
 		return x
 	case ok1 && a.Value == 1 && op == "*":

@@ -32,7 +32,7 @@ var _ = ir.Define(ir.Op{
 	Cost:     costAttention,
 	Lower:    lowerAttention,
 	Launches: attentionLaunches,
-	Kernels:  []string{"attention"},
+	Kernels:  []string{"attn"},
 	Sample: samples(
 		attentionSample(true, true, true, false, attrs()...),
 		attentionSample(true, true, true, true, attrs("flip_pc", true)...),

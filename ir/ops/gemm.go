@@ -148,31 +148,39 @@ func (g *gemmNest) rows(i loop.Expr, height int, suffix string) {
 			b.Slice(name("z", r), "r", loop.Mul(at, loop.I(g.ldc)), loop.I(g.nc))
 		}
 	}
-	b.For("p"+suffix, loop.I(0), loop.I(g.nc/16), 1, func(p loop.Expr) {
-		b.For("j"+suffix, loop.I(0), loop.I(16), 4, func(j loop.Expr) {
-			panel := "panel" + suffix
-			b.Slice(panel, "w", loop.Add(loop.Mul(p, loop.I(16*g.k)), j), loop.I(16*g.k-12))
-			for r := 0; r < height; r++ {
-				for c := 0; c < 4; c++ {
-					b.Let(name("s", 4*r+c), loop.F(0))
-				}
+	if g.nc == 16 {
+		g.panel(loop.I(0), height, suffix, name)
+	} else {
+		b.For("p"+suffix, loop.I(0), loop.I(g.nc/16), 1, func(p loop.Expr) { g.panel(p, height, suffix, name) })
+	}
+}
+
+// panel writes the 16 columns of panel p for the rows that are cut out already; name gives the name of something of a row.
+func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(string, int) string) {
+	b := g.b
+	b.For("j"+suffix, loop.I(0), loop.I(16), 4, func(j loop.Expr) {
+		panel := "panel" + suffix
+		b.Slice(panel, "w", loop.Add(loop.Mul(p, loop.I(16*g.k)), j), loop.I(16*g.k-12))
+		for r := 0; r < height; r++ {
+			for c := 0; c < 4; c++ {
+				b.Let(name("s", 4*r+c), loop.F(0))
 			}
-			b.For("t"+suffix, loop.I(0), loop.I(g.k), 1, func(t loop.Expr) {
-				four := "four" + suffix
-				b.Slice(four, panel, loop.Mul(t, loop.I(16)), loop.I(4))
-				for r := 0; r < height; r++ {
-					v := b.Let(name("v", r), loop.At(name("x", r), t))
-					for c := 0; c < 4; c++ {
-						b.AddTo(name("s", 4*r+c), loop.Mul(v, loop.At(four, loop.I(c))))
-					}
-				}
-			})
+		}
+		b.For("t"+suffix, loop.I(0), loop.I(g.k), 1, func(t loop.Expr) {
+			four := "four" + suffix
+			b.Slice(four, panel, loop.Mul(t, loop.I(16)), loop.I(4))
 			for r := 0; r < height; r++ {
+				v := b.Let(name("v", r), loop.At(name("x", r), t))
 				for c := 0; c < 4; c++ {
-					g.finish(name("s", 4*r+c), name("y", r), name("z", r), loop.Add(loop.Mul(p, loop.I(16)), j, loop.I(c)))
+					b.AddTo(name("s", 4*r+c), loop.Mul(v, loop.At(four, loop.I(c))))
 				}
 			}
 		})
+		for r := 0; r < height; r++ {
+			for c := 0; c < 4; c++ {
+				g.finish(name("s", 4*r+c), name("y", r), name("z", r), loop.Add(loop.Mul(p, loop.I(16)), j, loop.I(c)))
+			}
+		}
 	})
 }
 

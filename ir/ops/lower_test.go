@@ -197,3 +197,32 @@ func TestGemmBits(t *testing.T) {
 		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got))
 	}
 }
+
+// A norm clears the columns between the last one and the end of its panel.
+func TestLayernormPadding(t *testing.T) {
+	op := ir.Lookup("layernorm")
+	tr := newTrial(t, op, op.Sample()[0], 1)
+	spread(tr.node)
+	nest, err := op.Lower(tr.node)
+	require.NoError(t, err)
+	cols, ld := tr.node.Out[0].Type.Shape[1].N, tr.node.Out[0].LD
+	for i, g := range lowered(t, tr, nest) {
+		if c := i % ld; c >= cols && c < (cols+15)/16*16 {
+			require.Zero(t, g, "element %d", i)
+		}
+	}
+}
+
+// Rows that lie too near for whole panels, or not as far apart as those of the residual, are refused.
+func TestGemmRefused(t *testing.T) {
+	op := ir.Lookup("gemm")
+	tr := newTrial(t, op, op.Sample()[3], 1)
+	_, err := op.Lower(tr.node)
+	require.ErrorContains(t, err, "too near for whole panels of 33 columns")
+	spread(tr.node)
+	tr.node.In[3].LD += 16
+	_, err = op.Lower(tr.node)
+	require.ErrorContains(t, err, "they must agree")
+	_, err = ops.GemmNest(tr.node, 24)
+	require.ErrorContains(t, err, "a kernel of 24 columns")
+}

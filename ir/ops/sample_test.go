@@ -77,12 +77,9 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Arra
 		if a.Fill == ir.FillPositive {
 			x = 0.5 + 1.5*rng.Float64()
 		}
-		out.F[i] = float64(float32(x)) // kernels must see the same numbers
-		if k := 0; a.Fill == ir.FillPanels {
-			k = shape[1]
-			if column := i/(16*k)*16 + i%16; column >= a.Max {
-				out.F[i] = 0
-			}
+		out.F[i] = float64(float32(x))                                   // kernels must see the same numbers
+		if a.Fill == ir.FillPanels && i/(16*shape[1])*16+i%16 >= a.Max { // a column beyond the last
+			out.F[i] = 0
 		}
 	}
 	if a.Fill == ir.FillProb {

@@ -61,8 +61,8 @@ func Files() (map[string][]byte, error) {
 	return files, nil
 }
 
-// Build writes the measuring program to the path binary, with a folder for its sources.
-func Build(ctx context.Context, dir, binary string) error {
+// Build writes the measuring program to the path binary, with the go command at goPath and dir as a folder for its sources.
+func Build(ctx context.Context, goPath, dir, binary string) error {
 	files, err := Files()
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func Build(ctx context.Context, dir, binary string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", absolute, ".")
+	cmd := exec.CommandContext(ctx, goPath, "build", "-trimpath", "-buildvcs=false", "-o", absolute, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOPROXY=off")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -17,7 +17,7 @@ func TestMeasure(t *testing.T) {
 		t.Skip("this machine has no instruction set with a peak kernel")
 	}
 	binary := filepath.Join(t.TempDir(), "peak")
-	require.NoError(t, machine.Build(t.Context(), t.TempDir(), binary))
+	require.NoError(t, machine.Build(t.Context(), "go", t.TempDir(), binary))
 	l, err := machine.Measure(t.Context(), binary, isa, 1)
 	require.NoError(t, err)
 	t.Logf("%+v", l)

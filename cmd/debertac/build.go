@@ -1,0 +1,101 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/appended"
+)
+
+type buildVerb struct {
+	File string `arg:"" help:"A spec, or a Hugging Face model folder."`
+	chosen
+	Out     string `short:"o" required:"" placeholder:"FILE" help:"The program to write."`
+	Embed   bool   `help:"Put the weights inside the program."`
+	Weights string `placeholder:"FILE" help:"With --embed: packed weights; default those of the folder."`
+}
+
+// Help is the long help.
+func (buildVerb) Help() string {
+	return `Builds one static program (no cgo) of everything that the spec's target emits. It has the verbs run, forward, bench, doctor
+and version, and needs nothing on the machine where it runs but the packed weights: a file, or inside it with --embed.
+
+Examples:
+  debertac build nli.dspec -o nli                       run it with: ./nli run --weights nli.weights "some text"
+  debertac build ~/models/deberta-v3-base-mnli -o nli --embed`
+}
+
+// Run builds.
+func (v *buildVerb) Run(a *app) error {
+	if v.Weights != "" && !v.Embed {
+		return usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
+	}
+	src, dir, err := a.open(v.File, programOptions{weights: v.Weights})
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	units, err := a.units(src, compiler.Options{Target: v.Target, Emit: v.Emit})
+	if err != nil {
+		return err
+	}
+	var packages []*codegen.Package
+	for _, u := range units {
+		pkg, err := codegen.Emit(u.Program)
+		if err != nil {
+			return ours(err)
+		}
+		packages = append(packages, pkg)
+	}
+	if v.Embed && v.Weights != "" && len(units) != 1 {
+		return usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))
+	}
+	if v.Embed && v.Weights == "" && dir == nil {
+		return inputFault(v.File, "a spec has no weights to put inside").hint("--weights FILE")
+	}
+	// The program appears under its name when it is whole.
+	temp, err := os.MkdirTemp(filepath.Dir(v.Out), ".build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	made := filepath.Join(temp, filepath.Base(v.Out))
+	stop := a.progress("building")
+	err = a.build(packages, made)
+	stop()
+	if err != nil {
+		return err
+	}
+	if v.Embed {
+		if err := a.embed(made, units, dir, v.Weights); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(made, v.Out); err != nil {
+		return err
+	}
+	st, err := os.Stat(v.Out)
+	if err != nil {
+		return err
+	}
+	a.note("%s: %s", v.Out, size(st.Size()))
+	return nil
+}
+
+// embed appends the weights of every unit to a built program.
+func (a *app) embed(binary string, units []*compiler.Unit, dir *folder, weights string) error {
+	var sources []appended.Source
+	for _, u := range units {
+		path := weights
+		if path == "" {
+			var err error
+			if path, err = a.folderWeights(u, dir); err != nil {
+				return err
+			}
+		}
+		sources = append(sources, appended.Source{Name: modelName(u), Path: path})
+	}
+	return appended.Append(binary, sources)
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+type checkVerb struct {
+	Files []string `arg:"" name:"file" help:"Specs; - is the standard input."`
+}
+
+// Help is the long help.
+func (checkVerb) Help() string {
+	return `Reports every fault of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict
+each other. Nothing is written. A fault's code in brackets can be looked up with ` + "`debertac explain CODE`" + `.
+
+Example:
+  debertac check model.dspec`
+}
+
+// Run checks all files, whatever becomes of the first ones.
+func (v *checkVerb) Run(a *app) error {
+	bad := 0
+	for _, file := range v.Files {
+		if _, err := a.load(file); err != nil {
+			var f *fault
+			if errors.As(a.classify(err), &f) && f.code != exitInput {
+				return err
+			}
+			a.report(err)
+			bad++
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	if len(v.Files) > 1 {
+		fmt.Fprintf(a.err, "%d of %d files have faults\n", bad, len(v.Files))
+	}
+	return &fault{code: exitInput}
+}

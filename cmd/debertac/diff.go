@@ -1,0 +1,44 @@
+package main
+
+import "fmt"
+
+type diffVerb struct {
+	File string `arg:"" help:"The spec; - is the standard input."`
+	chosen
+	Out string `short:"o" placeholder:"DIR" help:"The folder of the checked-in package, as given to compile."`
+}
+
+// Help is the long help.
+func (diffVerb) Help() string {
+	return `Compares the package in a folder with what compile would write there: stale, missing and orphan files are named, and
+the exit code is 3 if there are any. Nothing is written.
+
+Example, in a CI job:
+  debertac diff model.dspec -o internal/nli`
+}
+
+// Run compares.
+func (v *diffVerb) Run(a *app) error {
+	made, err := a.generate(v.File, v.chosen, v.Out)
+	if err != nil {
+		return err
+	}
+	count := 0
+	for _, g := range made {
+		changes, err := g.pkg.Diff(g.dir)
+		if err != nil {
+			return folderFault(g.dir, err)
+		}
+		for _, c := range changes {
+			if _, err := fmt.Fprintf(a.out, "%s: %s\n", g.dir, c); err != nil {
+				return err
+			}
+		}
+		count += len(changes)
+	}
+	if count > 0 {
+		a.note("%d files differ: run debertac compile", count)
+		return notHeld()
+	}
+	return nil
+}

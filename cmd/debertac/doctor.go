@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime"
+)
+
+type doctorVerb struct {
+	Model   string `arg:"" optional:"" help:"A spec or a model folder: also build it, hash its weights and run its self-test."`
+	Weights string `placeholder:"FILE" help:"Packed weights of the spec."`
+	Head    string `placeholder:"NAME" help:"Which head of the spec."`
+	JSON    bool   `name:"json" help:"One JSON object; with a model, a second one for it."`
+}
+
+// Help is the long help.
+func (doctorVerb) Help() string {
+	return `Describes this machine: the processor and its caches, the instruction sets that debertac has kernels for, the Go
+toolchain that building needs, the cache. With a model it is built, its weights are hashed, and a self-test is run.
+
+Examples:
+  debertac doctor
+  debertac doctor path/to/model_folder`
+}
+
+// report is what doctor prints.
+type report struct {
+	Debertac buildInfo      `json:"debertac"`
+	CPU      runtime.CPU    `json:"cpu"`
+	Kernels  []kernelReport `json:"kernels"`
+	Go       goReport       `json:"go"`
+	Cache    cacheReport    `json:"cache"`
+}
+
+// kernelReport is one instruction set.
+type kernelReport struct {
+	ISA      string   `json:"isa"`
+	Families []string `json:"families"` // kinds of kernels that exist for it
+	Usable   bool     `json:"usable"`   // on this machine
+}
+
+type goReport struct {
+	Path    string `json:"path,omitempty"`
+	Version string `json:"version,omitempty"`
+	Fault   string `json:"fault,omitempty"` // why it cannot be used
+}
+
+type cacheReport struct {
+	Path  string `json:"path,omitempty"`
+	Bytes int64  `json:"bytes"`
+	Files int    `json:"files"`
+	Fault string `json:"fault,omitempty"`
+}
+
+// Run prints the report.
+func (v *doctorVerb) Run(a *app) error {
+	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: cacheState()}
+	if v.JSON {
+		if err := json.NewEncoder(a.out).Encode(r); err != nil {
+			return err
+		}
+	} else if err := r.print(a); err != nil {
+		return err
+	}
+	if v.Model == "" {
+		return nil
+	}
+	p, err := a.program(v.Model, programOptions{weights: v.Weights, head: v.Head})
+	if err != nil {
+		return err
+	}
+	return p.exec(a, "doctor", flags(p.weightsFlag(), boolFlag("--json", v.JSON)))
+}
+
+// kernelReports lists the instruction sets, best first, the portable form last.
+func kernelReports() []kernelReport {
+	var out []kernelReport
+	for _, i := range kernel.ISAs() {
+		k := kernelReport{ISA: i.Name}
+		for _, f := range kernel.Families() {
+			if slices.Contains(f.ISAs, i.Name) {
+				k.Families = append(k.Families, f.Name)
+			}
+		}
+		if isa, err := runtime.ParseISA(i.Name); err == nil {
+			k.Usable = isa.Supported()
+		}
+		out = append(out, k)
+	}
+	slices.Reverse(out)
+	return append(out, kernelReport{ISA: runtime.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
+}
+
+// goToolchain finds the Go toolchain.
+func (a *app) goToolchain() goReport {
+	g, err := build.FindGo(a.ctx)
+	if err != nil {
+		return goReport{Fault: err.Error()}
+	}
+	return goReport{Path: g.Path, Version: g.Version}
+}
+
+func cacheState() cacheReport {
+	dir, err := cacheDir()
+	if err != nil {
+		return cacheReport{Fault: err.Error()}
+	}
+	c := cacheReport{Path: dir}
+	if c.Bytes, c.Files, err = sizeOf(dir); err != nil {
+		c.Fault = err.Error()
+	}
+	return c
+}
+
+// print writes the report for people.
+func (r *report) print(a *app) error {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+	line("debertac", "%s, %s", r.Debertac.Version, r.Debertac.Go)
+	line("processor", "%s, %s, %d logical processors, %d threads by default", known(r.CPU.Model), r.CPU.Arch, r.CPU.Logical, r.CPU.Threads)
+	line("features", "%s", known(strings.Join(r.CPU.Features, " ")))
+	var caches []string
+	for _, c := range r.CPU.Caches {
+		if c.Kind != "Instruction" {
+			caches = append(caches, fmt.Sprintf("L%d %s", c.Level, size(c.Bytes)))
+		}
+	}
+	line("caches", "%s", known(strings.Join(caches, ", ")))
+	for _, k := range r.Kernels {
+		state := "usable here"
+		if !k.Usable {
+			state = "not on this machine"
+		}
+		line("kernels", "%-8s %s: %s", k.ISA, state, strings.Join(k.Families, " "))
+	}
+	if r.Go.Fault != "" {
+		line("go", "%s", r.Go.Fault)
+	} else {
+		line("go", "%s, %s", r.Go.Version, r.Go.Path)
+	}
+	if r.Cache.Fault != "" {
+		line("cache", "%s", r.Cache.Fault)
+	} else {
+		line("cache", "%s, %d files, %s (%s moves it)", r.Cache.Path, r.Cache.Files, size(r.Cache.Bytes), envCache)
+	}
+	_, err := fmt.Fprint(a.out, b.String())
+	return err
+}
+
+func known(s string) string {
+	if s == "" {
+		return "not known"
+	}
+	return s
+}
+
+// size writes a number of bytes in the unit that suits it.
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}

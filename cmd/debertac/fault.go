@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// fault is an error with the exit code that it means.
+type fault struct {
+	code  int
+	list  diag.List    // what to print; may be empty: everything has been said
+	files diag.Sources // for excerpts; nil: none
+}
+
+// Error gives the first lines of all messages.
+func (f *fault) Error() string {
+	if err := f.list.Err(); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("exit code %d", f.code)
+}
+
+// inputFault says that the user's input is at fault. place is a file or folder, "" none.
+func inputFault(place, format string, args ...any) *fault {
+	return &fault{code: exitInput, list: diag.List{diag.Errorf("", diag.Span{File: place}, format, args...)}}
+}
+
+// hint adds something that can be typed.
+func (f *fault) hint(format string, args ...any) *fault {
+	f.list[len(f.list)-1].Hintf(format, args...)
+	return f
+}
+
+// usage says that the command line is at fault.
+func usage(hint, format string, args ...any) *fault {
+	f := inputFault("debertac", format, args...).hint("%s", hint)
+	f.code = exitUsage
+	return f
+}
+
+// notHeld says that a check did not hold; what failed has been printed already.
+func notHeld() *fault { return &fault{code: exitNotHeld} }
+
+// ours says that debertac is at fault.
+func ours(err error) *fault {
+	f := inputFault("debertac", "%v", err).hint("this is a fault of debertac: please report it with the output of `debertac version`")
+	f.code = exitOurs
+	return f
+}
+
+// report prints an error in the form of all messages and gives the exit code.
+func (a *app) report(err error) int {
+	f := a.classify(err)
+	fmt.Fprint(a.err, diag.Render(f.list, f.files, diag.Style{Color: a.color}))
+	return f.code
+}
+
+// classify finds out whose fault an error is.
+func (a *app) classify(err error) *fault {
+	var f *fault
+	if errors.As(err, &f) {
+		return f
+	}
+	if a.ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return &fault{code: exitBySignal, list: diag.List{diag.Errorf("", diag.Span{File: "debertac"}, "stopped")}}
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return inputFault(path.Path, "%v", path.Err)
+	}
+	var tensors *safetensors.Error
+	var weights *runtime.WeightsError
+	var link *os.LinkError
+	var toolchain *build.ToolchainError
+	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.Is(err, runtime.ErrInput) {
+		return inputFault("", "%v", err)
+	}
+	return ours(err)
+}
+
+// warn prints faults that stop nothing.
+func (a *app) warn(list diag.List, files diag.Sources) {
+	fmt.Fprint(a.err, diag.Render(list, files, diag.Style{Color: a.color}))
+}
+
+// note prints a line for people, on stderr.
+func (a *app) note(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+
+// source is a spec's text with its syntax tree.
+type source struct {
+	tree *spec.File
+	spec *spec.Spec
+}
+
+// read gives a file's bytes; "-" is the standard input.
+func (a *app) read(file string) (name string, text []byte, err error) {
+	if file != "-" {
+		if st, err := os.Stat(file); err == nil && st.IsDir() {
+			return file, nil, inputFault(file, "this is a folder, a .dspec file is wanted")
+		}
+		text, err = os.ReadFile(file)
+		return file, text, err
+	}
+	text, err = readAll(a.ctx, a.in)
+	return "stdin", text, err
+}
+
+// load reads, parses and resolves a spec. Warnings are printed, errors come back with everything that was found.
+func (a *app) load(file string) (*source, error) {
+	name, text, err := a.read(file)
+	if err != nil {
+		return nil, err
+	}
+	return a.parse(name, text)
+}
+
+// parse is load for a text at hand.
+func (a *app) parse(name string, text []byte) (*source, error) {
+	tree, faults := spec.Parse(name, text)
+	s, more := spec.Resolve(tree)
+	faults = append(faults, more...)
+	faults.Sort()
+	if faults.HasErrors() || s == nil {
+		return nil, &fault{code: exitInput, list: faults, files: tree.Sources()}
+	}
+	a.warn(faults, tree.Sources())
+	return &source{tree, s}, nil
+}

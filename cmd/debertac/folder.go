@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// folder is a Hugging Face model folder.
+type folder struct {
+	dir     string
+	config  []byte
+	weights *safetensors.File // nil: the folder has none
+	token   *token.Tokenizer  // nil: the folder has none
+	kind    string            // of the tokenizer, in the spec's words; "none" without one
+	notes   []string
+}
+
+// openFolder reads a model folder's configuration, the header of its weights and its tokenizer. What the folder lacks is nil; needWeights says
+// that weights must be there.
+func openFolder(dir string, needWeights bool) (*folder, error) {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, inputFault(dir, "this is a file, a Hugging Face model folder is wanted")
+	}
+	f := &folder{dir: dir}
+	f.config, err = os.ReadFile(filepath.Join(dir, "config.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, inputFault(dir, "the folder has no config.json: it is no Hugging Face model folder")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if needWeights || exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) {
+		if f.weights, err = safetensors.OpenDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.readTokenizer(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Close lets go of the weights.
+func (f *folder) Close() error {
+	if f == nil || f.weights == nil {
+		return nil
+	}
+	return f.weights.Close()
+}
+
+// readTokenizer loads what there is. A folder with vocabulary files of a kind that is not read yet has none, and says so.
+func (f *folder) readTokenizer() error {
+	f.kind = "none"
+	switch {
+	case exists(filepath.Join(f.dir, "tokenizer.json")):
+		f.kind = jsonKind(filepath.Join(f.dir, "tokenizer.json"))
+	case exists(filepath.Join(f.dir, "spm.model")):
+		f.kind = "sentencepiece"
+	case exists(filepath.Join(f.dir, "merges.txt")) || exists(filepath.Join(f.dir, "bpe_encoder.bin")):
+		f.kind = "bytebpe"
+	case exists(filepath.Join(f.dir, "vocab.txt")):
+		f.kind = "wordpiece"
+	default:
+		f.note("the folder has no tokenizer: the model takes token ids only")
+		return nil
+	}
+	t, err := token.Load(os.DirFS(f.dir))
+	if err != nil {
+		return inputFault(f.dir, "the tokenizer cannot be read: %v", err)
+	}
+	f.token = t
+	f.notes = append(f.notes, t.Notes()...)
+	return nil
+}
+
+// jsonKind reads the kind of model off a tokenizer.json; what is unclear is left to the loader, which says what is wrong.
+func jsonKind(path string) string {
+	var doc struct {
+		Model struct {
+			Type string `json:"type"`
+		} `json:"model"`
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &doc) != nil {
+		return "sentencepiece"
+	}
+	switch doc.Model.Type {
+	case "BPE":
+		return "bytebpe"
+	case "WordPiece":
+		return "wordpiece"
+	}
+	return "sentencepiece"
+}
+
+func (f *folder) note(format string, args ...any) {
+	f.notes = append(f.notes, fmt.Sprintf(format, args...))
+}
+
+// shapes gives the tensors' shapes by name, nil without weights.
+func (f *folder) shapes() (map[string][]int, error) {
+	if f.weights == nil {
+		return nil, nil
+	}
+	shapes := map[string][]int{}
+	for _, name := range f.weights.Names() {
+		info, err := f.weights.Info(name)
+		if err != nil {
+			return nil, err
+		}
+		shapes[name] = info.Shape
+	}
+	return shapes, nil
+}
+
+// spec writes the folder's spec. seq 0 is the folder's own bound.
+func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
+	shapes, err := f.shapes()
+	if err != nil {
+		return "", nil, err
+	}
+	o.Tokenizer = f.kind
+	text, notes, err = hf.Spec(f.config, shapes, o)
+	if err != nil {
+		return "", nil, inputFault(filepath.Join(f.dir, "config.json"), "%v", err)
+	}
+	return text, append(notes, f.notes...), nil
+}
+
+// maxTokens is the model's own limit on the tokens of a text: the smallest of what the folder's files say and the rows of absolute positions,
+// else the spec's seq.
+func (f *folder) maxTokens(m *spec.Model) (int, error) {
+	limit := m.Seq
+	if a := m.Embed.Absolute; a != nil {
+		limit = min(limit, a.Rows-a.From)
+	}
+	for _, l := range []struct {
+		file, field string
+		below       float64 // numbers from here on stand for none
+	}{{"sentence_bert_config.json", "max_seq_length", 1e9}, {"tokenizer_config.json", "model_max_length", 1e6}} {
+		path := filepath.Join(f.dir, l.file)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, err := limitIn(text, l.field, l.below)
+		if err != nil {
+			return 0, inputFault(path, "%v", err)
+		}
+		if n > 0 {
+			limit = min(limit, n)
+		}
+	}
+	return limit, nil
+}
+
+// limitIn reads a positive number from a JSON object; 0 if it is absent, null, or so large that it stands for no limit.
+func limitIn(text []byte, field string, below float64) (int, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return 0, fmt.Errorf("it is not a JSON object: %w", err)
+	}
+	raw := bytes.TrimSpace(all[field])
+	if len(raw) == 0 || string(raw) == "null" {
+		return 0, nil
+	}
+	var x float64
+	if err := json.Unmarshal(raw, &x); err != nil || x < 1 {
+		return 0, fmt.Errorf("%s = %s is not a positive number", field, strings.TrimSpace(string(raw)))
+	}
+	if x >= below {
+		return 0, nil
+	}
+	return int(x), nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+
+	"github.com/debertac/debertac/spec"
+)
+
+// modulePath is the module that generated code links.
+const modulePath = "github.com/debertac/debertac"
+
+type initVerb struct {
+	Dir     string   `arg:"" help:"The folder; it must be new or empty."`
+	Like    string   `default:"deberta_v3_base" placeholder:"MODEL" help:"The published model that the spec is like."`
+	Labels  []string `default:"negative,positive" placeholder:"A,B" help:"What the model tells apart."`
+	Module  string   `placeholder:"PATH" help:"Path of the Go module to make; default the folder's name."`
+	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3; default this program's."`
+	Replace string   `placeholder:"DIR" help:"Where debertac's sources lie, while no published version is to be used."`
+}
+
+// Help is the long help.
+func (initVerb) Help() string {
+	return `Makes a folder with a spec, a Go package to generate from it (doc.go with a //go:generate line), and a small program that
+uses the package. The module requires the version of debertac that runs; a program that was built from a work tree has
+no published version, so it has to be told where the sources lie (--replace) or which version to require (--version).
+
+Example:
+  debertac init mails --labels ham,spam --replace ~/src/debertac
+  cd mails && go mod tidy && go generate ./... && go vet ./...`
+}
+
+//go:embed template
+var templates embed.FS
+
+// start is what the templates are filled with.
+type start struct {
+	Module  string   // path of the new module
+	Model   string   // its name in the spec
+	Package string   // of the generated code
+	Like    string   // the published model
+	Labels  []string //
+	Go      string   // version for go.mod
+	Debertac,
+	Version, Replace string
+}
+
+var notName = regexp.MustCompile(`[^a-z0-9_]+`)
+
+// Run makes the folder.
+func (v *initVerb) Run(a *app) error {
+	s, err := v.plan()
+	if err != nil {
+		return err
+	}
+	if entries, err := os.ReadDir(v.Dir); err == nil && len(entries) > 0 {
+		return inputFault(v.Dir, "the folder is not empty: it holds %s", entries[0].Name()).hint("name a new folder")
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	files := []struct{ template, path string }{
+		{"go.mod.tmpl", "go.mod"},
+		{"main.go.tmpl", "main.go"},
+		{"model.dspec.tmpl", "model.dspec"},
+		{"doc.go.tmpl", filepath.Join(s.Package, "doc.go")},
+	}
+	for _, f := range files {
+		text, err := fill(f.template, s)
+		if err != nil {
+			return ours(err)
+		}
+		if f.path == "model.dspec" {
+			if _, err := a.parse(filepath.Join(v.Dir, f.path), []byte(text)); err != nil {
+				return err
+			}
+		}
+		path := filepath.Join(v.Dir, f.path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	a.note("%s: a spec, package %s and a program. Next:\n  cd %s\n  go mod tidy\n  go generate ./...\n  go build ./...", v.Dir, s.Package, v.Dir)
+	return nil
+}
+
+// plan checks the flags and fills in what follows from them.
+func (v *initVerb) plan() (*start, error) {
+	base, err := filepath.Abs(v.Dir)
+	if err != nil {
+		return nil, err
+	}
+	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(filepath.Base(base)), "_"), "_0123456789")
+	if name == "" {
+		name = "model"
+	}
+	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26", Debertac: modulePath, Version: v.Version}
+	if s.Module == "" {
+		s.Module = strings.ReplaceAll(name, "_", "-")
+	}
+	if err := module.CheckImportPath(s.Module); err != nil {
+		return nil, usage("debertac init --help", "--module %s: %v", s.Module, err)
+	}
+	if spec.ZooModel(v.Like) == nil {
+		return nil, usage("debertac init --help", "--like %s: no such model; there are %s", v.Like, list(spec.Zoo()))
+	}
+	if len(v.Labels) < 2 {
+		return nil, usage("--labels ham,spam", "--labels: at least two are wanted")
+	}
+	if v.Replace != "" {
+		mod, err := os.ReadFile(filepath.Join(v.Replace, "go.mod"))
+		if err != nil || !strings.Contains(string(mod), "module "+modulePath+"\n") {
+			return nil, inputFault(v.Replace, "this is not the folder of debertac's sources: it has no go.mod of the module %s", modulePath)
+		}
+		s.Replace, s.Version = v.Replace, "v0.0.0"
+		return s, nil
+	}
+	if s.Version == "" {
+		s.Version = readBuildInfo().Version
+		if module.IsPseudoVersion(s.Version) || strings.Contains(s.Version, "+dirty") {
+			s.Version = "" // of a work tree
+		}
+	}
+	if !semver.IsValid(s.Version) {
+		if v.Version != "" {
+			return nil, usage("--version v1.2.3", "--version %s is not a version of a Go module", v.Version)
+		}
+		return nil, usage("--replace DIR, the folder of debertac's sources, or --version V", "this program was not built from a published version of %s: say where its sources lie, or which version to require", modulePath)
+	}
+	return s, nil
+}
+
+// fill executes a template.
+func fill(name string, s *start) (string, error) {
+	t, err := template.New(name).Delims("[[", "]]").ParseFS(templates, "template/"+name)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if err := t.ExecuteTemplate(&b, name, s); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}

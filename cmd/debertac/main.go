@@ -1,0 +1,99 @@
+// Command debertac compiles DeBERTa models, described in the small language of .dspec files, to Go packages with assembly kernels, and packs,
+// runs, measures and verifies them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// The exit codes of every verb.
+const (
+	exitDone     = 0
+	exitInput    = 1   // the user's input is at fault
+	exitUsage    = 2   // the command line is
+	exitNotHeld  = 3   // a check did not hold
+	exitOurs     = 4   // debertac is
+	exitBySignal = 130 // stopped by Ctrl-C, as shells count it
+)
+
+// grammar is the command line: a field a verb, each in the file of its name.
+type grammar struct {
+	Init       initVerb       `cmd:"" help:"Make a folder with a spec, a package to generate and a program to start from."`
+	Import     importVerb     `cmd:"" help:"Write the spec of a Hugging Face model folder."`
+	Fmt        fmtVerb        `cmd:"" help:"Lay out specs in the canonical way."`
+	Check      checkVerb      `cmd:"" help:"Report all faults of specs."`
+	Explain    explainVerb    `cmd:"" help:"Explain a message code, a word of the language, or what a spec costs line by line."`
+	Compile    compileVerb    `cmd:"" help:"Write the Go packages of a spec."`
+	Diff       diffVerb       `cmd:"" help:"Say whether checked-in packages are what compile would write."`
+	Dump       dumpVerb       `cmd:"" help:"Print the intermediate representation."`
+	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layouts that its kernels read."`
+	Build      buildVerb      `cmd:"" help:"Build one static program of a spec."`
+	Run        runVerb        `cmd:"" help:"Run a model on texts."`
+	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
+	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`
+	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
+	Version    versionVerb    `cmd:"" help:"Print the version, and how this program was built."`
+	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// app is what a verb works with.
+type app struct {
+	ctx    context.Context
+	in     io.Reader
+	out    io.Writer
+	err    io.Writer
+	color  bool // messages go to a terminal that may be coloured
+	tty    bool // progress may be shown
+	parser *kong.Kong
+}
+
+func main() { os.Exit(run()) }
+
+// run is the whole program; it gives the exit code.
+func run() (code int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	a := &app{
+		ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		color: terminal && os.Getenv("NO_COLOR") == "", tty: terminal,
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			code = a.report(ours(fmt.Errorf("panic: %v", v)))
+		}
+	}()
+	var g grammar
+	parser, err := kong.New(&g,
+		kong.Name("debertac"),
+		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\""),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(a),
+	)
+	if err != nil {
+		return a.report(ours(err))
+	}
+	a.parser = parser
+	k, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		hint := "debertac --help"
+		var pe *kong.ParseError
+		if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
+			hint = "debertac " + pe.Context.Selected().Name + " --help"
+		}
+		return a.report(usage(hint, "%v", err))
+	}
+	if err := k.Run(a); err != nil {
+		return a.report(err)
+	}
+	return exitDone
+}

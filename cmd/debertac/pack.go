@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/spec"
+)
+
+type packVerb struct {
+	Path   string  `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
+	Spec   string  `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
+	Target string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	Head   string  `placeholder:"NAME" help:"Which head, if the target emits several."`
+	Out    string  `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
+	Random *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
+}
+
+// Help is the long help.
+func (packVerb) Help() string {
+	return `Writes the weights of a model in the layouts that its kernels read: matrices in panels, the relative tables projected and
+scaled, the tokenizer included. The file names the spec that it is for and has a hash for every tensor; a package of another
+spec refuses it. It is mapped when the model is opened, so opening takes milliseconds.
+
+Examples:
+  debertac pack ~/models/deberta-v3-base-mnli -o nli.weights
+  debertac pack ~/models/deberta-v3-base-mnli --spec nli.dspec -o nli.weights
+  debertac pack big.dspec --random-weights 1 -o random.weights`
+}
+
+// Run packs.
+func (v *packVerb) Run(a *app) error {
+	o := programOptions{spec: v.Spec, seed: v.Random}
+	src, dir, err := a.open(v.Path, o)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if dir == nil && v.Random == nil {
+		return inputFault(v.Path, "a spec has no weights").hint("debertac pack MODEL_FOLDER --spec %s -o %s", v.Path, v.Out)
+	}
+	unit, err := a.unitFor(src, v.Target, v.Head, compiler.Options{})
+	if err != nil {
+		return err
+	}
+	if v.Random != nil {
+		err = a.packRandom(unit, *v.Random, v.Out)
+	} else {
+		err = a.packFolder(unit, dir, v.Out)
+	}
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(v.Out)
+	if err != nil {
+		return err
+	}
+	a.note("%s: %s, %s", v.Out, unitName(unit), size(st.Size()))
+	return nil
+}
+
+// packRandom packs drawn weights, without a tokenizer.
+func (a *app) packRandom(u *compiler.Unit, seed uint64, out string) error {
+	stop := a.progress("packing random weights")
+	defer stop()
+	return packFault(pack.Write(out, u.Program, pack.Random{Seed: seed, Std: u.Model.Defaults.Init.Std}, pack.Options{}))
+}
+
+// packFolder packs a folder's weights, with its tokenizer and its limit on tokens.
+func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
+	o := pack.Options{}
+	var err error
+	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil {
+		return err
+	}
+	if dir.token != nil {
+		if u.Model.Tokenizer == "none" {
+			a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
+		} else {
+			if dir.token.Size() > u.Model.Vocab {
+				return inputFault(dir.dir, "the tokenizer has %d ids, the model's token table %d rows", dir.token.Size(), u.Model.Vocab)
+			}
+			if o.Tokenizer, err = dir.token.Marshal(); err != nil {
+				return ours(err)
+			}
+			o.TokenizerKind = u.Model.Tokenizer
+		}
+	}
+	stop := a.progress("packing weights")
+	source := &pack.Checkpoint{File: dir.weights}
+	err = packFault(pack.Write(out, u.Program, source, o))
+	stop()
+	if err != nil {
+		return err
+	}
+	if unused := meaningful(source.Unused(), u.Head); len(unused) > 0 {
+		a.note("%s: note: %d tensors are not part of the spec and were not packed: %s", dir.dir, len(unused), list(unused[:min(len(unused), 5)]))
+	}
+	return nil
+}
+
+// meaningful leaves out tensors that published checkpoints carry without a use in a forward pass of this model.
+func meaningful(names []string, head *spec.Head) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return strings.HasSuffix(name, "position_ids") || head == nil && !strings.Contains(name, "encoder.")
+	})
+}
+
+// packFault says whose fault an error of packing is: a missing or wrong tensor is the user's.
+func packFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("packing: %w", err)
+}
+
+// randomWeights packs drawn weights into the cache.
+func (a *app) randomWeights(u *compiler.Unit, seed uint64) (string, error) {
+	key, err := a.packedKey(u, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "random %d\n", seed)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, out) })
+}
+
+// folderWeights packs a folder's weights into the cache, keyed by the content of its files.
+func (a *app) folderWeights(u *compiler.Unit, dir *folder) (string, error) {
+	stop := a.progress("reading weights")
+	key, err := a.packedKey(u, dir.hash)
+	stop()
+	if err != nil {
+		return "", err
+	}
+	return a.packInCache(key, func(out string) error { return a.packFolder(u, dir, out) })
+}
+
+func (a *app) packInCache(key string, write func(out string) error) (string, error) {
+	dir, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "packed", key+".weights")
+	return path, cached(path, write)
+}
+
+// hash writes the content of every file of the folder that packing reads.
+func (f *folder) hash(w io.Writer) error {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".json", ".safetensors", ".model", ".txt":
+			st, err := os.Stat(filepath.Join(f.dir, e.Name())) // published folders are often made of links
+			if err != nil {
+				return err
+			}
+			if !st.Mode().IsRegular() {
+				continue
+			}
+			if err := hashFile(w, filepath.Join(f.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// programOptions say how a model is to be made runnable.
+type programOptions struct {
+	target, head string
+	spec         string  // of a model folder: use this spec instead of the folder's own
+	weights      string  // packed weights; "" packs the folder's
+	seed         *uint64 // random weights instead
+	seq          int     // of a model folder: the least bound on the tokens of a text
+}
+
+// program is a built model with its weights.
+type program struct {
+	binary  string
+	weights string // packed
+	unit    *compiler.Unit
+}
+
+// program makes a spec or a model folder runnable: compiles it, builds it and packs its weights, each only if the cache does not have it.
+func (a *app) program(path string, o programOptions) (*program, error) {
+	src, dir, err := a.open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	unit, err := a.unitFor(src, o.target, o.head, compiler.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p := &program{unit: unit, weights: o.weights}
+	if p.binary, err = a.binary([]*compiler.Unit{unit}); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.weights != "":
+	case o.seed != nil:
+		p.weights, err = a.randomWeights(unit, *o.seed)
+	case dir != nil:
+		p.weights, err = a.folderWeights(unit, dir)
+	default:
+		return nil, inputFault(path, "a spec has no weights: name packed ones").hint("debertac pack MODEL_FOLDER --spec %s -o model.weights, then --weights model.weights", path)
+	}
+	return p, err
+}
+
+// open reads a spec, or a model folder and its spec; the folder is nil for a spec.
+func (a *app) open(path string, o programOptions) (*source, *folder, error) {
+	st, err := os.Stat(path)
+	if err == nil && st.IsDir() {
+		dir, err := openFolder(path, o.seed == nil && o.weights == "")
+		if err != nil {
+			return nil, nil, err
+		}
+		src, err := a.specOf(dir, o.spec, o.seq)
+		if err != nil {
+			return nil, nil, errors.Join(err, dir.Close())
+		}
+		return src, dir, nil
+	}
+	if o.spec != "" {
+		return nil, nil, usage("", "--spec belongs to a model folder, and %s is none", path)
+	}
+	src, err := a.load(path)
+	return src, nil, err
+}
+
+// specOf gives the spec of a model folder: the given file's, or the one that import would write, whose bound is raised to seq.
+func (a *app) specOf(dir *folder, file string, seq int) (*source, error) {
+	if file != "" {
+		return a.load(file)
+	}
+	name := filepath.Join(dir.dir, "model.dspec")
+	text, _, err := dir.spec(hf.Options{Model: nameOf(dir.dir)})
+	if err != nil {
+		return nil, err
+	}
+	src, err := a.parse(name, []byte(text))
+	if err != nil || src.spec.Models[0].Seq >= seq {
+		return src, err
+	}
+	if text, _, err = dir.spec(hf.Options{Model: nameOf(dir.dir), Seq: seq}); err != nil {
+		return nil, err
+	}
+	return a.parse(name, []byte(text))
+}
+
+// unitFor compiles what the target emits and picks one: the named head, or the only one there is.
+func (a *app) unitFor(src *source, target, head string, o compiler.Options) (*compiler.Unit, error) {
+	o.Target = target
+	t := src.spec.Target(target)
+	if t == nil {
+		return nil, inputFault(src.tree.Name, "no target is named %s", target)
+	}
+	if head != "" {
+		h, err := findHead(src, head)
+		if err != nil {
+			return nil, err
+		}
+		o.Emit = h.FullName()
+	}
+	return a.oneUnit(src, o)
+}
+
+// findHead finds a head by its name or its full name.
+func findHead(src *source, name string) (*spec.Head, error) {
+	var found []*spec.Head
+	var names []string
+	for _, h := range src.spec.Heads {
+		names = append(names, h.FullName())
+		if h.Name == name || h.FullName() == name {
+			found = append(found, h)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, inputFault(src.tree.Name, "no head is named %s; there are %s", name, list(names))
+	}
+	return nil, inputFault(src.tree.Name, "several heads are named %s: give one of %s", name, list(names))
+}
+
+// binary builds one program of the units, or finds it in the cache.
+func (a *app) binary(units []*compiler.Unit) (string, error) {
+	packages := make([]*codegen.Package, len(units))
+	sum := sha256.New()
+	if err := a.identify(sum); err != nil {
+		return "", err
+	}
+	for i, u := range units {
+		pkg, err := codegen.Emit(u.Program)
+		if err != nil {
+			return "", ours(err)
+		}
+		packages[i] = pkg
+		for _, f := range pkg.Files {
+			fmt.Fprintf(sum, "%s/%s %d\n", pkg.Name, f.Name, len(f.Text))
+			sum.Write(f.Text)
+		}
+	}
+	dir, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "built", hex.EncodeToString(sum.Sum(nil))[:32])
+	err = cached(path, func(temp string) error {
+		stop := a.progress("building")
+		defer stop()
+		return a.build(packages, temp)
+	})
+	return path, err
+}
+
+// build builds one static program of the packages.
+func (a *app) build(packages []*codegen.Package, out string) error {
+	err := build.Build(a.ctx, packages, out)
+	var compile *build.CompileError
+	if errors.As(err, &compile) {
+		return ours(err)
+	}
+	return err
+}
+
+// identify writes what this program is: everything in the cache depends on it.
+func (a *app) identify(w io.Writer) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return ours(err)
+	}
+	return hashFile(w, exe)
+}
+
+// hashFile writes a file's name and content.
+func hashFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fmt.Fprintf(w, "%s\n", filepath.Base(path))
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// progress says what is being done, on a terminal only and only if it takes a while; the function that it gives ends that.
+func (a *app) progress(what string) (stop func()) {
+	if !a.tty {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	begin := time.Now()
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for shown := false; ; shown = true {
+			select {
+			case <-tick.C:
+				fmt.Fprintf(a.err, "\r%s … %.0f s", what, time.Since(begin).Seconds())
+			case <-done:
+				if shown {
+					fmt.Fprintf(a.err, "\r%s\r", strings.Repeat(" ", len(what)+12))
+				}
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// flag is one flag of a built program.
+type flag struct{ name, value string }
+
+// boolFlag is a flag without a value, "" if it is off.
+func boolFlag(name string, on bool) flag {
+	if on {
+		return flag{name: name}
+	}
+	return flag{}
+}
+
+// intFlag is a flag that is left out when it is 0.
+func intFlag(name string, n int) flag {
+	if n == 0 {
+		return flag{}
+	}
+	return flag{name, strconv.Itoa(n)}
+}
+
+// flags writes flags as arguments; those without a name are left out, and so are those of an empty value that need one.
+func flags(list ...flag) []string {
+	var args []string
+	for _, f := range list {
+		switch {
+		case f.name == "":
+		case f.value == "":
+			args = append(args, f.name)
+		default:
+			args = append(args, f.name+"="+f.value)
+		}
+	}
+	return args
+}
+
+// valueFlag is a flag that is left out when its value is empty.
+func valueFlag(name, value string) flag {
+	if value == "" {
+		return flag{}
+	}
+	return flag{name, value}
+}
+
+// weightsFlag tells the program where its weights are.
+func (p *program) weightsFlag() flag { return valueFlag("--weights", p.weights) }
+
+// command prepares a verb of the built program. Ctrl-C reaches it too, and it gets some time to stop.
+func (p *program) command(ctx context.Context, verb string, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.binary, slices.Concat([]string{verb}, args)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// exec runs a verb of the built program on this program's streams; its exit code becomes ours.
+func (p *program) exec(a *app, verb string, args []string) error {
+	cmd := p.command(a.ctx, verb, args)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+	return childFault(cmd.Run())
+}
+
+// childFault passes the exit code of a built program on; it has said itself what is wrong.
+func childFault(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return &fault{code: exit.ExitCode()}
+	}
+	return err
+}
+
+// modelName is the name of a unit in a built program.
+func modelName(u *compiler.Unit) string { return u.Program.Name }
+
+// packedKey identifies packed weights: the program that packs, the layout, the spec, and what is packed.
+func (a *app) packedKey(u *compiler.Unit, more func(io.Writer) error) (string, error) {
+	sum := sha256.New()
+	if err := a.identify(sum); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(sum, "%s\n%s\n%s\n", ir.PackedLayout, u.Program.Meta.SpecHash, ir.Print(u.Program))
+	if err := more(sum); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:32], nil
+}

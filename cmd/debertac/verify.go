@@ -1,0 +1,276 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/token/tokentest"
+)
+
+type verifyVerb struct {
+	Cases []string `arg:"" optional:"" name:"case" help:"Folders of cases."`
+	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"forward leaves out what only training gives: gradients, losses, trained weights."`
+	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets; default all that this machine has."`
+
+	Tokenizer string  `placeholder:"DIR" help:"Instead: compare the tokenizers of a folder with their recorded encodings."`
+	Model     string  `placeholder:"DIR" help:"Instead: compare a Hugging Face model folder with --outputs."`
+	Outputs   string  `placeholder:"FILE" help:"Of --model: a safetensors file with input_ids, attention_mask, token_type_ids and recorded outputs."`
+	Atol      float64 `default:"1e-4" help:"Of --model: |got - want| <= atol + rtol·|want|."`
+	Rtol      float64 `default:"1e-4" help:"Of --model."`
+
+	JSON bool `name:"json" help:"One JSON object a tensor, the summary last."`
+}
+
+// Help is the long help.
+func (verifyVerb) Help() string {
+	return `Compares a compiled model with recorded reference outputs. A case is a folder with config.json, model.safetensors,
+inputs.safetensors, outputs.safetensors and case.json (head and tolerances). The model is imported, compiled, built and run on
+every instruction set of this machine, and every recorded tensor is compared where the attention mask is 1. All cases share
+one build. A tensor that this version does not produce fails its case; the exit code is 3 if anything fails.
+
+Examples:
+  debertac verify cases/v2_*
+  debertac verify --only forward --isa avx2 cases/v2_v3like
+  debertac verify --tokenizer path/to/tokenizer_folder
+  debertac verify --model ~/models/deberta-v3-base --outputs reference.safetensors`
+}
+
+// Run verifies.
+func (v *verifyVerb) Run(a *app) error {
+	ways := 0
+	for _, given := range []bool{len(v.Cases) > 0, v.Tokenizer != "", v.Model != ""} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1:
+		return usage("debertac verify --help", "give folders of cases, or --tokenizer DIR, or --model DIR --outputs FILE")
+	case (v.Model != "") != (v.Outputs != ""):
+		return usage("debertac verify --help", "--model and --outputs belong together")
+	case v.Tokenizer != "":
+		return v.tokenizer(a)
+	}
+	for _, name := range v.ISA {
+		isa, err := runtime.ParseISA(name)
+		if err != nil {
+			return usage("debertac doctor", "--isa: %v", err)
+		}
+		if !isa.Supported() {
+			return usage("debertac doctor", "--isa %s: this machine does not have it", name)
+		}
+	}
+	var trials []*trial
+	for _, dir := range v.Cases {
+		t, err := v.trial(a, dir)
+		if err != nil {
+			return err
+		}
+		trials = append(trials, t)
+	}
+	if v.Model != "" {
+		t, err := v.modelTrial(a)
+		if err != nil {
+			return err
+		}
+		trials = append(trials, t)
+	}
+	return v.judge(a, trials)
+}
+
+// tokenizer compares tokenizers with recorded encodings.
+func (v *verifyVerb) tokenizer(a *app) error {
+	compared, failed, err := tokentest.VerifyDir(v.Tokenizer, func(line string) {
+		if !v.JSON {
+			fmt.Fprintln(a.out, line)
+		}
+	})
+	if err != nil {
+		return inputFault(v.Tokenizer, "%v", err)
+	}
+	if v.JSON {
+		err = json.NewEncoder(a.out).Encode(map[string]any{"tokenizer": v.Tokenizer, "compared": compared, "failed": failed, "ok": failed == 0})
+	} else {
+		_, err = fmt.Fprintf(a.out, "%s: %d of %d encodings are as recorded\n", v.Tokenizer, compared-failed, compared)
+	}
+	if err == nil && failed > 0 {
+		return notHeld()
+	}
+	return err
+}
+
+// judge builds, runs and compares all trials, and prints the results.
+func (v *verifyVerb) judge(a *app, trials []*trial) error {
+	temp, err := os.MkdirTemp("", "debertac-verify-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := a.buildTrials(trials, temp); err != nil {
+		return err
+	}
+	total := tally{isas: map[string]bool{}}
+	for _, t := range trials {
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		total.cases++
+		held := v.one(a, t, temp, &total)
+		if held {
+			total.held++
+		}
+	}
+	if v.JSON {
+		err = json.NewEncoder(a.out).Encode(total.json())
+	} else {
+		_, err = fmt.Fprintln(a.out, total.line())
+	}
+	if err == nil && total.held < total.cases {
+		return notHeld()
+	}
+	return err
+}
+
+// one runs and compares one case on every instruction set, and reports whether everything held.
+func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
+	if t.fault != nil {
+		v.say(a, t, "", fmt.Sprintf("%v", t.fault))
+		return false
+	}
+	isas := v.ISA
+	if len(isas) == 0 {
+		isas = t.isas()
+	}
+	held := true
+	for _, isa := range isas {
+		out, err := t.forward(a, temp, isa)
+		if err != nil {
+			v.say(a, t, isa, err.Error())
+			held = false
+			continue
+		}
+		results, err := t.golden.Compare(t.outputs, golden.Produced{File: out, Layers: t.unit.Model.Layers}, v.Only == "forward")
+		if err != nil {
+			v.say(a, t, isa, err.Error())
+			held = false
+			continue
+		}
+		held = v.print(a, t, isa, results) && held
+		total.add(isa, results)
+	}
+	return held
+}
+
+// say reports why a case could not be compared.
+func (v *verifyVerb) say(a *app, t *trial, isa, reason string) {
+	if v.JSON {
+		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "ok": false}) // a broken pipe shows at the summary
+		return
+	}
+	on := ""
+	if isa != "" {
+		on = " on " + isa
+	}
+	fmt.Fprintf(a.out, "%s%s: failed\n  %s\n", t.golden.Name, on, strings.ReplaceAll(strings.TrimSpace(reason), "\n", "\n  "))
+}
+
+// tensorRow is the JSON form of one comparison.
+type tensorRow struct {
+	Case string `json:"case"`
+	ISA  string `json:"isa"`
+	golden.Result
+}
+
+// print prints the table of one case on one instruction set and reports whether all of it held.
+func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result) bool {
+	held := len(results) > 0
+	var first *golden.Result
+	width := len("tensor")
+	for i := range results {
+		r := &results[i]
+		width = max(width, len(r.Tensor))
+		held = held && r.OK
+		if !r.OK && r.Reason == "" && first == nil {
+			first = r
+		}
+	}
+	if v.JSON {
+		for _, r := range results {
+			_ = json.NewEncoder(a.out).Encode(tensorRow{t.golden.Name, isa, r}) // a broken pipe shows at the summary
+		}
+		return held
+	}
+	fmt.Fprintf(a.out, "%s on %s: %s\n", t.golden.Name, isa, t.golden.Shows)
+	fmt.Fprintf(a.out, "  %-*s  %13s  %-19s  ok\n", width, "tensor", "largest error", "tolerance")
+	for _, r := range results {
+		switch {
+		case r.Reason != "":
+			fmt.Fprintf(a.out, "  %-*s  %13s  %-19s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
+		default:
+			ok := "yes"
+			if !r.OK {
+				ok = "NO"
+			}
+			note := ""
+			if r.Group == "attentions" {
+				note = " (portable form)"
+			}
+			fmt.Fprintf(a.out, "  %-*s  %13.3g  %-19s  %s%s\n", width, r.Tensor, r.Error, fmt.Sprintf("%.3g + %.3g·|x|", r.Abs, r.Rel), ok, note)
+		}
+	}
+	switch {
+	case len(results) == 0:
+		fmt.Fprintln(a.out, "  there is nothing to compare")
+	case first != nil:
+		fmt.Fprintf(a.out, "  the first tensor that diverges: %s, furthest at %v\n", first.Tensor, first.At)
+	}
+	return held
+}
+
+// tally counts what was compared.
+type tally struct {
+	cases, held      int
+	tensors, missing int
+	isas             map[string]bool
+}
+
+func (t *tally) add(isa string, results []golden.Result) {
+	t.isas[isa] = true
+	for _, r := range results {
+		if r.Reason != "" {
+			t.missing++
+			continue
+		}
+		t.tensors++
+	}
+}
+
+func (t *tally) names() []string {
+	var names []string
+	for n := range t.isas {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// line is the summary.
+func (t *tally) line() string {
+	s := fmt.Sprintf("%d of %d cases hold", t.held, t.cases)
+	if len(t.isas) > 0 {
+		s += fmt.Sprintf(" on %s: %d tensors compared", list(t.names()), t.tensors)
+	}
+	if t.missing > 0 {
+		s += fmt.Sprintf(", %d not produced", t.missing)
+	}
+	return s
+}
+
+func (t *tally) json() map[string]any {
+	return map[string]any{"cases": t.cases, "held": t.held, "isas": t.names(), "tensors": t.tensors, "missing": t.missing, "ok": t.held == t.cases}
+}

@@ -43,9 +43,6 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 	}
 	if c.token != nil {
 		k.frame = c.token.Frame()
-		if t := c.program.Limits.Types; t > 0 && int(k.frame.SecondType) >= t {
-			return nil, input("the tokenizer gives second texts the type %d, the model has %d types", k.frame.SecondType, t)
-		}
 	}
 	return k, nil
 }
@@ -64,17 +61,23 @@ type classifyWork struct {
 }
 
 // Classify classifies texts; results come in input order. An error, wrapping ErrInput
-// where the input is at fault, names the text; then there are no results. How many
+// where the input is at fault, names the text; then the results are nil. How many
 // texts are computed together is decided by the limits and never changes a result.
 func (k *Classifier) Classify(ctx context.Context, texts []string) ([]Classification, error) {
 	dst := make([]Classification, len(texts))
-	return dst, clearOn(dst, k.ClassifyInto(ctx, dst, texts))
+	if err := k.ClassifyInto(ctx, dst, texts); err != nil {
+		return nil, err
+	}
+	return dst, nil
 }
 
 // ClassifyPairs is Classify for pairs of texts, such as premise and hypothesis.
 func (k *Classifier) ClassifyPairs(ctx context.Context, pairs [][2]string) ([]Classification, error) {
 	dst := make([]Classification, len(pairs))
-	return dst, clearOn(dst, k.ClassifyPairsInto(ctx, dst, pairs))
+	if err := k.ClassifyPairsInto(ctx, dst, pairs); err != nil {
+		return nil, err
+	}
+	return dst, nil
 }
 
 // ClassifyInto is Classify into dst, as long as texts, reusing the Scores and Logits
@@ -111,14 +114,6 @@ func (k *Classifier) LogitsInto(ctx context.Context, b *Batch, dst []float32) er
 	return k.core.Run(ctx, Call{Head: k.head, Batch: b, Out: dst})
 }
 
-// clearOn drops half-made results.
-func clearOn(dst []Classification, err error) error {
-	if err != nil {
-		clear(dst)
-	}
-	return err
-}
-
 // classify runs n texts or pairs; one of the two slices is used.
 func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, texts []string, pairs [][2]string) error {
 	if len(dst) != n {
@@ -132,6 +127,9 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 	}
 	if k.core.token == nil {
 		return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
+	}
+	if t := k.core.program.Limits.Types; pairs != nil && t > 0 && int(k.frame.SecondType) >= t {
+		return input("the tokenizer gives second texts the token type %d, the model has only %d: it takes no pairs", k.frame.SecondType, t)
 	}
 	w := k.work()
 	defer k.rest(w)

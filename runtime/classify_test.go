@@ -114,8 +114,7 @@ func TestReject(t *testing.T) {
 	require.ErrorIs(t, err, runtime.ErrInput)
 	require.ErrorIs(t, err, runtime.ErrTooLong)
 	require.ErrorContains(t, err, "text 1: 33 tokens are too long, the limit is 32")
-	require.Len(t, res, 2)
-	require.Empty(t, res[0].Logits, "no half-made results")
+	require.Nil(t, res, "no half-made results")
 	more := openClassifier(t, runtime.MaxTokens(64))
 	got, err := more.Classify(context.Background(), []string{strings.Repeat("a", 62)})
 	require.NoError(t, err)
@@ -210,6 +209,33 @@ func TestTokenizerFaults(t *testing.T) {
 	meta.Tokenizer = "runes"
 	_, err = runtime.Open(fakeProgram(fakeHooks{}), packFake(t, meta, true))
 	require.ErrorContains(t, err, `unknown tokenizer "runes"`)
+}
+
+// TestSecondType: a model whose only token type is 0 takes single texts.
+func TestSecondType(t *testing.T) {
+	p := fakeProgram(fakeHooks{})
+	p.Limits.Types = 1
+	c, err := runtime.Open(p, packFake(t, fakeMeta(), true))
+	require.NoError(t, err)
+	defer c.Close()
+	k, err := runtime.NewClassifier(c, "")
+	require.NoError(t, err)
+	_, err = k.Classify(context.Background(), []string{"a"})
+	require.NoError(t, err)
+	_, err = k.ClassifyPairs(context.Background(), [][2]string{{"a", "b"}})
+	require.ErrorContains(t, err, "it takes no pairs")
+}
+
+// TestClassifyAfterClose: also the tokenizer is not touched any more.
+func TestClassifyAfterClose(t *testing.T) {
+	c := openFake(t, fakeHooks{}, runtime.PinThreads())
+	k, err := runtime.NewClassifier(c, "")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	_, err = k.Classify(context.Background(), []string{"a"})
+	require.ErrorIs(t, err, runtime.ErrClosed)
+	_, err = k.Logits(context.Background(), oneSequence(2))
+	require.ErrorIs(t, err, runtime.ErrClosed)
 }
 
 func TestLogits(t *testing.T) {

@@ -88,7 +88,11 @@ func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *
 		err = guard(c.start)
 	}
 	if err == nil && !c.options.SkipTest {
-		if c.test, err = c.selfTest(); err != nil {
+		trace := c.options.Trace // is for the user's calls
+		c.options.Trace = nil
+		c.test, err = c.selfTest()
+		c.options.Trace = trace
+		if err != nil {
 			err = fmt.Errorf("%s: the self-test failed: %w", c.weights.Name(), err)
 		}
 	}

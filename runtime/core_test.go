@@ -426,7 +426,7 @@ func TestTrace(t *testing.T) {
 		}
 		require.Len(t, data, n)
 	}
-	c := openFake(t, fakeHooks{}, runtime.Trace(hook), runtime.SkipSelfTest())
+	c := openFake(t, fakeHooks{}, runtime.Trace(hook))
 	_, err := runKind(context.Background(), c, oneSequence(6))
 	require.NoError(t, err)
 	require.Equal(t, []string{"layer 0", "layer 1", "logits"}, names)

@@ -61,7 +61,7 @@ func Act(p ActParams, isa ISA) Kernel {
 
 var actFamily = Family{
 	Name: "act",
-	Doc:  "activation of each element: " + "gelu, gelu_tanh, relu, sigmoid, silu, tanh",
+	Doc:  "an activation of each element, by rows",
 	ISAs: []string{AVX2, AVX512},
 	Samples: func(isa ISA) []Kernel {
 		var ks []Kernel

@@ -16,6 +16,7 @@ type Activation struct {
 }
 
 var activations = []Activation{
+	{"exp", "e^x", (*asm).exp},
 	{"gelu", "x·Φ(x) = x·(1 + erf(x/√2))/2", (*asm).gelu},
 	{"gelu_tanh", "x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2", (*asm).geluTanh},
 	{"relu", "max(x, 0)", (*asm).relu},

@@ -44,7 +44,7 @@ const (
 )
 
 // exp is dst = e^x for every x: infinities, NaN and denormal results included.
-// At most 1 ulp off.
+// At most 1.1 ulp off.
 func (a *asm) exp(x, dst reg.Register) {
 	y := a.vec()
 	a.clampNaN(x, expZero, expInf, y)
@@ -54,7 +54,7 @@ func (a *asm) exp(x, dst reg.Register) {
 }
 
 // expSmall is dst = e^x for x ≤ 88, with 0 for x < -87 (and for -Inf): what a
-// softmax needs, cheaper than exp. NaN stays NaN. At most 1 ulp off.
+// softmax needs, cheaper than exp. NaN stays NaN. At most 1.1 ulp off.
 func (a *asm) expSmall(x, dst reg.Register) {
 	p, shifted, n := a.vec(), a.vec(), a.vec()
 	if a.ISA.Wide() {

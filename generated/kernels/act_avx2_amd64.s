@@ -4,6 +4,289 @@
 
 #include "textflag.h"
 
+// func act_f32_exp_1_ldx16_ldy16_avx2(y *float32, x *float32, m int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·act_f32_exp_1_ldx16_ldy16_avx2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    m+16(FP), DX
+	VMOVUPS vectors<>+0(SB), Y0
+
+row0:
+	VMASKMOVPS   (CX), Y0, Y1
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y4
+	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y4
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y3, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y4
+	VADDPS       vectors<>+64(SB), Y5, Y6
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  vectors<>+96(SB), Y4, Y1
+	VFMADD231PS  vectors<>+96(SB), Y6, Y3
+	VFMADD231PS  vectors<>+128(SB), Y4, Y1
+	VFMADD231PS  vectors<>+128(SB), Y6, Y3
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD213PS  vectors<>+160(SB), Y1, Y4
+	VFMADD213PS  vectors<>+160(SB), Y3, Y6
+	VFMADD213PS  vectors<>+192(SB), Y1, Y4
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y1, Y4
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y1, Y4
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
+	VPSRAD       $0x01, Y2, Y1
+	VPSRAD       $0x01, Y5, Y3
+	VPSUBD       Y1, Y2, Y2
+	VPSUBD       Y3, Y5, Y5
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y2, Y4, Y1
+	VMULPS       Y5, Y6, Y3
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $+64, AX
+	ADDQ         $+64, CX
+	DECQ         DX
+	JNZ          row0
+	VZEROUPPER
+	RET
+
+// func act_f32_exp_39_ldx48_ldy48_avx2(y *float32, x *float32, m int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·act_f32_exp_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    m+16(FP), DX
+	VMOVUPS vectors<>+384(SB), Y0
+
+row0:
+	XORQ BX, BX
+
+column0:
+	VMOVUPS      (CX)(BX*1), Y1
+	VMOVUPS      32(CX)(BX*1), Y3
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y4
+	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y4
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y3, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y4
+	VADDPS       vectors<>+64(SB), Y5, Y6
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  vectors<>+96(SB), Y4, Y1
+	VFMADD231PS  vectors<>+96(SB), Y6, Y3
+	VFMADD231PS  vectors<>+128(SB), Y4, Y1
+	VFMADD231PS  vectors<>+128(SB), Y6, Y3
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD213PS  vectors<>+160(SB), Y1, Y4
+	VFMADD213PS  vectors<>+160(SB), Y3, Y6
+	VFMADD213PS  vectors<>+192(SB), Y1, Y4
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y1, Y4
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y1, Y4
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
+	VPSRAD       $0x01, Y2, Y1
+	VPSRAD       $0x01, Y5, Y3
+	VPSUBD       Y1, Y2, Y2
+	VPSUBD       Y3, Y5, Y5
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y2, Y4, Y1
+	VMULPS       Y5, Y6, Y3
+	VMOVUPS      Y1, (AX)(BX*1)
+	VMOVUPS      Y3, 32(AX)(BX*1)
+	ADDQ         $+64, BX
+	CMPQ         BX, $+128
+	JLT          column0
+	VMASKMOVPS   128(CX), Y0, Y1
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y4
+	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y4
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y3, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y4
+	VADDPS       vectors<>+64(SB), Y5, Y6
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  vectors<>+96(SB), Y4, Y1
+	VFMADD231PS  vectors<>+96(SB), Y6, Y3
+	VFMADD231PS  vectors<>+128(SB), Y4, Y1
+	VFMADD231PS  vectors<>+128(SB), Y6, Y3
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD213PS  vectors<>+160(SB), Y1, Y4
+	VFMADD213PS  vectors<>+160(SB), Y3, Y6
+	VFMADD213PS  vectors<>+192(SB), Y1, Y4
+	VFMADD213PS  vectors<>+192(SB), Y3, Y6
+	VFMADD213PS  vectors<>+224(SB), Y1, Y4
+	VFMADD213PS  vectors<>+224(SB), Y3, Y6
+	VFMADD213PS  vectors<>+256(SB), Y1, Y4
+	VFMADD213PS  vectors<>+256(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VFMADD213PS  vectors<>+288(SB), Y1, Y4
+	VFMADD213PS  vectors<>+288(SB), Y3, Y6
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
+	VPSRAD       $0x01, Y2, Y1
+	VPSRAD       $0x01, Y5, Y3
+	VPSUBD       Y1, Y2, Y2
+	VPSUBD       Y3, Y5, Y5
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y2, Y4, Y1
+	VMULPS       Y5, Y6, Y3
+	VMOVUPS      Y1, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+	ADDQ         $+192, AX
+	ADDQ         $+192, CX
+	DECQ         DX
+	JNZ          row0
+	VZEROUPPER
+	RET
+
+// func act_f32_exp_768_ldx784_ldy784_avx2(y *float32, x *float32, m int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·act_f32_exp_768_ldx784_ldy784_avx2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ m+16(FP), DX
+
+row0:
+	XORQ BX, BX
+
+column0:
+	VMOVUPS      (CX)(BX*1), Y0
+	VMOVUPS      32(CX)(BX*1), Y2
+	VBROADCASTSS words<>+0(SB), Y1
+	VBROADCASTSS words<>+0(SB), Y3
+	VMAXPS       Y0, Y1, Y0
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+4(SB), Y1
+	VBROADCASTSS words<>+4(SB), Y3
+	VMINPS       Y0, Y1, Y0
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+8(SB), Y1
+	VBROADCASTSS words<>+8(SB), Y4
+	VFMADD231PS  vectors<>+32(SB), Y0, Y1
+	VFMADD231PS  vectors<>+32(SB), Y2, Y4
+	VADDPS       vectors<>+64(SB), Y1, Y3
+	VADDPS       vectors<>+64(SB), Y4, Y5
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  vectors<>+96(SB), Y3, Y0
+	VFMADD231PS  vectors<>+96(SB), Y5, Y2
+	VFMADD231PS  vectors<>+128(SB), Y3, Y0
+	VFMADD231PS  vectors<>+128(SB), Y5, Y2
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y5
+	VFMADD213PS  vectors<>+160(SB), Y0, Y3
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y0, Y3
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y0, Y3
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y0, Y3
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y0, Y3
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y0, Y3
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VPSUBD       vectors<>+320(SB), Y1, Y1
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y0
+	VPSRAD       $0x01, Y4, Y2
+	VPSUBD       Y0, Y1, Y1
+	VPSUBD       Y2, Y4, Y4
+	VPADDD       vectors<>+352(SB), Y0, Y0
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y1, Y3, Y0
+	VMULPS       Y4, Y5, Y2
+	VMOVUPS      Y0, (AX)(BX*1)
+	VMOVUPS      Y2, 32(AX)(BX*1)
+	ADDQ         $+64, BX
+	CMPQ         BX, $+3072
+	JLT          column0
+	ADDQ         $+3136, AX
+	ADDQ         $+3136, CX
+	DECQ         DX
+	JNZ          row0
+	VZEROUPPER
+	RET
+
 // func act_f32_gelu_1_ldx16_ldy16_avx2(y *float32, x *float32, m int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·act_f32_gelu_1_ldx16_ldy16_avx2(SB), NOSPLIT, $0-24
@@ -15,90 +298,90 @@ TEXT ·act_f32_gelu_1_ldx16_ldy16_avx2(SB), NOSPLIT, $0-24
 row0:
 	VMASKMOVPS   (CX), Y0, Y1
 	VXORPS       Y4, Y4, Y4
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y4, Y5
-	VBROADCASTSS words<>+0(SB), Y3
-	VBROADCASTSS words<>+0(SB), Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y4, Y5
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y10
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y10
 	VMOVAPS      Y6, Y3
 	VMOVAPS      Y10, Y9
-	VFMADD231PS  vectors<>+64(SB), Y2, Y3
-	VFMADD231PS  vectors<>+64(SB), Y5, Y9
+	VFMADD231PS  vectors<>+448(SB), Y2, Y3
+	VFMADD231PS  vectors<>+448(SB), Y5, Y9
 	VDIVPS       Y3, Y6, Y3
 	VDIVPS       Y9, Y10, Y9
-	VMULPS       vectors<>+96(SB), Y2, Y6
-	VMULPS       vectors<>+96(SB), Y5, Y10
+	VMULPS       vectors<>+480(SB), Y2, Y6
+	VMULPS       vectors<>+480(SB), Y5, Y10
 	VMULPS       Y2, Y6, Y7
 	VMULPS       Y5, Y10, Y11
 	VMOVAPS      Y7, Y8
 	VMOVAPS      Y11, Y12
 	VFMSUB231PS  Y2, Y6, Y8
 	VFMSUB231PS  Y5, Y10, Y12
-	VBROADCASTSS words<>+8(SB), Y6
-	VBROADCASTSS words<>+8(SB), Y10
-	VFMADD213PS  vectors<>+128(SB), Y3, Y6
-	VFMADD213PS  vectors<>+128(SB), Y9, Y10
-	VFMADD213PS  vectors<>+160(SB), Y3, Y6
-	VFMADD213PS  vectors<>+160(SB), Y9, Y10
-	VFMADD213PS  vectors<>+192(SB), Y3, Y6
-	VFMADD213PS  vectors<>+192(SB), Y9, Y10
-	VFMADD213PS  vectors<>+224(SB), Y3, Y6
-	VFMADD213PS  vectors<>+224(SB), Y9, Y10
-	VFMADD213PS  vectors<>+256(SB), Y3, Y6
-	VFMADD213PS  vectors<>+256(SB), Y9, Y10
-	VFMADD213PS  vectors<>+288(SB), Y3, Y6
-	VFMADD213PS  vectors<>+288(SB), Y9, Y10
-	VFMADD213PS  vectors<>+320(SB), Y3, Y6
-	VFMADD213PS  vectors<>+320(SB), Y9, Y10
-	VFMADD213PS  vectors<>+352(SB), Y3, Y6
-	VFMADD213PS  vectors<>+352(SB), Y9, Y10
+	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+24(SB), Y10
+	VFMADD213PS  vectors<>+512(SB), Y3, Y6
+	VFMADD213PS  vectors<>+512(SB), Y9, Y10
+	VFMADD213PS  vectors<>+544(SB), Y3, Y6
+	VFMADD213PS  vectors<>+544(SB), Y9, Y10
+	VFMADD213PS  vectors<>+576(SB), Y3, Y6
+	VFMADD213PS  vectors<>+576(SB), Y9, Y10
+	VFMADD213PS  vectors<>+608(SB), Y3, Y6
+	VFMADD213PS  vectors<>+608(SB), Y9, Y10
+	VFMADD213PS  vectors<>+640(SB), Y3, Y6
+	VFMADD213PS  vectors<>+640(SB), Y9, Y10
+	VFMADD213PS  vectors<>+672(SB), Y3, Y6
+	VFMADD213PS  vectors<>+672(SB), Y9, Y10
+	VFMADD213PS  vectors<>+704(SB), Y3, Y6
+	VFMADD213PS  vectors<>+704(SB), Y9, Y10
+	VFMADD213PS  vectors<>+736(SB), Y3, Y6
+	VFMADD213PS  vectors<>+736(SB), Y9, Y10
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y10, Y10
-	VBROADCASTSS words<>+12(SB), Y2
-	VBROADCASTSS words<>+12(SB), Y5
-	VFMADD231PS  vectors<>+384(SB), Y7, Y2
-	VFMADD231PS  vectors<>+384(SB), Y11, Y5
-	VADDPS       vectors<>+416(SB), Y2, Y3
-	VADDPS       vectors<>+416(SB), Y5, Y9
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y7, Y2
+	VFMADD231PS  vectors<>+32(SB), Y11, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y3
+	VADDPS       vectors<>+64(SB), Y5, Y9
 	VMOVAPS      Y7, Y7
 	VMOVAPS      Y11, Y11
-	VFMADD231PS  vectors<>+448(SB), Y3, Y7
-	VFMADD231PS  vectors<>+448(SB), Y9, Y11
-	VFMADD231PS  vectors<>+480(SB), Y3, Y7
-	VFMADD231PS  vectors<>+480(SB), Y9, Y11
+	VFMADD231PS  vectors<>+96(SB), Y3, Y7
+	VFMADD231PS  vectors<>+96(SB), Y9, Y11
+	VFMADD231PS  vectors<>+128(SB), Y3, Y7
+	VFMADD231PS  vectors<>+128(SB), Y9, Y11
 	VADDPS       Y8, Y7, Y7
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS words<>+16(SB), Y3
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y7, Y3
-	VFMADD213PS  vectors<>+512(SB), Y11, Y8
-	VFMADD213PS  vectors<>+544(SB), Y7, Y3
-	VFMADD213PS  vectors<>+544(SB), Y11, Y8
-	VFMADD213PS  vectors<>+576(SB), Y7, Y3
-	VFMADD213PS  vectors<>+576(SB), Y11, Y8
-	VFMADD213PS  vectors<>+608(SB), Y7, Y3
-	VFMADD213PS  vectors<>+608(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y7, Y3
+	VFMADD213PS  vectors<>+160(SB), Y11, Y8
+	VFMADD213PS  vectors<>+192(SB), Y7, Y3
+	VFMADD213PS  vectors<>+192(SB), Y11, Y8
+	VFMADD213PS  vectors<>+224(SB), Y7, Y3
+	VFMADD213PS  vectors<>+224(SB), Y11, Y8
+	VFMADD213PS  vectors<>+256(SB), Y7, Y3
+	VFMADD213PS  vectors<>+256(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y10, Y8, Y8
-	VPSUBD       vectors<>+672(SB), Y2, Y2
-	VPSUBD       vectors<>+672(SB), Y5, Y5
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
 	VPSRAD       $0x01, Y2, Y6
 	VPSRAD       $0x01, Y5, Y7
 	VPSUBD       Y6, Y2, Y2
 	VPSUBD       Y7, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y6, Y6
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y6, Y3, Y3
@@ -126,7 +409,7 @@ TEXT ·act_f32_gelu_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -134,90 +417,90 @@ row0:
 column0:
 	VMOVUPS      (CX)(BX*1), Y1
 	VMOVUPS      32(CX)(BX*1), Y4
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y4, Y5
-	VBROADCASTSS words<>+0(SB), Y3
-	VBROADCASTSS words<>+0(SB), Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y4, Y5
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y10
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y10
 	VMOVAPS      Y6, Y3
 	VMOVAPS      Y10, Y9
-	VFMADD231PS  vectors<>+64(SB), Y2, Y3
-	VFMADD231PS  vectors<>+64(SB), Y5, Y9
+	VFMADD231PS  vectors<>+448(SB), Y2, Y3
+	VFMADD231PS  vectors<>+448(SB), Y5, Y9
 	VDIVPS       Y3, Y6, Y3
 	VDIVPS       Y9, Y10, Y9
-	VMULPS       vectors<>+96(SB), Y2, Y6
-	VMULPS       vectors<>+96(SB), Y5, Y10
+	VMULPS       vectors<>+480(SB), Y2, Y6
+	VMULPS       vectors<>+480(SB), Y5, Y10
 	VMULPS       Y2, Y6, Y7
 	VMULPS       Y5, Y10, Y11
 	VMOVAPS      Y7, Y8
 	VMOVAPS      Y11, Y12
 	VFMSUB231PS  Y2, Y6, Y8
 	VFMSUB231PS  Y5, Y10, Y12
-	VBROADCASTSS words<>+8(SB), Y6
-	VBROADCASTSS words<>+8(SB), Y10
-	VFMADD213PS  vectors<>+128(SB), Y3, Y6
-	VFMADD213PS  vectors<>+128(SB), Y9, Y10
-	VFMADD213PS  vectors<>+160(SB), Y3, Y6
-	VFMADD213PS  vectors<>+160(SB), Y9, Y10
-	VFMADD213PS  vectors<>+192(SB), Y3, Y6
-	VFMADD213PS  vectors<>+192(SB), Y9, Y10
-	VFMADD213PS  vectors<>+224(SB), Y3, Y6
-	VFMADD213PS  vectors<>+224(SB), Y9, Y10
-	VFMADD213PS  vectors<>+256(SB), Y3, Y6
-	VFMADD213PS  vectors<>+256(SB), Y9, Y10
-	VFMADD213PS  vectors<>+288(SB), Y3, Y6
-	VFMADD213PS  vectors<>+288(SB), Y9, Y10
-	VFMADD213PS  vectors<>+320(SB), Y3, Y6
-	VFMADD213PS  vectors<>+320(SB), Y9, Y10
-	VFMADD213PS  vectors<>+352(SB), Y3, Y6
-	VFMADD213PS  vectors<>+352(SB), Y9, Y10
+	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+24(SB), Y10
+	VFMADD213PS  vectors<>+512(SB), Y3, Y6
+	VFMADD213PS  vectors<>+512(SB), Y9, Y10
+	VFMADD213PS  vectors<>+544(SB), Y3, Y6
+	VFMADD213PS  vectors<>+544(SB), Y9, Y10
+	VFMADD213PS  vectors<>+576(SB), Y3, Y6
+	VFMADD213PS  vectors<>+576(SB), Y9, Y10
+	VFMADD213PS  vectors<>+608(SB), Y3, Y6
+	VFMADD213PS  vectors<>+608(SB), Y9, Y10
+	VFMADD213PS  vectors<>+640(SB), Y3, Y6
+	VFMADD213PS  vectors<>+640(SB), Y9, Y10
+	VFMADD213PS  vectors<>+672(SB), Y3, Y6
+	VFMADD213PS  vectors<>+672(SB), Y9, Y10
+	VFMADD213PS  vectors<>+704(SB), Y3, Y6
+	VFMADD213PS  vectors<>+704(SB), Y9, Y10
+	VFMADD213PS  vectors<>+736(SB), Y3, Y6
+	VFMADD213PS  vectors<>+736(SB), Y9, Y10
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y10, Y10
-	VBROADCASTSS words<>+12(SB), Y2
-	VBROADCASTSS words<>+12(SB), Y5
-	VFMADD231PS  vectors<>+384(SB), Y7, Y2
-	VFMADD231PS  vectors<>+384(SB), Y11, Y5
-	VADDPS       vectors<>+416(SB), Y2, Y3
-	VADDPS       vectors<>+416(SB), Y5, Y9
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y7, Y2
+	VFMADD231PS  vectors<>+32(SB), Y11, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y3
+	VADDPS       vectors<>+64(SB), Y5, Y9
 	VMOVAPS      Y7, Y7
 	VMOVAPS      Y11, Y11
-	VFMADD231PS  vectors<>+448(SB), Y3, Y7
-	VFMADD231PS  vectors<>+448(SB), Y9, Y11
-	VFMADD231PS  vectors<>+480(SB), Y3, Y7
-	VFMADD231PS  vectors<>+480(SB), Y9, Y11
+	VFMADD231PS  vectors<>+96(SB), Y3, Y7
+	VFMADD231PS  vectors<>+96(SB), Y9, Y11
+	VFMADD231PS  vectors<>+128(SB), Y3, Y7
+	VFMADD231PS  vectors<>+128(SB), Y9, Y11
 	VADDPS       Y8, Y7, Y7
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS words<>+16(SB), Y3
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y7, Y3
-	VFMADD213PS  vectors<>+512(SB), Y11, Y8
-	VFMADD213PS  vectors<>+544(SB), Y7, Y3
-	VFMADD213PS  vectors<>+544(SB), Y11, Y8
-	VFMADD213PS  vectors<>+576(SB), Y7, Y3
-	VFMADD213PS  vectors<>+576(SB), Y11, Y8
-	VFMADD213PS  vectors<>+608(SB), Y7, Y3
-	VFMADD213PS  vectors<>+608(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y7, Y3
+	VFMADD213PS  vectors<>+160(SB), Y11, Y8
+	VFMADD213PS  vectors<>+192(SB), Y7, Y3
+	VFMADD213PS  vectors<>+192(SB), Y11, Y8
+	VFMADD213PS  vectors<>+224(SB), Y7, Y3
+	VFMADD213PS  vectors<>+224(SB), Y11, Y8
+	VFMADD213PS  vectors<>+256(SB), Y7, Y3
+	VFMADD213PS  vectors<>+256(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y10, Y8, Y8
-	VPSUBD       vectors<>+672(SB), Y2, Y2
-	VPSUBD       vectors<>+672(SB), Y5, Y5
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
 	VPSRAD       $0x01, Y2, Y6
 	VPSRAD       $0x01, Y5, Y7
 	VPSUBD       Y6, Y2, Y2
 	VPSUBD       Y7, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y6, Y6
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y6, Y3, Y3
@@ -237,90 +520,90 @@ column0:
 	JLT          column0
 	VMASKMOVPS   128(CX), Y0, Y1
 	VXORPS       Y4, Y4, Y4
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y4, Y5
-	VBROADCASTSS words<>+0(SB), Y3
-	VBROADCASTSS words<>+0(SB), Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y4, Y5
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y10
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y10
 	VMOVAPS      Y6, Y3
 	VMOVAPS      Y10, Y9
-	VFMADD231PS  vectors<>+64(SB), Y2, Y3
-	VFMADD231PS  vectors<>+64(SB), Y5, Y9
+	VFMADD231PS  vectors<>+448(SB), Y2, Y3
+	VFMADD231PS  vectors<>+448(SB), Y5, Y9
 	VDIVPS       Y3, Y6, Y3
 	VDIVPS       Y9, Y10, Y9
-	VMULPS       vectors<>+96(SB), Y2, Y6
-	VMULPS       vectors<>+96(SB), Y5, Y10
+	VMULPS       vectors<>+480(SB), Y2, Y6
+	VMULPS       vectors<>+480(SB), Y5, Y10
 	VMULPS       Y2, Y6, Y7
 	VMULPS       Y5, Y10, Y11
 	VMOVAPS      Y7, Y8
 	VMOVAPS      Y11, Y12
 	VFMSUB231PS  Y2, Y6, Y8
 	VFMSUB231PS  Y5, Y10, Y12
-	VBROADCASTSS words<>+8(SB), Y6
-	VBROADCASTSS words<>+8(SB), Y10
-	VFMADD213PS  vectors<>+128(SB), Y3, Y6
-	VFMADD213PS  vectors<>+128(SB), Y9, Y10
-	VFMADD213PS  vectors<>+160(SB), Y3, Y6
-	VFMADD213PS  vectors<>+160(SB), Y9, Y10
-	VFMADD213PS  vectors<>+192(SB), Y3, Y6
-	VFMADD213PS  vectors<>+192(SB), Y9, Y10
-	VFMADD213PS  vectors<>+224(SB), Y3, Y6
-	VFMADD213PS  vectors<>+224(SB), Y9, Y10
-	VFMADD213PS  vectors<>+256(SB), Y3, Y6
-	VFMADD213PS  vectors<>+256(SB), Y9, Y10
-	VFMADD213PS  vectors<>+288(SB), Y3, Y6
-	VFMADD213PS  vectors<>+288(SB), Y9, Y10
-	VFMADD213PS  vectors<>+320(SB), Y3, Y6
-	VFMADD213PS  vectors<>+320(SB), Y9, Y10
-	VFMADD213PS  vectors<>+352(SB), Y3, Y6
-	VFMADD213PS  vectors<>+352(SB), Y9, Y10
+	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+24(SB), Y10
+	VFMADD213PS  vectors<>+512(SB), Y3, Y6
+	VFMADD213PS  vectors<>+512(SB), Y9, Y10
+	VFMADD213PS  vectors<>+544(SB), Y3, Y6
+	VFMADD213PS  vectors<>+544(SB), Y9, Y10
+	VFMADD213PS  vectors<>+576(SB), Y3, Y6
+	VFMADD213PS  vectors<>+576(SB), Y9, Y10
+	VFMADD213PS  vectors<>+608(SB), Y3, Y6
+	VFMADD213PS  vectors<>+608(SB), Y9, Y10
+	VFMADD213PS  vectors<>+640(SB), Y3, Y6
+	VFMADD213PS  vectors<>+640(SB), Y9, Y10
+	VFMADD213PS  vectors<>+672(SB), Y3, Y6
+	VFMADD213PS  vectors<>+672(SB), Y9, Y10
+	VFMADD213PS  vectors<>+704(SB), Y3, Y6
+	VFMADD213PS  vectors<>+704(SB), Y9, Y10
+	VFMADD213PS  vectors<>+736(SB), Y3, Y6
+	VFMADD213PS  vectors<>+736(SB), Y9, Y10
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y10, Y10
-	VBROADCASTSS words<>+12(SB), Y2
-	VBROADCASTSS words<>+12(SB), Y5
-	VFMADD231PS  vectors<>+384(SB), Y7, Y2
-	VFMADD231PS  vectors<>+384(SB), Y11, Y5
-	VADDPS       vectors<>+416(SB), Y2, Y3
-	VADDPS       vectors<>+416(SB), Y5, Y9
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y5
+	VFMADD231PS  vectors<>+32(SB), Y7, Y2
+	VFMADD231PS  vectors<>+32(SB), Y11, Y5
+	VADDPS       vectors<>+64(SB), Y2, Y3
+	VADDPS       vectors<>+64(SB), Y5, Y9
 	VMOVAPS      Y7, Y7
 	VMOVAPS      Y11, Y11
-	VFMADD231PS  vectors<>+448(SB), Y3, Y7
-	VFMADD231PS  vectors<>+448(SB), Y9, Y11
-	VFMADD231PS  vectors<>+480(SB), Y3, Y7
-	VFMADD231PS  vectors<>+480(SB), Y9, Y11
+	VFMADD231PS  vectors<>+96(SB), Y3, Y7
+	VFMADD231PS  vectors<>+96(SB), Y9, Y11
+	VFMADD231PS  vectors<>+128(SB), Y3, Y7
+	VFMADD231PS  vectors<>+128(SB), Y9, Y11
 	VADDPS       Y8, Y7, Y7
 	VADDPS       Y12, Y11, Y11
-	VBROADCASTSS words<>+16(SB), Y3
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y7, Y3
-	VFMADD213PS  vectors<>+512(SB), Y11, Y8
-	VFMADD213PS  vectors<>+544(SB), Y7, Y3
-	VFMADD213PS  vectors<>+544(SB), Y11, Y8
-	VFMADD213PS  vectors<>+576(SB), Y7, Y3
-	VFMADD213PS  vectors<>+576(SB), Y11, Y8
-	VFMADD213PS  vectors<>+608(SB), Y7, Y3
-	VFMADD213PS  vectors<>+608(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
-	VFMADD213PS  vectors<>+640(SB), Y7, Y3
-	VFMADD213PS  vectors<>+640(SB), Y11, Y8
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y7, Y3
+	VFMADD213PS  vectors<>+160(SB), Y11, Y8
+	VFMADD213PS  vectors<>+192(SB), Y7, Y3
+	VFMADD213PS  vectors<>+192(SB), Y11, Y8
+	VFMADD213PS  vectors<>+224(SB), Y7, Y3
+	VFMADD213PS  vectors<>+224(SB), Y11, Y8
+	VFMADD213PS  vectors<>+256(SB), Y7, Y3
+	VFMADD213PS  vectors<>+256(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
+	VFMADD213PS  vectors<>+288(SB), Y7, Y3
+	VFMADD213PS  vectors<>+288(SB), Y11, Y8
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y10, Y8, Y8
-	VPSUBD       vectors<>+672(SB), Y2, Y2
-	VPSUBD       vectors<>+672(SB), Y5, Y5
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y5, Y5
 	VPSRAD       $0x01, Y2, Y6
 	VPSRAD       $0x01, Y5, Y7
 	VPSUBD       Y6, Y2, Y2
 	VPSUBD       Y7, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y6, Y6
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y6, Y3, Y3
@@ -355,90 +638,90 @@ row0:
 column0:
 	VMOVUPS      (CX)(BX*1), Y0
 	VMOVUPS      32(CX)(BX*1), Y3
-	VANDPS       vectors<>+32(SB), Y0, Y1
-	VANDPS       vectors<>+32(SB), Y3, Y4
-	VBROADCASTSS words<>+0(SB), Y2
-	VBROADCASTSS words<>+0(SB), Y5
+	VANDPS       vectors<>+416(SB), Y0, Y1
+	VANDPS       vectors<>+416(SB), Y3, Y4
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y5
 	VMINPS       Y1, Y2, Y1
 	VMINPS       Y4, Y5, Y4
-	VBROADCASTSS words<>+4(SB), Y5
-	VBROADCASTSS words<>+4(SB), Y9
+	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+20(SB), Y9
 	VMOVAPS      Y5, Y2
 	VMOVAPS      Y9, Y8
-	VFMADD231PS  vectors<>+64(SB), Y1, Y2
-	VFMADD231PS  vectors<>+64(SB), Y4, Y8
+	VFMADD231PS  vectors<>+448(SB), Y1, Y2
+	VFMADD231PS  vectors<>+448(SB), Y4, Y8
 	VDIVPS       Y2, Y5, Y2
 	VDIVPS       Y8, Y9, Y8
-	VMULPS       vectors<>+96(SB), Y1, Y5
-	VMULPS       vectors<>+96(SB), Y4, Y9
+	VMULPS       vectors<>+480(SB), Y1, Y5
+	VMULPS       vectors<>+480(SB), Y4, Y9
 	VMULPS       Y1, Y5, Y6
 	VMULPS       Y4, Y9, Y10
 	VMOVAPS      Y6, Y7
 	VMOVAPS      Y10, Y11
 	VFMSUB231PS  Y1, Y5, Y7
 	VFMSUB231PS  Y4, Y9, Y11
-	VBROADCASTSS words<>+8(SB), Y5
-	VBROADCASTSS words<>+8(SB), Y9
-	VFMADD213PS  vectors<>+128(SB), Y2, Y5
-	VFMADD213PS  vectors<>+128(SB), Y8, Y9
-	VFMADD213PS  vectors<>+160(SB), Y2, Y5
-	VFMADD213PS  vectors<>+160(SB), Y8, Y9
-	VFMADD213PS  vectors<>+192(SB), Y2, Y5
-	VFMADD213PS  vectors<>+192(SB), Y8, Y9
-	VFMADD213PS  vectors<>+224(SB), Y2, Y5
-	VFMADD213PS  vectors<>+224(SB), Y8, Y9
-	VFMADD213PS  vectors<>+256(SB), Y2, Y5
-	VFMADD213PS  vectors<>+256(SB), Y8, Y9
-	VFMADD213PS  vectors<>+288(SB), Y2, Y5
-	VFMADD213PS  vectors<>+288(SB), Y8, Y9
-	VFMADD213PS  vectors<>+320(SB), Y2, Y5
-	VFMADD213PS  vectors<>+320(SB), Y8, Y9
-	VFMADD213PS  vectors<>+352(SB), Y2, Y5
-	VFMADD213PS  vectors<>+352(SB), Y8, Y9
+	VBROADCASTSS words<>+24(SB), Y5
+	VBROADCASTSS words<>+24(SB), Y9
+	VFMADD213PS  vectors<>+512(SB), Y2, Y5
+	VFMADD213PS  vectors<>+512(SB), Y8, Y9
+	VFMADD213PS  vectors<>+544(SB), Y2, Y5
+	VFMADD213PS  vectors<>+544(SB), Y8, Y9
+	VFMADD213PS  vectors<>+576(SB), Y2, Y5
+	VFMADD213PS  vectors<>+576(SB), Y8, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y8, Y9
+	VFMADD213PS  vectors<>+640(SB), Y2, Y5
+	VFMADD213PS  vectors<>+640(SB), Y8, Y9
+	VFMADD213PS  vectors<>+672(SB), Y2, Y5
+	VFMADD213PS  vectors<>+672(SB), Y8, Y9
+	VFMADD213PS  vectors<>+704(SB), Y2, Y5
+	VFMADD213PS  vectors<>+704(SB), Y8, Y9
+	VFMADD213PS  vectors<>+736(SB), Y2, Y5
+	VFMADD213PS  vectors<>+736(SB), Y8, Y9
 	VMULPS       Y1, Y5, Y5
 	VMULPS       Y4, Y9, Y9
-	VBROADCASTSS words<>+12(SB), Y1
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD231PS  vectors<>+384(SB), Y6, Y1
-	VFMADD231PS  vectors<>+384(SB), Y10, Y4
-	VADDPS       vectors<>+416(SB), Y1, Y2
-	VADDPS       vectors<>+416(SB), Y4, Y8
+	VBROADCASTSS words<>+8(SB), Y1
+	VBROADCASTSS words<>+8(SB), Y4
+	VFMADD231PS  vectors<>+32(SB), Y6, Y1
+	VFMADD231PS  vectors<>+32(SB), Y10, Y4
+	VADDPS       vectors<>+64(SB), Y1, Y2
+	VADDPS       vectors<>+64(SB), Y4, Y8
 	VMOVAPS      Y6, Y6
 	VMOVAPS      Y10, Y10
-	VFMADD231PS  vectors<>+448(SB), Y2, Y6
-	VFMADD231PS  vectors<>+448(SB), Y8, Y10
-	VFMADD231PS  vectors<>+480(SB), Y2, Y6
-	VFMADD231PS  vectors<>+480(SB), Y8, Y10
+	VFMADD231PS  vectors<>+96(SB), Y2, Y6
+	VFMADD231PS  vectors<>+96(SB), Y8, Y10
+	VFMADD231PS  vectors<>+128(SB), Y2, Y6
+	VFMADD231PS  vectors<>+128(SB), Y8, Y10
 	VADDPS       Y7, Y6, Y6
 	VADDPS       Y11, Y10, Y10
-	VBROADCASTSS words<>+16(SB), Y2
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+512(SB), Y6, Y2
-	VFMADD213PS  vectors<>+512(SB), Y10, Y7
-	VFMADD213PS  vectors<>+544(SB), Y6, Y2
-	VFMADD213PS  vectors<>+544(SB), Y10, Y7
-	VFMADD213PS  vectors<>+576(SB), Y6, Y2
-	VFMADD213PS  vectors<>+576(SB), Y10, Y7
-	VFMADD213PS  vectors<>+608(SB), Y6, Y2
-	VFMADD213PS  vectors<>+608(SB), Y10, Y7
-	VFMADD213PS  vectors<>+640(SB), Y6, Y2
-	VFMADD213PS  vectors<>+640(SB), Y10, Y7
-	VFMADD213PS  vectors<>+640(SB), Y6, Y2
-	VFMADD213PS  vectors<>+640(SB), Y10, Y7
+	VBROADCASTSS words<>+12(SB), Y2
+	VBROADCASTSS words<>+12(SB), Y7
+	VFMADD213PS  vectors<>+160(SB), Y6, Y2
+	VFMADD213PS  vectors<>+160(SB), Y10, Y7
+	VFMADD213PS  vectors<>+192(SB), Y6, Y2
+	VFMADD213PS  vectors<>+192(SB), Y10, Y7
+	VFMADD213PS  vectors<>+224(SB), Y6, Y2
+	VFMADD213PS  vectors<>+224(SB), Y10, Y7
+	VFMADD213PS  vectors<>+256(SB), Y6, Y2
+	VFMADD213PS  vectors<>+256(SB), Y10, Y7
+	VFMADD213PS  vectors<>+288(SB), Y6, Y2
+	VFMADD213PS  vectors<>+288(SB), Y10, Y7
+	VFMADD213PS  vectors<>+288(SB), Y6, Y2
+	VFMADD213PS  vectors<>+288(SB), Y10, Y7
 	VMULPS       Y5, Y2, Y2
 	VMULPS       Y9, Y7, Y7
-	VPSUBD       vectors<>+672(SB), Y1, Y1
-	VPSUBD       vectors<>+672(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y1, Y1
+	VPSUBD       vectors<>+320(SB), Y4, Y4
 	VPSRAD       $0x01, Y1, Y5
 	VPSRAD       $0x01, Y4, Y6
 	VPSUBD       Y5, Y1, Y1
 	VPSUBD       Y6, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y5, Y5
-	VPADDD       vectors<>+704(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y6, Y6
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       vectors<>+704(SB), Y1, Y1
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y5, Y2, Y2
@@ -484,60 +767,60 @@ row0:
 	VMULPS       Y6, Y7, Y7
 	VORPS        vectors<>+832(SB), Y2, Y3
 	VORPS        vectors<>+832(SB), Y7, Y8
-	VBROADCASTSS words<>+20(SB), Y4
-	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y5
 	VMAXPS       Y3, Y4, Y3
 	VMAXPS       Y8, Y5, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y8
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y8
 	VMINPS       Y3, Y4, Y3
 	VMINPS       Y5, Y8, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y9
-	VFMADD231PS  vectors<>+384(SB), Y3, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y9
-	VADDPS       vectors<>+416(SB), Y4, Y8
-	VADDPS       vectors<>+416(SB), Y9, Y10
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD231PS  vectors<>+32(SB), Y3, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y9
+	VADDPS       vectors<>+64(SB), Y4, Y8
+	VADDPS       vectors<>+64(SB), Y9, Y10
 	VMOVAPS      Y3, Y3
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y8, Y3
-	VFMADD231PS  vectors<>+448(SB), Y10, Y5
-	VFMADD231PS  vectors<>+480(SB), Y8, Y3
-	VFMADD231PS  vectors<>+480(SB), Y10, Y5
-	VBROADCASTSS words<>+16(SB), Y8
-	VBROADCASTSS words<>+16(SB), Y10
-	VFMADD213PS  vectors<>+512(SB), Y3, Y8
-	VFMADD213PS  vectors<>+512(SB), Y5, Y10
-	VFMADD213PS  vectors<>+544(SB), Y3, Y8
-	VFMADD213PS  vectors<>+544(SB), Y5, Y10
-	VFMADD213PS  vectors<>+576(SB), Y3, Y8
-	VFMADD213PS  vectors<>+576(SB), Y5, Y10
-	VFMADD213PS  vectors<>+608(SB), Y3, Y8
-	VFMADD213PS  vectors<>+608(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y9, Y9
+	VFMADD231PS  vectors<>+96(SB), Y8, Y3
+	VFMADD231PS  vectors<>+96(SB), Y10, Y5
+	VFMADD231PS  vectors<>+128(SB), Y8, Y3
+	VFMADD231PS  vectors<>+128(SB), Y10, Y5
+	VBROADCASTSS words<>+12(SB), Y8
+	VBROADCASTSS words<>+12(SB), Y10
+	VFMADD213PS  vectors<>+160(SB), Y3, Y8
+	VFMADD213PS  vectors<>+160(SB), Y5, Y10
+	VFMADD213PS  vectors<>+192(SB), Y3, Y8
+	VFMADD213PS  vectors<>+192(SB), Y5, Y10
+	VFMADD213PS  vectors<>+224(SB), Y3, Y8
+	VFMADD213PS  vectors<>+224(SB), Y5, Y10
+	VFMADD213PS  vectors<>+256(SB), Y3, Y8
+	VFMADD213PS  vectors<>+256(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y9, Y9
 	VPSRAD       $0x01, Y4, Y3
 	VPSRAD       $0x01, Y9, Y5
 	VPSUBD       Y3, Y4, Y4
 	VPSUBD       Y5, Y9, Y9
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y9, Y9
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y9, Y9
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y9, Y9
 	VMULPS       Y3, Y8, Y8
 	VMULPS       Y5, Y10, Y10
 	VMULPS       Y4, Y8, Y3
 	VMULPS       Y9, Y10, Y8
-	VBROADCASTSS words<>+4(SB), Y4
-	VBROADCASTSS words<>+4(SB), Y9
+	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+20(SB), Y9
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y2, Y3, Y4, Y2
@@ -563,7 +846,7 @@ TEXT ·act_f32_gelu_tanh_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -581,60 +864,60 @@ column0:
 	VMULPS       Y6, Y7, Y7
 	VORPS        vectors<>+832(SB), Y2, Y3
 	VORPS        vectors<>+832(SB), Y7, Y8
-	VBROADCASTSS words<>+20(SB), Y4
-	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y5
 	VMAXPS       Y3, Y4, Y3
 	VMAXPS       Y8, Y5, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y8
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y8
 	VMINPS       Y3, Y4, Y3
 	VMINPS       Y5, Y8, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y9
-	VFMADD231PS  vectors<>+384(SB), Y3, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y9
-	VADDPS       vectors<>+416(SB), Y4, Y8
-	VADDPS       vectors<>+416(SB), Y9, Y10
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD231PS  vectors<>+32(SB), Y3, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y9
+	VADDPS       vectors<>+64(SB), Y4, Y8
+	VADDPS       vectors<>+64(SB), Y9, Y10
 	VMOVAPS      Y3, Y3
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y8, Y3
-	VFMADD231PS  vectors<>+448(SB), Y10, Y5
-	VFMADD231PS  vectors<>+480(SB), Y8, Y3
-	VFMADD231PS  vectors<>+480(SB), Y10, Y5
-	VBROADCASTSS words<>+16(SB), Y8
-	VBROADCASTSS words<>+16(SB), Y10
-	VFMADD213PS  vectors<>+512(SB), Y3, Y8
-	VFMADD213PS  vectors<>+512(SB), Y5, Y10
-	VFMADD213PS  vectors<>+544(SB), Y3, Y8
-	VFMADD213PS  vectors<>+544(SB), Y5, Y10
-	VFMADD213PS  vectors<>+576(SB), Y3, Y8
-	VFMADD213PS  vectors<>+576(SB), Y5, Y10
-	VFMADD213PS  vectors<>+608(SB), Y3, Y8
-	VFMADD213PS  vectors<>+608(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y9, Y9
+	VFMADD231PS  vectors<>+96(SB), Y8, Y3
+	VFMADD231PS  vectors<>+96(SB), Y10, Y5
+	VFMADD231PS  vectors<>+128(SB), Y8, Y3
+	VFMADD231PS  vectors<>+128(SB), Y10, Y5
+	VBROADCASTSS words<>+12(SB), Y8
+	VBROADCASTSS words<>+12(SB), Y10
+	VFMADD213PS  vectors<>+160(SB), Y3, Y8
+	VFMADD213PS  vectors<>+160(SB), Y5, Y10
+	VFMADD213PS  vectors<>+192(SB), Y3, Y8
+	VFMADD213PS  vectors<>+192(SB), Y5, Y10
+	VFMADD213PS  vectors<>+224(SB), Y3, Y8
+	VFMADD213PS  vectors<>+224(SB), Y5, Y10
+	VFMADD213PS  vectors<>+256(SB), Y3, Y8
+	VFMADD213PS  vectors<>+256(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y9, Y9
 	VPSRAD       $0x01, Y4, Y3
 	VPSRAD       $0x01, Y9, Y5
 	VPSUBD       Y3, Y4, Y4
 	VPSUBD       Y5, Y9, Y9
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y9, Y9
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y9, Y9
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y9, Y9
 	VMULPS       Y3, Y8, Y8
 	VMULPS       Y5, Y10, Y10
 	VMULPS       Y4, Y8, Y3
 	VMULPS       Y9, Y10, Y8
-	VBROADCASTSS words<>+4(SB), Y4
-	VBROADCASTSS words<>+4(SB), Y9
+	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+20(SB), Y9
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y2, Y3, Y4, Y2
@@ -662,60 +945,60 @@ column0:
 	VMULPS       Y6, Y7, Y7
 	VORPS        vectors<>+832(SB), Y2, Y3
 	VORPS        vectors<>+832(SB), Y7, Y8
-	VBROADCASTSS words<>+20(SB), Y4
-	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y5
 	VMAXPS       Y3, Y4, Y3
 	VMAXPS       Y8, Y5, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y8
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y8
 	VMINPS       Y3, Y4, Y3
 	VMINPS       Y5, Y8, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y9
-	VFMADD231PS  vectors<>+384(SB), Y3, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y9
-	VADDPS       vectors<>+416(SB), Y4, Y8
-	VADDPS       vectors<>+416(SB), Y9, Y10
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD231PS  vectors<>+32(SB), Y3, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y9
+	VADDPS       vectors<>+64(SB), Y4, Y8
+	VADDPS       vectors<>+64(SB), Y9, Y10
 	VMOVAPS      Y3, Y3
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y8, Y3
-	VFMADD231PS  vectors<>+448(SB), Y10, Y5
-	VFMADD231PS  vectors<>+480(SB), Y8, Y3
-	VFMADD231PS  vectors<>+480(SB), Y10, Y5
-	VBROADCASTSS words<>+16(SB), Y8
-	VBROADCASTSS words<>+16(SB), Y10
-	VFMADD213PS  vectors<>+512(SB), Y3, Y8
-	VFMADD213PS  vectors<>+512(SB), Y5, Y10
-	VFMADD213PS  vectors<>+544(SB), Y3, Y8
-	VFMADD213PS  vectors<>+544(SB), Y5, Y10
-	VFMADD213PS  vectors<>+576(SB), Y3, Y8
-	VFMADD213PS  vectors<>+576(SB), Y5, Y10
-	VFMADD213PS  vectors<>+608(SB), Y3, Y8
-	VFMADD213PS  vectors<>+608(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VFMADD213PS  vectors<>+640(SB), Y3, Y8
-	VFMADD213PS  vectors<>+640(SB), Y5, Y10
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y9, Y9
+	VFMADD231PS  vectors<>+96(SB), Y8, Y3
+	VFMADD231PS  vectors<>+96(SB), Y10, Y5
+	VFMADD231PS  vectors<>+128(SB), Y8, Y3
+	VFMADD231PS  vectors<>+128(SB), Y10, Y5
+	VBROADCASTSS words<>+12(SB), Y8
+	VBROADCASTSS words<>+12(SB), Y10
+	VFMADD213PS  vectors<>+160(SB), Y3, Y8
+	VFMADD213PS  vectors<>+160(SB), Y5, Y10
+	VFMADD213PS  vectors<>+192(SB), Y3, Y8
+	VFMADD213PS  vectors<>+192(SB), Y5, Y10
+	VFMADD213PS  vectors<>+224(SB), Y3, Y8
+	VFMADD213PS  vectors<>+224(SB), Y5, Y10
+	VFMADD213PS  vectors<>+256(SB), Y3, Y8
+	VFMADD213PS  vectors<>+256(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VFMADD213PS  vectors<>+288(SB), Y3, Y8
+	VFMADD213PS  vectors<>+288(SB), Y5, Y10
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y9, Y9
 	VPSRAD       $0x01, Y4, Y3
 	VPSRAD       $0x01, Y9, Y5
 	VPSUBD       Y3, Y4, Y4
 	VPSUBD       Y5, Y9, Y9
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y9, Y9
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y9, Y9
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y9, Y9
 	VMULPS       Y3, Y8, Y8
 	VMULPS       Y5, Y10, Y10
 	VMULPS       Y4, Y8, Y3
 	VMULPS       Y9, Y10, Y8
-	VBROADCASTSS words<>+4(SB), Y4
-	VBROADCASTSS words<>+4(SB), Y9
+	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+20(SB), Y9
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y2, Y3, Y4, Y2
@@ -758,60 +1041,60 @@ column0:
 	VMULPS       Y5, Y6, Y6
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y6, Y7
-	VBROADCASTSS words<>+20(SB), Y3
-	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y3
+	VBROADCASTSS words<>+0(SB), Y4
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y7, Y4, Y4
-	VBROADCASTSS words<>+24(SB), Y3
-	VBROADCASTSS words<>+24(SB), Y7
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y7
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y4, Y7, Y4
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y8
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y4, Y8
-	VADDPS       vectors<>+416(SB), Y3, Y7
-	VADDPS       vectors<>+416(SB), Y8, Y9
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y8
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VADDPS       vectors<>+64(SB), Y3, Y7
+	VADDPS       vectors<>+64(SB), Y8, Y9
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y4, Y4
-	VFMADD231PS  vectors<>+448(SB), Y7, Y2
-	VFMADD231PS  vectors<>+448(SB), Y9, Y4
-	VFMADD231PS  vectors<>+480(SB), Y7, Y2
-	VFMADD231PS  vectors<>+480(SB), Y9, Y4
-	VBROADCASTSS words<>+16(SB), Y7
-	VBROADCASTSS words<>+16(SB), Y9
-	VFMADD213PS  vectors<>+512(SB), Y2, Y7
-	VFMADD213PS  vectors<>+512(SB), Y4, Y9
-	VFMADD213PS  vectors<>+544(SB), Y2, Y7
-	VFMADD213PS  vectors<>+544(SB), Y4, Y9
-	VFMADD213PS  vectors<>+576(SB), Y2, Y7
-	VFMADD213PS  vectors<>+576(SB), Y4, Y9
-	VFMADD213PS  vectors<>+608(SB), Y2, Y7
-	VFMADD213PS  vectors<>+608(SB), Y4, Y9
-	VFMADD213PS  vectors<>+640(SB), Y2, Y7
-	VFMADD213PS  vectors<>+640(SB), Y4, Y9
-	VFMADD213PS  vectors<>+640(SB), Y2, Y7
-	VFMADD213PS  vectors<>+640(SB), Y4, Y9
-	VPSUBD       vectors<>+672(SB), Y3, Y3
-	VPSUBD       vectors<>+672(SB), Y8, Y8
+	VFMADD231PS  vectors<>+96(SB), Y7, Y2
+	VFMADD231PS  vectors<>+96(SB), Y9, Y4
+	VFMADD231PS  vectors<>+128(SB), Y7, Y2
+	VFMADD231PS  vectors<>+128(SB), Y9, Y4
+	VBROADCASTSS words<>+12(SB), Y7
+	VBROADCASTSS words<>+12(SB), Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y7
+	VFMADD213PS  vectors<>+160(SB), Y4, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y7
+	VFMADD213PS  vectors<>+192(SB), Y4, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y7
+	VFMADD213PS  vectors<>+224(SB), Y4, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y7
+	VFMADD213PS  vectors<>+256(SB), Y4, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y7
+	VFMADD213PS  vectors<>+288(SB), Y4, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y7
+	VFMADD213PS  vectors<>+288(SB), Y4, Y9
+	VPSUBD       vectors<>+320(SB), Y3, Y3
+	VPSUBD       vectors<>+320(SB), Y8, Y8
 	VPSRAD       $0x01, Y3, Y2
 	VPSRAD       $0x01, Y8, Y4
 	VPSUBD       Y2, Y3, Y3
 	VPSUBD       Y4, Y8, Y8
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y8, Y8
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y8, Y8
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y8, Y8
 	VMULPS       Y2, Y7, Y7
 	VMULPS       Y4, Y9, Y9
 	VMULPS       Y3, Y7, Y2
 	VMULPS       Y8, Y9, Y7
-	VBROADCASTSS words<>+4(SB), Y3
-	VBROADCASTSS words<>+4(SB), Y8
+	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y8
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y1, Y2, Y3, Y1
@@ -864,7 +1147,7 @@ TEXT ·act_f32_relu_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -938,60 +1221,60 @@ row0:
 	VXORPS       Y5, Y5, Y5
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y5, Y6
-	VBROADCASTSS words<>+20(SB), Y3
-	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y3
+	VBROADCASTSS words<>+0(SB), Y4
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y6, Y4, Y4
-	VBROADCASTSS words<>+24(SB), Y3
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y4, Y6, Y4
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y4, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y4, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y4, Y4
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y4
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y4
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y4, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y4, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y4, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VPSUBD       vectors<>+672(SB), Y3, Y3
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y4
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y4, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y4, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y4, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VPSUBD       vectors<>+320(SB), Y3, Y3
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y3, Y2
 	VPSRAD       $0x01, Y7, Y4
 	VPSUBD       Y2, Y3, Y3
 	VPSUBD       Y4, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y4, Y8, Y8
 	VMULPS       Y3, Y6, Y2
 	VMULPS       Y7, Y8, Y6
-	VBROADCASTSS words<>+4(SB), Y3
-	VBROADCASTSS words<>+4(SB), Y7
+	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y7
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y1, Y2, Y3, Y1
@@ -1015,7 +1298,7 @@ TEXT ·act_f32_sigmoid_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -1025,60 +1308,60 @@ column0:
 	VMOVUPS      32(CX)(BX*1), Y5
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y5, Y6
-	VBROADCASTSS words<>+20(SB), Y3
-	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y3
+	VBROADCASTSS words<>+0(SB), Y4
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y6, Y4, Y4
-	VBROADCASTSS words<>+24(SB), Y3
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y4, Y6, Y4
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y4, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y4, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y4, Y4
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y4
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y4
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y4, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y4, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y4, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VPSUBD       vectors<>+672(SB), Y3, Y3
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y4
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y4, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y4, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y4, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VPSUBD       vectors<>+320(SB), Y3, Y3
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y3, Y2
 	VPSRAD       $0x01, Y7, Y4
 	VPSUBD       Y2, Y3, Y3
 	VPSUBD       Y4, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y4, Y8, Y8
 	VMULPS       Y3, Y6, Y2
 	VMULPS       Y7, Y8, Y6
-	VBROADCASTSS words<>+4(SB), Y3
-	VBROADCASTSS words<>+4(SB), Y7
+	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y7
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y1, Y2, Y3, Y1
@@ -1096,60 +1379,60 @@ column0:
 	VXORPS       Y5, Y5, Y5
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y5, Y6
-	VBROADCASTSS words<>+20(SB), Y3
-	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y3
+	VBROADCASTSS words<>+0(SB), Y4
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y6, Y4, Y4
-	VBROADCASTSS words<>+24(SB), Y3
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y4, Y6, Y4
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y4, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y4, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y4, Y4
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y4
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y4
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y4, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y4, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y4, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y4, Y8
-	VPSUBD       vectors<>+672(SB), Y3, Y3
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y4
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y4
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y4, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y4, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y4, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y4, Y8
+	VPSUBD       vectors<>+320(SB), Y3, Y3
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y3, Y2
 	VPSRAD       $0x01, Y7, Y4
 	VPSUBD       Y2, Y3, Y3
 	VPSUBD       Y4, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y4, Y8, Y8
 	VMULPS       Y3, Y6, Y2
 	VMULPS       Y7, Y8, Y6
-	VBROADCASTSS words<>+4(SB), Y3
-	VBROADCASTSS words<>+4(SB), Y7
+	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y7
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y1, Y2, Y3, Y1
@@ -1182,60 +1465,60 @@ column0:
 	VMOVUPS      32(CX)(BX*1), Y4
 	VORPS        vectors<>+832(SB), Y0, Y1
 	VORPS        vectors<>+832(SB), Y4, Y5
-	VBROADCASTSS words<>+20(SB), Y2
-	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y3
 	VMAXPS       Y1, Y2, Y1
 	VMAXPS       Y5, Y3, Y3
-	VBROADCASTSS words<>+24(SB), Y2
-	VBROADCASTSS words<>+24(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y5
 	VMINPS       Y1, Y2, Y1
 	VMINPS       Y3, Y5, Y3
-	VBROADCASTSS words<>+12(SB), Y2
-	VBROADCASTSS words<>+12(SB), Y6
-	VFMADD231PS  vectors<>+384(SB), Y1, Y2
-	VFMADD231PS  vectors<>+384(SB), Y3, Y6
-	VADDPS       vectors<>+416(SB), Y2, Y5
-	VADDPS       vectors<>+416(SB), Y6, Y7
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y6
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y3, Y6
+	VADDPS       vectors<>+64(SB), Y2, Y5
+	VADDPS       vectors<>+64(SB), Y6, Y7
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y3, Y3
-	VFMADD231PS  vectors<>+448(SB), Y5, Y1
-	VFMADD231PS  vectors<>+448(SB), Y7, Y3
-	VFMADD231PS  vectors<>+480(SB), Y5, Y1
-	VFMADD231PS  vectors<>+480(SB), Y7, Y3
-	VBROADCASTSS words<>+16(SB), Y5
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+512(SB), Y1, Y5
-	VFMADD213PS  vectors<>+512(SB), Y3, Y7
-	VFMADD213PS  vectors<>+544(SB), Y1, Y5
-	VFMADD213PS  vectors<>+544(SB), Y3, Y7
-	VFMADD213PS  vectors<>+576(SB), Y1, Y5
-	VFMADD213PS  vectors<>+576(SB), Y3, Y7
-	VFMADD213PS  vectors<>+608(SB), Y1, Y5
-	VFMADD213PS  vectors<>+608(SB), Y3, Y7
-	VFMADD213PS  vectors<>+640(SB), Y1, Y5
-	VFMADD213PS  vectors<>+640(SB), Y3, Y7
-	VFMADD213PS  vectors<>+640(SB), Y1, Y5
-	VFMADD213PS  vectors<>+640(SB), Y3, Y7
-	VPSUBD       vectors<>+672(SB), Y2, Y2
-	VPSUBD       vectors<>+672(SB), Y6, Y6
+	VFMADD231PS  vectors<>+96(SB), Y5, Y1
+	VFMADD231PS  vectors<>+96(SB), Y7, Y3
+	VFMADD231PS  vectors<>+128(SB), Y5, Y1
+	VFMADD231PS  vectors<>+128(SB), Y7, Y3
+	VBROADCASTSS words<>+12(SB), Y5
+	VBROADCASTSS words<>+12(SB), Y7
+	VFMADD213PS  vectors<>+160(SB), Y1, Y5
+	VFMADD213PS  vectors<>+160(SB), Y3, Y7
+	VFMADD213PS  vectors<>+192(SB), Y1, Y5
+	VFMADD213PS  vectors<>+192(SB), Y3, Y7
+	VFMADD213PS  vectors<>+224(SB), Y1, Y5
+	VFMADD213PS  vectors<>+224(SB), Y3, Y7
+	VFMADD213PS  vectors<>+256(SB), Y1, Y5
+	VFMADD213PS  vectors<>+256(SB), Y3, Y7
+	VFMADD213PS  vectors<>+288(SB), Y1, Y5
+	VFMADD213PS  vectors<>+288(SB), Y3, Y7
+	VFMADD213PS  vectors<>+288(SB), Y1, Y5
+	VFMADD213PS  vectors<>+288(SB), Y3, Y7
+	VPSUBD       vectors<>+320(SB), Y2, Y2
+	VPSUBD       vectors<>+320(SB), Y6, Y6
 	VPSRAD       $0x01, Y2, Y1
 	VPSRAD       $0x01, Y6, Y3
 	VPSUBD       Y1, Y2, Y2
 	VPSUBD       Y3, Y6, Y6
-	VPADDD       vectors<>+704(SB), Y1, Y1
-	VPADDD       vectors<>+704(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y1, Y1
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y6, Y6
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y1, Y5, Y5
 	VMULPS       Y3, Y7, Y7
 	VMULPS       Y2, Y5, Y1
 	VMULPS       Y6, Y7, Y5
-	VBROADCASTSS words<>+4(SB), Y2
-	VBROADCASTSS words<>+4(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y6
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPS    Y0, Y1, Y2, Y0
@@ -1269,60 +1552,60 @@ row0:
 	VXORPS       Y3, Y3, Y3
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y3, Y4
-	VBROADCASTSS words<>+20(SB), Y5
-	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+0(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y6
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y4, Y6, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y4, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y7
-	VADDPS       vectors<>+416(SB), Y4, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y7
+	VADDPS       vectors<>+64(SB), Y4, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y5
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y5
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y5, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y5, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y5, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y5
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y5
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y5, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y5, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y5, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y4, Y2
 	VPSRAD       $0x01, Y7, Y5
 	VPSUBD       Y2, Y4, Y4
 	VPSUBD       Y5, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y8, Y8
 	VMULPS       Y4, Y6, Y2
 	VMULPS       Y7, Y8, Y4
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y8
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y8
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y1, Y2, Y6, Y7
@@ -1348,7 +1631,7 @@ TEXT ·act_f32_silu_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -1358,60 +1641,60 @@ column0:
 	VMOVUPS      32(CX)(BX*1), Y3
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y3, Y4
-	VBROADCASTSS words<>+20(SB), Y5
-	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+0(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y6
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y4, Y6, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y4, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y7
-	VADDPS       vectors<>+416(SB), Y4, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y7
+	VADDPS       vectors<>+64(SB), Y4, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y5
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y5
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y5, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y5, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y5, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y5
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y5
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y5, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y5, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y5, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y4, Y2
 	VPSRAD       $0x01, Y7, Y5
 	VPSUBD       Y2, Y4, Y4
 	VPSUBD       Y5, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y8, Y8
 	VMULPS       Y4, Y6, Y2
 	VMULPS       Y7, Y8, Y4
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y8
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y8
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y1, Y2, Y6, Y7
@@ -1431,60 +1714,60 @@ column0:
 	VXORPS       Y3, Y3, Y3
 	VORPS        vectors<>+832(SB), Y1, Y2
 	VORPS        vectors<>+832(SB), Y3, Y4
-	VBROADCASTSS words<>+20(SB), Y5
-	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+0(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y6
 	VMAXPS       Y2, Y5, Y2
 	VMAXPS       Y4, Y6, Y5
-	VBROADCASTSS words<>+24(SB), Y4
-	VBROADCASTSS words<>+24(SB), Y6
+	VBROADCASTSS words<>+4(SB), Y4
+	VBROADCASTSS words<>+4(SB), Y6
 	VMINPS       Y2, Y4, Y2
 	VMINPS       Y5, Y6, Y5
-	VBROADCASTSS words<>+12(SB), Y4
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y4
-	VFMADD231PS  vectors<>+384(SB), Y5, Y7
-	VADDPS       vectors<>+416(SB), Y4, Y6
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y4
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y4
+	VFMADD231PS  vectors<>+32(SB), Y5, Y7
+	VADDPS       vectors<>+64(SB), Y4, Y6
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y6, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y5
-	VFMADD231PS  vectors<>+480(SB), Y6, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y5
-	VBROADCASTSS words<>+16(SB), Y6
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y6
-	VFMADD213PS  vectors<>+512(SB), Y5, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y6
-	VFMADD213PS  vectors<>+544(SB), Y5, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y6
-	VFMADD213PS  vectors<>+576(SB), Y5, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y6
-	VFMADD213PS  vectors<>+608(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VFMADD213PS  vectors<>+640(SB), Y2, Y6
-	VFMADD213PS  vectors<>+640(SB), Y5, Y8
-	VPSUBD       vectors<>+672(SB), Y4, Y4
-	VPSUBD       vectors<>+672(SB), Y7, Y7
+	VFMADD231PS  vectors<>+96(SB), Y6, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y5
+	VFMADD231PS  vectors<>+128(SB), Y6, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y5
+	VBROADCASTSS words<>+12(SB), Y6
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y6
+	VFMADD213PS  vectors<>+160(SB), Y5, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y6
+	VFMADD213PS  vectors<>+192(SB), Y5, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y6
+	VFMADD213PS  vectors<>+224(SB), Y5, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y6
+	VFMADD213PS  vectors<>+256(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VFMADD213PS  vectors<>+288(SB), Y2, Y6
+	VFMADD213PS  vectors<>+288(SB), Y5, Y8
+	VPSUBD       vectors<>+320(SB), Y4, Y4
+	VPSUBD       vectors<>+320(SB), Y7, Y7
 	VPSRAD       $0x01, Y4, Y2
 	VPSRAD       $0x01, Y7, Y5
 	VPSUBD       Y2, Y4, Y4
 	VPSUBD       Y5, Y7, Y7
-	VPADDD       vectors<>+704(SB), Y2, Y2
-	VPADDD       vectors<>+704(SB), Y5, Y5
+	VPADDD       vectors<>+352(SB), Y2, Y2
+	VPADDD       vectors<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       vectors<>+704(SB), Y4, Y4
-	VPADDD       vectors<>+704(SB), Y7, Y7
+	VPADDD       vectors<>+352(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y2, Y6, Y6
 	VMULPS       Y5, Y8, Y8
 	VMULPS       Y4, Y6, Y2
 	VMULPS       Y7, Y8, Y4
-	VBROADCASTSS words<>+4(SB), Y6
-	VBROADCASTSS words<>+4(SB), Y8
+	VBROADCASTSS words<>+20(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y8
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y5, Y5, Y5
 	VBLENDVPS    Y1, Y2, Y6, Y7
@@ -1519,60 +1802,60 @@ column0:
 	VMOVUPS      32(CX)(BX*1), Y2
 	VORPS        vectors<>+832(SB), Y0, Y1
 	VORPS        vectors<>+832(SB), Y2, Y3
-	VBROADCASTSS words<>+20(SB), Y4
-	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+0(SB), Y4
+	VBROADCASTSS words<>+0(SB), Y5
 	VMAXPS       Y1, Y4, Y1
 	VMAXPS       Y3, Y5, Y4
-	VBROADCASTSS words<>+24(SB), Y3
-	VBROADCASTSS words<>+24(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y5
 	VMINPS       Y1, Y3, Y1
 	VMINPS       Y4, Y5, Y4
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y6
-	VFMADD231PS  vectors<>+384(SB), Y1, Y3
-	VFMADD231PS  vectors<>+384(SB), Y4, Y6
-	VADDPS       vectors<>+416(SB), Y3, Y5
-	VADDPS       vectors<>+416(SB), Y6, Y7
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y6
+	VFMADD231PS  vectors<>+32(SB), Y1, Y3
+	VFMADD231PS  vectors<>+32(SB), Y4, Y6
+	VADDPS       vectors<>+64(SB), Y3, Y5
+	VADDPS       vectors<>+64(SB), Y6, Y7
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y4, Y4
-	VFMADD231PS  vectors<>+448(SB), Y5, Y1
-	VFMADD231PS  vectors<>+448(SB), Y7, Y4
-	VFMADD231PS  vectors<>+480(SB), Y5, Y1
-	VFMADD231PS  vectors<>+480(SB), Y7, Y4
-	VBROADCASTSS words<>+16(SB), Y5
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+512(SB), Y1, Y5
-	VFMADD213PS  vectors<>+512(SB), Y4, Y7
-	VFMADD213PS  vectors<>+544(SB), Y1, Y5
-	VFMADD213PS  vectors<>+544(SB), Y4, Y7
-	VFMADD213PS  vectors<>+576(SB), Y1, Y5
-	VFMADD213PS  vectors<>+576(SB), Y4, Y7
-	VFMADD213PS  vectors<>+608(SB), Y1, Y5
-	VFMADD213PS  vectors<>+608(SB), Y4, Y7
-	VFMADD213PS  vectors<>+640(SB), Y1, Y5
-	VFMADD213PS  vectors<>+640(SB), Y4, Y7
-	VFMADD213PS  vectors<>+640(SB), Y1, Y5
-	VFMADD213PS  vectors<>+640(SB), Y4, Y7
-	VPSUBD       vectors<>+672(SB), Y3, Y3
-	VPSUBD       vectors<>+672(SB), Y6, Y6
+	VFMADD231PS  vectors<>+96(SB), Y5, Y1
+	VFMADD231PS  vectors<>+96(SB), Y7, Y4
+	VFMADD231PS  vectors<>+128(SB), Y5, Y1
+	VFMADD231PS  vectors<>+128(SB), Y7, Y4
+	VBROADCASTSS words<>+12(SB), Y5
+	VBROADCASTSS words<>+12(SB), Y7
+	VFMADD213PS  vectors<>+160(SB), Y1, Y5
+	VFMADD213PS  vectors<>+160(SB), Y4, Y7
+	VFMADD213PS  vectors<>+192(SB), Y1, Y5
+	VFMADD213PS  vectors<>+192(SB), Y4, Y7
+	VFMADD213PS  vectors<>+224(SB), Y1, Y5
+	VFMADD213PS  vectors<>+224(SB), Y4, Y7
+	VFMADD213PS  vectors<>+256(SB), Y1, Y5
+	VFMADD213PS  vectors<>+256(SB), Y4, Y7
+	VFMADD213PS  vectors<>+288(SB), Y1, Y5
+	VFMADD213PS  vectors<>+288(SB), Y4, Y7
+	VFMADD213PS  vectors<>+288(SB), Y1, Y5
+	VFMADD213PS  vectors<>+288(SB), Y4, Y7
+	VPSUBD       vectors<>+320(SB), Y3, Y3
+	VPSUBD       vectors<>+320(SB), Y6, Y6
 	VPSRAD       $0x01, Y3, Y1
 	VPSRAD       $0x01, Y6, Y4
 	VPSUBD       Y1, Y3, Y3
 	VPSUBD       Y4, Y6, Y6
-	VPADDD       vectors<>+704(SB), Y1, Y1
-	VPADDD       vectors<>+704(SB), Y4, Y4
+	VPADDD       vectors<>+352(SB), Y1, Y1
+	VPADDD       vectors<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y1, Y1
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       vectors<>+704(SB), Y3, Y3
-	VPADDD       vectors<>+704(SB), Y6, Y6
+	VPADDD       vectors<>+352(SB), Y3, Y3
+	VPADDD       vectors<>+352(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y1, Y5, Y5
 	VMULPS       Y4, Y7, Y7
 	VMULPS       Y3, Y5, Y1
 	VMULPS       Y6, Y7, Y3
-	VBROADCASTSS words<>+4(SB), Y5
-	VBROADCASTSS words<>+4(SB), Y7
+	VBROADCASTSS words<>+20(SB), Y5
+	VBROADCASTSS words<>+20(SB), Y7
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y4, Y4, Y4
 	VBLENDVPS    Y0, Y1, Y5, Y6
@@ -1606,44 +1889,44 @@ TEXT ·act_f32_tanh_1_ldx16_ldy16_avx2(SB), NOSPLIT, $0-24
 row0:
 	VMASKMOVPS   (CX), Y0, Y1
 	VXORPS       Y5, Y5, Y5
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y5, Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y5, Y6
 	VBROADCASTSS words<>+28(SB), Y3
 	VBROADCASTSS words<>+28(SB), Y4
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y6, Y4, Y6
 	VADDPS       Y2, Y2, Y2
 	VADDPS       Y6, Y6, Y6
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y6, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y4
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y6, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y4
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y6, Y6
-	VFMADD231PS  vectors<>+448(SB), Y4, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y6
-	VFMADD231PS  vectors<>+480(SB), Y4, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y6
-	VBROADCASTSS words<>+16(SB), Y4
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y4
-	VFMADD213PS  vectors<>+512(SB), Y6, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y4
-	VFMADD213PS  vectors<>+544(SB), Y6, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y4
-	VFMADD213PS  vectors<>+576(SB), Y6, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y4
-	VFMADD213PS  vectors<>+608(SB), Y6, Y8
+	VFMADD231PS  vectors<>+96(SB), Y4, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y6
+	VFMADD231PS  vectors<>+128(SB), Y4, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y6
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y4
+	VFMADD213PS  vectors<>+160(SB), Y6, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y4
+	VFMADD213PS  vectors<>+192(SB), Y6, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y4
+	VFMADD213PS  vectors<>+224(SB), Y6, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y4
+	VFMADD213PS  vectors<>+256(SB), Y6, Y8
 	VMULPS       Y2, Y4, Y4
 	VMULPS       Y6, Y8, Y8
 	VFMADD213PS  Y2, Y2, Y4
 	VFMADD213PS  Y6, Y6, Y8
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
-	VBROADCASTSS words<>+4(SB), Y2
-	VBROADCASTSS words<>+4(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y6
 	VPADDD       Y2, Y3, Y3
 	VPADDD       Y6, Y7, Y7
 	VSUBPS       Y2, Y3, Y2
@@ -1673,7 +1956,7 @@ TEXT ·act_f32_tanh_39_ldx48_ldy48_avx2(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    m+16(FP), DX
-	VMOVUPS vectors<>+736(SB), Y0
+	VMOVUPS vectors<>+384(SB), Y0
 
 row0:
 	XORQ BX, BX
@@ -1681,44 +1964,44 @@ row0:
 column0:
 	VMOVUPS      (CX)(BX*1), Y1
 	VMOVUPS      32(CX)(BX*1), Y5
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y5, Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y5, Y6
 	VBROADCASTSS words<>+28(SB), Y3
 	VBROADCASTSS words<>+28(SB), Y4
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y6, Y4, Y6
 	VADDPS       Y2, Y2, Y2
 	VADDPS       Y6, Y6, Y6
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y6, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y4
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y6, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y4
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y6, Y6
-	VFMADD231PS  vectors<>+448(SB), Y4, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y6
-	VFMADD231PS  vectors<>+480(SB), Y4, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y6
-	VBROADCASTSS words<>+16(SB), Y4
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y4
-	VFMADD213PS  vectors<>+512(SB), Y6, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y4
-	VFMADD213PS  vectors<>+544(SB), Y6, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y4
-	VFMADD213PS  vectors<>+576(SB), Y6, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y4
-	VFMADD213PS  vectors<>+608(SB), Y6, Y8
+	VFMADD231PS  vectors<>+96(SB), Y4, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y6
+	VFMADD231PS  vectors<>+128(SB), Y4, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y6
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y4
+	VFMADD213PS  vectors<>+160(SB), Y6, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y4
+	VFMADD213PS  vectors<>+192(SB), Y6, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y4
+	VFMADD213PS  vectors<>+224(SB), Y6, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y4
+	VFMADD213PS  vectors<>+256(SB), Y6, Y8
 	VMULPS       Y2, Y4, Y4
 	VMULPS       Y6, Y8, Y8
 	VFMADD213PS  Y2, Y2, Y4
 	VFMADD213PS  Y6, Y6, Y8
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
-	VBROADCASTSS words<>+4(SB), Y2
-	VBROADCASTSS words<>+4(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y6
 	VPADDD       Y2, Y3, Y3
 	VPADDD       Y6, Y7, Y7
 	VSUBPS       Y2, Y3, Y2
@@ -1740,44 +2023,44 @@ column0:
 	JLT          column0
 	VMASKMOVPS   128(CX), Y0, Y1
 	VXORPS       Y5, Y5, Y5
-	VANDPS       vectors<>+32(SB), Y1, Y2
-	VANDPS       vectors<>+32(SB), Y5, Y6
+	VANDPS       vectors<>+416(SB), Y1, Y2
+	VANDPS       vectors<>+416(SB), Y5, Y6
 	VBROADCASTSS words<>+28(SB), Y3
 	VBROADCASTSS words<>+28(SB), Y4
 	VMINPS       Y2, Y3, Y2
 	VMINPS       Y6, Y4, Y6
 	VADDPS       Y2, Y2, Y2
 	VADDPS       Y6, Y6, Y6
-	VBROADCASTSS words<>+12(SB), Y3
-	VBROADCASTSS words<>+12(SB), Y7
-	VFMADD231PS  vectors<>+384(SB), Y2, Y3
-	VFMADD231PS  vectors<>+384(SB), Y6, Y7
-	VADDPS       vectors<>+416(SB), Y3, Y4
-	VADDPS       vectors<>+416(SB), Y7, Y8
+	VBROADCASTSS words<>+8(SB), Y3
+	VBROADCASTSS words<>+8(SB), Y7
+	VFMADD231PS  vectors<>+32(SB), Y2, Y3
+	VFMADD231PS  vectors<>+32(SB), Y6, Y7
+	VADDPS       vectors<>+64(SB), Y3, Y4
+	VADDPS       vectors<>+64(SB), Y7, Y8
 	VMOVAPS      Y2, Y2
 	VMOVAPS      Y6, Y6
-	VFMADD231PS  vectors<>+448(SB), Y4, Y2
-	VFMADD231PS  vectors<>+448(SB), Y8, Y6
-	VFMADD231PS  vectors<>+480(SB), Y4, Y2
-	VFMADD231PS  vectors<>+480(SB), Y8, Y6
-	VBROADCASTSS words<>+16(SB), Y4
-	VBROADCASTSS words<>+16(SB), Y8
-	VFMADD213PS  vectors<>+512(SB), Y2, Y4
-	VFMADD213PS  vectors<>+512(SB), Y6, Y8
-	VFMADD213PS  vectors<>+544(SB), Y2, Y4
-	VFMADD213PS  vectors<>+544(SB), Y6, Y8
-	VFMADD213PS  vectors<>+576(SB), Y2, Y4
-	VFMADD213PS  vectors<>+576(SB), Y6, Y8
-	VFMADD213PS  vectors<>+608(SB), Y2, Y4
-	VFMADD213PS  vectors<>+608(SB), Y6, Y8
+	VFMADD231PS  vectors<>+96(SB), Y4, Y2
+	VFMADD231PS  vectors<>+96(SB), Y8, Y6
+	VFMADD231PS  vectors<>+128(SB), Y4, Y2
+	VFMADD231PS  vectors<>+128(SB), Y8, Y6
+	VBROADCASTSS words<>+12(SB), Y4
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD213PS  vectors<>+160(SB), Y2, Y4
+	VFMADD213PS  vectors<>+160(SB), Y6, Y8
+	VFMADD213PS  vectors<>+192(SB), Y2, Y4
+	VFMADD213PS  vectors<>+192(SB), Y6, Y8
+	VFMADD213PS  vectors<>+224(SB), Y2, Y4
+	VFMADD213PS  vectors<>+224(SB), Y6, Y8
+	VFMADD213PS  vectors<>+256(SB), Y2, Y4
+	VFMADD213PS  vectors<>+256(SB), Y6, Y8
 	VMULPS       Y2, Y4, Y4
 	VMULPS       Y6, Y8, Y8
 	VFMADD213PS  Y2, Y2, Y4
 	VFMADD213PS  Y6, Y6, Y8
 	VPSLLD       $0x17, Y3, Y3
 	VPSLLD       $0x17, Y7, Y7
-	VBROADCASTSS words<>+4(SB), Y2
-	VBROADCASTSS words<>+4(SB), Y6
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y6
 	VPADDD       Y2, Y3, Y3
 	VPADDD       Y6, Y7, Y7
 	VSUBPS       Y2, Y3, Y2
@@ -1814,44 +2097,44 @@ row0:
 column0:
 	VMOVUPS      (CX)(BX*1), Y0
 	VMOVUPS      32(CX)(BX*1), Y4
-	VANDPS       vectors<>+32(SB), Y0, Y1
-	VANDPS       vectors<>+32(SB), Y4, Y5
+	VANDPS       vectors<>+416(SB), Y0, Y1
+	VANDPS       vectors<>+416(SB), Y4, Y5
 	VBROADCASTSS words<>+28(SB), Y2
 	VBROADCASTSS words<>+28(SB), Y3
 	VMINPS       Y1, Y2, Y1
 	VMINPS       Y5, Y3, Y5
 	VADDPS       Y1, Y1, Y1
 	VADDPS       Y5, Y5, Y5
-	VBROADCASTSS words<>+12(SB), Y2
-	VBROADCASTSS words<>+12(SB), Y6
-	VFMADD231PS  vectors<>+384(SB), Y1, Y2
-	VFMADD231PS  vectors<>+384(SB), Y5, Y6
-	VADDPS       vectors<>+416(SB), Y2, Y3
-	VADDPS       vectors<>+416(SB), Y6, Y7
+	VBROADCASTSS words<>+8(SB), Y2
+	VBROADCASTSS words<>+8(SB), Y6
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y5, Y6
+	VADDPS       vectors<>+64(SB), Y2, Y3
+	VADDPS       vectors<>+64(SB), Y6, Y7
 	VMOVAPS      Y1, Y1
 	VMOVAPS      Y5, Y5
-	VFMADD231PS  vectors<>+448(SB), Y3, Y1
-	VFMADD231PS  vectors<>+448(SB), Y7, Y5
-	VFMADD231PS  vectors<>+480(SB), Y3, Y1
-	VFMADD231PS  vectors<>+480(SB), Y7, Y5
-	VBROADCASTSS words<>+16(SB), Y3
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+512(SB), Y1, Y3
-	VFMADD213PS  vectors<>+512(SB), Y5, Y7
-	VFMADD213PS  vectors<>+544(SB), Y1, Y3
-	VFMADD213PS  vectors<>+544(SB), Y5, Y7
-	VFMADD213PS  vectors<>+576(SB), Y1, Y3
-	VFMADD213PS  vectors<>+576(SB), Y5, Y7
-	VFMADD213PS  vectors<>+608(SB), Y1, Y3
-	VFMADD213PS  vectors<>+608(SB), Y5, Y7
+	VFMADD231PS  vectors<>+96(SB), Y3, Y1
+	VFMADD231PS  vectors<>+96(SB), Y7, Y5
+	VFMADD231PS  vectors<>+128(SB), Y3, Y1
+	VFMADD231PS  vectors<>+128(SB), Y7, Y5
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y7
+	VFMADD213PS  vectors<>+160(SB), Y1, Y3
+	VFMADD213PS  vectors<>+160(SB), Y5, Y7
+	VFMADD213PS  vectors<>+192(SB), Y1, Y3
+	VFMADD213PS  vectors<>+192(SB), Y5, Y7
+	VFMADD213PS  vectors<>+224(SB), Y1, Y3
+	VFMADD213PS  vectors<>+224(SB), Y5, Y7
+	VFMADD213PS  vectors<>+256(SB), Y1, Y3
+	VFMADD213PS  vectors<>+256(SB), Y5, Y7
 	VMULPS       Y1, Y3, Y3
 	VMULPS       Y5, Y7, Y7
 	VFMADD213PS  Y1, Y1, Y3
 	VFMADD213PS  Y5, Y5, Y7
 	VPSLLD       $0x17, Y2, Y2
 	VPSLLD       $0x17, Y6, Y6
-	VBROADCASTSS words<>+4(SB), Y1
-	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+20(SB), Y1
+	VBROADCASTSS words<>+20(SB), Y5
 	VPADDD       Y1, Y2, Y2
 	VPADDD       Y5, Y6, Y6
 	VSUBPS       Y1, Y2, Y1
@@ -1878,13 +2161,13 @@ column0:
 	VZEROUPPER
 	RET
 
-DATA words<>+0(SB)/4, $0x41680000
-DATA words<>+4(SB)/4, $0x3f800000
-DATA words<>+8(SB)/4, $0x3d1d63b2
-DATA words<>+12(SB)/4, $0x4b400000
-DATA words<>+16(SB)/4, $0x3aac9770
-DATA words<>+20(SB)/4, $0xc2d00000
-DATA words<>+24(SB)/4, $0x42b20000
+DATA words<>+0(SB)/4, $0xc2d00000
+DATA words<>+4(SB)/4, $0x42b20000
+DATA words<>+8(SB)/4, $0x4b400000
+DATA words<>+12(SB)/4, $0x3aac9770
+DATA words<>+16(SB)/4, $0x41680000
+DATA words<>+20(SB)/4, $0x3f800000
+DATA words<>+24(SB)/4, $0x3d1d63b2
 DATA words<>+28(SB)/4, $0x41200000
 GLOBL words<>(SB), RODATA|NOPTR, $32
 
@@ -1896,190 +2179,190 @@ DATA vectors<>+16(SB)/4, $0x00000000
 DATA vectors<>+20(SB)/4, $0x00000000
 DATA vectors<>+24(SB)/4, $0x00000000
 DATA vectors<>+28(SB)/4, $0x00000000
-DATA vectors<>+32(SB)/4, $0x7fffffff
-DATA vectors<>+36(SB)/4, $0x7fffffff
-DATA vectors<>+40(SB)/4, $0x7fffffff
-DATA vectors<>+44(SB)/4, $0x7fffffff
-DATA vectors<>+48(SB)/4, $0x7fffffff
-DATA vectors<>+52(SB)/4, $0x7fffffff
-DATA vectors<>+56(SB)/4, $0x7fffffff
-DATA vectors<>+60(SB)/4, $0x7fffffff
-DATA vectors<>+64(SB)/4, $0x3e99999a
-DATA vectors<>+68(SB)/4, $0x3e99999a
-DATA vectors<>+72(SB)/4, $0x3e99999a
-DATA vectors<>+76(SB)/4, $0x3e99999a
-DATA vectors<>+80(SB)/4, $0x3e99999a
-DATA vectors<>+84(SB)/4, $0x3e99999a
-DATA vectors<>+88(SB)/4, $0x3e99999a
-DATA vectors<>+92(SB)/4, $0x3e99999a
-DATA vectors<>+96(SB)/4, $0xbf000000
-DATA vectors<>+100(SB)/4, $0xbf000000
-DATA vectors<>+104(SB)/4, $0xbf000000
-DATA vectors<>+108(SB)/4, $0xbf000000
-DATA vectors<>+112(SB)/4, $0xbf000000
-DATA vectors<>+116(SB)/4, $0xbf000000
-DATA vectors<>+120(SB)/4, $0xbf000000
-DATA vectors<>+124(SB)/4, $0xbf000000
-DATA vectors<>+128(SB)/4, $0xbe2d7588
-DATA vectors<>+132(SB)/4, $0xbe2d7588
-DATA vectors<>+136(SB)/4, $0xbe2d7588
-DATA vectors<>+140(SB)/4, $0xbe2d7588
-DATA vectors<>+144(SB)/4, $0xbe2d7588
-DATA vectors<>+148(SB)/4, $0xbe2d7588
-DATA vectors<>+152(SB)/4, $0xbe2d7588
-DATA vectors<>+156(SB)/4, $0xbe2d7588
-DATA vectors<>+160(SB)/4, $0x3e6aa0ea
-DATA vectors<>+164(SB)/4, $0x3e6aa0ea
-DATA vectors<>+168(SB)/4, $0x3e6aa0ea
-DATA vectors<>+172(SB)/4, $0x3e6aa0ea
-DATA vectors<>+176(SB)/4, $0x3e6aa0ea
-DATA vectors<>+180(SB)/4, $0x3e6aa0ea
-DATA vectors<>+184(SB)/4, $0x3e6aa0ea
-DATA vectors<>+188(SB)/4, $0x3e6aa0ea
-DATA vectors<>+192(SB)/4, $0xbd9dc860
-DATA vectors<>+196(SB)/4, $0xbd9dc860
-DATA vectors<>+200(SB)/4, $0xbd9dc860
-DATA vectors<>+204(SB)/4, $0xbd9dc860
-DATA vectors<>+208(SB)/4, $0xbd9dc860
-DATA vectors<>+212(SB)/4, $0xbd9dc860
-DATA vectors<>+216(SB)/4, $0xbd9dc860
-DATA vectors<>+220(SB)/4, $0xbd9dc860
-DATA vectors<>+224(SB)/4, $0x3e1255a3
-DATA vectors<>+228(SB)/4, $0x3e1255a3
-DATA vectors<>+232(SB)/4, $0x3e1255a3
-DATA vectors<>+236(SB)/4, $0x3e1255a3
-DATA vectors<>+240(SB)/4, $0x3e1255a3
-DATA vectors<>+244(SB)/4, $0x3e1255a3
-DATA vectors<>+248(SB)/4, $0x3e1255a3
-DATA vectors<>+252(SB)/4, $0x3e1255a3
-DATA vectors<>+256(SB)/4, $0x3dc19734
-DATA vectors<>+260(SB)/4, $0x3dc19734
-DATA vectors<>+264(SB)/4, $0x3dc19734
-DATA vectors<>+268(SB)/4, $0x3dc19734
-DATA vectors<>+272(SB)/4, $0x3dc19734
-DATA vectors<>+276(SB)/4, $0x3dc19734
-DATA vectors<>+280(SB)/4, $0x3dc19734
-DATA vectors<>+284(SB)/4, $0x3dc19734
-DATA vectors<>+288(SB)/4, $0x3df9c656
-DATA vectors<>+292(SB)/4, $0x3df9c656
-DATA vectors<>+296(SB)/4, $0x3df9c656
-DATA vectors<>+300(SB)/4, $0x3df9c656
-DATA vectors<>+304(SB)/4, $0x3df9c656
-DATA vectors<>+308(SB)/4, $0x3df9c656
-DATA vectors<>+312(SB)/4, $0x3df9c656
-DATA vectors<>+316(SB)/4, $0x3df9c656
-DATA vectors<>+320(SB)/4, $0x3df4b309
-DATA vectors<>+324(SB)/4, $0x3df4b309
-DATA vectors<>+328(SB)/4, $0x3df4b309
-DATA vectors<>+332(SB)/4, $0x3df4b309
-DATA vectors<>+336(SB)/4, $0x3df4b309
-DATA vectors<>+340(SB)/4, $0x3df4b309
-DATA vectors<>+344(SB)/4, $0x3df4b309
-DATA vectors<>+348(SB)/4, $0x3df4b309
-DATA vectors<>+352(SB)/4, $0x36fb79e0
-DATA vectors<>+356(SB)/4, $0x36fb79e0
-DATA vectors<>+360(SB)/4, $0x36fb79e0
-DATA vectors<>+364(SB)/4, $0x36fb79e0
-DATA vectors<>+368(SB)/4, $0x36fb79e0
-DATA vectors<>+372(SB)/4, $0x36fb79e0
-DATA vectors<>+376(SB)/4, $0x36fb79e0
-DATA vectors<>+380(SB)/4, $0x36fb79e0
-DATA vectors<>+384(SB)/4, $0x3fb8aa3b
-DATA vectors<>+388(SB)/4, $0x3fb8aa3b
-DATA vectors<>+392(SB)/4, $0x3fb8aa3b
-DATA vectors<>+396(SB)/4, $0x3fb8aa3b
-DATA vectors<>+400(SB)/4, $0x3fb8aa3b
-DATA vectors<>+404(SB)/4, $0x3fb8aa3b
-DATA vectors<>+408(SB)/4, $0x3fb8aa3b
-DATA vectors<>+412(SB)/4, $0x3fb8aa3b
-DATA vectors<>+416(SB)/4, $0xcb400000
-DATA vectors<>+420(SB)/4, $0xcb400000
-DATA vectors<>+424(SB)/4, $0xcb400000
-DATA vectors<>+428(SB)/4, $0xcb400000
-DATA vectors<>+432(SB)/4, $0xcb400000
-DATA vectors<>+436(SB)/4, $0xcb400000
-DATA vectors<>+440(SB)/4, $0xcb400000
-DATA vectors<>+444(SB)/4, $0xcb400000
-DATA vectors<>+448(SB)/4, $0xbf317200
-DATA vectors<>+452(SB)/4, $0xbf317200
-DATA vectors<>+456(SB)/4, $0xbf317200
-DATA vectors<>+460(SB)/4, $0xbf317200
-DATA vectors<>+464(SB)/4, $0xbf317200
-DATA vectors<>+468(SB)/4, $0xbf317200
-DATA vectors<>+472(SB)/4, $0xbf317200
-DATA vectors<>+476(SB)/4, $0xbf317200
-DATA vectors<>+480(SB)/4, $0xb5bfbe8e
-DATA vectors<>+484(SB)/4, $0xb5bfbe8e
-DATA vectors<>+488(SB)/4, $0xb5bfbe8e
-DATA vectors<>+492(SB)/4, $0xb5bfbe8e
-DATA vectors<>+496(SB)/4, $0xb5bfbe8e
-DATA vectors<>+500(SB)/4, $0xb5bfbe8e
-DATA vectors<>+504(SB)/4, $0xb5bfbe8e
-DATA vectors<>+508(SB)/4, $0xb5bfbe8e
-DATA vectors<>+512(SB)/4, $0x3c08dcfd
-DATA vectors<>+516(SB)/4, $0x3c08dcfd
-DATA vectors<>+520(SB)/4, $0x3c08dcfd
-DATA vectors<>+524(SB)/4, $0x3c08dcfd
-DATA vectors<>+528(SB)/4, $0x3c08dcfd
-DATA vectors<>+532(SB)/4, $0x3c08dcfd
-DATA vectors<>+536(SB)/4, $0x3c08dcfd
-DATA vectors<>+540(SB)/4, $0x3c08dcfd
-DATA vectors<>+544(SB)/4, $0x3d2ab4d0
-DATA vectors<>+548(SB)/4, $0x3d2ab4d0
-DATA vectors<>+552(SB)/4, $0x3d2ab4d0
-DATA vectors<>+556(SB)/4, $0x3d2ab4d0
-DATA vectors<>+560(SB)/4, $0x3d2ab4d0
-DATA vectors<>+564(SB)/4, $0x3d2ab4d0
-DATA vectors<>+568(SB)/4, $0x3d2ab4d0
-DATA vectors<>+572(SB)/4, $0x3d2ab4d0
-DATA vectors<>+576(SB)/4, $0x3e2aaac8
-DATA vectors<>+580(SB)/4, $0x3e2aaac8
-DATA vectors<>+584(SB)/4, $0x3e2aaac8
-DATA vectors<>+588(SB)/4, $0x3e2aaac8
-DATA vectors<>+592(SB)/4, $0x3e2aaac8
-DATA vectors<>+596(SB)/4, $0x3e2aaac8
-DATA vectors<>+600(SB)/4, $0x3e2aaac8
-DATA vectors<>+604(SB)/4, $0x3e2aaac8
-DATA vectors<>+608(SB)/4, $0x3efffffd
-DATA vectors<>+612(SB)/4, $0x3efffffd
-DATA vectors<>+616(SB)/4, $0x3efffffd
-DATA vectors<>+620(SB)/4, $0x3efffffd
-DATA vectors<>+624(SB)/4, $0x3efffffd
-DATA vectors<>+628(SB)/4, $0x3efffffd
-DATA vectors<>+632(SB)/4, $0x3efffffd
-DATA vectors<>+636(SB)/4, $0x3efffffd
-DATA vectors<>+640(SB)/4, $0x3f800000
-DATA vectors<>+644(SB)/4, $0x3f800000
-DATA vectors<>+648(SB)/4, $0x3f800000
-DATA vectors<>+652(SB)/4, $0x3f800000
-DATA vectors<>+656(SB)/4, $0x3f800000
-DATA vectors<>+660(SB)/4, $0x3f800000
-DATA vectors<>+664(SB)/4, $0x3f800000
-DATA vectors<>+668(SB)/4, $0x3f800000
-DATA vectors<>+672(SB)/4, $0x4b400000
-DATA vectors<>+676(SB)/4, $0x4b400000
-DATA vectors<>+680(SB)/4, $0x4b400000
-DATA vectors<>+684(SB)/4, $0x4b400000
-DATA vectors<>+688(SB)/4, $0x4b400000
-DATA vectors<>+692(SB)/4, $0x4b400000
-DATA vectors<>+696(SB)/4, $0x4b400000
-DATA vectors<>+700(SB)/4, $0x4b400000
-DATA vectors<>+704(SB)/4, $0x0000007f
-DATA vectors<>+708(SB)/4, $0x0000007f
-DATA vectors<>+712(SB)/4, $0x0000007f
-DATA vectors<>+716(SB)/4, $0x0000007f
-DATA vectors<>+720(SB)/4, $0x0000007f
-DATA vectors<>+724(SB)/4, $0x0000007f
-DATA vectors<>+728(SB)/4, $0x0000007f
-DATA vectors<>+732(SB)/4, $0x0000007f
-DATA vectors<>+736(SB)/4, $0xffffffff
-DATA vectors<>+740(SB)/4, $0xffffffff
-DATA vectors<>+744(SB)/4, $0xffffffff
-DATA vectors<>+748(SB)/4, $0xffffffff
-DATA vectors<>+752(SB)/4, $0xffffffff
-DATA vectors<>+756(SB)/4, $0xffffffff
-DATA vectors<>+760(SB)/4, $0xffffffff
-DATA vectors<>+764(SB)/4, $0x00000000
+DATA vectors<>+32(SB)/4, $0x3fb8aa3b
+DATA vectors<>+36(SB)/4, $0x3fb8aa3b
+DATA vectors<>+40(SB)/4, $0x3fb8aa3b
+DATA vectors<>+44(SB)/4, $0x3fb8aa3b
+DATA vectors<>+48(SB)/4, $0x3fb8aa3b
+DATA vectors<>+52(SB)/4, $0x3fb8aa3b
+DATA vectors<>+56(SB)/4, $0x3fb8aa3b
+DATA vectors<>+60(SB)/4, $0x3fb8aa3b
+DATA vectors<>+64(SB)/4, $0xcb400000
+DATA vectors<>+68(SB)/4, $0xcb400000
+DATA vectors<>+72(SB)/4, $0xcb400000
+DATA vectors<>+76(SB)/4, $0xcb400000
+DATA vectors<>+80(SB)/4, $0xcb400000
+DATA vectors<>+84(SB)/4, $0xcb400000
+DATA vectors<>+88(SB)/4, $0xcb400000
+DATA vectors<>+92(SB)/4, $0xcb400000
+DATA vectors<>+96(SB)/4, $0xbf317200
+DATA vectors<>+100(SB)/4, $0xbf317200
+DATA vectors<>+104(SB)/4, $0xbf317200
+DATA vectors<>+108(SB)/4, $0xbf317200
+DATA vectors<>+112(SB)/4, $0xbf317200
+DATA vectors<>+116(SB)/4, $0xbf317200
+DATA vectors<>+120(SB)/4, $0xbf317200
+DATA vectors<>+124(SB)/4, $0xbf317200
+DATA vectors<>+128(SB)/4, $0xb5bfbe8e
+DATA vectors<>+132(SB)/4, $0xb5bfbe8e
+DATA vectors<>+136(SB)/4, $0xb5bfbe8e
+DATA vectors<>+140(SB)/4, $0xb5bfbe8e
+DATA vectors<>+144(SB)/4, $0xb5bfbe8e
+DATA vectors<>+148(SB)/4, $0xb5bfbe8e
+DATA vectors<>+152(SB)/4, $0xb5bfbe8e
+DATA vectors<>+156(SB)/4, $0xb5bfbe8e
+DATA vectors<>+160(SB)/4, $0x3c08dcfd
+DATA vectors<>+164(SB)/4, $0x3c08dcfd
+DATA vectors<>+168(SB)/4, $0x3c08dcfd
+DATA vectors<>+172(SB)/4, $0x3c08dcfd
+DATA vectors<>+176(SB)/4, $0x3c08dcfd
+DATA vectors<>+180(SB)/4, $0x3c08dcfd
+DATA vectors<>+184(SB)/4, $0x3c08dcfd
+DATA vectors<>+188(SB)/4, $0x3c08dcfd
+DATA vectors<>+192(SB)/4, $0x3d2ab4d0
+DATA vectors<>+196(SB)/4, $0x3d2ab4d0
+DATA vectors<>+200(SB)/4, $0x3d2ab4d0
+DATA vectors<>+204(SB)/4, $0x3d2ab4d0
+DATA vectors<>+208(SB)/4, $0x3d2ab4d0
+DATA vectors<>+212(SB)/4, $0x3d2ab4d0
+DATA vectors<>+216(SB)/4, $0x3d2ab4d0
+DATA vectors<>+220(SB)/4, $0x3d2ab4d0
+DATA vectors<>+224(SB)/4, $0x3e2aaac8
+DATA vectors<>+228(SB)/4, $0x3e2aaac8
+DATA vectors<>+232(SB)/4, $0x3e2aaac8
+DATA vectors<>+236(SB)/4, $0x3e2aaac8
+DATA vectors<>+240(SB)/4, $0x3e2aaac8
+DATA vectors<>+244(SB)/4, $0x3e2aaac8
+DATA vectors<>+248(SB)/4, $0x3e2aaac8
+DATA vectors<>+252(SB)/4, $0x3e2aaac8
+DATA vectors<>+256(SB)/4, $0x3efffffd
+DATA vectors<>+260(SB)/4, $0x3efffffd
+DATA vectors<>+264(SB)/4, $0x3efffffd
+DATA vectors<>+268(SB)/4, $0x3efffffd
+DATA vectors<>+272(SB)/4, $0x3efffffd
+DATA vectors<>+276(SB)/4, $0x3efffffd
+DATA vectors<>+280(SB)/4, $0x3efffffd
+DATA vectors<>+284(SB)/4, $0x3efffffd
+DATA vectors<>+288(SB)/4, $0x3f800000
+DATA vectors<>+292(SB)/4, $0x3f800000
+DATA vectors<>+296(SB)/4, $0x3f800000
+DATA vectors<>+300(SB)/4, $0x3f800000
+DATA vectors<>+304(SB)/4, $0x3f800000
+DATA vectors<>+308(SB)/4, $0x3f800000
+DATA vectors<>+312(SB)/4, $0x3f800000
+DATA vectors<>+316(SB)/4, $0x3f800000
+DATA vectors<>+320(SB)/4, $0x4b400000
+DATA vectors<>+324(SB)/4, $0x4b400000
+DATA vectors<>+328(SB)/4, $0x4b400000
+DATA vectors<>+332(SB)/4, $0x4b400000
+DATA vectors<>+336(SB)/4, $0x4b400000
+DATA vectors<>+340(SB)/4, $0x4b400000
+DATA vectors<>+344(SB)/4, $0x4b400000
+DATA vectors<>+348(SB)/4, $0x4b400000
+DATA vectors<>+352(SB)/4, $0x0000007f
+DATA vectors<>+356(SB)/4, $0x0000007f
+DATA vectors<>+360(SB)/4, $0x0000007f
+DATA vectors<>+364(SB)/4, $0x0000007f
+DATA vectors<>+368(SB)/4, $0x0000007f
+DATA vectors<>+372(SB)/4, $0x0000007f
+DATA vectors<>+376(SB)/4, $0x0000007f
+DATA vectors<>+380(SB)/4, $0x0000007f
+DATA vectors<>+384(SB)/4, $0xffffffff
+DATA vectors<>+388(SB)/4, $0xffffffff
+DATA vectors<>+392(SB)/4, $0xffffffff
+DATA vectors<>+396(SB)/4, $0xffffffff
+DATA vectors<>+400(SB)/4, $0xffffffff
+DATA vectors<>+404(SB)/4, $0xffffffff
+DATA vectors<>+408(SB)/4, $0xffffffff
+DATA vectors<>+412(SB)/4, $0x00000000
+DATA vectors<>+416(SB)/4, $0x7fffffff
+DATA vectors<>+420(SB)/4, $0x7fffffff
+DATA vectors<>+424(SB)/4, $0x7fffffff
+DATA vectors<>+428(SB)/4, $0x7fffffff
+DATA vectors<>+432(SB)/4, $0x7fffffff
+DATA vectors<>+436(SB)/4, $0x7fffffff
+DATA vectors<>+440(SB)/4, $0x7fffffff
+DATA vectors<>+444(SB)/4, $0x7fffffff
+DATA vectors<>+448(SB)/4, $0x3e99999a
+DATA vectors<>+452(SB)/4, $0x3e99999a
+DATA vectors<>+456(SB)/4, $0x3e99999a
+DATA vectors<>+460(SB)/4, $0x3e99999a
+DATA vectors<>+464(SB)/4, $0x3e99999a
+DATA vectors<>+468(SB)/4, $0x3e99999a
+DATA vectors<>+472(SB)/4, $0x3e99999a
+DATA vectors<>+476(SB)/4, $0x3e99999a
+DATA vectors<>+480(SB)/4, $0xbf000000
+DATA vectors<>+484(SB)/4, $0xbf000000
+DATA vectors<>+488(SB)/4, $0xbf000000
+DATA vectors<>+492(SB)/4, $0xbf000000
+DATA vectors<>+496(SB)/4, $0xbf000000
+DATA vectors<>+500(SB)/4, $0xbf000000
+DATA vectors<>+504(SB)/4, $0xbf000000
+DATA vectors<>+508(SB)/4, $0xbf000000
+DATA vectors<>+512(SB)/4, $0xbe2d7588
+DATA vectors<>+516(SB)/4, $0xbe2d7588
+DATA vectors<>+520(SB)/4, $0xbe2d7588
+DATA vectors<>+524(SB)/4, $0xbe2d7588
+DATA vectors<>+528(SB)/4, $0xbe2d7588
+DATA vectors<>+532(SB)/4, $0xbe2d7588
+DATA vectors<>+536(SB)/4, $0xbe2d7588
+DATA vectors<>+540(SB)/4, $0xbe2d7588
+DATA vectors<>+544(SB)/4, $0x3e6aa0ea
+DATA vectors<>+548(SB)/4, $0x3e6aa0ea
+DATA vectors<>+552(SB)/4, $0x3e6aa0ea
+DATA vectors<>+556(SB)/4, $0x3e6aa0ea
+DATA vectors<>+560(SB)/4, $0x3e6aa0ea
+DATA vectors<>+564(SB)/4, $0x3e6aa0ea
+DATA vectors<>+568(SB)/4, $0x3e6aa0ea
+DATA vectors<>+572(SB)/4, $0x3e6aa0ea
+DATA vectors<>+576(SB)/4, $0xbd9dc860
+DATA vectors<>+580(SB)/4, $0xbd9dc860
+DATA vectors<>+584(SB)/4, $0xbd9dc860
+DATA vectors<>+588(SB)/4, $0xbd9dc860
+DATA vectors<>+592(SB)/4, $0xbd9dc860
+DATA vectors<>+596(SB)/4, $0xbd9dc860
+DATA vectors<>+600(SB)/4, $0xbd9dc860
+DATA vectors<>+604(SB)/4, $0xbd9dc860
+DATA vectors<>+608(SB)/4, $0x3e1255a3
+DATA vectors<>+612(SB)/4, $0x3e1255a3
+DATA vectors<>+616(SB)/4, $0x3e1255a3
+DATA vectors<>+620(SB)/4, $0x3e1255a3
+DATA vectors<>+624(SB)/4, $0x3e1255a3
+DATA vectors<>+628(SB)/4, $0x3e1255a3
+DATA vectors<>+632(SB)/4, $0x3e1255a3
+DATA vectors<>+636(SB)/4, $0x3e1255a3
+DATA vectors<>+640(SB)/4, $0x3dc19734
+DATA vectors<>+644(SB)/4, $0x3dc19734
+DATA vectors<>+648(SB)/4, $0x3dc19734
+DATA vectors<>+652(SB)/4, $0x3dc19734
+DATA vectors<>+656(SB)/4, $0x3dc19734
+DATA vectors<>+660(SB)/4, $0x3dc19734
+DATA vectors<>+664(SB)/4, $0x3dc19734
+DATA vectors<>+668(SB)/4, $0x3dc19734
+DATA vectors<>+672(SB)/4, $0x3df9c656
+DATA vectors<>+676(SB)/4, $0x3df9c656
+DATA vectors<>+680(SB)/4, $0x3df9c656
+DATA vectors<>+684(SB)/4, $0x3df9c656
+DATA vectors<>+688(SB)/4, $0x3df9c656
+DATA vectors<>+692(SB)/4, $0x3df9c656
+DATA vectors<>+696(SB)/4, $0x3df9c656
+DATA vectors<>+700(SB)/4, $0x3df9c656
+DATA vectors<>+704(SB)/4, $0x3df4b309
+DATA vectors<>+708(SB)/4, $0x3df4b309
+DATA vectors<>+712(SB)/4, $0x3df4b309
+DATA vectors<>+716(SB)/4, $0x3df4b309
+DATA vectors<>+720(SB)/4, $0x3df4b309
+DATA vectors<>+724(SB)/4, $0x3df4b309
+DATA vectors<>+728(SB)/4, $0x3df4b309
+DATA vectors<>+732(SB)/4, $0x3df4b309
+DATA vectors<>+736(SB)/4, $0x36fb79e0
+DATA vectors<>+740(SB)/4, $0x36fb79e0
+DATA vectors<>+744(SB)/4, $0x36fb79e0
+DATA vectors<>+748(SB)/4, $0x36fb79e0
+DATA vectors<>+752(SB)/4, $0x36fb79e0
+DATA vectors<>+756(SB)/4, $0x36fb79e0
+DATA vectors<>+760(SB)/4, $0x36fb79e0
+DATA vectors<>+764(SB)/4, $0x36fb79e0
 DATA vectors<>+768(SB)/4, $0x3d922279
 DATA vectors<>+772(SB)/4, $0x3d922279
 DATA vectors<>+776(SB)/4, $0x3d922279

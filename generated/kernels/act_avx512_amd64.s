@@ -4,6 +4,181 @@
 
 #include "textflag.h"
 
+// func act_f32_exp_1_ldx16_ldy16_avx512(y *float32, x *float32, m int)
+// Requires: AVX, AVX512F
+TEXT ·act_f32_exp_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  m+16(FP), DX
+	MOVL  $0x00000001, BX
+	KMOVW BX, K1
+
+row0:
+	VMOVUPS.Z        (CX), K1, Z0
+	VBROADCASTSS     words<>+0(SB), Z1
+	VMAXPS           Z0, Z1, Z0
+	VBROADCASTSS     words<>+4(SB), Z1
+	VMINPS           Z0, Z1, Z0
+	VBROADCASTSS     words<>+8(SB), Z1
+	VFMADD231PS.BCST words<>+12(SB), Z0, Z1
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
+	VBROADCASTSS     words<>+28(SB), Z0
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z0
+	VSCALEFPS        Z1, Z0, Z0
+	VMOVUPS          Z0, (AX)
+	ADDQ             $+64, AX
+	ADDQ             $+64, CX
+	DECQ             DX
+	JNZ              row0
+	VZEROUPPER
+	RET
+
+// func act_f32_exp_39_ldx48_ldy48_avx512(y *float32, x *float32, m int)
+// Requires: AVX, AVX512F
+TEXT ·act_f32_exp_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
+	MOVQ  y+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  m+16(FP), DX
+	MOVL  $0x0000007f, BX
+	KMOVW BX, K1
+
+row0:
+	VMOVUPS          (CX), Z0
+	VMOVUPS          64(CX), Z2
+	VBROADCASTSS     words<>+0(SB), Z1
+	VBROADCASTSS     words<>+0(SB), Z3
+	VMAXPS           Z0, Z1, Z0
+	VMAXPS           Z2, Z3, Z2
+	VBROADCASTSS     words<>+4(SB), Z1
+	VBROADCASTSS     words<>+4(SB), Z3
+	VMINPS           Z0, Z1, Z0
+	VMINPS           Z2, Z3, Z2
+	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z0, Z1
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z0, Z0
+	VMOVAPS          Z2, Z5
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z0
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z0
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VBROADCASTSS     words<>+28(SB), Z2
+	VBROADCASTSS     words<>+28(SB), Z4
+	VFMADD213PS.BCST words<>+32(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
+	VSCALEFPS        Z1, Z2, Z0
+	VSCALEFPS        Z3, Z4, Z2
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS.Z        128(CX), K1, Z0
+	VBROADCASTSS     words<>+0(SB), Z1
+	VMAXPS           Z0, Z1, Z0
+	VBROADCASTSS     words<>+4(SB), Z1
+	VMINPS           Z0, Z1, Z0
+	VBROADCASTSS     words<>+8(SB), Z1
+	VFMADD231PS.BCST words<>+12(SB), Z0, Z1
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
+	VBROADCASTSS     words<>+28(SB), Z0
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z0
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z0
+	VSCALEFPS        Z1, Z0, Z0
+	VMOVUPS          Z0, 128(AX)
+	ADDQ             $+192, AX
+	ADDQ             $+192, CX
+	DECQ             DX
+	JNZ              row0
+	VZEROUPPER
+	RET
+
+// func act_f32_exp_768_ldx784_ldy784_avx512(y *float32, x *float32, m int)
+// Requires: AVX, AVX512F
+TEXT ·act_f32_exp_768_ldx784_ldy784_avx512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ m+16(FP), DX
+
+row0:
+	XORQ BX, BX
+
+column0:
+	VMOVUPS          (CX)(BX*1), Z0
+	VMOVUPS          64(CX)(BX*1), Z2
+	VBROADCASTSS     words<>+0(SB), Z1
+	VBROADCASTSS     words<>+0(SB), Z3
+	VMAXPS           Z0, Z1, Z0
+	VMAXPS           Z2, Z3, Z2
+	VBROADCASTSS     words<>+4(SB), Z1
+	VBROADCASTSS     words<>+4(SB), Z3
+	VMINPS           Z0, Z1, Z0
+	VMINPS           Z2, Z3, Z2
+	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z0, Z1
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z0, Z0
+	VMOVAPS          Z2, Z5
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z0
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z0
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VBROADCASTSS     words<>+28(SB), Z2
+	VBROADCASTSS     words<>+28(SB), Z4
+	VFMADD213PS.BCST words<>+32(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z0, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z4
+	VSCALEFPS        Z1, Z2, Z0
+	VSCALEFPS        Z3, Z4, Z2
+	VMOVUPS          Z0, (AX)(BX*1)
+	VMOVUPS          Z2, 64(AX)(BX*1)
+	ADDQ             $+128, BX
+	CMPQ             BX, $+3072
+	JLT              column0
+	ADDQ             $+3136, AX
+	ADDQ             $+3136, CX
+	DECQ             DX
+	JNZ              row0
+	VZEROUPPER
+	RET
+
 // func act_f32_gelu_1_ldx16_ldy16_avx512(y *float32, x *float32, m int)
 // Requires: AVX, AVX512F
 TEXT ·act_f32_gelu_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
@@ -15,41 +190,41 @@ TEXT ·act_f32_gelu_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VBROADCASTSS     words<>+4(SB), Z2
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VBROADCASTSS     words<>+56(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+48(SB), Z3
 	VMOVAPS          Z3, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
 	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
+	VMULPS.BCST      words<>+64(SB), Z1, Z3
 	VMULPS           Z1, Z3, Z4
 	VMOVAPS          Z4, Z5
 	VFMSUB231PS      Z1, Z3, Z5
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD213PS.BCST words<>+24(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+28(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+52(SB), Z2, Z3
+	VBROADCASTSS     words<>+68(SB), Z3
+	VFMADD213PS.BCST words<>+72(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+76(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+80(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+84(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+88(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+92(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+96(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+100(SB), Z2, Z3
 	VMULPS           Z1, Z3, Z3
-	VBROADCASTSS     words<>+56(SB), Z1
-	VFMADD231PS.BCST words<>+60(SB), Z4, Z1
-	VADDPS.BCST      words<>+64(SB), Z1, Z1
+	VBROADCASTSS     words<>+8(SB), Z1
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z1
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
 	VMOVAPS          Z4, Z2
-	VFMADD231PS.BCST words<>+68(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+72(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
 	VADDPS           Z5, Z2, Z2
-	VBROADCASTSS     words<>+76(SB), Z4
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z4
+	VBROADCASTSS     words<>+28(SB), Z4
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
 	VMULPS           Z3, Z4, Z4
 	VSCALEFPS        Z1, Z4, Z4
 	VPXORD           Z1, Z1, Z1
@@ -75,76 +250,76 @@ TEXT ·act_f32_gelu_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS          (CX), Z0
 	VMOVUPS          64(CX), Z3
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VPANDD.BCST      words<>+0(SB), Z3, Z4
-	VBROADCASTSS     words<>+4(SB), Z2
-	VBROADCASTSS     words<>+4(SB), Z5
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z3, Z4
+	VBROADCASTSS     words<>+56(SB), Z2
+	VBROADCASTSS     words<>+56(SB), Z5
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z4, Z5, Z4
-	VBROADCASTSS     words<>+8(SB), Z5
-	VBROADCASTSS     words<>+8(SB), Z9
+	VBROADCASTSS     words<>+48(SB), Z5
+	VBROADCASTSS     words<>+48(SB), Z9
 	VMOVAPS          Z5, Z2
 	VMOVAPS          Z9, Z8
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z4, Z8
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+60(SB), Z4, Z8
 	VDIVPS           Z2, Z5, Z2
 	VDIVPS           Z8, Z9, Z8
-	VMULPS.BCST      words<>+16(SB), Z1, Z5
-	VMULPS.BCST      words<>+16(SB), Z4, Z9
+	VMULPS.BCST      words<>+64(SB), Z1, Z5
+	VMULPS.BCST      words<>+64(SB), Z4, Z9
 	VMULPS           Z1, Z5, Z6
 	VMULPS           Z4, Z9, Z10
 	VMOVAPS          Z6, Z7
 	VMOVAPS          Z10, Z11
 	VFMSUB231PS      Z1, Z5, Z7
 	VFMSUB231PS      Z4, Z9, Z11
-	VBROADCASTSS     words<>+20(SB), Z5
-	VBROADCASTSS     words<>+20(SB), Z9
-	VFMADD213PS.BCST words<>+24(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+24(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+28(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+28(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+32(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+36(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+40(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+44(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+52(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+52(SB), Z8, Z9
+	VBROADCASTSS     words<>+68(SB), Z5
+	VBROADCASTSS     words<>+68(SB), Z9
+	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+72(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+76(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+80(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+84(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+88(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+92(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+96(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+96(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+100(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+100(SB), Z8, Z9
 	VMULPS           Z1, Z5, Z5
 	VMULPS           Z4, Z9, Z9
-	VBROADCASTSS     words<>+56(SB), Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z6, Z1
-	VFMADD231PS.BCST words<>+60(SB), Z10, Z2
-	VADDPS.BCST      words<>+64(SB), Z1, Z1
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
+	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z6, Z1
+	VFMADD231PS.BCST words<>+12(SB), Z10, Z2
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
 	VMOVAPS          Z6, Z4
 	VMOVAPS          Z10, Z6
-	VFMADD231PS.BCST words<>+68(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z6
-	VFMADD231PS.BCST words<>+72(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z6
 	VADDPS           Z7, Z4, Z4
 	VADDPS           Z11, Z6, Z6
-	VBROADCASTSS     words<>+76(SB), Z7
-	VBROADCASTSS     words<>+76(SB), Z8
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+80(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VBROADCASTSS     words<>+28(SB), Z7
+	VBROADCASTSS     words<>+28(SB), Z8
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+32(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z6, Z8
 	VMULPS           Z5, Z7, Z7
 	VMULPS           Z9, Z8, Z8
 	VSCALEFPS        Z1, Z7, Z7
@@ -158,41 +333,41 @@ row0:
 	VMOVUPS          Z0, (AX)
 	VMOVUPS          Z3, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VBROADCASTSS     words<>+4(SB), Z2
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VBROADCASTSS     words<>+56(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+48(SB), Z3
 	VMOVAPS          Z3, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
 	VDIVPS           Z2, Z3, Z2
-	VMULPS.BCST      words<>+16(SB), Z1, Z3
+	VMULPS.BCST      words<>+64(SB), Z1, Z3
 	VMULPS           Z1, Z3, Z4
 	VMOVAPS          Z4, Z5
 	VFMSUB231PS      Z1, Z3, Z5
-	VBROADCASTSS     words<>+20(SB), Z3
-	VFMADD213PS.BCST words<>+24(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+28(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z3
-	VFMADD213PS.BCST words<>+52(SB), Z2, Z3
+	VBROADCASTSS     words<>+68(SB), Z3
+	VFMADD213PS.BCST words<>+72(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+76(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+80(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+84(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+88(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+92(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+96(SB), Z2, Z3
+	VFMADD213PS.BCST words<>+100(SB), Z2, Z3
 	VMULPS           Z1, Z3, Z3
-	VBROADCASTSS     words<>+56(SB), Z1
-	VFMADD231PS.BCST words<>+60(SB), Z4, Z1
-	VADDPS.BCST      words<>+64(SB), Z1, Z1
+	VBROADCASTSS     words<>+8(SB), Z1
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z1
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
 	VMOVAPS          Z4, Z2
-	VFMADD231PS.BCST words<>+68(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+72(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z2
 	VADDPS           Z5, Z2, Z2
-	VBROADCASTSS     words<>+76(SB), Z4
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z4
+	VBROADCASTSS     words<>+28(SB), Z4
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
 	VMULPS           Z3, Z4, Z4
 	VSCALEFPS        Z1, Z4, Z4
 	VPXORD           Z1, Z1, Z1
@@ -219,76 +394,76 @@ row0:
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
 	VMOVUPS          64(CX)(BX*1), Z3
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VPANDD.BCST      words<>+0(SB), Z3, Z4
-	VBROADCASTSS     words<>+4(SB), Z2
-	VBROADCASTSS     words<>+4(SB), Z5
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z3, Z4
+	VBROADCASTSS     words<>+56(SB), Z2
+	VBROADCASTSS     words<>+56(SB), Z5
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z4, Z5, Z4
-	VBROADCASTSS     words<>+8(SB), Z5
-	VBROADCASTSS     words<>+8(SB), Z9
+	VBROADCASTSS     words<>+48(SB), Z5
+	VBROADCASTSS     words<>+48(SB), Z9
 	VMOVAPS          Z5, Z2
 	VMOVAPS          Z9, Z8
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z4, Z8
+	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+60(SB), Z4, Z8
 	VDIVPS           Z2, Z5, Z2
 	VDIVPS           Z8, Z9, Z8
-	VMULPS.BCST      words<>+16(SB), Z1, Z5
-	VMULPS.BCST      words<>+16(SB), Z4, Z9
+	VMULPS.BCST      words<>+64(SB), Z1, Z5
+	VMULPS.BCST      words<>+64(SB), Z4, Z9
 	VMULPS           Z1, Z5, Z6
 	VMULPS           Z4, Z9, Z10
 	VMOVAPS          Z6, Z7
 	VMOVAPS          Z10, Z11
 	VFMSUB231PS      Z1, Z5, Z7
 	VFMSUB231PS      Z4, Z9, Z11
-	VBROADCASTSS     words<>+20(SB), Z5
-	VBROADCASTSS     words<>+20(SB), Z9
-	VFMADD213PS.BCST words<>+24(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+24(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+28(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+28(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+32(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+36(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+40(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+44(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z8, Z9
-	VFMADD213PS.BCST words<>+52(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+52(SB), Z8, Z9
+	VBROADCASTSS     words<>+68(SB), Z5
+	VBROADCASTSS     words<>+68(SB), Z9
+	VFMADD213PS.BCST words<>+72(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+72(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+76(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+76(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+80(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+84(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+88(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+92(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+96(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+96(SB), Z8, Z9
+	VFMADD213PS.BCST words<>+100(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+100(SB), Z8, Z9
 	VMULPS           Z1, Z5, Z5
 	VMULPS           Z4, Z9, Z9
-	VBROADCASTSS     words<>+56(SB), Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z6, Z1
-	VFMADD231PS.BCST words<>+60(SB), Z10, Z2
-	VADDPS.BCST      words<>+64(SB), Z1, Z1
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
+	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z6, Z1
+	VFMADD231PS.BCST words<>+12(SB), Z10, Z2
+	VADDPS.BCST      words<>+16(SB), Z1, Z1
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
 	VMOVAPS          Z6, Z4
 	VMOVAPS          Z10, Z6
-	VFMADD231PS.BCST words<>+68(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z6
-	VFMADD231PS.BCST words<>+72(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+20(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z6
+	VFMADD231PS.BCST words<>+24(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z6
 	VADDPS           Z7, Z4, Z4
 	VADDPS           Z11, Z6, Z6
-	VBROADCASTSS     words<>+76(SB), Z7
-	VBROADCASTSS     words<>+76(SB), Z8
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+80(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z6, Z8
+	VBROADCASTSS     words<>+28(SB), Z7
+	VBROADCASTSS     words<>+28(SB), Z8
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+32(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z6, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z6, Z8
 	VMULPS           Z5, Z7, Z7
 	VMULPS           Z9, Z8, Z8
 	VSCALEFPS        Z1, Z7, Z7
@@ -323,29 +498,29 @@ TEXT ·act_f32_gelu_tanh_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
 	VMULPS           Z0, Z0, Z1
-	VMULPS.BCST      words<>+96(SB), Z1, Z1
-	VADDPS.BCST      words<>+100(SB), Z1, Z1
+	VMULPS.BCST      words<>+104(SB), Z1, Z1
+	VADDPS.BCST      words<>+108(SB), Z1, Z1
 	VMULPS           Z0, Z1, Z1
-	VPORD.BCST       words<>+104(SB), Z1, Z2
-	VBROADCASTSS     words<>+108(SB), Z3
+	VPORD.BCST       words<>+112(SB), Z1, Z2
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z2, Z3, Z2
-	VBROADCASTSS     words<>+112(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z3
 	VMINPS           Z2, Z3, Z2
-	VBROADCASTSS     words<>+56(SB), Z3
-	VFMADD231PS.BCST words<>+60(SB), Z2, Z3
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VMOVAPS          Z2, Z5
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z5
-	VBROADCASTSS     words<>+76(SB), Z2
-	VFMADD213PS.BCST words<>+80(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+84(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+88(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+92(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z2
-	VSCALEFPS        Z3, Z2, Z2
 	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z2, Z5
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VBROADCASTSS     words<>+28(SB), Z2
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VSCALEFPS        Z3, Z2, Z2
+	VBROADCASTSS     words<>+48(SB), Z3
 	VPXORD           Z5, Z5, Z5
 	VCMPPS           $0x11, Z5, Z1, K2
 	VBLENDMPS        Z2, Z3, K2, Z4
@@ -374,52 +549,52 @@ row0:
 	VMOVUPS          64(CX), Z6
 	VMULPS           Z0, Z0, Z1
 	VMULPS           Z6, Z6, Z7
-	VMULPS.BCST      words<>+96(SB), Z1, Z1
-	VMULPS.BCST      words<>+96(SB), Z7, Z7
-	VADDPS.BCST      words<>+100(SB), Z1, Z1
-	VADDPS.BCST      words<>+100(SB), Z7, Z7
+	VMULPS.BCST      words<>+104(SB), Z1, Z1
+	VMULPS.BCST      words<>+104(SB), Z7, Z7
+	VADDPS.BCST      words<>+108(SB), Z1, Z1
+	VADDPS.BCST      words<>+108(SB), Z7, Z7
 	VMULPS           Z0, Z1, Z1
 	VMULPS           Z6, Z7, Z7
-	VPORD.BCST       words<>+104(SB), Z1, Z2
-	VPORD.BCST       words<>+104(SB), Z7, Z8
-	VBROADCASTSS     words<>+108(SB), Z3
-	VBROADCASTSS     words<>+108(SB), Z5
+	VPORD.BCST       words<>+112(SB), Z1, Z2
+	VPORD.BCST       words<>+112(SB), Z7, Z8
+	VBROADCASTSS     words<>+0(SB), Z3
+	VBROADCASTSS     words<>+0(SB), Z5
 	VMAXPS           Z2, Z3, Z2
 	VMAXPS           Z8, Z5, Z5
-	VBROADCASTSS     words<>+112(SB), Z3
-	VBROADCASTSS     words<>+112(SB), Z8
+	VBROADCASTSS     words<>+4(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z8
 	VMINPS           Z2, Z3, Z2
 	VMINPS           Z5, Z8, Z5
-	VBROADCASTSS     words<>+56(SB), Z3
-	VBROADCASTSS     words<>+56(SB), Z8
-	VFMADD231PS.BCST words<>+60(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+60(SB), Z5, Z8
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VADDPS.BCST      words<>+64(SB), Z8, Z8
+	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+8(SB), Z8
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+12(SB), Z5, Z8
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VADDPS.BCST      words<>+16(SB), Z8, Z8
 	VMOVAPS          Z2, Z2
 	VMOVAPS          Z5, Z11
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+68(SB), Z8, Z11
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+72(SB), Z8, Z11
-	VBROADCASTSS     words<>+76(SB), Z5
-	VBROADCASTSS     words<>+76(SB), Z9
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+8(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+8(SB), Z11, Z9
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z8, Z11
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z8, Z11
+	VBROADCASTSS     words<>+28(SB), Z5
+	VBROADCASTSS     words<>+28(SB), Z9
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+32(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+36(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+40(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+44(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
 	VSCALEFPS        Z3, Z5, Z2
 	VSCALEFPS        Z8, Z9, Z8
-	VBROADCASTSS     words<>+8(SB), Z3
-	VBROADCASTSS     words<>+8(SB), Z9
+	VBROADCASTSS     words<>+48(SB), Z3
+	VBROADCASTSS     words<>+48(SB), Z9
 	VPXORD           Z5, Z5, Z5
 	VPXORD           Z11, Z11, Z11
 	VCMPPS           $0x11, Z5, Z1, K2
@@ -436,29 +611,29 @@ row0:
 	VMOVUPS          Z6, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
 	VMULPS           Z0, Z0, Z1
-	VMULPS.BCST      words<>+96(SB), Z1, Z1
-	VADDPS.BCST      words<>+100(SB), Z1, Z1
+	VMULPS.BCST      words<>+104(SB), Z1, Z1
+	VADDPS.BCST      words<>+108(SB), Z1, Z1
 	VMULPS           Z0, Z1, Z1
-	VPORD.BCST       words<>+104(SB), Z1, Z2
-	VBROADCASTSS     words<>+108(SB), Z3
+	VPORD.BCST       words<>+112(SB), Z1, Z2
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z2, Z3, Z2
-	VBROADCASTSS     words<>+112(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z3
 	VMINPS           Z2, Z3, Z2
-	VBROADCASTSS     words<>+56(SB), Z3
-	VFMADD231PS.BCST words<>+60(SB), Z2, Z3
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VMOVAPS          Z2, Z5
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z5
-	VBROADCASTSS     words<>+76(SB), Z2
-	VFMADD213PS.BCST words<>+80(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+84(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+88(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+92(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+8(SB), Z5, Z2
-	VSCALEFPS        Z3, Z2, Z2
 	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z2, Z5
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VBROADCASTSS     words<>+28(SB), Z2
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VSCALEFPS        Z3, Z2, Z2
+	VBROADCASTSS     words<>+48(SB), Z3
 	VPXORD           Z5, Z5, Z5
 	VCMPPS           $0x11, Z5, Z1, K2
 	VBLENDMPS        Z2, Z3, K2, Z12
@@ -488,52 +663,52 @@ column0:
 	VMOVUPS          64(CX)(BX*1), Z6
 	VMULPS           Z0, Z0, Z1
 	VMULPS           Z6, Z6, Z7
-	VMULPS.BCST      words<>+96(SB), Z1, Z1
-	VMULPS.BCST      words<>+96(SB), Z7, Z7
-	VADDPS.BCST      words<>+100(SB), Z1, Z1
-	VADDPS.BCST      words<>+100(SB), Z7, Z7
+	VMULPS.BCST      words<>+104(SB), Z1, Z1
+	VMULPS.BCST      words<>+104(SB), Z7, Z7
+	VADDPS.BCST      words<>+108(SB), Z1, Z1
+	VADDPS.BCST      words<>+108(SB), Z7, Z7
 	VMULPS           Z0, Z1, Z1
 	VMULPS           Z6, Z7, Z7
-	VPORD.BCST       words<>+104(SB), Z1, Z2
-	VPORD.BCST       words<>+104(SB), Z7, Z8
-	VBROADCASTSS     words<>+108(SB), Z3
-	VBROADCASTSS     words<>+108(SB), Z5
+	VPORD.BCST       words<>+112(SB), Z1, Z2
+	VPORD.BCST       words<>+112(SB), Z7, Z8
+	VBROADCASTSS     words<>+0(SB), Z3
+	VBROADCASTSS     words<>+0(SB), Z5
 	VMAXPS           Z2, Z3, Z2
 	VMAXPS           Z8, Z5, Z5
-	VBROADCASTSS     words<>+112(SB), Z3
-	VBROADCASTSS     words<>+112(SB), Z8
+	VBROADCASTSS     words<>+4(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z8
 	VMINPS           Z2, Z3, Z2
 	VMINPS           Z5, Z8, Z5
-	VBROADCASTSS     words<>+56(SB), Z3
-	VBROADCASTSS     words<>+56(SB), Z8
-	VFMADD231PS.BCST words<>+60(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+60(SB), Z5, Z8
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VADDPS.BCST      words<>+64(SB), Z8, Z8
+	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+8(SB), Z8
+	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+12(SB), Z5, Z8
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VADDPS.BCST      words<>+16(SB), Z8, Z8
 	VMOVAPS          Z2, Z2
 	VMOVAPS          Z5, Z11
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+68(SB), Z8, Z11
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+72(SB), Z8, Z11
-	VBROADCASTSS     words<>+76(SB), Z5
-	VBROADCASTSS     words<>+76(SB), Z9
-	VFMADD213PS.BCST words<>+80(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+80(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+84(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+84(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+88(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+88(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+92(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+92(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+8(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+8(SB), Z11, Z9
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z2
+	VFMADD231PS.BCST words<>+20(SB), Z8, Z11
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z2
+	VFMADD231PS.BCST words<>+24(SB), Z8, Z11
+	VBROADCASTSS     words<>+28(SB), Z5
+	VBROADCASTSS     words<>+28(SB), Z9
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+32(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+36(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+40(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+44(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
+	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
 	VSCALEFPS        Z3, Z5, Z2
 	VSCALEFPS        Z8, Z9, Z8
-	VBROADCASTSS     words<>+8(SB), Z3
-	VBROADCASTSS     words<>+8(SB), Z9
+	VBROADCASTSS     words<>+48(SB), Z3
+	VBROADCASTSS     words<>+48(SB), Z9
 	VPXORD           Z5, Z5, Z5
 	VPXORD           Z11, Z11, Z11
 	VCMPPS           $0x11, Z5, Z1, K1
@@ -648,26 +823,26 @@ TEXT ·act_f32_sigmoid_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VBROADCASTSS     words<>+108(SB), Z2
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VBROADCASTSS     words<>+0(SB), Z2
 	VMAXPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+112(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z4
-	VBROADCASTSS     words<>+76(SB), Z1
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VSCALEFPS        Z2, Z1, Z1
 	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z4
+	VBROADCASTSS     words<>+28(SB), Z1
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VSCALEFPS        Z2, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z2
 	VPXORD           Z4, Z4, Z4
 	VCMPPS           $0x11, Z4, Z0, K2
 	VBLENDMPS        Z1, Z2, K2, Z3
@@ -693,46 +868,46 @@ TEXT ·act_f32_sigmoid_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS          (CX), Z0
 	VMOVUPS          64(CX), Z5
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VPORD.BCST       words<>+104(SB), Z5, Z6
-	VBROADCASTSS     words<>+108(SB), Z2
-	VBROADCASTSS     words<>+108(SB), Z4
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VPORD.BCST       words<>+112(SB), Z5, Z6
+	VBROADCASTSS     words<>+0(SB), Z2
+	VBROADCASTSS     words<>+0(SB), Z4
 	VMAXPS           Z1, Z2, Z1
 	VMAXPS           Z6, Z4, Z4
-	VBROADCASTSS     words<>+112(SB), Z2
-	VBROADCASTSS     words<>+112(SB), Z6
+	VBROADCASTSS     words<>+4(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z6
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z4, Z6, Z4
-	VBROADCASTSS     words<>+56(SB), Z2
-	VBROADCASTSS     words<>+56(SB), Z6
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+60(SB), Z4, Z6
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
-	VADDPS.BCST      words<>+64(SB), Z6, Z6
+	VBROADCASTSS     words<>+8(SB), Z2
+	VBROADCASTSS     words<>+8(SB), Z6
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z6
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VADDPS.BCST      words<>+16(SB), Z6, Z6
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z4, Z9
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z6, Z9
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z6, Z9
-	VBROADCASTSS     words<>+76(SB), Z4
-	VBROADCASTSS     words<>+76(SB), Z7
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+80(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+84(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+88(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+92(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z6, Z9
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z6, Z9
+	VBROADCASTSS     words<>+28(SB), Z4
+	VBROADCASTSS     words<>+28(SB), Z7
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
 	VSCALEFPS        Z2, Z4, Z1
 	VSCALEFPS        Z6, Z7, Z6
-	VBROADCASTSS     words<>+8(SB), Z2
-	VBROADCASTSS     words<>+8(SB), Z7
+	VBROADCASTSS     words<>+48(SB), Z2
+	VBROADCASTSS     words<>+48(SB), Z7
 	VPXORD           Z4, Z4, Z4
 	VPXORD           Z9, Z9, Z9
 	VCMPPS           $0x11, Z4, Z0, K2
@@ -746,26 +921,26 @@ row0:
 	VMOVUPS          Z0, (AX)
 	VMOVUPS          Z5, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VBROADCASTSS     words<>+108(SB), Z2
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VBROADCASTSS     words<>+0(SB), Z2
 	VMAXPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+112(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z2
 	VMINPS           Z1, Z2, Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z4
-	VBROADCASTSS     words<>+76(SB), Z1
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VSCALEFPS        Z2, Z1, Z1
 	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z4
+	VBROADCASTSS     words<>+28(SB), Z1
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VSCALEFPS        Z2, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z2
 	VPXORD           Z4, Z4, Z4
 	VCMPPS           $0x11, Z4, Z0, K2
 	VBLENDMPS        Z1, Z2, K2, Z10
@@ -792,46 +967,46 @@ row0:
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
 	VMOVUPS          64(CX)(BX*1), Z5
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VPORD.BCST       words<>+104(SB), Z5, Z6
-	VBROADCASTSS     words<>+108(SB), Z2
-	VBROADCASTSS     words<>+108(SB), Z4
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VPORD.BCST       words<>+112(SB), Z5, Z6
+	VBROADCASTSS     words<>+0(SB), Z2
+	VBROADCASTSS     words<>+0(SB), Z4
 	VMAXPS           Z1, Z2, Z1
 	VMAXPS           Z6, Z4, Z4
-	VBROADCASTSS     words<>+112(SB), Z2
-	VBROADCASTSS     words<>+112(SB), Z6
+	VBROADCASTSS     words<>+4(SB), Z2
+	VBROADCASTSS     words<>+4(SB), Z6
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z4, Z6, Z4
-	VBROADCASTSS     words<>+56(SB), Z2
-	VBROADCASTSS     words<>+56(SB), Z6
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+60(SB), Z4, Z6
-	VADDPS.BCST      words<>+64(SB), Z2, Z2
-	VADDPS.BCST      words<>+64(SB), Z6, Z6
+	VBROADCASTSS     words<>+8(SB), Z2
+	VBROADCASTSS     words<>+8(SB), Z6
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z6
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VADDPS.BCST      words<>+16(SB), Z6, Z6
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z4, Z9
-	VFMADD231PS.BCST words<>+68(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z6, Z9
-	VFMADD231PS.BCST words<>+72(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z6, Z9
-	VBROADCASTSS     words<>+76(SB), Z4
-	VBROADCASTSS     words<>+76(SB), Z7
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+80(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+84(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+88(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+92(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z6, Z9
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z6, Z9
+	VBROADCASTSS     words<>+28(SB), Z4
+	VBROADCASTSS     words<>+28(SB), Z7
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
 	VSCALEFPS        Z2, Z4, Z1
 	VSCALEFPS        Z6, Z7, Z6
-	VBROADCASTSS     words<>+8(SB), Z2
-	VBROADCASTSS     words<>+8(SB), Z7
+	VBROADCASTSS     words<>+48(SB), Z2
+	VBROADCASTSS     words<>+48(SB), Z7
 	VPXORD           Z4, Z4, Z4
 	VPXORD           Z9, Z9, Z9
 	VCMPPS           $0x11, Z4, Z0, K1
@@ -865,26 +1040,26 @@ TEXT ·act_f32_silu_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VBROADCASTSS     words<>+108(SB), Z3
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+112(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z3
 	VMINPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+56(SB), Z3
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z3
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z4
-	VBROADCASTSS     words<>+76(SB), Z1
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VSCALEFPS        Z3, Z1, Z1
 	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
+	VBROADCASTSS     words<>+28(SB), Z1
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z3
 	VPXORD           Z4, Z4, Z4
 	VCMPPS           $0x11, Z4, Z0, K2
 	VBLENDMPS        Z1, Z3, K2, Z2
@@ -911,46 +1086,46 @@ TEXT ·act_f32_silu_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS          (CX), Z0
 	VMOVUPS          64(CX), Z3
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VPORD.BCST       words<>+104(SB), Z3, Z4
-	VBROADCASTSS     words<>+108(SB), Z7
-	VBROADCASTSS     words<>+108(SB), Z8
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VPORD.BCST       words<>+112(SB), Z3, Z4
+	VBROADCASTSS     words<>+0(SB), Z7
+	VBROADCASTSS     words<>+0(SB), Z8
 	VMAXPS           Z1, Z7, Z1
 	VMAXPS           Z4, Z8, Z7
-	VBROADCASTSS     words<>+112(SB), Z4
-	VBROADCASTSS     words<>+112(SB), Z8
+	VBROADCASTSS     words<>+4(SB), Z4
+	VBROADCASTSS     words<>+4(SB), Z8
 	VMINPS           Z1, Z4, Z1
 	VMINPS           Z7, Z8, Z7
-	VBROADCASTSS     words<>+56(SB), Z4
-	VBROADCASTSS     words<>+56(SB), Z8
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+60(SB), Z7, Z8
-	VADDPS.BCST      words<>+64(SB), Z4, Z4
-	VADDPS.BCST      words<>+64(SB), Z8, Z8
+	VBROADCASTSS     words<>+8(SB), Z4
+	VBROADCASTSS     words<>+8(SB), Z8
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+12(SB), Z7, Z8
+	VADDPS.BCST      words<>+16(SB), Z4, Z4
+	VADDPS.BCST      words<>+16(SB), Z8, Z8
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z7, Z10
-	VFMADD231PS.BCST words<>+68(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z8, Z10
-	VFMADD231PS.BCST words<>+72(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z8, Z10
-	VBROADCASTSS     words<>+76(SB), Z7
-	VBROADCASTSS     words<>+76(SB), Z9
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+80(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+8(SB), Z10, Z9
+	VFMADD231PS.BCST words<>+20(SB), Z4, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z8, Z10
+	VFMADD231PS.BCST words<>+24(SB), Z4, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z8, Z10
+	VBROADCASTSS     words<>+28(SB), Z7
+	VBROADCASTSS     words<>+28(SB), Z9
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+32(SB), Z10, Z9
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z10, Z9
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z10, Z9
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z10, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z10, Z9
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z7
+	VFMADD213PS.BCST words<>+48(SB), Z10, Z9
 	VSCALEFPS        Z4, Z7, Z1
 	VSCALEFPS        Z8, Z9, Z4
-	VBROADCASTSS     words<>+8(SB), Z7
-	VBROADCASTSS     words<>+8(SB), Z9
+	VBROADCASTSS     words<>+48(SB), Z7
+	VBROADCASTSS     words<>+48(SB), Z9
 	VPXORD           Z8, Z8, Z8
 	VPXORD           Z10, Z10, Z10
 	VCMPPS           $0x11, Z8, Z0, K2
@@ -966,26 +1141,26 @@ row0:
 	VMOVUPS          Z0, (AX)
 	VMOVUPS          Z3, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VBROADCASTSS     words<>+108(SB), Z3
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+112(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z3
 	VMINPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+56(SB), Z3
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z3
-	VADDPS.BCST      words<>+64(SB), Z3, Z3
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z4
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z4
-	VBROADCASTSS     words<>+76(SB), Z1
-	VFMADD213PS.BCST words<>+80(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+84(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+88(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+92(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+8(SB), Z4, Z1
-	VSCALEFPS        Z3, Z1, Z1
 	VBROADCASTSS     words<>+8(SB), Z3
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
+	VBROADCASTSS     words<>+28(SB), Z1
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VSCALEFPS        Z3, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z3
 	VPXORD           Z4, Z4, Z4
 	VCMPPS           $0x11, Z4, Z0, K2
 	VBLENDMPS        Z1, Z3, K2, Z6
@@ -1013,46 +1188,46 @@ row0:
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
 	VMOVUPS          64(CX)(BX*1), Z3
-	VPORD.BCST       words<>+104(SB), Z0, Z1
-	VPORD.BCST       words<>+104(SB), Z3, Z4
-	VBROADCASTSS     words<>+108(SB), Z6
-	VBROADCASTSS     words<>+108(SB), Z7
+	VPORD.BCST       words<>+112(SB), Z0, Z1
+	VPORD.BCST       words<>+112(SB), Z3, Z4
+	VBROADCASTSS     words<>+0(SB), Z6
+	VBROADCASTSS     words<>+0(SB), Z7
 	VMAXPS           Z1, Z6, Z1
 	VMAXPS           Z4, Z7, Z6
-	VBROADCASTSS     words<>+112(SB), Z4
-	VBROADCASTSS     words<>+112(SB), Z7
+	VBROADCASTSS     words<>+4(SB), Z4
+	VBROADCASTSS     words<>+4(SB), Z7
 	VMINPS           Z1, Z4, Z1
 	VMINPS           Z6, Z7, Z6
-	VBROADCASTSS     words<>+56(SB), Z4
-	VBROADCASTSS     words<>+56(SB), Z7
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+60(SB), Z6, Z7
-	VADDPS.BCST      words<>+64(SB), Z4, Z4
-	VADDPS.BCST      words<>+64(SB), Z7, Z7
+	VBROADCASTSS     words<>+8(SB), Z4
+	VBROADCASTSS     words<>+8(SB), Z7
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z4
+	VFMADD231PS.BCST words<>+12(SB), Z6, Z7
+	VADDPS.BCST      words<>+16(SB), Z4, Z4
+	VADDPS.BCST      words<>+16(SB), Z7, Z7
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z6, Z9
-	VFMADD231PS.BCST words<>+68(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z7, Z9
-	VFMADD231PS.BCST words<>+72(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z7, Z9
-	VBROADCASTSS     words<>+76(SB), Z6
-	VBROADCASTSS     words<>+76(SB), Z8
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+80(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+84(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+88(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+92(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+8(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+8(SB), Z9, Z8
+	VFMADD231PS.BCST words<>+20(SB), Z4, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z7, Z9
+	VFMADD231PS.BCST words<>+24(SB), Z4, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z7, Z9
+	VBROADCASTSS     words<>+28(SB), Z6
+	VBROADCASTSS     words<>+28(SB), Z8
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+32(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+36(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+40(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+44(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
 	VSCALEFPS        Z4, Z6, Z1
 	VSCALEFPS        Z7, Z8, Z4
-	VBROADCASTSS     words<>+8(SB), Z6
-	VBROADCASTSS     words<>+8(SB), Z8
+	VBROADCASTSS     words<>+48(SB), Z6
+	VBROADCASTSS     words<>+48(SB), Z8
 	VPXORD           Z7, Z7, Z7
 	VPXORD           Z9, Z9, Z9
 	VCMPPS           $0x11, Z7, Z0, K1
@@ -1088,31 +1263,31 @@ TEXT ·act_f32_tanh_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
 	VBROADCASTSS     words<>+116(SB), Z2
 	VMINPS           Z1, Z2, Z1
 	VADDPS           Z1, Z1, Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VADDPS.BCST      words<>+64(SB), Z2, Z3
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z3
 	VMOVAPS          Z1, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z1
-	VBROADCASTSS     words<>+76(SB), Z3
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VBROADCASTSS     words<>+28(SB), Z3
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
 	VMULPS           Z1, Z3, Z3
 	VFMADD213PS      Z1, Z1, Z3
 	VPSLLD           $0x17, Z2, Z2
-	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+48(SB), Z1
 	VPADDD           Z1, Z2, Z2
 	VSUBPS           Z1, Z2, Z1
 	VFMADD231PS      Z2, Z3, Z1
 	VADDPS.BCST      words<>+120(SB), Z1, Z3
 	VDIVPS           Z3, Z1, Z1
-	VPANDD.BCST      words<>+104(SB), Z0, Z0
+	VPANDD.BCST      words<>+112(SB), Z0, Z0
 	VPORD            Z0, Z1, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+64, AX
@@ -1134,44 +1309,44 @@ TEXT ·act_f32_tanh_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS          (CX), Z0
 	VMOVUPS          64(CX), Z4
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VPANDD.BCST      words<>+0(SB), Z4, Z5
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z4, Z5
 	VBROADCASTSS     words<>+116(SB), Z2
 	VBROADCASTSS     words<>+116(SB), Z3
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z5, Z3, Z5
 	VADDPS           Z1, Z1, Z1
 	VADDPS           Z5, Z5, Z5
-	VBROADCASTSS     words<>+56(SB), Z2
-	VBROADCASTSS     words<>+56(SB), Z6
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+60(SB), Z5, Z6
-	VADDPS.BCST      words<>+64(SB), Z2, Z3
-	VADDPS.BCST      words<>+64(SB), Z6, Z7
+	VBROADCASTSS     words<>+8(SB), Z2
+	VBROADCASTSS     words<>+8(SB), Z6
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+12(SB), Z5, Z6
+	VADDPS.BCST      words<>+16(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z6, Z7
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z7, Z5
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z7, Z5
-	VBROADCASTSS     words<>+76(SB), Z3
-	VBROADCASTSS     words<>+76(SB), Z7
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+80(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+84(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+88(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+92(SB), Z5, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z7, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z7, Z5
+	VBROADCASTSS     words<>+28(SB), Z3
+	VBROADCASTSS     words<>+28(SB), Z7
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z7
 	VMULPS           Z1, Z3, Z3
 	VMULPS           Z5, Z7, Z7
 	VFMADD213PS      Z1, Z1, Z3
 	VFMADD213PS      Z5, Z5, Z7
 	VPSLLD           $0x17, Z2, Z2
 	VPSLLD           $0x17, Z6, Z6
-	VBROADCASTSS     words<>+8(SB), Z1
-	VBROADCASTSS     words<>+8(SB), Z5
+	VBROADCASTSS     words<>+48(SB), Z1
+	VBROADCASTSS     words<>+48(SB), Z5
 	VPADDD           Z1, Z2, Z2
 	VPADDD           Z5, Z6, Z6
 	VSUBPS           Z1, Z2, Z1
@@ -1182,38 +1357,38 @@ row0:
 	VADDPS.BCST      words<>+120(SB), Z5, Z7
 	VDIVPS           Z3, Z1, Z1
 	VDIVPS           Z7, Z5, Z5
-	VPANDD.BCST      words<>+104(SB), Z0, Z0
-	VPANDD.BCST      words<>+104(SB), Z4, Z2
+	VPANDD.BCST      words<>+112(SB), Z0, Z0
+	VPANDD.BCST      words<>+112(SB), Z4, Z2
 	VPORD            Z0, Z1, Z0
 	VPORD            Z2, Z5, Z4
 	VMOVUPS          Z0, (AX)
 	VMOVUPS          Z4, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
 	VBROADCASTSS     words<>+116(SB), Z2
 	VMINPS           Z1, Z2, Z1
 	VADDPS           Z1, Z1, Z1
-	VBROADCASTSS     words<>+56(SB), Z2
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VADDPS.BCST      words<>+64(SB), Z2, Z3
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z3
 	VMOVAPS          Z1, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z1
-	VBROADCASTSS     words<>+76(SB), Z3
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VBROADCASTSS     words<>+28(SB), Z3
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
 	VMULPS           Z1, Z3, Z3
 	VFMADD213PS      Z1, Z1, Z3
 	VPSLLD           $0x17, Z2, Z2
-	VBROADCASTSS     words<>+8(SB), Z1
+	VBROADCASTSS     words<>+48(SB), Z1
 	VPADDD           Z1, Z2, Z2
 	VSUBPS           Z1, Z2, Z1
 	VFMADD231PS      Z2, Z3, Z1
 	VADDPS.BCST      words<>+120(SB), Z1, Z3
 	VDIVPS           Z3, Z1, Z1
-	VPANDD.BCST      words<>+104(SB), Z0, Z0
+	VPANDD.BCST      words<>+112(SB), Z0, Z0
 	VPORD            Z0, Z1, Z0
 	VMOVUPS          Z0, 128(AX)
 	ADDQ             $+192, AX
@@ -1236,44 +1411,44 @@ row0:
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
 	VMOVUPS          64(CX)(BX*1), Z4
-	VPANDD.BCST      words<>+0(SB), Z0, Z1
-	VPANDD.BCST      words<>+0(SB), Z4, Z5
+	VPANDD.BCST      words<>+52(SB), Z0, Z1
+	VPANDD.BCST      words<>+52(SB), Z4, Z5
 	VBROADCASTSS     words<>+116(SB), Z2
 	VBROADCASTSS     words<>+116(SB), Z3
 	VMINPS           Z1, Z2, Z1
 	VMINPS           Z5, Z3, Z5
 	VADDPS           Z1, Z1, Z1
 	VADDPS           Z5, Z5, Z5
-	VBROADCASTSS     words<>+56(SB), Z2
-	VBROADCASTSS     words<>+56(SB), Z6
-	VFMADD231PS.BCST words<>+60(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+60(SB), Z5, Z6
-	VADDPS.BCST      words<>+64(SB), Z2, Z3
-	VADDPS.BCST      words<>+64(SB), Z6, Z7
+	VBROADCASTSS     words<>+8(SB), Z2
+	VBROADCASTSS     words<>+8(SB), Z6
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VFMADD231PS.BCST words<>+12(SB), Z5, Z6
+	VADDPS.BCST      words<>+16(SB), Z2, Z3
+	VADDPS.BCST      words<>+16(SB), Z6, Z7
 	VMOVAPS          Z1, Z1
 	VMOVAPS          Z5, Z5
-	VFMADD231PS.BCST words<>+68(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+68(SB), Z7, Z5
-	VFMADD231PS.BCST words<>+72(SB), Z3, Z1
-	VFMADD231PS.BCST words<>+72(SB), Z7, Z5
-	VBROADCASTSS     words<>+76(SB), Z3
-	VBROADCASTSS     words<>+76(SB), Z7
-	VFMADD213PS.BCST words<>+80(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+80(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+84(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+84(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+88(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+88(SB), Z5, Z7
-	VFMADD213PS.BCST words<>+92(SB), Z1, Z3
-	VFMADD213PS.BCST words<>+92(SB), Z5, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z7, Z5
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z7, Z5
+	VBROADCASTSS     words<>+28(SB), Z3
+	VBROADCASTSS     words<>+28(SB), Z7
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+32(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z5, Z7
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z5, Z7
 	VMULPS           Z1, Z3, Z3
 	VMULPS           Z5, Z7, Z7
 	VFMADD213PS      Z1, Z1, Z3
 	VFMADD213PS      Z5, Z5, Z7
 	VPSLLD           $0x17, Z2, Z2
 	VPSLLD           $0x17, Z6, Z6
-	VBROADCASTSS     words<>+8(SB), Z1
-	VBROADCASTSS     words<>+8(SB), Z5
+	VBROADCASTSS     words<>+48(SB), Z1
+	VBROADCASTSS     words<>+48(SB), Z5
 	VPADDD           Z1, Z2, Z2
 	VPADDD           Z5, Z6, Z6
 	VSUBPS           Z1, Z2, Z1
@@ -1284,8 +1459,8 @@ column0:
 	VADDPS.BCST      words<>+120(SB), Z5, Z7
 	VDIVPS           Z3, Z1, Z1
 	VDIVPS           Z7, Z5, Z5
-	VPANDD.BCST      words<>+104(SB), Z0, Z0
-	VPANDD.BCST      words<>+104(SB), Z4, Z2
+	VPANDD.BCST      words<>+112(SB), Z0, Z0
+	VPANDD.BCST      words<>+112(SB), Z4, Z2
 	VPORD            Z0, Z1, Z0
 	VPORD            Z2, Z5, Z4
 	VMOVUPS          Z0, (AX)(BX*1)
@@ -1300,35 +1475,35 @@ column0:
 	VZEROUPPER
 	RET
 
-DATA words<>+0(SB)/4, $0x7fffffff
-DATA words<>+4(SB)/4, $0x41680000
-DATA words<>+8(SB)/4, $0x3f800000
-DATA words<>+12(SB)/4, $0x3e99999a
-DATA words<>+16(SB)/4, $0xbf000000
-DATA words<>+20(SB)/4, $0x3d1d63b2
-DATA words<>+24(SB)/4, $0xbe2d7588
-DATA words<>+28(SB)/4, $0x3e6aa0ea
-DATA words<>+32(SB)/4, $0xbd9dc860
-DATA words<>+36(SB)/4, $0x3e1255a3
-DATA words<>+40(SB)/4, $0x3dc19734
-DATA words<>+44(SB)/4, $0x3df9c656
-DATA words<>+48(SB)/4, $0x3df4b309
-DATA words<>+52(SB)/4, $0x36fb79e0
-DATA words<>+56(SB)/4, $0x4b400000
-DATA words<>+60(SB)/4, $0x3fb8aa3b
-DATA words<>+64(SB)/4, $0xcb400000
-DATA words<>+68(SB)/4, $0xbf317200
-DATA words<>+72(SB)/4, $0xb5bfbe8e
-DATA words<>+76(SB)/4, $0x3aac9770
-DATA words<>+80(SB)/4, $0x3c08dcfd
-DATA words<>+84(SB)/4, $0x3d2ab4d0
-DATA words<>+88(SB)/4, $0x3e2aaac8
-DATA words<>+92(SB)/4, $0x3efffffd
-DATA words<>+96(SB)/4, $0x3d922279
-DATA words<>+100(SB)/4, $0x3fcc422a
-DATA words<>+104(SB)/4, $0x80000000
-DATA words<>+108(SB)/4, $0xc2d00000
-DATA words<>+112(SB)/4, $0x42b20000
+DATA words<>+0(SB)/4, $0xc2d00000
+DATA words<>+4(SB)/4, $0x42b20000
+DATA words<>+8(SB)/4, $0x4b400000
+DATA words<>+12(SB)/4, $0x3fb8aa3b
+DATA words<>+16(SB)/4, $0xcb400000
+DATA words<>+20(SB)/4, $0xbf317200
+DATA words<>+24(SB)/4, $0xb5bfbe8e
+DATA words<>+28(SB)/4, $0x3aac9770
+DATA words<>+32(SB)/4, $0x3c08dcfd
+DATA words<>+36(SB)/4, $0x3d2ab4d0
+DATA words<>+40(SB)/4, $0x3e2aaac8
+DATA words<>+44(SB)/4, $0x3efffffd
+DATA words<>+48(SB)/4, $0x3f800000
+DATA words<>+52(SB)/4, $0x7fffffff
+DATA words<>+56(SB)/4, $0x41680000
+DATA words<>+60(SB)/4, $0x3e99999a
+DATA words<>+64(SB)/4, $0xbf000000
+DATA words<>+68(SB)/4, $0x3d1d63b2
+DATA words<>+72(SB)/4, $0xbe2d7588
+DATA words<>+76(SB)/4, $0x3e6aa0ea
+DATA words<>+80(SB)/4, $0xbd9dc860
+DATA words<>+84(SB)/4, $0x3e1255a3
+DATA words<>+88(SB)/4, $0x3dc19734
+DATA words<>+92(SB)/4, $0x3df9c656
+DATA words<>+96(SB)/4, $0x3df4b309
+DATA words<>+100(SB)/4, $0x36fb79e0
+DATA words<>+104(SB)/4, $0x3d922279
+DATA words<>+108(SB)/4, $0x3fcc422a
+DATA words<>+112(SB)/4, $0x80000000
 DATA words<>+116(SB)/4, $0x41200000
 DATA words<>+120(SB)/4, $0x40000000
 GLOBL words<>(SB), RODATA|NOPTR, $124

@@ -133,7 +133,7 @@ func TestGemmRandom(t *testing.T) {
 					bound := 4 * math.Sqrt(float64(p.K+1)*square) * 0x1p-24
 					want := activate(p.Act, y)
 					// No activation is steeper than 1.13.
-					tol := 1.13*bound + activationUlps*ulp(want)
+					tol := 1.13*bound + activationTolerance(p.Act, y, want)
 					if p.Residual {
 						want += float64(g.r.data[i*p.LDC+n])
 						tol = bound + ulp(want)

@@ -4,6 +4,42 @@
 
 package kernels
 
+// act_f32_exp_1_ldx16_ldy16_avx2 computes y[m, 1] = exp(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_exp_1_ldx16_ldy16_avx2(y, x *float32, m int)
+
+// act_f32_exp_1_ldx16_ldy16_avx512 computes y[m, 1] = exp(x)
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func act_f32_exp_1_ldx16_ldy16_avx512(y, x *float32, m int)
+
+// act_f32_exp_39_ldx48_ldy48_avx2 computes y[m, 39] = exp(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_exp_39_ldx48_ldy48_avx2(y, x *float32, m int)
+
+// act_f32_exp_39_ldx48_ldy48_avx512 computes y[m, 39] = exp(x)
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func act_f32_exp_39_ldx48_ldy48_avx512(y, x *float32, m int)
+
+// act_f32_exp_768_ldx784_ldy784_avx2 computes y[m, 768] = exp(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_exp_768_ldx784_ldy784_avx2(y, x *float32, m int)
+
+// act_f32_exp_768_ldx784_ldy784_avx512 computes y[m, 768] = exp(x)
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func act_f32_exp_768_ldx784_ldy784_avx512(y, x *float32, m int)
+
 // act_f32_gelu_1_ldx16_ldy16_avx2 computes y[m, 1] = gelu(x)
 // Rows of x are 16 floats apart, of y 16.
 //
@@ -1354,6 +1390,12 @@ func peak_f32_12_avx512(y *float32, m int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
+	"act_f32_exp_1_ldx16_ldy16_avx2":                       act_f32_exp_1_ldx16_ldy16_avx2,
+	"act_f32_exp_1_ldx16_ldy16_avx512":                     act_f32_exp_1_ldx16_ldy16_avx512,
+	"act_f32_exp_39_ldx48_ldy48_avx2":                      act_f32_exp_39_ldx48_ldy48_avx2,
+	"act_f32_exp_39_ldx48_ldy48_avx512":                    act_f32_exp_39_ldx48_ldy48_avx512,
+	"act_f32_exp_768_ldx784_ldy784_avx2":                   act_f32_exp_768_ldx784_ldy784_avx2,
+	"act_f32_exp_768_ldx784_ldy784_avx512":                 act_f32_exp_768_ldx784_ldy784_avx512,
 	"act_f32_gelu_1_ldx16_ldy16_avx2":                      act_f32_gelu_1_ldx16_ldy16_avx2,
 	"act_f32_gelu_1_ldx16_ldy16_avx512":                    act_f32_gelu_1_ldx16_ldy16_avx512,
 	"act_f32_gelu_39_ldx48_ldy48_avx2":                     act_f32_gelu_39_ldx48_ldy48_avx2,

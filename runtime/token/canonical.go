@@ -3,6 +3,7 @@ package token
 import (
 	"bytes"
 	"slices"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -12,7 +13,7 @@ import (
 // algorithm is here because offsets are needed, and because that package breaks runs of over 30 marks apart.
 type unicodeForm struct{ form norm.Form }
 
-// mark is a decomposed character on its way to its canonical place.
+// decomposed is a character on its way to its canonical place.
 type decomposed struct {
 	edit
 	class uint8
@@ -57,7 +58,7 @@ func (n unicodeForm) normalize(c chunk, b *buffer, s *scratch) chunk {
 // decompose calls f for the full decomposition of the character in text.
 func decompose(text []byte, compat bool, f func(r rune, class uint8)) {
 	r, _ := utf8.DecodeRune(text)
-	if r < utf8.RuneSelf {
+	if r < utf8.RuneSelf || unicode.Is(laterForms, r) {
 		f(r, 0)
 		return
 	}
@@ -80,7 +81,7 @@ func decompose(text []byte, compat bool, f func(r rune, class uint8)) {
 		f(r, p.CCC())
 		return
 	}
-	for len(d) > 0 {
+	for len(d) > 0 { // the table holds full decompositions
 		r, w := utf8.DecodeRune(d)
 		f(r, form.Properties(d).CCC())
 		d = d[w:]
@@ -114,5 +115,24 @@ func compose(a, b rune) (rune, bool) {
 	pair := utf8.AppendRune(utf8.AppendRune(in[:0], a), b)
 	joined := norm.NFC.Append(out[:0], pair...)
 	r, w := utf8.DecodeRune(joined)
-	return r, w == len(joined) && !bytes.Equal(joined, pair)
+	return r, w == len(joined) && !bytes.Equal(joined, pair) && !unicode.Is(laterForms, r)
+}
+
+// laterForms are characters that came, or got a mapping, after Unicode 9, whose tables the json form's reference uses:
+// there they are starters that nothing decomposes or composes.
+var laterForms = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x7fd, 0x7fd, 1}, {0x898, 0x89f, 1}, {0x8ca, 0x8d3, 1}, {0x9fe, 0x9fe, 1}, {0xc3c, 0xc3c, 1}, {0xd3b, 0xd3c, 1},
+		{0xeba, 0xeba, 1}, {0x1715, 0x1715, 1}, {0x1abf, 0x1ace, 1}, {0x1df6, 0x1dfa, 1}, {0x32ff, 0x32ff, 1},
+		{0xa7f2, 0xa7f4, 1}, {0xa82c, 0xa82c, 1}, {0xab69, 0xab69, 1},
+	},
+	R32: []unicode.Range32{
+		{0x10781, 0x10785, 1}, {0x10787, 0x107b0, 1}, {0x107b2, 0x107ba, 1}, {0x10d24, 0x10d27, 1}, {0x10eab, 0x10eac, 1},
+		{0x10efd, 0x10eff, 1}, {0x10f46, 0x10f50, 1}, {0x10f82, 0x10f85, 1}, {0x11070, 0x11070, 1}, {0x1133b, 0x1133b, 1},
+		{0x1145e, 0x1145e, 1}, {0x11839, 0x1183a, 1}, {0x11938, 0x11938, 1}, {0x1193d, 0x1193e, 1}, {0x11943, 0x11943, 1},
+		{0x119e0, 0x119e0, 1}, {0x11a34, 0x11a34, 1}, {0x11a47, 0x11a47, 1}, {0x11a99, 0x11a99, 1}, {0x11d42, 0x11d42, 1},
+		{0x11d44, 0x11d45, 1}, {0x11d97, 0x11d97, 1}, {0x11f41, 0x11f42, 1}, {0x16ff0, 0x16ff1, 1}, {0x1e030, 0x1e06d, 1},
+		{0x1e08f, 0x1e08f, 1}, {0x1e130, 0x1e136, 1}, {0x1e2ae, 0x1e2ae, 1}, {0x1e2ec, 0x1e2ef, 1}, {0x1e4ec, 0x1e4ef, 1},
+		{0x1f16c, 0x1f16c, 1}, {0x1fbf0, 0x1fbf9, 1},
+	},
 }

@@ -1,0 +1,103 @@
+package token
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// record is what the tests here need of a recorded line; package tokentest compares all of it.
+type record struct {
+	Text    string
+	Pair    *string
+	Options map[string]any
+	IDs     []int32
+}
+
+// needTestdata skips where the module was downloaded: the recorded encodings are a nested module.
+func needTestdata(tb testing.TB) {
+	if _, err := os.Stat("testdata/go.mod"); errors.Is(err, fs.ErrNotExist) {
+		tb.Skip("the recorded encodings are only in the repository")
+	}
+}
+
+func readRecords(tb testing.TB, folder, file string) []record {
+	needTestdata(tb)
+	f, err := os.Open("testdata/" + folder + "/" + file)
+	require.NoError(tb, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(tb, err)
+	s := bufio.NewScanner(z)
+	s.Buffer(nil, 1<<24)
+	var out []record
+	for s.Scan() {
+		var r record
+		require.NoError(tb, json.Unmarshal(s.Bytes(), &r))
+		out = append(out, r)
+	}
+	require.NoError(tb, s.Err())
+	require.NotEmpty(tb, out)
+	return out
+}
+
+func readGolden(tb testing.TB, folder, file string) []byte {
+	needTestdata(tb)
+	b, err := os.ReadFile("testdata/" + folder + "/" + file)
+	require.NoError(tb, err)
+	return b
+}
+
+// loadGolden opens a recorded tokenizer in one of its forms: spm, json, or the tag of another json file.
+func loadGolden(tb testing.TB, folder, form string) *Tokenizer {
+	var t *Tokenizer
+	var err error
+	switch form {
+	case "spm":
+		t, err = FromSPM(readGolden(tb, folder, "spm.model"), SPMOptions{})
+	case "json":
+		t, err = FromJSON(readGolden(tb, folder, "tokenizer.json"))
+	default:
+		t, err = FromJSON(readGolden(tb, folder, "tokenizer_"+form+".json"))
+	}
+	require.NoError(tb, err)
+	return t
+}
+
+// each golden tokenizer by folder and form.
+var goldens = [][2]string{{"spm_v3", "spm"}, {"spm_bytes", "spm"}, {"spm_v3", "json"}, {"spm_bytes", "json"}, {"spm_v3", "punct"}, {"spm_v3", "lower_punct"}}
+
+// bigTokenizer has n pieces of random letters, as many as a published model has.
+func bigTokenizer(tb testing.TB, n int) *Tokenizer {
+	r := rand.New(rand.NewSource(1))
+	rows := [][]any{{"[PAD]", 0}, {"[CLS]", 0}, {"[SEP]", 0}, {"[UNK]", 0}}
+	for len(rows) < n {
+		s := "\u2581"
+		if r.Intn(2) == 0 {
+			s = ""
+		}
+		for range 2 + r.Intn(8) {
+			s += string(rune('a' + r.Intn(26)))
+		}
+		rows = append(rows, []any{s + fmt.Sprint(len(rows)%10), -r.Float64() * 12})
+	}
+	doc := map[string]any{}
+	if b, err := os.ReadFile("testdata/spm_v3/tokenizer.json"); err == nil {
+		require.NoError(tb, json.Unmarshal(b, &doc))
+	}
+	doc["added_tokens"] = nil
+	doc["model"] = map[string]any{"type": "Unigram", "unk_id": 3, "vocab": rows}
+	b, err := json.Marshal(doc)
+	require.NoError(tb, err)
+	t, err := FromJSON(b)
+	require.NoError(tb, err)
+	return t
+}

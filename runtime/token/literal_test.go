@@ -1,0 +1,151 @@
+package token
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// withoutSpecials is a json tokenizer whose special tokens have names that no text holds: what is left is the ordinary
+// pieces, which is what literal text may become.
+func withoutSpecials(t *testing.T, file []byte) *Tokenizer {
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(file, &doc))
+	doc["added_tokens"], doc["post_processor"] = nil, nil
+	for i, row := range doc["model"].(map[string]any)["vocab"].([]any)[:4] {
+		row.([]any)[0] = fmt.Sprintf("\U0010fffd%d\U0010fffd", i)
+	}
+	b, err := json.Marshal(doc)
+	require.NoError(t, err)
+	tok, err := FromJSON(b)
+	require.NoError(t, err)
+	return tok
+}
+
+var specialNames = []string{"[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"}
+
+// By default no text becomes a special token, in either form: the ids are those of the ordinary pieces.
+func TestLiteralText(t *testing.T) {
+	for _, g := range goldens {
+		t.Run(g[0]+"/"+g[1], func(t *testing.T) {
+			tok := loadGolden(t, g[0], g[1])
+			var plain *Tokenizer
+			if g[1] != "spm" {
+				file := "tokenizer.json"
+				if g[1] != "json" {
+					file = "tokenizer_" + g[1] + ".json"
+				}
+				plain = withoutSpecials(t, readGolden(t, g[0], file))
+			}
+			texts := []string{"［ＣＬＳ］", "a［ＳＥＰ］ b", "[CLS]" + strings.Repeat("[SEP]", 50), "[[CLS]]", "[unk]", "Ｕ[UNK]", "▁[MASK]▁"}
+			for _, r := range readRecords(t, g[0], "encodings.jsonl.gz") {
+				texts = append(texts, r.Text)
+			}
+			seen := 0
+			for _, text := range texts {
+				ids, err := tok.AppendIDs(nil, text, SpecialText)
+				require.NoError(t, err)
+				for _, id := range ids {
+					if id != tok.Special().UNK { // a character that no piece holds
+						assert.False(t, tok.IsSpecial(id), "%q became %d", text, id)
+					}
+				}
+				if plain != nil {
+					want, err := plain.AppendIDs(nil, text, SpecialTokens)
+					require.NoError(t, err)
+					require.Equal(t, want, ids, text)
+				}
+				taken, err := tok.AppendIDs(nil, text, SpecialTokens)
+				require.NoError(t, err)
+				if strings.Contains(text, "[SEP]") {
+					seen++
+					assert.Contains(t, taken, tok.Special().SEP, text)
+					assert.NotEqual(t, taken, ids, text)
+				}
+				var e Encoding
+				require.NoError(t, tok.Encode(&e, text, Options{}))
+				require.Equal(t, tok.Special().CLS, e.IDs[0])
+				require.Equal(t, tok.Special().SEP, e.IDs[len(e.IDs)-1])
+				require.ElementsMatch(t, ids, e.IDs[1:len(e.IDs)-1])
+			}
+			assert.Greater(t, seen, 10)
+		})
+	}
+}
+
+// In the json form full-width letters fold to a special token's name after the tokens were cut out. Its reference then
+// finds the name among the pieces; so do we when tokens are asked for, and never when text is text.
+func TestFoldedSpecialName(t *testing.T) {
+	tok := loadGolden(t, "spm_v3", "json")
+	const text = "a［ＳＥＰ］"
+	ids, err := tok.AppendIDs(nil, text, SpecialTokens)
+	require.NoError(t, err)
+	assert.Contains(t, ids, tok.Special().SEP)
+	ids, err = tok.AppendIDs(nil, text, SpecialText)
+	require.NoError(t, err)
+	assert.NotContains(t, ids, tok.Special().SEP)
+	back, err := tok.Decode(ids, true)
+	require.NoError(t, err)
+	assert.Equal(t, "a[SEP]", back)
+}
+
+func TestAddedTokenFlags(t *testing.T) {
+	file := readGolden(t, "spm_v3", "tokenizer.json")
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(file, &doc))
+	n := 2001
+	add := func(content string, flags ...string) {
+		a := map[string]any{"id": n, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false}
+		for _, f := range flags {
+			a[f] = true
+		}
+		doc["added_tokens"] = append(doc["added_tokens"].([]any), a)
+		n++
+	}
+	add("word", "single_word")        // 2001
+	add("<l>", "lstrip")              // 2002
+	add("<r>", "rstrip")              // 2003
+	add("ﬁx", "normalized")           // 2004: looked for as "fix"
+	add("<", "special")               // 2005
+	add("<long>", "special")          // 2006: the longer one wins
+	add("éé", "normalized", "rstrip") // 2007
+	b, err := json.Marshal(doc)
+	require.NoError(t, err)
+	tok, err := FromJSON(b)
+	require.NoError(t, err)
+	for _, x := range []struct {
+		text string
+		want map[int32]Span
+	}{
+		{"a word b", map[int32]Span{2001: {2, 6}}},
+		{"swordfish words _word", map[int32]Span{}},
+		{"word", map[int32]Span{2001: {0, 4}}},
+		{"-word.", map[int32]Span{2001: {1, 5}}},
+		{"a  <l> b", map[int32]Span{2002: {1, 6}}},
+		{"a <r>  b", map[int32]Span{2003: {2, 7}}},
+		{"a fix b ", map[int32]Span{2004: {2, 5}}},
+		{"prefix", map[int32]Span{2004: {3, 6}}},
+		{"x<long>y", map[int32]Span{2006: {1, 7}}},
+		{"x<lon", map[int32]Span{2005: {1, 2}}},
+		{"<r> <l>", map[int32]Span{2003: {0, 4}, 2002: {4, 7}}},
+		{"e\u0301e\u0301  !", map[int32]Span{2007: {0, 8}}},
+	} {
+		var e Encoding
+		require.NoError(t, tok.Encode(&e, x.text, Options{Special: SpecialTokens}))
+		got := map[int32]Span{}
+		for i, id := range e.IDs {
+			if id > 2000 {
+				got[id] = e.Offsets[i]
+			}
+		}
+		assert.Equal(t, x.want, got, x.text)
+	}
+	ids, err := tok.AppendIDs(nil, "x<long> word", SpecialText)
+	require.NoError(t, err)
+	assert.NotContains(t, ids, int32(2006))
+	assert.Contains(t, ids, int32(2001), "an added token that is not special is ordinary vocabulary")
+}

@@ -209,40 +209,51 @@ func operand(n *ir.Node, i int) *ir.Value {
 
 // attentionUnit runs one head of one sequence.
 func (e *emitter) attentionUnit(s *step) []jen.Code {
-	n, r := s.node, s.region
-	qkv, kr, qr, bias, index, pos := n.In[0], n.In[1], n.In[2], operand(n, 3), operand(n, 4), operand(n, 6)
-	out := n.Out[0]
+	n, out := s.node, s.node.Out[0]
 	heads, dp := n.Int("heads"), n.Int("dp")
-	code := []jen.Code{
-		jen.List(jen.Id("b"), jen.Id("h")).Op(":=").List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads)),
-		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
-		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
-		jen.Id("q").Op(":=").Add(at(e.ptr(r, qkv), jen.Id("first").Op("*").Lit(qkv.LD).Op("+").Id("h").Op("*").Lit(dp))),
-	}
-	table := func(v *ir.Value) jen.Code {
-		if v == nil {
-			return jen.Nil()
-		}
-		return at(e.ptr(r, v), jen.Id("h").Op("*").Lit(elements(v.Type.Shape[1:])))
-	}
-	idx, where := jen.Code(jen.Nil()), jen.Code(jen.Nil())
-	if index != nil {
-		idx = at(e.ptr(r, index), jen.Lit(index.Type.Shape[0].N/2))
-	}
-	if pos != nil {
-		where = jen.Id("e").Dot("holes").Call(jen.Id("first"))
-	}
 	outRow := jen.Id("first")
 	last := jen.Code(jen.Id("n"))
 	if n.Str("rows") == "first" {
 		outRow, last = jen.Id("b"), jen.Lit(1)
 	}
-	code = append(code, kernelCall(s.kernel,
-		at(e.ptr(r, out), jen.Add(outRow).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp)),
-		jen.Id("q"), at(jen.Id("q"), jen.Lit(heads*dp)), at(jen.Id("q"), jen.Lit(2*heads*dp)),
-		table(kr), table(qr), table(bias), idx, where,
-		jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), jen.Lit(0), last))
-	return code
+	o := at(e.ptr(s.region, out), jen.Add(outRow).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp))
+	args := append([]jen.Code{o}, e.attentionArgs(s)...)
+	args = append(args, jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), jen.Lit(0), last)
+	return append([]jen.Code{jen.List(jen.Id("b"), jen.Id("h")).Op(":=").List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads))},
+		append(e.attentionRows(s), kernelCall(s.kernel, args...))...)
+}
+
+// attentionRows defines first and n, the rows of sequence b, and q, the first query of head h.
+func (e *emitter) attentionRows(s *step) []jen.Code {
+	qkv := s.node.In[0]
+	return []jen.Code{
+		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
+		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
+		jen.Id("q").Op(":=").Add(at(e.ptr(s.region, qkv), jen.Id("first").Op("*").Lit(qkv.LD).Op("+").Id("h").Op("*").Lit(s.node.Int("dp")))),
+	}
+}
+
+// attentionArgs are the arguments of an attention kernel behind the result and before the scratch memory.
+func (e *emitter) attentionArgs(s *step) []jen.Code {
+	n, r := s.node, s.region
+	width := n.Int("heads") * n.Int("dp")
+	args := []jen.Code{jen.Id("q"), at(jen.Id("q"), jen.Lit(width)), at(jen.Id("q"), jen.Lit(2*width))}
+	for i := 1; i <= 3; i++ { // kr, qr, bias: the head's part of the table
+		v := operand(n, i)
+		if v == nil {
+			args = append(args, jen.Nil())
+			continue
+		}
+		args = append(args, at(e.ptr(r, v), jen.Id("h").Op("*").Lit(elements(v.Type.Shape[1:]))))
+	}
+	index, pos := jen.Code(jen.Nil()), jen.Code(jen.Nil())
+	if v := operand(n, 4); v != nil {
+		index = at(e.ptr(r, v), jen.Lit(v.Type.Shape[0].N/2))
+	}
+	if operand(n, 6) != nil {
+		pos = jen.Id("e").Dot("holes").Call(jen.Id("first"))
+	}
+	return append(args, index, pos)
 }
 
 // takeUnit copies the first row of each sequence.

@@ -24,6 +24,11 @@ func (e *emitter) forwardFile() error {
 			return err
 		}
 	}
+	if e.p.Meta.Trace {
+		if err := e.traceMethods(f); err != nil {
+			return err
+		}
+	}
 	return e.add("forward.go", f)
 }
 
@@ -115,6 +120,9 @@ func (e *emitter) execType(f *jen.File) {
 		if len(e.attentions()) > 0 {
 			g.Id("scratchBase").Op("*").Float32()
 			g.Id("scratchLen").Int().Comment("floats for each worker")
+		}
+		if e.p.Meta.Trace {
+			g.Id("number").Int().Comment("of the layer that is running")
 		}
 		g.Line()
 		g.Id("step").StructFunc(func(g *jen.Group) {
@@ -285,6 +293,9 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 			layer = jen.Id("l").Op("+").Lit(c.First)
 		}
 		g.Add(check(jen.Lit("layer")))
+		if e.p.Meta.Trace {
+			g.Id("e").Dot("number").Op("=").Add(layer)
+		}
 		g.Id("e").Dot(camel(r.Name)).Call(jen.Op("&").Id("e").Dot("w").Dot(ls.field).Index(index))
 		trace(g, layer)
 	})
@@ -335,6 +346,9 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 			s := e.byNode[n]
 			g.Comment(source(n))
 			g.Id("e").Dot("Run").Call(s.units(), jen.Id("e").Dot("step").Dot(s.method)).Comment(fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape))
+			if e.p.Meta.Trace && n.Op == "attention" {
+				g.Id("e").Dot(traceMethod(s)).Call()
+			}
 		}
 	})
 }

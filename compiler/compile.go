@@ -94,6 +94,7 @@ func compileUnit(s *spec.Spec, t *spec.Target, e spec.Emit, m *spec.Model, h *sp
 	}
 	p.Meta = meta(m, h, t)
 	if o.Trace {
+		p.Meta.Trace = true
 		p.Outputs = nil
 		for l := 0; l <= m.Encoder.Layers; l++ {
 			p.Outputs = append(p.Outputs, hiddenAt(l))

@@ -20,6 +20,7 @@ type Meta struct {
 	ISAs    []string // best first; "go" is the portable form
 	Threads int      // most workers; 0: those of the machine
 	Agree   float64  // largest difference from the reference that the target allows
+	Trace   bool     // the package also shows attention maps to the trace hook
 }
 
 // Task says what a program's outputs mean.

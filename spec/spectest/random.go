@@ -1,0 +1,175 @@
+// Package spectest draws random valid specs for property tests of everything behind the language.
+package spectest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Source gives random numbers; *rand.Rand of math/rand/v2 is one.
+type Source interface {
+	IntN(n int) int
+}
+
+// draft is a spec in the making.
+type draft struct {
+	Source
+	b strings.Builder
+}
+
+// one picks one of the words.
+func (s *draft) one(words ...string) string { return words[s.IntN(len(words))] }
+
+// line appends a line.
+func (s *draft) line(format string, args ...any) { fmt.Fprintf(&s.b, format+"\n", args...) }
+
+// yes is true in one of n cases.
+func (s *draft) yes(n int) bool { return s.IntN(n) == 0 }
+
+// Random draws a spec with one small model, named m, and sometimes a classifier on it, m.c; name is what its target emits. Every part of the
+// language that this version compiles can occur: all kinds of terms with either sign, shared and own projections, with and without bias,
+// buckets and clamped offsets, sums of tables with a projection, activations, norms.
+func Random(src Source) (text, name string) {
+	s := &draft{Source: src}
+	heads := 1 + s.IntN(4)
+	head := []int{4, 7, 8, 12, 16, 20, 33}[s.IntN(7)]
+	hidden := heads * head
+	s.line("dspec 1")
+	s.line("model m {")
+	s.line("checkpoint own; tokenizer none")
+	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads, 3+s.IntN(70), 1+s.IntN(3))
+	s.line("dim span = %d; dim seq <= 48", 4+2*s.IntN(12))
+	s.line("defaults { norm layernorm(eps: %s); act %s }", s.one("1e-7", "1e-5", "1e-3"), s.one("gelu", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid"))
+	s.embed(hidden)
+	terms := s.terms()
+	if terms.relative {
+		s.relative()
+	}
+	s.line("encoder layers {")
+	s.line("attention {")
+	s.b.WriteString(terms.text)
+	s.line("mask j")
+	s.line("}")
+	s.line("ffn inner")
+	s.line("}")
+	s.line("}")
+	name = "m"
+	if !s.yes(3) {
+		name = "m.c"
+		s.head()
+	}
+	s.line("target t { isa avx512, avx2, go; batch <= 8 sequences; tokens <= 256; threads <= 2; emit infer %s as package \"random\" }", name)
+	return s.b.String(), name
+}
+
+// embed draws the input.
+func (s *draft) embed(hidden int) {
+	words := []string{"token vocab"}
+	if s.yes(3) {
+		words = append(words, fmt.Sprintf("width %d", 3+s.IntN(hidden+5)))
+	}
+	if s.yes(3) {
+		words = append(words, fmt.Sprintf("absolute %d", 48+s.IntN(20)))
+	}
+	if s.yes(3) {
+		words = append(words, fmt.Sprintf("segment %d", 1+s.IntN(3)))
+	}
+	if !s.yes(6) {
+		words = append(words, "norm")
+	}
+	s.line("embed { %s }", strings.Join(words, "; "))
+}
+
+// relative draws the table of offsets.
+func (s *draft) relative() {
+	bucket := "bucket clamp"
+	if s.yes(2) {
+		bucket = fmt.Sprintf("bucket log(exact: span / 2, reach: span + %d)", 1+s.IntN(40))
+	}
+	norm := ""
+	if s.yes(2) {
+		norm = "; norm"
+	}
+	s.line("relative rel { offsets -span .. span - 1; %s%s }", bucket, norm)
+}
+
+// drawn is an attention's projections and score.
+type drawn struct {
+	text     string
+	relative bool
+}
+
+// terms draws a sum of terms, of which at least one is a product, and the projections that it needs.
+func (s *draft) terms() drawn {
+	var score []string
+	need := map[string]bool{"v": true}
+	use := func(term string, names ...string) {
+		score = append(score, term)
+		for _, n := range names {
+			need[n] = true
+		}
+	}
+	kinds := s.IntN(31) + 1 // a set of the five kinds
+	if kinds == 16 {
+		kinds = 17
+	}
+	lookup := s.one("i-j", "j-i") // one sign for all lookups in a score
+	if kinds&1 != 0 {
+		use("q[i]·k[j]", "q", "k")
+	}
+	if kinds&2 != 0 {
+		use(fmt.Sprintf("q[i]·kr[%s]", s.one("i-j", "j-i")), "q", "kr")
+	}
+	if kinds&4 != 0 {
+		use(fmt.Sprintf("qr[%s]·k[j]", s.one("i-j", "j-i")), "k", "qr")
+	}
+	if kinds&8 != 0 {
+		use(fmt.Sprintf("qr[%s]·kr[%s]", lookup, lookup), "qr", "kr")
+	}
+	if kinds&16 != 0 {
+		use(fmt.Sprintf("b[%s]", lookup), "b")
+	}
+	var b strings.Builder
+	for _, n := range []string{"q", "k", "v"} {
+		if need[n] {
+			fmt.Fprintf(&b, "%s = linear(x%s)\n", n, s.one("", "", ", bias: no"))
+		}
+	}
+	for _, n := range []string{"kr", "qr"} {
+		if !need[n] {
+			continue
+		}
+		shared := n[:1]
+		if need[shared] && s.yes(2) {
+			fmt.Fprintf(&b, "%s = %s(rel)\n", n, shared)
+		} else {
+			fmt.Fprintf(&b, "%s = linear(rel%s)\n", n, s.one("", ", bias: no"))
+		}
+	}
+	if need["b"] {
+		b.WriteString("b = scalar(rel)\n")
+	}
+	fmt.Fprintf(&b, "score %s\n", strings.Join(score, " + "))
+	fmt.Fprintf(&b, "scale 1 / sqrt(head * %s)\n", s.one("terms", "terms", "3"))
+	return drawn{b.String(), kinds != 1}
+}
+
+// head draws a classifier.
+func (s *draft) head() {
+	steps := []string{"take first"}
+	if s.yes(2) {
+		if s.yes(3) {
+			steps = append(steps, "norm")
+		}
+		steps = append(steps, fmt.Sprintf("linear %d", 3+s.IntN(40)), "act")
+		if s.yes(3) {
+			steps = append(steps, "norm")
+		}
+	}
+	labels := []string{"\"a\"", "\"b\""}
+	for i := range s.IntN(20) {
+		labels = append(labels, fmt.Sprintf("\"l%d\"", i))
+	}
+	steps = append(steps, fmt.Sprintf("linear %d as labels(%s)", len(labels), strings.Join(labels, ", ")), "loss cross_entropy")
+	s.line("head c on m { %s }", strings.Join(steps, "; "))
+}

@@ -1,0 +1,150 @@
+package compiler_test
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/spectest"
+)
+
+// draws is how many random specs the property tests take: 20, or what DEBERTAC_DRAWS says.
+func draws(t *testing.T) int {
+	n, err := strconv.Atoi(os.Getenv("DEBERTAC_DRAWS"))
+	if err != nil {
+		return 20
+	}
+	t.Logf("%d random specs", n)
+	return n
+}
+
+// drawnTensors gives random numbers for any tensor, the same for the same name: large enough that attention is far from uniform.
+type drawnTensors map[string][]int
+
+func (d drawnTensors) Tensor(name string) (*ir.Array, error) {
+	shape, ok := d[name]
+	if !ok {
+		return nil, fmt.Errorf("no shape is known for %s", name)
+	}
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	r := rand.New(rand.NewPCG(5, h.Sum64()))
+	a := ir.NewArray(shape...)
+	for i := range a.F {
+		a.F[i] = 0.3 * r.NormFloat64()
+		if len(shape) == 1 {
+			a.F[i] += 0.5
+		}
+	}
+	return a, nil
+}
+
+// shapesOf lists the tensors that a program reads.
+func shapesOf(p *ir.Program) drawnTensors {
+	out := drawnTensors{}
+	for _, calls := range [][]ir.Call{p.Pack, p.Run} {
+		for _, c := range calls {
+			for l := c.First; l < c.First+c.Count; l++ {
+				for _, v := range c.Region.In {
+					if v.Kind != ir.Tensor {
+						continue
+					}
+					var shape []int
+					for _, d := range v.Type.Shape {
+						shape = append(shape, d.N)
+					}
+					out[ir.At(v.Name, l)] = shape
+				}
+			}
+		}
+	}
+	return out
+}
+
+// batchOf draws sequences, one of them with holes.
+func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
+	ids, pos, types, starts := ir.NewInts(0), ir.NewInts(0), ir.NewInts(0), ir.NewInts(1)
+	for s, n := range lens {
+		at := int32(0)
+		for range n {
+			ids.I = append(ids.I, int32(r.IntN(m.Vocab)))
+			types.I = append(types.I, int32(r.IntN(max(m.Types, 1))))
+			pos.I = append(pos.I, at)
+			at++
+			if s == 1 {
+				at += int32(r.IntN(2))
+			}
+		}
+		starts.I = append(starts.I, int32(len(ids.I)))
+	}
+	for _, a := range []*ir.Array{ids, pos, types, starts} {
+		a.Shape = []int{len(a.I)}
+	}
+	return eval.Store{"ids": ids, "pos": pos, "types": types, "starts": starts}
+}
+
+// compileTo compiles a spec's only emit up to a pass.
+func compileTo(t *testing.T, text, after string) *ir.Program {
+	t.Helper()
+	f, faults := spec.Parse("random.dspec", []byte(text))
+	require.Empty(t, faults)
+	s, faults := spec.Resolve(f)
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{After: after})
+	require.NoError(t, err)
+	require.Empty(t, faults, text)
+	require.Len(t, units, 1)
+	return units[0].Program
+}
+
+// TestPassesKeepTheMeaning holds the oracle's result after each pass to that before any, on random specs.
+func TestPassesKeepTheMeaning(t *testing.T) {
+	n := draws(t)
+	r := rand.New(rand.NewPCG(11, 13))
+	for i := range n {
+		text, _ := spectest.Random(r)
+		seed := r.Uint64()
+		result := func(after string) []float64 {
+			p := compileTo(t, text, after)
+			store := batchOf(rand.New(rand.NewPCG(seed, 1)), &p.Meta, 1, 9, 17)
+			require.NoError(t, eval.Run(p, store, eval.From(shapesOf(p))), "after %s:\n%s", after, text)
+			return store[p.Outputs[0]].Floats()
+		}
+		want := result("build")
+		for _, pass := range compiler.Passes() {
+			got := result(pass.Name)
+			require.Len(t, got, len(want), "after %s:\n%s", pass.Name, text)
+			for k := range want {
+				if !(math.Abs(got[k]-want[k]) <= 1e-9*(1+math.Abs(want[k]))) {
+					t.Fatalf("draw %d, after %s: output %d is %v, before all passes it was %v\n%s", i, pass.Name, k, got[k], want[k], text)
+				}
+			}
+		}
+	}
+}
+
+// TestProgramsPrintAndParse holds the text form of compiled programs to itself.
+func TestProgramsPrintAndParse(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 19))
+	for range 5 {
+		text, _ := spectest.Random(r)
+		for _, after := range []string{"build", "fuse", ""} {
+			p := compileTo(t, text, after)
+			printed := ir.Print(p)
+			q, err := ir.Parse(printed)
+			require.NoError(t, err, printed)
+			require.NoError(t, ir.Verify(q))
+			require.Equal(t, printed, ir.Print(q))
+		}
+	}
+}

@@ -22,7 +22,7 @@ func NewArena(limit int64) *Arena { return &Arena{limit: limit} }
 
 // Grow makes room for size bytes. It keeps the block if it is large enough;
 // otherwise the contents are lost (the new block is zeroed). A size beyond the
-// limit is an error and leaves the arena as it is.
+// limit is an error and leaves the arena as it is; after any other error it is empty.
 func (a *Arena) Grow(size int64) error {
 	if size <= int64(len(a.mem)) {
 		return nil
@@ -36,7 +36,11 @@ func (a *Arena) Grow(size int64) error {
 		return fmt.Errorf("the call needs an arena of %d bytes, more than this machine can address", size)
 	}
 	a.Free()
-	a.mem, a.free = block(int(want))
+	mem, free, err := block(int(want))
+	if err != nil {
+		return fmt.Errorf("the arena: %w", err)
+	}
+	a.mem, a.free = mem, free
 	return nil
 }
 

@@ -48,7 +48,8 @@ func TestArenaStep(t *testing.T) {
 
 func TestBlocks(t *testing.T) {
 	for _, size := range []int{0, 1, 63, 64, 4096, hugePage - 1, hugePage, hugePage + 1} {
-		b, drop := block(size)
+		b, drop, err := block(size)
+		require.NoError(t, err)
 		require.Len(t, b, size)
 		require.True(t, aligned(b))
 		for i := range b {

@@ -3,4 +3,4 @@
 package runtime
 
 // block gives size bytes of Go memory, zeroed and aligned to Alignment.
-func block(size int) ([]byte, func()) { return goBlock(size), func() {} }
+func block(size int) ([]byte, func(), error) { return goBlock(size), func() {}, nil }

@@ -3,25 +3,26 @@
 package runtime
 
 import (
+	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // block gives size bytes, zeroed and aligned to at least Alignment, and a
-// function that frees them. Big blocks lie outside Go's heap: they neither move
+// function that frees them. Memory that the system refuses is an error. Big blocks lie outside Go's heap: they neither move
 // the garbage collector's goal nor wait for it, and start at a huge-page boundary
 // so that the kernel can back them by huge pages.
-func block(size int) ([]byte, func()) {
+func block(size int) ([]byte, func(), error) {
 	if size < hugePage {
-		return goBlock(size), func() {}
+		return goBlock(size), func() {}, nil
 	}
 	raw, err := unix.Mmap(-1, 0, size+hugePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil { // let Go's allocator try: it has its own way out of memory
-		return goBlock(size), func() {}
+	if err != nil {
+		return nil, nil, fmt.Errorf("no memory for %d bytes: %w", size, err)
 	}
 	skip := (hugePage - int(uintptr(unsafe.Pointer(&raw[0]))%hugePage)) % hugePage
 	b := raw[skip : skip+size : skip+size]
 	adviseHuge(b)
-	return b, func() { _ = unix.Munmap(raw) } // it unmaps what Mmap gave: cannot fail
+	return b, func() { _ = unix.Munmap(raw) }, nil // it unmaps what Mmap gave: cannot fail
 }

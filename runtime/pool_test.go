@@ -208,6 +208,27 @@ func TestSleepAndWake(t *testing.T) {
 	}
 }
 
+// TestCallerSleeps: a caller that is done long before its workers sleeps, and wakes.
+func TestCallerSleeps(t *testing.T) {
+	for _, procs := range []int{1, 2, 4} {
+		func() {
+			defer goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(procs))
+			p := newPool(t, 4)
+			team := p.NewTeam()
+			for range 50 {
+				n := atomic.Int32{}
+				require.NoError(t, team.Run(8, func(w, _ int) {
+					if w > 0 {
+						time.Sleep(200 * time.Microsecond)
+					}
+					n.Add(1)
+				}))
+				require.EqualValues(t, 8, n.Load())
+			}
+		}()
+	}
+}
+
 // TestGarbageCollectionDuringRun: a collection must not wait for the pool's spinning.
 func TestGarbageCollectionDuringRun(t *testing.T) {
 	p := newPool(t, 2)

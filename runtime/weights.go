@@ -103,7 +103,10 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
 	w := &Weights{name: name, data: data, drop: func() {}}
 	if !aligned(data) {
-		b, drop := block(len(data))
+		b, drop, err := block(len(data))
+		if err != nil {
+			return nil, &WeightsError{File: name, Reason: "cannot be copied", Err: err}
+		}
 		copy(b, data)
 		w.data, w.drop = b, drop
 	}
@@ -112,7 +115,10 @@ func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
 
 // copied is the same weights in memory of their own.
 func (w *Weights) copied() (*Weights, error) {
-	b, drop := block(len(w.data))
+	b, drop, err := block(len(w.data))
+	if err != nil {
+		return nil, &WeightsError{File: w.name, Reason: "cannot be copied", Err: err}
+	}
 	if _, err := w.source().ReadAt(b, 0); err != nil {
 		drop()
 		return nil, &WeightsError{File: w.name, Reason: "cannot be read", Err: err}

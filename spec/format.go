@@ -214,3 +214,6 @@ func inline(s *Stmt) (string, bool) {
 	}
 	return text + " { " + strings.Join(parts, "; ") + " }", true
 }
+
+// Canonical is the statement without its block and comments in canonical spacing, on one line.
+func (s *Stmt) Canonical() string { return s.text() }

@@ -21,7 +21,7 @@ const (
 func Resolve(f *File) (*Spec, diag.List) {
 	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}}
 	r.run()
-	r.faults.Sort()
+	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
 		return nil, r.faults
 	}
@@ -32,8 +32,7 @@ func Resolve(f *File) (*Spec, diag.List) {
 func ParseAndResolve(name string, text []byte) (*Spec, diag.List) {
 	f, faults := Parse(name, text)
 	s, more := Resolve(f)
-	faults = append(faults, more...)
-	faults.Sort()
+	faults = append(faults, more...).Limit()
 	if faults.HasErrors() {
 		return nil, faults
 	}

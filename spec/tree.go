@@ -70,6 +70,7 @@ var outerParser = participle.MustBuild[outer](participle.Lexer(definition{}))
 func Parse(name string, text []byte) (*File, diag.List) {
 	f := &File{Name: name, Text: text}
 	toks, faults := scan(name, text)
+	faults = faults.Limit()
 	if len(toks) == 0 {
 		if len(faults) == 0 {
 			faults = diag.List{missingHeader(name)}
@@ -87,8 +88,7 @@ func Parse(name string, text []byte) (*File, diag.List) {
 	b := &builder{file: name, faults: faults}
 	f.Stmts = b.stmts(tree.Items, "file", 1)
 	b.header(f)
-	b.faults.Sort()
-	return f, b.faults
+	return f, b.faults.Limit()
 }
 
 func missingHeader(name string) *diag.Diag {
@@ -97,6 +97,9 @@ func missingHeader(name string) *diag.Diag {
 
 // header checks that the first statement is dspec 1.
 func (b *builder) header(f *File) {
+	if len(f.stmts()) == 0 {
+		b.add(missingHeader(f.Name))
+	}
 	for i, s := range f.stmts() {
 		if s.Word != "dspec" {
 			if i == 0 {

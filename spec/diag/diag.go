@@ -92,6 +92,19 @@ func (l List) Sort() {
 	})
 }
 
+// MaxFaults is how many faults are told at once; what is behind them is rarely new.
+const MaxFaults = 200
+
+// Limit sorts the list and cuts it behind MaxFaults; a last entry then says how many more there are.
+func (l List) Limit() List {
+	l.Sort()
+	if len(l) <= MaxFaults {
+		return l
+	}
+	rest := Errorf("too-large", l[MaxFaults].Span, "%d more faults are not shown", len(l)-MaxFaults)
+	return append(l[:MaxFaults:MaxFaults], rest)
+}
+
 // HasErrors reports whether any fault is an error.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d *Diag) bool { return d.Severity == Error })

@@ -100,7 +100,7 @@ func (p printer) excerpt(s Span, color string) {
 	to := min(max(s.EndCol-1, from), len(runes))
 	before, under, after := string(runes[:from]), string(runes[from:to]), string(runes[to:])
 	head, tail := "", ""
-	if columns(visible(line)) > maxColumns {
+	if len(runes) > maxColumns {
 		before, head = cutLeft(before)
 		var cutUnder string
 		under, cutUnder = cutRight(under)

@@ -95,6 +95,17 @@ func TestList(t *testing.T) {
 	require.Positive(t, span(2, 1, 2).Compare(span(1, 5, 6)))
 }
 
+func TestLimit(t *testing.T) {
+	var l diag.List
+	for i := range diag.MaxFaults + 7 {
+		l = append(l, diag.Errorf("syntax", span(1000-i, 1, 2), "wrong"))
+	}
+	l = l.Limit()
+	require.Len(t, l, diag.MaxFaults+1)
+	require.Contains(t, l[diag.MaxFaults].Message, "7 more faults")
+	require.Len(t, l[:5].Limit(), 5)
+}
+
 func TestCodes(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(diag.Codes, func(a, b diag.Info) int { return strings.Compare(string(a.Code), string(b.Code)) }))
 	for _, i := range diag.Codes {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,20 +33,21 @@ model NAME like deberta_v3_base {
     dim vocab  = 60
     dim hidden = 32
     dim heads  = 2
-    dim inner  = 48
+    dim inner  = INNER
     dim layers = 2
     dim span   = 8
     dim reach  = 32
     dim seq   <= 64
 }
 
-head kind on NAME { take first; linear 3 as labels("a", "b", "c"); loss cross_entropy }
+head kind on NAME { take first; linear hidden; act; linear 3 as labels("a", "b", "c"); loss cross_entropy }
 `
 
 // generate compiles the tiny model and packs random weights.
 func generate(t *testing.T, name string) (*codegen.Package, string) {
 	t.Helper()
-	file, faults := spec.Parse("tiny.dspec", []byte(strings.ReplaceAll(tiny, "NAME", name)))
+	text := strings.NewReplacer("NAME", name, "INNER", strconv.Itoa(8*len(name))).Replace(tiny) // a name's length makes a model of its own
+	file, faults := spec.Parse("tiny.dspec", []byte(text))
 	require.Empty(t, faults)
 	s, faults := spec.Resolve(file)
 	require.Empty(t, faults)
@@ -98,7 +100,7 @@ func TestBuild(t *testing.T) {
 		t.Skip("it runs the Go toolchain")
 	}
 	first, firstWeights := generate(t, "first")
-	second, secondWeights := generate(t, "second")
+	second, secondWeights := generate(t, "second") // another width of the inner layer, see generate
 	binary := filepath.Join(t.TempDir(), "program")
 	require.NoError(t, build.Build(t.Context(), []*codegen.Package{first, second}, binary))
 	want := forward(t, binary, "--model", first.Name, "--weights", firstWeights, "--isa", "go")
@@ -115,7 +117,7 @@ func TestBuild(t *testing.T) {
 			}
 		}
 	}
-	out, err := exec.Command(binary, "forward", "--model", first.Name, "--weights", secondWeights, "--batch", batchFile(t), "--out", "x").CombinedOutput()
+	out, err := exec.Command(binary, "forward", "--model", first.Name, "--weights", secondWeights, "--batch", batchFile(t), "--out", filepath.Join(t.TempDir(), "out")).CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	require.Equal(t, program.ExitInput, exit.ExitCode(), "weights of another spec are refused: %s", out)

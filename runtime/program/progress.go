@@ -2,44 +2,63 @@ package program
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 )
 
-// progress is the bar of run. It counts bytes of the input, as only those have a known total.
+// progress is the bar of run. It counts bytes of the input, as only those have a known total. It is drawn here and not by a library: the usual
+// ones import an HTTP server, which more than doubles the time of a first build.
 type progress struct {
-	bar *progressbar.ProgressBar // nil: nobody watches
-	in  *input
+	w     io.Writer // nil: nobody watches
+	in    *input
+	begin time.Time
+	last  time.Time
+	now   func() time.Time
 }
+
+// progressEvery is how often the bar is drawn.
+const progressEvery = 100 * time.Millisecond
 
 // newProgress draws a bar on standard error if a person sees it and results go elsewhere.
 func newProgress(s *session, in *input, quiet bool) *progress {
-	p := &progress{in: in}
-	if quiet || !s.ErrTerminal || s.OutTerminal || in.read == nil {
-		return p
+	p := &progress{in: in, now: time.Now}
+	if !quiet && s.ErrTerminal && !s.OutTerminal && in.read != nil {
+		p.w = s.Err
 	}
-	p.bar = progressbar.NewOptions64(in.size,
-		progressbar.OptionSetWriter(s.Err),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
+	p.begin = p.now()
 	return p
 }
 
-// update moves the bar to what has been read of the input.
+// eraseLine takes the cursor to the start of the line and clears it.
+const eraseLine = "\r\x1b[K"
+
+// update draws the bar for what has been read of the input. A bar that cannot be drawn is no reason to stop.
 func (p *progress) update(texts int) {
-	if p.bar == nil {
+	now := p.now()
+	if p.w == nil || now.Sub(p.last) < progressEvery {
 		return
 	}
-	p.bar.Describe(fmt.Sprintf("%d texts", texts))
-	p.bar.Set64(p.in.read.n.Load()) // a bar that cannot be drawn is no reason to stop
+	p.last = now
+	sec := now.Sub(p.begin).Seconds()
+	rate := fmt.Sprintf("%d texts, %.0f a second", texts, float64(texts)/max(sec, 1e-9))
+	if p.in.size <= 0 {
+		fmt.Fprintf(p.w, "%s%s", eraseLine, rate)
+		return
+	}
+	share := min(float64(p.in.read.n.Load())/float64(p.in.size), 1)
+	left := "?"
+	if share > 0 {
+		left = time.Duration(sec * (1 - share) / share * float64(time.Second)).Round(time.Second).String()
+	}
+	cells := bar(float32(share))
+	cells += strings.Repeat(" ", barCells-len([]rune(cells)))
+	fmt.Fprintf(p.w, "%s%3.0f %% |%s| %s, %s left", eraseLine, 100*share, cells, rate, left)
 }
 
 // finish takes the bar away.
 func (p *progress) finish() {
-	if p.bar != nil {
-		p.bar.Exit() // likewise
+	if p.w != nil && !p.last.IsZero() {
+		fmt.Fprint(p.w, eraseLine)
 	}
 }

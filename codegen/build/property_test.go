@@ -1,0 +1,206 @@
+package build_test
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/spectest"
+)
+
+// drawnModel is a random spec, compiled, with its weights, its batch and what the oracle makes of it.
+type drawnModel struct {
+	text    string
+	program *ir.Program
+	want    []float64
+	weights string
+	batch   string
+}
+
+// drawn gives tensors of random numbers, the same for the same name, large enough that attention is far from uniform.
+type drawn struct{}
+
+func (drawn) Tensor(name string, shape []int) ([]float32, error) {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	r := rand.New(rand.NewPCG(5, h.Sum64()))
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(0.3 * r.NormFloat64())
+		if len(shape) == 1 {
+			out[i] += 0.5
+		}
+	}
+	return out, nil
+}
+
+// oracleTensors gives the same tensors to the oracle.
+type oracleTensors map[string][]int
+
+func (o oracleTensors) Tensor(name string) (*ir.Array, error) {
+	v, err := drawn{}.Tensor(name, o[name])
+	return &ir.Array{Shape: o[name], F32: v}, err
+}
+
+// drawModel compiles a random spec and asks the oracle, before any pass.
+func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
+	text, _ := spectest.Random(r)
+	compiled := func(after string) *ir.Program {
+		f, faults := spec.Parse("random.dspec", []byte(text))
+		require.Empty(t, faults, text)
+		s, faults := spec.Resolve(f)
+		require.Empty(t, faults, text)
+		units, faults, err := compiler.Compile(s, compiler.Options{After: after})
+		require.NoError(t, err, text)
+		require.Empty(t, faults, text)
+		return units[0].Program
+	}
+	m := &drawnModel{text: text, program: compiled(""), weights: filepath.Join(dir, name+".weights"), batch: filepath.Join(dir, name+".batch")}
+	m.program.Name = name
+	b := drawBatch(r, m.program)
+	require.NoError(t, golden.WriteBatch(m.batch, b))
+	require.NoError(t, pack.Write(m.weights, m.program, drawn{}, pack.Options{}))
+
+	plain := compiled("build")
+	shapes := oracleTensors{}
+	for _, c := range plain.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if v.Kind == ir.Tensor {
+					var s []int
+					for _, d := range v.Type.Shape {
+						s = append(s, d.N)
+					}
+					shapes[ir.At(v.Name, l)] = s
+				}
+			}
+		}
+	}
+	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
+	pos := make([]int32, len(b.IDs))
+	runtime.FillPositions(pos, b)
+	types := b.Types
+	if types == nil {
+		types = make([]int32, len(b.IDs))
+	}
+	store := eval.Store{"ids": ints(b.IDs), "pos": ints(pos), "types": ints(types), "starts": ints(b.Starts)}
+	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
+	m.want = store[plain.Outputs[0]].Floats()
+	return m
+}
+
+// drawBatch draws a ragged batch; half of them have a sequence with holes.
+func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
+	b := &runtime.Batch{Starts: []int32{0}}
+	holes := r.IntN(2) == 0
+	for s, n := range []int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17} {
+		at := int32(0)
+		for range n {
+			b.IDs = append(b.IDs, int32(r.IntN(p.Meta.Vocab)))
+			if p.Meta.Types > 0 {
+				b.Types = append(b.Types, int32(r.IntN(p.Meta.Types)))
+			}
+			if holes {
+				b.Positions = append(b.Positions, at)
+			}
+			at++
+			if s == 1 || s == 3 {
+				at += int32(r.IntN(2))
+			}
+		}
+		b.Starts = append(b.Starts, int32(len(b.IDs)))
+	}
+	return b
+}
+
+// TestRandomModels builds one program of random specs and holds every instruction set to the oracle: assembly may be off by at most 20 times as
+// much as the portable float32 form.
+func TestRandomModels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a program of many packages")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain")
+	}
+	n, err := strconv.Atoi(os.Getenv("DEBERTAC_DRAWS"))
+	if err != nil {
+		n = 20
+	}
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(23, 29))
+	var models []*drawnModel
+	var packages []*codegen.Package
+	for i := range n {
+		m := drawModel(t, r, fmt.Sprintf("random%d", i), dir)
+		p, err := codegen.Emit(m.program)
+		require.NoError(t, err, m.text)
+		models, packages = append(models, m), append(packages, p)
+	}
+	binary := filepath.Join(dir, "models")
+	require.NoError(t, build.Build(t.Context(), packages, binary))
+	worst := map[string]float64{}
+	for _, m := range models {
+		base := 0.0
+		for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+			if !isa.Supported() {
+				t.Logf("skipped: this CPU has no %s", isa)
+				continue
+			}
+			e := m.run(t, binary, isa.String())
+			if isa == runtime.ISAGo {
+				base = math.Max(e, 1e-6)
+				require.Less(t, e, 1e-3, "the portable form is off by %.3g\n%s", e, m.text)
+				continue
+			}
+			worst[isa.String()] = math.Max(worst[isa.String()], e/base)
+			if !(e <= 20*base) {
+				t.Errorf("%s is off by %.3g, the portable form by %.3g\n%s", isa, e, base, m.text)
+			}
+		}
+	}
+	t.Logf("error against the portable form's, at the most: %v", worst)
+}
+
+// run computes the model's batch in the built program and gives the largest difference from the oracle, relative to the largest number.
+func (m *drawnModel) run(t *testing.T, binary, isa string) float64 {
+	out := m.weights + "." + isa
+	cmd := exec.CommandContext(t.Context(), binary, "forward", "--model", m.program.Name, "--weights", m.weights, "--batch", m.batch, "--out", out, "--isa", isa)
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", said, m.text)
+	f, err := safetensors.Open(out)
+	require.NoError(t, err)
+	defer f.Close()
+	got := make([]float32, len(m.want))
+	require.NoError(t, f.Floats("output", got))
+	diff, top := 0.0, 1.0
+	for i, v := range got {
+		d := math.Abs(float64(v) - m.want[i])
+		if math.IsNaN(d) {
+			t.Fatalf("%s: output %d is %v\n%s", isa, i, v, m.text)
+		}
+		diff, top = math.Max(diff, d), math.Max(top, math.Abs(m.want[i]))
+	}
+	return diff / top
+}

@@ -1,0 +1,164 @@
+package token
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math/rand"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMarshalRoundTrip(t *testing.T) {
+	for _, g := range goldens {
+		tok := loadGolden(t, g[0], g[1])
+		flat, err := tok.Marshal()
+		require.NoError(t, err)
+		back, err := Unmarshal(flat)
+		require.NoError(t, err)
+		again, err := back.Marshal()
+		require.NoError(t, err)
+		require.Equal(t, flat, again)
+		assert.Equal(t, tok.Special(), back.Special())
+		assert.Equal(t, tok.Added(), back.Added())
+		assert.Equal(t, tok.Size(), back.Size())
+		assert.Equal(t, tok.Form(), back.Form())
+		assert.Equal(t, tok.String(), back.String())
+		// Unaligned, as a tensor in a file may lie: the arrays are then copied.
+		odd := make([]byte, len(flat)+1)
+		copy(odd[1:], flat)
+		moved, err := Unmarshal(odd[1:])
+		require.NoError(t, err)
+		var a, b, c Encoding
+		for _, r := range readRecords(t, g[0], "encodings.jsonl.gz") {
+			for _, mode := range []Special{SpecialText, SpecialTokens} {
+				o := Options{Special: mode}
+				require.NoError(t, tok.Encode(&a, r.Text, o))
+				require.NoError(t, back.Encode(&b, r.Text, o))
+				require.NoError(t, moved.Encode(&c, r.Text, o))
+				require.Equal(t, a, b)
+				require.Equal(t, a, c)
+				x, err := tok.Decode(a.IDs, true)
+				require.NoError(t, err)
+				y, err := back.Decode(a.IDs, true)
+				require.NoError(t, err)
+				require.Equal(t, x, y)
+			}
+		}
+	}
+}
+
+// The arrays are used where they lie, and opening makes no allocation a piece.
+func TestUnmarshalInPlace(t *testing.T) {
+	needTestdata(t)
+	tok := bigTokenizer(t, 20_000)
+	flat, err := tok.Marshal()
+	require.NoError(t, err)
+	back, err := Unmarshal(flat)
+	require.NoError(t, err)
+	lo := uintptr(unsafe.Pointer(unsafe.SliceData(flat)))
+	for _, p := range []unsafe.Pointer{
+		unsafe.Pointer(unsafe.SliceData(back.model.(*unigram).pieces)), unsafe.Pointer(unsafe.SliceData(back.vocab.ends)),
+		unsafe.Pointer(unsafe.StringData(back.vocab.blob)), unsafe.Pointer(unsafe.SliceData(back.model.(*unigram).scores)),
+	} {
+		assert.True(t, uintptr(p) >= lo && uintptr(p) < lo+uintptr(len(flat)))
+	}
+	n := testing.AllocsPerRun(3, func() { _, _ = Unmarshal(flat) })
+	assert.Less(t, n, 3000.0)
+}
+
+func fixSum(b []byte) []byte {
+	if len(b) >= 16 {
+		binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b[16:], castagnoli))
+	}
+	return b
+}
+
+// Any single damaged byte is found by the checksum. With the checksum made to fit, as an attacker would, a block is
+// refused or works without harm.
+func TestUnmarshalDamage(t *testing.T) {
+	for _, g := range goldens[1:4] {
+		flat, err := loadGolden(t, g[0], g[1]).Marshal()
+		require.NoError(t, err)
+		for _, n := range []int{0, 7, 8, 15, 16, 40, 200, len(flat) / 2, len(flat) - 1} {
+			_, err := Unmarshal(flat[:n])
+			assert.Error(t, err, n)
+			_, err = Unmarshal(fixSum(append([]byte{}, flat[:n]...)))
+			assert.Error(t, err, n)
+		}
+		_, err = Unmarshal(append(append([]byte{}, flat...), make([]byte, 16)...))
+		assert.Error(t, err)
+		r := rand.New(rand.NewSource(4))
+		for i := range 600 {
+			b := append([]byte{}, flat...)
+			at := r.Intn(len(b))
+			if i%3 == 0 {
+				at = r.Intn(2000)
+			}
+			b[at] ^= byte(1 + r.Intn(255))
+			_, err := Unmarshal(b)
+			require.Error(t, err, at)
+			if tok, err := Unmarshal(fixSum(b)); err == nil {
+				tryOut(t, tok, "Hello, wörld [SEP] \U0001f600 中文 \xff e\u0301 <0x41>")
+			}
+		}
+	}
+}
+
+// tryOut uses a tokenizer in every way; nothing may panic, and what comes out must be in range.
+func tryOut(t require.TestingT, tok *Tokenizer, text string) {
+	var e Encoding
+	for _, o := range []Options{{}, {Special: SpecialTokens}, {Truncation: LongestFirst, MaxLength: 5, Overflow: true, Stride: 1}, {Truncation: OnlyFirst, MaxLength: 9, PadTo: 12}} {
+		if err := tok.EncodePair(&e, text, "b", o); err != nil {
+			continue
+		}
+		for i, id := range e.IDs {
+			require.True(t, id >= 0 && int(id) < tok.Size(), "id %d of %d", id, tok.Size())
+			_, ok := tok.Piece(id)
+			_ = ok // ids between the vocabulary and a later added token have no piece
+			n := int32(len(text))
+			if e.Sources[i] == 1 {
+				n = 1
+			}
+			at := e.Offsets[i]
+			require.True(t, 0 <= at.Start && at.Start <= at.End && at.End <= n, "%v of %d", at, n)
+		}
+		e.RuneOffsets(nil, text, "b")
+		_, _ = tok.Decode(e.IDs, true)
+		_, _ = tok.Decode(e.IDs, false)
+	}
+	tok.Normalize(text)
+	_, _ = tok.Pieces(text, SpecialTokens)
+	require.NoError(t, tok.EncodeWords(&e, []string{text, "", "x"}, Options{}))
+}
+
+func TestUnmarshalRecipe(t *testing.T) {
+	flat, err := loadGolden(t, "spm_v3", "json").Marshal()
+	require.NoError(t, err)
+	kinds, data, err := sections(flat)
+	require.NoError(t, err)
+	require.EqualValues(t, sectionRecipe, kinds[0])
+	for old, new := range map[string]string{
+		`"Unknown":3`: `"Unknown":9`, // still a piece: accepted, but another meaning
+		`"MASK":2000`: `"MASK":2001`,
+		`"CLS":1`:     `"CLS":-2`,
+		`"@0"`:        `"@1"`,
+		`"Strip"`:     `"Strap"`,
+	} {
+		text := string(data[0])
+		require.Contains(t, text, old)
+		i := strings.Index(text, old)
+		b := append([]byte{}, flat...)
+		at := int(binary.LittleEndian.Uint64(flat[24:]))
+		copy(b[at+i:], new)
+		_, err := Unmarshal(fixSum(b))
+		if old == `"Unknown":3` {
+			assert.NoError(t, err)
+		} else {
+			assert.Error(t, err, new)
+		}
+	}
+}

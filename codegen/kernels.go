@@ -1,9 +1,11 @@
 package codegen
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/dave/jennifer/jen"
 
@@ -242,6 +244,7 @@ func (e *emitter) kernelFiles() error {
 		}))
 	}
 	pick(amd, cases)
+	var sets [][]kernel.Kernel
 	for _, isa := range s.isas {
 		var all []kernel.Kernel
 		seen := map[string]bool{}
@@ -267,13 +270,29 @@ func (e *emitter) kernelFiles() error {
 				amd.Add(code)
 			}
 		}
-		text, err := kernel.Assemble(fmt.Sprintf("debertac from %s", path.Base(e.p.File)), all)
-		if err != nil {
-			return err
-		}
-		e.pkg.Add("kernels_"+isa.Name+"_amd64.s", text)
+		sets = append(sets, all)
+	}
+	if err := e.assemble(sets); err != nil {
+		return err
 	}
 	return e.add("kernels_amd64.go", amd)
+}
+
+// assemble prints the assembly files, one an instruction set, side by side: it is most of the time that generating takes.
+func (e *emitter) assemble(sets [][]kernel.Kernel) error {
+	texts, errs := make([][]byte, len(sets)), make([]error, len(sets))
+	var wg sync.WaitGroup
+	for i, set := range sets {
+		wg.Go(func() { texts[i], errs[i] = kernel.Assemble("debertac from "+path.Base(e.p.File), set) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i, isa := range e.kernels.isas {
+		e.pkg.Add("kernels_"+isa.Name+"_amd64.s", texts[i])
+	}
+	return nil
 }
 
 // isaConst is the runtime's constant for an instruction set.

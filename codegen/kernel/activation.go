@@ -61,7 +61,7 @@ func (a *asm) sigmoid(x, dst reg.Register) {
 	if a.ISA.Wide() {
 		below := a.K()
 		a.VCMPPS(cmpLT, zero, x, below)
-		a.VBLENDMPS(e, one, below, num)
+		a.blend(below, one, e, num)
 	} else {
 		a.VBLENDVPS(x, e, one, num)
 	}

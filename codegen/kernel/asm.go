@@ -104,6 +104,15 @@ func (a *asm) zero(r reg.Register) {
 	a.VXORPS(r, r, r)
 }
 
+// blend is dst = y where the mask is set, x elsewhere (AVX-512).
+func (a *asm) blend(mask, x, y, dst reg.Register) {
+	// avo would take dst for an input of VBLENDMPS, and so for live before it, over the whole loop around it.
+	a.Instruction(&ir.Instruction{
+		Opcode: "VBLENDMPS", ISA: []string{"AVX512F"},
+		Operands: []operand.Op{y, x, mask, dst}, Inputs: []operand.Op{y, x, mask}, Outputs: []operand.Op{dst},
+	})
+}
+
 // broadcast fills dst with a constant.
 func (a *asm) broadcast(x float32, dst reg.Register) {
 	a.VBROADCASTSS(a.pool.words(math.Float32bits(x)), dst)

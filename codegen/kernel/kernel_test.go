@@ -151,3 +151,17 @@ func TestNumber(t *testing.T) {
 		assert.Equal(t, want, number(x))
 	}
 }
+
+// TestEveryActivationAssembles makes the product with each activation for each instruction set and width: registers must suffice.
+func TestEveryActivationAssembles(t *testing.T) {
+	for _, isa := range ISAs() {
+		for _, act := range Activations() {
+			for panels := 1; panels <= 2; panels++ {
+				k := Gemm(GemmParams{K: 5, LDA: 16, LDC: 32, Panels: panels, Act: act.Name}, isa)
+				if _, err := Assemble("a test", []Kernel{k}); err != nil {
+					t.Errorf("%s: %v", k.Name, err)
+				}
+			}
+		}
+	}
+}

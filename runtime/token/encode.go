@@ -179,7 +179,7 @@ type window struct{ lo, hi int }
 func (t *Tokenizer) assemble(dst *Encoding, s *scratch, two bool, o Options) error {
 	dst.reset()
 	if o.PadTo < 0 || o.PadTo > maxID || o.PadTo > 0 && t.ids.PAD < 0 {
-		return fmt.Errorf("PadTo is %d (want 0 to %d, and a tokenizer with a pad token)", o.PadTo, maxID)
+		return fmt.Errorf("a PadTo of %d (want 0 to %d, and a tokenizer with a pad token)", o.PadTo, maxID)
 	}
 	items := t.template.single
 	if two {
@@ -243,10 +243,10 @@ func lengths(n0, n1 int, two bool, extra int, o Options) (keep [2]int, err error
 		return keep, nil
 	}
 	if o.MaxLength < extra {
-		return keep, fmt.Errorf("MaxLength is %d, but the template alone has %d tokens: %w", o.MaxLength, extra, ErrTooShort)
+		return keep, fmt.Errorf("a MaxLength of %d, but the template alone has %d tokens: %w", o.MaxLength, extra, ErrTooShort)
 	}
 	if o.Stride < 0 {
-		return keep, fmt.Errorf("Stride is %d (want 0 or more)", o.Stride)
+		return keep, fmt.Errorf("a Stride of %d (want 0 or more)", o.Stride)
 	}
 	room := o.MaxLength - extra
 	if room == 0 {
@@ -261,7 +261,7 @@ func lengths(n0, n1 int, two bool, extra int, o Options) (keep [2]int, err error
 		i := 0
 		if o.Truncation == OnlySecond {
 			if i = 1; !two {
-				return keep, fmt.Errorf("OnlySecond, but there is no second text: %w", ErrTooShort)
+				return keep, fmt.Errorf("the truncation is OnlySecond, but there is no second text: %w", ErrTooShort)
 			}
 		}
 		if keep[i] <= over {
@@ -302,7 +302,7 @@ func windows(w []window, n, keep, stride int) ([]window, error) {
 		return append(w, window{0, 0}, window{0, n}), nil
 	}
 	if stride >= keep {
-		return nil, fmt.Errorf("Stride is %d, but only %d tokens of the text fit (it must be smaller)", stride, keep)
+		return nil, fmt.Errorf("a Stride of %d, but only %d tokens of the text fit (it must be smaller)", stride, keep)
 	}
 	for lo := 0; ; lo += keep - stride {
 		hi := min(lo+keep, n)

@@ -48,7 +48,7 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	t := &Tokenizer{}
 	for _, k := range []string{"truncation", "padding"} {
 		if n := all[k]; !n.null() {
-			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json has a %s block (%s); it is not applied: lengths are the caller's choice", k, oneLine(n.raw)))
+			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json has a %s block (%s); it is not applied: lengths are the caller's choice", k, compact(n.raw)))
 		}
 	}
 	m, err := readModel(all["model"], &t.vocab)
@@ -72,7 +72,7 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 		u.setFallback(&t.vocab)
 	}
 	t.model = u
-	t.source = jsonSource{Normalizer: all["normalizer"].raw, PreTokenizer: all["pre_tokenizer"].raw, PostProcessor: all["post_processor"].raw, Decoder: all["decoder"].raw}
+	t.source = jsonSource{Normalizer: compact(all["normalizer"].raw), PreTokenizer: compact(all["pre_tokenizer"].raw), PostProcessor: compact(all["post_processor"].raw), Decoder: compact(all["decoder"].raw)}
 	if err := t.finishJSON(); err != nil {
 		return nil, err
 	}
@@ -89,12 +89,13 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	return t, nil
 }
 
-func oneLine(b []byte) string {
+// compact removes the white space of valid JSON.
+func compact(b []byte) []byte {
 	var out bytes.Buffer
 	if json.Compact(&out, b) != nil {
-		return string(b)
+		return b // empty: the member is not there
 	}
-	return out.String()
+	return out.Bytes()
 }
 
 // finishJSON builds the steps from t.source, with vocabulary, model and added tokens in place.
@@ -331,7 +332,8 @@ func (src *jsonSource) charsMap(n jnode) (*charsMap, error) {
 	if err != nil {
 		return nil, n.errorf("%v", err)
 	}
-	src.Normalizer = bytes.Replace(src.Normalizer, n.raw, fmt.Appendf(nil, `"@%d"`, len(src.maps)), 1)
+	const key = `"precompiled_charsmap":`
+	src.Normalizer = bytes.Replace(src.Normalizer, append([]byte(key), n.raw...), fmt.Appendf(nil, `%s"@%d"`, key, len(src.maps)), 1)
 	src.maps = append(src.maps, m)
 	return m, nil
 }

@@ -44,6 +44,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte(smallJSON))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "NFKC"`, 1)))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
+	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Prepend", "prepend": "BAAAAAAAAABhAA=="}, {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
 	f.Add([]byte(strings.Replace(smallJSON, `"byte_fallback": false`, `"byte_fallback": true`, 1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tok, err := FromJSON(b); err == nil {

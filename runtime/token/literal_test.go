@@ -26,8 +26,6 @@ func withoutSpecials(t *testing.T, file []byte) *Tokenizer {
 	return tok
 }
 
-var specialNames = []string{"[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"}
-
 // By default no text becomes a special token, in either form: the ids are those of the ordinary pieces.
 func TestLiteralText(t *testing.T) {
 	for _, g := range goldens {

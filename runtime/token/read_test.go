@@ -106,7 +106,9 @@ func TestFromJSONErrors(t *testing.T) {
 // wire builds messages for the tests.
 type wire []byte
 
-func (w wire) varint(n int, v uint64) wire { return appendVarint(appendVarint(slices.Clone(w), uint64(n)<<3), v) }
+func (w wire) varint(n int, v uint64) wire {
+	return appendVarint(appendVarint(slices.Clone(w), uint64(n)<<3), v)
+}
 
 func (w wire) bytes(n int, b []byte) wire {
 	return append(appendVarint(appendVarint(slices.Clone(w), uint64(n)<<3|wireBytes), uint64(len(b))), b...)

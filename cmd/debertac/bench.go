@@ -39,8 +39,9 @@ type benchVerb struct {
 func (benchVerb) Help() string {
 	return `Measures forward calls in a fresh process of the built program: latency, throughput, arithmetic, allocations, memory, and the
 time from its start to its first result. GFLOP/s count the useful operations of the spec, the same whatever an
-implementation computes or leaves out; the share of the peak and of the roofline compare them with what this machine reached in the
-same run. A spec without weights needs --random-weights.
+implementation computes or leaves out, divided by the shortest latency (with --lengths: by the mean). The shares of the peak
+and of the roofline compare them with what this machine reached in the same run. A spec without weights needs
+--random-weights.
 
 Examples:
   debertac bench ~/models/spam --batch 8 --tokens 128 --threads 2
@@ -207,6 +208,10 @@ func (v *benchVerb) limits(a *app, p *program, m *measured, lengths []int) error
 	calls := 1.0
 	if v.Lengths != "" {
 		calls = float64((len(lengths) + v.Batch - 1) / v.Batch)
+	}
+	if v.Lengths == "" {
+		// The peak is the best that the machine did, so it is compared with the best call; calls of different lengths have no best.
+		m.GFLOPS = m.GFLOP / m.MinMS * 1e3
 	}
 	seconds := m.GFLOP / m.GFLOPS // of a call, or of a pass
 	m.PeakShare = m.GFLOPS / limits.GFLOPS

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
@@ -36,7 +37,7 @@ no published version, so it has to be told where the sources lie (--replace) or 
 
 Example:
   debertac init mails --labels ham,spam --replace ~/src/debertac
-  cd mails && go mod tidy && go generate ./... && go vet ./...`
+  cd mails && go build .`
 }
 
 //go:embed template
@@ -52,6 +53,8 @@ type start struct {
 	Go      string   // version for go.mod
 	Debertac,
 	Version, Replace string
+	Requires []string // lines "path version" of what debertac's sources in Replace require
+	sums     []byte   // its go.sum: with both the module builds without a network
 }
 
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
@@ -78,11 +81,6 @@ func (v *initVerb) Run(a *app) error {
 		if err != nil {
 			return ours(err)
 		}
-		if f.path == "model.dspec" {
-			if _, err := a.parse(filepath.Join(v.Dir, f.path), []byte(text)); err != nil {
-				return err
-			}
-		}
 		path := filepath.Join(v.Dir, f.path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
@@ -91,7 +89,25 @@ func (v *initVerb) Run(a *app) error {
 			return err
 		}
 	}
-	a.note("%s: a spec, package %s and a program. Next:\n  cd %s\n  go mod tidy\n  go generate ./...\n  go build ./...", v.Dir, s.Package, v.Dir)
+	if len(s.sums) > 0 {
+		if err := os.WriteFile(filepath.Join(v.Dir, "go.sum"), s.sums, 0o666); err != nil {
+			return err
+		}
+	}
+	made, err := a.generate(filepath.Join(v.Dir, "model.dspec"), chosen{}, filepath.Join(v.Dir, s.Package))
+	if err != nil {
+		return err
+	}
+	for _, g := range made {
+		if err := g.pkg.WriteTo(g.dir); err != nil {
+			return folderFault(g.dir, err)
+		}
+	}
+	tidy := "go mod tidy && "
+	if s.Replace != "" {
+		tidy = ""
+	}
+	a.note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
 	return nil
 }
 
@@ -105,7 +121,7 @@ func (v *initVerb) plan() (*start, error) {
 	if name == "" {
 		name = "model"
 	}
-	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26", Debertac: modulePath, Version: v.Version}
+	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26.0", Debertac: modulePath, Version: v.Version}
 	if s.Module == "" {
 		s.Module = strings.ReplaceAll(name, "_", "-")
 	}
@@ -119,12 +135,12 @@ func (v *initVerb) plan() (*start, error) {
 		return nil, usage("--labels ham,spam", "--labels: at least two are wanted")
 	}
 	if v.Replace != "" {
-		mod, err := os.ReadFile(filepath.Join(v.Replace, "go.mod"))
-		if err != nil || !strings.Contains(string(mod), "module "+modulePath+"\n") {
-			return nil, inputFault(v.Replace, "this is not the folder of debertac's sources: it has no go.mod of the module %s", modulePath)
+		dir, err := filepath.Abs(v.Replace)
+		if err != nil {
+			return nil, err
 		}
-		s.Replace, s.Version = v.Replace, "v0.0.0"
-		return s, nil
+		s.Replace, s.Version = dir, "v0.0.0"
+		return s, s.readSources()
 	}
 	if s.Version == "" {
 		s.Version = readBuildInfo().Version
@@ -139,6 +155,27 @@ func (v *initVerb) plan() (*start, error) {
 		return nil, usage("--replace DIR, the folder of debertac's sources, or --version V", "this program was not built from a published version of %s: say where its sources lie, or which version to require", modulePath)
 	}
 	return s, nil
+}
+
+// readSources reads what the sources in Replace require.
+func (s *start) readSources() error {
+	path := filepath.Join(s.Replace, "go.mod")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return inputFault(s.Replace, "this is not the folder of debertac's sources: %v", err)
+	}
+	mod, err := modfile.Parse(path, text, nil)
+	if err != nil || mod.Module == nil || mod.Module.Mod.Path != modulePath {
+		return inputFault(path, "this is not the module %s", modulePath)
+	}
+	if mod.Go != nil {
+		s.Go = mod.Go.Version
+	}
+	for _, r := range mod.Require {
+		s.Requires = append(s.Requires, r.Mod.Path+" "+r.Mod.Version)
+	}
+	s.sums, err = os.ReadFile(filepath.Join(s.Replace, "go.sum"))
+	return err
 }
 
 // fill executes a template.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -89,7 +90,7 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 			if o.Tokenizer, err = dir.token.Marshal(); err != nil {
 				return ours(err)
 			}
-			o.TokenizerKind = u.Model.Tokenizer
+			o.TokenizerKind = token.PackedKind
 		}
 	}
 	stop := a.progress("packing weights")

@@ -143,23 +143,15 @@ func findHead(src *source, name string) (*spec.Head, error) {
 	return nil, inputFault(src.tree.Name, "several heads are named %s: give one of %s", name, list(names))
 }
 
-// binary builds one program of the units, or finds it in the cache.
+// binary builds one program of the units, or finds it in the cache. Generated code follows from the program and this very executable, so it is
+// only made when it is to be built.
 func (a *app) binary(units []*compiler.Unit) (string, error) {
-	packages := make([]*codegen.Package, len(units))
 	sum := sha256.New()
 	if err := a.identify(sum); err != nil {
 		return "", err
 	}
-	for i, u := range units {
-		pkg, err := codegen.Emit(u.Program)
-		if err != nil {
-			return "", ours(err)
-		}
-		packages[i] = pkg
-		for _, f := range pkg.Files {
-			fmt.Fprintf(sum, "%s/%s %d\n", pkg.Name, f.Name, len(f.Text))
-			sum.Write(f.Text)
-		}
+	for _, u := range units {
+		fmt.Fprintf(sum, "%s %s %+v %+v\n%s\n", u.Program.Name, u.Program.File, u.Program.Meta, u.Program.Bounds, ir.Print(u.Program))
 	}
 	dir, err := cacheDir()
 	if err != nil {
@@ -169,6 +161,14 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 	err = cached(path, func(temp string) error {
 		stop := a.progress("building")
 		defer stop()
+		var packages []*codegen.Package
+		for _, u := range units {
+			pkg, err := codegen.Emit(u.Program)
+			if err != nil {
+				return ours(err)
+			}
+			packages = append(packages, pkg)
+		}
 		return a.build(packages, temp)
 	})
 	return path, err
@@ -279,6 +279,7 @@ func (p *program) weightsFlag() flag { return valueFlag("--weights", p.weights) 
 // command prepares a verb of the built program. Ctrl-C reaches it too, and it gets some time to stop.
 func (p *program) command(ctx context.Context, verb string, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.binary, slices.Concat([]string{verb}, args)...)
+	cmd.Args[0] = "debertac" // its name in messages; in the cache it has a number
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd

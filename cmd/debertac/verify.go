@@ -139,7 +139,18 @@ func (v *verifyVerb) judge(a *app, trials []*trial) error {
 // one runs and compares one case on every instruction set, and reports whether everything held.
 func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 	if t.fault != nil {
-		v.say(a, t, "", fmt.Sprintf("%v", t.fault))
+		v.say(a, t, "", t.fault.Error())
+		names, err := golden.Recorded(t.outputs, v.Only == "forward")
+		total.missing += len(names)
+		switch {
+		case v.JSON:
+		case err != nil:
+			fmt.Fprintf(a.out, "  %v\n", err)
+		case len(names) == 0:
+			fmt.Fprintln(a.out, "  there is nothing to compare")
+		default:
+			fmt.Fprintf(a.out, "  not produced: %s\n", strings.Join(names, " "))
+		}
 		return false
 	}
 	isas := v.ISA
@@ -166,17 +177,28 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 	return held
 }
 
+// mostLines bounds what is shown of the reason why a case failed.
+const mostLines = 12
+
 // say reports why a case could not be compared.
 func (v *verifyVerb) say(a *app, t *trial, isa, reason string) {
 	if v.JSON {
-		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "ok": false}) // a broken pipe shows at the summary
+		names, err := golden.Recorded(t.outputs, v.Only == "forward")
+		if err != nil {
+			reason += "; " + err.Error()
+		}
+		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "missing": names, "ok": false}) // a broken pipe shows at the summary
 		return
 	}
 	on := ""
 	if isa != "" {
 		on = " on " + isa
 	}
-	fmt.Fprintf(a.out, "%s%s: failed\n  %s\n", t.golden.Name, on, strings.ReplaceAll(strings.TrimSpace(reason), "\n", "\n  "))
+	lines := strings.Split(strings.TrimSpace(reason), "\n")
+	if n := len(lines); n > mostLines {
+		lines = append(lines[:mostLines], fmt.Sprintf("… %d lines more", n-mostLines))
+	}
+	fmt.Fprintf(a.out, "%s%s: failed\n  %s\n", t.golden.Name, on, strings.Join(lines, "\n  "))
 }
 
 // tensorRow is the JSON form of one comparison.
@@ -206,11 +228,11 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 		return held
 	}
 	fmt.Fprintf(a.out, "%s on %s: %s\n", t.golden.Name, isa, t.golden.Shows)
-	fmt.Fprintf(a.out, "  %-*s  %13s  %-19s  ok\n", width, "tensor", "largest error", "tolerance")
+	fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  ok\n", width, "tensor", "largest error", "tolerance")
 	for _, r := range results {
 		switch {
 		case r.Reason != "":
-			fmt.Fprintf(a.out, "  %-*s  %13s  %-19s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
+			fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
 		default:
 			ok := "yes"
 			if !r.OK {
@@ -220,7 +242,7 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 			if r.Group == "attentions" {
 				note = " (portable form)"
 			}
-			fmt.Fprintf(a.out, "  %-*s  %13.3g  %-19s  %s%s\n", width, r.Tensor, r.Error, fmt.Sprintf("%.3g + %.3g·|x|", r.Abs, r.Rel), ok, note)
+			fmt.Fprintf(a.out, "  %-*s  %13.3g  %-21s  %s%s\n", width, r.Tensor, r.Error, fmt.Sprintf("%.3g + %.3g·|x|", r.Abs, r.Rel), ok, note)
 		}
 	}
 	switch {

@@ -47,10 +47,7 @@ func (c *Case) Compare(outputs string, p Produced, forward bool) ([]Result, erro
 		return nil, err
 	}
 	defer got.Close()
-	names := slices.DeleteFunc(want.Names(), func(name string) bool {
-		return forward && OnlyTraining(name) || slices.Contains(inputNames, name)
-	})
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a, b)) })
+	names := recorded(want, forward)
 	k := &comparison{Case: c, layout: c.layout(), got: got, produced: p}
 	var results []Result
 	for _, name := range names {
@@ -61,6 +58,24 @@ func (c *Case) Compare(outputs string, p Produced, forward bool) ([]Result, erro
 		results = append(results, r)
 	}
 	return results, nil
+}
+
+// Recorded lists the tensors of a file of outputs that are to be compared, in the order in which a model computes them. forward leaves out what
+// only training gives.
+func Recorded(outputs string, forward bool) ([]string, error) {
+	f, err := safetensors.Open(outputs)
+	if err != nil {
+		return nil, err
+	}
+	return recorded(f, forward), f.Close()
+}
+
+func recorded(f *safetensors.File, forward bool) []string {
+	names := slices.DeleteFunc(f.Names(), func(name string) bool {
+		return forward && OnlyTraining(name) || slices.Contains(inputNames, name)
+	})
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a, b)) })
+	return names
 }
 
 // Outputs is the path of the case's recorded tensors.

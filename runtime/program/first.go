@@ -42,7 +42,7 @@ func newFirst(fs *flag.FlagSet) action {
 			return err
 		}
 		if age := processAge(); age > 0 {
-			fmt.Fprintf(s.Out, "%s: the result of %d tokens came %.0f ms after the process began\n", m.Name, tokens, ms(age))
+			fmt.Fprintf(s.Out, "%s: the result of %d tokens came about %.0f ms after the process began\n", m.Name, tokens, ms(age))
 		}
 		return nil
 	}

@@ -315,8 +315,19 @@ func (l *labelling) summary(core *runtime.Core, took time.Duration) {
 	if l.cut > 0 {
 		cut = fmt.Sprintf("%d were cut", l.cut)
 	}
-	fmt.Fprintf(l.Err, "%s, %s in %.2f s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
-		plural(l.texts, "text"), plural(l.tokens, "token"), sec, float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)
+	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
+		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)
+}
+
+// seconds is a time with three digits.
+func seconds(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.3g ms", ms(d))
 }
 
 func plural(n int, what string) string {

@@ -155,7 +155,6 @@ func TestRunFaultyInput(t *testing.T) {
 		{"a.jsonl", "{\"text\":5}\n", ":1: \"text\" is 5, it must be a string"},
 		{"a.jsonl", "{\"text\":\"x\",\"pair\":[]}\n", ":1: \"pair\" is [], it must be a string"},
 		{"a.jsonl", "{\"text\":\"x\xff\"}\n", ":1: not valid UTF-8"},
-		{"a.jsonl", "{\"text\":\"x\",\"label\":1.5}\n", ":1: \"label\" is 1.5"},
 		{"a.csv", "", ":1: a CSV file needs a header"},
 		{"a.csv", "id,body\n1,x\n", ":1: no column \"text\" in the header (its columns: id, body)"},
 		{"a.csv", "text,text\n1,x\n", ":1: two columns are named \"text\""},
@@ -216,6 +215,10 @@ func TestAccuracy(t *testing.T) {
 	r = run("{\"text\":\"x\",\"label\":\"eggs\"}\n")
 	require.Equal(t, ExitInput, r.code)
 	require.Contains(t, r.err, "the model has no label \"eggs\" (it has: ham, spam, ümlaut)")
+	r = run("{\"text\":\"x\",\"label\":[1]}\n")
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "the model has no label \"[1]\"")
+	require.Equal(t, ExitDone, runIn(t, "{\"text\":\"x\",\"label\":[1]}\n", "run", "--weights", w, "--input", "-").code, "labels matter to --accuracy only")
 	require.Equal(t, ExitInput, run("").code, "an accuracy of nothing")
 }
 

@@ -28,7 +28,7 @@ type record struct {
 	line  int // from 1; 0 for arguments
 	text  runtime.Text
 	label string // the expected label, if hasLabel
-	// hasLabel says that the input gives one.
+	// hasLabel says that the input gives one. One that is neither a name nor a number is kept as it is written: only --accuracy minds.
 	hasLabel bool
 }
 
@@ -224,9 +224,6 @@ func (o *objects) parse(b []byte) (record, error) {
 	if raw, ok := fields["label"]; ok && string(raw) != "null" {
 		r.hasLabel = true
 		if r.label, err = jsonString("label", raw); err != nil {
-			if _, nerr := strconv.Atoi(string(raw)); nerr != nil {
-				return bad("\"label\" is %s, it must be a label's name or number", shorten(string(raw), 40))
-			}
 			r.label = string(raw)
 		}
 	}

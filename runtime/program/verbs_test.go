@@ -129,7 +129,7 @@ func TestFirst(t *testing.T) {
 		require.NoError(t, err, string(out))
 		require.True(t, strings.HasPrefix(string(out), "ready\n"), string(out))
 		if goruntime.GOOS == "linux" {
-			require.Contains(t, string(out), "the result of 16 tokens came")
+			require.Contains(t, string(out), "the result of 16 tokens came about")
 		}
 	}
 }
@@ -165,6 +165,14 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, ExitInput, r.code, r.out)
 	require.Contains(t, r.out, "DAMAGED")
 	require.Contains(t, r.err, "table")
+}
+
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1500 * time.Microsecond: "1.5 ms", 999 * time.Millisecond: "999 ms", 12345 * time.Millisecond: "12.35 s", 90*time.Second + 4*time.Millisecond: "1m30s",
+	} {
+		require.Equal(t, want, seconds(d))
+	}
 }
 
 func TestVersion(t *testing.T) {

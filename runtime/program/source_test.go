@@ -1,0 +1,119 @@
+package program
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzInput feeds any bytes to every format: a record, an end, or a fault of the user's that names the file; never anything else.
+func FuzzInput(f *testing.F) {
+	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[", "text\n\"", "\r\n\r\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, format := range []string{formatJSONL, formatCSV, formatLines} {
+			in, err := openInput("-", format, strings.NewReader(string(data)))
+			for n := 0; err == nil; n++ {
+				var r record
+				r, err = in.next()
+				if err == nil && (n > len(data) || r.line < 1) {
+					t.Fatalf("%s: record %d at line %d of %d bytes", format, n, r.line, len(data))
+				}
+			}
+			if err != io.EOF && (exitCode(err) != ExitInput || !strings.HasPrefix(err.Error(), "standard input")) {
+				t.Fatalf("%s: %v", format, err)
+			}
+		}
+	})
+}
+
+// endless gives records of a size for ever.
+type endless struct {
+	size, given int
+}
+
+func (e *endless) next() (record, error) {
+	e.given++
+	r := record{line: e.given}
+	r.text.First = strings.Repeat("x", e.size)
+	return r, nil
+}
+
+// TestQueueIsBounded: a reader that is faster than the model waits, and stops with the context.
+func TestQueueIsBounded(t *testing.T) {
+	for _, size := range []int{0, 1 << 20} {
+		ctx, cancel := context.WithCancel(t.Context())
+		src := &endless{size: size}
+		q := fill(ctx, src)
+		var got []record
+		var err error
+		last := 0
+		for range 5 {
+			time.Sleep(5 * time.Millisecond) // the reader runs ahead as far as it may
+			got, err = q.take(got)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(got), queueRecords)
+			require.LessOrEqual(t, (len(got)-1)*size, queueBytes)
+			for _, r := range got {
+				require.Equal(t, last+1, r.line, "in order")
+				last = r.line
+			}
+		}
+		cancel()
+		for err == nil {
+			_, err = q.take(nil)
+		}
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+// TestQueueEndsBehindRecords: what was read before a fault comes first.
+func TestQueueEndsBehindRecords(t *testing.T) {
+	q := fill(t.Context(), &lines{file: "f", r: bufio.NewReader(strings.NewReader("a\nb\n"))})
+	n := 0
+	for {
+		got, err := q.take(nil)
+		require.NoError(t, err)
+		if got == nil {
+			break
+		}
+		n += len(got)
+	}
+	require.Equal(t, 2, n)
+	fault := errors.New("broken")
+	q = fill(t.Context(), failing{fault})
+	_, err := q.take(nil)
+	require.ErrorIs(t, err, fault)
+}
+
+type failing struct{ err error }
+
+func (f failing) next() (record, error) { return record{}, f.err }
+
+// TestLongLine: a line without an end does not fill the memory.
+func TestLongLine(t *testing.T) {
+	in, err := openInput("-", formatJSONL, io.LimitReader(zeros{}, maxRecord+2))
+	require.NoError(t, err)
+	_, err = in.next()
+	require.ErrorContains(t, err, "standard input:1: the line is longer than 64 MiB")
+	in, err = openInput("-", formatCSV, io.MultiReader(strings.NewReader("text\n\"a"), io.LimitReader(zeros{}, 2*maxRecord)))
+	require.NoError(t, err)
+	_, err = in.next()
+	require.ErrorContains(t, err, "a CSV record is longer than 64 MiB: is a quote missing?")
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'z'
+	}
+	return len(p), nil
+}

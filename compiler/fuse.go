@@ -51,9 +51,10 @@ func fuseLinear(r *ir.Region) error {
 		w, bias := n.In[1], n.In[2]
 		name := stem(w)
 		panels := e.Name(e.node("panels", n.Pos, n.Note, nil, w), name+".panels")
-		if bias != nil {
-			bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias16")
+		if bias == nil { // kernels always add one
+			bias = e.node("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
 		}
+		bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias16")
 		attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
 		if act != "" {
 			attrs = append(attrs, ir.Attr{Key: "act", Value: act})

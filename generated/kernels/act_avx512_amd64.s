@@ -509,23 +509,23 @@ row0:
 	VBROADCASTSS     words<>+8(SB), Z3
 	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
 	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VMOVAPS          Z2, Z5
-	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VMOVAPS          Z2, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
 	VBROADCASTSS     words<>+28(SB), Z2
-	VFMADD213PS.BCST words<>+32(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+36(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+40(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z2
 	VSCALEFPS        Z3, Z2, Z2
 	VBROADCASTSS     words<>+48(SB), Z3
-	VPXORD           Z5, Z5, Z5
-	VCMPPS           $0x11, Z5, Z1, K2
-	VBLENDMPS        Z2, Z3, K2, Z4
+	VPXORD           Z4, Z4, Z4
+	VCMPPS           $0x11, Z4, Z1, K2
+	VBLENDMPS        Z2, Z3, K2, Z1
 	VADDPS           Z3, Z2, Z2
-	VDIVPS           Z2, Z4, Z1
+	VDIVPS           Z2, Z1, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+64, AX
@@ -546,69 +546,69 @@ TEXT ·act_f32_gelu_tanh_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS          (CX), Z0
-	VMOVUPS          64(CX), Z6
+	VMOVUPS          64(CX), Z5
 	VMULPS           Z0, Z0, Z1
-	VMULPS           Z6, Z6, Z7
+	VMULPS           Z5, Z5, Z6
 	VMULPS.BCST      words<>+104(SB), Z1, Z1
-	VMULPS.BCST      words<>+104(SB), Z7, Z7
+	VMULPS.BCST      words<>+104(SB), Z6, Z6
 	VADDPS.BCST      words<>+108(SB), Z1, Z1
-	VADDPS.BCST      words<>+108(SB), Z7, Z7
+	VADDPS.BCST      words<>+108(SB), Z6, Z6
 	VMULPS           Z0, Z1, Z1
-	VMULPS           Z6, Z7, Z7
+	VMULPS           Z5, Z6, Z6
 	VPORD.BCST       words<>+112(SB), Z1, Z2
-	VPORD.BCST       words<>+112(SB), Z7, Z8
+	VPORD.BCST       words<>+112(SB), Z6, Z7
 	VBROADCASTSS     words<>+0(SB), Z3
-	VBROADCASTSS     words<>+0(SB), Z5
+	VBROADCASTSS     words<>+0(SB), Z4
 	VMAXPS           Z2, Z3, Z2
-	VMAXPS           Z8, Z5, Z5
+	VMAXPS           Z7, Z4, Z4
 	VBROADCASTSS     words<>+4(SB), Z3
-	VBROADCASTSS     words<>+4(SB), Z8
+	VBROADCASTSS     words<>+4(SB), Z7
 	VMINPS           Z2, Z3, Z2
-	VMINPS           Z5, Z8, Z5
+	VMINPS           Z4, Z7, Z4
 	VBROADCASTSS     words<>+8(SB), Z3
-	VBROADCASTSS     words<>+8(SB), Z8
+	VBROADCASTSS     words<>+8(SB), Z7
 	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+12(SB), Z5, Z8
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z7
 	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VADDPS.BCST      words<>+16(SB), Z8, Z8
+	VADDPS.BCST      words<>+16(SB), Z7, Z7
 	VMOVAPS          Z2, Z2
-	VMOVAPS          Z5, Z11
+	VMOVAPS          Z4, Z9
 	VFMADD231PS.BCST words<>+20(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+20(SB), Z8, Z11
+	VFMADD231PS.BCST words<>+20(SB), Z7, Z9
 	VFMADD231PS.BCST words<>+24(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+24(SB), Z8, Z11
-	VBROADCASTSS     words<>+28(SB), Z5
-	VBROADCASTSS     words<>+28(SB), Z9
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+32(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+36(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+40(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+44(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
-	VSCALEFPS        Z3, Z5, Z2
-	VSCALEFPS        Z8, Z9, Z8
+	VFMADD231PS.BCST words<>+24(SB), Z7, Z9
+	VBROADCASTSS     words<>+28(SB), Z4
+	VBROADCASTSS     words<>+28(SB), Z8
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
+	VSCALEFPS        Z3, Z4, Z2
+	VSCALEFPS        Z7, Z8, Z7
 	VBROADCASTSS     words<>+48(SB), Z3
-	VBROADCASTSS     words<>+48(SB), Z9
-	VPXORD           Z5, Z5, Z5
-	VPXORD           Z11, Z11, Z11
-	VCMPPS           $0x11, Z5, Z1, K2
-	VCMPPS           $0x11, Z11, Z7, K3
-	VBLENDMPS        Z2, Z3, K2, Z4
-	VBLENDMPS        Z8, Z9, K3, Z10
+	VBROADCASTSS     words<>+48(SB), Z8
+	VPXORD           Z4, Z4, Z4
+	VPXORD           Z9, Z9, Z9
+	VCMPPS           $0x11, Z4, Z1, K2
+	VCMPPS           $0x11, Z9, Z6, K3
+	VBLENDMPS        Z2, Z3, K2, Z1
+	VBLENDMPS        Z7, Z8, K3, Z4
 	VADDPS           Z3, Z2, Z2
-	VADDPS           Z9, Z8, Z8
-	VDIVPS           Z2, Z4, Z1
-	VDIVPS           Z8, Z10, Z2
+	VADDPS           Z8, Z7, Z7
+	VDIVPS           Z2, Z1, Z1
+	VDIVPS           Z7, Z4, Z2
 	VMULPS           Z0, Z1, Z0
-	VMULPS           Z6, Z2, Z6
+	VMULPS           Z5, Z2, Z5
 	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z6, 64(AX)
+	VMOVUPS          Z5, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
 	VMULPS           Z0, Z0, Z1
 	VMULPS.BCST      words<>+104(SB), Z1, Z1
@@ -622,23 +622,23 @@ row0:
 	VBROADCASTSS     words<>+8(SB), Z3
 	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
 	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VMOVAPS          Z2, Z5
-	VFMADD231PS.BCST words<>+20(SB), Z3, Z5
-	VFMADD231PS.BCST words<>+24(SB), Z3, Z5
+	VMOVAPS          Z2, Z4
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
 	VBROADCASTSS     words<>+28(SB), Z2
-	VFMADD213PS.BCST words<>+32(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+36(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+40(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+44(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
-	VFMADD213PS.BCST words<>+48(SB), Z5, Z2
+	VFMADD213PS.BCST words<>+32(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+36(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+40(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+44(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z2
+	VFMADD213PS.BCST words<>+48(SB), Z4, Z2
 	VSCALEFPS        Z3, Z2, Z2
 	VBROADCASTSS     words<>+48(SB), Z3
-	VPXORD           Z5, Z5, Z5
-	VCMPPS           $0x11, Z5, Z1, K2
-	VBLENDMPS        Z2, Z3, K2, Z12
+	VPXORD           Z4, Z4, Z4
+	VCMPPS           $0x11, Z4, Z1, K2
+	VBLENDMPS        Z2, Z3, K2, Z1
 	VADDPS           Z3, Z2, Z2
-	VDIVPS           Z2, Z12, Z1
+	VDIVPS           Z2, Z1, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, 128(AX)
 	ADDQ             $+192, AX
@@ -660,69 +660,69 @@ row0:
 
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
-	VMOVUPS          64(CX)(BX*1), Z6
+	VMOVUPS          64(CX)(BX*1), Z5
 	VMULPS           Z0, Z0, Z1
-	VMULPS           Z6, Z6, Z7
+	VMULPS           Z5, Z5, Z6
 	VMULPS.BCST      words<>+104(SB), Z1, Z1
-	VMULPS.BCST      words<>+104(SB), Z7, Z7
+	VMULPS.BCST      words<>+104(SB), Z6, Z6
 	VADDPS.BCST      words<>+108(SB), Z1, Z1
-	VADDPS.BCST      words<>+108(SB), Z7, Z7
+	VADDPS.BCST      words<>+108(SB), Z6, Z6
 	VMULPS           Z0, Z1, Z1
-	VMULPS           Z6, Z7, Z7
+	VMULPS           Z5, Z6, Z6
 	VPORD.BCST       words<>+112(SB), Z1, Z2
-	VPORD.BCST       words<>+112(SB), Z7, Z8
+	VPORD.BCST       words<>+112(SB), Z6, Z7
 	VBROADCASTSS     words<>+0(SB), Z3
-	VBROADCASTSS     words<>+0(SB), Z5
+	VBROADCASTSS     words<>+0(SB), Z4
 	VMAXPS           Z2, Z3, Z2
-	VMAXPS           Z8, Z5, Z5
+	VMAXPS           Z7, Z4, Z4
 	VBROADCASTSS     words<>+4(SB), Z3
-	VBROADCASTSS     words<>+4(SB), Z8
+	VBROADCASTSS     words<>+4(SB), Z7
 	VMINPS           Z2, Z3, Z2
-	VMINPS           Z5, Z8, Z5
+	VMINPS           Z4, Z7, Z4
 	VBROADCASTSS     words<>+8(SB), Z3
-	VBROADCASTSS     words<>+8(SB), Z8
+	VBROADCASTSS     words<>+8(SB), Z7
 	VFMADD231PS.BCST words<>+12(SB), Z2, Z3
-	VFMADD231PS.BCST words<>+12(SB), Z5, Z8
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z7
 	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VADDPS.BCST      words<>+16(SB), Z8, Z8
+	VADDPS.BCST      words<>+16(SB), Z7, Z7
 	VMOVAPS          Z2, Z2
-	VMOVAPS          Z5, Z11
+	VMOVAPS          Z4, Z9
 	VFMADD231PS.BCST words<>+20(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+20(SB), Z8, Z11
+	VFMADD231PS.BCST words<>+20(SB), Z7, Z9
 	VFMADD231PS.BCST words<>+24(SB), Z3, Z2
-	VFMADD231PS.BCST words<>+24(SB), Z8, Z11
-	VBROADCASTSS     words<>+28(SB), Z5
-	VBROADCASTSS     words<>+28(SB), Z9
-	VFMADD213PS.BCST words<>+32(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+32(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+36(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+36(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+40(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+40(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+44(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+44(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z2, Z5
-	VFMADD213PS.BCST words<>+48(SB), Z11, Z9
-	VSCALEFPS        Z3, Z5, Z2
-	VSCALEFPS        Z8, Z9, Z8
+	VFMADD231PS.BCST words<>+24(SB), Z7, Z9
+	VBROADCASTSS     words<>+28(SB), Z4
+	VBROADCASTSS     words<>+28(SB), Z8
+	VFMADD213PS.BCST words<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+40(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+44(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
+	VFMADD213PS.BCST words<>+48(SB), Z2, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
+	VSCALEFPS        Z3, Z4, Z2
+	VSCALEFPS        Z7, Z8, Z7
 	VBROADCASTSS     words<>+48(SB), Z3
-	VBROADCASTSS     words<>+48(SB), Z9
-	VPXORD           Z5, Z5, Z5
-	VPXORD           Z11, Z11, Z11
-	VCMPPS           $0x11, Z5, Z1, K1
-	VCMPPS           $0x11, Z11, Z7, K2
-	VBLENDMPS        Z2, Z3, K1, Z4
-	VBLENDMPS        Z8, Z9, K2, Z10
+	VBROADCASTSS     words<>+48(SB), Z8
+	VPXORD           Z4, Z4, Z4
+	VPXORD           Z9, Z9, Z9
+	VCMPPS           $0x11, Z4, Z1, K1
+	VCMPPS           $0x11, Z9, Z6, K2
+	VBLENDMPS        Z2, Z3, K1, Z1
+	VBLENDMPS        Z7, Z8, K2, Z4
 	VADDPS           Z3, Z2, Z2
-	VADDPS           Z9, Z8, Z8
-	VDIVPS           Z2, Z4, Z1
-	VDIVPS           Z8, Z10, Z2
+	VADDPS           Z8, Z7, Z7
+	VDIVPS           Z2, Z1, Z1
+	VDIVPS           Z7, Z4, Z2
 	VMULPS           Z0, Z1, Z0
-	VMULPS           Z6, Z2, Z6
+	VMULPS           Z5, Z2, Z5
 	VMOVUPS          Z0, (AX)(BX*1)
-	VMOVUPS          Z6, 64(AX)(BX*1)
+	VMOVUPS          Z5, 64(AX)(BX*1)
 	ADDQ             $+128, BX
 	CMPQ             BX, $+3072
 	JLT              column0
@@ -831,23 +831,23 @@ row0:
 	VBROADCASTSS     words<>+8(SB), Z2
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
 	VADDPS.BCST      words<>+16(SB), Z2, Z2
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+20(SB), Z2, Z4
-	VFMADD231PS.BCST words<>+24(SB), Z2, Z4
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z3
 	VBROADCASTSS     words<>+28(SB), Z1
-	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+32(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
 	VSCALEFPS        Z2, Z1, Z1
 	VBROADCASTSS     words<>+48(SB), Z2
-	VPXORD           Z4, Z4, Z4
-	VCMPPS           $0x11, Z4, Z0, K2
-	VBLENDMPS        Z1, Z2, K2, Z3
+	VPXORD           Z3, Z3, Z3
+	VCMPPS           $0x11, Z3, Z0, K2
+	VBLENDMPS        Z1, Z2, K2, Z0
 	VADDPS           Z2, Z1, Z1
-	VDIVPS           Z1, Z3, Z0
+	VDIVPS           Z1, Z0, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+64, AX
 	ADDQ             $+64, CX
@@ -867,59 +867,59 @@ TEXT ·act_f32_sigmoid_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS          (CX), Z0
-	VMOVUPS          64(CX), Z5
+	VMOVUPS          64(CX), Z4
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VPORD.BCST       words<>+112(SB), Z5, Z6
+	VPORD.BCST       words<>+112(SB), Z4, Z5
 	VBROADCASTSS     words<>+0(SB), Z2
-	VBROADCASTSS     words<>+0(SB), Z4
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z1, Z2, Z1
-	VMAXPS           Z6, Z4, Z4
+	VMAXPS           Z5, Z3, Z3
 	VBROADCASTSS     words<>+4(SB), Z2
-	VBROADCASTSS     words<>+4(SB), Z6
+	VBROADCASTSS     words<>+4(SB), Z5
 	VMINPS           Z1, Z2, Z1
-	VMINPS           Z4, Z6, Z4
+	VMINPS           Z3, Z5, Z3
 	VBROADCASTSS     words<>+8(SB), Z2
-	VBROADCASTSS     words<>+8(SB), Z6
+	VBROADCASTSS     words<>+8(SB), Z5
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z4, Z6
+	VFMADD231PS.BCST words<>+12(SB), Z3, Z5
 	VADDPS.BCST      words<>+16(SB), Z2, Z2
-	VADDPS.BCST      words<>+16(SB), Z6, Z6
+	VADDPS.BCST      words<>+16(SB), Z5, Z5
 	VMOVAPS          Z1, Z1
-	VMOVAPS          Z4, Z9
+	VMOVAPS          Z3, Z7
 	VFMADD231PS.BCST words<>+20(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+20(SB), Z6, Z9
+	VFMADD231PS.BCST words<>+20(SB), Z5, Z7
 	VFMADD231PS.BCST words<>+24(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+24(SB), Z6, Z9
-	VBROADCASTSS     words<>+28(SB), Z4
-	VBROADCASTSS     words<>+28(SB), Z7
-	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+32(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+36(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+40(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+44(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
-	VSCALEFPS        Z2, Z4, Z1
-	VSCALEFPS        Z6, Z7, Z6
+	VFMADD231PS.BCST words<>+24(SB), Z5, Z7
+	VBROADCASTSS     words<>+28(SB), Z3
+	VBROADCASTSS     words<>+28(SB), Z6
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+32(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VSCALEFPS        Z2, Z3, Z1
+	VSCALEFPS        Z5, Z6, Z5
 	VBROADCASTSS     words<>+48(SB), Z2
-	VBROADCASTSS     words<>+48(SB), Z7
-	VPXORD           Z4, Z4, Z4
-	VPXORD           Z9, Z9, Z9
-	VCMPPS           $0x11, Z4, Z0, K2
-	VCMPPS           $0x11, Z9, Z5, K3
-	VBLENDMPS        Z1, Z2, K2, Z3
-	VBLENDMPS        Z6, Z7, K3, Z8
+	VBROADCASTSS     words<>+48(SB), Z6
+	VPXORD           Z3, Z3, Z3
+	VPXORD           Z7, Z7, Z7
+	VCMPPS           $0x11, Z3, Z0, K2
+	VCMPPS           $0x11, Z7, Z4, K3
+	VBLENDMPS        Z1, Z2, K2, Z0
+	VBLENDMPS        Z5, Z6, K3, Z3
 	VADDPS           Z2, Z1, Z1
-	VADDPS           Z7, Z6, Z6
-	VDIVPS           Z1, Z3, Z0
-	VDIVPS           Z6, Z8, Z5
+	VADDPS           Z6, Z5, Z5
+	VDIVPS           Z1, Z0, Z0
+	VDIVPS           Z5, Z3, Z4
 	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z5, 64(AX)
+	VMOVUPS          Z4, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
 	VPORD.BCST       words<>+112(SB), Z0, Z1
 	VBROADCASTSS     words<>+0(SB), Z2
@@ -929,23 +929,23 @@ row0:
 	VBROADCASTSS     words<>+8(SB), Z2
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
 	VADDPS.BCST      words<>+16(SB), Z2, Z2
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+20(SB), Z2, Z4
-	VFMADD231PS.BCST words<>+24(SB), Z2, Z4
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z3
 	VBROADCASTSS     words<>+28(SB), Z1
-	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
+	VFMADD213PS.BCST words<>+32(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
 	VSCALEFPS        Z2, Z1, Z1
 	VBROADCASTSS     words<>+48(SB), Z2
-	VPXORD           Z4, Z4, Z4
-	VCMPPS           $0x11, Z4, Z0, K2
-	VBLENDMPS        Z1, Z2, K2, Z10
+	VPXORD           Z3, Z3, Z3
+	VCMPPS           $0x11, Z3, Z0, K2
+	VBLENDMPS        Z1, Z2, K2, Z0
 	VADDPS           Z2, Z1, Z1
-	VDIVPS           Z1, Z10, Z0
+	VDIVPS           Z1, Z0, Z0
 	VMOVUPS          Z0, 128(AX)
 	ADDQ             $+192, AX
 	ADDQ             $+192, CX
@@ -966,59 +966,59 @@ row0:
 
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
-	VMOVUPS          64(CX)(BX*1), Z5
+	VMOVUPS          64(CX)(BX*1), Z4
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VPORD.BCST       words<>+112(SB), Z5, Z6
+	VPORD.BCST       words<>+112(SB), Z4, Z5
 	VBROADCASTSS     words<>+0(SB), Z2
-	VBROADCASTSS     words<>+0(SB), Z4
+	VBROADCASTSS     words<>+0(SB), Z3
 	VMAXPS           Z1, Z2, Z1
-	VMAXPS           Z6, Z4, Z4
+	VMAXPS           Z5, Z3, Z3
 	VBROADCASTSS     words<>+4(SB), Z2
-	VBROADCASTSS     words<>+4(SB), Z6
+	VBROADCASTSS     words<>+4(SB), Z5
 	VMINPS           Z1, Z2, Z1
-	VMINPS           Z4, Z6, Z4
+	VMINPS           Z3, Z5, Z3
 	VBROADCASTSS     words<>+8(SB), Z2
-	VBROADCASTSS     words<>+8(SB), Z6
+	VBROADCASTSS     words<>+8(SB), Z5
 	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
-	VFMADD231PS.BCST words<>+12(SB), Z4, Z6
+	VFMADD231PS.BCST words<>+12(SB), Z3, Z5
 	VADDPS.BCST      words<>+16(SB), Z2, Z2
-	VADDPS.BCST      words<>+16(SB), Z6, Z6
+	VADDPS.BCST      words<>+16(SB), Z5, Z5
 	VMOVAPS          Z1, Z1
-	VMOVAPS          Z4, Z9
+	VMOVAPS          Z3, Z7
 	VFMADD231PS.BCST words<>+20(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+20(SB), Z6, Z9
+	VFMADD231PS.BCST words<>+20(SB), Z5, Z7
 	VFMADD231PS.BCST words<>+24(SB), Z2, Z1
-	VFMADD231PS.BCST words<>+24(SB), Z6, Z9
-	VBROADCASTSS     words<>+28(SB), Z4
-	VBROADCASTSS     words<>+28(SB), Z7
-	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+32(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+36(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+40(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+44(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z7
-	VSCALEFPS        Z2, Z4, Z1
-	VSCALEFPS        Z6, Z7, Z6
+	VFMADD231PS.BCST words<>+24(SB), Z5, Z7
+	VBROADCASTSS     words<>+28(SB), Z3
+	VBROADCASTSS     words<>+28(SB), Z6
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+32(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+36(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+40(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+44(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z3
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VSCALEFPS        Z2, Z3, Z1
+	VSCALEFPS        Z5, Z6, Z5
 	VBROADCASTSS     words<>+48(SB), Z2
-	VBROADCASTSS     words<>+48(SB), Z7
-	VPXORD           Z4, Z4, Z4
-	VPXORD           Z9, Z9, Z9
-	VCMPPS           $0x11, Z4, Z0, K1
-	VCMPPS           $0x11, Z9, Z5, K2
-	VBLENDMPS        Z1, Z2, K1, Z3
-	VBLENDMPS        Z6, Z7, K2, Z8
+	VBROADCASTSS     words<>+48(SB), Z6
+	VPXORD           Z3, Z3, Z3
+	VPXORD           Z7, Z7, Z7
+	VCMPPS           $0x11, Z3, Z0, K1
+	VCMPPS           $0x11, Z7, Z4, K2
+	VBLENDMPS        Z1, Z2, K1, Z0
+	VBLENDMPS        Z5, Z6, K2, Z3
 	VADDPS           Z2, Z1, Z1
-	VADDPS           Z7, Z6, Z6
-	VDIVPS           Z1, Z3, Z0
-	VDIVPS           Z6, Z8, Z5
+	VADDPS           Z6, Z5, Z5
+	VDIVPS           Z1, Z0, Z0
+	VDIVPS           Z5, Z3, Z4
 	VMOVUPS          Z0, (AX)(BX*1)
-	VMOVUPS          Z5, 64(AX)(BX*1)
+	VMOVUPS          Z4, 64(AX)(BX*1)
 	ADDQ             $+128, BX
 	CMPQ             BX, $+3072
 	JLT              column0
@@ -1041,30 +1041,30 @@ TEXT ·act_f32_silu_1_ldx16_ldy16_avx512(SB), NOSPLIT, $0-24
 row0:
 	VMOVUPS.Z        (CX), K1, Z0
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VBROADCASTSS     words<>+0(SB), Z3
-	VMAXPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+4(SB), Z3
-	VMINPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
-	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
-	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
+	VBROADCASTSS     words<>+0(SB), Z2
+	VMAXPS           Z1, Z2, Z1
+	VBROADCASTSS     words<>+4(SB), Z2
+	VMINPS           Z1, Z2, Z1
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z3
 	VBROADCASTSS     words<>+28(SB), Z1
-	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VSCALEFPS        Z3, Z1, Z1
-	VBROADCASTSS     words<>+48(SB), Z3
-	VPXORD           Z4, Z4, Z4
-	VCMPPS           $0x11, Z4, Z0, K2
-	VBLENDMPS        Z1, Z3, K2, Z2
-	VADDPS           Z3, Z1, Z1
-	VDIVPS           Z1, Z2, Z1
+	VFMADD213PS.BCST words<>+32(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VSCALEFPS        Z2, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z2
+	VPXORD           Z3, Z3, Z3
+	VCMPPS           $0x11, Z3, Z0, K2
+	VBLENDMPS        Z1, Z2, K2, Z3
+	VADDPS           Z2, Z1, Z1
+	VDIVPS           Z1, Z3, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+64, AX
@@ -1085,87 +1085,87 @@ TEXT ·act_f32_silu_39_ldx48_ldy48_avx512(SB), NOSPLIT, $0-24
 
 row0:
 	VMOVUPS          (CX), Z0
-	VMOVUPS          64(CX), Z3
+	VMOVUPS          64(CX), Z2
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VPORD.BCST       words<>+112(SB), Z3, Z4
-	VBROADCASTSS     words<>+0(SB), Z7
-	VBROADCASTSS     words<>+0(SB), Z8
-	VMAXPS           Z1, Z7, Z1
-	VMAXPS           Z4, Z8, Z7
-	VBROADCASTSS     words<>+4(SB), Z4
-	VBROADCASTSS     words<>+4(SB), Z8
-	VMINPS           Z1, Z4, Z1
-	VMINPS           Z7, Z8, Z7
-	VBROADCASTSS     words<>+8(SB), Z4
-	VBROADCASTSS     words<>+8(SB), Z8
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+12(SB), Z7, Z8
-	VADDPS.BCST      words<>+16(SB), Z4, Z4
-	VADDPS.BCST      words<>+16(SB), Z8, Z8
+	VPORD.BCST       words<>+112(SB), Z2, Z3
+	VBROADCASTSS     words<>+0(SB), Z4
+	VBROADCASTSS     words<>+0(SB), Z5
+	VMAXPS           Z1, Z4, Z1
+	VMAXPS           Z3, Z5, Z4
+	VBROADCASTSS     words<>+4(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z5
+	VMINPS           Z1, Z3, Z1
+	VMINPS           Z4, Z5, Z4
+	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+8(SB), Z5
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z5
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VADDPS.BCST      words<>+16(SB), Z5, Z5
 	VMOVAPS          Z1, Z1
-	VMOVAPS          Z7, Z10
-	VFMADD231PS.BCST words<>+20(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+20(SB), Z8, Z10
-	VFMADD231PS.BCST words<>+24(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+24(SB), Z8, Z10
-	VBROADCASTSS     words<>+28(SB), Z7
-	VBROADCASTSS     words<>+28(SB), Z9
-	VFMADD213PS.BCST words<>+32(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+32(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+36(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+36(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+40(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+40(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+44(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+44(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z10, Z9
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z7
-	VFMADD213PS.BCST words<>+48(SB), Z10, Z9
-	VSCALEFPS        Z4, Z7, Z1
-	VSCALEFPS        Z8, Z9, Z4
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z5, Z7
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z5, Z7
+	VBROADCASTSS     words<>+28(SB), Z4
+	VBROADCASTSS     words<>+28(SB), Z6
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VSCALEFPS        Z3, Z4, Z1
+	VSCALEFPS        Z5, Z6, Z3
+	VBROADCASTSS     words<>+48(SB), Z5
 	VBROADCASTSS     words<>+48(SB), Z7
-	VBROADCASTSS     words<>+48(SB), Z9
-	VPXORD           Z8, Z8, Z8
-	VPXORD           Z10, Z10, Z10
-	VCMPPS           $0x11, Z8, Z0, K2
-	VCMPPS           $0x11, Z10, Z3, K3
-	VBLENDMPS        Z1, Z7, K2, Z2
-	VBLENDMPS        Z4, Z9, K3, Z5
-	VADDPS           Z7, Z1, Z1
-	VADDPS           Z9, Z4, Z4
-	VDIVPS           Z1, Z2, Z1
-	VDIVPS           Z4, Z5, Z4
+	VPXORD           Z4, Z4, Z4
+	VPXORD           Z6, Z6, Z6
+	VCMPPS           $0x11, Z4, Z0, K2
+	VCMPPS           $0x11, Z6, Z2, K3
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VBLENDMPS        Z3, Z7, K3, Z4
+	VADDPS           Z5, Z1, Z1
+	VADDPS           Z7, Z3, Z3
+	VDIVPS           Z1, Z6, Z1
+	VDIVPS           Z3, Z4, Z3
 	VMULPS           Z0, Z1, Z0
-	VMULPS           Z3, Z4, Z3
+	VMULPS           Z2, Z3, Z2
 	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z3, 64(AX)
+	VMOVUPS          Z2, 64(AX)
 	VMOVUPS.Z        128(CX), K1, Z0
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VBROADCASTSS     words<>+0(SB), Z3
-	VMAXPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+4(SB), Z3
-	VMINPS           Z1, Z3, Z1
-	VBROADCASTSS     words<>+8(SB), Z3
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
-	VADDPS.BCST      words<>+16(SB), Z3, Z3
-	VMOVAPS          Z1, Z4
-	VFMADD231PS.BCST words<>+20(SB), Z3, Z4
-	VFMADD231PS.BCST words<>+24(SB), Z3, Z4
+	VBROADCASTSS     words<>+0(SB), Z2
+	VMAXPS           Z1, Z2, Z1
+	VBROADCASTSS     words<>+4(SB), Z2
+	VMINPS           Z1, Z2, Z1
+	VBROADCASTSS     words<>+8(SB), Z2
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z2
+	VADDPS.BCST      words<>+16(SB), Z2, Z2
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST words<>+20(SB), Z2, Z3
+	VFMADD231PS.BCST words<>+24(SB), Z2, Z3
 	VBROADCASTSS     words<>+28(SB), Z1
-	VFMADD213PS.BCST words<>+32(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+36(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+40(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+44(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VFMADD213PS.BCST words<>+48(SB), Z4, Z1
-	VSCALEFPS        Z3, Z1, Z1
-	VBROADCASTSS     words<>+48(SB), Z3
-	VPXORD           Z4, Z4, Z4
-	VCMPPS           $0x11, Z4, Z0, K2
-	VBLENDMPS        Z1, Z3, K2, Z6
-	VADDPS           Z3, Z1, Z1
-	VDIVPS           Z1, Z6, Z1
+	VFMADD213PS.BCST words<>+32(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+36(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+40(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+44(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VFMADD213PS.BCST words<>+48(SB), Z3, Z1
+	VSCALEFPS        Z2, Z1, Z1
+	VBROADCASTSS     words<>+48(SB), Z2
+	VPXORD           Z3, Z3, Z3
+	VCMPPS           $0x11, Z3, Z0, K2
+	VBLENDMPS        Z1, Z2, K2, Z3
+	VADDPS           Z2, Z1, Z1
+	VDIVPS           Z1, Z3, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, 128(AX)
 	ADDQ             $+192, AX
@@ -1187,61 +1187,61 @@ row0:
 
 column0:
 	VMOVUPS          (CX)(BX*1), Z0
-	VMOVUPS          64(CX)(BX*1), Z3
+	VMOVUPS          64(CX)(BX*1), Z2
 	VPORD.BCST       words<>+112(SB), Z0, Z1
-	VPORD.BCST       words<>+112(SB), Z3, Z4
-	VBROADCASTSS     words<>+0(SB), Z6
-	VBROADCASTSS     words<>+0(SB), Z7
-	VMAXPS           Z1, Z6, Z1
-	VMAXPS           Z4, Z7, Z6
-	VBROADCASTSS     words<>+4(SB), Z4
-	VBROADCASTSS     words<>+4(SB), Z7
-	VMINPS           Z1, Z4, Z1
-	VMINPS           Z6, Z7, Z6
-	VBROADCASTSS     words<>+8(SB), Z4
-	VBROADCASTSS     words<>+8(SB), Z7
-	VFMADD231PS.BCST words<>+12(SB), Z1, Z4
-	VFMADD231PS.BCST words<>+12(SB), Z6, Z7
-	VADDPS.BCST      words<>+16(SB), Z4, Z4
-	VADDPS.BCST      words<>+16(SB), Z7, Z7
+	VPORD.BCST       words<>+112(SB), Z2, Z3
+	VBROADCASTSS     words<>+0(SB), Z4
+	VBROADCASTSS     words<>+0(SB), Z5
+	VMAXPS           Z1, Z4, Z1
+	VMAXPS           Z3, Z5, Z4
+	VBROADCASTSS     words<>+4(SB), Z3
+	VBROADCASTSS     words<>+4(SB), Z5
+	VMINPS           Z1, Z3, Z1
+	VMINPS           Z4, Z5, Z4
+	VBROADCASTSS     words<>+8(SB), Z3
+	VBROADCASTSS     words<>+8(SB), Z5
+	VFMADD231PS.BCST words<>+12(SB), Z1, Z3
+	VFMADD231PS.BCST words<>+12(SB), Z4, Z5
+	VADDPS.BCST      words<>+16(SB), Z3, Z3
+	VADDPS.BCST      words<>+16(SB), Z5, Z5
 	VMOVAPS          Z1, Z1
-	VMOVAPS          Z6, Z9
-	VFMADD231PS.BCST words<>+20(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+20(SB), Z7, Z9
-	VFMADD231PS.BCST words<>+24(SB), Z4, Z1
-	VFMADD231PS.BCST words<>+24(SB), Z7, Z9
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST words<>+20(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+20(SB), Z5, Z7
+	VFMADD231PS.BCST words<>+24(SB), Z3, Z1
+	VFMADD231PS.BCST words<>+24(SB), Z5, Z7
+	VBROADCASTSS     words<>+28(SB), Z4
 	VBROADCASTSS     words<>+28(SB), Z6
-	VBROADCASTSS     words<>+28(SB), Z8
-	VFMADD213PS.BCST words<>+32(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+32(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+36(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+36(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+40(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+40(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+44(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+44(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
-	VFMADD213PS.BCST words<>+48(SB), Z1, Z6
-	VFMADD213PS.BCST words<>+48(SB), Z9, Z8
-	VSCALEFPS        Z4, Z6, Z1
-	VSCALEFPS        Z7, Z8, Z4
-	VBROADCASTSS     words<>+48(SB), Z6
-	VBROADCASTSS     words<>+48(SB), Z8
-	VPXORD           Z7, Z7, Z7
-	VPXORD           Z9, Z9, Z9
-	VCMPPS           $0x11, Z7, Z0, K1
-	VCMPPS           $0x11, Z9, Z3, K2
-	VBLENDMPS        Z1, Z6, K1, Z2
-	VBLENDMPS        Z4, Z8, K2, Z5
-	VADDPS           Z6, Z1, Z1
-	VADDPS           Z8, Z4, Z4
-	VDIVPS           Z1, Z2, Z1
-	VDIVPS           Z4, Z5, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+32(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+36(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+36(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+40(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+40(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+44(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+44(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VFMADD213PS.BCST words<>+48(SB), Z1, Z4
+	VFMADD213PS.BCST words<>+48(SB), Z7, Z6
+	VSCALEFPS        Z3, Z4, Z1
+	VSCALEFPS        Z5, Z6, Z3
+	VBROADCASTSS     words<>+48(SB), Z5
+	VBROADCASTSS     words<>+48(SB), Z7
+	VPXORD           Z4, Z4, Z4
+	VPXORD           Z6, Z6, Z6
+	VCMPPS           $0x11, Z4, Z0, K1
+	VCMPPS           $0x11, Z6, Z2, K2
+	VBLENDMPS        Z1, Z5, K1, Z6
+	VBLENDMPS        Z3, Z7, K2, Z4
+	VADDPS           Z5, Z1, Z1
+	VADDPS           Z7, Z3, Z3
+	VDIVPS           Z1, Z6, Z1
+	VDIVPS           Z3, Z4, Z3
 	VMULPS           Z0, Z1, Z0
-	VMULPS           Z3, Z4, Z3
+	VMULPS           Z2, Z3, Z2
 	VMOVUPS          Z0, (AX)(BX*1)
-	VMOVUPS          Z3, 64(AX)(BX*1)
+	VMOVUPS          Z2, 64(AX)(BX*1)
 	ADDQ             $+128, BX
 	CMPQ             BX, $+3072
 	JLT              column0

@@ -30514,9 +30514,9 @@ p0act:
 	VBROADCASTSS     words<>+8(SB), Z2
 	VPXORD           Z3, Z3, Z3
 	VCMPPS           $0x11, Z3, Z0, K1
-	VBLENDMPS        Z1, Z2, K1, Z14
+	VBLENDMPS        Z1, Z2, K1, Z0
 	VADDPS           Z2, Z1, Z1
-	VDIVPS           Z1, Z14, Z0
+	VDIVPS           Z1, Z0, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+64, AX
 	DECQ             BX
@@ -35345,9 +35345,9 @@ p0act:
 	VBROADCASTSS     words<>+8(SB), Z3
 	VPXORD           Z4, Z4, Z4
 	VCMPPS           $0x11, Z4, Z1, K1
-	VBLENDMPS        Z2, Z3, K1, Z14
+	VBLENDMPS        Z2, Z3, K1, Z1
 	VADDPS           Z3, Z2, Z2
-	VDIVPS           Z2, Z14, Z1
+	VDIVPS           Z2, Z1, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+192, AX
@@ -37262,9 +37262,9 @@ p0act:
 	VBROADCASTSS     words<>+8(SB), Z2
 	VPXORD           Z3, Z3, Z3
 	VCMPPS           $0x11, Z3, Z0, K1
-	VBLENDMPS        Z1, Z2, K1, Z14
+	VBLENDMPS        Z1, Z2, K1, Z3
 	VADDPS           Z2, Z1, Z1
-	VDIVPS           Z1, Z14, Z1
+	VDIVPS           Z1, Z3, Z1
 	VMULPS           Z0, Z1, Z0
 	VMOVUPS          Z0, (AX)
 	ADDQ             $+192, AX

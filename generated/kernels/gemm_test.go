@@ -86,7 +86,7 @@ func gemmHeights(isa kernel.ISA) []int {
 // every term must be there once, in every height, wherever buffers start.
 func TestGemmExact(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples(isa) {
+		for _, p := range kernel.GemmSamples() {
 			if p.Act != "" && p.Act != "relu" {
 				continue
 			}
@@ -118,7 +118,7 @@ func TestGemmExact(t *testing.T) {
 // a row has the same bits for every m.
 func TestGemmRandom(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples(isa) {
+		for _, p := range kernel.GemmSamples() {
 			name := kernel.GemmName(p, isa.Name)
 			f := gemmOf(t, p, isa)
 			rng := random(2)
@@ -160,7 +160,7 @@ func TestGemmRandom(t *testing.T) {
 // TestGemmInPlace adds a residual that is the result's own buffer.
 func TestGemmInPlace(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples(isa) {
+		for _, p := range kernel.GemmSamples() {
 			if !p.Residual {
 				continue
 			}
@@ -182,7 +182,7 @@ func TestGemmInPlace(t *testing.T) {
 // nothing else, and that denormals are not flushed.
 func TestGemmSpecial(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
-		for _, p := range kernel.GemmSamples(isa) {
+		for _, p := range kernel.GemmSamples() {
 			if p.Act != "" {
 				continue
 			}
@@ -221,7 +221,7 @@ func TestGemmSpecial(t *testing.T) {
 // no more strips in all than one call would have.
 func TestParts(t *testing.T) {
 	for _, isa := range kernel.ISAs() {
-		for _, p := range kernel.GemmSamples(isa) {
+		for _, p := range kernel.GemmSamples() {
 			name := kernel.GemmName(p, isa.Name)
 			most := kernel.MaxRows(p, isa)
 			work := float64(most*p.K*kernel.PanelWidth*p.Panels) / isa.Rate

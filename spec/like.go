@@ -46,14 +46,6 @@ func (t *tree) all(word string) []*entry {
 	return out
 }
 
-// body is the sub-block of that key, or nil.
-func (t *tree) block(key string) *tree {
-	if e := t.find(key); e != nil {
-		return e.body
-	}
-	return nil
-}
-
 func (t *tree) copy() *tree {
 	c := &tree{broken: t.broken, entries: make([]*entry, len(t.entries))}
 	for i, e := range t.entries {

@@ -2,7 +2,8 @@ package spec
 
 import "github.com/debertac/debertac/spec/diag"
 
-// Source is where an element of a resolved spec was written. Generated code and IR cite it.
+// Source is where an element of a resolved spec was written. Generated code and IR cite it. It is empty for what holds by default, and what
+// like has copied from the zoo lies in the zoo's files.
 type Source struct {
 	Pos  diag.Span // the statement
 	Text string    // the statement in canonical layout, on one line and without comments; blocks show their head only

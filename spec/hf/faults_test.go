@@ -273,3 +273,32 @@ func FuzzConfig(f *testing.F) {
 		require.Equal(t, text, string(again), "the spec has the canonical layout")
 	})
 }
+
+// A GLiNER config without encoder_config names its encoder; the vocabulary has the added tokens.
+func TestGLiNERByName(t *testing.T) {
+	s, text, _ := resolve(t, with(t, "gliner_span_plain", fields{"encoder_config": nil, "model_name": "microsoft/deberta-v3-small", "vocab_size": 128003,
+		"class_token_index": 128001, "hidden_size": 512}), hf.Options{Seq: 384})
+	m := s.Models[0]
+	require.Equal(t, []int{128003, 768, 6, 384}, []int{m.Vocab, m.Hidden, m.Layers, m.Seq})
+	require.Equal(t, "hf.gliner", m.Checkpoint)
+	require.Contains(t, text, "like deberta_v3_small {")
+	require.Equal(t, 512, s.Heads[0].Steps[0].Out)
+	_, _, err := hf.Spec(with(t, "gliner_span_plain", fields{}), map[string][]int{
+		"token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight": {2004, 47}}, hf.Options{})
+	require.ErrorContains(t, err, "hidden_size asks for 48")
+}
+
+// The four rates of dropout reach the head.
+func TestDropout(t *testing.T) {
+	s, _, _ := resolve(t, with(t, "v2_seq_multi", fields{"hidden_dropout_prob": 0.2, "pooler_dropout": 0.3, "cls_dropout": 0.4}), hf.Options{})
+	var rates []float64
+	for _, step := range s.Heads[0].Steps {
+		if step.Kind == spec.StepDropout {
+			rates = append(rates, step.Rate)
+		}
+	}
+	require.Equal(t, []float64{0.3, 0.4}, rates)
+	require.Equal(t, spec.SequenceLayout, s.Heads[0].Layout())
+	s, _, _ = resolve(t, with(t, "v2_tokcls", fields{"hidden_dropout_prob": 0.2}), hf.Options{})
+	require.Equal(t, 0.2, s.Heads[0].Steps[0].Rate, "without cls_dropout it is the hidden one")
+}

@@ -33,8 +33,8 @@ func newProgress(s *session, in *input, quiet bool) *progress {
 // eraseLine takes the cursor to the start of the line and clears it.
 const eraseLine = "\r\x1b[K"
 
-// update draws the bar for what has been read of the input. A bar that cannot be drawn is no reason to stop.
-func (p *progress) update(texts int) {
+// update draws the bar for texts that are done, up to byte read of the input. A bar that cannot be drawn is no reason to stop.
+func (p *progress) update(texts int, read int64) {
 	now := p.now()
 	if p.w == nil || now.Sub(p.last) < progressEvery {
 		return
@@ -46,7 +46,7 @@ func (p *progress) update(texts int) {
 		fmt.Fprintf(p.w, "%s%s", eraseLine, rate)
 		return
 	}
-	share := min(float64(p.in.read.n.Load())/float64(p.in.size), 1)
+	share := min(float64(read)/float64(p.in.size), 1)
 	left := "?"
 	if share > 0 {
 		left = time.Duration(sec * (1 - share) / share * float64(time.Second)).Round(time.Second).String()

@@ -16,18 +16,17 @@ func TestProgress(t *testing.T) {
 	p := newProgress(&session{Streams: Streams{Err: &b, ErrTerminal: true}}, in, false)
 	clock := p.begin
 	p.now = func() time.Time { return clock }
-	p.update(0)
+	p.update(0, 0)
 	b.Reset()
-	in.read.n.Store(250)
-	p.update(10)
+	p.update(10, 250)
 	require.Empty(t, b.String(), "not more often than a person can read")
 	clock = clock.Add(2 * time.Second)
-	p.update(10)
+	p.update(10, 250)
 	require.Equal(t, eraseLine+" 25 % |█████               | 10 texts, 5 a second, 6s left", b.String())
 	in.size = -1 // a pipe
 	b.Reset()
 	clock = clock.Add(2 * time.Second)
-	p.update(40)
+	p.update(40, 500)
 	p.finish()
 	require.Equal(t, eraseLine+"40 texts, 10 a second"+eraseLine, b.String())
 }

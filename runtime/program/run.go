@@ -125,14 +125,14 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	}
 	job := &labelling{
 		runFlags: r, session: s, classifier: k, labels: k.Labels(), head: &core.Program().Heads[head], out: bufio.NewWriterSize(s.Out, 1<<16),
-		progress: newProgress(s, in, r.quiet),
+		progress: newProgress(s, in, r.quiet), chunk: 4 * leastChunk,
 	}
 	job.shower = newShower(job.out, job.labels, r.top)
 	// The goroutine that reads ends with this context, or when its read returns.
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	start := time.Now()
-	err = job.all(ctx, fill(reading, in.source))
+	err = job.all(ctx, fill(reading, in))
 	job.progress.finish()
 	if ferr := job.out.Flush(); err == nil {
 		err = ferr
@@ -158,6 +158,7 @@ type labelling struct {
 	progress   *progress
 
 	results []runtime.Classification // reused
+	chunk   int                      // records given to the model together
 	texts   int
 	tokens  int
 	cut     int
@@ -174,18 +175,37 @@ func (l *labelling) all(ctx context.Context, q *queue) error {
 		}
 		for rest := records; len(rest) > 0; {
 			n := 1
-			for n < len(rest) && rest[n].text.Pair == rest[0].text.Pair {
+			for n < min(len(rest), l.chunk) && rest[n].text.Pair == rest[0].text.Pair {
 				n++
 			}
+			begin := time.Now()
 			if err := l.some(ctx, rest[:n]); err != nil {
 				return err
 			}
+			l.adapt(n, time.Since(begin))
+			if err := l.out.Flush(); err != nil {
+				return err
+			}
+			l.progress.update(l.texts, rest[n-1].read)
 			rest = rest[n:]
 		}
-		if err := l.out.Flush(); err != nil {
-			return err
-		}
-		l.progress.update(l.texts)
+	}
+}
+
+// Results should come a few times a second, and the model should get as many texts at once as that allows.
+const (
+	leastChunk = 8
+	shortChunk = 100 * time.Millisecond
+	longChunk  = 400 * time.Millisecond
+)
+
+// adapt chooses the next chunk's size by how long n records took.
+func (l *labelling) adapt(n int, took time.Duration) {
+	switch {
+	case took < shortChunk && n == l.chunk:
+		l.chunk = min(2*l.chunk, queueRecords)
+	case took > longChunk:
+		l.chunk = max(l.chunk/2, leastChunk)
 	}
 }
 

@@ -269,6 +269,21 @@ func TestFaultOfTheProgram(t *testing.T) {
 	require.Contains(t, r.err, "fake_test.go", "it says where")
 }
 
+func TestChunkAdapts(t *testing.T) {
+	l := &labelling{chunk: leastChunk}
+	for range 20 {
+		l.adapt(l.chunk, time.Millisecond)
+	}
+	require.Equal(t, queueRecords, l.chunk)
+	l.adapt(l.chunk, 200*time.Millisecond)
+	l.adapt(3, time.Millisecond) // a small rest says nothing
+	require.Equal(t, queueRecords, l.chunk)
+	for range 20 {
+		l.adapt(l.chunk, time.Second)
+	}
+	require.Equal(t, leastChunk, l.chunk)
+}
+
 // TestInterrupt types a line, reads its result at once, and stops the program while it waits for the next.
 func TestInterrupt(t *testing.T) {
 	cmd := command(t, "one", "run", "--weights", fakeWeights(t, true), "--json")

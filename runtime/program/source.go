@@ -30,6 +30,7 @@ type record struct {
 	label string // the expected label, if hasLabel
 	// hasLabel says that the input gives one. One that is neither a name nor a number is kept as it is written: only --accuracy minds.
 	hasLabel bool
+	read     int64 // bytes of the input, as stored, that were read up to here; about, as it is read in blocks
 }
 
 // where is "file:line", or what stands for it.
@@ -81,6 +82,15 @@ type input struct {
 	size  int64        // of the file in bytes, as stored; -1 if not known
 	read  *countReader // bytes read of it so far
 	close func() error // never nil
+}
+
+// next reads a record and notes how far the input is read.
+func (in *input) next() (record, error) {
+	r, err := in.source.next()
+	if in.read != nil {
+		r.read = in.read.n.Load()
+	}
+	return r, err
 }
 
 // openInput opens a file, or standard input for "-". Gzip is recognised by its first bytes. An empty format is read off the name.

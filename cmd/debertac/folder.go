@@ -19,6 +19,7 @@ import (
 // folder is a Hugging Face model folder.
 type folder struct {
 	dir     string
+	name    string // of the configuration's file
 	config  []byte
 	weights *safetensors.File // nil: the folder has none
 	token   *token.Tokenizer  // nil: the folder has none
@@ -37,7 +38,11 @@ func openFolder(dir string, needWeights bool) (*folder, error) {
 		return nil, inputFault(dir, "this is a file, a Hugging Face model folder is wanted")
 	}
 	f := &folder{dir: dir}
-	f.config, err = os.ReadFile(filepath.Join(dir, "config.json"))
+	f.name = "config.json"
+	if !exists(filepath.Join(dir, f.name)) && exists(filepath.Join(dir, "gliner_config.json")) {
+		f.name = "gliner_config.json"
+	}
+	f.config, err = os.ReadFile(filepath.Join(dir, f.name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, inputFault(dir, "the folder has no config.json: it is no Hugging Face model folder")
 	}
@@ -142,7 +147,7 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	o.Tokenizer = f.kind
 	text, notes, err = hf.Spec(f.config, shapes, o)
 	if err != nil {
-		return "", nil, inputFault(filepath.Join(f.dir, "config.json"), "%v", err)
+		return "", nil, inputFault(filepath.Join(f.dir, f.name), "%v", err)
 	}
 	return text, append(notes, f.notes...), nil
 }

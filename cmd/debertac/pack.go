@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,7 +53,7 @@ func (v *packVerb) Run(a *app) error {
 		return err
 	}
 	if v.Random != nil {
-		err = a.packRandom(unit, *v.Random, v.Out)
+		err = a.packRandom(unit, *v.Random, dir, v.Out)
 	} else {
 		err = a.packFolder(unit, dir, v.Out)
 	}
@@ -66,39 +68,55 @@ func (v *packVerb) Run(a *app) error {
 	return nil
 }
 
-// packRandom packs drawn weights, without a tokenizer.
-func (a *app) packRandom(u *compiler.Unit, seed uint64, out string) error {
+// packRandom packs drawn weights, with the tokenizer and the limit of the folder if there is one.
+func (a *app) packRandom(u *compiler.Unit, seed uint64, dir *folder, out string) error {
+	o, err := a.packOptions(u, dir)
+	if err != nil {
+		return err
+	}
 	stop := a.progress("packing random weights")
 	defer stop()
-	return packFault(pack.Write(out, u.Program, pack.Random{Seed: seed, Std: u.Model.Defaults.Init.Std}, pack.Options{}))
+	return pack.Write(out, u.Program, pack.Random{Seed: seed, Std: u.Model.Defaults.Init.Std}, o)
+}
+
+// packOptions are what is packed beside the weights: the folder's tokenizer and its limit on tokens. dir may be nil.
+func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err error) {
+	if dir == nil {
+		return o, nil
+	}
+	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil || dir.token == nil {
+		return o, err
+	}
+	switch {
+	case u.Model.Tokenizer == "none":
+		a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
+		return o, nil
+	case dir.token.Size() > u.Model.Vocab:
+		return o, inputFault(dir.dir, "the tokenizer has %d ids, the model's token table %d rows", dir.token.Size(), u.Model.Vocab)
+	}
+	o.TokenizerKind = token.PackedKind
+	if o.Tokenizer, err = dir.token.Marshal(); err != nil {
+		return o, ours(err)
+	}
+	return o, nil
 }
 
 // packFolder packs a folder's weights, with its tokenizer and its limit on tokens.
 func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
-	o := pack.Options{}
-	var err error
-	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil {
+	o, err := a.packOptions(u, dir)
+	if err != nil {
 		return err
-	}
-	if dir.token != nil {
-		if u.Model.Tokenizer == "none" {
-			a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
-		} else {
-			if dir.token.Size() > u.Model.Vocab {
-				return inputFault(dir.dir, "the tokenizer has %d ids, the model's token table %d rows", dir.token.Size(), u.Model.Vocab)
-			}
-			if o.Tokenizer, err = dir.token.Marshal(); err != nil {
-				return ours(err)
-			}
-			o.TokenizerKind = token.PackedKind
-		}
 	}
 	stop := a.progress("packing weights")
 	source := &pack.Checkpoint{File: dir.weights}
-	err = packFault(pack.Write(out, u.Program, source, o))
+	err = pack.Write(out, u.Program, source, o)
 	stop()
 	if err != nil {
-		return err
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			return err
+		}
+		return inputFault(dir.dir, "the weights cannot be packed: %v", err) // a tensor is missing, has another shape, or is damaged
 	}
 	if unused := meaningful(source.Unused(), u.Head); len(unused) > 0 {
 		a.note("%s: note: %d tensors are not part of the spec and were not packed: %s", dir.dir, len(unused), list(unused[:min(len(unused), 5)]))
@@ -113,24 +131,18 @@ func meaningful(names []string, head *spec.Head) []string {
 	})
 }
 
-// packFault says whose fault an error of packing is: a missing or wrong tensor is the user's.
-func packFault(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("packing: %w", err)
-}
-
-// randomWeights packs drawn weights into the cache.
-func (a *app) randomWeights(u *compiler.Unit, seed uint64) (string, error) {
+// randomWeights packs drawn weights into the cache. dir may be nil.
+func (a *app) randomWeights(u *compiler.Unit, seed uint64, dir *folder) (string, error) {
 	key, err := a.packedKey(u, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "random %d\n", seed)
-		return err
+		if _, err := fmt.Fprintf(w, "random %d\n", seed); err != nil || dir == nil {
+			return err
+		}
+		return dir.hash(w)
 	})
 	if err != nil {
 		return "", err
 	}
-	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, out) })
+	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, dir, out) })
 }
 
 // folderWeights packs a folder's weights into the cache, keyed by the content of its files.

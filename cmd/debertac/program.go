@@ -57,7 +57,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	switch {
 	case p.weights != "":
 	case o.seed != nil:
-		p.weights, err = a.randomWeights(unit, *o.seed)
+		p.weights, err = a.randomWeights(unit, *o.seed, dir)
 	case dir != nil:
 		p.weights, err = a.folderWeights(unit, dir)
 	default:

@@ -29,6 +29,7 @@ type Result struct {
 type Produced struct {
 	File   string // safetensors: traced tensors by name, and "output", the head's own rows
 	Layers int    // L
+	Head   bool   // the model has a head: output is its logits, and not the last layer's rows
 }
 
 // reader gives one produced number for an index of a recorded tensor; skip says that the index is not to be compared.
@@ -184,7 +185,9 @@ func (k *comparison) reader(name string, shape []int) (read reader, reason strin
 	case "last_hidden_state":
 		source = fmt.Sprintf("hidden_states.%d", k.produced.Layers)
 	case "logits", "start_logits", "end_logits":
-		source = "output"
+		if k.produced.Head {
+			source = "output"
+		}
 	}
 	if !k.got.Has(source) {
 		return nil, "this version does not produce it", nil
@@ -227,6 +230,8 @@ func (k *comparison) reader(name string, shape []int) (read reader, reason strin
 		return k.tokens(data, columns, func(index []int) int { return index[2] }), "", nil
 	case k.Choices > 1 && len(shape) == 2 && shape[0]*shape[1] == k.Sequences && shape[1] == k.Choices && columns == 1:
 		return k.sequences(data, 1, func(index []int) (int, int) { return index[0]*k.Choices + index[1], 0 }), "", nil
+	case rows == len(l.starts)-1 && columns == 1 && len(shape) == 1 && shape[0] == k.Sequences: // recorded flat
+		return k.sequences(data, 1, func(index []int) (int, int) { return index[0], 0 }), "", nil
 	case rows == len(l.starts)-1 && len(shape) == 2 && shape[0] == k.Sequences && shape[1] == columns:
 		return k.sequences(data, columns, func(index []int) (int, int) { return index[0], index[1] }), "", nil
 	}

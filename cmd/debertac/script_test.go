@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary serve as debertac inside of scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"debertac": main})
+}
+
+// TestScripts runs testdata/script. Scripts that build programs are skipped by go test -short; they share one cache, as a user's runs do.
+func TestScripts(t *testing.T) {
+	absolute := func(elements ...string) string {
+		path, err := filepath.Abs(filepath.Join(elements...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	variables := map[string]string{
+		"CASES":       absolute("testdata", "cases"),
+		"TOKENIZERS":  absolute("..", "..", "runtime", "token", "testdata"),
+		"REPO":        absolute("..", ".."),
+		"GOCACHE":     goEnv(t, "GOCACHE"),
+		"GOMODCACHE":  goEnv(t, "GOMODCACHE"),
+		"GOPROXY":     "off",
+		"GOFLAGS":     "",
+		"GOTOOLCHAIN": "local",
+		"NO_COLOR":    "1",
+		envCache:      t.TempDir(),
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			for name, value := range variables {
+				e.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// goEnv asks the go command for one of its settings.
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatalf("go env %s: %v", name, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// exits is the script command "exits CODE COMMAND …": the command must end with just this exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND …")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.String()
+		code = strings.TrimPrefix(code, "exit status ")
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, %s was expected", code, args[0])
+	}
+}

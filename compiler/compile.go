@@ -85,7 +85,7 @@ func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 func compileUnit(s *spec.Spec, t *spec.Target, e spec.Emit, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
 	name := e.Package
 	if name == "" {
-		name = packageName(m, h)
+		name = packageName(s, m, h)
 	}
 	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
 	p, err := build(m, h, bounds, s.Name, name)
@@ -130,10 +130,10 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	return out
 }
 
-// packageName makes a Go package name of the model's and head's names.
-func packageName(m *spec.Model, h *spec.Head) string {
+// packageName makes a Go package name of the model's name, and of the head's where the model has several.
+func packageName(s *spec.Spec, m *spec.Model, h *spec.Head) string {
 	name := m.Name
-	if h != nil {
+	if h != nil && len(s.HeadsOf(m)) > 1 {
 		name += h.Name
 	}
 	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))

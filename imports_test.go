@@ -1,0 +1,100 @@
+package debertac_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/debertac/debertac"
+
+// rooms says which rooms of the module each room may import, and which modules of others. A name stands for the package and what lies below it,
+// unless it ends in "!": then for the package alone. The first row whose name fits a package holds.
+var rooms = []struct {
+	name    string
+	imports []string // rooms
+	modules []string // other modules
+}{
+	{"spec/diag", nil, []string{"github.com/rivo/uniseg"}},
+	{"spec/zoo", nil, nil},
+	{"spec/spectest", []string{"spec"}, nil},
+	{"spec/hf", []string{"spec"}, nil},
+	{"spec", []string{"spec/diag", "spec/zoo"}, []string{"github.com/alecthomas/participle/v2", "golang.org/x/text"}},
+	{"ir/loop", nil, nil},
+	{"ir/ops", []string{"ir!", "ir/loop", "spec/diag"}, nil},
+	{"ir/eval", []string{"ir!"}, nil},
+	{"ir", []string{"spec/diag", "ir/loop"}, nil},
+	{"compiler/pack", []string{"ir!", "runtime!", "runtime/safetensors"}, nil},
+	{"compiler", []string{"spec", "ir", "codegen/kernel"}, nil},
+	{"codegen/kernel", []string{"codegen/kernel"}, []string{"github.com/mmcloughlin/avo"}},
+	{"codegen/build", []string{"codegen!", "codegen/build"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
+	{"codegen", []string{"ir", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
+	{"runtime/token", []string{"runtime!", "runtime/token"}, []string{"golang.org/x/text"}},
+	{"runtime/safetensors", nil, []string{"golang.org/x/sys"}},
+	{"runtime/appended", nil, []string{"golang.org/x/sys"}},
+	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
+	{"runtime/programtest", []string{"runtime!", "runtime/safetensors"}, nil},
+	{"runtime", []string{"runtime/safetensors"}, []string{"golang.org/x/sys"}},
+	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
+	{"generated", []string{"runtime"}, nil},
+	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
+	{"", nil, nil},
+}
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+// within reports whether a path is in one of the rooms.
+func within(path string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		if alone, ok := strings.CutSuffix(n, "!"); ok {
+			return path == alone
+		}
+		return path == n || strings.HasPrefix(path, n+"/")
+	})
+}
+
+// TestImports holds the packages' imports (not those of tests) to the table.
+func TestImports(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain")
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...").Output()
+	require.NoError(t, err)
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+		packages++
+		path := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		for _, r := range rooms {
+			if r.name != "" && !within(path, []string{r.name}) {
+				continue
+			}
+			for _, imp := range p.Imports {
+				own, inside := strings.CutPrefix(imp, module+"/")
+				switch {
+				case inside && !within(own, r.imports):
+					t.Errorf("%s may not import %s", path, own)
+				case !inside && strings.Contains(strings.Split(imp, "/")[0], ".") && !within(imp, r.modules):
+					t.Errorf("%s may not import the module of %s", path, imp)
+				}
+			}
+			break
+		}
+	}
+	require.Greater(t, packages, 20)
+}

@@ -20,10 +20,11 @@ type progress struct {
 // progressEvery is how often the bar is drawn.
 const progressEvery = 100 * time.Millisecond
 
-// newProgress draws a bar on standard error if a person sees it and results go elsewhere.
-func newProgress(s *session, in *input, quiet bool) *progress {
+// newProgress draws a bar on standard error if a person sees it and results do not keep running through it: they go elsewhere, or only a few
+// are printed.
+func newProgress(s *session, in *input, quiet, few bool) *progress {
 	p := &progress{in: in, now: time.Now}
-	if !quiet && s.ErrTerminal && !s.OutTerminal && in.read != nil {
+	if !quiet && s.ErrTerminal && (few || !s.OutTerminal) && in.read != nil {
 		p.w = s.Err
 	}
 	p.begin = p.now()

@@ -13,7 +13,7 @@ import (
 func TestProgress(t *testing.T) {
 	var b bytes.Buffer
 	in := &input{size: 1000, read: &countReader{}}
-	p := newProgress(&session{Streams: Streams{Err: &b, ErrTerminal: true}}, in, false)
+	p := newProgress(&session{Streams: Streams{Err: &b, ErrTerminal: true}}, in, false, false)
 	clock := p.begin
 	p.now = func() time.Time { return clock }
 	p.update(0, 0)
@@ -35,12 +35,18 @@ func TestProgress(t *testing.T) {
 func TestProgressOnlyOnTerminals(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, c := range []struct {
-		errs, out, quiet, want bool
-	}{{true, false, false, true}, {false, false, false, false}, {true, true, false, false}, {true, false, true, false}} {
+		errs, out, quiet, few, want bool
+	}{
+		{errs: true, want: true}, {}, {errs: true, out: true}, {errs: true, quiet: true},
+		{errs: true, out: true, few: true, want: true}, {out: true, few: true}, {errs: true, out: true, few: true, quiet: true},
+	} {
 		var out, errs bytes.Buffer
 		args := []string{"run", "--weights", w, "--json", "--input", "-"}
 		if c.quiet {
 			args = append(args, "--quiet")
+		}
+		if c.few {
+			args = append(args, "--examples", "0")
 		}
 		code := Run(context.Background(), []Model{{Name: "fake", Program: fakeProgram()}}, args,
 			Streams{In: strings.NewReader("{\"text\":\"a\"}\n"), Out: &out, Err: &errs, ErrTerminal: c.errs, OutTerminal: c.out})

@@ -125,7 +125,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	}
 	job := &labelling{
 		runFlags: r, session: s, classifier: k, labels: k.Labels(), head: &core.Program().Heads[head], out: bufio.NewWriterSize(s.Out, 1<<16),
-		progress: newProgress(s, in, r.quiet), chunk: 4 * leastChunk,
+		progress: newProgress(s, in, r.quiet, r.examples >= 0), chunk: 4 * leastChunk,
 	}
 	job.shower = newShower(job.out, job.labels, r.top)
 	// The goroutine that reads ends with this context, or when its read returns.
@@ -183,6 +183,9 @@ func (l *labelling) all(ctx context.Context, q *queue) error {
 				return err
 			}
 			l.adapt(n, time.Since(begin))
+			if l.out.Buffered() > 0 && l.OutTerminal {
+				l.progress.finish() // what is printed starts a line of its own
+			}
 			if err := l.out.Flush(); err != nil {
 				return err
 			}
@@ -333,7 +336,7 @@ func (l *labelling) summary(core *runtime.Core, took time.Duration) {
 	sec := math.Max(took.Seconds(), 1e-9)
 	cut := "none was cut"
 	if l.cut > 0 {
-		cut = fmt.Sprintf("%d were cut", l.cut)
+		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, core.Options().MaxTokens)
 	}
 	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
 		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)

@@ -140,7 +140,7 @@ func TestRunLongTexts(t *testing.T) {
 	require.Equal(t, ExitDone, r.code, r.err)
 	got := decode(t, r.out)
 	require.Equal(t, []int{0, 38, 0}, []int{got[0].Truncated, got[1].Truncated, got[2].Truncated})
-	require.Contains(t, r.err, "1 were cut")
+	require.Contains(t, r.err, "1 of them cut at")
 	r = runIn(t, "", "run", "--weights", w, "--json", "--input", in, "--long", "windows:8", "--max-tokens", "32")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Equal(t, 102, decode(t, r.out)[1].Tokens)

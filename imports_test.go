@@ -32,6 +32,7 @@ var rooms = []struct {
 	{"compiler/pack", []string{"ir!", "runtime!", "runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel"}, nil},
 	{"codegen/kernel", []string{"codegen/kernel"}, []string{"github.com/mmcloughlin/avo"}},
+	{"codegen/attentionset", []string{"codegen!", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
 	{"codegen/build", []string{"codegen!", "codegen/build"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
 	{"codegen", []string{"ir", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
 	{"runtime/token", []string{"runtime!", "runtime/token"}, []string{"golang.org/x/text"}},

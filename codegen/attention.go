@@ -32,7 +32,7 @@ func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel
 	if p.Terms.Relative() {
 		code.Line().Line().Add(c.offsets())
 	}
-	code.Line().Line().Add(c.queries()).Line().Line().Add(c.strip())
+	code.Line().Line().Add(c.pack()).Line().Line().Add(c.queries()).Line().Line().Add(c.strip())
 	if p.Terms.KeyPosition != kernel.Absent || p.Terms.QueryPosition != kernel.Absent {
 		code.Line().Line().Add(c.table())
 	}
@@ -106,10 +106,8 @@ func (c *attentionCode) driver(portable string) jen.Code {
 		)
 		g.Var().Id("w").Id(c.name + "_work")
 		g.Add(raw("w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)"))
-		if c.Terms.Content {
-			g.Add(raw("%s(&w.keys[0], &w.k[0], &w.zero[0], n)", c.ops["keys"]))
-		}
-		g.Add(raw("%s(&w.values[0], v, n)", c.ops["values"]))
+		rows := packRows(c.DP)
+		g.For(raw("j := 0; j < n; j += %d", rows)).Block(raw("w.pack(j, min(%d, n-j))", rows))
 		if c.Terms.Relative() {
 			args := "index"
 			if has(c.Terms.Bias) {
@@ -149,7 +147,9 @@ func (c *attentionCode) workType() jen.Code {
 	return jen.Commentf("%s_work is the state of one call.", c.name).Line().
 		Type().Id(c.name + "_work").StructFunc(func(g *jen.Group) {
 		g.List(jen.Id("n"), jen.Id("i0"), jen.Id("i1")).Int()
-		g.List(jen.Id("o"), jen.Id("q"), jen.Id("k"), jen.Id("kr"), jen.Id("qr")).Index().Float32()
+		for _, x := range c.operands() {
+			g.Id(x.name).Index().Float32()
+		}
 		for _, a := range kernel.AttentionLayout(c.AttentionParams) {
 			t := jen.Float32()
 			if a.Type == kernel.I32 {
@@ -171,6 +171,29 @@ func (c *attentionCode) step(doc, name string, params ...jen.Code) *jen.Statemen
 		Func().Params(jen.Id("w").Op("*").Id(c.name + "_work")).Id(name).Params(params...)
 }
 
+// attentionOperand is an operand that the steps use, and its length in floats.
+type attentionOperand struct{ name, length string }
+
+// operands lists the operands that the steps use.
+func (c *attentionCode) operands() []attentionOperand {
+	rows := func(last string, ld int) string { return fmt.Sprintf("(%s-1)*%d+%d", last, ld, c.DP) }
+	table := fmt.Sprint((c.R + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth * c.DP)
+	list := []attentionOperand{{"o", rows("i1", c.LDO)}, {"v", rows("n", c.LDQ)}}
+	if c.Terms.Content || has(c.Terms.KeyPosition) {
+		list = append(list, attentionOperand{"q", rows("i1", c.LDQ)})
+	}
+	if c.Terms.Content || has(c.Terms.QueryPosition) {
+		list = append(list, attentionOperand{"k", rows("n", c.LDQ)})
+	}
+	if has(c.Terms.KeyPosition) {
+		list = append(list, attentionOperand{"kr", table})
+	}
+	if has(c.Terms.QueryPosition) {
+		list = append(list, attentionOperand{"qr", table})
+	}
+	return list
+}
+
 // layout cuts the scratch into arrays.
 func (c *attentionCode) layout() jen.Code {
 	slice := func(p jen.Code, n string) jen.Code { return jen.Qual("unsafe", "Slice").Call(p, raw("%s", n)) }
@@ -178,25 +201,22 @@ func (c *attentionCode) layout() jen.Code {
 		jen.Id("o, q, k, v, kr, qr, scratch").Op("*").Float32(), jen.Id("n, i0, i1").Int()).
 		BlockFunc(func(g *jen.Group) {
 			g.Add(raw("w.n, w.i0, w.i1 = n, i0, i1"))
-			g.Id("w.o").Op("=").Add(slice(jen.Id("o"), fmt.Sprintf("(i1-1)*%d+%d", c.LDO, c.DP)))
-			g.Id("w.q").Op("=").Add(slice(jen.Id("q"), fmt.Sprintf("(i1-1)*%d+%d", c.LDQ, c.DP)))
-			g.Id("w.k").Op("=").Add(slice(jen.Id("k"), fmt.Sprintf("(n-1)*%d+%d", c.LDQ, c.DP)))
-			table := (c.R + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth * c.DP
-			if has(c.Terms.KeyPosition) {
-				g.Id("w.kr").Op("=").Add(slice(jen.Id("kr"), fmt.Sprint(table)))
-			}
-			if has(c.Terms.QueryPosition) {
-				g.Id("w.qr").Op("=").Add(slice(jen.Id("qr"), fmt.Sprint(table)))
+			for _, x := range c.operands() {
+				g.Id("w." + x.name).Op("=").Add(slice(jen.Id(x.name), x.length))
 			}
 			g.Add(raw("rows := (n + 15) / 16 * 16"))
+			var last string
 			for _, a := range kernel.AttentionLayout(c.AttentionParams) {
+				if last != "" {
+					g.Id("scratch").Op("=").Add(at(jen.Id("scratch"), jen.Len(jen.Id("w."+last))))
+				}
+				last = a.Name
 				n := lengthText(a)
 				p := jen.Code(jen.Id("scratch"))
 				if a.Type == kernel.I32 {
 					p = jen.Parens(jen.Op("*").Int32()).Call(jen.Qual("unsafe", "Pointer").Call(jen.Id("scratch")))
 				}
 				g.Id("w." + a.Name).Op("=").Add(slice(p, n))
-				g.Id("scratch").Op("=").Add(at(jen.Id("scratch"), jen.Len(jen.Id("w."+a.Name))))
 			}
 			if c.Terms.Content {
 				g.Add(raw("clear(w.zero)"))
@@ -228,34 +248,32 @@ func (c *attentionCode) offsets() jen.Code {
 	if has(c.Terms.Bias) {
 		params = append(params, jen.Id("bias").Op("*").Float32())
 	}
-	// The row of the table as a function of x, which is j-i, or i-j if turned.
-	row := func(s kernel.Sign, turned bool) jen.Code {
-		x := "x"
-		if (s == kernel.Forward) != turned {
-			x = "-x"
-		}
-		return jen.Op("*").Add(at(jen.Id("index"), raw("%s", x)))
-	}
-	return c.method("writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they", "offsets", params...).
+	return c.method("writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.", "offsets", params...).
 		BlockFunc(func(g *jen.Group) {
-			g.Add(raw("first, last := 1-w.i1, w.n-1-w.i0 // j-i"))
+			g.Add(raw("first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first"))
 			if has(c.Terms.KeyPosition) {
-				g.For(raw("e := range w.along[:last-first+1+32]")).Block(
-					raw("x := min(max(first-16+e, first), last)"),
-					raw("w.along[e] =").Add(row(c.Terms.KeyPosition, false)),
-				)
-			}
-			if has(c.Terms.Bias) {
-				g.For(raw("e := range w.offset[:last-first+1+32]")).Block(
-					raw("x := min(max(first-16+e, first), last)"),
-					raw("w.offset[e] = *").Add(at(jen.Id("bias"), jen.Int().Call(row(c.Terms.Bias, false)))),
-				)
+				c.copyIndex(g, "along", "first", c.Terms.KeyPosition == kernel.Reverse, raw("r"))
 			}
 			if has(c.Terms.QueryPosition) {
-				g.For(raw("e := range w.down[:last-first+1+32]")).Block(
-					raw("x := min(max(-last-16+e, -last), -first)"),
-					raw("w.down[e] =").Add(row(c.Terms.QueryPosition, true)),
-				)
+				c.copyIndex(g, "down", "1-first-count", c.Terms.QueryPosition == kernel.Forward, raw("r"))
+			}
+			if has(c.Terms.Bias) {
+				c.copyIndex(g, "offset", "first", c.Terms.Bias == kernel.Reverse, jen.Op("*").Add(at(jen.Id("bias"), raw("int(r)"))))
 			}
 		})
+}
+
+// copyIndex prints the loops that fill an array by offsets from first on: with value of the index's rows r in rising order, or of the index
+// at the opposite offsets, which is in falling order.
+func (c *attentionCode) copyIndex(g *jen.Group, array, first string, rises bool, value jen.Code) {
+	start, place := first, "e"
+	if !rises {
+		start, place = fmt.Sprintf("1-count-(%s)", first), "count-1-e"
+	}
+	g.For(jen.Id("e, r").Op(":=").Range().Qual("unsafe", "Slice").Call(at(jen.Id("index"), raw("%s", start)), jen.Id("count"))).Block(
+		raw("w.%s[16+%s] =", array, place).Add(value),
+	)
+	g.For(raw("e := range 16")).Block(
+		raw("w.%s[e], w.%s[16+count+e] = w.%s[16], w.%s[15+count]", array, array, array, array),
+	)
 }

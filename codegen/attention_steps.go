@@ -12,6 +12,23 @@ import (
 // callBudget is how many multiply-adds one call of a product may do: about 100 µs on a slow core.
 const callBudget = 4 << 20
 
+// packRows is how many keys and values one call brings together: a quarter of a megabyte of each, from memory.
+func packRows(dp int) int { return max(1, 1<<16/dp/kernel.PanelWidth) * kernel.PanelWidth }
+
+// pack is the step that brings keys and values together.
+func (c *attentionCode) pack() jen.Code {
+	about := "brings the values of m rows from j on together."
+	if c.Terms.Content {
+		about = "brings the keys of m rows from j on into panels, and their values together."
+	}
+	return c.step(about, "pack", jen.Id("j, m").Int()).BlockFunc(func(g *jen.Group) {
+		if c.Terms.Content {
+			g.Add(raw("%s(&w.keys[j*%d], &w.k[j*%d], &w.zero[0], m)", c.ops["keys"], c.DP, c.LDQ))
+		}
+		g.Add(raw("%s(&w.values[j*%d], &w.v[j*%d], m)", c.ops["values"], c.DP, c.LDQ))
+	})
+}
+
 // ends gives the first and the last row of the relative table between two entries of an index table. Rows rise with i-j if the sign is
 // Forward; turned says that the table is by j-i.
 func ends(table string, s kernel.Sign, turned bool, low, high string) string {
@@ -21,11 +38,27 @@ func ends(table string, s kernel.Sign, turned bool, low, high string) string {
 	return fmt.Sprintf("w.%s[%s], w.%s[%s]", table, low, table, high)
 }
 
-// multiply prints the loop that multiplies rows of queries or keys with the rows lo … hi of a relative table.
-func (c *attentionCode) multiply(out, left, table, rows string, most int) jen.Code {
-	panels := max(2, callBudget/(most*c.DP*kernel.PanelWidth))
+// multiply prints the loop that multiplies m rows of queries or keys with the rows lo … hi of a relative table.
+func (c *attentionCode) multiply(out, left, table string) jen.Code {
+	panels := max(2, callBudget/(c.tableRows()*c.DP*kernel.PanelWidth))
 	return jen.For(raw("p, end := int(lo)/16, int(hi)/16+1; p < end; p += %d", panels)).Block(
-		raw("w.table(%s, %s, w.%s, %s, p, min(%d, end-p))", out, left, table, rows, panels),
+		raw("w.table(%s, %s, w.%s, m, p, min(%d, end-p))", out, left, table, panels),
+	)
+}
+
+// tableRows is how many queries or keys are multiplied with the same rows of a relative table. Fewer need fewer rows that only some of them
+// use; they should fill a tile.
+func (c *attentionCode) tableRows() int {
+	isa, _ := kernel.FindISA(c.isa)
+	return isa.TileRows * ((12 + isa.TileRows - 1) / isa.TileRows)
+}
+
+// parts prints the loop that cuts rows [from, to) into near-equal parts of m rows from v on.
+func (c *attentionCode) parts(g *jen.Group, v, from, to string, body ...jen.Code) {
+	most := c.tableRows()
+	g.Add(raw("parts := (%s - %s + %d) / %d", to, from, most-1, most))
+	g.For(raw("%s, m := %s, 0; parts > 0; %s, parts = %s+m, parts-1", v, from, v, v)).Block(
+		append([]jen.Code{raw("m = (%s - %s + parts - 1) / parts", to, v)}, body...)...,
 	)
 }
 
@@ -42,11 +75,10 @@ func (c *attentionCode) queries() jen.Code {
 	return c.method("computes queries [a, b), at most "+fmt.Sprint(kernel.AttentionQueries)+".", "queries", jen.Id("a, b").Int()).BlockFunc(func(g *jen.Group) {
 		strip, ldr := kernel.AttentionStrip, c.LDR()
 		if has(c.Terms.KeyPosition) {
-			g.For(raw("i := a; i < b; i += %d", strip)).Block(
-				raw("m := min(%d, b-i)", strip),
+			c.parts(g, "i", "a", "b",
 				raw("x := w.i1 + 15 - i // where j-i = -i"),
 				raw("lo, hi := %s", ends("along", c.Terms.KeyPosition, true, "x-m+1", "x+w.n-1")),
-				c.multiply(fmt.Sprintf("w.cp[(i-a)*%d:]", ldr), fmt.Sprintf("w.q[i*%d:]", c.LDQ), "kr", "m", strip),
+				c.multiply(fmt.Sprintf("w.cp[(i-a)*%d:]", ldr), fmt.Sprintf("w.q[i*%d:]", c.LDQ), "kr"),
 			)
 		}
 		stat := func(i int) string { return fmt.Sprintf("w.stats[%d+i]", i*kernel.AttentionQueries) }
@@ -59,13 +91,10 @@ func (c *attentionCode) queries() jen.Code {
 		g.For(raw("j := 0; j < w.n; j += %d", kernel.AttentionKeys)).BlockFunc(func(g *jen.Group) {
 			g.Add(raw("keys := min(%d, w.n-j)", kernel.AttentionKeys))
 			if has(c.Terms.QueryPosition) {
-				isa, _ := kernel.FindISA(c.isa)
-				rows := (28 + isa.TileRows - 1) / isa.TileRows * isa.TileRows
-				g.For(raw("t := 0; t < keys; t += %d", rows)).Block(
-					raw("m := min(%d, keys-t)", rows),
-					raw("y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)"),
+				c.parts(g, "t", "j", "j+keys",
+					raw("y := w.n + 15 - w.i0 - t // where i-j = -t"),
 					raw("lo, hi := %s", ends("down", c.Terms.QueryPosition, false, "y+a-m+1", "y+b-1")),
-					c.multiply(fmt.Sprintf("w.pc[t*%d:]", ldr), fmt.Sprintf("w.k[(j+t)*%d:]", c.LDQ), "qr", "m", rows),
+					c.multiply(fmt.Sprintf("w.pc[(t-j)*%d:]", ldr), fmt.Sprintf("w.k[t*%d:]", c.LDQ), "qr"),
 				)
 			}
 			g.For(raw("i := a; i < b; i += height")).Block(
@@ -89,7 +118,8 @@ func (c *attentionCode) strip() jen.Code {
 			g.Add(raw("%s(&w.scores[0], &w.stats[s], m, keys)", c.ops["softmax"]))
 			g.Add(raw("var sum *float32"))
 			g.If(raw("j > 0")).Block(raw("sum = &w.sum[s*%d]", c.DP))
-			g.Add(raw("out, ldo, factor := &w.o[i*%d], %d, &w.stats[%d+s]", c.LDO, c.LDO, 3*kernel.AttentionQueries))
+			g.Add(raw("// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch."))
+			g.Add(raw("out, ldo, factor := &w.o[i*%d], %d, &w.stats[%d+s] // 1 / sum", c.LDO, c.LDO, 3*kernel.AttentionQueries))
 			g.If(raw("j+keys < w.n")).Block(
 				raw("out, ldo, factor = &w.sum[s*%d], %d, &w.ones[0]", c.DP, c.DP),
 			)

@@ -72,7 +72,7 @@ type AttentionParams struct {
 // else. A range of queries shares the products of keys and relative rows.
 const (
 	AttentionKeys    = 256 // keys in a block
-	AttentionStrip   = 112 // queries in a strip: a multiple of both tiles' heights in rows of 16
+	AttentionStrip   = 48  // queries in a strip, a multiple of 16
 	AttentionQueries = 560 // queries that share products of keys with relative rows
 )
 
@@ -90,8 +90,8 @@ func (p AttentionParams) Check() error {
 	switch {
 	case p.D < 1 || p.DP < p.D || p.DP%PanelWidth != 0:
 		return fmt.Errorf("attention: DP = %d must be a multiple of %d and at least D = %d", p.DP, PanelWidth, p.D)
-	case p.DP > 512:
-		return fmt.Errorf("attention: DP = %d, must be at most 512", p.DP)
+	case p.DP > 256:
+		return fmt.Errorf("attention: DP = %d, must be at most 256", p.DP)
 	case p.LDQ < p.DP || p.LDO < p.DP:
 		return fmt.Errorf("attention: LDQ = %d or LDO = %d is less than DP = %d", p.LDQ, p.LDO, p.DP)
 	case max(p.LDQ, p.LDO) > 1<<22:

@@ -82,6 +82,7 @@ func emitAttnKeys(a *asm, p AttentionParams) {
 			a.CMOVQLE(zero, row)
 			x := a.vec()
 			a.VMOVUPS(operand.Mem{Base: row, Index: col, Scale: 1}, x)
+			a.PREFETCHT0(operand.Mem{Base: row, Index: col, Scale: 1, Disp: PanelWidth * p.LDQ * 4})
 			rows = append(rows, x)
 		}
 		for i, x := range a.transpose(rows) {
@@ -98,6 +99,10 @@ func emitAttnKeys(a *asm, p AttentionParams) {
 	a.ret()
 }
 
+// attnAhead is how many rows ahead values are prefetched: they lie in different
+// pages, where the hardware does not do it.
+const attnAhead = 8
+
 // attnValues makes the kernel that brings the values of a head together.
 func attnValues(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
@@ -111,6 +116,9 @@ func attnValues(p AttentionParams, isa ISA) Kernel {
 			b, v, n := a.arg("b"), a.arg("v"), a.arg("n")
 			top := a.label("row")
 			a.Label(top)
+			for i := 0; i < p.DP*4; i += 64 {
+				a.PREFETCHT0(at(v, i+attnAhead*p.LDQ*4))
+			}
 			for i := 0; i < p.DP*4; i += a.ISA.VectorBytes {
 				x := a.vec()
 				a.VMOVUPS(at(v, i), x)

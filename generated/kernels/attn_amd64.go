@@ -11,7 +11,7 @@ import (
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -19,8 +19,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_64_ldk2320_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_64_ldv2320_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -30,25 +31,31 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][64][16]
-	zero            []float32 // a key of zeros [64]
-	values          []float32 // [n][64]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][528]
-	pc              []float32 // keys × QR [keys][528]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][64]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][64][16]
+	zero      []float32 // a key of zeros [64]
+	values    []float32 // [n][64]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][528]
+	pc        []float32 // keys × QR [keys][528]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][64]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*784+64)
+	w.v = unsafe.Slice(v, (n-1)*2320+64)
 	w.q = unsafe.Slice(q, (i1-1)*2320+64)
 	w.k = unsafe.Slice(k, (n-1)*2320+64)
 	w.kr = unsafe.Slice(kr, 32768)
@@ -68,57 +75,70 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_64_ldk2320_avx2(&w.keys[j*64], &w.k[j*2320], &w.zero[0], m)
+	attn_f32_values_64_ldv2320_avx2(&w.values[j*64], &w.v[j*2320], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 36 {
-			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(36, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(341, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 136 {
-				w.table(w.pc[t*528:], w.k[(j+t)*2320:], w.qr, m, p, min(136, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+				w.table(w.pc[(t-j)*528:], w.k[t*2320:], w.qr, m, p, min(341, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -140,7 +160,8 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*64]
 	}
-	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
@@ -156,7 +177,7 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) table(c, a, b 
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -164,8 +185,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_64_ldk2320_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_64_ldv2320_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -175,25 +197,31 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512(o, q, k, v, kr, qr, bi
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][64][16]
-	zero            []float32 // a key of zeros [64]
-	values          []float32 // [n][64]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][528]
-	pc              []float32 // keys × QR [keys][528]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][64]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][64][16]
+	zero      []float32 // a key of zeros [64]
+	values    []float32 // [n][64]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][528]
+	pc        []float32 // keys × QR [keys][528]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][64]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*784+64)
+	w.v = unsafe.Slice(v, (n-1)*2320+64)
 	w.q = unsafe.Slice(q, (i1-1)*2320+64)
 	w.k = unsafe.Slice(k, (n-1)*2320+64)
 	w.kr = unsafe.Slice(kr, 32768)
@@ -213,57 +241,70 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) place(o, q, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_64_ldk2320_avx512(&w.keys[j*64], &w.k[j*2320], &w.zero[0], m)
+	attn_f32_values_64_ldv2320_avx512(&w.values[j*64], &w.v[j*2320], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 36 {
-			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(36, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(292, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-				w.table(w.pc[t*528:], w.k[(j+t)*2320:], w.qr, m, p, min(146, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+				w.table(w.pc[(t-j)*528:], w.k[t*2320:], w.qr, m, p, min(292, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -285,7 +326,8 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) strip(i, s, 
 	if j > 0 {
 		sum = &w.sum[s*64]
 	}
-	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
@@ -301,7 +343,7 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) table(c, a, 
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -309,8 +351,9 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_64_ldk384_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_64_ldv384_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -320,25 +363,31 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][64][16]
-	zero            []float32 // a key of zeros [64]
-	values          []float32 // [n][64]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][144]
-	pc              []float32 // keys × QR [keys][144]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][64]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][64][16]
+	zero      []float32 // a key of zeros [64]
+	values    []float32 // [n][64]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][144]
+	pc        []float32 // keys × QR [keys][144]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][64]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*128+64)
+	w.v = unsafe.Slice(v, (n-1)*384+64)
 	w.q = unsafe.Slice(q, (i1-1)*384+64)
 	w.k = unsafe.Slice(k, (n-1)*384+64)
 	w.kr = unsafe.Slice(kr, 8192)
@@ -358,57 +407,70 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 144*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_64_ldk384_avx2(&w.keys[j*64], &w.k[j*384], &w.zero[0], m)
+	attn_f32_values_64_ldv384_avx2(&w.values[j*64], &w.v[j*384], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 36 {
-			w.table(w.cp[(i-a)*144:], w.q[i*384:], w.kr, m, p, min(36, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+			w.table(w.cp[(i-a)*144:], w.q[i*384:], w.kr, m, p, min(341, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 136 {
-				w.table(w.pc[t*144:], w.k[(j+t)*384:], w.qr, m, p, min(136, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+				w.table(w.pc[(t-j)*144:], w.k[t*384:], w.qr, m, p, min(341, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -430,7 +492,8 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*64]
 	}
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
@@ -446,7 +509,7 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) table(c, a, b [
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -454,8 +517,9 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_64_ldk384_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_64_ldv384_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -465,25 +529,31 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][64][16]
-	zero            []float32 // a key of zeros [64]
-	values          []float32 // [n][64]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][144]
-	pc              []float32 // keys × QR [keys][144]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][64]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][64][16]
+	zero      []float32 // a key of zeros [64]
+	values    []float32 // [n][64]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][144]
+	pc        []float32 // keys × QR [keys][144]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][64]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*128+64)
+	w.v = unsafe.Slice(v, (n-1)*384+64)
 	w.q = unsafe.Slice(q, (i1-1)*384+64)
 	w.k = unsafe.Slice(k, (n-1)*384+64)
 	w.kr = unsafe.Slice(kr, 8192)
@@ -503,57 +573,70 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 144*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_64_ldk384_avx512(&w.keys[j*64], &w.k[j*384], &w.zero[0], m)
+	attn_f32_values_64_ldv384_avx512(&w.values[j*64], &w.v[j*384], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 36 {
-			w.table(w.cp[(i-a)*144:], w.q[i*384:], w.kr, m, p, min(36, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+			w.table(w.cp[(i-a)*144:], w.q[i*384:], w.kr, m, p, min(292, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-				w.table(w.pc[t*144:], w.k[(j+t)*384:], w.qr, m, p, min(146, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+				w.table(w.pc[(t-j)*144:], w.k[t*384:], w.qr, m, p, min(292, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -575,7 +658,8 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*64]
 	}
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
@@ -591,7 +675,7 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) table(c, a, b
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -599,8 +683,9 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_32_ldk192_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_32_ldv192_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -610,25 +695,31 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][32][16]
-	zero            []float32 // a key of zeros [32]
-	values          []float32 // [n][32]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][272]
-	pc              []float32 // keys × QR [keys][272]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][32]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][32][16]
+	zero      []float32 // a key of zeros [32]
+	values    []float32 // [n][32]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][272]
+	pc        []float32 // keys × QR [keys][272]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][32]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
 	w.kr = unsafe.Slice(kr, 8192)
@@ -648,57 +739,70 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 272*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx2(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx2(&w.values[j*32], &w.v[j*192], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 73 {
-			w.table(w.cp[(i-a)*272:], w.q[i*192:], w.kr, m, p, min(73, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 682 {
+			w.table(w.cp[(i-a)*272:], w.q[i*192:], w.kr, m, p, min(682, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 273 {
-				w.table(w.pc[t*272:], w.k[(j+t)*192:], w.qr, m, p, min(273, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 682 {
+				w.table(w.pc[(t-j)*272:], w.k[t*192:], w.qr, m, p, min(682, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -720,7 +824,8 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*32]
 	}
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
@@ -736,7 +841,7 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) table(c, a, b []
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -744,8 +849,9 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_32_ldk192_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_32_ldv192_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -755,25 +861,31 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][32][16]
-	zero            []float32 // a key of zeros [32]
-	values          []float32 // [n][32]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][272]
-	pc              []float32 // keys × QR [keys][272]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][32]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][32][16]
+	zero      []float32 // a key of zeros [32]
+	values    []float32 // [n][32]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][272]
+	pc        []float32 // keys × QR [keys][272]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][32]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
 	w.kr = unsafe.Slice(kr, 8192)
@@ -793,57 +905,70 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 272*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx512(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx512(&w.values[j*32], &w.v[j*192], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 73 {
-			w.table(w.cp[(i-a)*272:], w.q[i*192:], w.kr, m, p, min(73, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
+			w.table(w.cp[(i-a)*272:], w.q[i*192:], w.kr, m, p, min(585, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
-				w.table(w.pc[t*272:], w.k[(j+t)*192:], w.qr, m, p, min(292, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
+				w.table(w.pc[(t-j)*272:], w.k[t*192:], w.qr, m, p, min(585, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -865,7 +990,8 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*32]
 	}
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
@@ -881,7 +1007,7 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) table(c, a, b 
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -889,8 +1015,9 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_48_ldk144_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_48_ldv144_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 1360 {
+		w.pack(j, min(1360, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -900,25 +1027,31 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][48][16]
-	zero            []float32 // a key of zeros [48]
-	values          []float32 // [n][48]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][48]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][48][16]
+	zero      []float32 // a key of zeros [48]
+	values    []float32 // [n][48]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][48]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+48)
+	w.v = unsafe.Slice(v, (n-1)*144+48)
 	w.q = unsafe.Slice(q, (i1-1)*144+48)
 	w.k = unsafe.Slice(k, (n-1)*144+48)
 	w.kr = unsafe.Slice(kr, 1536)
@@ -938,57 +1071,70 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_48_ldk144_avx2(&w.keys[j*48], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_48_ldv144_avx2(&w.values[j*48], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 48 {
-			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(48, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 455 {
+			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(455, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 182 {
-				w.table(w.pc[t*48:], w.k[(j+t)*144:], w.qr, m, p, min(182, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 455 {
+				w.table(w.pc[(t-j)*48:], w.k[t*144:], w.qr, m, p, min(455, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1010,7 +1156,8 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*48]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*48], 48, &w.ones[0]
 	}
@@ -1026,7 +1173,7 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) table(c, a, b []f
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1034,8 +1181,9 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_48_ldk144_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_48_ldv144_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 1360 {
+		w.pack(j, min(1360, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1045,25 +1193,31 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][48][16]
-	zero            []float32 // a key of zeros [48]
-	values          []float32 // [n][48]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][48]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][48][16]
+	zero      []float32 // a key of zeros [48]
+	values    []float32 // [n][48]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][48]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+48)
+	w.v = unsafe.Slice(v, (n-1)*144+48)
 	w.q = unsafe.Slice(q, (i1-1)*144+48)
 	w.k = unsafe.Slice(k, (n-1)*144+48)
 	w.kr = unsafe.Slice(kr, 1536)
@@ -1083,57 +1237,70 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_48_ldk144_avx512(&w.keys[j*48], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_48_ldv144_avx512(&w.values[j*48], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 48 {
-			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(48, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 390 {
+			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(390, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 195 {
-				w.table(w.pc[t*48:], w.k[(j+t)*144:], w.qr, m, p, min(195, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 390 {
+				w.table(w.pc[(t-j)*48:], w.k[t*144:], w.qr, m, p, min(390, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1155,7 +1322,8 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*48]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*48], 48, &w.ones[0]
 	}
@@ -1171,7 +1339,7 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) table(c, a, b [
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1179,8 +1347,9 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_128_ldk384_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_128_ldv384_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 512 {
+		w.pack(j, min(512, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1190,25 +1359,31 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][128][16]
-	zero            []float32 // a key of zeros [128]
-	values          []float32 // [n][128]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][64]
-	pc              []float32 // keys × QR [keys][64]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][128]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][128][16]
+	zero      []float32 // a key of zeros [128]
+	values    []float32 // [n][128]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][64]
+	pc        []float32 // keys × QR [keys][64]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][128]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*128+128)
+	w.v = unsafe.Slice(v, (n-1)*384+128)
 	w.q = unsafe.Slice(q, (i1-1)*384+128)
 	w.k = unsafe.Slice(k, (n-1)*384+128)
 	w.kr = unsafe.Slice(kr, 6144)
@@ -1228,57 +1403,70 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 64*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 128*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_128_ldk384_avx2(&w.keys[j*128], &w.k[j*384], &w.zero[0], m)
+	attn_f32_values_128_ldv384_avx2(&w.values[j*128], &w.v[j*384], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 18 {
-			w.table(w.cp[(i-a)*64:], w.q[i*384:], w.kr, m, p, min(18, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 170 {
+			w.table(w.cp[(i-a)*64:], w.q[i*384:], w.kr, m, p, min(170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 68 {
-				w.table(w.pc[t*64:], w.k[(j+t)*384:], w.qr, m, p, min(68, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 170 {
+				w.table(w.pc[(t-j)*64:], w.k[t*384:], w.qr, m, p, min(170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1300,7 +1488,8 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*128]
 	}
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*128], 128, &w.ones[0]
 	}
@@ -1316,7 +1505,7 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) table(c, a, b [
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1324,8 +1513,9 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_128_ldk384_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_128_ldv384_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 512 {
+		w.pack(j, min(512, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1335,25 +1525,31 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][128][16]
-	zero            []float32 // a key of zeros [128]
-	values          []float32 // [n][128]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][64]
-	pc              []float32 // keys × QR [keys][64]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][128]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][128][16]
+	zero      []float32 // a key of zeros [128]
+	values    []float32 // [n][128]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][64]
+	pc        []float32 // keys × QR [keys][64]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][128]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*128+128)
+	w.v = unsafe.Slice(v, (n-1)*384+128)
 	w.q = unsafe.Slice(q, (i1-1)*384+128)
 	w.k = unsafe.Slice(k, (n-1)*384+128)
 	w.kr = unsafe.Slice(kr, 6144)
@@ -1373,57 +1569,70 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 64*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 128*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_128_ldk384_avx512(&w.keys[j*128], &w.k[j*384], &w.zero[0], m)
+	attn_f32_values_128_ldv384_avx512(&w.values[j*128], &w.v[j*384], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 18 {
-			w.table(w.cp[(i-a)*64:], w.q[i*384:], w.kr, m, p, min(18, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
+			w.table(w.cp[(i-a)*64:], w.q[i*384:], w.kr, m, p, min(146, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 73 {
-				w.table(w.pc[t*64:], w.k[(j+t)*384:], w.qr, m, p, min(73, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
+				w.table(w.pc[(t-j)*64:], w.k[t*384:], w.qr, m, p, min(146, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1445,7 +1654,8 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*128]
 	}
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*128], 128, &w.ones[0]
 	}
@@ -1461,7 +1671,7 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) table(c, a, b
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1469,8 +1679,9 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk144_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv144_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1480,25 +1691,31 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -1518,57 +1735,70 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk144_avx2(&w.keys[j*16], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_16_ldv144_avx2(&w.values[j*16], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*144:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*144:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1590,7 +1820,8 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -1606,7 +1837,7 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1614,8 +1845,9 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk144_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv144_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1625,25 +1857,31 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -1663,57 +1901,70 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk144_avx512(&w.keys[j*16], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_16_ldv144_avx512(&w.values[j*16], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*144:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*144:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*144:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1735,7 +1986,8 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -1751,7 +2003,7 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) table(c, a, b [
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1759,8 +2011,9 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk144_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv144_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1770,25 +2023,31 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][80]
-	pc              []float32 // keys × QR [keys][80]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][80]
+	pc        []float32 // keys × QR [keys][80]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
 	w.kr = unsafe.Slice(kr, 1024)
@@ -1808,57 +2067,70 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 80*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk144_avx2(&w.keys[j*16], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_16_ldv144_avx2(&w.values[j*16], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*80:], w.q[i*144:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*80:], w.q[i*144:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*80:], w.k[(j+t)*144:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*80:], w.k[t*144:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -1880,7 +2152,8 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -1896,7 +2169,7 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -1904,8 +2177,9 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk144_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv144_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -1915,25 +2189,31 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][80]
-	pc              []float32 // keys × QR [keys][80]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][80]
+	pc        []float32 // keys × QR [keys][80]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
 	w.kr = unsafe.Slice(kr, 1024)
@@ -1953,57 +2233,70 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 80*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk144_avx512(&w.keys[j*16], &w.k[j*144], &w.zero[0], m)
+	attn_f32_values_16_ldv144_avx512(&w.values[j*16], &w.v[j*144], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*80:], w.q[i*144:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*80:], w.q[i*144:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*80:], w.k[(j+t)*144:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*80:], w.k[t*144:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -2025,7 +2318,8 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2041,7 +2335,7 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) table(c, a, b [
 
 // attention_f32_32_ldq192_ldo64_r0_cc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_32_ldq192_ldo64_r0_cc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_32_ldq192_ldo64_r0_cc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2049,8 +2343,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_32_ldq192_ldo64_r0_cc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_32_ldk192_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_32_ldv192_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2059,21 +2354,25 @@ func attention_f32_32_ldq192_ldo64_r0_cc_avx2(o, q, k, v, kr, qr, bias *float32,
 
 // attention_f32_32_ldq192_ldo64_r0_cc_avx2_work is the state of one call.
 type attention_f32_32_ldq192_ldo64_r0_cc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][32][16]
-	zero            []float32 // a key of zeros [32]
-	values          []float32 // [n][32]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][32]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][32][16]
+	zero      []float32 // a key of zeros [32]
+	values    []float32 // [n][32]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][32]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
 	rows := (n + 15) / 16 * 16
@@ -2083,18 +2382,25 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) place(o, q, k, v, kr, qr
 	scratch = runtime.At(scratch, len(w.zero))
 	w.values = unsafe.Slice(scratch, 32*rows)
 	scratch = runtime.At(scratch, len(w.values))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx2(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx2(&w.values[j*32], &w.v[j*192], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -2103,7 +2409,7 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2123,7 +2429,8 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) strip(i, s, m, j, keys i
 	if j > 0 {
 		sum = &w.sum[s*32]
 	}
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
@@ -2132,7 +2439,7 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) strip(i, s, m, j, keys i
 
 // attention_f32_32_ldq192_ldo64_r0_cc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_32_ldq192_ldo64_r0_cc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_32_ldq192_ldo64_r0_cc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2140,8 +2447,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_32_ldq192_ldo64_r0_cc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_32_ldk192_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_32_ldv192_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2150,21 +2458,25 @@ func attention_f32_32_ldq192_ldo64_r0_cc_avx512(o, q, k, v, kr, qr, bias *float3
 
 // attention_f32_32_ldq192_ldo64_r0_cc_avx512_work is the state of one call.
 type attention_f32_32_ldq192_ldo64_r0_cc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][32][16]
-	zero            []float32 // a key of zeros [32]
-	values          []float32 // [n][32]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][32]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][32][16]
+	zero      []float32 // a key of zeros [32]
+	values    []float32 // [n][32]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][32]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
 	rows := (n + 15) / 16 * 16
@@ -2174,18 +2486,25 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) place(o, q, k, v, kr, 
 	scratch = runtime.At(scratch, len(w.zero))
 	w.values = unsafe.Slice(scratch, 32*rows)
 	scratch = runtime.At(scratch, len(w.values))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx512(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx512(&w.values[j*32], &w.v[j*192], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -2194,7 +2513,7 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2214,7 +2533,8 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) strip(i, s, m, j, keys
 	if j > 0 {
 		sum = &w.sum[s*32]
 	}
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
@@ -2223,7 +2543,7 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) strip(i, s, m, j, keys
 
 // attention_f32_16_ldq96_ldo32_r32_cc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2231,8 +2551,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2241,21 +2562,25 @@ func attention_f32_16_ldq96_ldo32_r32_cc_avx2(o, q, k, v, kr, qr, bias *float32,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -2265,18 +2590,25 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) place(o, q, k, v, kr, qr
 	scratch = runtime.At(scratch, len(w.zero))
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -2285,7 +2617,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2305,7 +2637,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) strip(i, s, m, j, keys i
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2314,7 +2647,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) strip(i, s, m, j, keys i
 
 // attention_f32_16_ldq96_ldo32_r32_cc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2322,8 +2655,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2332,21 +2666,25 @@ func attention_f32_16_ldq96_ldo32_r32_cc_avx512(o, q, k, v, kr, qr, bias *float3
 
 // attention_f32_16_ldq96_ldo32_r32_cc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -2356,18 +2694,25 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) place(o, q, k, v, kr, 
 	scratch = runtime.At(scratch, len(w.zero))
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -2376,7 +2721,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2396,7 +2741,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) strip(i, s, m, j, keys
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2405,7 +2751,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) strip(i, s, m, j, keys
 
 // attention_f32_16_ldq96_ldo32_r32_cp_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2413,7 +2759,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -2423,23 +2771,26 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx2(o, q, k, v, kr, qr, bias *float32,
 
 // attention_f32_16_ldq96_ldo32_r32_cp_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -2448,43 +2799,52 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) place(o, q, k, v, kr, qr
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2505,7 +2865,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) strip(i, s, m, j, keys i
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2521,7 +2882,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) table(c, a, b []float32,
 
 // attention_f32_16_ldq96_ldo32_r32_cp_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2529,7 +2890,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -2539,23 +2902,26 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx512(o, q, k, v, kr, qr, bias *float3
 
 // attention_f32_16_ldq96_ldo32_r32_cp_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -2564,43 +2930,52 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) place(o, q, k, v, kr, 
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2621,7 +2996,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) strip(i, s, m, j, keys
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2637,7 +3013,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) table(c, a, b []float3
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2645,7 +3021,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx2(o, q, k, v, kr, qr, bias *float32
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -2655,23 +3033,26 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx2(o, q, k, v, kr, qr, bias *float32
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -2680,43 +3061,52 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) place(o, q, k, v, kr, q
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2737,7 +3127,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) strip(i, s, m, j, keys 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2753,7 +3144,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) table(c, a, b []float32
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2761,7 +3152,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx512(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -2771,23 +3164,26 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx512(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -2796,43 +3192,52 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) place(o, q, k, v, kr,
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2853,7 +3258,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2869,7 +3275,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) table(c, a, b []float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -2877,8 +3283,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -2888,23 +3295,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -2919,44 +3331,54 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) place(o, q, k, v, kr,
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -2978,7 +3400,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2994,7 +3417,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) table(c, a, b []float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3002,8 +3425,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3013,23 +3437,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3044,44 +3473,54 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -3103,7 +3542,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3119,7 +3559,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3127,8 +3567,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3138,23 +3579,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2(o, q, k, v, kr, qr, bias *floa
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3169,44 +3615,54 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) place(o, q, k, v, kr
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -3228,7 +3684,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) strip(i, s, m, j, ke
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3244,7 +3701,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) table(c, a, b []floa
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3252,8 +3709,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3263,23 +3721,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3294,44 +3757,54 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.along))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -3353,7 +3826,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3369,7 +3843,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3377,7 +3851,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3387,22 +3863,25 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx2(o, q, k, v, kr, qr, bias *float32,
 
 // attention_f32_16_ldq96_ldo32_r32_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -3412,26 +3891,34 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) place(o, q, k, v, kr, qr
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -3440,16 +3927,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -3469,7 +3957,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) strip(i, s, m, j, keys i
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3485,7 +3974,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) table(c, a, b []float32,
 
 // attention_f32_16_ldq96_ldo32_r32_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3493,7 +3982,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3503,22 +3994,25 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx512(o, q, k, v, kr, qr, bias *float3
 
 // attention_f32_16_ldq96_ldo32_r32_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -3528,26 +4022,34 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) place(o, q, k, v, kr, 
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -3556,16 +4058,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -3585,7 +4088,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) strip(i, s, m, j, keys
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3601,7 +4105,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) table(c, a, b []float3
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3609,7 +4113,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx2(o, q, k, v, kr, qr, bias *float32
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3619,22 +4125,25 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx2(o, q, k, v, kr, qr, bias *float32
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -3644,26 +4153,34 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) place(o, q, k, v, kr, q
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -3672,16 +4189,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -3701,7 +4219,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) strip(i, s, m, j, keys 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3717,7 +4236,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) table(c, a, b []float32
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3725,7 +4244,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx512(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3735,22 +4256,25 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx512(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -3760,26 +4284,34 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) place(o, q, k, v, kr,
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -3788,16 +4320,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -3817,7 +4350,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3833,7 +4367,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) table(c, a, b []float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3841,8 +4375,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3852,23 +4387,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -3883,27 +4423,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) place(o, q, k, v, kr,
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -3912,16 +4461,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -3942,7 +4492,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3958,7 +4509,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) table(c, a, b []float
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -3966,8 +4517,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3977,23 +4529,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4008,27 +4565,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -4037,16 +4603,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4067,7 +4634,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4083,7 +4651,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4091,8 +4659,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4102,23 +4671,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4133,27 +4707,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) place(o, q, k, v, kr
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -4162,16 +4745,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4192,7 +4776,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) strip(i, s, m, j, ke
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4208,7 +4793,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) table(c, a, b []floa
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4216,8 +4801,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4227,23 +4813,28 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4258,27 +4849,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.down))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -4287,16 +4887,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) queries(a, b int) 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4317,7 +4918,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4333,7 +4935,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4341,7 +4943,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4351,23 +4955,29 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -4383,56 +4993,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) place(o, q, k, v, kr,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4453,7 +5075,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4469,7 +5092,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) table(c, a, b []float
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4477,7 +5100,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4487,23 +5112,29 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -4519,56 +5150,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4589,7 +5232,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4605,7 +5249,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4613,7 +5257,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4623,23 +5269,29 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2(o, q, k, v, kr, qr, bias *floa
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -4655,56 +5307,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) place(o, q, k, v, kr
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4725,7 +5389,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) strip(i, s, m, j, ke
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4741,7 +5406,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) table(c, a, b []floa
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4749,7 +5414,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4759,23 +5426,29 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -4791,56 +5464,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4861,7 +5546,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -4877,7 +5563,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -4885,7 +5571,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4895,23 +5583,29 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -4927,56 +5621,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) place(o, q, k, v, kr
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -4997,7 +5703,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) strip(i, s, m, j, ke
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5013,7 +5720,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) table(c, a, b []floa
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5021,7 +5728,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5031,23 +5740,29 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5063,56 +5778,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5133,7 +5860,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5149,7 +5877,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5157,7 +5885,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5167,23 +5897,29 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5199,56 +5935,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5269,7 +6017,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5285,7 +6034,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5293,7 +6042,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5303,23 +6054,29 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5335,56 +6092,68 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5405,7 +6174,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5421,7 +6191,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5429,8 +6199,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5440,25 +6211,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5478,57 +6255,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5550,7 +6340,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5566,7 +6357,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5574,8 +6365,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5585,25 +6377,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5623,57 +6421,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5695,7 +6506,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5711,7 +6523,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5719,8 +6531,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5730,25 +6543,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5768,57 +6587,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5840,7 +6672,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -5856,7 +6689,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -5864,8 +6697,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -5875,25 +6709,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -5913,57 +6753,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -5985,7 +6838,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6001,7 +6855,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6009,8 +6863,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6020,25 +6875,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -6058,57 +6919,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -6130,7 +7004,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6146,7 +7021,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6154,8 +7029,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6165,25 +7041,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -6203,57 +7085,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -6275,7 +7170,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6291,7 +7187,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6299,8 +7195,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6310,25 +7207,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -6348,57 +7251,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -6420,7 +7336,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6436,7 +7353,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6444,8 +7361,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6455,25 +7373,31 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -6493,57 +7417,70 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) offsets(index *int32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -6565,7 +7502,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6581,7 +7519,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6589,7 +7527,9 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6599,47 +7539,55 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float3
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -6648,7 +7596,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -6669,7 +7617,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) strip(i, s, m, j, keys
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6678,7 +7627,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) strip(i, s, m, j, keys
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6686,7 +7635,9 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6696,47 +7647,55 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *floa
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -6745,7 +7704,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -6766,7 +7725,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) strip(i, s, m, j, ke
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6775,7 +7735,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) strip(i, s, m, j, ke
 
 // attention_f32_16_ldq96_ldo32_r32_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6783,7 +7743,9 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6793,47 +7755,55 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx2(o, q, k, v, kr, qr, bias *float
 
 // attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -6842,7 +7812,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -6863,7 +7833,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) strip(i, s, m, j, key
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6872,7 +7843,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) strip(i, s, m, j, key
 
 // attention_f32_16_ldq96_ldo32_r32_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6880,7 +7851,9 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6890,47 +7863,55 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx512(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -6939,7 +7920,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -6960,7 +7941,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -6969,7 +7951,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) strip(i, s, m, j, k
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -6977,8 +7959,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -6988,22 +7971,26 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -7015,27 +8002,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -7044,7 +8040,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7066,7 +8062,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7075,7 +8072,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) strip(i, s, m, j, k
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7083,8 +8080,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7094,22 +8092,26 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -7121,27 +8123,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -7150,7 +8161,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) queries(a, b int)
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7172,7 +8183,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7181,7 +8193,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) strip(i, s, m, j,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7189,8 +8201,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7200,22 +8213,26 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -7227,27 +8244,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -7256,7 +8282,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) queries(a, b int) 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7278,7 +8304,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7287,7 +8314,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) strip(i, s, m, j, 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7295,8 +8322,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7306,22 +8334,26 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	offset          []float32 // bias, by j-i
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	offset    []float32 // bias, by j-i
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
@@ -7333,27 +8365,36 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.values))
 	w.offset = unsafe.Slice(scratch, 2*rows+32)
 	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
 	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -7362,7 +8403,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) queries(a, b int
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7384,7 +8425,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7393,7 +8435,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) strip(i, s, m, j
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7401,7 +8443,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7411,24 +8455,27 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -7439,47 +8486,58 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7500,7 +8558,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7516,7 +8575,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7524,7 +8583,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7534,24 +8595,27 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -7562,47 +8626,58 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7623,7 +8698,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7639,7 +8715,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7647,7 +8723,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7657,24 +8735,27 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -7685,47 +8766,58 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7746,7 +8838,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7762,7 +8855,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7770,7 +8863,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7780,24 +8875,27 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	kr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -7808,47 +8906,58 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -7869,7 +8978,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -7885,7 +8995,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -7893,8 +9003,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -7904,24 +9015,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -7938,48 +9054,60 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -8001,7 +9129,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8017,7 +9146,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8025,8 +9154,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8036,24 +9166,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -8070,48 +9205,60 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -8133,7 +9280,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8149,7 +9297,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8157,8 +9305,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8168,24 +9317,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -8202,48 +9356,60 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -8265,7 +9431,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8281,7 +9448,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8289,8 +9456,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8300,24 +9468,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bi
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -8334,48 +9507,60 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) place(o, q, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.cp))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
@@ -8397,7 +9582,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) strip(i, s, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8413,7 +9599,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) table(c, a, 
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8421,7 +9607,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8431,23 +9619,26 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -8459,30 +9650,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) place(o, q, k, v, k
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -8491,16 +9692,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) queries(a, b int) {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -8521,7 +9723,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) strip(i, s, m, j, k
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8537,7 +9740,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) table(c, a, b []flo
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8545,7 +9748,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8555,23 +9760,26 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -8583,30 +9791,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -8615,16 +9833,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) queries(a, b int)
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -8645,7 +9864,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8661,7 +9881,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8669,7 +9889,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8679,23 +9901,26 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -8707,30 +9932,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -8739,16 +9974,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) queries(a, b int) 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -8769,7 +10005,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8785,7 +10022,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8793,7 +10030,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8803,23 +10042,26 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -8831,30 +10073,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -8863,16 +10115,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) queries(a, b int
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -8893,7 +10146,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8909,7 +10163,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -8917,7 +10171,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -8927,23 +10183,26 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *fl
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -8955,30 +10214,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) place(o, q, k, v, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -8987,16 +10256,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) queries(a, b int) 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9017,7 +10287,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) strip(i, s, m, j, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9033,7 +10304,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) table(c, a, b []fl
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9041,7 +10312,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9051,23 +10324,26 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -9079,30 +10355,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9111,16 +10397,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) queries(a, b int
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9141,7 +10428,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9157,7 +10445,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9165,7 +10453,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9175,23 +10465,26 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -9203,30 +10496,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) place(o, q, k, v,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9235,16 +10538,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) queries(a, b int)
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9265,7 +10569,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) strip(i, s, m, j,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9281,7 +10586,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) table(c, a, b []f
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9289,7 +10594,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9299,23 +10606,26 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	k         []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
 	rows := (n + 15) / 16 * 16
@@ -9327,30 +10637,40 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9359,16 +10679,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) queries(a, b in
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9389,7 +10710,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9405,7 +10727,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9413,8 +10735,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9424,24 +10747,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -9458,31 +10786,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9491,16 +10830,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) queries(a, b int
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9522,7 +10862,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9538,7 +10879,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9546,8 +10887,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9557,24 +10899,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -9591,31 +10938,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9624,16 +10982,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) queries(a, b i
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9655,7 +11014,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9671,7 +11031,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9679,8 +11039,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9690,24 +11051,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -9724,31 +11090,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9757,16 +11134,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) queries(a, b in
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9788,7 +11166,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9804,7 +11183,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9812,8 +11191,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9823,24 +11203,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512(o, q, k, v, kr, qr, bia
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -9857,31 +11242,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -9890,16 +11286,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) queries(a, b 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -9921,7 +11318,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9937,7 +11335,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) table(c, a, b
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -9945,8 +11343,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -9956,24 +11355,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -9990,31 +11394,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -10023,16 +11438,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) queries(a, b in
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10054,7 +11470,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10070,7 +11487,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10078,8 +11495,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10089,24 +11507,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -10123,31 +11546,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -10156,16 +11590,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) queries(a, b 
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10187,7 +11622,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10203,7 +11639,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) table(c, a, b
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10211,8 +11647,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10222,24 +11659,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -10256,31 +11698,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -10289,16 +11742,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) queries(a, b i
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10320,7 +11774,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10336,7 +11791,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10344,8 +11799,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10355,24 +11811,29 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512(o, q, k, v, kr, qr, bi
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -10389,31 +11850,42 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) place(o, q, 
 	scratch = runtime.At(scratch, len(w.offset))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
@@ -10422,16 +11894,17 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) queries(a, b
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10453,7 +11926,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) strip(i, s, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10469,7 +11943,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) table(c, a, 
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10477,7 +11951,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10487,24 +11963,30 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -10522,60 +12004,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) place(o, q, k, v
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10596,7 +12092,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) strip(i, s, m, j
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10612,7 +12109,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) table(c, a, b []
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10620,7 +12117,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10630,24 +12129,30 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -10665,60 +12170,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10739,7 +12258,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10755,7 +12275,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10763,7 +12283,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10773,24 +12295,30 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -10808,60 +12336,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) place(o, q, k,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -10882,7 +12424,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) strip(i, s, m,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -10898,7 +12441,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) table(c, a, b 
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -10906,7 +12449,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -10916,24 +12461,30 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bi
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -10951,60 +12502,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) place(o, q, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11025,7 +12590,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) strip(i, s, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11041,7 +12607,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) table(c, a, 
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11049,7 +12615,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11059,24 +12627,30 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11094,60 +12668,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) place(o, q, k, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11168,7 +12756,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) strip(i, s, m, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11184,7 +12773,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) table(c, a, b [
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11192,7 +12781,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11202,24 +12793,30 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11237,60 +12834,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11311,7 +12922,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11327,7 +12939,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) table(c, a, b
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11335,7 +12947,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11345,24 +12959,30 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bia
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11380,60 +13000,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11454,7 +13088,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11470,7 +13105,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) table(c, a, b
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11478,7 +13113,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11488,24 +13125,30 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, b
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11523,60 +13166,74 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) place(o, q,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11597,7 +13254,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) strip(i, s,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11613,7 +13271,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) table(c, a,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11621,8 +13279,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11632,26 +13291,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bia
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11673,61 +13338,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) place(o, q, k
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11749,7 +13429,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) strip(i, s, m
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11765,7 +13446,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) table(c, a, b
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11773,8 +13454,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11784,26 +13466,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, b
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11825,61 +13513,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) place(o, q,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -11901,7 +13604,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) strip(i, s,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -11917,7 +13621,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) table(c, a,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -11925,8 +13629,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -11936,26 +13641,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, b
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -11977,61 +13688,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) place(o, q,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12053,7 +13779,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) strip(i, s,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -12069,7 +13796,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) table(c, a,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -12077,8 +13804,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -12088,26 +13816,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr,
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -12129,61 +13863,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) place(o, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
+		w.down[16+e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12205,7 +13954,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) strip(i, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -12221,7 +13971,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) table(c, 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -12229,8 +13979,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -12240,26 +13991,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bi
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -12281,61 +14038,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) place(o, q, 
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12357,7 +14129,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) strip(i, s, 
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -12373,7 +14146,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) table(c, a, 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -12381,8 +14154,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -12392,26 +14166,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -12433,61 +14213,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) place(o, q
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, -x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.along[16+count-1-e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, -x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
+		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12509,7 +14304,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) strip(i, s
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -12525,7 +14321,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) table(c, a
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -12533,8 +14329,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx2(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx2(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -12544,26 +14341,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, 
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -12585,61 +14388,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) place(o, q
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 30 {
-			m := min(30, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 546 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(546, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12661,7 +14479,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) strip(i, s
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -12677,7 +14496,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) table(c, a
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 112 queries.
+// in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
 		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
@@ -12685,8 +14504,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	attn_f32_keys_16_ldk96_avx512(&w.keys[0], &w.k[0], &w.zero[0], n)
-	attn_f32_values_16_ldv96_avx512(&w.values[0], v, n)
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
 	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -12696,26 +14516,32 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work is the state of one call.
 type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work struct {
-	n, i0, i1       int
-	o, q, k, kr, qr []float32
-	keys            []float32 // panels [n/16][16][16]
-	zero            []float32 // a key of zeros [16]
-	values          []float32 // [n][16]
-	along           []int32   // row of KR, by j-i
-	down            []int32   // row of QR, by i-j
-	offset          []float32 // bias, by j-i
-	cp              []float32 // queries × KR [queries][48]
-	pc              []float32 // keys × QR [keys][48]
-	scores          []float32 // [strip][272]
-	sum             []float32 // weighted values so far [queries][16]
-	ones            []float32 // [strip]
-	stats           []float32 // of the softmax [6][560]
+	n, i0, i1 int
+	o         []float32
+	v         []float32
+	q         []float32
+	k         []float32
+	kr        []float32
+	qr        []float32
+	keys      []float32 // panels [n/16][16][16]
+	zero      []float32 // a key of zeros [16]
+	values    []float32 // [n][16]
+	along     []int32   // row of KR, by j-i
+	down      []int32   // row of QR, by i-j
+	offset    []float32 // bias, by j-i
+	cp        []float32 // queries × KR [queries][48]
+	pc        []float32 // keys × QR [keys][48]
+	scores    []float32 // [strip][272]
+	sum       []float32 // weighted values so far [queries][16]
+	ones      []float32 // [strip]
+	stats     []float32 // of the softmax [6][560]
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
 	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -12737,61 +14563,76 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) place(o,
 	scratch = runtime.At(scratch, len(w.cp))
 	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
 	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 112))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
 	scratch = runtime.At(scratch, len(w.scores))
 	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
 	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 112))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
 	scratch = runtime.At(scratch, len(w.ones))
 	w.stats = unsafe.Slice(scratch, 3360)
-	scratch = runtime.At(scratch, len(w.stats))
 	clear(w.zero)
 	for i := range w.ones {
 		w.ones[i] = 1
 	}
 }
 
-// offsets writes the rows of the relative table by j-i, from -(i1+15) on, and by i-j, from i0-n-15 on. Beyond the ends, they
+// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
-	first, last := 1-w.i1, w.n-1-w.i0 // j-i
-	for e := range w.along[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.along[e] = *runtime.At(index, x)
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.along[16+e] = r
 	}
-	for e := range w.offset[:last-first+1+32] {
-		x := min(max(first-16+e, first), last)
-		w.offset[e] = *runtime.At(bias, int(*runtime.At(index, x)))
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e := range w.down[:last-first+1+32] {
-		x := min(max(-last-16+e, -last), -first)
-		w.down[e] = *runtime.At(index, -x)
+	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
+		w.down[16+count-1-e] = r
 	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
+		w.offset[16+e] = *runtime.At(bias, int(r))
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) queries(a, b int) {
-	for i := a; i < b; i += 112 {
-		m := min(112, b-i)
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
 		x := w.i1 + 15 - i // where j-i = -i
 		lo, hi := w.along[x-m+1], w.along[x+w.n-1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 146 {
-			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(146, end-p))
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
 		}
 	}
 	for i := range b - a {
 		w.stats[0+i] = -math.MaxFloat32 // largest score
 		w.stats[560+i] = 0              // sum of exponentials
 	}
-	strips := (b - a + 111) / 112
+	strips := (b - a + 47) / 48
 	height := ((b-a+strips-1)/strips + 15) / 16 * 16
 	for j := 0; j < w.n; j += 256 {
 		keys := min(256, w.n-j)
-		for t := 0; t < keys; t += 28 {
-			m := min(28, keys-t)
-			y := w.n + 15 - w.i0 - (j + t) // where i-j = -(j+t)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			y := w.n + 15 - w.i0 - t // where i-j = -t
 			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 585 {
-				w.table(w.pc[t*48:], w.k[(j+t)*96:], w.qr, m, p, min(585, end-p))
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
 			}
 		}
 		for i := a; i < b; i += height {
@@ -12813,7 +14654,8 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) strip(i,
 	if j > 0 {
 		sum = &w.sum[s*16]
 	}
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s]
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func attn_f32_keys_64_ldk2320_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_64_ldk2320_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -20,66 +20,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       9280(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       18560(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       27840(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       37120(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       46400(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       55680(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       64960(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       74240(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       83520(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       92800(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       102080(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       111360(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       120640(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       129920(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 148480(DI)(SI*1)
 	LEAQ       139200(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 148480(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -4222,25 +4238,29 @@ stats0:
 	RET
 
 // func attn_f32_values_64_ldv2320_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_64_ldv2320_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(CX), Z0
-	VMOVUPS Z0, 128(AX)
-	VMOVUPS 192(CX), Z0
-	VMOVUPS Z0, 192(AX)
-	ADDQ    $+9280, CX
-	ADDQ    $+256, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 74240(CX)
+	PREFETCHT0 74304(CX)
+	PREFETCHT0 74368(CX)
+	PREFETCHT0 74432(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, 128(AX)
+	VMOVUPS    192(CX), Z0
+	VMOVUPS    Z0, 192(AX)
+	ADDQ       $+9280, CX
+	ADDQ       $+256, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
@@ -7761,7 +7781,7 @@ next0:
 	RET
 
 // func attn_f32_keys_64_ldk384_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_64_ldk384_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -7776,66 +7796,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       1536(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       3072(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       6144(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       7680(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       9216(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       10752(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       12288(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       13824(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       15360(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       16896(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       18432(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       19968(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       21504(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       23040(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 24576(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -11862,30 +11898,34 @@ columns0:
 	RET
 
 // func attn_f32_values_64_ldv384_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_64_ldv384_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(CX), Z0
-	VMOVUPS Z0, 128(AX)
-	VMOVUPS 192(CX), Z0
-	VMOVUPS Z0, 192(AX)
-	ADDQ    $+1536, CX
-	ADDQ    $+256, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 12288(CX)
+	PREFETCHT0 12352(CX)
+	PREFETCHT0 12416(CX)
+	PREFETCHT0 12480(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, 128(AX)
+	VMOVUPS    192(CX), Z0
+	VMOVUPS    Z0, 192(AX)
+	ADDQ       $+1536, CX
+	ADDQ       $+256, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
 // func attn_f32_keys_32_ldk192_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_32_ldk192_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -11900,66 +11940,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       768(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       1536(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       2304(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       3072(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       3840(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       5376(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       6144(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       6912(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       7680(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       8448(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       9216(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       9984(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       10752(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 12288(DI)(SI*1)
 	LEAQ       11520(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 12288(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -15986,21 +16042,23 @@ columns0:
 	RET
 
 // func attn_f32_values_32_ldv192_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_32_ldv192_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	ADDQ    $+768, CX
-	ADDQ    $+128, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 6144(CX)
+	PREFETCHT0 6208(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	ADDQ       $+768, CX
+	ADDQ       $+128, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
@@ -19521,7 +19579,7 @@ next0:
 	RET
 
 // func attn_f32_keys_48_ldk144_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_48_ldk144_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -19536,66 +19594,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       576(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       1152(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       1728(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       2304(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       2880(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       3456(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       4032(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       5184(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       5760(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       6336(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       6912(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       7488(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       8064(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       8640(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 9216(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -23622,23 +23696,26 @@ columns0:
 	RET
 
 // func attn_f32_values_48_ldv144_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_48_ldv144_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(CX), Z0
-	VMOVUPS Z0, 128(AX)
-	ADDQ    $+576, CX
-	ADDQ    $+192, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 4608(CX)
+	PREFETCHT0 4672(CX)
+	PREFETCHT0 4736(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, 128(AX)
+	ADDQ       $+576, CX
+	ADDQ       $+192, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
@@ -29653,7 +29730,7 @@ next1:
 	RET
 
 // func attn_f32_keys_128_ldk384_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_128_ldk384_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -29668,66 +29745,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       1536(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       3072(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       6144(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       7680(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       9216(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       10752(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       12288(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       13824(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       15360(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       16896(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       18432(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       19968(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       21504(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 24576(DI)(SI*1)
 	LEAQ       23040(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 24576(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -33754,33 +33847,41 @@ columns0:
 	RET
 
 // func attn_f32_values_128_ldv384_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_128_ldv384_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(CX), Z0
-	VMOVUPS Z0, 128(AX)
-	VMOVUPS 192(CX), Z0
-	VMOVUPS Z0, 192(AX)
-	VMOVUPS 256(CX), Z0
-	VMOVUPS Z0, 256(AX)
-	VMOVUPS 320(CX), Z0
-	VMOVUPS Z0, 320(AX)
-	VMOVUPS 384(CX), Z0
-	VMOVUPS Z0, 384(AX)
-	VMOVUPS 448(CX), Z0
-	VMOVUPS Z0, 448(AX)
-	ADDQ    $+1536, CX
-	ADDQ    $+512, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 12288(CX)
+	PREFETCHT0 12352(CX)
+	PREFETCHT0 12416(CX)
+	PREFETCHT0 12480(CX)
+	PREFETCHT0 12544(CX)
+	PREFETCHT0 12608(CX)
+	PREFETCHT0 12672(CX)
+	PREFETCHT0 12736(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, 128(AX)
+	VMOVUPS    192(CX), Z0
+	VMOVUPS    Z0, 192(AX)
+	VMOVUPS    256(CX), Z0
+	VMOVUPS    Z0, 256(AX)
+	VMOVUPS    320(CX), Z0
+	VMOVUPS    Z0, 320(AX)
+	VMOVUPS    384(CX), Z0
+	VMOVUPS    Z0, 384(AX)
+	VMOVUPS    448(CX), Z0
+	VMOVUPS    Z0, 448(AX)
+	ADDQ       $+1536, CX
+	ADDQ       $+512, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
@@ -37301,7 +37402,7 @@ next0:
 	RET
 
 // func attn_f32_keys_16_ldk144_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_16_ldk144_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -37316,66 +37417,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       576(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       1152(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       1728(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       2304(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       2880(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       3456(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       4032(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       5184(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       5760(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       6336(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       6912(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       7488(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       8064(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 9216(DI)(SI*1)
 	LEAQ       8640(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 9216(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -41402,19 +41519,20 @@ columns0:
 	RET
 
 // func attn_f32_values_16_ldv144_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_16_ldv144_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $+576, CX
-	ADDQ    $+64, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 4608(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	ADDQ       $+576, CX
+	ADDQ       $+64, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 
@@ -44213,7 +44331,7 @@ columns0:
 	RET
 
 // func attn_f32_keys_16_ldk96_avx512(b *float32, k *float32, zero *float32, n int)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·attn_f32_keys_16_ldk96_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+0(FP), AX
 	MOVQ k+8(FP), CX
@@ -44228,66 +44346,82 @@ columns0:
 	CMPQ       BX, $+0
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z0
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       384(CX), DI
 	CMPQ       BX, $+1
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z1
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       768(CX), DI
 	CMPQ       BX, $+2
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z2
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       1152(CX), DI
 	CMPQ       BX, $+3
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z3
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       1536(CX), DI
 	CMPQ       BX, $+4
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z4
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       1920(CX), DI
 	CMPQ       BX, $+5
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z5
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       2304(CX), DI
 	CMPQ       BX, $+6
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z6
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       2688(CX), DI
 	CMPQ       BX, $+7
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z7
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       3072(CX), DI
 	CMPQ       BX, $+8
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z8
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       3456(CX), DI
 	CMPQ       BX, $+9
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z9
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       3840(CX), DI
 	CMPQ       BX, $+10
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z10
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       4224(CX), DI
 	CMPQ       BX, $+11
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z11
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       4608(CX), DI
 	CMPQ       BX, $+12
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z12
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       4992(CX), DI
 	CMPQ       BX, $+13
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z13
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       5376(CX), DI
 	CMPQ       BX, $+14
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z14
+	PREFETCHT0 6144(DI)(SI*1)
 	LEAQ       5760(CX), DI
 	CMPQ       BX, $+15
 	CMOVQLE    DX, DI
 	VMOVUPS    (DI)(SI*1), Z15
+	PREFETCHT0 6144(DI)(SI*1)
 	VUNPCKLPS  Z1, Z0, Z16
 	VUNPCKHPS  Z1, Z0, Z0
 	VUNPCKLPS  Z3, Z2, Z1
@@ -48021,19 +48155,20 @@ end1:
 	RET
 
 // func attn_f32_values_16_ldv96_avx512(b *float32, v *float32, n int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·attn_f32_values_16_ldv96_avx512(SB), NOSPLIT, $0-24
 	MOVQ b+0(FP), AX
 	MOVQ v+8(FP), CX
 	MOVQ n+16(FP), DX
 
 row0:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $+384, CX
-	ADDQ    $+64, AX
-	DECQ    DX
-	JNZ     row0
+	PREFETCHT0 3072(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	ADDQ       $+384, CX
+	ADDQ       $+64, AX
+	DECQ       DX
+	JNZ        row0
 	VZEROUPPER
 	RET
 

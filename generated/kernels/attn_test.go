@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -364,7 +363,7 @@ func TestAttentionScratch(t *testing.T) {
 			want = max(want, kernel.AttentionScratch(s.Params, n))
 		}
 		if got := attentionScratch(n); got != want {
-			t.Fatal(fmt.Sprintf("attentionScratch(%d) = %d, want %d", n, got, want))
+			t.Fatalf("attentionScratch(%d) = %d, want %d", n, got, want)
 		}
 	}
 }

@@ -26,3 +26,15 @@ func (b Bucket) Index(delta int) int {
 
 // log32 is the natural logarithm rounded to float32.
 func log32(x float32) float32 { return float32(math.Log(float64(x))) }
+
+// Jump is the smallest distance delta > 0 whose row lies more than one behind that of delta-1; 0 if there is none. Buckets jump where they
+// are narrower than a token, which takes a reach of less than about e times the exact part. No published model has that, and kernels
+// that rely on rows rising one by one must not be used for one that has.
+func (r *Relative) Jump() int {
+	for d := 1; d <= r.Bucket.Reach && r.Bucket.Kind == Log; d++ {
+		if r.Row(d)-r.Row(d-1) > 1 || r.Row(1-d)-r.Row(-d) > 1 {
+			return d
+		}
+	}
+	return 0
+}

@@ -57,10 +57,17 @@ func TestRows(t *testing.T) {
 			t.Fatalf("row %d at distance 0", row)
 		}
 		single := r.Bucket.Kind == spec.Clamp || float64(r.Bucket.Reach-1) > 2.72*float64(r.Bucket.Exact)
+		jump := 0
 		for d := -5 * span; d < 5*span; d++ {
+			if step := r.Row(d+1) - r.Row(d); d >= 0 && jump == 0 && step > 1 {
+				jump = d + 1
+			}
 			if step := r.Row(d+1) - r.Row(d); step < 0 || single && step > 1 {
 				t.Fatalf("a step of %d at distance %d", step, d)
 			}
+		}
+		if jump != r.Jump() {
+			t.Fatalf("the first jump is at %d, not at %d", jump, r.Jump())
 		}
 		if first, last := r.Row(-1<<20), r.Row(1<<20); first != 0 || last != r.Rows-1 {
 			t.Fatalf("ends %d and %d of %d rows", first, last, r.Rows)

@@ -9,14 +9,8 @@ import (
 // checkMeaning resolves what the last linear layer's numbers mean.
 func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
 	h := b.h
-	linears := 0
-	for _, s := range h.Steps {
-		if s.Kind == StepLinear {
-			linears++
-		}
-	}
 	if b.last != nil && b.last.As != nil {
-		b.meaning(b.last.As, h.Steps)
+		b.meaning(b.last.As)
 	}
 	if h.As == Entities {
 		if h.Prompt == nil {
@@ -47,7 +41,7 @@ func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
 }
 
 // meaning resolves as labels(…), span, choices, score.
-func (b *headBuilder) meaning(as *meaningForm, _ []*Step) {
+func (b *headBuilder) meaning(as *meaningForm) {
 	h := b.h
 	at := spanOfAll(as.Tokens)
 	kinds := []string{"labels", "span", "choices", "score"}

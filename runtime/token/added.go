@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type matcher struct {
 	tokens []AddedToken // the trie's values are indices
 	keys   trie
 	first  [256]bool
+	only   byte // the one byte that all keys begin with, if there is one
+	one    bool
 }
 
 func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, error) {
@@ -50,6 +53,8 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 		}
 		keys, values = append(keys, k), append(values, int32(i))
 		m.first[k[0]] = true
+		m.one = (len(keys) == 1 || m.one) && k[0] == keys[0][0]
+		m.only = k[0]
 	}
 	var err error
 	if len(keys) > 0 {
@@ -70,7 +75,13 @@ func (m *matcher) next(text []byte, from, scan int, literal bool) (cut, bool) {
 		return cut{}, false
 	}
 	for i := scan; i < len(text); i++ {
-		if !m.first[text[i]] {
+		if m.one {
+			n := bytes.IndexByte(text[i:], m.only)
+			if n < 0 {
+				break
+			}
+			i += n
+		} else if !m.first[text[i]] {
 			continue
 		}
 		n, v := m.keys.longest(text[i:])

@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,7 +41,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 }
 
 // Normalize returns the normal form of text: SentencePiece's with its space marks, or what the json form's normaliser
-// makes of it (added tokens are not looked for).
+// makes of it (added tokens are not looked for). A text that grows beyond all bounds becomes empty; encoding it is an error.
 func (t *Tokenizer) Normalize(text string) string {
 	s := t.get()
 	defer t.put(s)
@@ -49,8 +50,10 @@ func (t *Tokenizer) Normalize(text string) string {
 		if f.lower {
 			in, _ = s.toLower(in, false)
 		}
-		return string(f.norm.normalize(nil, in, nil))
+		norm, _ := f.norm.normalize(nil, in, nil)
+		return string(norm)
 	}
+	s.limit = growthLimit(len(text))
 	return string(s.normalize(t.steps, s.load.load(text, 0, len(text), false)).text)
 }
 
@@ -66,8 +69,8 @@ func (t *Tokenizer) Pieces(text string, mode Special) ([]string, error) {
 	s.pieces = &out
 	s.ids = tokenRun{}
 	s.out = &s.ids
-	s.text(text, mode)
-	return out, nil
+	err := s.text(text, mode)
+	return out, err
 }
 
 // decoder is one step from tokens to text.
@@ -90,7 +93,7 @@ func (m *metaspace) decode(tokens []string) []string {
 func (n *replace) decode(tokens []string) []string {
 	for i, s := range tokens {
 		var b buffer
-		tokens[i] = string(n.normalize(chunk{text: []byte(s)}, &b, nil).text)
+		tokens[i] = string(n.normalize(chunk{text: []byte(s)}, &b, &scratch{limit: math.MaxInt}).text)
 	}
 	return tokens
 }

@@ -10,6 +10,8 @@
 // Text is text: by default a special token's name typed by a user ("[SEP]") is encoded as characters, whatever the
 // vocabulary holds, and only the template adds special tokens. SpecialTokens asks for the names to be taken as tokens.
 //
+// Each byte that is not valid UTF-8 counts as U+FFFD, in both forms; offsets are bytes of the text as it was given.
+//
 // A loaded Tokenizer is immutable and safe for concurrent use. AppendIDs and Encode into a reused Encoding allocate
 // nothing in steady state. Time is linear in the text's length: a piece is at most MaxPieceBytes long.
 //

@@ -101,10 +101,12 @@ func (t *Tokenizer) AppendIDs(dst []int32, text string, mode Special) ([]int32, 
 	s := t.get()
 	s.ids = tokenRun{ids: dst}
 	s.out = &s.ids
-	s.text(text, mode)
-	dst = s.ids.ids
+	err := s.text(text, mode)
+	if err == nil {
+		dst = s.ids.ids
+	}
 	t.put(s)
-	return dst, nil
+	return dst, err
 }
 
 func checkLength(text string) error {
@@ -132,11 +134,15 @@ func (t *Tokenizer) encode(dst *Encoding, text, pair string, two bool, o Options
 	defer t.put(s)
 	s.runs[0].reset(!o.NoOffsets)
 	s.out = &s.runs[0]
-	s.text(text, o.Special)
+	if err := s.text(text, o.Special); err != nil {
+		return err
+	}
 	s.runs[1].reset(!o.NoOffsets)
 	if two {
 		s.out = &s.runs[1]
-		s.text(pair, o.Special)
+		if err := s.text(pair, o.Special); err != nil {
+			return err
+		}
 	}
 	return t.assemble(dst, s, two, o)
 }
@@ -157,7 +163,9 @@ func (t *Tokenizer) EncodeWords(dst *Encoding, words []string, o Options) error 
 	s.out = r
 	for i, w := range words {
 		n := len(r.words)
-		s.text(w, o.Special)
+		if err := s.text(w, o.Special); err != nil {
+			return err
+		}
 		for j := n; j < len(r.words); j++ {
 			r.words[j] = int32(i)
 		}

@@ -133,6 +133,7 @@ func (t *Tokenizer) finishJSON() (err error) {
 	}
 	var s scratch
 	t.normal, err = newMatcher(normal, func(a AddedToken) string {
+		s.limit = growthLimit(len(a.Content))
 		return string(s.normalize(t.steps, s.load.load(a.Content, 0, len(a.Content), false)).text)
 	})
 	return err
@@ -289,7 +290,7 @@ func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer,
 		if !fields("prepend") {
 			return nil, err
 		}
-		s, err := all["prepend"].str()
+		s, err := all["prepend"].content()
 		return append(steps, prepend{s}), err
 	case "Replace":
 		if !fields("pattern", "content") {
@@ -299,7 +300,7 @@ func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer,
 		if r.find, err = readPattern(all["pattern"]); err != nil {
 			return nil, err
 		}
-		r.content, err = all["content"].str()
+		r.content, err = all["content"].content()
 		return append(steps, r), err
 	case "Precompiled":
 		if !fields("precompiled_charsmap") {
@@ -336,6 +337,15 @@ func (src *jsonSource) charsMap(n jnode) (*charsMap, error) {
 	src.Normalizer = bytes.Replace(src.Normalizer, append([]byte(key), n.raw...), fmt.Appendf(nil, `%s"@%d"`, key, len(src.maps)), 1)
 	src.maps = append(src.maps, m)
 	return m, nil
+}
+
+// content reads a text that takes the place of another.
+func (n jnode) content() (string, error) {
+	s, err := n.str()
+	if err == nil && len(s) > maxReplacement {
+		err = n.errorf("%d bytes are not supported (supported: up to %d)", len(s), maxReplacement)
+	}
+	return s, err
 }
 
 func readPattern(n jnode) (*pattern, error) {

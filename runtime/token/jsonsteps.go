@@ -129,7 +129,7 @@ func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 		if r.find, err = readPattern(all["pattern"]); err != nil {
 			return nil, err
 		}
-		r.content, err = all["content"].str()
+		r.content, err = all["content"].content()
 		return append(steps, r), err
 	case "Strip":
 		all, err := n.object("type", "content", "start", "stop")

@@ -11,12 +11,16 @@ type normalizer interface {
 	normalize(c chunk, b *buffer, s *scratch) chunk
 }
 
-// normalize runs steps over c, using two buffers in turn.
+// normalize runs steps over c, using two buffers in turn. Steps may stop early once the text is beyond s.limit.
 func (s *scratch) normalize(steps []normalizer, c chunk) chunk {
 	b, other := &s.norm[0], &s.norm[1]
 	for _, n := range steps {
 		b.reset(c.span != nil)
 		c = n.normalize(c, b, s)
+		if len(b.text) > s.limit {
+			s.over = true
+			return chunk{start: c.start}
+		}
 		if len(b.text) > 0 {
 			b, other = other, b
 		}
@@ -107,11 +111,11 @@ type replace struct {
 	content string
 }
 
-func (n *replace) normalize(c chunk, b *buffer, _ *scratch) chunk {
+func (n *replace) normalize(c chunk, b *buffer, s *scratch) chunk {
 	from := 0
 	for {
 		lo, hi := n.find.next(c.text, from)
-		if hi == 0 {
+		if hi == 0 || len(b.text) > s.limit {
 			break
 		}
 		b.copy(c, from, lo)
@@ -154,7 +158,7 @@ func (n *precompiled) normalize(c chunk, b *buffer, s *scratch) chunk {
 		return n.tracked(c, b, s)
 	}
 	text, pages := c.text, graphemes()
-	for i := 0; i < len(text); {
+	for i := 0; i < len(text) && len(b.text) <= s.limit; {
 		if j := n.plain(text, i); j > i {
 			b.text = append(b.text, text[i:j]...)
 			i = j
@@ -204,7 +208,7 @@ func (n *precompiled) each(cluster []byte, f func(part []byte, r string, ok bool
 func (n *precompiled) tracked(c chunk, b *buffer, s *scratch) chunk {
 	text, pages, changed := c.text, graphemes(), false
 	s.edits = s.edits[:0]
-	for i := 0; i < len(text); {
+	for i := 0; i < len(text) && len(s.edits) <= s.limit; {
 		if j := n.plain(text, i); j > i {
 			for ; i < j; i++ {
 				s.edits = append(s.edits, edit{rune(text[i]), 0})

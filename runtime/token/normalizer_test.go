@@ -45,7 +45,7 @@ func TestClusterCoversText(t *testing.T) {
 
 // apply runs one step with and without offsets, which must give the same text.
 func applyStep(t require.TestingT, n normalizer, text string) (string, []Span) {
-	var s scratch
+	s := scratch{limit: growthLimit(len(text))}
 	plain := string(s.normalize([]normalizer{n}, s.load.load(text, 0, len(text), false)).text)
 	c := s.normalize([]normalizer{n}, s.load.load(text, 0, len(text), true))
 	require.Equal(t, plain, string(c.text))

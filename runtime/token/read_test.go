@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -49,6 +50,39 @@ func TestFromJSON(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// A file that blows texts up is stopped before it takes the memory.
+func TestGrowth(t *testing.T) {
+	step := `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 200) + `"}`
+	tok, err := FromJSON([]byte(strings.Replace(smallJSON, `{"type": "Strip", "strip_left": true, "strip_right": true}`, step+","+step+","+step+","+step, 1)))
+	require.NoError(t, err)
+	var e Encoding
+	text := strings.Repeat("a", 10_000)
+	assert.ErrorIs(t, tok.Encode(&e, text, Options{}), errGrowth)
+	assert.ErrorIs(t, tok.EncodePair(&e, "", text, Options{NoOffsets: true}), errGrowth)
+	assert.ErrorIs(t, tok.EncodeWords(&e, []string{text}, Options{}), errGrowth)
+	_, err = tok.AppendIDs(nil, text, SpecialText)
+	assert.ErrorIs(t, err, errGrowth)
+	_, err = tok.Pieces(text, SpecialText)
+	assert.ErrorIs(t, err, errGrowth)
+	assert.Empty(t, tok.Normalize(text))
+	_, err = tok.AppendIDs(nil, "b", SpecialText)
+	assert.NoError(t, err, "the error does not stay")
+
+	// A character map of one entry: "a" becomes 250 bytes. The array is the root (children at 0^'a'), the unit of 'a'
+	// (a leaf behind it) and the leaf with the text's offset 0.
+	units := make([]byte, 4*256)
+	put := func(i int, v uint32) { binary.LittleEndian.PutUint32(units[4*i:], v) }
+	put('a', uint32('a')|1<<8|1<<10)
+	put('a'^1, 1<<31)
+	blob := append(binary.LittleEndian.AppendUint32(nil, uint32(len(units))), units...)
+	blob = append(blob, strings.Repeat("b", 250)+"\x00"...)
+	spm := wire(nil).bytes(1, piece("<unk>", pieceUnknown)).bytes(1, piece("b", pieceNormal)).bytes(3, wire(nil).bytes(2, blob))
+	tok, err = FromSPM(spm, SPMOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "▁"+strings.Repeat("b", 250)+"c", tok.Normalize("ac"))
+	assert.ErrorIs(t, tok.Encode(&e, text, Options{}), errGrowth)
+}
+
 func TestFromJSONErrors(t *testing.T) {
 	for _, x := range []struct{ old, new, want string }{
 		{`"version"`, `"verzion"`, "verzion: unknown (supported here: version, truncation"},
@@ -69,6 +103,7 @@ func TestFromJSONErrors(t *testing.T) {
 		{`{"Regex": " {2,}"}`, `{"Regex": "(a|b)c"}`, "normalizer.normalizers[1].pattern.Regex: the regular expression"},
 		{`{"Regex": " {2,}"}`, `{}`, "normalizer.normalizers[1].pattern: want one of String, Regex"},
 		{`{"Regex": " {2,}"}`, `{"String": ""}`, "normalizer.normalizers[1].pattern.String"},
+		{`"content": " "}]}`, `"content": "` + strings.Repeat("x", maxReplacement+1) + `"}]}`, "normalizer.normalizers[1].content: 256 bytes are not supported"},
 		{`"type": "Punctuation"`, `"type": "Digits"`, `pre_tokenizer.pretokenizers[0].type: pre-tokenizer "Digits"`},
 		{`"Isolated"`, `"Glued"`, `pre_tokenizer.pretokenizers[0].behavior: "Glued" is not supported`},
 		{`"replacement": "▁", "prepend_scheme": "always", "split": true}]}`, `"replacement": "__"}]}`, "pre_tokenizer.pretokenizers[1].replacement: want one character"},

@@ -5,8 +5,17 @@ import (
 	"math"
 )
 
-// MaxTextBytes is the longest text that can be encoded: offsets are 32 bits wide and a text can grow as it is normalised.
-const MaxTextBytes = math.MaxInt32 / 32
+// MaxTextBytes is the longest text that can be encoded: positions are 32 bits wide and a text can grow as it is normalised.
+const MaxTextBytes = math.MaxInt32 / 128
+
+// maxGrowth is how many times longer a text may become. The longest in use is 13: one character of 3 bytes, a ligature
+// of a whole phrase, becomes 18 with spaces between. More is a damaged or a hostile file.
+const maxGrowth = 16
+
+var errGrowth = fmt.Errorf("the text grows more than %d times as it is normalised", maxGrowth)
+
+// growthLimit is the most bytes that n bytes may become; short ones may always grow by a prefix.
+func growthLimit(n int) int { return 1024 + maxGrowth*n }
 
 // tokenRun is tokens with what is known about them. spans and words are filled only if track is set.
 type tokenRun struct {
@@ -48,6 +57,8 @@ type scratch struct {
 	origin  []int32 // SentencePiece: where each normalised byte came from
 	windows [2][]window
 	pieces  *[]string // Pieces: the tokens' texts
+	limit   int       // bytes that the text under way may have
+	over    bool      // it had more
 }
 
 func (t *Tokenizer) get() *scratch {
@@ -97,14 +108,18 @@ func (s *scratch) bytePiece(id int32, at Span, c byte) {
 }
 
 // text encodes one text, without a template, into s.out.
-func (s *scratch) text(text string, mode Special) {
+func (s *scratch) text(text string, mode Special) error {
 	s.literal = mode == SpecialText
-	s.word = 0
+	s.word, s.over = 0, false
 	if s.t.spm != nil {
 		s.t.spm.encode(s, text)
-		return
+	} else {
+		s.jsonText(text)
 	}
-	s.jsonText(text)
+	if s.over {
+		return errGrowth
+	}
+	return nil
 }
 
 // jsonText cuts added tokens out, normalises what is between them, cuts added tokens out of that, and splits the rest
@@ -131,6 +146,7 @@ func (s *scratch) plain(text string, lo, hi int) {
 		return
 	}
 	t := s.t
+	s.limit = growthLimit(hi - lo)
 	c := s.normalize(t.steps, s.load.load(text, lo, hi, s.out.track || t.track))
 	from, scan := 0, 0
 	for {

@@ -229,8 +229,9 @@ func (f *spmForm) sentence(s *scratch, text []byte, lo, hi int) {
 	if f.lower {
 		in, lowered = s.toLower(in, track)
 	}
-	s.norm[0].text = f.norm.normalize(s.norm[0].text[:0], in, at)
-	norm := s.norm[0].text
+	norm, ok := f.norm.normalize(s.norm[0].text[:0], in, at)
+	s.norm[0].text = norm
+	s.over = s.over || !ok
 	if len(norm) == 0 {
 		return
 	}

@@ -52,12 +52,13 @@ func (n *spmNormalizer) prefix(text []byte) (s []byte, width int, mapped string)
 	}
 }
 
-// normalize appends the normal form of text to dst. If at is not nil, it gets the byte of text that each byte of the
-// normal form came from, and one more entry for the end.
-func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) []byte {
+// normalize appends the normal form of text to dst, which is empty. If at is not nil, it gets the byte of text that each
+// byte of the normal form came from, and one more entry for the end. ok is false if the text grows too much.
+func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []byte, ok bool) {
 	if len(text) == 0 {
-		return dst
+		return dst, true
 	}
+	limit := growthLimit(len(text))
 	i := 0
 	for n.removeExtra && i < len(text) {
 		s, k, r := n.prefix(text[i:])
@@ -67,7 +68,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) []byte {
 		i += k
 	}
 	if i == len(text) {
-		return dst
+		return dst, true
 	}
 	if n.dummyPrefix && !n.suffix {
 		dst = append(dst, n.space...)
@@ -100,6 +101,9 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) []byte {
 			}
 			i, spaced = j, false
 			continue
+		}
+		if len(dst) > limit {
+			return dst[:0], false
 		}
 		s, k, r := n.prefix(text[i:])
 		if r == "" && k > 0 && len(s) == 0 {
@@ -163,7 +167,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) []byte {
 	if at != nil {
 		*at = append(*at, int32(end))
 	}
-	return dst
+	return dst, true
 }
 
 // mark records that the bytes of dst which have no origin yet come from byte i.

@@ -163,6 +163,6 @@ func checkRow(family string, n int, lds ...int) error {
 
 // MaxRowsRowwise returns how many rows of the given width (in floats) one call
 // of a row-wise kernel (act, embed, layernorm) may be given, so that it stays
-// within about 100 µs on a slow core: the slowest function, tanh with AVX2,
-// takes about 1 ns a float there.
+// within about 100 µs on a slow core: the slowest function, GELU with AVX2,
+// takes 0.6 ns a float at 3.7 GHz, so 1 ns is allowed.
 func MaxRowsRowwise(width int) int { return max(1, int(callBudget)/width) }

@@ -4,13 +4,16 @@ GO ?= go
 export CGO_ENABLED = 0
 
 BUILD := build
+SPAM  := examples/spam
 
-.PHONY: demo test check generate debertac race fuzz clean
+.PHONY: demo test check generate debertac clean
 
 # demo compiles the spam classifier of examples/spam from its spec and runs it on 600 mails.
 demo: debertac
-	$(BUILD)/debertac build examples/spam/spam.dspec --model examples/spam/model -o $(BUILD)/spam --embed
-	$(BUILD)/spam run --input examples/spam/mails/test.jsonl.gz --long truncate --accuracy --examples 3
+	$(BUILD)/debertac compile $(SPAM)/spam.dspec -o $(BUILD)/spamclassifier
+	$(BUILD)/debertac pack $(SPAM)/model --spec $(SPAM)/spam.dspec -o $(BUILD)/spam.weights
+	$(BUILD)/debertac build $(SPAM)/spam.dspec --embed --weights $(BUILD)/spam.weights -o $(BUILD)/spam
+	$(BUILD)/spam run --input $(SPAM)/mails/test.jsonl.gz --long truncate --examples 3 --accuracy --min-accuracy 97.6
 
 # test is what a change must pass first.
 test:
@@ -27,6 +30,7 @@ check:
 	CGO_ENABLED=1 $(GO) test -race ./runtime/...
 	$(GO) generate ./...
 	git diff --exit-code
+	cd examples/embed && $(GO) generate ./... && $(GO) vet ./... && $(GO) test ./...
 
 generate:
 	$(GO) generate ./...

@@ -39,10 +39,17 @@ func (s *kernelSet) attention(st *step) (*kernelUse, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
+	scattered, err := s.emitter.jumps(operand(st.node, 4))
+	if err != nil {
+		return nil, err
+	}
 	return s.use(baseName(kernel.AttentionName(p, kernel.Generic)), func(k *kernelUse) error {
 		k.params = kernel.AttentionArgs()
 		portable := kernel.AttentionName(p, kernel.Generic)
 		k.portable = func(name string) (jen.Code, error) { return AttentionPortable(name, p, false) }
+		if scattered {
+			return nil
+		}
 		for _, isa := range s.isas {
 			k.asm[isa.Name] = kernel.AttentionKernels(p, isa)
 			k.driver[isa.Name] = func(name string) (jen.Code, error) { return AttentionDriver(name, portable, p, isa) }

@@ -60,7 +60,7 @@ func Emit(p *ir.Program) (*Package, error) {
 			e.regions = append(e.regions, c.Region)
 		}
 	}
-	e.kernels = newKernelSet(p)
+	e.kernels = newKernelSet(e, p)
 	e.weights = newWeightTable(e)
 	if err := e.makeSteps(); err != nil {
 		return nil, err

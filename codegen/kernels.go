@@ -16,6 +16,7 @@ import (
 
 // kernelSet holds the kernels of a package: one row of the table each, for every instruction set.
 type kernelSet struct {
+	emitter *emitter
 	isas []kernel.ISA // those of the target that there is assembly for, best first
 	list []*kernelUse
 }
@@ -39,8 +40,8 @@ type rowOperand struct {
 }
 
 // newKernelSet reads the target's instruction sets.
-func newKernelSet(p *ir.Program) *kernelSet {
-	s := &kernelSet{}
+func newKernelSet(e *emitter, p *ir.Program) *kernelSet {
+	s := &kernelSet{emitter: e}
 	for _, name := range p.Meta.ISAs {
 		if isa, ok := kernel.FindISA(name); ok {
 			s.isas = append(s.isas, isa)

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Steps are the contents of an I32 tensor that never falls: it begins with First and rises by one at each index in Rise.
+// Steps are the contents of an I32 tensor that never falls: it begins with First and rises by one for each time that an index occurs in Rise.
 type Steps struct {
 	Name  string
 	First int32

@@ -84,7 +84,7 @@ func (s *draft) embed(hidden int) {
 func (s *draft) relative() {
 	bucket := "bucket clamp"
 	if s.yes(2) {
-		bucket = fmt.Sprintf("bucket log(exact: span / 2, reach: span + %d)", 1+s.IntN(40))
+		bucket = fmt.Sprintf("bucket log(exact: span / 2, reach: span + %d)", 2+s.IntN(60))
 	}
 	norm := ""
 	if s.yes(2) {

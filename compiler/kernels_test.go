@@ -1,0 +1,27 @@
+package compiler_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
+)
+
+// TestKernelsAndOpsNameEachOther holds the families that ops ask for to the table of kernels, both ways.
+func TestKernelsAndOpsNameEachOther(t *testing.T) {
+	named := map[string]bool{}
+	for _, op := range ir.Ops() {
+		for _, f := range op.Kernels {
+			named[f] = true
+			_, ok := kernel.FindFamily(f)
+			require.True(t, ok, "op %s names the kernel family %s, which is not in the table", op.Name, f)
+		}
+	}
+	for _, f := range kernel.Families() {
+		if f.Name != "peak" { // only measures the machine
+			require.True(t, named[f.Name], "no op names the kernel family %s", f.Name)
+		}
+	}
+}

@@ -51,12 +51,37 @@ func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
 	return c
 }
 
+// double returns rows in float64: element (r, d) is at(r, d).
+func double(rows, cols int, at func(r, d int) float32) [][]float64 {
+	out := make([][]float64, rows)
+	for r := range out {
+		out[r] = make([]float64, cols)
+		for d := range out[r] {
+			out[r][d] = float64(at(r, d))
+		}
+	}
+	return out
+}
+
+func dot(x, y []float64) float64 {
+	sum := 0.0
+	for i := range x {
+		sum += x[i] * y[i]
+	}
+	return sum
+}
+
 // want computes o [n, D] and the probabilities [n, n] in float64, for rows at
 // the positions pos.
 func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	p, n := c.Params, c.n
-	at := func(part, i, d int) float64 { return float64(c.qkv.data[i*p.LDQ+(part*c.Heads+c.head)*p.DP+d]) }
-	table := func(b *buffer, r, d int) float64 { return float64(b.data[(r/16*p.DP+d)*16+r%16]) }
+	part := func(part int) [][]float64 {
+		return double(n, p.D, func(i, d int) float32 { return c.qkv.data[i*p.LDQ+(part*c.Heads+c.head)*p.DP+d] })
+	}
+	table := func(b *buffer) [][]float64 {
+		return double(p.R, p.D, func(r, d int) float32 { return b.data[(r/16*p.DP+d)*16+r%16] })
+	}
+	q, k, v, kr, qr := part(0), part(1), part(2), table(c.kr), table(c.qr)
 	row := func(s kernel.Sign, d int) int { return int(c.index[int(s)*d+len(c.index)/2]) }
 	o, probs = make([]float64, n*p.D), make([]float64, n*n)
 	for i := range n {
@@ -67,16 +92,14 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 			if pos != nil {
 				d = int(pos[i] - pos[j])
 			}
-			for e := range p.D {
-				if p.Terms.Content {
-					s[j] += at(0, i, e) * at(1, j, e)
-				}
-				if p.Terms.KeyPosition != kernel.Absent {
-					s[j] += at(0, i, e) * table(c.kr, row(p.Terms.KeyPosition, d), e)
-				}
-				if p.Terms.QueryPosition != kernel.Absent {
-					s[j] += at(1, j, e) * table(c.qr, row(p.Terms.QueryPosition, d), e)
-				}
+			if p.Terms.Content {
+				s[j] += dot(q[i], k[j])
+			}
+			if p.Terms.KeyPosition != kernel.Absent {
+				s[j] += dot(q[i], kr[row(p.Terms.KeyPosition, d)])
+			}
+			if p.Terms.QueryPosition != kernel.Absent {
+				s[j] += dot(k[j], qr[row(p.Terms.QueryPosition, d)])
 			}
 			if p.Terms.Bias != kernel.Absent {
 				s[j] += float64(c.bias.data[row(p.Terms.Bias, d)])
@@ -90,8 +113,8 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 		}
 		for j := range s {
 			s[j] /= total
-			for e := range p.D {
-				o[i*p.D+e] += s[j] * at(2, j, e)
+			for d, x := range v[j] {
+				o[i*p.D+d] += s[j] * x
 			}
 		}
 	}

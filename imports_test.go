@@ -44,6 +44,7 @@ var rooms = []struct {
 	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
+	{"docs", []string{"compiler!", "spec"}, nil}, // fills in what the code knows
 	{"", nil, nil},
 }
 

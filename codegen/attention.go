@@ -19,7 +19,7 @@ type attentionCode struct {
 
 // AttentionDriver prints the Go function that computes one head of one sequence with the micro kernels of an instruction set
 // ([kernel.AttentionKernels]), and the functions and the type that it needs. Its parameters are [kernel.AttentionArgs]. A sequence with
-// holes goes to the function called portable.
+// holes, or an index that rises by more than 1 between two of its offsets, goes to the function called portable.
 func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel.ISA) (jen.Code, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -106,15 +106,18 @@ func (c *attentionCode) driver(portable string) jen.Code {
 		)
 		g.Var().Id("w").Id(c.name + "_work")
 		g.Add(raw("w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)"))
-		rows := packRows(c.DP)
-		g.For(raw("j := 0; j < n; j += %d", rows)).Block(raw("w.pack(j, min(%d, n-j))", rows))
 		if c.Terms.Relative() {
 			args := "index"
 			if has(c.Terms.Bias) {
 				args += ", bias"
 			}
-			g.Add(raw("w.offsets(%s)", args))
+			g.If(raw("!w.offsets(%s)", args)).Block(
+				raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)", portable),
+				jen.Return(),
+			)
 		}
+		rows := packRows(c.DP)
+		g.For(raw("j := 0; j < n; j += %d", rows)).Block(raw("w.pack(j, min(%d, n-j))", rows))
 		g.Add(raw("parts := (i1 - i0 + %d) / %d", kernel.AttentionQueries-1, kernel.AttentionQueries))
 		g.For(raw("part := range parts")).Block(
 			raw("w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)"),
@@ -248,31 +251,39 @@ func (c *attentionCode) offsets() jen.Code {
 	if has(c.Terms.Bias) {
 		params = append(params, jen.Id("bias").Op("*").Float32())
 	}
-	return c.method("writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.", "offsets", params...).
+	return c.method("writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach\n// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.", "offsets", params...).Bool().
 		BlockFunc(func(g *jen.Group) {
+			g.Add(raw("other := uint32(0) // other steps"))
 			g.Add(raw("first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first"))
 			if has(c.Terms.KeyPosition) {
-				c.copyIndex(g, "along", "first", c.Terms.KeyPosition == kernel.Reverse, raw("r"))
+				c.copyIndex(g, "along", "first", "1-count-first", c.Terms.KeyPosition == kernel.Reverse, raw("r"))
 			}
 			if has(c.Terms.QueryPosition) {
-				c.copyIndex(g, "down", "1-first-count", c.Terms.QueryPosition == kernel.Forward, raw("r"))
+				c.copyIndex(g, "down", "1-count-first", "first", c.Terms.QueryPosition == kernel.Forward, raw("r"))
 			}
 			if has(c.Terms.Bias) {
-				c.copyIndex(g, "offset", "first", c.Terms.Bias == kernel.Reverse, jen.Op("*").Add(at(jen.Id("bias"), raw("int(r)"))))
+				c.copyIndex(g, "offset", "first", "1-count-first", c.Terms.Bias == kernel.Reverse, jen.Op("*").Add(at(jen.Id("bias"), raw("int(r)"))))
 			}
+			g.Return(raw("other == 0"))
 		})
 }
 
-// copyIndex prints the loops that fill an array by offsets from first on: with value of the index's rows r in rising order, or of the index
-// at the opposite offsets, which is in falling order.
-func (c *attentionCode) copyIndex(g *jen.Group, array, first string, rises bool, value jen.Code) {
+// copyIndex prints the loops that fill an array by offsets from first on: with the value of the index's rows r, in rising order; or of those
+// at the opposite offsets, the least of which is given, in falling order.
+func (c *attentionCode) copyIndex(g *jen.Group, array, first, opposite string, rises bool, value jen.Code) {
 	start, place := first, "e"
 	if !rises {
-		start, place = fmt.Sprintf("1-count-(%s)", first), "count-1-e"
+		start, place = opposite, "count-1-e"
 	}
-	g.For(jen.Id("e, r").Op(":=").Range().Qual("unsafe", "Slice").Call(at(jen.Id("index"), raw("%s", start)), jen.Id("count"))).Block(
-		raw("w.%s[16+%s] =", array, place).Add(value),
-	)
+	g.BlockFunc(func(g *jen.Group) {
+		g.Id("rows").Op(":=").Qual("unsafe", "Slice").Call(at(jen.Id("index"), raw("%s", start)), jen.Id("count"))
+		g.Add(raw("last := rows[0]"))
+		g.For(raw("e, r := range rows")).Block(
+			raw("other |= uint32(r-last) &^ 1"),
+			raw("last = r"),
+			raw("w.%s[16+%s] =", array, place).Add(value),
+		)
+	})
 	g.For(raw("e := range 16")).Block(
 		raw("w.%s[e], w.%s[16+count+e] = w.%s[16], w.%s[15+count]", array, array, array, array),
 	)

@@ -119,8 +119,9 @@ func AttentionName(p AttentionParams, isa string) string {
 // AttentionArgs are the parameters of the Go function, for every instruction
 // set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
 // head. o, q, k and v point at the sequence's first row and the head's first
-// column; index at the entry of offset 0; pos is nil or holds the positions of
-// the rows, rising, if some of the sequence are missing.
+// column; index at the entry of offset 0 (entries rise with the offset, by steps
+// of 0 or 1 for the assembly to serve); pos is nil or holds the positions of the
+// rows, rising, if some of the sequence are missing.
 func AttentionArgs() []Param {
 	ps := append(params("o q k v kr qr bias", F32), params("index pos", I32)...)
 	return append(append(ps, params("scratch", F32)...), params("n i0 i1", Int)...)

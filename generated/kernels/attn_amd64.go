@@ -19,10 +19,13 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1024 {
 		w.pack(j, min(1024, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -88,21 +91,38 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -185,10 +205,13 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1024 {
 		w.pack(j, min(1024, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -254,21 +277,38 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) place(o, q, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -351,10 +391,13 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1024 {
 		w.pack(j, min(1024, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -420,21 +463,38 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -517,10 +577,13 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1024 {
 		w.pack(j, min(1024, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -586,21 +649,38 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -683,10 +763,13 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 2048 {
 		w.pack(j, min(2048, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -752,21 +835,38 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -849,10 +949,13 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 2048 {
 		w.pack(j, min(2048, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -918,21 +1021,38 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1015,10 +1135,13 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1360 {
 		w.pack(j, min(1360, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1084,21 +1207,38 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1181,10 +1321,13 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 1360 {
 		w.pack(j, min(1360, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1250,21 +1393,38 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1347,10 +1507,13 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 512 {
 		w.pack(j, min(512, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1416,21 +1579,38 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1513,10 +1693,13 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 512 {
 		w.pack(j, min(512, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1582,21 +1765,38 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1679,10 +1879,13 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1748,21 +1951,38 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -1845,10 +2065,13 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -1914,21 +2137,38 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -2011,10 +2251,13 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2080,21 +2323,38 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -2177,10 +2437,13 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2246,21 +2509,38 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -2759,10 +3039,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2811,15 +3094,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) place(o, q, k, v, kr, qr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -2890,10 +3184,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -2942,15 +3239,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) place(o, q, k, v, kr, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -3021,10 +3329,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx2(o, q, k, v, kr, qr, bias *float32
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3073,15 +3384,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) place(o, q, k, v, kr, q
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -3152,10 +3474,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_avx512(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3204,15 +3529,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -3283,10 +3619,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3344,15 +3683,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -3425,10 +3775,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3486,15 +3839,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -3567,10 +3931,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3628,15 +3995,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) place(o, q, k, v, kr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -3709,10 +4087,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3770,15 +4151,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -3851,10 +4243,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx2(o, q, k, v, kr, qr, bias *float32,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -3903,15 +4298,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) place(o, q, k, v, kr, qr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -3982,10 +4388,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_avx512(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4034,15 +4443,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) place(o, q, k, v, kr, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -4113,10 +4533,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx2(o, q, k, v, kr, qr, bias *float32
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4165,15 +4588,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) place(o, q, k, v, kr, q
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -4244,10 +4678,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_avx512(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4296,15 +4733,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -4375,10 +4823,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4436,15 +4887,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -4517,10 +4979,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4578,15 +5043,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -4659,10 +5135,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4720,15 +5199,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) place(o, q, k, v, kr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -4801,10 +5291,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -4862,15 +5355,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -4943,10 +5447,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5005,21 +5512,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5100,10 +5624,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5162,21 +5689,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5257,10 +5801,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5319,21 +5866,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) place(o, q, k, v, kr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5414,10 +5978,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5476,21 +6043,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5571,10 +6155,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5633,21 +6220,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) place(o, q, k, v, kr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5728,10 +6332,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5790,21 +6397,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -5885,10 +6509,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -5947,21 +6574,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -6042,10 +6686,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6104,21 +6751,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -6199,10 +6863,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6268,21 +6935,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -6365,10 +7049,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6434,21 +7121,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -6531,10 +7235,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6600,21 +7307,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -6697,10 +7421,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6766,21 +7493,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -6863,10 +7607,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -6932,21 +7679,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -7029,10 +7793,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7098,21 +7865,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -7195,10 +7979,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7264,21 +8051,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -7361,10 +8165,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7430,21 +8237,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) offsets(index *int32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -7527,10 +8351,13 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7572,15 +8399,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) place(o, q, k, v, kr, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -7635,10 +8473,13 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7680,15 +8521,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) place(o, q, k, v, kr
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -7743,10 +8595,13 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx2(o, q, k, v, kr, qr, bias *float
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7788,15 +8643,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) place(o, q, k, v, kr,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -7851,10 +8717,13 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_avx512(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -7896,15 +8765,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -7959,10 +8839,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8015,15 +8898,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -8080,10 +8974,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8136,15 +9033,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -8201,10 +9109,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8257,15 +9168,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -8322,10 +9244,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8378,15 +9303,26 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -8443,10 +9379,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8498,21 +9437,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -8583,10 +9539,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8638,21 +9597,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -8723,10 +9699,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8778,21 +9757,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -8863,10 +9859,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -8918,21 +9917,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -9003,10 +10019,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9067,21 +10086,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -9154,10 +10190,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9218,21 +10257,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -9305,10 +10361,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9369,21 +10428,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -9456,10 +10532,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9520,21 +10599,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) place(o, q, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -9607,10 +10703,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9662,21 +10761,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -9748,10 +10864,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9803,21 +10922,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -9889,10 +11025,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -9944,21 +11083,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10030,10 +11186,13 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10085,21 +11244,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10171,10 +11347,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10226,21 +11405,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) place(o, q, k, v, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10312,10 +11508,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10367,21 +11566,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10453,10 +11669,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10508,21 +11727,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) place(o, q, k, v,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10594,10 +11830,13 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10649,21 +11888,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -10735,10 +11991,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10799,21 +12058,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -10887,10 +12163,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -10951,21 +12230,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11039,10 +12335,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11103,21 +12402,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11191,10 +12507,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11255,21 +12574,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11343,10 +12679,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11407,21 +12746,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11495,10 +12851,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11559,21 +12918,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11647,10 +13023,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11711,21 +13090,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11799,10 +13195,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -11863,21 +13262,38 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) place(o, q, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -11951,10 +13367,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12016,27 +13435,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) place(o, q, k, v
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12117,10 +13559,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12182,27 +13627,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12283,10 +13751,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12348,27 +13819,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) place(o, q, k,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12449,10 +13943,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12514,27 +14011,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) place(o, q, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12615,10 +14135,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12680,27 +14203,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) place(o, q, k, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12781,10 +14327,13 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -12846,27 +14395,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -12947,10 +14519,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13012,27 +14587,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -13113,10 +14711,13 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13178,27 +14779,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) place(o, q,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -13279,10 +14903,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13351,27 +14978,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) place(o, q, k
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -13454,10 +15104,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13526,27 +15179,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) place(o, q,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -13629,10 +15305,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13701,27 +15380,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) place(o, q,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -13804,10 +15506,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr,
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -13876,27 +15581,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) place(o, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-first-count), count) {
-		w.down[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -13979,10 +15707,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -14051,27 +15782,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) place(o, q, 
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -14154,10 +15908,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -14226,27 +15983,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) place(o, q
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.along[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(first)), count) {
-		w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -14329,10 +16109,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -14401,27 +16184,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) place(o, q
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -14504,10 +16310,13 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
+	if !w.offsets(index, bias) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		return
+	}
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
-	w.offsets(index, bias)
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
 		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
@@ -14576,27 +16385,50 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) place(o,
 	}
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach beyond them.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) {
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.along[16+e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, 1-count-(1-first-count)), count) {
-		w.down[16+count-1-e] = r
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	for e, r := range unsafe.Slice(runtime.At(index, first), count) {
-		w.offset[16+e] = *runtime.At(bias, int(r))
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.offset[16+e] = *runtime.At(bias, int(r))
+		}
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
+	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.

@@ -346,6 +346,28 @@ func TestAttentionHoles(t *testing.T) {
 	})
 }
 
+// TestAttentionJump reads an index that leaves rows of the table out, as
+// logarithmic buckets with a short reach do: windows are too narrow for it.
+func TestAttentionJump(t *testing.T) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+		for _, n := range []int{3, 21, 90} {
+			c := newAttnCase(s, n, 11)
+			if !s.Params.Terms.Relative() {
+				continue
+			}
+			for i := range c.index {
+				c.index[i] = int32(min(max(s.Params.R/2+3*(i-(n-1)), 0), s.Params.R-1))
+			}
+			want, _ := c.want(nil)
+			o := newBuffer(n*s.Params.LDO, 0)
+			c.run(t, a, o, nil, 0, n)
+			if e := c.worst(o, want, 0, n); !(e <= 1e-5) {
+				t.Fatalf("n = %d: error %g", n, e)
+			}
+		}
+	})
+}
+
 // TestAttentionTrace checks the probabilities that the traced form writes.
 func TestAttentionTrace(t *testing.T) {
 	traced := 0

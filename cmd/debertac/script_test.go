@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/debertac/debertac/runtime/safetensors"
 )
 
 // TestMain makes the test binary serve as debertac inside of scripts.
@@ -46,7 +48,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors},
 	})
 }
 
@@ -76,4 +78,34 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, %s was expected", code, args[0])
 	}
+}
+
+// tensors is the script command "tensors OUT IN …": it copies the tensors of several safetensors files into one.
+func tensors(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: tensors OUT IN …")
+	}
+	var list []safetensors.Tensor
+	data := map[string][]byte{}
+	for _, path := range args[1:] {
+		f, err := safetensors.Open(ts.MkAbs(path))
+		ts.Check(err)
+		defer f.Close()
+		for _, name := range f.Names() {
+			info, err := f.Info(name)
+			ts.Check(err)
+			list = append(list, safetensors.Tensor{Name: name, DType: info.DType, Shape: info.Shape})
+			data[name], err = f.Bytes(name)
+			ts.Check(err)
+		}
+	}
+	out, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer out.Close()
+	w, err := safetensors.NewWriter(out, nil, list)
+	ts.Check(err)
+	for _, name := range w.Order() {
+		ts.Check(w.Write(name, data[name]))
+	}
+	ts.Check(w.Close())
 }

@@ -227,7 +227,11 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 		}
 		return held
 	}
-	fmt.Fprintf(a.out, "%s on %s: %s\n", t.golden.Name, isa, t.golden.Shows)
+	shows := ""
+	if t.golden.Shows != "" {
+		shows = ": " + t.golden.Shows
+	}
+	fmt.Fprintf(a.out, "%s on %s%s\n", t.golden.Name, isa, shows)
 	fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  ok\n", width, "tensor", "largest error", "tolerance")
 	for _, r := range results {
 		switch {

@@ -95,12 +95,20 @@ func stripWork(m *spec.Model, n int) float64 {
 	if m.Relative == nil {
 		return 0
 	}
+	// Rows do not fall with the offset, so the rows of a range of offsets are as many as the changes inside it, and one. changes[k] counts those
+	// up to the offset k-(n-1).
+	changes := make([]int, 2*n-1)
+	for k := 1; k < len(changes); k++ {
+		changes[k] = changes[k-1]
+		if delta := k - (n - 1); m.Relative.Row(delta) != m.Relative.Row(delta-1) {
+			changes[k]++
+		}
+	}
 	sum := 0.0
 	for from := 0; from < n; from += stripRows {
 		to := min(from+stripRows, n)
-		// The row does not fall with the offset and rises by at most one, so the rows that occur are those between the two ends.
-		first, last := m.Relative.Row(from-(n-1)), m.Relative.Row(to-1)
-		sum += float64(to-from) * float64(last-first+1)
+		first, last := from, to-1+n-1 // of the offsets from-(n-1) … to-1
+		sum += float64(to-from) * float64(changes[last]-changes[first]+1)
 	}
 	return sum
 }

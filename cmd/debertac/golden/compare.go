@@ -82,8 +82,11 @@ func recorded(f *safetensors.File, forward bool) []string {
 // Outputs is the path of the case's recorded tensors.
 func (c *Case) Outputs() string { return filepath.Join(c.Dir, outputsFile) }
 
-// inputNames are tensors that recorded outputs of a real model hold beside the outputs.
-var inputNames = []string{"input_ids", "attention_mask", "token_type_ids"}
+// inputNames are the inputs that recorded outputs of a real model hold beside the outputs.
+var inputNames = []string{
+	"input_ids", "attention_mask", "token_type_ids", "attention_mask_3d",
+	"labels", "start_positions", "end_positions", "grad_output", "sampled_ids", "delta0",
+}
 
 // order ranks tensors as a model computes them: layer by layer, then the head, then what training adds.
 func order(name string) int {

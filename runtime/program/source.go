@@ -114,7 +114,7 @@ func openInput(name, format string, stdin io.Reader) (*input, error) {
 		format = formatOf(name)
 	}
 	in.read = &countReader{r: raw}
-	b := bufio.NewReaderSize(in.read, 1<<16)
+	b := bufio.NewReaderSize(in.read, 1<<13) // small, as progress counts what was read: of compressed mails a block holds a dozen
 	head, err := b.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Join(faulty(name, "it cannot be read: %w", err), in.close())

@@ -68,6 +68,7 @@ type measured struct {
 	RooflineShare float64 `json:"roofline_share,omitempty"` // of the time that arithmetic or reading the weights needs at least
 	Allocs        float64 `json:"allocs"`
 	RSSMiB        float64 `json:"rss_mib"`
+	WeightsRSSMiB float64 `json:"weights_rss_mib"` // of it, the mapped weights
 	StartMS       float64 `json:"start_ms"`
 
 	Model string  `json:"model"`
@@ -242,7 +243,7 @@ func (m *measured) print(a *app) error {
 		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline", 100*m.PeakShare, 100*m.RooflineShare)
 	}
 	line("allocations", "%.4g a call", m.Allocs)
-	line("peak memory", "%.1f MiB", m.RSSMiB)
+	line("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", m.RSSMiB, m.WeightsRSSMiB)
 	line("first result", "%.1f ms from start", m.StartMS)
 	_, err := fmt.Fprint(a.out, b.String())
 	return err

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"slices"
 	"strconv"
@@ -59,9 +60,10 @@ type benchRow struct {
 	TokensPerSecond    float64 `json:"tokens_per_s"`
 	SequencesPerSecond float64 `json:"sequences_per_s"`
 	GFLOPS             float64 `json:"gflops,omitempty"`
-	Allocs             float64 `json:"allocs"`             // of memory, a call
-	RSSMiB             float64 `json:"rss_mib,omitempty"`  // peak of the process while measuring, the mapped weights that are in memory included
-	StartMS            float64 `json:"start_ms,omitempty"` // from exec to the result of a text of 16 tokens, median of fresh processes
+	Allocs             float64 `json:"allocs"`                    // of memory, a call
+	RSSMiB             float64 `json:"rss_mib,omitempty"`         // peak of the process while measuring, the mapped weights that are in memory included
+	WeightsRSSMiB      float64 `json:"weights_rss_mib,omitempty"` // of it, the mapped weight file; the rest is the program's own
+	StartMS            float64 `json:"start_ms,omitempty"`        // from exec to the result of a text of 16 tokens, median of fresh processes
 }
 
 func (b *benchFlags) check() error {
@@ -233,6 +235,9 @@ func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []ru
 	}
 	goruntime.ReadMemStats(&after)
 	row.RSSMiB = float64(peakRSS()) / (1 << 20)
+	if rep, err := core.Report(); err == nil {
+		row.WeightsRSSMiB = float64(mappedRSS(filepath.Base(rep.Weights))) / (1 << 20)
+	}
 	sec := last.Sub(begin).Seconds()
 	row.Calls = len(times)
 	row.Allocs = round(float64(after.Mallocs-before.Mallocs)/float64(len(times)), 2)
@@ -274,7 +279,7 @@ func (r *benchRow) print(s *session) {
 	}
 	row("allocations", "%.4g a call", r.Allocs)
 	if r.RSSMiB > 0 {
-		row("peak memory", "%.1f MiB", r.RSSMiB)
+		row("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", r.RSSMiB, r.WeightsRSSMiB)
 	}
 	if r.StartMS > 0 {
 		row("first result", "%.1f ms from exec", r.StartMS)

@@ -88,6 +88,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	allocations(t, p, data, sequence(all, 0))
 	top := 1.0
 	for _, v := range want[0] {
 		top = math.Max(top, math.Abs(float64(v)))
@@ -128,6 +129,25 @@ func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *
 			from := h.OutLen(s, int(all.Starts[s]))
 			compare(t, fmt.Sprintf("sequence %d alone with %d threads", s, threads), one, together[from:from+len(one)])
 		}
+	}
+}
+
+// allocations holds calls in steady state to none: arenas have grown, all else was made when the model was opened.
+func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch) {
+	core, err := runtime.OpenBytes(p, "random", data, runtime.Threads(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer core.Close()
+	call := runtime.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b.Sequences(), b.Tokens()))}
+	ctx := context.Background()
+	n := testing.AllocsPerRun(5, func() {
+		if err := core.Run(ctx, call); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a call", n)
 	}
 }
 

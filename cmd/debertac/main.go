@@ -62,6 +62,7 @@ func main() { os.Exit(run()) }
 func run() (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal has its usual effect
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	a := &app{
 		ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr,

@@ -181,9 +181,7 @@ func (e *emitter) gemmUnit(s *step) []jen.Code {
 		args = append(args, jen.Id("m"))
 		return kernelCall(ku, args...)
 	}
-	block := s.kernel.maxRows
-	var inner []jen.Code
-	inner = append(inner, jen.Id("m").Op(":=").Id("min").Call(jen.Lit(block), jen.Id("rows").Op("-").Id("row")))
+	inner := []jen.Code{jen.List(jen.Id("row"), jen.Id("m")).Op(":=").Id("cut").Dot("Part").Call(jen.Id("i"))}
 	switch panels := panelsOf(n); {
 	case panels == 1:
 		inner = append(inner, call(s.narrow))
@@ -192,11 +190,10 @@ func (e *emitter) gemmUnit(s *step) []jen.Code {
 	default:
 		inner = append(inner, call(s.kernel))
 	}
-	code = append(code,
-		jen.Id("rows").Op(":=").Add(rowsOf(out)),
-		jen.For(jen.Id("row").Op(":=").Lit(0), jen.Id("row").Op("<").Id("rows"), jen.Id("row").Op("+=").Lit(block)).Block(inner...),
+	return append(code,
+		jen.Id("cut").Op(":=").Add(rt("CutRows")).Call(rowsOf(out), jen.Id("e").Dot("k").Dot("tile"), jen.Lit(s.kernel.maxRows)),
+		jen.For(jen.Id("i").Op(":=").Range().Id("cut").Dot("Calls")).Block(inner...),
 	)
-	return code
 }
 
 // operand gives an operand that may be missing.

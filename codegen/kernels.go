@@ -186,12 +186,13 @@ func (e *emitter) kernelFiles() error {
 	f.Comment("kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names say the family, the element type and the")
 	f.Comment("shapes that are constants of the function.")
 	f.Type().Id("kernels").StructFunc(func(g *jen.Group) {
+		g.Id("tile").Int().Comment("rows of a matrix product's tile")
 		for _, k := range s.list {
 			g.Id(k.field).Func().Params(paramList(k.params)...)
 		}
 	})
 	f.Comment("portable is the table in plain Go. It is there on every platform, and the reference for the others.")
-	f.Var().Id("portable").Op("=").Id("kernels").Values(table(s.list, func(k *kernelUse) string { return k.field + "_" + kernel.Generic }))
+	f.Var().Id("portable").Op("=").Id("kernels").Values(table(s.list, portableTile, func(k *kernelUse) string { return k.field + "_" + kernel.Generic }))
 	for _, k := range s.list {
 		code, err := k.portable(k.field + "_" + kernel.Generic)
 		if err != nil {
@@ -237,7 +238,7 @@ func (e *emitter) kernelFiles() error {
 		v := "table" + strings.ToUpper(isa.Name)
 		cases = append(cases, jen.Case(rt(isaConst(isa.Name))).Block(jen.Return(jen.Op("&").Id(v))))
 		amd.Commentf("%s is the table for %s.", v, isa.Doc)
-		amd.Var().Id(v).Op("=").Id("kernels").Values(table(s.list, func(k *kernelUse) string {
+		amd.Var().Id(v).Op("=").Id("kernels").Values(table(s.list, isa.TileRows, func(k *kernelUse) string {
 			if len(k.asm[isa.Name]) == 0 {
 				return k.field + "_" + kernel.Generic
 			}
@@ -299,9 +300,12 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 // isaConst is the runtime's constant for an instruction set.
 func isaConst(name string) string { return "ISA" + strings.ToUpper(name) }
 
+// portableTile is the rows that the portable product takes at a time.
+const portableTile = 2
+
 // table is the literal that fills a table of kernels.
-func table(list []*kernelUse, name func(*kernelUse) string) jen.Code {
-	d := jen.Dict{}
+func table(list []*kernelUse, tile int, name func(*kernelUse) string) jen.Code {
+	d := jen.Dict{jen.Id("tile"): jen.Lit(tile)}
 	for _, k := range list {
 		d[jen.Id(k.field)] = jen.Id(name(k))
 	}

@@ -73,7 +73,8 @@ type measured struct {
 
 	Model string  `json:"model"`
 	Calls int     `json:"calls"`
-	GFLOP float64 `json:"gflop"` // useful operations of a call; with lengths, of a pass
+	GFLOP float64 `json:"gflop"`        // useful operations of a call; with lengths, of a pass
+	Needs float64 `json:"gflop_needed"` // those without the rows of the last layer that nobody reads, of which the shares are taken
 }
 
 // Run measures.
@@ -215,8 +216,9 @@ func (v *benchVerb) limits(a *app, p *program, m *measured, lengths []int) error
 		m.GFLOPS = m.GFLOP / m.MinMS * 1e3
 	}
 	seconds := m.GFLOP / m.GFLOPS // of a call, or of a pass
-	m.PeakShare = m.GFLOPS / limits.GFLOPS
-	m.RooflineShare = limits.Roof(m.GFLOP*1e9, calls*max(float64(st.Size())-table, 0)) / seconds
+	m.Needs = cost.Needed(p.unit.Model, p.unit.Head, lengths) / 1e9
+	m.PeakShare = m.Needs / seconds / limits.GFLOPS
+	m.RooflineShare = limits.Roof(m.Needs*1e9, calls*max(float64(st.Size())-table, 0)) / seconds
 	return nil
 }
 
@@ -240,7 +242,7 @@ func (m *measured) print(a *app) error {
 	line("throughput", "%.0f tokens/s, %.1f sequences/s", m.TokensPerS, m.SequencesPerS)
 	line("arithmetic", "%.1f GFLOP/s of %.3g useful GFLOP", m.GFLOPS, m.GFLOP)
 	if m.PeakShare > 0 {
-		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline", 100*m.PeakShare, 100*m.RooflineShare)
+		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline (%.3g GFLOP are needed)", 100*m.PeakShare, 100*m.RooflineShare, m.Needs)
 	}
 	line("allocations", "%.4g a call", m.Allocs)
 	line("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", m.RSSMiB, m.WeightsRSSMiB)

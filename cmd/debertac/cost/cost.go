@@ -10,22 +10,34 @@ import "github.com/debertac/debertac/spec"
 // make thin products; 64 is what attention kernels work at.
 const stripRows = 64
 
-// work is what the sequences of a call add up to.
+// work is what the sequences of a call add up to, for one layer.
 type work struct {
-	tokens float64 // T
-	pairs  float64 // Σ N²
-	strips float64 // Σ over the strips of queries: queries · rows of the relative table that occur
-	seqs   float64 // B
+	tokens  float64 // T
+	queries float64 // rows that the layer's result is needed for
+	pairs   float64 // of queries and keys
+	strips  float64 // Σ over the strips of queries: queries · rows of the relative table that occur
 }
 
-// Flops counts the useful operations of one forward call on sequences of the given lengths. head may be nil.
-func Flops(m *spec.Model, head *spec.Head, lengths []int) float64 {
-	w := work{seqs: float64(len(lengths))}
+// sum adds up sequences. first says that only each sequence's first row is needed.
+func sum(m *spec.Model, lengths []int, first bool) work {
+	var w work
 	for _, n := range lengths {
+		q := n
+		if first {
+			q = 1
+		}
 		w.tokens += float64(n)
-		w.pairs += float64(n) * float64(n)
-		w.strips += stripWork(m, n)
+		w.queries += float64(q)
+		w.pairs += float64(q) * float64(n)
+		w.strips += stripWork(m, n, q)
 	}
+	return w
+}
+
+// Flops counts the useful operations of one forward call on sequences of the given lengths. head may be nil. Every layer counts in full, also
+// where the head reads one row of the last one: that is the usual count, by which implementations are compared.
+func Flops(m *spec.Model, head *spec.Head, lengths []int) float64 {
+	w := sum(m, lengths, false)
 	hidden := float64(m.Hidden)
 	flops := float64(m.Layers) * w.layer(m)
 	if m.Embed.Width != m.Hidden {
@@ -40,17 +52,32 @@ func Flops(m *spec.Model, head *spec.Head, lengths []int) float64 {
 	if head.Decoder != nil {
 		flops += float64(head.Decoder.Repeat) * w.layer(m)
 	}
-	return flops + w.head(head)
+	return flops + headFlops(head, w.tokens, float64(len(lengths)))
+}
+
+// Needed counts what the result needs: Flops without the rows of the last layer that a head of first rows does not read. It is what a share of
+// a machine's peak must be taken of, as leaving work out is no arithmetic.
+func Needed(m *spec.Model, head *spec.Head, lengths []int) float64 {
+	flops := Flops(m, head, lengths)
+	if head == nil || head.Decoder != nil || head.Take.Rows != spec.First || m.Encoder.Conv != nil && m.Layers == 1 {
+		return flops
+	}
+	return flops - sum(m, lengths, false).layer(m) + sum(m, lengths, true).layer(m)
 }
 
 // layer counts one encoder layer: projections and output, the terms of the score, the weighted sum of values, the feed-forward layer.
 func (w work) layer(m *spec.Model) float64 {
 	a, hidden := &m.Encoder.Attention, float64(m.Hidden)
-	flops := 2*w.tokens*hidden*hidden + 2*w.pairs*hidden + 4*w.tokens*hidden*float64(m.Encoder.FFN.Inner)
+	flops := 2*w.queries*hidden*hidden + 2*w.pairs*hidden + 4*w.queries*hidden*float64(m.Encoder.FFN.Inner)
 	for _, p := range a.Projections {
-		if p.Of == spec.X && p.Kind == spec.Linear && !(p.Reuse != nil && p.Reuse.Of == spec.X) { // what is shared on the same rows is the same numbers
-			flops += 2 * w.tokens * hidden * hidden
+		if p.Of != spec.X || p.Kind != spec.Linear || p.Reuse != nil && p.Reuse.Of == spec.X { // what is shared on the same rows is the same numbers
+			continue
 		}
+		rows := w.tokens
+		if onlyQuery(a, p) {
+			rows = w.queries
+		}
+		flops += 2 * rows * hidden * hidden
 	}
 	for _, t := range a.Score {
 		switch t.Kind {
@@ -68,11 +95,31 @@ func (w work) layer(m *spec.Model) float64 {
 	return flops
 }
 
-// head counts the products of a head. Heads on masked tokens or on words are counted on all rows, of which they read a part.
-func (w work) head(h *spec.Head) float64 {
-	rows := w.tokens
+// onlyQuery reports whether a projection is read for queries and for nothing else.
+func onlyQuery(a *spec.Attention, p *spec.Proj) bool {
+	if p == a.Value() {
+		return false
+	}
+	query := false
+	for _, t := range a.Score {
+		for _, f := range []spec.Factor{t.Left, t.Right} {
+			if f.Proj == nil || f.Proj.Weights() != p.Weights() || f.Proj.Of != spec.X {
+				continue
+			}
+			if f.Index != spec.I {
+				return false
+			}
+			query = true
+		}
+	}
+	return query
+}
+
+// headFlops counts the products of a head. Heads on masked tokens or on words are counted on all rows, of which they read a part.
+func headFlops(h *spec.Head, tokens, sequences float64) float64 {
+	rows := tokens
 	if h.Take.Rows == spec.First || h.Take.Rows == spec.Mean {
-		rows = w.seqs
+		rows = sequences
 	}
 	flops := 0.0
 	for _, s := range h.Steps {
@@ -90,8 +137,9 @@ func (w work) head(h *spec.Head) float64 {
 	return flops
 }
 
-// stripWork is, for one sequence of n tokens, the sum over strips of queries of queries times distinct rows of the relative table.
-func stripWork(m *spec.Model, n int) float64 {
+// stripWork is, for the first q queries of a sequence of n tokens, the sum over strips of queries of queries times distinct rows of the
+// relative table.
+func stripWork(m *spec.Model, n, q int) float64 {
 	if m.Relative == nil {
 		return 0
 	}
@@ -104,11 +152,11 @@ func stripWork(m *spec.Model, n int) float64 {
 			changes[k]++
 		}
 	}
-	sum := 0.0
-	for from := 0; from < n; from += stripRows {
-		to := min(from+stripRows, n)
+	work := 0.0
+	for from := 0; from < q; from += stripRows {
+		to := min(from+stripRows, q)
 		first, last := from, to-1+n-1 // of the offsets from-(n-1) … to-1
-		sum += float64(to-from) * float64(changes[last]-changes[first]+1)
+		work += float64(to-from) * float64(changes[last]-changes[first]+1)
 	}
-	return sum
+	return work
 }

@@ -45,3 +45,14 @@ func TestScore(t *testing.T) {
 	n := 100.0
 	require.Equal(t, 12*(n*(8*768*768+4*768*3072)+4*n*n*768), cost.Flops(bert, nil, []int{100}))
 }
+
+// TestNeeded: a classifier needs one query, one output row and one feed-forward row of the last layer, and all keys and values.
+func TestNeeded(t *testing.T) {
+	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like bert_base { checkpoint own }\nhead h on m { take first; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\nhead e on m { take each; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\n"))
+	require.Empty(t, faults)
+	m, n, h, f := s.Models[0], 100.0, 768.0, 3072.0
+	saved := (n-1)*(2*h*h+2*h*h+4*h*f) + 4*n*(n-1)*h
+	require.InEpsilon(t, saved, cost.Flops(m, s.Heads[0], []int{100})-cost.Needed(m, s.Heads[0], []int{100}), 1e-12)
+	require.Equal(t, cost.Flops(m, s.Heads[1], []int{100}), cost.Needed(m, s.Heads[1], []int{100}), "every row is read")
+	require.Equal(t, cost.Flops(m, nil, []int{100}), cost.Needed(m, nil, []int{100}))
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // envCache names the environment variable that moves the cache.
@@ -31,6 +32,8 @@ func cacheDir() (string, error) {
 // there is renamed, so that an entry is whole or absent, whatever happens to this process or to another one that makes the same.
 func cached(path string, create func(temp string) error) error {
 	if _, err := os.Stat(path); err == nil {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now) // says when it was last of use; a cache that cannot be written still serves
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -47,7 +50,36 @@ func cached(path string, create func(temp string) error) error {
 	if err := create(temp); err != nil {
 		return err
 	}
-	return os.Rename(temp, path)
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return prune(filepath.Dir(path), time.Now().Add(-unusedFor))
+}
+
+// unusedFor is how long an entry of the cache is kept after its last use. Every change of a model, or of debertac, makes new ones.
+const unusedFor = 30 * 24 * time.Hour
+
+// prune removes the files of a folder of the cache that were not of use since. A program that runs keeps what it has opened.
+func prune(dir string, since time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another process has removed it meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if info.ModTime().Before(since) {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // sizeOf sums the sizes of the files below a folder; a folder that is not there has size 0.

@@ -59,6 +59,9 @@ type cacheReport struct {
 
 // Run prints the report.
 func (v *doctorVerb) Run(a *app) error {
+	if v.Model == "" && (v.Weights != "" || v.Head != "") {
+		return usage("debertac doctor SPEC --weights FILE", "--weights and --head belong to a model: name its spec or its folder")
+	}
 	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: cacheState()}
 	if v.JSON {
 		if err := json.NewEncoder(a.out).Encode(r); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/diff"
 
@@ -85,6 +86,9 @@ func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
 
 // writeFile replaces a file's text in one step and keeps its permissions, so that a crash leaves the old text or the new one.
 func writeFile(file string, text []byte) error {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target // a link stays one
+	}
 	mode := os.FileMode(0o666)
 	if st, err := os.Stat(file); err == nil {
 		mode = st.Mode().Perm()

@@ -69,6 +69,11 @@ func (a *app) generate(file string, c chosen, out string) ([]generated, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.generateFrom(src, c, out)
+}
+
+// generateFrom is generate for a spec at hand.
+func (a *app) generateFrom(src *source, c chosen, out string) ([]generated, error) {
 	units, err := a.units(src, compiler.Options{Target: c.Target, Emit: c.Emit})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode"
 
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/runtime"
@@ -19,6 +21,7 @@ type fault struct {
 	code  int
 	list  diag.List    // what to print; may be empty: everything has been said
 	files diag.Sources // for excerpts; nil: none
+	more  string       // lines that follow, such as another program's output
 }
 
 // Error gives the first lines of all messages.
@@ -31,7 +34,9 @@ func (f *fault) Error() string {
 
 // inputFault says that the user's input is at fault. place is a file or folder, "" none.
 func inputFault(place, format string, args ...any) *fault {
-	return &fault{code: exitInput, list: diag.List{diag.Errorf("", diag.Span{File: place}, format, args...)}}
+	// A message is one line; what an error has to say beyond that follows it.
+	message, more, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	return &fault{code: exitInput, list: diag.List{diag.Errorf("", diag.Span{File: place}, "%s", message)}, more: more}
 }
 
 // hint adds something that can be typed.
@@ -60,8 +65,23 @@ func ours(err error) *fault {
 // report prints an error in the form of all messages and gives the exit code.
 func (a *app) report(err error) int {
 	f := a.classify(err)
-	fmt.Fprint(a.err, diag.Render(f.list, f.files, diag.Style{Color: a.color}))
+	fmt.Fprint(a.err, f.render(a.color))
 	return f.code
+}
+
+// render gives all messages, and what follows them.
+func (f *fault) render(color bool) string {
+	text := diag.Render(f.list, f.files, diag.Style{Color: color})
+	if f.more == "" {
+		return text
+	}
+	printable := func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}
+	return text + strings.Map(printable, strings.TrimRight(f.more, "\n")) + "\n"
 }
 
 // classify finds out whose fault an error is.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -77,7 +78,7 @@ func (v *importVerb) Run(a *app) error {
 
 var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// nameOf makes an identifier of a folder's name.
+// nameOf makes an identifier of a folder's name, which is no published model's.
 func nameOf(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -86,5 +87,9 @@ func nameOf(dir string) string {
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "model_" + name
 	}
-	return strings.TrimRight(name, "_")
+	name = strings.TrimRight(name, "_")
+	if spec.ZooModel(name) != nil {
+		return "my_" + name // it will be like the published one, and nothing can be like itself
+	}
+	return name
 }

@@ -57,6 +57,9 @@ type start struct {
 	sums     []byte   // its go.sum: with both the module builds without a network
 }
 
+// specFile is the spec's name in the new folder.
+const specFile = "model.dspec"
+
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
 
 // Run makes the folder.
@@ -70,33 +73,36 @@ func (v *initVerb) Run(a *app) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	files := []struct{ template, path string }{
-		{"go.mod.tmpl", "go.mod"},
-		{"main.go.tmpl", "main.go"},
-		{"model.dspec.tmpl", "model.dspec"},
-		{"doc.go.tmpl", filepath.Join(s.Package, "doc.go")},
-	}
-	for _, f := range files {
-		text, err := fill(f.template, s)
+	// Everything is made in memory first: a model that cannot be compiled leaves no half of a folder.
+	texts := map[string][]byte{}
+	for path, name := range map[string]string{
+		"go.mod": "go.mod.tmpl", "main.go": "main.go.tmpl", specFile: "model.dspec.tmpl", filepath.Join(s.Package, "doc.go"): "doc.go.tmpl",
+	} {
+		text, err := fill(name, s)
 		if err != nil {
 			return ours(err)
 		}
-		path := filepath.Join(v.Dir, f.path)
+		texts[path] = []byte(text)
+	}
+	if len(s.sums) > 0 {
+		texts["go.sum"] = s.sums
+	}
+	src, err := a.parse(filepath.Join(v.Dir, specFile), texts[specFile])
+	if err != nil {
+		return err
+	}
+	made, err := a.generateFrom(src, chosen{}, filepath.Join(v.Dir, s.Package))
+	if err != nil {
+		return err
+	}
+	for path, text := range texts {
+		path = filepath.Join(v.Dir, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		if err := os.WriteFile(path, text, 0o666); err != nil {
 			return err
 		}
-	}
-	if len(s.sums) > 0 {
-		if err := os.WriteFile(filepath.Join(v.Dir, "go.sum"), s.sums, 0o666); err != nil {
-			return err
-		}
-	}
-	made, err := a.generate(filepath.Join(v.Dir, "model.dspec"), chosen{}, filepath.Join(v.Dir, s.Package))
-	if err != nil {
-		return err
 	}
 	for _, g := range made {
 		if err := g.pkg.WriteTo(g.dir); err != nil {
@@ -118,8 +124,11 @@ func (v *initVerb) plan() (*start, error) {
 		return nil, err
 	}
 	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(filepath.Base(base)), "_"), "_0123456789")
-	if name == "" {
+	switch {
+	case name == "":
 		name = "model"
+	case spec.ZooModel(name) != nil:
+		name = "my_" + name // nothing can be like itself
 	}
 	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26.0", Debertac: modulePath, Version: v.Version}
 	if s.Module == "" {

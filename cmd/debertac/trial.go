@@ -15,7 +15,6 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/spec"
-	"github.com/debertac/debertac/spec/diag"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -97,8 +96,7 @@ func rendered(a *app, err error) error {
 	if err == nil {
 		return nil
 	}
-	f := a.classify(err)
-	return errors.New(strings.TrimSpace(diag.Render(f.list, f.files, diag.Style{})))
+	return errors.New(strings.TrimSpace(a.classify(err).render(false)))
 }
 
 // masked writes the mask of a case into its spec.

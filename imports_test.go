@@ -29,7 +29,7 @@ var rooms = []struct {
 	{"ir/ops", []string{"ir!", "ir/loop", "spec/diag"}, nil},
 	{"ir/eval", []string{"ir!"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop"}, nil},
-	{"compiler/pack", []string{"ir!", "runtime!", "runtime/safetensors"}, nil},
+	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel"}, nil},
 	{"codegen/kernel", []string{"codegen/kernel"}, []string{"github.com/mmcloughlin/avo"}},
 	{"codegen/attentionset", []string{"codegen!", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},

@@ -188,6 +188,7 @@ func (e *emitter) weightsFile() error {
 					g.Line().Add(want(w, jen.Lit(w.store)))
 				}
 			}
+			g.Line().Values(jen.Dict{jen.Id("Name"): rt("SelfTestTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "F32"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
 			if e.takesText() {
 				g.Line().Values(jen.Dict{jen.Id("Name"): rt("TokenizerTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "U8"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
 			}

@@ -36,7 +36,7 @@ func fuseLinear(r *ir.Region) error {
 		last, at := n, i
 		var act string
 		var residual *ir.Value
-		if next, k := onlyReader(r, count, last.Out[0]); next != nil && len(next.In) == 1 && len(next.Out) == 1 && epilogues[next.Op] {
+		if next, k := onlyReader(r, count, last.Out[0]); next != nil && len(next.In) == 1 && len(next.Out) == 1 && appliesInStore(next.Op) {
 			act, last, at = next.Op, next, k
 		} else if next != nil && next.Op == "add" && next.In[0] != next.In[1] && next.In[0].Type.Equal(next.In[1].Type) {
 			residual = next.In[0]
@@ -85,8 +85,8 @@ func without(nodes []*ir.Node, drop ...*ir.Node) []*ir.Node {
 	return out
 }
 
-// epilogues are the element-wise ops that a product's last store can apply.
-var epilogues = map[string]bool{"gelu": true, "gelu_tanh": true, "relu": true, "tanh": true, "silu": true, "sigmoid": true}
+// appliesInStore reports whether a product's last store can apply an op: the activations, which have a family of kernels.
+func appliesInStore(op string) bool { return slices.Contains(ir.Lookup(op).Kernels, "act") }
 
 // onlyReader finds the one node that reads v, if no other and no output does.
 func onlyReader(r *ir.Region, count map[*ir.Value]int, v *ir.Value) (*ir.Node, int) {

@@ -4,9 +4,9 @@ package pack
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -41,11 +41,14 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		}
 		decls = append(decls, d)
 	}
+	test := newSelfTest(p)
+	decls = append(decls, runtime.TensorDecl{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
 	if o.Tokenizer != nil {
 		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
 	}
 	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
-		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind}, decls)
+		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind,
+		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, IDs: test.ids, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err
 	}
@@ -55,9 +58,12 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		}
 	}()
 	done := 0
-	err = run(p, src, func(name string, a *ir.Array) error {
+	err = eval.Run(p, eval.Store{}, eval.OnlyPack(), eval.From(tensorsOf(p, src)), eval.Emit(func(name string, a *ir.Array) error {
 		if _, ok := want.types[name]; !ok {
 			return nil
+		}
+		if err := test.add(name, a); err != nil {
+			return err
 		}
 		if o.Progress != nil {
 			o.Progress(done, len(want.order))
@@ -67,8 +73,15 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 			return w.WriteI32(name, a.I)
 		}
 		return w.WriteF32(name, a.Single())
-	})
+	}))
 	if err != nil {
+		return err
+	}
+	outputs, err := test.result()
+	if err != nil {
+		return err
+	}
+	if err := w.WriteF32(runtime.SelfTestTensor, outputs); err != nil {
 		return err
 	}
 	if o.Tokenizer != nil {
@@ -129,93 +142,33 @@ func size(s ir.Shape) int {
 	return n
 }
 
-// run evaluates the calls of Pack and hands on every output when it is made.
-func run(p *ir.Program, src Source, out func(name string, a *ir.Array) error) error {
-	store := map[string]*ir.Array{}
-	given := map[string]bool{}
-	keep := map[string]bool{} // state that later calls read
-	for _, c := range p.Pack {
-		for _, v := range c.Region.In {
-			if v.Kind == ir.State {
-				keep[v.Name] = true
-			}
-		}
-	}
-	for _, c := range p.Pack {
-		for l := c.First; l < c.First+c.Count; l++ {
-			made, err := region(c.Region, l, src, store)
-			if err != nil {
-				return fmt.Errorf("packing %s: %w", strings.TrimSuffix(c.Region.Name, "_pack"), err)
-			}
-			for _, v := range c.Region.Out {
-				name := ir.At(v.Name, l)
-				if keep[name] {
-					store[name] = made[v]
-				}
-				if !given[name] {
-					given[name] = true
-					if err := out(name, made[v]); err != nil {
-						return err
-					}
-				}
-			}
-		}
-	}
-	return nil
+// tensors gives a checkpoint's tensors to the evaluation, which knows no shapes.
+type tensors struct {
+	src    Source
+	shapes map[string][]int
 }
 
-// region evaluates one region for one layer.
-func region(r *ir.Region, layer int, src Source, store map[string]*ir.Array) (map[*ir.Value]*ir.Array, error) {
-	env := map[*ir.Value]*ir.Array{}
-	for _, v := range r.In {
-		name := ir.At(v.Name, layer)
-		switch v.Kind {
-		case ir.Tensor:
-			shape := make([]int, len(v.Type.Shape))
-			for i, d := range v.Type.Shape {
-				shape[i] = d.N
-			}
-			data, err := src.Tensor(name, shape)
-			if err != nil {
-				return nil, err
-			}
-			env[v] = &ir.Array{Shape: shape, F32: data}
-		case ir.State:
-			if env[v] = store[name]; env[v] == nil {
-				return nil, fmt.Errorf("%s is read before it is made", name)
-			}
-		default:
-			return nil, fmt.Errorf("%s is %v, which packing does not know", name, v.Kind)
-		}
-	}
-	last := map[*ir.Value]int{}
-	for i, n := range r.Nodes {
-		for _, v := range n.In {
-			last[v] = i
-		}
-	}
-	for _, v := range r.Out {
-		last[v] = len(r.Nodes)
-	}
-	for i, n := range r.Nodes {
-		in := make([]*ir.Array, len(n.In))
-		for k, v := range n.In {
-			if v != nil {
-				in[k] = env[v]
-			}
-		}
-		out, err := ir.Lookup(n.Op).Ref(n, in)
-		if err != nil {
-			return nil, fmt.Errorf("%v: op %s: %w", n.Pos, n.Op, err)
-		}
-		for k, v := range n.Out {
-			env[v] = out[k]
-		}
-		for _, v := range n.In {
-			if v != nil && last[v] == i {
-				delete(env, v)
+// tensorsOf collects the shapes of the tensors that packing reads.
+func tensorsOf(p *ir.Program, src Source) tensors {
+	t := tensors{src, map[string][]int{}}
+	for _, c := range p.Pack {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if v.Kind == ir.Tensor {
+					shape := make([]int, len(v.Type.Shape))
+					for i, d := range v.Type.Shape {
+						shape[i] = d.N
+					}
+					t.shapes[ir.At(v.Name, l)] = shape
+				}
 			}
 		}
 	}
-	return env, nil
+	return t
+}
+
+// Tensor reads one tensor.
+func (t tensors) Tensor(name string) (*ir.Array, error) {
+	data, err := t.src.Tensor(name, t.shapes[name])
+	return &ir.Array{Shape: t.shapes[name], F32: data}, err
 }

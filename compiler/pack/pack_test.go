@@ -1,0 +1,170 @@
+package pack_test
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/spectest"
+)
+
+// compiled compiles a spec's only emit up to a pass.
+func compiled(t *testing.T, text, after string) *ir.Program {
+	t.Helper()
+	f, faults := spec.Parse("test.dspec", []byte(text))
+	require.Empty(t, faults)
+	s, faults := spec.Resolve(f)
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{After: after})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	return units[0].Program
+}
+
+// source gives a source's tensors to the oracle.
+type source struct {
+	pack.Source
+	shapes map[string][]int
+}
+
+func (s source) Tensor(name string) (*ir.Array, error) {
+	v, err := s.Source.Tensor(name, s.shapes[name])
+	return &ir.Array{Shape: s.shapes[name], F32: v}, err
+}
+
+// TestRecordedResult packs random models and holds the result that is recorded for the self-test to the oracle's, before any pass.
+func TestRecordedResult(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 37))
+	for range 10 {
+		text, _ := spectest.Random(r)
+		p := compiled(t, text, "")
+		path := filepath.Join(t.TempDir(), "w")
+		src := pack.Random{Seed: 4, Std: 0.3}
+		require.NoError(t, pack.Write(path, p, src, pack.Options{}), text)
+
+		plain := compiled(t, text, "build")
+		shapes := map[string][]int{}
+		for _, c := range plain.Run {
+			for l := c.First; l < c.First+c.Count; l++ {
+				for _, v := range c.Region.In {
+					var s []int
+					for _, d := range v.Type.Shape {
+						s = append(s, d.N)
+					}
+					shapes[ir.At(v.Name, l)] = s
+				}
+			}
+		}
+		w, err := safetensors.Open(path)
+		require.NoError(t, err)
+		info, err := w.Info(runtime.SelfTestTensor)
+		require.NoError(t, err)
+		got := make([]float32, info.Shape[0])
+		require.NoError(t, w.Floats(runtime.SelfTestTensor, got))
+		require.NoError(t, w.Close())
+
+		ids := make([]int32, 8)
+		for i := range ids {
+			ids[i] = int32((1 + 37*i) % p.Meta.Vocab)
+		}
+		ints := func(v ...int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
+		store := eval.Store{"ids": ints(ids...), "pos": ints(0, 1, 2, 3, 4, 5, 6, 7), "types": ints(make([]int32, 8)...), "starts": ints(0, 8)}
+		require.NoError(t, eval.Run(plain, store, eval.From(source{src, shapes})))
+		want := store[plain.Outputs[0]].Floats()
+		require.GreaterOrEqual(t, len(got), len(want)) // the file pads tensors
+		for i, v := range want {
+			require.InDelta(t, v, got[i], 1e-6*(1+math.Abs(v)), text)
+		}
+	}
+}
+
+const tiny = `dspec 1
+model m like deberta_v3_base { tokenizer none; dim vocab = 20; dim hidden = 32; dim heads = 2; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16 }
+`
+
+// spoiled is a checkpoint with one tensor replaced or left out, without the model's prefix.
+func spoiled(t *testing.T, p *ir.Program, name string, change func([]float32) []float32) *pack.Checkpoint {
+	t.Helper()
+	type tensor struct {
+		shape []int
+		data  []float32
+	}
+	all := map[string]tensor{}
+	var list []safetensors.Tensor
+	for _, c := range p.Pack {
+		for _, v := range c.Region.In {
+			full := ir.At(v.Name, 0)
+			short := strings.TrimPrefix(full, "deberta.")
+			if _, ok := all[short]; v.Kind != ir.Tensor || ok {
+				continue
+			}
+			var s []int
+			for _, d := range v.Type.Shape {
+				s = append(s, d.N)
+			}
+			data, err := pack.Random{Seed: 1}.Tensor(full, s)
+			require.NoError(t, err)
+			if strings.HasSuffix(short, name) {
+				if data = change(data); data == nil {
+					continue
+				}
+				if len(data) != len(all[short].data) && len(s) == 1 {
+					s = []int{len(data)}
+				}
+			}
+			all[short] = tensor{s, data}
+			list = append(list, safetensors.Tensor{Name: short, DType: safetensors.F32, Shape: s})
+		}
+	}
+	var b strings.Builder
+	w, err := safetensors.NewWriter(&b, nil, list)
+	require.NoError(t, err)
+	for _, n := range w.Order() {
+		bytes := make([]byte, 0, 4*len(all[n].data))
+		for _, v := range all[n].data {
+			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(v))
+		}
+		require.NoError(t, w.Write(n, bytes))
+	}
+	require.NoError(t, w.Close())
+	f, err := safetensors.OpenBytes("model.safetensors", []byte(b.String()))
+	require.NoError(t, err)
+	return &pack.Checkpoint{File: f}
+}
+
+// TestCheckpointFaults: a tensor that is missing, has another shape or is not finite is named.
+func TestCheckpointFaults(t *testing.T) {
+	p := compiled(t, tiny, "")
+	for _, c := range []struct {
+		tensor string
+		change func([]float32) []float32
+		says   []string
+	}{
+		{"query_proj.bias", func([]float32) []float32 { return nil }, []string{"model.safetensors", "query_proj.bias"}},
+		{"query_proj.bias", func(v []float32) []float32 { return v[:31] }, []string{"query_proj.bias", "31", "32"}},
+		{"key_proj.bias", func(v []float32) []float32 { v[3] = float32(math.NaN()); return v }, []string{"key_proj.bias", "element 3", "damaged"}},
+	} {
+		path := filepath.Join(t.TempDir(), "w")
+		err := pack.Write(path, p, spoiled(t, p, c.tensor, c.change), pack.Options{})
+		require.Error(t, err)
+		for _, s := range c.says {
+			require.ErrorContains(t, err, s)
+		}
+		require.NoFileExists(t, path)
+	}
+	whole := spoiled(t, p, "no such tensor", nil)
+	require.NoError(t, pack.Write(filepath.Join(t.TempDir(), "w"), p, whole, pack.Options{}))
+	require.Empty(t, whole.Unused())
+}

@@ -45,7 +45,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			continue
 		}
 		if m == nil {
-			faults = append(faults, &diag.Diag{Code: "not-yet", Span: e.Pos, Message: "emit " + name + " is checked by this version, but not compiled yet"})
+			faults = append(faults, laterEmit(e, name))
 			continue
 		}
 		if later := notYet(m, h, t); len(later) > 0 {

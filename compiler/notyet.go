@@ -5,6 +5,34 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
+// NotYet lists, as warnings at the spec's lines, what the targets of a spec emit that this version checks but does not compile.
+func NotYet(s *spec.Spec) diag.List {
+	var out diag.List
+	seen := map[string]bool{}
+	for _, t := range s.Targets {
+		for _, e := range t.Emit {
+			name, m, h := emitted(e)
+			list := diag.List{laterEmit(e, name)}
+			if m != nil {
+				list = notYet(m, h, t)
+			}
+			for _, d := range list {
+				if d.Severity = diag.Warning; !seen[d.String()] {
+					seen[d.String()] = true
+					out = append(out, d)
+				}
+			}
+		}
+	}
+	out.Sort()
+	return out
+}
+
+// laterEmit says that a thing that is emitted is not compiled yet.
+func laterEmit(e spec.Emit, name string) *diag.Diag {
+	return diag.Errorf("not-yet", e.Pos, "emit %s is checked by this version, but not compiled yet", name)
+}
+
 // notYet lists, at the spec's lines, what this version checks but does not compile.
 func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	var out diag.List

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/debertac/debertac/compiler"
 )
 
 type checkVerb struct {
@@ -12,7 +14,8 @@ type checkVerb struct {
 // Help is the long help.
 func (checkVerb) Help() string {
 	return `Reports every fault of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict
-each other. Nothing is written. A fault's code in brackets can be looked up with ` + "`debertac explain CODE`" + `.
+each other. What is right but not compiled by this version is a warning. Nothing is written. A code in brackets can be
+looked up with ` + "`debertac explain CODE`" + `.
 
 Example:
   debertac check model.dspec`
@@ -22,14 +25,17 @@ Example:
 func (v *checkVerb) Run(a *app) error {
 	bad := 0
 	for _, file := range v.Files {
-		if _, err := a.load(file); err != nil {
+		src, err := a.load(file)
+		if err != nil {
 			var f *fault
 			if errors.As(a.classify(err), &f) && f.code != exitInput {
 				return err
 			}
 			a.report(err)
 			bad++
+			continue
 		}
+		a.warn(compiler.NotYet(src.spec), src.tree.Sources())
 	}
 	if bad == 0 {
 		return nil

@@ -24,7 +24,7 @@ func tablePanels(n *ir.Node) int {
 // lowerAttention is the portable form for one sequence and one head, arguments (o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1): query
 // rows i0 … i1-1 against n keys. o, q, k, v point at the sequence's first row and the head's column, kr, qr and bias at the head's tables,
 // index at the entry of offset 0; pos is nil or points at the position of the sequence's first row. A product with the relative table is
-// made once for each row and panel of 16 rows that occurs, then picked from.
+// made once for each row and panel of 16 rows that occurs, then picked from. It leaves the probabilities of the queries in the scratch, [i1-i0, n].
 func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 	_, ldq, err := row(n.In[0])
 	_, ldo, err2 := row(n.Out[0])
@@ -193,6 +193,7 @@ func (g *attentionNest) output() {
 		b.For("dz", loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) { b.Store("oi", d, loop.F(0)) })
 		b.For("jo", loop.I(0), loop.V("n"), 1, func(j loop.Expr) {
 			p := b.Let("p", loop.Mul(loop.At("pi", j), share))
+			b.Store("pi", j, p)
 			b.Slice("vj", "v", loop.Mul(j, loop.I(g.ldq)), loop.I(g.dp))
 			b.For("do", loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
 				b.Store("oi", d, loop.Add(loop.At("oi", d), loop.Mul(p, loop.At("vj", d))))

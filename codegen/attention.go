@@ -39,24 +39,8 @@ func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel
 	return code, nil
 }
 
-// AttentionScratch prints func name(n int) int: the floats of scratch that every one of the attentions needs for a sequence of n rows.
-func AttentionScratch(name string, ps []kernel.AttentionParams) jen.Code {
-	var terms []jen.Code
-	for _, p := range ps {
-		for _, parts := range [][]kernel.AttentionPart{kernel.AttentionLayout(p), kernel.AttentionPortableLayout(p)} {
-			terms = append(terms, lengths(parts))
-		}
-	}
-	code := jen.Comment(name + " is the length of an attention's scratch, in floats, for a sequence of n rows.").Line().
-		Func().Id(name).Params(jen.Id("n").Int()).Int()
-	if len(terms) == 0 {
-		return code.Block(jen.Return(jen.Lit(0)))
-	}
-	return code.Block(raw("rows := (n + 15) / 16 * 16"), jen.Return(jen.Id("max").Call(terms...)))
-}
-
 // lengths is the sum of the parts' lengths as an expression in rows.
-func lengths(parts []kernel.AttentionPart) jen.Code {
+func lengths(parts []kernel.AttentionPart) string {
 	fixed, free := 0, 0
 	var most []int
 	capped := map[int]int{}
@@ -78,7 +62,7 @@ func lengths(parts []kernel.AttentionPart) jen.Code {
 	if fixed > 0 {
 		text += fmt.Sprintf(" + %d", fixed)
 	}
-	return raw("%s", text)
+	return text
 }
 
 // raw is a statement or an expression given as text.

@@ -7,6 +7,8 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
 )
 
 // AttentionSamplePackage returns the Go files with the attentions of generated/kernels ([kernel.AttentionSamples]) by file name: the
@@ -21,27 +23,26 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 	amd.HeaderComment("//go:build " + kernel.Constraint)
 	other.HeaderComment("//go:build !(" + kernel.Constraint + ")")
 
-	var ps []kernel.AttentionParams
+	var nodes []*ir.Node
 	plain, traced := jen.Dict{}, jen.Dict{}
 	fast := jen.Dict{}
 	for _, s := range kernel.AttentionSamples() {
 		p := s.Params
-		ps = append(ps, p)
+		if err := p.Check(); err != nil {
+			return nil, err
+		}
+		node := attentionNode(p)
+		nodes = append(nodes, node)
 		name := kernel.AttentionName(p, kernel.Generic)
-		for _, trace := range []bool{false, true} {
-			if trace && p.D == 8 {
-				continue // the traced forms of a few shapes will do
-			}
-			id, in := name, plain
-			if trace {
-				id, in = name+"_traced", traced
-			}
-			code, err := AttentionPortable(id, p, trace)
-			if err != nil {
-				return nil, err
-			}
-			generic.Add(code).Line()
-			in[jen.Lit(name)] = jen.Id(id)
+		code, err := portableAttention(name, node)
+		if err != nil {
+			return nil, err
+		}
+		generic.Add(code).Line()
+		plain[jen.Lit(name)] = jen.Id(name)
+		if p.D != 8 { // the traced forms of a few shapes will do
+			generic.Add(tracedAttention(name+"_traced", name)).Line()
+			traced[jen.Lit(name)] = jen.Id(name + "_traced")
 		}
 		for _, isa := range kernel.ISAs() {
 			id := kernel.AttentionName(p, isa.Name)
@@ -53,7 +54,7 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 			fast[jen.Lit(id)] = jen.Id(id)
 		}
 	}
-	generic.Add(AttentionScratch("attentionScratch", ps)).Line()
+	generic.Add(attentionScratch("attentionScratch", nodes)).Line()
 	kind := func(more ...jen.Code) jen.Code {
 		return jen.Map(jen.String()).Func().Params(attentionParams(more...)...)
 	}
@@ -75,4 +76,40 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 		files[name] = b.Bytes()
 	}
 	return files, nil
+}
+
+// attentionNode is a node of one head, whose kernel has the constants p.
+func attentionNode(p kernel.AttentionParams) *ir.Node {
+	value := func(name string, t ir.DType, ld int, dims ...ir.Dim) *ir.Value {
+		return &ir.Value{Name: name, Type: ir.Type{DType: t, Shape: dims}, LD: ld}
+	}
+	n := &ir.Node{Op: "attention", In: make([]*ir.Value, 7), Out: []*ir.Value{value("o", ir.F32, p.LDO, ir.T, ir.N(p.DP))}}
+	n.In[0] = value("qkv", ir.F32, p.LDQ, ir.T, ir.N(3*p.DP))
+	n.In[5] = value("starts", ir.I32, 0, ir.Bound)
+	n.In[6] = value("pos", ir.I32, 0, ir.T)
+	panels := ir.N((p.R + kernel.PanelWidth - 1) / kernel.PanelWidth)
+	if has(p.Terms.KeyPosition) {
+		n.In[1] = value("kr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+	}
+	if has(p.Terms.QueryPosition) {
+		n.In[2] = value("qr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+	}
+	if has(p.Terms.Bias) {
+		n.In[3] = value("bias", ir.F32, 0, ir.N(1), ir.N(p.R))
+	}
+	if p.Terms.Relative() {
+		n.In[4] = value("index", ir.I32, 0, ir.N(1))
+	}
+	for key, v := range map[string]any{
+		"heads": 1, "d": p.D, "dp": p.DP, "cc": p.Terms.Content, "cp": has(p.Terms.KeyPosition), "pc": has(p.Terms.QueryPosition),
+		"flip_cp": p.Terms.KeyPosition == kernel.Reverse, "flip_pc": p.Terms.QueryPosition == kernel.Reverse, "flip_bias": p.Terms.Bias == kernel.Reverse,
+	} {
+		n.Set(key, v)
+	}
+	return n
+}
+
+// AttentionScratch is the length of the scratch, in floats, that an attention of n rows needs, whichever form computes it.
+func AttentionScratch(p kernel.AttentionParams, n int) int {
+	return max(kernel.AttentionScratch(p, n), ops.AttentionScratch(attentionNode(p), portableStrip, n))
 }

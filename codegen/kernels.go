@@ -17,8 +17,8 @@ import (
 // kernelSet holds the kernels of a package: one row of the table each, for every instruction set.
 type kernelSet struct {
 	emitter *emitter
-	isas []kernel.ISA // those of the target that there is assembly for, best first
-	list []*kernelUse
+	isas    []kernel.ISA // those of the target that there is assembly for, best first
+	list    []*kernelUse
 }
 
 // kernelUse is one kernel that the schedule calls.

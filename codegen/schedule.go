@@ -25,9 +25,7 @@ func (e *emitter) forwardFile() error {
 		}
 	}
 	if e.p.Meta.Trace {
-		if err := e.traceMethods(f); err != nil {
-			return err
-		}
+		e.traceMethods(f)
 	}
 	return e.add("forward.go", f)
 }

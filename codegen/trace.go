@@ -11,23 +11,17 @@ func traceMethod(s *step) string { return s.method + "Maps" }
 
 // traceMethods declares, for each attention, the method that computes its maps once more, by the portable form, for the trace hook. Only
 // packages that are compiled for comparison with recorded tensors have them: kernels never hold a map as a whole.
-func (e *emitter) traceMethods(f *jen.File) error {
+func (e *emitter) traceMethods(f *jen.File) {
 	printed := map[string]bool{}
 	for _, s := range e.attentions() {
-		p := attentionConstants(s.node)
-		name := baseName(kernel.AttentionName(p, kernel.Generic)) + "_traced"
+		name := s.kernel.field + "_traced"
 		if !printed[name] {
 			printed[name] = true
-			code, err := AttentionPortable(name, p, true)
-			if err != nil {
-				return err
-			}
 			f.Line()
-			f.Add(code)
+			f.Add(tracedAttention(name, s.kernel.field+"_"+kernel.Generic))
 		}
 		e.traceMethodOf(f, s, name)
 	}
-	return nil
 }
 
 // traceMethodOf declares the method of one attention. Maps are [A, P]: for each head the N×N probabilities of one sequence behind the other.

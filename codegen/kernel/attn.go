@@ -189,29 +189,12 @@ func AttentionLayout(p AttentionParams) []AttentionPart {
 	return parts
 }
 
-// AttentionPortableLayout lists the arrays that the portable Go function takes
-// from its scratch, one behind the other.
-func AttentionPortableLayout(p AttentionParams) []AttentionPart {
-	rows := (p.R + PanelWidth - 1) / PanelWidth * PanelWidth
-	parts := []AttentionPart{{Name: "scores", Type: F32, Doc: "of one query [n]", PerRow: 1}}
-	if p.Terms.KeyPosition != Absent {
-		parts = append(parts, AttentionPart{Name: "cp", Type: F32, Doc: "one query × KR", Fixed: rows})
-	}
-	if p.Terms.QueryPosition != Absent {
-		parts = append(parts, AttentionPart{Name: "rows", Type: F32, Doc: fmt.Sprintf("QR, row by row [R][%d]", p.DP), Fixed: rows * p.DP})
-	}
-	return parts
-}
-
-// AttentionScratch is the length of the scratch, in floats, that a call with n
-// rows needs, whichever form computes it.
+// AttentionScratch is the length of the scratch, in floats, that the Go function
+// of an instruction set needs for n rows.
 func AttentionScratch(p AttentionParams, n int) int {
-	fast, portable := 0, 0
+	sum := 0
 	for _, a := range AttentionLayout(p) {
-		fast += a.Len(n)
+		sum += a.Len(n)
 	}
-	for _, a := range AttentionPortableLayout(p) {
-		portable += a.Len(n)
-	}
-	return max(fast, portable)
+	return sum
 }

@@ -69,13 +69,13 @@ func TestAttentionLayout(t *testing.T) {
 	for _, s := range AttentionSamples() {
 		p := s.Params
 		for _, n := range []int{1, 15, 16, 17, 100, 600, 16384} {
-			for _, part := range append(AttentionLayout(p), AttentionPortableLayout(p)...) {
+			for _, part := range AttentionLayout(p) {
 				if l := part.Len(n); l < 1 || l%16 != 0 {
 					t.Errorf("%s, n = %d: %s has %d floats", s.Name, n, part.Name, l)
 				}
 			}
 			rows := (n + 15) / 16 * 16
-			if got, most := AttentionScratch(p, n), rows*(p.LDR()*2+p.DP*4+attnLDS+8)+(p.R+16)*p.DP+8192; got > most {
+			if got, most := AttentionScratch(p, n), rows*(p.LDR()*2+p.DP*4+attnLDS+8)+8192; got > most {
 				t.Errorf("%s, n = %d: %d floats of scratch, more than %d", s.Name, n, got, most)
 			}
 		}

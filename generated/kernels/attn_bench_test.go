@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
@@ -57,7 +58,7 @@ func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, r
 	c := newAttnCase(s, n, 1)
 	p := s.Params
 	o := newBuffer(n*p.LDO, 0)
-	scratch := newBuffer(kernel.AttentionScratch(p, n), 0)
+	scratch := newBuffer(codegen.AttentionScratch(p, n), 0)
 	tables := make([][2]*buffer, s.Heads)
 	for h := range tables {
 		x := newAttnCase(s, 1, uint64(h))

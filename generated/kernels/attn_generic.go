@@ -10,4058 +10,7598 @@ import (
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 512)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*2320))), 64)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*2320))), 64)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 512) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 32768) // QR, row by row [R][64]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 64 {
-			table[r*64+d] = *runtime.At(qr, (r/16*64+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*2320), 64)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*1024), 1024)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*2320))), 64)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*1024))), 1024)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 64 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*2320))), 64)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*1024))), 1024)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 64 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*2320))), 64)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*1024))), 1024)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 64 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*2320))), 64)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*1024))), 1024)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 64 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*2320), 64)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*64:(r+1)*64], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*784), 64)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*2320), 64) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*784))), 64)
+			for dz := range 64 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*2320))), 64)
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced is attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 512) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 32768) // QR, row by row [R][64]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 64 {
-			table[r*64+d] = *runtime.At(qr, (r/16*64+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*2320), 64)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*1024), 1024)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*2320), 64)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*64:(r+1)*64], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*784), 64)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*2320), 64) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 128)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*384))), 64)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*384))), 64)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 128) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 8192) // QR, row by row [R][64]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 64 {
-			table[r*64+d] = *runtime.At(qr, (r/16*64+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*384), 64)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*1024), 1024)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*384))), 64)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*1024))), 1024)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 64 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*384))), 64)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*1024))), 1024)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 64 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*384))), 64)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*1024))), 1024)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 64 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*384))), 64)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*1024))), 1024)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 64 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*384), 64)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*64:(r+1)*64], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*128), 64)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*384), 64) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*128))), 64)
+			for dz := range 64 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 64)
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced is attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 128) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 8192) // QR, row by row [R][64]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 64 {
-			table[r*64+d] = *runtime.At(qr, (r/16*64+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*384), 64)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*1024), 1024)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*384), 64)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*64:(r+1)*64], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*128), 64)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*384), 64) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 256)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*192))), 32)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*192))), 32)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 32; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 256) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 8192) // QR, row by row [R][32]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 32 {
-			table[r*32+d] = *runtime.At(qr, (r/16*32+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*192), 32)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*512), 512)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*192))), 32)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*512))), 512)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 32 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*192))), 32)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*512))), 512)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 32 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*192))), 32)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*512))), 512)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 32 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*192))), 32)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*512))), 512)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 32 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*192), 32)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*32:(r+1)*32], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*64), 32)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*192), 32) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*64))), 32)
+			for dz := range 32 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced is attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 256) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 8192) // QR, row by row [R][32]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 32 {
-			table[r*32+d] = *runtime.At(qr, (r/16*32+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*192), 32)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*512), 512)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*192), 32)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*32:(r+1)*32], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*64), 32)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*192), 32) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip: attention of one head of 48 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 48)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*144))), 48)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 48; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 1536) // QR, row by row [R][48]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 48 {
-			table[r*48+d] = *runtime.At(qr, (r/16*48+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 48)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*768), 768)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 48)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*768))), 768)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 48 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*144))), 48)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*768))), 768)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 48 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 48)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*768))), 768)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 48 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*144))), 48)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*768))), 768)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 48 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 48)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*48:(r+1)*48], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 48)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 48) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 48)
+			for dz := range 48 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 48)
+				for do := range 48 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced is attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 1536) // QR, row by row [R][48]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 48 {
-			table[r*48+d] = *runtime.At(qr, (r/16*48+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 48)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*768), 768)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 48)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*48:(r+1)*48], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 48)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 48) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip: attention of one head of 128 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 48)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*384))), 128)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*384))), 128)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 128; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 48) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 6144) // QR, row by row [R][128]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 128 {
-			table[r*128+d] = *runtime.At(qr, (r/16*128+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*384), 128)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*2048), 2048)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*384))), 128)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*2048))), 2048)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 128 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*384))), 128)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*2048))), 2048)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 128 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*384))), 128)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*2048))), 2048)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 128 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*384))), 128)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*2048))), 2048)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 128 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*384), 128)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*128:(r+1)*128], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*128), 128)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*384), 128) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*128))), 128)
+			for dz := range 128 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 128)
+				for do := range 128 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced is attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 48) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 6144) // QR, row by row [R][128]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 128 {
-			table[r*128+d] = *runtime.At(qr, (r/16*128+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*384), 128)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*2048), 2048)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*384), 128)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*128:(r+1)*128], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*128), 128)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*384), 128) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*144))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*144))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*144))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced is attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 16) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 64)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*144))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 64) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 1024) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*144))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*144))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced is attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic that writes the probabilities to p [n, n].
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 64) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 1024) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*144), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
-				}
-			}
-		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*144), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*48), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*144), 16) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_32_ldq192_ldo64_r0_cc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_32_ldq192_ldo64_r0_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*192), 32)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*192), 32)
-			sum += dot(x, y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*64), 32)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*192), 32) {
-				out[d] += e * y
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*192))), 32)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*192))), 32)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 32; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*64))), 32)
+			for dz := range 32 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
-// attention_f32_32_ldq192_ldo64_r0_cc_generic_traced computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil. It writes the probabilities to p [n, n].
+// attention_f32_32_ldq192_ldo64_r0_cc_generic_traced is attention_f32_32_ldq192_ldo64_r0_cc_generic that writes the probabilities to p [n, n].
 func attention_f32_32_ldq192_ldo64_r0_cc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*192), 32)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*192), 32)
-			sum += dot(x, y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*64), 32)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*192), 32) {
-				out[d] += e * y
-			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
-		}
-		row := unsafe.Slice(runtime.At(p, i*n), n)
-		for j, e := range s[:n] {
-			row[j] = e * inverse
-		}
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
 		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
 		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
 		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
 		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
-		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
 			}
 		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range n {
+				si[j] = 0.0
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 32) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 512) // QR, row by row [R][16]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(0)-at(i1-1)), row(at(n-1)-at(i0))
-	for r := from; r <= to; r++ {
-		for d := range 16 {
-			table[r*16+d] = *runtime.At(qr, (r/16*16+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*96), 16)
-		first, last := row(at(0)-at(i)), row(at(n-1)-at(i))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*256), 256)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice(bias, 32)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice(bias, 32)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*96), 16)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(-d)]
-			r := row(-d)
-			sum += dot(table[r*16:(r+1)*16], y)
-			sum += *runtime.At(bias, row(-d))
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*32), 16)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*96), 16) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
@@ -4069,7 +7609,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, q
 // attentionScratch is the length of an attention's scratch, in floats, for a sequence of n rows.
 func attentionScratch(n int) int {
 	rows := (n + 15) / 16 * 16
-	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 1*rows+33280, 132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 1*rows+8320, 68*rows+304*min(rows, 560)+272*min(rows, 256)+273*min(rows, 48)+3456, 1*rows+8448, 100*rows+96*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 1*rows+1568, 260*rows+192*min(rows, 560)+64*min(rows, 256)+273*min(rows, 48)+3552, 1*rows+6192, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+544, 36*rows+96*min(rows, 560)+80*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+1088, 64*rows+273*min(rows, 48)+32*min(rows, 560)+3392, 1*rows, 32*rows+273*min(rows, 48)+16*min(rows, 560)+3376, 1*rows, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 1*rows+32, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 1*rows+32, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 1*rows+32, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 1*rows+32, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 1*rows+512, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 1*rows+512, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 1*rows+512, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 1*rows+512, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 1*rows+544, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 1*rows+544, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 1*rows+544, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 1*rows+544, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+544, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+544, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+544, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 1*rows+544, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 1*rows, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 1*rows, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 1*rows, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 1*rows, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 1*rows+32, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 1*rows+32, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 1*rows+32, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 1*rows+32, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 1*rows+512, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 1*rows+512, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 1*rows+512, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 1*rows+512, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 1*rows+512, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 1*rows+512, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 1*rows+512, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 1*rows+512, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 1*rows+544, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 1*rows+544, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 1*rows+544, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 1*rows+544, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 1*rows+544, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 1*rows+544, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 1*rows+544, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 1*rows+544)
+	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 68*rows+304*min(rows, 560)+272*min(rows, 256)+273*min(rows, 48)+3456, 100*rows+96*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 260*rows+192*min(rows, 560)+64*min(rows, 256)+273*min(rows, 48)+3552, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 36*rows+96*min(rows, 560)+80*min(rows, 256)+273*min(rows, 48)+3440, 64*rows+273*min(rows, 48)+32*min(rows, 560)+3392, 32*rows+273*min(rows, 48)+16*min(rows, 560)+3376, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 16*n+512)
 }
 
 // portableAttentions and tracedAttentions hold the portable forms by name.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
@@ -127,7 +128,7 @@ type attnFunc = func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scrat
 // the score does not use is nil.
 func (c *attnCase) run(t testing.TB, f attnFunc, o *buffer, pos []int32, i0, i1 int) {
 	p := c.Params
-	scratch := newBuffer(kernel.AttentionScratch(p, c.n), 0)
+	scratch := newBuffer(codegen.AttentionScratch(p, c.n), 0)
 	part := func(i int) *float32 { return c.qkv.p((i*c.Heads + c.head) * p.DP) }
 	given := func(s kernel.Sign, b *buffer) *float32 {
 		if s == kernel.Absent {
@@ -400,12 +401,12 @@ func TestAttentionTrace(t *testing.T) {
 	}
 }
 
-// TestAttentionScratch holds the generated formula to the layout.
+// TestAttentionScratch holds the generated formula to the forms' own.
 func TestAttentionScratch(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 112, 255, 257, 560, 561, 5000} {
 		want := 0
 		for _, s := range kernel.AttentionSamples() {
-			want = max(want, kernel.AttentionScratch(s.Params, n))
+			want = max(want, codegen.AttentionScratch(s.Params, n))
 		}
 		if got := attentionScratch(n); got != want {
 			t.Fatalf("attentionScratch(%d) = %d, want %d", n, got, want)

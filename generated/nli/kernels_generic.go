@@ -170,80 +170,192 @@ func gemm_f32_384x32_lda384_ldc1152_bias_generic_panel(c, a, w, bias *float32, m
 
 // attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
 // o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go. Rows have the positions pos, or 0, 1, … if pos is nil.
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	at := func(i int) int {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+	}
+}
+
+// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+	if i0 < i1 {
+		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 512)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*1152))), 64)
+			for j := range n {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*1152))), 64)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
 		if pos == nil {
-			return i
-		}
-		return int(*runtime.At(pos, i))
-	}
-	// row gives the row of the relative table for an offset.
-	row := func(d int) int {
-		return int(*runtime.At(index, d))
-	}
-	dot := func(x, y []float32) float32 {
-		var s0, s1, s2, s3 float32
-		for ; len(x) >= 4 && len(y) >= 4; x, y = x[4:], y[4:] {
-			s0 += x[0] * y[0]
-			s1 += x[1] * y[1]
-			s2 += x[2] * y[2]
-			s3 += x[3] * y[3]
-		}
-		return (s0 + s1) + (s2 + s3)
-	}
-	rows := (n + 15) / 16 * 16
-	s := unsafe.Slice(scratch, rows) // of one query [n]
-	scratch = runtime.At(scratch, len(s))
-	cp := unsafe.Slice(scratch, 512) // one query × KR
-	scratch = runtime.At(scratch, len(cp))
-	table := unsafe.Slice(scratch, 32768) // QR, row by row [R][64]
-	// The rows of QR that occur, side by side. Rows rise with the offset.
-	from, to := row(at(i0)-at(n-1)), row(at(i1-1)-at(0))
-	for r := from; r <= to; r++ {
-		for d := range 64 {
-			table[r*64+d] = *runtime.At(qr, (r/16*64+d)*16+r%16)
-		}
-	}
-	for i := i0; i < i1; i++ {
-		x := unsafe.Slice(runtime.At(q, i*1152), 64)
-		first, last := row(at(i)-at(n-1)), row(at(i)-at(0))
-		for p := first / 16; p <= last/16; p++ {
-			b := unsafe.Slice(runtime.At(kr, p*1024), 1024)
-			sum := cp[p*16 : p*16+16 : p*16+16]
-			clear(sum)
-			for d, y := range x {
-				for l, z := range b[d*16 : d*16+16] {
-					sum[l] += y * z
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*1152))), 64)
+				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*1024))), 1024)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 64 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range n {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*1152))), 64)
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*1024))), 1024)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 64 {
+							xpcc := kpcc[dpcc]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc * linepcc[0])
+							s1pcc += float32(xpcc * linepcc[1])
+							s2pcc += float32(xpcc * linepcc[2])
+							s3pcc += float32(xpcc * linepcc[3])
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*1152))), 64)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*1024))), 1024)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 64 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range n {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*1152))), 64)
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*1024))), 1024)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 64 {
+							xpch := kpch[dpch]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch * linepch[0])
+							s1pch += float32(xpch * linepch[1])
+							s2pch += float32(xpch * linepch[2])
+							s3pch += float32(xpch * linepch[3])
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
 		}
-		largest := float32(-math.MaxFloat32)
-		for j := range n {
-			sum := float32(0)
-			y := unsafe.Slice(runtime.At(k, j*1152), 64)
-			sum += dot(x, y)
-			d := at(i) - at(j)
-			sum += cp[row(d)]
-			r := row(d)
-			sum += dot(table[r*64:(r+1)*64], y)
-			s[j] = sum
-			largest = max(largest, sum)
-		}
-		out := unsafe.Slice(runtime.At(o, i*384), 64)
-		clear(out)
-		total := float32(0)
-		for j, x := range s[:n] {
-			e := float32(math.Exp(float64(x - largest)))
-			s[j] = e
-			total += e
-			for d, y := range unsafe.Slice(runtime.At(v, j*1152), 64) {
-				out[d] += e * y
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			top := pi[0]
+			for jm := 1; jm < n; jm++ {
+				top = max(top, pi[jm])
 			}
-		}
-		inverse := 1 / total
-		for d := range out {
-			out[d] *= inverse
+			sum := float32(0.0)
+			for je := range n {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*384))), 64)
+			for dz := range 64 {
+				oi[dz] = 0.0
+			}
+			for jo := range n {
+				p := float32(pi[jo] * share)
+				pi[jo] = p
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*1152))), 64)
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
 		}
 	}
 }
@@ -671,5 +783,5 @@ func gemm_f32_384x16_lda384_ldc16_bias_generic(c, a, w, bias *float32, m int) {
 // attentionScratch is the length of an attention's scratch, in floats, for a sequence of n rows.
 func attentionScratch(n int) int {
 	rows := (n + 15) / 16 * 16
-	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 1*rows+33280, 132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 1*rows+33280)
+	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 16*n+512)
 }

@@ -167,6 +167,12 @@ func tensors() []runtime.TensorWant {
 			Name:  "head.classifier.bias16",
 		},
 		{
+			DType:    safetensors.F32,
+			Len:      -1,
+			Name:     runtime.SelfTestTensor,
+			Optional: true,
+		},
+		{
 			DType:    safetensors.U8,
 			Len:      -1,
 			Name:     runtime.TokenizerTensor,

@@ -81,7 +81,7 @@ if __name__ == "__main__":
     p.add_argument("points", nargs="*", default=POINTS)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--min-time", type=float, default=2)
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     if a.verb == "export":
         export(a.folder)
     elif not os.path.exists(os.path.join(a.folder, "model.onnx")):

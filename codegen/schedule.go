@@ -30,19 +30,6 @@ func (e *emitter) forwardFile() error {
 	return e.add("forward.go", f)
 }
 
-// batchInputs lists the batch's parts that the schedule reads as arrays a token.
-func (e *emitter) batchInputs() map[string]bool {
-	used := map[string]bool{}
-	for _, r := range e.regions {
-		for _, v := range r.In {
-			if v.Kind == ir.Batch {
-				used[v.Name] = true
-			}
-		}
-	}
-	return used
-}
-
 // gathersPositions reports whether a table is looked up by position (so that the positions of all rows must be written down).
 func (e *emitter) gathersPositions() bool { return e.gathers("pos") }
 

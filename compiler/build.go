@@ -191,11 +191,7 @@ func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 		if p.Of == spec.Rel {
 			in = table
 		}
-		word := p.Weights().Name
-		if b.names.scheme != own.scheme {
-			word = role(a, p)
-		}
-		path := "encoder.{l}.attention." + word
+		path := "encoder.{l}.attention." + b.names.projection(p)
 		if p.Kind == spec.Scalar {
 			made[p] = e.op("transpose", p.Source, nil, b.tensor(e, path+".weight", m.Relative.Rows, m.Heads))
 		} else {

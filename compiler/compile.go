@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"go/token"
-	"strings"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
@@ -39,7 +37,9 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	}
 	var units []*Unit
 	var faults diag.List
-	for _, e := range t.Emit {
+	packages, clashes := packageNames(s, t)
+	faults = append(faults, clashes...)
+	for i, e := range t.Emit {
 		name, m, h := emitted(e)
 		if o.Emit != "" && o.Emit != name {
 			continue
@@ -52,7 +52,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			faults = append(faults, later...)
 			continue
 		}
-		u, err := compileUnit(s, t, e, m, h, o)
+		u, err := compileUnit(s, t, packages[i], m, h, o)
 		if err != nil {
 			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)
 		}
@@ -61,6 +61,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	if len(units) == 0 && len(faults) == 0 {
 		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q", o.Emit)})
 	}
+	faults.Sort()
 	return units, faults, nil
 }
 
@@ -81,12 +82,8 @@ func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 	return "this", nil, nil
 }
 
-// compileUnit builds one program and runs the passes on it.
-func compileUnit(s *spec.Spec, t *spec.Target, e spec.Emit, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
-	name := e.Package
-	if name == "" {
-		name = packageName(s, m, h)
-	}
+// compileUnit builds one program, of a package of the given name, and runs the passes on it.
+func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
 	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
 	p, err := build(m, h, bounds, s.Name, name)
 	if err != nil {
@@ -128,17 +125,4 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 		out.Task = ir.TaskScore
 	}
 	return out
-}
-
-// packageName makes a Go package name of the model's name, and of the head's where the model has several.
-func packageName(s *spec.Spec, m *spec.Model, h *spec.Head) string {
-	name := m.Name
-	if h != nil && len(s.HeadsOf(m)) > 1 {
-		name += h.Name
-	}
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	if token.IsKeyword(name) {
-		name += "model"
-	}
-	return name
 }

@@ -9,10 +9,9 @@ import (
 
 // parts are the operands of one attention, found in the sum that enters a softmax.
 type parts struct {
-	q, k, kr, qr, bias    *ir.Value
+	q, k, kr, qr          *ir.Value
 	index, starts, pos    *ir.Value
 	scale                 float64 // of the products
-	biasScale             float64 // of the lookups that are products too
 	cc, cp, pc            bool
 	flipCP, flipPC, flipB bool
 	biases                []scaled

@@ -62,45 +62,17 @@ func (n naming) name(path string) string {
 	return path
 }
 
-// role names a projection by its part in the score, which is what published checkpoints call it: query, key, value, position_key,
-// position_query. A projection that shares another's weights has that one's role.
-func role(a *spec.Attention, p *spec.Proj) string {
-	p = p.Weights()
-	if p == a.Value().Weights() {
-		return "value"
+// roles are what published checkpoints call the projections, by the names that their layouts demand of a spec.
+var roles = map[string]string{"q": "query", "k": "key", "v": "value", "kr": "position_key", "qr": "position_query"}
+
+// projection is the word in the paths of a projection's tensors. One that shares another's weights has that one's.
+func (n naming) projection(p *spec.Proj) string {
+	name := p.Weights().Name
+	if role, ok := roles[name]; ok && n.scheme != own.scheme {
+		return role
 	}
-	for _, t := range a.Score {
-		switch t.Kind {
-		case spec.ContentContent:
-			if t.Left.Proj.Weights() == p {
-				return "query"
-			}
-			if t.Right.Proj.Weights() == p {
-				return "key"
-			}
-		case spec.ContentOffset:
-			query := t.Content().Index == spec.I
-			switch {
-			case t.Content().Proj.Weights() == p && query:
-				return "query"
-			case t.Content().Proj.Weights() == p:
-				return "key"
-			case t.Offset().Proj.Weights() == p && query:
-				return "position_key"
-			case t.Offset().Proj.Weights() == p:
-				return "position_query"
-			}
-		}
-	}
-	for _, t := range a.Score {
-		if t.Kind == spec.OffsetOffset {
-			if t.Left.Proj.Weights() == p {
-				return "position_query"
-			}
-			if t.Right.Proj.Weights() == p {
-				return "position_key"
-			}
-		}
-	}
-	return p.Name
+	return name
 }
+
+// takenNames are the words of the attention's own tensors, which a projection named so would share under the spec's paths.
+var takenNames = []string{"out", "norm"}

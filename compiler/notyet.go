@@ -1,11 +1,14 @@
 package compiler
 
 import (
+	"slices"
+
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// NotYet lists, as warnings at the spec's lines, what the targets of a spec emit that this version checks but does not compile.
+// NotYet lists, as warnings at the spec's lines, what the targets of a spec emit that this version checks but does not compile, and, as
+// errors, what no version can compile.
 func NotYet(s *spec.Spec) diag.List {
 	var out diag.List
 	seen := map[string]bool{}
@@ -17,7 +20,10 @@ func NotYet(s *spec.Spec) diag.List {
 				list = notYet(m, h, t)
 			}
 			for _, d := range list {
-				if d.Severity = diag.Warning; !seen[d.String()] {
+				if d.Code == "not-yet" {
+					d.Severity = diag.Warning
+				}
+				if !seen[d.String()] {
 					seen[d.String()] = true
 					out = append(out, d)
 				}
@@ -41,6 +47,12 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	}
 	if _, ok := namings[m.Checkpoint]; !ok {
 		say(m.Source, "the checkpoint scheme "+m.Checkpoint)
+	}
+	for _, p := range m.Encoder.Attention.Projections {
+		if m.Checkpoint == own.scheme && p.Reuse == nil && slices.Contains(takenNames, p.Name) {
+			out = append(out, diag.Errorf("checkpoint-scheme", p.Pos, "the layout own gives the name %s to a tensor of every attention, so no projection can have it", p.Name).
+				Hintf("use another name than %s for the projection", p.Name))
+		}
 	}
 	if c := m.Encoder.Conv; c != nil {
 		say(c.Source, "the convolution")
@@ -123,6 +135,9 @@ func notYetScore(a *spec.Attention) diag.List {
 				kind += " j"
 			}
 		default:
+			if t.Kind == spec.OffsetOffset && t.Left.Index != t.Right.Index {
+				say(t, "a product of two rows at opposite offsets")
+			}
 			flips[t.Left.Index] = true
 			if len(flips) > 1 {
 				say(t, "lookups with i-j and with j-i in one score")

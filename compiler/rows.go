@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -23,10 +24,8 @@ func rows(p *ir.Program) error {
 	if in == nil || in.Kind != ir.State || uses(head.Region)[in] != 1 {
 		return nil
 	}
-	for _, o := range p.Outputs {
-		if o == final {
-			return nil
-		}
+	if slices.Contains(p.Outputs, final) {
+		return nil
 	}
 	var take *ir.Node
 	for _, n := range head.Region.Nodes {
@@ -34,7 +33,7 @@ func rows(p *ir.Program) error {
 			take = n
 		}
 	}
-	if take == nil {
+	if take == nil || slices.Contains(head.Region.Out, take.Out[0]) { // rows that are the result itself keep its name
 		return nil
 	}
 	region := cloneRegion(last.Region, last.Region.Name+"_last", last.First+last.Count-1)

@@ -3,6 +3,7 @@
 package pack
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
@@ -90,6 +91,32 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		}
 	}
 	return w.Close()
+}
+
+// Check reads a packed file and says whether it is whole and for this program: the error is a *runtime.WeightsError, or the file system's.
+func Check(path string, p *ir.Program) (err error) {
+	want, err := wanted(p)
+	if err != nil {
+		return err
+	}
+	expect := runtime.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Tensors: []runtime.TensorWant{
+		{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+		{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true},
+	}}
+	for _, name := range want.order {
+		t := want.types[name]
+		d := runtime.TensorWant{Name: name, DType: safetensors.F32, Len: int64(size(t.Shape))}
+		if t.DType == ir.I32 {
+			d.DType = safetensors.I32
+		}
+		expect.Tensors = append(expect.Tensors, d)
+	}
+	w, err := runtime.OpenWeights(path, expect)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	return w.CheckWeights()
 }
 
 // list is the packed tensors in the order in which the calls of Pack make them.

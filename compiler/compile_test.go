@@ -1,0 +1,150 @@
+package compiler_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// small is a model of the v3 form; NAME and MORE are replaced.
+const small = `dspec 1
+model NAME like deberta_v3_base {
+	tokenizer none
+	dim vocab = 20; dim hidden = 32; dim heads = 2; dim inner = 8; dim layers = 2; dim span = 4; dim reach = 9; dim seq <= 16
+	MORE
+}
+`
+
+// smallModel is small with a name, and with statements of its own.
+func smallModel(name, more string) string {
+	return strings.NewReplacer("NAME", name, "MORE", more).Replace(small)
+}
+
+// resolved resolves a text without faults.
+func resolved(t *testing.T, text string) *spec.Spec {
+	t.Helper()
+	f, faults := spec.Parse("test.dspec", []byte(text))
+	require.Empty(t, faults)
+	s, faults := spec.Resolve(f)
+	require.Empty(t, faults)
+	return s
+}
+
+// TestUnusualModels compiles what random specs do not reach, and holds the oracle's result after all passes to that before any.
+func TestUnusualModels(t *testing.T) {
+	for name, text := range map[string]string{
+		"a head without weights":        smallModel("m", "") + "head c on m { take first }",
+		"a head that ends in a norm":    smallModel("m", "checkpoint own") + "head c on m { take first; norm }",
+		"a head of one activation":      smallModel("m", "checkpoint own") + "head c on m { take first; act }",
+		"a score of one number":         smallModel("m", "checkpoint own") + "head c on m { take first; linear 1 as score }",
+		"queries that are keys":         smallModel("m", "checkpoint own; encoder.attention { score q[i]·q[j]; drop k, kr, qr }"),
+		"values that are keys":          smallModel("m", "checkpoint own; encoder.attention { score q[i]·v[j]; drop k, kr, qr }"),
+		"projections named like inputs": smallModel("m", "checkpoint own; encoder.attention { starts, pos, v = linear(x); score starts[i]·pos[j]; drop q, k, kr, qr }"),
+		"a head named like a region":    smallModel("m", "checkpoint own") + "head layer on m { take first; linear 3; act; linear 2 as labels(\"a\", \"b\") }",
+		"one of everything": `dspec 1
+			model m like deberta_v3_base {
+				checkpoint own; tokenizer none; dim vocab = 1; dim hidden = 1; dim heads = 1; dim inner = 1; dim layers = 1; dim seq <= 1
+				drop relative; encoder.attention { score q[i]·k[j]; drop kr, qr }
+			}`,
+		"calls of one token": smallModel("m", "") + "target t { batch <= 1 sequences; tokens <= 1; emit infer m }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var want []float64
+			for _, after := range []string{"build", ""} {
+				p := compileTo(t, text, after)
+				store := batchOf(rand.New(rand.NewPCG(1, 1)), &p.Meta, 1)
+				if p.Bounds.Tokens > 1 && p.Bounds.Length > 1 {
+					store = batchOf(rand.New(rand.NewPCG(1, 1)), &p.Meta, 1, 9, 2)
+				}
+				require.NoError(t, eval.Run(p, store, eval.From(shapesOf(p))))
+				got := store[p.Outputs[0]].Floats()
+				if after == "build" {
+					want = got
+					continue
+				}
+				require.InDeltaSlice(t, want, got, 1e-9)
+			}
+		})
+	}
+}
+
+// TestProjectionsReadTheirTensors: in a published layout a projection's name says which tensor it is, wherever the score uses it.
+func TestProjectionsReadTheirTensors(t *testing.T) {
+	p := compileTo(t, smallModel("m", "encoder.attention { score k[i]·q[j] }"), "build")
+	for _, n := range p.Region("layer").Nodes {
+		if n.Op == "score_cc" {
+			require.Contains(t, n.In[0].Def.In[1].Name, "key_proj", "the left factor is k")
+			require.Contains(t, n.In[1].Def.In[1].Name, "query_proj", "the right factor is q")
+			return
+		}
+	}
+	t.Fatal("the layer has no product of contents")
+}
+
+// TestPackageNames: names that Go would read as something else are changed, and no two packages have one name.
+func TestPackageNames(t *testing.T) {
+	head := "head c on m { take first }\nhead d on m { take first }\n"
+	for text, want := range map[string]string{
+		smallModel("My_Model", ""): "mymodel",
+		smallModel("func", ""):     "funcmodel",
+		smallModel("len", ""):      "lenmodel",
+		smallModel("string", ""):   "stringmodel",
+		smallModel("main", ""):     "mainmodel",
+		smallModel("init", ""):     "initmodel",
+		smallModel("runtime", ""):  "runtimemodel",
+		smallModel("vendor", ""):   "vendormodel",
+		smallModel("_", ""):        "model",
+		smallModel("_1", ""):       "model1",
+		smallModel("m", "") + head: "mc md",
+		smallModel("m", "") + head[:27] + "target t { emit infer m.c }":               "m",
+		smallModel("m", "") + head[:27] + "target t { emit infer m; emit infer m.c }": "m mc",
+		smallModel("m", "") + "target t { emit infer m as package \"len\" }":          "len",
+	} {
+		units, faults, err := compiler.Compile(resolved(t, text), compiler.Options{After: "build"})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		var got []string
+		for _, u := range units {
+			got = append(got, u.Program.Name)
+		}
+		require.Equal(t, want, strings.Join(got, " "), text)
+	}
+}
+
+// TestFaults are what only the compiler can find, each at its place.
+func TestFaults(t *testing.T) {
+	for text, want := range map[string]string{
+		smallModel("a_b", "") + smallModel("ab", "")[8:]:                                                                       "test.dspec:7:1: a_b and ab would both be the package ab [twice]",
+		smallModel("m", "") + "target t { emit infer m as package \"m_test\" }":                                                "test.dspec:7:12: no program could import a package m_test [range]",
+		smallModel("m", "") + "target t { emit infer m as package \"init\" }":                                                  "test.dspec:7:12: no program could import a package init [range]",
+		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: the layout own gives the name out to a tensor of every attention, so no projection can have it [checkpoint-scheme]",
+		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[j-i] }"):                                             "test.dspec:5:40: this sum of terms is checked by this version, but not compiled yet: a product of two rows at opposite offsets [not-yet]",
+		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }": "test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]",
+	} {
+		s := resolved(t, text)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.Len(t, faults, 1, text)
+		require.Equal(t, want, faults[0].String())
+		require.True(t, faults.HasErrors())
+		if code := faults[0].Code; code == "not-yet" || code == "checkpoint-scheme" {
+			require.Empty(t, units)
+			early := compiler.NotYet(s)
+			require.Len(t, early, 1)
+			require.Equal(t, code == "not-yet", early[0].Severity == diag.Warning)
+		}
+	}
+	_, faults, err := compiler.Compile(resolved(t, smallModel("m", "")), compiler.Options{Target: "t"})
+	require.NoError(t, err)
+	require.ErrorContains(t, faults.Err(), `no target is named "t"`)
+	_, faults, err = compiler.Compile(resolved(t, smallModel("m", "")), compiler.Options{Emit: "m.c"})
+	require.NoError(t, err)
+	require.ErrorContains(t, faults.Err(), `emits nothing that is named "m.c"`)
+}

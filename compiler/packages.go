@@ -1,0 +1,66 @@
+package compiler
+
+import (
+	"go/doc"
+	"go/token"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// unfit are names that Go gives a meaning of its own: packages that nobody can import, that the go command leaves out, and folders that it treats
+// in its own way (packages lie in a folder of their name).
+var unfit = []string{"main", "init", "documentation", "internal", "vendor", "testdata"}
+
+// imported are the names under which generated files import other packages.
+var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "unsafe"}
+
+// packageNames gives the Go package of each thing that a target emits: the one that its line names, or one made of the model's name, and of the
+// head's where the target or the spec has more than one thing on that model. Names that no package can have are faults.
+func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
+	var faults diag.List
+	names := make([]string, len(t.Emit))
+	at := map[string]int{}
+	for i, e := range t.Emit {
+		full, m, h := emitted(e)
+		if m == nil {
+			continue
+		}
+		name := e.Package
+		switch {
+		case name == "":
+			name = packageName(s, t, m, h)
+		case strings.HasSuffix(name, "_test") || slices.Contains(unfit[:3], name):
+			faults = append(faults, diag.Errorf("range", e.Pos, "no program could import a package %s", name).Hintf(`as package "nli"`))
+		}
+		if other, twice := at[name]; twice {
+			before, _, _ := emitted(t.Emit[other])
+			faults = append(faults, diag.Errorf("twice", e.Pos, "%s and %s would both be the package %s", before, full, name).
+				Note(t.Emit[other].Pos, "%s is here", before).Hintf("emit infer %s as package %q", full, name+"2"))
+		}
+		names[i], at[name] = name, i
+	}
+	return names, faults
+}
+
+// packageName makes a Go package name: letters and digits in lower case, none that a file of Go would read as something else.
+func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) string {
+	name := m.Name
+	alone := len(s.HeadsOf(m)) <= 1 && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
+		_, other, head := emitted(e)
+		return other == m && head != h
+	})
+	if h != nil && !alone {
+		name += h.Name
+	}
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	switch {
+	case name == "" || name[0] >= '0' && name[0] <= '9':
+		return "model" + name
+	case token.IsKeyword(name) || doc.IsPredeclared(name) || slices.Contains(unfit, name) || slices.Contains(imported, name):
+		return name + "model"
+	}
+	return name
+}

@@ -3,7 +3,6 @@ package codegen
 import (
 	"bytes"
 	"fmt"
-	"path"
 	"strings"
 	"unicode"
 
@@ -86,20 +85,71 @@ func containsRegion(list []*ir.Region, r *ir.Region) bool {
 // newFile starts a Go file with the header, and with the import names that keep jennifer from writing aliases.
 func (e *emitter) newFile() *jen.File {
 	f := jen.NewFile(e.pkg.Name)
-	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, path.Base(e.p.File)))
+	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, fileName(e.p.File)))
 	f.ImportName(runtimePath, "runtime")
 	return f
 }
 
+// buildLine is how a build constraint begins.
+const buildLine = "//go:build "
+
+// constrain puts a build constraint below the header.
+func constrain(f *jen.File, constraint string) {
+	f.HeaderComment(buildLine + constraint)
+}
+
 // add renders a file into the package.
 func (e *emitter) add(name string, f *jen.File) error {
-	var b bytes.Buffer
-	if err := f.Render(&b); err != nil {
+	text, err := render(f)
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	e.pkg.Add(name, b.Bytes())
+	e.pkg.Add(name, text)
 	return nil
 }
+
+// render prints a file, with a free line above a build constraint and with the imports of the standard library in a group of their own before
+// the others.
+func render(f *jen.File) ([]byte, error) {
+	var b bytes.Buffer
+	if err := f.Render(&b); err != nil {
+		return nil, err
+	}
+	const open, end = "\nimport (\n", "\n)\n"
+	text := strings.Replace(b.String(), "\n"+buildLine, "\n\n"+buildLine, 1)
+	before, rest, ok := strings.Cut(text, open)
+	if !ok {
+		return []byte(text), nil
+	}
+	list, after, _ := strings.Cut(rest, end)
+	var groups [2][]string
+	for line := range strings.Lines(list + "\n") {
+		other := 0
+		if first, _, _ := strings.Cut(line, "/"); strings.Contains(first, ".") { // a path that begins with a domain
+			other = 1
+		}
+		groups[other] = append(groups[other], line)
+	}
+	sep := ""
+	if len(groups[0]) > 0 && len(groups[1]) > 0 {
+		sep = "\n"
+	}
+	imports := strings.Join(groups[0], "") + sep + strings.Join(groups[1], "")
+	return []byte(before + open + strings.TrimSuffix(imports, "\n") + end + after), nil
+}
+
+// plain is a text of the user's as part of a comment: what Go's scanner refuses, or what ends the line, is replaced.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\ufeff' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// fileName is the last part of a path of any system.
+func fileName(path string) string { return plain(path[strings.LastIndexAny(path, `/\`)+1:]) }
 
 // unique gives a name that the package has not used, from a stem.
 func (e *emitter) unique(stem string) string {
@@ -147,9 +197,9 @@ func title(name string) string {
 func source(n *ir.Node) string {
 	place := ""
 	if !n.Pos.IsZero() {
-		place = fmt.Sprintf("%s:%d", path.Base(n.Pos.File), n.Pos.Line)
+		place = fmt.Sprintf("%s:%d", fileName(n.Pos.File), n.Pos.Line)
 	}
-	note := strings.Join(strings.Fields(n.Note), " ")
+	note := plain(strings.Join(strings.Fields(n.Note), " "))
 	if note == "" {
 		note = n.Op
 	}

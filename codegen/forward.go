@@ -91,7 +91,10 @@ func (s *step) units() jen.Code {
 	case ir.SplitPanels:
 		return jen.Lit((panelsOf(s.node) + 1) / 2)
 	case ir.SplitHeads:
-		return jen.Lit(s.node.Int("heads")).Op("*").Id("e").Dot("sequences")
+		if heads := s.node.Int("heads"); heads > 1 {
+			return jen.Lit(heads).Op("*").Id("e").Dot("sequences")
+		}
+		return jen.Id("e").Dot("sequences")
 	case ir.SplitRows:
 		return jen.Parens(jen.Add(rowsOf(out)).Op("+").Lit(s.block - 1)).Op("/").Lit(s.block)
 	}
@@ -216,7 +219,11 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	o := at(e.ptr(s.region, out), jen.Add(outRow).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp))
 	args := append([]jen.Code{o}, e.attentionArgs(s)...)
 	args = append(args, jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), jen.Lit(0), last)
-	return append([]jen.Code{jen.List(jen.Id("b"), jen.Id("h")).Op(":=").List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads))},
+	which := jen.List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads))
+	if heads == 1 {
+		which = jen.List(jen.Id("unit"), jen.Lit(0))
+	}
+	return append([]jen.Code{jen.List(jen.Id("b"), jen.Id("h")).Op(":=").Add(which)},
 		append(e.attentionRows(s), kernelCall(s.kernel, args...))...)
 }
 

@@ -3,7 +3,6 @@ package codegen
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"sync"
 
@@ -208,10 +207,11 @@ func (e *emitter) kernelFiles() error {
 	other := e.newFile()
 	pick := func(f *jen.File, cases []jen.Code) {
 		f.Comment("tableFor gives the table of an instruction set, or nil if this build has none.")
-		f.Func().Id("tableFor").Params(jen.Id("isa").Add(rt("ISA"))).Op("*").Id("kernels").Block(
-			jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...),
-			jen.Return(jen.Nil()),
-		)
+		body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(rt("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
+		if len(cases) > 0 {
+			body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
+		}
+		f.Func().Id("tableFor").Params(jen.Id("isa").Add(rt("ISA"))).Op("*").Id("kernels").Block(body, jen.Return(jen.Nil()))
 		isas := []jen.Code{}
 		if len(cases) > 0 {
 			for _, isa := range s.isas {
@@ -226,13 +226,13 @@ func (e *emitter) kernelFiles() error {
 		pick(other, nil)
 		return e.add("kernels_other.go", other)
 	}
-	other.HeaderComment("//go:build !(" + kernel.Constraint + ")")
+	constrain(other, "!("+kernel.Constraint+")")
 	pick(other, nil)
 	if err := e.add("kernels_other.go", other); err != nil {
 		return err
 	}
 	amd := e.newFile()
-	amd.HeaderComment("//go:build " + kernel.Constraint)
+	constrain(amd, kernel.Constraint)
 	var cases []jen.Code
 	for _, isa := range s.isas {
 		v := "table" + strings.ToUpper(isa.Name)
@@ -285,7 +285,7 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	texts, errs := make([][]byte, len(sets)), make([]error, len(sets))
 	var wg sync.WaitGroup
 	for i, set := range sets {
-		wg.Go(func() { texts[i], errs[i] = kernel.Assemble("debertac from "+path.Base(e.p.File), set) })
+		wg.Go(func() { texts[i], errs[i] = kernel.Assemble("debertac from "+fileName(e.p.File), set) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -19,7 +18,7 @@ func (e *emitter) modelFile() error {
 		what += "." + m.Head
 	}
 	f.PackageComment(fmt.Sprintf("Package %s is %s of %s, compiled to Go: %d layers, hidden size %d, a vocabulary of %d, sequences of up to %d tokens.",
-		e.pkg.Name, what, path.Base(e.p.File), m.Layers, m.Hidden, m.Vocab, e.p.Bounds.Length))
+		e.pkg.Name, what, fileName(e.p.File), m.Layers, m.Hidden, m.Vocab, e.p.Bounds.Length))
 	f.PackageComment("")
 	f.PackageComment("\tm, err := " + e.pkg.Name + ".Open(\"" + e.pkg.Name + ".weights\")")
 	f.PackageComment("")

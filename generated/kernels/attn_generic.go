@@ -3,9 +3,10 @@
 package kernels
 
 import (
-	"github.com/debertac/debertac/runtime"
 	"math"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:

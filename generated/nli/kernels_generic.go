@@ -3,9 +3,10 @@
 package nli
 
 import (
-	"github.com/debertac/debertac/runtime"
 	"math"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names say the family, the element type and the

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/token"
 )

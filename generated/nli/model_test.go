@@ -3,8 +3,9 @@
 package nli
 
 import (
-	"github.com/debertac/debertac/runtime/programtest"
 	"testing"
+
+	"github.com/debertac/debertac/runtime/programtest"
 )
 
 // options tell the tests what random weights cannot know: the tables of integers, and how far instruction sets may differ.

@@ -3,9 +3,10 @@
 package nli
 
 import (
+	"strconv"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/safetensors"
-	"strconv"
 )
 
 // weights are the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.

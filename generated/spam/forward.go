@@ -3,9 +3,10 @@
 package spam
 
 import (
-	"github.com/debertac/debertac/runtime"
 	"strconv"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // exec is the state of one execution: where the activations of the call lie, and the steps as values that the pool can run.

@@ -13,6 +13,7 @@ import (
 
 const (
 	singleName = "model.safetensors"
+	pickleName = "pytorch_model.bin" // what was published before
 	indexName  = "model.safetensors.index.json"
 	maxIndex   = 100_000_000
 )
@@ -30,6 +31,9 @@ func OpenDir(dir string) (*File, error) {
 	}
 	index := filepath.Join(dir, indexName)
 	if _, err := os.Stat(index); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(dir, pickleName)); err == nil {
+			return nil, fault(dir, "", "it has only %s, which runs code when it is read: convert it to %s, with save_pretrained of transformers for instance", pickleName, singleName)
+		}
 		return nil, fault(dir, "", "neither %s nor %s is in this folder", singleName, indexName)
 	}
 	return openSharded(dir, index)

@@ -200,6 +200,13 @@ func TestOpenDir(t *testing.T) {
 	dir := t.TempDir()
 	_, err := OpenDir(dir)
 	require.ErrorContains(t, err, "neither model.safetensors nor model.safetensors.index.json")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pytorch_model.bin"), []byte("PK"), 0o600))
+	_, err = OpenDir(dir)
+	require.ErrorContains(t, err, "it has only pytorch_model.bin")
+	pointer := filepath.Join(dir, "pointer.safetensors")
+	require.NoError(t, os.WriteFile(pointer, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), 0o600))
+	_, err = Open(pointer)
+	require.ErrorContains(t, err, "this is a pointer of Git LFS")
 
 	writeFile(t, filepath.Join(dir, "s1.safetensors"), "a", "bb")
 	writeFile(t, filepath.Join(dir, "s2.safetensors"), "ccc")

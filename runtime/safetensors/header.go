@@ -63,8 +63,14 @@ func parseHeader(file string, data []byte, size int64) (*header, error) {
 	return h, h.check(file, size-h.data)
 }
 
+// lfsPointer is how the small file begins that stands for a large one in a repository that was cloned without Git LFS.
+const lfsPointer = "version https://git-lfs.github.com/spec/"
+
 // headerLength reads and checks the length prefix.
 func headerLength(file string, data []byte, size int64) (int64, error) {
+	if bytes.HasPrefix(data, []byte(lfsPointer)) {
+		return 0, fault(file, "", "this is a pointer of Git LFS, not the file itself: run git lfs pull in its repository, or download the file")
+	}
 	if size < 8 || len(data) < 8 {
 		return 0, fault(file, "", "truncated: %d bytes, no room for the 8-byte header length", size)
 	}

@@ -33,6 +33,9 @@ func readConfig(text []byte) (*config, error) {
 		return nil, fmt.Errorf("the config has %d bytes, more than %d", len(text), maxConfig)
 	}
 	c := &config{fields: map[string]json.RawMessage{}, known: map[string]bool{}}
+	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
+		return nil, errors.New("the config begins with a byte order mark, which JSON does not allow: save it as UTF-8 without one")
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("the config is not a JSON object")
@@ -41,7 +44,7 @@ func readConfig(text []byte) (*config, error) {
 		t, err := dec.Token()
 		key, ok := t.(string)
 		if err != nil || !ok {
-			return nil, fmt.Errorf("the config is not JSON behind the field %q: %w", last(c.order), syntax(err))
+			return nil, fmt.Errorf("the config is not JSON behind %s: %w", last(c.order), syntax(err))
 		}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
@@ -54,7 +57,7 @@ func readConfig(text []byte) (*config, error) {
 		c.order = append(c.order, key)
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("the config is not JSON behind the field %q: %w", last(c.order), syntax(err))
+		return nil, fmt.Errorf("the config is not JSON behind %s: %w", last(c.order), syntax(err))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is text behind the config's object")
@@ -69,11 +72,12 @@ func syntax(err error) error {
 	return err
 }
 
-func last(s []string) string {
-	if len(s) == 0 {
-		return ""
+// last names the last of the fields that were read.
+func last(fields []string) string {
+	if len(fields) == 0 {
+		return "its first brace"
 	}
-	return s[len(s)-1]
+	return fmt.Sprintf("the field %q", fields[len(fields)-1])
 }
 
 func (c *config) note(format string, args ...any) {
@@ -225,7 +229,11 @@ func (c *config) rest() error {
 			continue
 		}
 		if allowed, ok := fixed[name]; ok {
-			if v := shown(c.fields[name]); !slices.Contains(allowed, v) {
+			v := shown(c.fields[name])
+			if len(allowed) == 0 {
+				return c.fault(name, "= %s: no value of it is understood but null", v)
+			}
+			if !slices.Contains(allowed, v) {
 				return c.fault(name, "= %s: only %s is understood", v, strings.Join(allowed, " or "))
 			}
 			continue

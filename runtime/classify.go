@@ -26,6 +26,9 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 		return nil, err
 	}
 	h := &c.program.Heads[i]
+	if h.Rows != PerSequence && h.Name == "" {
+		return nil, input("this model has no head: it gives hidden states for token ids, and cannot classify texts")
+	}
 	if h.Rows != PerSequence {
 		return nil, input("head %q gives a row a token, it cannot classify texts", h.Name)
 	}

@@ -45,8 +45,8 @@ func (e *encoded) fit(dst []window, n int, p LongPolicy, limit, frame int) (_ []
 	if a+b <= room {
 		return append(dst, window{n, 0, a, e.split, len(e.ids)}), 0, nil
 	}
-	if room < 0 {
-		return dst, 0, input("text %d: a limit of %d tokens leaves no room beside %d special tokens", n, limit, frame)
+	if room < 0 || room == 0 && p.kind == longWindows {
+		return dst, 0, input("text %d: the limit of %d tokens leaves no room beside %d special tokens: raise it", n, limit, frame)
 	}
 	switch p.kind {
 	case longTruncate:

@@ -91,3 +91,20 @@ func TestAppendSequence(t *testing.T) {
 	require.Empty(t, b.Types)
 	require.Empty(t, b.Prefix)
 }
+
+// TestNoRoom: what leaves nothing for the text is said so, and no smaller stride is asked for.
+func TestNoRoom(t *testing.T) {
+	e := encoded{ids: []int32{5, 6, 7}, split: 3}
+	for _, c := range []struct {
+		policy LongPolicy
+		limit  int
+	}{{Truncate, 1}, {Windows(0), 1}, {Windows(0), 2}} {
+		_, _, err := e.fit(nil, 4, c.policy, c.limit, 2)
+		require.ErrorIs(t, err, ErrInput)
+		require.ErrorContains(t, err, "text 4: the limit of")
+		require.ErrorContains(t, err, "leaves no room beside 2 special tokens")
+	}
+	_, cut, err := e.fit(nil, 4, Truncate, 2, 2)
+	require.NoError(t, err)
+	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
+}

@@ -55,6 +55,11 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 	if o.threads < 0 || o.threads > runtime.MaxThreads {
 		return nil, nil, usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, runtime.MaxThreads)
 	}
+	if o.isa != "auto" && o.isa != "" {
+		if _, err := runtime.ParseISA(o.isa); err != nil {
+			return nil, nil, usage("--isa: %v", err)
+		}
+	}
 	opts := append([]runtime.Option{runtime.UseISA(o.isa)}, more...)
 	if o.isa == "auto" {
 		opts[0] = runtime.UseISA("")

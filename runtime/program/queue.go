@@ -45,6 +45,25 @@ func fill(ctx context.Context, src source) *queue {
 	return q
 }
 
+// await gives what open does, or the end of ctx while open still waits: for the first bytes of a terminal, or for a pipe that nobody writes to.
+func await(ctx context.Context, open func() (*input, error)) (*input, error) {
+	type opened struct {
+		in  *input
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		in, err := open()
+		done <- opened{in, err}
+	}()
+	select {
+	case o := <-done:
+		return o.in, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err() // the process ends, and with it the wait
+	}
+}
+
 // put waits for room. It reports whether more is wanted.
 func (q *queue) put(r record, err error) bool {
 	q.mu.Lock()

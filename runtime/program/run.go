@@ -105,7 +105,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err != nil {
 		return err
 	}
-	in, err := r.source(s, args)
+	in, err := await(ctx, func() (*input, error) { return r.source(s, args) })
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package program
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -227,7 +228,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"walk"}, {"run", "--nonsense"}, {"run", "--weights", w, "--long", "sometimes", "x"}, {"run", "--weights", w, "--special", "maybe", "x"},
 		{"run", "--weights", w, "--top", "0", "x"}, {"run", "--weights", w, "--examples", "-2", "x"}, {"run", "--weights", w, "--max-tokens", "-1", "x"}, {"run", "x"}, {"run", "--weights", w, "--input", "a", "x"},
-		{"run", "--weights", w, "--min-accuracy", "5", "x"}, {"run", "--weights", w, "--head", "tail", "x"}, {"run", "--weights", w, "--model", "other", "x"},
+		{"run", "--weights", w, "--min-accuracy", "5", "x"}, {"run", "--weights", w, "--isa", "mmx", "x"}, {"run", "--weights", w, "--head", "tail", "x"}, {"run", "--weights", w, "--model", "other", "x"},
 		{"run", "--weights", w, "--threads", "-1", "x"}, {"run", "--weights", w, "--format", "csv", "x"}, {"bench", "--weights", w, "x"}, {"forward", "--weights", w},
 		{"bench", "--batch", "0"}, {"bench", "--min-time", "0s"}, {"bench", "--flops", "NaN"},
 	} {
@@ -253,7 +254,7 @@ func TestWeightFaults(t *testing.T) {
 	text, err := os.ReadFile(w)
 	require.NoError(t, err)
 	text[20] ^= 1
-	for _, args := range [][]string{{"--weights", write(t, "bad.weights", string(text))}, {"--weights", "missing"}, {"--weights", w, "--isa", "avx2"}, {"--weights", w, "--isa", "mmx"}} {
+	for _, args := range [][]string{{"--weights", write(t, "bad.weights", string(text))}, {"--weights", "missing"}, {"--weights", w, "--isa", "avx2"}} {
 		r := runIn(t, "", append([]string{"run", "x"}, args...)...)
 		assert.Equal(t, ExitInput, r.code, r.err)
 	}
@@ -306,4 +307,26 @@ func TestInterrupt(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Equal(t, ExitInterrupted, cmd.ProcessState.ExitCode(), errs.String())
 	require.Contains(t, errs.String(), "stopped")
+}
+
+// TestStopWhileWaiting: Ctrl-C ends a program whose input has nothing yet, as a terminal has until somebody types.
+func TestStopWhileWaiting(t *testing.T) {
+	silent, silence := io.Pipe()
+	defer silence.Close()
+	weights := fakeWeights(t, true)
+	models := []Model{{Name: "fake", Program: fakeProgram(), Precision: "f32"}}
+	for _, more := range [][]string{nil, {"--input", "-"}} {
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, stop)
+		code := make(chan int, 1)
+		go func() {
+			code <- Run(ctx, models, append([]string{"run", "--weights", weights}, more...), Streams{In: silent, Out: io.Discard, Err: io.Discard})
+		}()
+		select {
+		case got := <-code:
+			require.Equal(t, ExitInterrupted, got)
+		case <-time.After(10 * time.Second):
+			t.Fatal("it goes on waiting")
+		}
+	}
 }

@@ -14,10 +14,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
 )
+
+// notUTF8 is the fault of a text in another encoding. The tokenizer would take its bytes for unknown characters, and the result would mean little.
+const notUTF8 = "not valid UTF-8: convert it first, with iconv for instance"
 
 // maxRecord bounds one line or CSV record: more is taken for a file of another kind, and must not fill the memory.
 const maxRecord = 64 << 20
@@ -55,7 +59,11 @@ func (a *arguments) next() (record, error) {
 		return record{}, io.EOF
 	}
 	a.done++
-	return record{file: fmt.Sprintf("argument %d", a.done), text: runtime.Text{First: a.texts[a.done-1]}}, nil
+	r := record{file: fmt.Sprintf("argument %d", a.done), text: runtime.Text{First: a.texts[a.done-1]}}
+	if !utf8.ValidString(r.text.First) {
+		return record{}, faulty(r.where(), notUTF8)
+	}
+	return r, nil
 }
 
 // The formats of input files.
@@ -110,8 +118,12 @@ func openInput(name, format string, stdin io.Reader) (*input, error) {
 		}
 		raw = f
 	}
+	guessed := ""
 	if format == "" {
 		format = formatOf(name)
+		if format == formatJSONL && !strings.Contains(strings.ToLower(name), ".json") {
+			guessed = " (the name does not tell the format: --format csv or lines if it is no JSONL)"
+		}
 	}
 	in.read = &countReader{r: raw}
 	b := bufio.NewReaderSize(in.read, 1<<13) // small, as progress counts what was read: of compressed mails a block holds a dozen
@@ -125,6 +137,8 @@ func openInput(name, format string, stdin io.Reader) (*input, error) {
 			return nil, errors.Join(faulty(name, "damaged gzip file: %w", err), in.close())
 		}
 		b = bufio.NewReaderSize(z, 1<<16)
+	} else if strings.HasSuffix(strings.ToLower(name), ".gz") {
+		return nil, errors.Join(faulty(name, "its name ends in .gz, but it is no gzip file"), in.close())
 	}
 	skipByteOrderMark(b)
 	err = nil // an empty input is one without texts
@@ -134,7 +148,7 @@ func openInput(name, format string, stdin io.Reader) (*input, error) {
 	case formatCSV:
 		in.source, err = newTable(name, b)
 	default:
-		in.source = &objects{lines{file: name, r: b}}
+		in.source = &objects{lines{file: name, r: b}, guessed}
 	}
 	if err != nil {
 		return nil, errors.Join(err, in.close())
@@ -185,11 +199,18 @@ func (l *lines) next() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
+	if !utf8.Valid(b) {
+		return record{}, faulty(l.where(), notUTF8)
+	}
 	return record{file: l.file, line: l.line, text: runtime.Text{First: string(b)}}, nil
 }
 
-// objects reads a JSON object a line: text, for pairs pair, and label if there is one. Other fields belong to others. Blank lines are skipped.
-type objects struct{ lines }
+// objects reads a JSON object a line: text, for pairs pair, and label if there is one. Other fields belong to others, but none may stand
+// twice. Blank lines are skipped.
+type objects struct {
+	lines
+	hint string // behind the message that a line is no JSON
+}
 
 func (o *objects) next() (record, error) {
 	for {
@@ -208,15 +229,20 @@ func (o *objects) parse(b []byte) (record, error) {
 		return record{}, faulty(o.where(), format, args...)
 	}
 	if !utf8.Valid(b) {
-		return bad("not valid UTF-8")
+		return bad(notUTF8)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return bad("not a JSON object: at byte %d: %w", syntax.Offset, err)
+			return bad("not a JSON object: at byte %d: %w%s", syntax.Offset, err, o.hint)
 		}
-		return bad("not a JSON object with a text, such as {\"text\": \"…\"}")
+	}
+	if fields == nil {
+		return bad("not a JSON object with a text, such as {\"text\": \"…\"}%s", o.hint)
+	}
+	if name, ok := twice(b); ok {
+		return bad("the field %q stands twice", name)
 	}
 	r := record{file: o.file, line: o.line}
 	var err error
@@ -240,11 +266,69 @@ func (o *objects) parse(b []byte) (record, error) {
 	return r, nil
 }
 
+// twice finds a field that a JSON object, which is known to be valid, has more than once: the decoder would keep the last and say nothing.
+func twice(object []byte) (name string, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, err := d.Token() // the brace
+	seen := map[string]bool{}
+	for err == nil && d.More() {
+		var key json.Token
+		if key, err = d.Token(); err != nil {
+			break
+		}
+		if name, _ = key.(string); seen[name] {
+			return name, true
+		}
+		seen[name] = true
+		var value json.RawMessage
+		err = d.Decode(&value)
+	}
+	return "", false
+}
+
 func jsonString(name string, raw json.RawMessage) (s string, err error) {
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return "", fmt.Errorf("%q is %s, it must be a string", name, shorten(string(raw), 40))
 	}
+	if half := loneSurrogate(raw); half != "" {
+		return "", fmt.Errorf("%q has %s, half of a character that takes two such escapes", name, half)
+	}
 	return s, nil
+}
+
+// loneSurrogate finds the first escape of a valid JSON string that is half of a surrogate pair, which stands for no character; "" if there is none.
+func loneSurrogate(raw []byte) string {
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		i++
+		if raw[i] != 'u' {
+			continue
+		}
+		first := escaped(raw[i-1:])
+		switch {
+		case !utf16.IsSurrogate(first):
+		case utf16.DecodeRune(first, escaped(raw[i+5:])) == utf8.RuneError:
+			return string(raw[i-1 : i+5])
+		default:
+			i += 6 // the second half
+		}
+		i += 4
+	}
+	return ""
+}
+
+// escaped is the UTF-16 unit of the escape \uXXXX that b begins with, 0 if it begins with none.
+func escaped(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0
+	}
+	unit, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(unit)
 }
 
 func fieldNames(fields map[string]json.RawMessage) string {
@@ -308,7 +392,7 @@ func (t *table) next() (record, error) {
 	r := record{file: t.file, line: line}
 	for _, s := range row {
 		if !utf8.ValidString(s) {
-			return record{}, faulty(r.where(), "not valid UTF-8")
+			return record{}, faulty(r.where(), notUTF8)
 		}
 	}
 	r.text.First = strings.Clone(row[t.text])

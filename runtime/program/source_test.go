@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -116,4 +118,59 @@ func (zeros) Read(p []byte) (int, error) {
 		p[i] = 'z'
 	}
 	return len(p), nil
+}
+
+// TestBadRecords: each fault of an input is named with its place, whatever the format.
+func TestBadRecords(t *testing.T) {
+	latin := "caf\xe9"
+	for _, c := range []struct{ format, input, want string }{
+		{formatLines, "fine\n" + latin + "\n", "standard input:2: not valid UTF-8"},
+		{formatJSONL, `{"text":"` + latin + `"}`, "standard input:1: not valid UTF-8"},
+		{formatCSV, "text\n" + latin + "\n", "standard input:2: not valid UTF-8"},
+		{formatJSONL, `{"text":"a","text":"b"}`, `standard input:1: the field "text" stands twice`},
+		{formatJSONL, `{"text":"a","x":{"y":[1]},"pair":"b","x":1}`, `the field "x" stands twice`},
+		{formatJSONL, `null`, "standard input:1: not a JSON object"},
+		{formatJSONL, `{"text":"a\ud800b"}`, `"text" has \ud800, half of a character`},
+		{formatJSONL, `{"text":"a","pair":"\udc00\ud800"}`, `"pair" has \udc00, half of a character`},
+		{formatJSONL, `{"text":"\ud83d"}`, `half of a character`},
+		{formatJSONL, `{"text":"\ud83d\u0041"}`, `half of a character`},
+		{formatCSV, "text,text\na,b\n", `standard input:1: two columns are named "text"`},
+		{"", "a line\n", "--format csv or lines if it is no JSONL"},
+		{"", "[1]\n", "--format csv or lines if it is no JSONL"},
+	} {
+		in, err := openInput("-", c.format, strings.NewReader(c.input))
+		for err == nil {
+			_, err = in.next()
+		}
+		require.ErrorContains(t, err, c.want, c.input)
+		require.Equal(t, ExitInput, exitCode(err), c.input)
+	}
+	_, err := (&arguments{texts: []string{latin}}).next()
+	require.ErrorContains(t, err, "argument 1: not valid UTF-8")
+}
+
+// TestEscapedTexts: what looks like half of a pair and is none.
+func TestEscapedTexts(t *testing.T) {
+	for input, want := range map[string]string{
+		`{"text":"\ud83d\ude00"}`:             "\U0001F600",
+		`{"text":"\ud83d\ude00\ud83d\ude00"}`: "\U0001F600\U0001F600",
+		`{"text":"\\ud800"}`:                  `\ud800`,
+		`{"text":"\ufffd"}`:                   "\ufffd",
+	} {
+		in, err := openInput("-", formatJSONL, strings.NewReader(input))
+		require.NoError(t, err)
+		r, err := in.next()
+		require.NoError(t, err, input)
+		require.Equal(t, want, r.text.First)
+	}
+}
+
+// TestNamedGzip: a name that promises gzip, such as that of a download that failed.
+func TestNamedGzip(t *testing.T) {
+	for _, content := range []string{"", "not gzip\n"} {
+		path := filepath.Join(t.TempDir(), "mails.txt.gz")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := openInput(path, "", nil)
+		require.ErrorContains(t, err, "mails.txt.gz: its name ends in .gz, but it is no gzip file")
+	}
 }

@@ -21,7 +21,7 @@ type benchVerb struct {
 	Target    string        `placeholder:"NAME" help:"Which target of the spec; default the first."`
 	Head      string        `placeholder:"NAME" help:"Which head, if the target emits several."`
 	Batch     int           `default:"1" help:"Sequences a call."`
-	Tokens    int           `default:"128" help:"Tokens a sequence."`
+	Tokens    *int          `placeholder:"128" help:"Tokens a sequence."`
 	Lengths   string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads   int           `placeholder:"N" help:"Threads of a call; default the physical cores."`
 	Precision string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"The precision that is expected; it is the target's weights line that decides."`
@@ -31,7 +31,7 @@ type benchVerb struct {
 	MinTime   time.Duration `default:"2s" help:"Measure for at least so long, after warming up."`
 	Train     bool          `help:"Measure a training step."`
 	Against   string        `placeholder:"FILE" help:"Compare with earlier results (--json); exit with 3 if this is slower."`
-	Tolerance float64       `default:"10" placeholder:"PERCENT" help:"With --against: how much slower is still the same."`
+	Tolerance *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; default 10."`
 	JSON      bool          `name:"json" help:"One JSON object."`
 }
 
@@ -82,7 +82,13 @@ func (v *benchVerb) Run(a *app) error {
 	if v.Train {
 		return inputFault("debertac", "this version measures forward calls only: training is not compiled yet")
 	}
-	if v.Batch < 1 || v.Tokens < 1 || v.MinTime <= 0 || v.Tolerance < 0 {
+	switch {
+	case v.Tokens != nil && v.Lengths != "":
+		return usage("give one of them", "--tokens and --lengths contradict each other")
+	case v.Tolerance != nil && v.Against == "":
+		return usage("debertac bench --help", "--tolerance belongs to --against")
+	}
+	if v.Batch < 1 || v.tokens() < 1 || v.MinTime <= 0 || !(v.tolerance() >= 0) { // not a number is no tolerance either
 		return usage("debertac bench --help", "--batch, --tokens and --min-time must be positive, --tolerance not negative")
 	}
 	var before []measured
@@ -121,10 +127,26 @@ func (v *benchVerb) Run(a *app) error {
 	return v.compare(a, before, m)
 }
 
+// tokens is the length of the sequences without --lengths.
+func (v *benchVerb) tokens() int {
+	if v.Tokens == nil {
+		return 128
+	}
+	return *v.Tokens
+}
+
+// tolerance is how much slower than before is still the same, in per cent.
+func (v *benchVerb) tolerance() float64 {
+	if v.Tolerance == nil {
+		return 10
+	}
+	return *v.Tolerance
+}
+
 // lengths lists the sequences of one call, or of one pass over the file.
 func (v *benchVerb) lengths() ([]int, error) {
 	if v.Lengths == "" {
-		return slices.Repeat([]int{v.Tokens}, v.Batch), nil
+		return slices.Repeat([]int{v.tokens()}, v.Batch), nil
 	}
 	text, err := os.ReadFile(v.Lengths)
 	if err != nil {
@@ -148,7 +170,7 @@ func (v *benchVerb) lengths() ([]int, error) {
 
 // measure runs the built program's own measurement.
 func (v *benchVerb) measure(a *app, p *program, flops float64) (*measured, error) {
-	args := flags(p.weightsFlag(), flag{"--batch", strconv.Itoa(v.Batch)}, flag{"--tokens", strconv.Itoa(v.Tokens)}, valueFlag("--lengths", v.Lengths),
+	args := flags(p.weightsFlag(), flag{"--batch", strconv.Itoa(v.Batch)}, flag{"--tokens", strconv.Itoa(v.tokens())}, valueFlag("--lengths", v.Lengths),
 		intFlag("--threads", v.Threads), valueFlag("--isa", v.ISA), flag{"--min-time", v.MinTime.String()},
 		flag{"--flops", strconv.FormatFloat(flops, 'g', -1, 64)}, flag{name: "--json"})
 	cmd := p.command(a.ctx, "bench", args)
@@ -158,7 +180,7 @@ func (v *benchVerb) measure(a *app, p *program, flops float64) (*measured, error
 	err := cmd.Run()
 	stop()
 	if err != nil {
-		return nil, childFault(err)
+		return nil, a.childFault(err)
 	}
 	m := &measured{GFLOP: flops / 1e9, Precision: p.unit.Target.Weights.Kind}
 	if err := json.Unmarshal(out.Bytes(), m); err != nil {
@@ -287,8 +309,8 @@ func (v *benchVerb) compare(a *app, before []measured, now *measured) error {
 		return inputFault(v.Against, "it has no result of %s with %d × %.4g tokens, %d threads, %s, %s", now.Model, now.Batch, now.Tokens, now.Threads, now.Precision, now.ISA)
 	}
 	change := 100 * (now.MinMS/best - 1)
-	a.note("shortest call: %.3f ms before, %.3f ms now (%+.1f %%, %.4g %% are tolerated)", best, now.MinMS, change, v.Tolerance)
-	if change > v.Tolerance {
+	a.note("shortest call: %.3f ms before, %.3f ms now (%+.1f %%, %.4g %% are tolerated)", best, now.MinMS, change, v.tolerance())
+	if change > v.tolerance() {
 		return notHeld()
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/appended"
 )
 
@@ -54,6 +55,14 @@ func (v *buildVerb) Run(a *app) error {
 	}
 	if v.Embed && v.Weights == "" && dir == nil {
 		return inputFault(v.File, "a spec has no weights to put inside").hint("--weights FILE")
+	}
+	if err := outPlace(v.Out); err != nil {
+		return err
+	}
+	if v.Weights != "" { // a program that refuses its own weights is found out by whoever it was given to
+		if err := pack.Check(v.Weights, units[0].Program); err != nil {
+			return err
+		}
 	}
 	// The program appears under its name when it is whole.
 	temp, err := os.MkdirTemp(filepath.Dir(v.Out), ".build-")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -114,6 +115,32 @@ func (a *app) warn(list diag.List, files diag.Sources) {
 
 // note prints a line for people, on stderr.
 func (a *app) note(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+
+// outPlace says, before any work, why no file could be made at path. What the system says later names a temporary file beside it.
+func outPlace(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return inputFault(path, "this is a folder, the name of a file is wanted")
+	}
+	dir := filepath.Dir(path)
+	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return inputFault(path, "there is no folder %s to write it to", dir).hint("mkdir -p %s", dir)
+	case err != nil:
+		return err
+	case !st.IsDir():
+		return inputFault(path, "%s is not a folder to write it to", dir)
+	}
+	f, err := os.CreateTemp(dir, ".debertac-*")
+	var denied *fs.PathError
+	if errors.As(err, &denied) {
+		return inputFault(path, "it cannot be written: %v", denied.Err)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
 
 // source is a spec's text with its syntax tree.
 type source struct {

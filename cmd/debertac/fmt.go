@@ -93,6 +93,9 @@ func writeFile(file string, text []byte) error {
 	if st, err := os.Stat(file); err == nil {
 		mode = st.Mode().Perm()
 	}
+	if err := outPlace(file); err != nil {
+		return err
+	}
 	temp := file + ".new"
 	if err := os.WriteFile(temp, text, mode); err != nil {
 		return err

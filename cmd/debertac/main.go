@@ -23,6 +23,7 @@ const (
 	exitNotHeld  = 3   // a check did not hold
 	exitOurs     = 4   // debertac is
 	exitBySignal = 130 // stopped by Ctrl-C, as shells count it
+	exitPipe     = 141 // who read the output has closed it, as shells count it
 )
 
 // grammar is the command line: a field a verb, each in the file of its name.

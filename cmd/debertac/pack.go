@@ -52,6 +52,12 @@ func (v *packVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := outPlace(v.Out); err != nil {
+		return err
+	}
+	if dir != nil && dir.token == nil {
+		a.note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model): what is packed takes token ids and no texts", dir.dir)
+	}
 	if v.Random != nil {
 		err = a.packRandom(unit, *v.Random, dir, v.Out)
 	} else {

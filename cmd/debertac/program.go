@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/debertac/debertac/codegen"
@@ -41,6 +42,9 @@ type program struct {
 
 // program makes a spec or a model folder runnable: compiles it, builds it and packs its weights, each only if the cache does not have it.
 func (a *app) program(path string, o programOptions) (*program, error) {
+	if o.weights != "" && o.seed != nil {
+		return nil, usage("give one of them", "--weights and --random-weights contradict each other")
+	}
 	src, dir, err := a.open(path, o)
 	if err != nil {
 		return nil, err
@@ -289,14 +293,28 @@ func (p *program) command(ctx context.Context, verb string, args []string) *exec
 func (p *program) exec(a *app, verb string, args []string) error {
 	cmd := p.command(a.ctx, verb, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
-	return childFault(cmd.Run())
+	return a.childFault(cmd.Run())
 }
 
-// childFault passes the exit code of a built program on; it has said itself what is wrong.
-func childFault(err error) error {
+// childFault passes the exit code of a built program on; it has said itself what is wrong. One that a signal ended could not.
+func (a *app) childFault(err error) error {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if exit.ExitCode() > 0 {
 		return &fault{code: exit.ExitCode()}
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	switch {
+	case !ok || !status.Signaled():
+		return err
+	case a.ctx.Err() != nil: // it took too long to stop
+		return a.ctx.Err()
+	case status.Signal() == syscall.SIGPIPE: // who read the output has enough of it
+		return &fault{code: exitPipe}
+	case status.Signal() == syscall.SIGKILL:
+		return inputFault("debertac", "the model's program was killed from outside").hint("is there enough memory?")
 	}
 	return err
 }

@@ -20,7 +20,7 @@ type runVerb struct {
 	Special     string  `enum:"text,tokens" default:"text" help:"What a special token's name in a text is: text or tokens."`
 	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"What becomes of a text that is too long."`
 	MaxTokens   int     `placeholder:"N" help:"Most tokens of a text that the model sees; default its own limit."`
-	Top         int     `placeholder:"N" help:"Print the N best labels."`
+	Top         int     `default:"5" placeholder:"N" help:"Print the N best labels."`
 	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
 	ISA         string  `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
 	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens together; changes speed and memory only."`
@@ -52,7 +52,7 @@ func (v *runVerb) Run(a *app) error {
 		accuracy = strconv.FormatFloat(v.MinAccuracy, 'g', -1, 64)
 	}
 	args := flags(p.weightsFlag(), valueFlag("--input", v.Input), valueFlag("--format", v.Format), boolFlag("--json", v.JSON),
-		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), intFlag("--top", v.Top),
+		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), flag{"--top", strconv.Itoa(v.Top)},
 		intFlag("--threads", v.Threads), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))
 	if len(v.Texts) > 0 {

@@ -99,7 +99,11 @@ func shortName(store string) string {
 	if i := strings.Index(store, "{l}."); i >= 0 {
 		return store[i+len("{l}."):]
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "encoder.")
+	name := strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "encoder.")
+	if name != "" && name[0] >= '0' && name[0] <= '9' { // under the spec's paths: encoder.11.ffn.in.weight
+		return "layer." + name
+	}
+	return name
 }
 
 // find gives the field of that name, or nil.

@@ -64,9 +64,12 @@ func stem(v *ir.Value) string {
 	if i := strings.Index(name, "{l}."); i >= 0 {
 		name = name[i+len("{l}."):]
 	}
-	for _, p := range []string{"deberta.", "encoder.layer."} {
+	for _, p := range []string{"deberta.", "encoder.layer.", "encoder."} {
 		name = strings.TrimPrefix(name, p)
 	}
 	name = strings.TrimLeft(name, "0123456789.")
-	return strings.TrimSuffix(strings.TrimSuffix(name, ".weight"), ".bias")
+	for _, end := range []string{".padded", ".weight", ".bias"} {
+		name = strings.TrimSuffix(name, end)
+	}
+	return name
 }

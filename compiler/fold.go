@@ -103,6 +103,9 @@ func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Reg
 			if inner {
 				name = r.Name + ".{l}." + v.Name
 			}
+			for r.Input(name) != nil { // a tensor has the name
+				name += ".packed"
+			}
 			v.Name = name
 		}
 		if v.Kind != ir.State {

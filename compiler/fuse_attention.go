@@ -213,7 +213,7 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 			}
 			n.In[k] = ctx
 			if dp != d {
-				n.In[1] = headed(n.In[1], 1)
+				n.In[1] = e.Name(headed(n.In[1], 1), stem(n.In[1])+".padded")
 			}
 		}
 	}

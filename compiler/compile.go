@@ -39,6 +39,8 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	var faults diag.List
 	packages, clashes := packageNames(s, t)
 	faults = append(faults, clashes...)
+	_, missing := instructionSets(t)
+	faults = append(faults, missing...)
 	for i, e := range t.Emit {
 		name, m, h := emitted(e)
 		if o.Emit != "" && o.Emit != name {
@@ -56,9 +58,13 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		if err != nil {
 			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)
 		}
+		if d := memoryFault(u.Program, t); d != nil && !o.Trace { // a trace keeps more than a call needs
+			faults = append(faults, d)
+			continue
+		}
 		units = append(units, u)
 	}
-	if len(units) == 0 && len(faults) == 0 {
+	if len(units) == 0 && !faults.HasErrors() {
 		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q", o.Emit)})
 	}
 	faults.Sort()
@@ -109,8 +115,9 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 // meta collects what callers of the generated package are told.
 func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	sum := sha256.Sum256(spec.Canonical(m, h))
+	isas, _ := instructionSets(t)
 	out := ir.Meta{SpecHash: hex.EncodeToString(sum[:]), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
-		Tokenizer: m.Tokenizer, ISAs: t.ISA, Threads: t.Threads, Agree: t.Agree, Task: ir.TaskHidden, Columns: m.Hidden}
+		Tokenizer: m.Tokenizer, ISAs: isas, Threads: t.Threads, Agree: t.Agree, Task: ir.TaskHidden, Columns: m.Hidden}
 	if m.Embed.Segment != nil {
 		out.Types = m.Embed.Segment.Rows
 	}

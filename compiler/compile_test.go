@@ -148,3 +148,45 @@ func TestFaults(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, faults.Err(), `emits nothing that is named "m.c"`)
 }
+
+// TestMemoryBound: a target whose largest call does not fit is refused, with the step and with a number that fits.
+func TestMemoryBound(t *testing.T) {
+	text := func(bound string) string {
+		return smallModel("m", "") + "target t { tokens <= 100_000; memory <= " + bound + "; emit infer m }"
+	}
+	_, faults, err := compiler.Compile(resolved(t, text("20 MiB")), compiler.Options{})
+	require.NoError(t, err)
+	require.Len(t, faults, 1)
+	require.Equal(t, diag.Code("memory-bound"), faults[0].Code)
+	require.Regexp(t, `m needs \d+\.\d MiB, 0\.1 MiB for weights and \d+\.\d MiB for calls of 100000 tokens: more than memory = 20\.0 MiB`, faults[0].Message)
+	require.Len(t, faults[0].Notes, 1, "the largest step")
+	require.Regexp(t, `^tokens <= \d+$`, faults[0].Hint)
+
+	units, faults, err := compiler.Compile(resolved(t, strings.Replace(text("20 MiB"), "tokens <= 100_000", faults[0].Hint, 1)), compiler.Options{})
+	require.NoError(t, err)
+	require.Empty(t, faults, "what the hint says fits")
+	require.Len(t, units, 1)
+
+	_, faults, err = compiler.Compile(resolved(t, text("0.01 MiB")), compiler.Options{})
+	require.NoError(t, err)
+	require.Regexp(t, `^memory <= \d+ MiB$`, faults[0].Hint)
+	units, faults, err = compiler.Compile(resolved(t, strings.Replace(text("0.01 MiB"), "memory <= 0.01 MiB", faults[0].Hint, 1)), compiler.Options{})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	require.Len(t, units, 1)
+}
+
+// TestInstructionSets: one without kernels is a warning, and the float32 kernels of the one that it extends serve it.
+func TestInstructionSets(t *testing.T) {
+	for list, want := range map[string]string{
+		"avx512vnni, avx2, go":         "avx512 avx2 go",
+		"avx512vnni, avx512, avx2, go": "avx512 avx2 go",
+	} {
+		units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa "+list+"; emit infer m }"), compiler.Options{After: "build"})
+		require.NoError(t, err)
+		require.Len(t, faults, 1)
+		require.Equal(t, "test.dspec:7:1: warning: this version has no kernels for avx512vnni: those of avx512 are used [isa-missing]", faults[0].String())
+		require.Len(t, units, 1)
+		require.Equal(t, want, strings.Join(units[0].Program.Meta.ISAs, " "))
+	}
+}

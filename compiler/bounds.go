@@ -1,0 +1,114 @@
+package compiler
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// floatBytes is the size of a float and of an integer, in memory and in packed weights.
+const floatBytes = 4
+
+// memoryFault holds packed weights and the arena of the largest call that the target allows to the target's memory bound; nil if they keep it.
+// What workers use between two steps is not counted: it depends on the machine's threads, and is small.
+func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
+	if t.Memory == 0 || p.Plan == nil {
+		return nil
+	}
+	slots := map[int]ir.Buffer{}
+	var largest ir.Buffer
+	size := func(b ir.Buffer) int64 {
+		return floatBytes * max(int64(b.PerToken)*int64(p.Bounds.Tokens), int64(b.PerSeq)*int64(p.Bounds.Sequences), int64(b.Fixed))
+	}
+	for _, b := range p.Plan.Buffers {
+		s := slots[b.Slot]
+		slots[b.Slot] = ir.Buffer{PerToken: max(s.PerToken, b.PerToken), PerSeq: max(s.PerSeq, b.PerSeq), Fixed: max(s.Fixed, b.Fixed)}
+		if size(b) > size(largest) {
+			largest = b
+		}
+	}
+	weights, arena, perToken := packedBytes(p), int64(0), int64(0)
+	for _, s := range slots {
+		arena += size(s)
+		perToken += floatBytes * int64(s.PerToken)
+	}
+	if weights+arena <= t.Memory {
+		return nil
+	}
+	d := diag.Errorf("memory-bound", t.Pos, "%s needs %s, %s for weights and %s for calls of %d tokens: more than memory = %s", p.Name,
+		mebibytes(weights+arena), mebibytes(weights), mebibytes(arena), p.Bounds.Tokens, mebibytes(t.Memory))
+	if n := nodeOf(p, largest); n != nil && !n.Pos.IsZero() {
+		d.Note(n.Pos, "the largest step is here: its result takes %s", mebibytes(size(largest)))
+	}
+	if tokens := (t.Memory - weights) / max(perToken, 1); tokens > 0 && perToken*tokens+weights+arena-perToken*int64(p.Bounds.Tokens) <= t.Memory {
+		return d.Hintf("tokens <= %d", tokens)
+	}
+	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(weights+arena)/(1<<20)))
+}
+
+// mebibytes writes a number of bytes with one digit behind the point.
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// packedBytes is the size of the packed tensors that the schedule reads.
+func packedBytes(p *ir.Program) int64 {
+	sum, seen := int64(0), map[string]bool{}
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if name := ir.At(v.Name, l); v.Kind == ir.Packed && !seen[name] {
+					seen[name] = true
+					n := int64(floatBytes)
+					for _, d := range v.Type.Shape {
+						n *= int64(d.N)
+					}
+					sum += n
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// nodeOf finds the node whose result lies in a buffer.
+func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
+	for _, r := range p.Regions {
+		for _, n := range r.Nodes {
+			for _, o := range n.Out {
+				if r.Name == b.Region && o.Name == b.Value {
+					return n
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// widens says which instruction set's float32 kernels serve one that adds instructions to it for other number formats.
+var widens = map[string]string{"avx512vnni": "avx512"}
+
+// instructionSets gives the target's instruction sets that this version has kernels for, and a warning for each that it has none for.
+func instructionSets(t *spec.Target) ([]string, diag.List) {
+	var out []string
+	var warnings diag.List
+	seen := map[string]bool{}
+	for _, name := range t.ISA {
+		use := name
+		if _, ok := kernel.FindISA(name); !ok && name != "go" {
+			use = widens[name]
+			instead := "the next one of the list is used"
+			if use != "" {
+				instead = "those of " + use + " are used"
+			}
+			warnings = append(warnings, diag.Warnf("isa-missing", t.Pos, "this version has no kernels for %s: %s", name, instead))
+		}
+		if use != "" && !seen[use] {
+			seen[use] = true
+			out = append(out, use)
+		}
+	}
+	return out, warnings
+}

@@ -111,12 +111,15 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	return m
 }
 
-// drawBatch draws a ragged batch; half of them have a sequence with holes.
+// drawBatch draws a ragged batch; half of them have sequences with holes, or that begin behind one.
 func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 	b := &runtime.Batch{Starts: []int32{0}}
 	holes := r.IntN(2) == 0
 	for s, n := range []int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17} {
 		at := int32(0)
+		if holes && s > 0 { // tokens may be missing in front, too
+			at = int32(r.IntN(3))
+		}
 		for range n {
 			b.IDs = append(b.IDs, int32(r.IntN(p.Meta.Vocab)))
 			if p.Meta.Types > 0 {

@@ -126,6 +126,9 @@ func TestFaults(t *testing.T) {
 		smallModel("m", "") + "target t { emit infer m as package \"init\" }":                                                  "test.dspec:7:12: no program could import a package init [range]",
 		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: the layout own gives the name out to a tensor of every attention, so no projection can have it [checkpoint-scheme]",
 		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[j-i] }"):                                             "test.dspec:5:40: this sum of terms is checked by this version, but not compiled yet: a product of two rows at opposite offsets [not-yet]",
+		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 300; dim heads = 1", 1):                   "test.dspec:2:1: a head of 300 columns, more than 256, is checked by this version, but not compiled yet [not-yet]",
+		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 8388608; dim heads = 65536", 1):           "test.dspec:2:1: an attention of 65536 heads of 128 columns, whose rows are longer than 4194304, is checked by this version, but not compiled yet [not-yet]",
+		strings.NewReplacer("span = 4", "span = 1000000", "reach = 9", "reach = 2000000").Replace(smallModel("m", "")):         "zoo/deberta_v3.dspec:23:5: a table of 2000000 offsets, more than 1048576, is checked by this version, but not compiled yet [not-yet]",
 		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }": "test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]",
 	} {
 		s := resolved(t, text)

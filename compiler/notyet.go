@@ -1,8 +1,10 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -68,6 +70,7 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 		say(*a.MixWeight, "mix weight")
 	}
 	out = append(out, notYetScore(a)...)
+	out = append(out, notYetSizes(m)...)
 	if e := m.Embed.Absolute; e != nil && e.From != 0 {
 		say(e.Source, "a table of absolute positions from a row other than 0")
 	}
@@ -100,6 +103,26 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	}
 	if namings[m.Checkpoint].scheme != own.scheme && linears > 2 {
 		say(h.Source, "a head of more than two products in a published checkpoint")
+	}
+	return out
+}
+
+// notYetSizes finds sizes beyond what the attention's kernels are made for.
+func notYetSizes(m *spec.Model) diag.List {
+	var out diag.List
+	say := func(pos diag.Span, format string, args ...any) {
+		out = append(out, &diag.Diag{Code: "not-yet", Span: pos, Message: fmt.Sprintf(format, args...) + " is checked by this version, but not compiled yet"})
+	}
+	padded := (m.Head + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth
+	stride := 3*m.Heads*padded + kernel.PanelWidth // of q, k and v side by side, with the columns that keep rows out of the same cache sets
+	switch {
+	case padded > kernel.AttentionMaxHead:
+		say(m.Pos, "a head of %d columns, more than %d,", m.Head, kernel.AttentionMaxHead)
+	case stride > kernel.AttentionMaxStride:
+		say(m.Pos, "an attention of %d heads of %d columns, whose rows are longer than %d,", m.Heads, m.Head, kernel.AttentionMaxStride)
+	}
+	if r := m.Relative; r != nil && r.Rows > kernel.AttentionMaxRows {
+		say(r.Pos, "a table of %d offsets, more than %d,", r.Rows, kernel.AttentionMaxRows)
 	}
 	return out
 }

@@ -167,13 +167,16 @@ func (b *modelBuilder) norm(e *entry) *Norm {
 	return b.r.norm(e.stmt, b.m.Defaults.Norm)
 }
 
+// leastEps is the least normal float32: kernels compute in float32, where less than it may be 0, and a row of equal numbers has no variance.
+const leastEps = 0x1p-126
+
 func (r *resolver) norm(s *Stmt, byDefault Norm) *Norm {
 	n := byDefault
 	n.Source = source(s)
 	if form, ok := s.Form.(*normForm); ok {
 		r.pick(form.Kind, "norm", []string{"layernorm"})
 		if form.Eps != nil {
-			n.Eps, _ = r.real(form.Eps, "eps", "above 0 and below 1", func(v float64) bool { return v > 0 && v < 1 })
+			n.Eps, _ = r.real(form.Eps, "eps", "a number of float32 above 0 and below 1", func(v float64) bool { return v >= leastEps && v < 1 })
 		}
 	}
 	return &n

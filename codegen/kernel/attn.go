@@ -76,6 +76,13 @@ const (
 	AttentionQueries = 560 // queries that share products of keys with relative rows
 )
 
+// What an attention is made for at most; the distances fit displacements of 32 bits.
+const (
+	AttentionMaxHead   = 256     // columns of a head, rounded up to 16
+	AttentionMaxStride = 1 << 22 // floats from one row of q, k and v to the next
+	AttentionMaxRows   = 1 << 20 // rows of the relative table
+)
+
 // attnLDS is the distance between rows of a strip of scores.
 const attnLDS = AttentionKeys + PanelWidth
 
@@ -90,17 +97,17 @@ func (p AttentionParams) Check() error {
 	switch {
 	case p.D < 1 || p.DP < p.D || p.DP%PanelWidth != 0:
 		return fmt.Errorf("attention: DP = %d must be a multiple of %d and at least D = %d", p.DP, PanelWidth, p.D)
-	case p.DP > 256:
-		return fmt.Errorf("attention: DP = %d, must be at most 256", p.DP)
+	case p.DP > AttentionMaxHead:
+		return fmt.Errorf("attention: DP = %d, must be at most %d", p.DP, AttentionMaxHead)
 	case p.LDQ < p.DP || p.LDO < p.DP:
 		return fmt.Errorf("attention: LDQ = %d or LDO = %d is less than DP = %d", p.LDQ, p.LDO, p.DP)
-	case max(p.LDQ, p.LDO) > 1<<22:
+	case max(p.LDQ, p.LDO) > AttentionMaxStride:
 		return fmt.Errorf("attention: LDQ = %d or LDO = %d does not fit 32-bit displacements", p.LDQ, p.LDO)
 	case !p.Terms.Content && !rel:
 		return fmt.Errorf("attention: the score has no terms")
 	case rel && p.R < 1:
 		return fmt.Errorf("attention: relative terms need a table, R = %d", p.R)
-	case p.R > 1<<20:
+	case p.R > AttentionMaxRows:
 		return fmt.Errorf("attention: R = %d does not fit 32-bit displacements", p.R)
 	}
 	return nil

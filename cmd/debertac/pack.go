@@ -87,6 +87,7 @@ func (a *app) packRandom(u *compiler.Unit, seed uint64, dir *folder, out string)
 
 // packOptions are what is packed beside the weights: the folder's tokenizer and its limit on tokens. dir may be nil.
 func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err error) {
+	o.Context = a.ctx
 	if dir == nil {
 		return o, nil
 	}
@@ -119,7 +120,7 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 	stop()
 	if err != nil {
 		var path *fs.PathError
-		if errors.As(err, &path) {
+		if errors.As(err, &path) || a.ctx.Err() != nil {
 			return err
 		}
 		return inputFault(dir.dir, "the weights cannot be packed: %v", err) // a tensor is missing, has another shape, or is damaged

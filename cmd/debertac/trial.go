@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -144,7 +145,7 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 		names[name] = true
 		t.unit.Program.Name = name
 		if _, t.fault = codegen.Emit(t.unit.Program); t.fault == nil { // one that fails is not to keep the others from being built
-			t.fault = t.prepare(temp)
+			t.fault = t.prepare(a.ctx, temp)
 		}
 		if t.fault == nil {
 			units = append(units, t.unit)
@@ -161,7 +162,7 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 }
 
 // prepare packs the case's weights and writes its batch.
-func (t *trial) prepare(temp string) error {
+func (t *trial) prepare(ctx context.Context, temp string) error {
 	m, h := t.unit.Model, t.unit.Head
 	types := 0
 	if m.Embed.Segment != nil {
@@ -181,7 +182,7 @@ func (t *trial) prepare(temp string) error {
 	}
 	defer dir.Close()
 	t.program.weights = filepath.Join(temp, t.unit.Program.Name+".weights")
-	return pack.Write(t.program.weights, t.unit.Program, &pack.Checkpoint{File: dir.weights}, pack.Options{})
+	return pack.Write(t.program.weights, t.unit.Program, &pack.Checkpoint{File: dir.weights}, pack.Options{Context: ctx})
 }
 
 // forward runs the case on an instruction set and gives the file of what the model traced.

@@ -3,6 +3,7 @@
 package pack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -25,6 +26,7 @@ type Options struct {
 	MaxTokens     int                 // the model's own limit on the tokens of a text; 0: the spec's bound
 	Labels        map[string][]string // by head, where the checkpoint names them and the spec does not
 	Progress      func(done, total int)
+	Context       context.Context // asked between tensors; nil: packing goes on to its end
 }
 
 // Write packs the weights of a program that has passed all passes into a file at path. The file appears when it is complete.
@@ -58,8 +60,11 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 			w.Abort()
 		}
 	}()
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
 	done := 0
-	err = eval.Run(p, eval.Store{}, eval.OnlyPack(), eval.From(tensorsOf(p, src)), eval.Emit(func(name string, a *ir.Array) error {
+	err = eval.Run(p, eval.Store{}, eval.OnlyPack(), eval.From(tensorsOf(p, stoppable{o.Context, src})), eval.Emit(func(name string, a *ir.Array) error {
 		if _, ok := want.types[name]; !ok {
 			return nil
 		}
@@ -91,6 +96,20 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		}
 	}
 	return w.Close()
+}
+
+// stoppable is a source that ends with a context.
+type stoppable struct {
+	ctx context.Context
+	src Source
+}
+
+// Tensor gives a tensor of the source, or the context's error.
+func (s stoppable) Tensor(name string, shape []int) ([]float32, error) {
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.src.Tensor(name, shape)
 }
 
 // Check reads a packed file and says whether it is whole and for this program: the error is a *runtime.WeightsError, or the file system's.

@@ -1,9 +1,11 @@
 package pack_test
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -142,6 +144,35 @@ func spoiled(t *testing.T, p *ir.Program, name string, change func([]float32) []
 	f, err := safetensors.OpenBytes("model.safetensors", []byte(b.String()))
 	require.NoError(t, err)
 	return &pack.Checkpoint{File: f}
+}
+
+// TestStop: packing ends with its context, and leaves no file.
+func TestStop(t *testing.T) {
+	p := compiled(t, tiny, "")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	dir := t.TempDir()
+	err := pack.Write(filepath.Join(dir, "w"), p, pack.Random{Seed: 1, Std: 0.1}, pack.Options{Context: ctx})
+	require.ErrorIs(t, err, context.Canceled)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// TestCheck: a packed file is whole and for its program, or said not to be.
+func TestCheck(t *testing.T) {
+	p, other := compiled(t, tiny, ""), compiled(t, strings.Replace(tiny, "inner = 8", "inner = 9", 1), "")
+	path := filepath.Join(t.TempDir(), "w")
+	require.NoError(t, pack.Write(path, p, pack.Random{Seed: 1, Std: 0.1}, pack.Options{Tokenizer: []byte("any"), TokenizerKind: "any"}))
+	require.NoError(t, pack.Check(path, p))
+	require.ErrorContains(t, pack.Check(path, other), "packed for another spec")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text[len(text)/2] ^= 1
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	require.ErrorContains(t, pack.Check(path, p), "its values are not those that were packed")
+	require.NoError(t, os.WriteFile(path, text[:len(text)-1], 0o600))
+	require.ErrorContains(t, pack.Check(path, p), "not a whole weight file")
 }
 
 // TestCheckpointFaults: a tensor that is missing, has another shape or is not finite is named.

@@ -78,6 +78,9 @@ func (e *emitter) programDict() jen.Dict {
 		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(rt("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
 		jen.Id("Bind"):   jen.Id("bind"),
 	}
+	if m.Threads > 0 {
+		d[jen.Id("Threads")] = jen.Lit(m.Threads)
+	}
 	if e.takesText() {
 		d[jen.Id("Tokenizer")] = jen.Qual(runtimePath+"/token", "Open")
 	}

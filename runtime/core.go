@@ -114,6 +114,12 @@ func (c *Core) resolve() error {
 	}
 	if o.Threads == 0 {
 		o.Threads = DefaultThreads()
+		if most := c.program.Threads; most > 0 {
+			o.Threads = min(o.Threads, most)
+		}
+	}
+	if most := c.program.Threads; most > 0 && o.Threads > most {
+		return input("%d threads: the spec's target allows %d; raise it and compile again", o.Threads, most)
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = max(1, DefaultThreads()/o.Threads)

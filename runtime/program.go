@@ -9,7 +9,9 @@ type Program struct {
 	Want   Want   // what its weights must be
 	ISAs   []ISA  // those that its kernels exist for
 	Limits Limits // the spec's bounds
-	Heads  []Head // in the order of Call.Head
+	// Threads is the most threads that a call may use, from the spec's target; 0: no bound.
+	Threads int
+	Heads   []Head // in the order of Call.Head
 
 	// Arena is the number of arena bytes that a call of these sizes takes. It must
 	// not fall when a size rises: the arena's bound is its value for the limits.

@@ -35,7 +35,11 @@ func (v *checkVerb) Run(a *app) error {
 			bad++
 			continue
 		}
-		a.warn(compiler.NotYet(src.spec), src.tree.Sources())
+		later := compiler.NotYet(src.spec)
+		a.warn(later, src.tree.Sources())
+		if later.HasErrors() {
+			bad++
+		}
 	}
 	if bad == 0 {
 		return nil

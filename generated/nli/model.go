@@ -39,6 +39,7 @@ var Program = &runtime.Program{
 		Vocab:          128100,
 	},
 	Name:      "nli",
+	Threads:   4,
 	Tokenizer: token.Open,
 	Want: runtime.Want{
 		Layout:   "1",

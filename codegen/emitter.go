@@ -3,6 +3,7 @@ package codegen
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -55,7 +56,7 @@ func Emit(p *ir.Program) (*Package, error) {
 		s.PerToken, s.PerSeq, s.Fixed = max(s.PerToken, b.PerToken), max(s.PerSeq, b.PerSeq), max(s.Fixed, b.Fixed)
 	}
 	for _, c := range p.Run {
-		if !containsRegion(e.regions, c.Region) {
+		if !slices.Contains(e.regions, c.Region) {
 			e.regions = append(e.regions, c.Region)
 		}
 	}
@@ -70,16 +71,6 @@ func Emit(p *ir.Program) (*Package, error) {
 		}
 	}
 	return e.pkg, nil
-}
-
-// containsRegion reports whether the list holds the region.
-func containsRegion(list []*ir.Region, r *ir.Region) bool {
-	for _, x := range list {
-		if x == r {
-			return true
-		}
-	}
-	return false
 }
 
 // newFile starts a Go file with the header, and with the import names that keep jennifer from writing aliases.

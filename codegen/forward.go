@@ -248,7 +248,7 @@ func (e *emitter) attentionArgs(s *step) []jen.Code {
 			args = append(args, jen.Nil())
 			continue
 		}
-		args = append(args, at(e.ptr(r, v), jen.Id("h").Op("*").Lit(elements(v.Type.Shape[1:]))))
+		args = append(args, at(e.ptr(r, v), jen.Id("h").Op("*").Lit(ir.Sizes{}.Elements(v.Type.Shape[1:]))))
 	}
 	index, pos := jen.Code(jen.Nil()), jen.Code(jen.Nil())
 	if v := operand(n, 4); v != nil {

@@ -65,15 +65,10 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	return s.use(name, func(k *kernelUse) error {
 		k.portable = portableOf(n)
 		for i := range n.In {
-			k.operands = append(k.operands, rowOperand{i, batched(n.In[i])})
+			k.operands = append(k.operands, rowOperand{i, n.In[i] != nil && n.In[i].Batched()})
 		}
 		return k.paramsFrom(n)
 	})
-}
-
-// batched reports whether a value has a row for each token or sequence.
-func batched(v *ir.Value) bool {
-	return v != nil && len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const()
 }
 
 // paramsFrom takes the signature from the portable form.

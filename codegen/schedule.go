@@ -30,9 +30,6 @@ func (e *emitter) forwardFile() error {
 	return e.add("forward.go", f)
 }
 
-// gathersPositions reports whether a table is looked up by position (so that the positions of all rows must be written down).
-func (e *emitter) gathersPositions() bool { return e.gathers("pos") }
-
 // gathers reports whether a gather reads the batch's part of that name.
 func (e *emitter) gathers(name string) bool {
 	for _, s := range e.steps {
@@ -166,7 +163,7 @@ func (e *emitter) placeFunc(f *jen.File) {
 			}
 			g.Id("l").Dot("slot").Index(jen.Lit(s.Slot)).Op("=").Id("take").Call(expr)
 		}
-		if e.gathersPositions() {
+		if e.gathers("pos") {
 			g.Id("l").Dot("pos").Op("=").Id("take").Call(jen.Id("s").Dot("T"))
 		}
 		if a := e.attentions(); len(a) > 0 {
@@ -204,7 +201,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
 		}
 		g.Id("e").Dot("ids").Op("=").Op("&").Id("e").Dot("IDs").Index(jen.Lit(0))
-		if e.gathersPositions() {
+		if e.gathers("pos") {
 			g.Id("e").Dot("pos").Op("=").Id("e").Dot("I32").Call(jen.Id("l").Dot("pos"))
 			g.Add(rt("FillPositions")).Call(jen.Qual("unsafe", "Slice").Call(jen.Id("e").Dot("pos"), jen.Id("e").Dot("tokens")), jen.Op("&").Id("e").Dot("Batch"))
 		}

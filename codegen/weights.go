@@ -144,15 +144,6 @@ func goElem(t ir.DType) *jen.Statement {
 	return jen.Float32()
 }
 
-// elements multiplies constant extents.
-func elements(s ir.Shape) int {
-	n := 1
-	for _, d := range s {
-		n *= d.N
-	}
-	return n
-}
-
 // weightsFile writes weights.go: the structs and how they are bound to the packed file.
 func (e *emitter) weightsFile() error {
 	f := e.newFile()
@@ -184,7 +175,7 @@ func (e *emitter) weightsFile() error {
 			if w.typ.DType == ir.I32 {
 				dtype = "I32"
 			}
-			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(elements(w.typ.Shape))})
+			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(ir.Sizes{}.Elements(w.typ.Shape))})
 		}
 		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
 			for _, w := range t.fields {

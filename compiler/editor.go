@@ -5,7 +5,6 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
-	"github.com/debertac/debertac/spec/diag"
 )
 
 // editor appends nodes to a region, in the terms of the spec.
@@ -19,11 +18,6 @@ func edit(r *ir.Region) editor { return editor{ir.NewBuilder(r)} }
 // op appends a node that a statement of the spec asks for.
 func (e editor) op(name string, src spec.Source, attrs []ir.Attr, in ...*ir.Value) *ir.Value {
 	return e.Op(name, src.Pos, src.Text, attrs, in...)
-}
-
-// node appends a node at a position of the spec.
-func (e editor) node(name string, pos diag.Span, note string, attrs []ir.Attr, in ...*ir.Value) *ir.Value {
-	return e.Op(name, pos, note, attrs, in...)
 }
 
 // uses counts how often each value of the region is read, outputs included.

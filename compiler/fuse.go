@@ -50,16 +50,16 @@ func fuseLinear(r *ir.Region) error {
 		r.Nodes = without(r.Nodes[:at+1], n, last)
 		w, bias := n.In[1], n.In[2]
 		name := stem(w)
-		panels := e.Name(e.node("panels", n.Pos, n.Note, nil, w), name+".panels")
+		panels := e.Name(e.Op("panels", n.Pos, n.Note, nil, w), name+".panels")
 		if bias == nil { // kernels always add one
-			bias = e.node("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
+			bias = e.Op("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
 		}
-		bias = e.Name(e.node("pad", n.Pos, n.Note, nil, bias), name+".bias16")
+		bias = e.Name(e.Op("pad", n.Pos, n.Note, nil, bias), name+".bias16")
 		attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
 		if act != "" {
 			attrs = append(attrs, ir.Attr{Key: "act", Value: act})
 		}
-		out := e.node("gemm", n.Pos, n.Note, attrs, n.In[0], panels, bias, residual)
+		out := e.Op("gemm", n.Pos, n.Note, attrs, n.In[0], panels, bias, residual)
 		if e.Err() != nil {
 			return e.Err()
 		}
@@ -119,7 +119,7 @@ func fuseEmbed(r *ir.Region) error {
 			rest := append([]*ir.Node(nil), r.Nodes[i+1:]...)
 			r.Nodes = without(r.Nodes[:i+1], n, v.Def)
 			e := edit(r)
-			sum := e.node("embed", v.Def.Pos, v.Def.Note, v.Def.Attrs, v.Def.In[0], v.Def.In[1], plus)
+			sum := e.Op("embed", v.Def.Pos, v.Def.Note, v.Def.Attrs, v.Def.In[0], v.Def.In[1], plus)
 			if e.Err() != nil {
 				return e.Err()
 			}

@@ -128,16 +128,16 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 		if dp == d {
 			return t
 		}
-		return e.node("pad_heads", weigh.Pos, weigh.Note, []ir.Attr{{Key: "axis", Value: axis}, {Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, t)
+		return e.Op("pad_heads", weigh.Pos, weigh.Note, []ir.Attr{{Key: "axis", Value: axis}, {Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, t)
 	}
 	scaledBy := func(t *ir.Value, by float64) *ir.Value {
 		if t == nil || by == 1 {
 			return t
 		}
-		return e.node("scale", soft.Pos, soft.Note, []ir.Attr{{Key: "by", Value: by}}, t)
+		return e.Op("scale", soft.Pos, soft.Note, []ir.Attr{{Key: "by", Value: by}}, t)
 	}
 	zeros := func(dims ...int) *ir.Value {
-		return e.node("zeros", weigh.Pos, weigh.Note, []ir.Attr{{Key: "shape", Value: dims}})
+		return e.Op("zeros", weigh.Pos, weigh.Note, []ir.Attr{{Key: "shape", Value: dims}})
 	}
 	// One product for queries, keys and values. A part that the score does not use is zero.
 	var x, weights, bias *ir.Value
@@ -171,14 +171,14 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 		}
 		ws, bs = append(ws, headed(w, 0)), append(bs, headed(b, 0))
 	}
-	weights = e.Name(e.node("concat", note.Pos, note.Note, nil, ws...), "qkv.weight")
-	bias = e.Name(e.node("concat", note.Pos, note.Note, nil, bs...), "qkv.shift")
-	qkv := e.node("linear", note.Pos, note.Note, nil, x, weights, bias)
+	weights = e.Name(e.Op("concat", note.Pos, note.Note, nil, ws...), "qkv.weight")
+	bias = e.Name(e.Op("concat", note.Pos, note.Note, nil, bs...), "qkv.shift")
+	qkv := e.Op("linear", note.Pos, note.Note, nil, x, weights, bias)
 	table := func(t *ir.Value, by float64) *ir.Value {
 		if t == nil {
 			return nil
 		}
-		return e.Name(e.node("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, scaledBy(t, by)), t.Name+".panels")
+		return e.Name(e.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, scaledBy(t, by)), t.Name+".panels")
 	}
 	kr, qr := table(p.kr, 1), table(p.qr, p.scale)
 	var lookup *ir.Value
@@ -187,7 +187,7 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 		if lookup == nil {
 			lookup = t
 		} else {
-			lookup = e.node("add", soft.Pos, soft.Note, nil, lookup, t)
+			lookup = e.Op("add", soft.Pos, soft.Note, nil, lookup, t)
 		}
 	}
 	attrs := []ir.Attr{{Key: "d", Value: d}, {Key: "dp", Value: dp}, {Key: "heads", Value: heads}, {Key: "cc", Value: p.cc}, {Key: "cp", Value: p.cp},
@@ -195,7 +195,7 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 	if take != nil {
 		attrs = append(attrs, ir.Attr{Key: "rows", Value: "first"})
 	}
-	ctx := e.node("attention", p.first.Pos, p.first.Note, attrs, qkv, kr, qr, lookup, p.index, p.starts, p.pos)
+	ctx := e.Op("attention", p.first.Pos, p.first.Note, attrs, qkv, kr, qr, lookup, p.index, p.starts, p.pos)
 	old := weigh.Out[0]
 	if take != nil {
 		old = take.Out[0]

@@ -3,6 +3,7 @@ package compiler
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 )
@@ -130,7 +131,7 @@ func (m *slots) region(r *ir.Region) error {
 				m.size = append(m.size, ir.Buffer{})
 				m.pool = append(m.pool, slot)
 			} else {
-				free = remove(free, slot)
+				free = slices.DeleteFunc(free, func(s int) bool { return s == slot })
 			}
 			m.place(r, v, slot)
 			used = append(used, live{slot, max(last[v], i)})
@@ -174,16 +175,6 @@ func (m *slots) choose(free []int, need ir.Buffer) int {
 		}
 	}
 	return best
-}
-
-// remove drops one slot from a list.
-func remove(list []int, slot int) []int {
-	for i, s := range list {
-		if s == slot {
-			return append(list[:i:i], list[i+1:]...)
-		}
-	}
-	return list
 }
 
 // bufferOf is the size of a value, which has rows of LD floats for each token or each sequence.

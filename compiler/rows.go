@@ -44,7 +44,7 @@ func rows(p *ir.Program) error {
 	}
 	e := edit(region)
 	old := region.Out[0]
-	end := e.node("take", take.Pos, take.Note, take.Attrs, old, starts)
+	end := e.Op("take", take.Pos, take.Note, take.Attrs, old, starts)
 	if e.Err() != nil {
 		return e.Err()
 	}

@@ -39,7 +39,7 @@ const rowsInBlock = 32
 // sameRows reports whether a row of the result needs only that row of the operands.
 func sameRows(n *ir.Node) bool {
 	for _, v := range n.In {
-		if v != nil && batched(v) && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {
+		if v != nil && v.Batched() && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {
 			return false
 		}
 	}

@@ -39,9 +39,9 @@ func padWeights(r *ir.Region) error {
 	e := edit(r)
 	padded := map[*ir.Value]*ir.Value{}
 	for _, n := range nodes {
-		if batched(n.Out[0]) && (n.Op == "layernorm" || n.Op == "embed") {
+		if n.Out[0].Batched() && (n.Op == "layernorm" || n.Op == "embed") {
 			for i, v := range n.In {
-				if v == nil || v.Type.DType != ir.F32 || batched(v) {
+				if v == nil || v.Type.DType != ir.F32 || v.Batched() {
 					continue
 				}
 				cols := v.Type.Shape[len(v.Type.Shape)-1].N
@@ -49,7 +49,7 @@ func padWeights(r *ir.Region) error {
 					continue
 				}
 				if padded[v] == nil {
-					padded[v] = e.Name(e.node("pad", n.Pos, n.Note, nil, v), stem(v)+suffix(v))
+					padded[v] = e.Name(e.Op("pad", n.Pos, n.Note, nil, v), stem(v)+suffix(v))
 				}
 				n.In[i] = padded[v]
 				if n.Op == "embed" {
@@ -60,11 +60,6 @@ func padWeights(r *ir.Region) error {
 		r.Nodes = append(r.Nodes, n)
 	}
 	return e.Err()
-}
-
-// batched reports whether a value has a row for each token or sequence of the batch.
-func batched(v *ir.Value) bool {
-	return len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const()
 }
 
 // suffix is what a tensor's name ends in, to tell gain from shift.

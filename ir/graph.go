@@ -123,6 +123,9 @@ type Value struct {
 	LD int
 }
 
+// Batched reports whether the value has a row for each token or sequence of the batch, so that its size is known with the batch only.
+func (v *Value) Batched() bool { return len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const() }
+
 // Attr is a named constant of a node. Value is an int, float64, string, bool or []int.
 type Attr struct {
 	Key   string

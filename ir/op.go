@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/debertac/debertac/ir/loop"
@@ -285,7 +286,7 @@ func (op *Op) checkAttr(a Attr) error {
 		case []int:
 			ok = d.Type == AttrInts
 		case string:
-			ok = d.Type == AttrString && (d.Words == nil || contains(d.Words, v))
+			ok = d.Type == AttrString && (d.Words == nil || slices.Contains(d.Words, v))
 			if d.Type == AttrString && !ok {
 				return fmt.Errorf("attribute %s is %q, not one of %v", a.Key, v, d.Words)
 			}
@@ -296,16 +297,6 @@ func (op *Op) checkAttr(a Attr) error {
 		return nil
 	}
 	return fmt.Errorf("attribute %q is unknown", a.Key)
-}
-
-// contains reports whether the list holds the word.
-func contains(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 // CostOf is the work of a node: the op's Cost, or, without one, an operation for each element of the results. Bytes that Cost leaves at 0

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/appended"
@@ -42,13 +41,9 @@ func (v *buildVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	var packages []*codegen.Package
-	for _, u := range units {
-		pkg, err := codegen.Emit(u.Program)
-		if err != nil {
-			return ours(err)
-		}
-		packages = append(packages, pkg)
+	packages, err := emitAll(units)
+	if err != nil {
+		return err
 	}
 	if v.Embed && v.Weights != "" && len(units) != 1 {
 		return usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))

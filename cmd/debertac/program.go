@@ -165,13 +165,9 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 	err = cached(path, func(temp string) error {
 		stop := a.progress("building")
 		defer stop()
-		var packages []*codegen.Package
-		for _, u := range units {
-			pkg, err := codegen.Emit(u.Program)
-			if err != nil {
-				return ours(err)
-			}
-			packages = append(packages, pkg)
+		packages, err := emitAll(units)
+		if err != nil {
+			return err
 		}
 		return a.build(packages, temp)
 	})
@@ -333,4 +329,17 @@ func (a *app) packedKey(u *compiler.Unit, more func(io.Writer) error) (string, e
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:32], nil
+}
+
+// emitAll generates the packages of compiled units.
+func emitAll(units []*compiler.Unit) ([]*codegen.Package, error) {
+	var packages []*codegen.Package
+	for _, u := range units {
+		pkg, err := codegen.Emit(u.Program)
+		if err != nil {
+			return nil, ours(err)
+		}
+		packages = append(packages, pkg)
+	}
+	return packages, nil
 }

@@ -35,15 +35,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	decls := make([]runtime.TensorDecl, 0, len(want.order)+1)
-	for _, name := range want.order {
-		t := want.types[name]
-		d := runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(size(t.Shape))}
-		if t.DType == ir.I32 {
-			d.DType = safetensors.I32
-		}
-		decls = append(decls, d)
-	}
+	decls := want.decls()
 	test := newSelfTest(p)
 	decls = append(decls, runtime.TensorDecl{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
 	if o.Tokenizer != nil {
@@ -122,13 +114,8 @@ func Check(path string, p *ir.Program) (err error) {
 		{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
 		{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true},
 	}}
-	for _, name := range want.order {
-		t := want.types[name]
-		d := runtime.TensorWant{Name: name, DType: safetensors.F32, Len: int64(size(t.Shape))}
-		if t.DType == ir.I32 {
-			d.DType = safetensors.I32
-		}
-		expect.Tensors = append(expect.Tensors, d)
+	for _, d := range want.decls() {
+		expect.Tensors = append(expect.Tensors, runtime.TensorWant{Name: d.Name, DType: d.DType, Len: d.Len})
 	}
 	w, err := runtime.OpenWeights(path, expect)
 	if err != nil {
@@ -142,6 +129,20 @@ func Check(path string, p *ir.Program) (err error) {
 type list struct {
 	order []string
 	types map[string]ir.Type
+}
+
+// decls declares the tensors as a packed file holds them.
+func (l *list) decls() []runtime.TensorDecl {
+	var out []runtime.TensorDecl
+	for _, name := range l.order {
+		t := l.types[name]
+		d := runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
+		if t.DType == ir.I32 {
+			d.DType = safetensors.I32
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // wanted lists the tensors that the schedule reads, and checks that packing makes each of them.
@@ -177,15 +178,6 @@ func wanted(p *ir.Program) (*list, error) {
 		}
 	}
 	return out, nil
-}
-
-// size multiplies constant extents.
-func size(s ir.Shape) int {
-	n := 1
-	for _, d := range s {
-		n *= d.N
-	}
-	return n
 }
 
 // tensors gives a checkpoint's tensors to the evaluation, which knows no shapes.

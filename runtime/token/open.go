@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -26,7 +27,7 @@ func Open(kind string, data []byte) (runtime.Tokenizer, error) {
 func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
 	var f runtime.Frame
 	var single runtime.Frame
-	if !frameOf(t.template.single, &single) || !frameOf(t.template.pair, &f) || !equalIDs(single.Open, f.Open) || !equalIDs(single.Close, f.Close) {
+	if !frameOf(t.template.single, &single) || !frameOf(t.template.pair, &f) || !slices.Equal(single.Open, f.Open) || !slices.Equal(single.Close, f.Close) {
 		return nil, fmt.Errorf("the template is not of the form «open A close» and «open A middle B close»")
 	}
 	return modelTokenizer{t, f}, nil
@@ -53,18 +54,6 @@ func frameOf(items []templateItem, f *runtime.Frame) bool {
 		}
 	}
 	return texts > 0
-}
-
-func equalIDs(a, b []int32) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // modelTokenizer is a tokenizer as the runtime sees it.

@@ -7,9 +7,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	_ "embed" // of the archives
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -43,14 +41,6 @@ func Tree() ([]File, error) {
 		list = append(list, files...)
 	}
 	return list, nil
-}
-
-// Hash names the tree's content: the sha256 of the archives, in hex.
-func Hash() string {
-	h := sha256.New()
-	h.Write(own)
-	h.Write(modules)
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Pack makes an archive. The same files give the same bytes, as far as the version of compress/gzip is the same.

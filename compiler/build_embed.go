@@ -1,0 +1,82 @@
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+)
+
+// embed sums the tables of the input, projects the sum if its width is not the hidden size, and normalises it.
+func (b *builder) embed() error {
+	em := &b.m.Embed
+	e := b.region("embed", "embed looks up the token table and makes the rows that enter the first layer.", em.Source, 1)
+	ids := e.Input(storeIDs, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+	x := e.op("embed", em.Token.Source, nil, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
+	if a := em.Absolute; a != nil {
+		pos := e.Input(storePos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		if a.From != 0 {
+			return fmt.Errorf("absolute positions from row %d reached the builder", a.From)
+		}
+		x = e.op("add", a.Source, nil, x, e.op("embed", a.Source, nil, b.tensor(e, "embed.absolute", a.Rows, em.Width), pos))
+	}
+	if s := em.Segment; s != nil {
+		types := e.Input(storeTypes, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		x = e.op("add", s.Source, nil, x, e.op("embed", s.Source, nil, b.tensor(e, "embed.segment", s.Rows, em.Width), types))
+	}
+	if em.Width != b.m.Hidden {
+		x = b.linear(e, "embed.project", em.Source, em.Width, b.m.Hidden, false, x)
+	}
+	if em.Norm != nil {
+		x = b.norm(e, "embed.norm", em.Norm, b.m.Hidden, x)
+	}
+	e.Output(hiddenAt(0), x)
+	return e.Err()
+}
+
+// relative makes what all layers share of the relative table: its rows, normalised, and the row that each offset takes.
+func (b *builder) relative() error {
+	rel := b.m.Relative
+	if rel == nil || !b.usesTable() {
+		return nil
+	}
+	e := b.region("relative", "relative normalises the table of offsets that all layers share.", rel.Source, 1)
+	kind := "clamp"
+	if rel.Bucket.Kind == spec.Log {
+		kind = "log"
+	}
+	index := e.op("buckets", rel.Bucket.Source, []ir.Attr{
+		{Key: "exact", Value: rel.Bucket.Exact}, {Key: "kind", Value: kind}, {Key: "length", Value: b.prog.Bounds.Length},
+		{Key: "reach", Value: rel.Bucket.Reach}, {Key: "span", Value: -rel.Lo},
+	})
+	e.Output(storeIndex, index)
+	if b.projectsTable() {
+		table := b.tensor(e, "relative", rel.Rows, b.m.Hidden)
+		if rel.Norm != nil {
+			table = b.norm(e, "relative.norm", rel.Norm, b.m.Hidden, table)
+		}
+		e.Output(storeTable, e.op("identity", rel.Source, nil, table))
+	}
+	return e.Err()
+}
+
+// usesTable reports whether some term of the score is indexed by an offset.
+func (b *builder) usesTable() bool {
+	for _, t := range b.m.Encoder.Attention.Score {
+		if t.Kind != spec.ContentContent {
+			return true
+		}
+	}
+	return false
+}
+
+// projectsTable reports whether some projection reads the relative table's rows (a scalar bias has a table of its own).
+func (b *builder) projectsTable() bool {
+	for _, p := range b.m.Encoder.Attention.Projections {
+		if p.Of == spec.Rel && p.Kind == spec.Linear {
+			return true
+		}
+	}
+	return false
+}
+

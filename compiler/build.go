@@ -93,4 +93,3 @@ func (b *builder) layers() error {
 	e.Output(storeNext, b.norm(e, path+"ffn.norm", norm, m.Hidden, e.op("add", enc.FFN.Source, nil, f, x1)))
 	return e.Err()
 }
-

@@ -72,4 +72,3 @@ func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 	p := e.op("softmax", a.MaskSource, nil, score, starts)
 	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value()), starts)
 }
-

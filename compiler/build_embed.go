@@ -79,4 +79,3 @@ func (b *builder) projectsTable() bool {
 	}
 	return false
 }
-

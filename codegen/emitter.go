@@ -22,7 +22,7 @@ type emitter struct {
 	calls   []ir.Call       // the schedule
 	regions []*ir.Region    // of the schedule, each once
 	slot    map[string]int  // region and value → slot of the arena
-	slots   []ir.Buffer     // the size of each slot
+	slots   []ir.Space      // the size of each slot
 	names   map[string]bool // method and field names in use
 	steps   []*step
 	byNode  map[*ir.Node]*step
@@ -50,10 +50,9 @@ func Emit(p *ir.Program) (*Package, error) {
 	for _, b := range p.Plan.Buffers {
 		e.slot[b.Region+"\x00"+b.Value] = b.Slot
 		for len(e.slots) <= b.Slot {
-			e.slots = append(e.slots, ir.Buffer{Slot: len(e.slots)})
+			e.slots = append(e.slots, ir.Space{})
 		}
-		s := &e.slots[b.Slot]
-		s.PerToken, s.PerSeq, s.Fixed = max(s.PerToken, b.PerToken), max(s.PerSeq, b.PerSeq), max(s.Fixed, b.Fixed)
+		e.slots[b.Slot] = e.slots[b.Slot].Union(b.Space)
 	}
 	for _, c := range p.Run {
 		if !slices.Contains(e.regions, c.Region) {

@@ -76,12 +76,21 @@ func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
 // at moves a pointer by a number of elements.
 func at(p jen.Code, off jen.Code) jen.Code { return rt("At").Call(p, off) }
 
-// rowsOf is the number of rows of a value: tokens or sequences.
+// rowsOf is the number of rows of a value: tokens, sequences, or what else of the batch has rows.
 func rowsOf(v *ir.Value) jen.Code {
-	if len(v.Type.Shape) > 0 && v.Type.Shape[0] == ir.B {
-		return jen.Id("e").Dot("sequences")
+	if len(v.Type.Shape) == 0 {
+		return jen.Lit(1)
 	}
-	return jen.Id("e").Dot("tokens")
+	switch d := v.Type.Shape[0]; {
+	case d == ir.T:
+		return jen.Id("e").Dot("tokens")
+	case d == ir.B:
+		return jen.Id("e").Dot("sequences")
+	case d.Const():
+		return jen.Lit(d.N)
+	default:
+		return jen.Id("e").Dot("Sizes").Dot(d.Sym)
+	}
 }
 
 // units is the expression for the number of units that a step has.

@@ -93,8 +93,8 @@ func (e *emitter) execType(f *jen.File) {
 			list = append(list, jen.Id(n))
 		}
 		g.List(list...).Op("*").Int32().Comment("[T]")
-		for _, s := range e.slots {
-			g.Id(slotField(s.Slot)).Op("*").Float32().Comment(e.slotDoc(s.Slot))
+		for i := range e.slots {
+			g.Id(slotField(i)).Op("*").Float32().Comment(e.slotDoc(i))
 		}
 		if e.gathers("types") {
 			g.Id("zeroTypes").Index().Int32().Comment("of batches without types")
@@ -143,16 +143,14 @@ func (e *emitter) placeFunc(f *jen.File) {
 			jen.Id("l").Dot("size").Op("+=").Parens(jen.Int64().Call(jen.Id("floats")).Op("*").Lit(4).Op("+").Lit(63)).Op("/").Lit(64).Op("*").Lit(64),
 			jen.Return(jen.Id("at")),
 		)
-		for _, s := range e.slots {
+		for i, s := range e.slots {
 			var sum []jen.Code
-			if s.PerToken > 0 {
-				sum = append(sum, jen.Lit(s.PerToken).Op("*").Id("s").Dot("T"))
-			}
-			if s.PerSeq > 0 {
-				sum = append(sum, jen.Lit(s.PerSeq).Op("*").Id("s").Dot("B"))
-			}
-			if s.Fixed > 0 {
-				sum = append(sum, jen.Lit(s.Fixed))
+			for _, p := range s.Parts() {
+				if p.Rows.Const() {
+					sum = append(sum, jen.Lit(p.Floats))
+				} else {
+					sum = append(sum, jen.Lit(p.Floats).Op("*").Id("s").Dot(p.Rows.Sym))
+				}
 			}
 			expr := jen.Lit(0)
 			if len(sum) > 0 {
@@ -161,7 +159,7 @@ func (e *emitter) placeFunc(f *jen.File) {
 			if len(sum) > 1 {
 				expr = jen.Id("max").Call(sum...)
 			}
-			g.Id("l").Dot("slot").Index(jen.Lit(s.Slot)).Op("=").Id("take").Call(expr)
+			g.Id("l").Dot("slot").Index(jen.Lit(i)).Op("=").Id("take").Call(expr)
 		}
 		if e.gathers("pos") {
 			g.Id("l").Dot("pos").Op("=").Id("take").Call(jen.Id("s").Dot("T"))
@@ -194,8 +192,8 @@ func (e *emitter) forwardMethod(f *jen.File) {
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("forward").Params().Error().BlockFunc(func(g *jen.Group) {
 		g.Id("l").Op(":=").Id("place").Call(jen.Id("e").Dot("Sizes"))
 		g.List(jen.Id("e").Dot("tokens"), jen.Id("e").Dot("sequences")).Op("=").List(jen.Id("e").Dot("T"), jen.Id("e").Dot("B"))
-		for _, s := range e.slots {
-			g.Id("e").Dot(slotField(s.Slot)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(s.Slot)))
+		for i := range e.slots {
+			g.Id("e").Dot(slotField(i)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(i)))
 		}
 		if len(e.attentions()) > 0 {
 			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
@@ -235,7 +233,7 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	}
 	trace := func(g *jen.Group, layer jen.Code) {
 		for _, v := range r.Out {
-			if v.Type.Shape[0] != ir.T && v.Type.Shape[0] != ir.B {
+			if len(v.Type.Shape) != 2 || !v.Batched() {
 				continue
 			}
 			name := jen.Code(jen.Lit(v.Name))

@@ -19,15 +19,13 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	if t.Memory == 0 || p.Plan == nil {
 		return nil
 	}
-	slots := map[int]ir.Buffer{}
+	slots := map[int]ir.Space{}
 	var largest ir.Buffer
-	size := func(b ir.Buffer) int64 {
-		return floatBytes * max(int64(b.PerToken)*int64(p.Bounds.Tokens), int64(b.PerSeq)*int64(p.Bounds.Sequences), int64(b.Fixed))
-	}
+	most := p.Bounds.Sizes()
+	size := func(s ir.Space) int64 { return floatBytes * int64(s.Floats(most)) }
 	for _, b := range p.Plan.Buffers {
-		s := slots[b.Slot]
-		slots[b.Slot] = ir.Buffer{PerToken: max(s.PerToken, b.PerToken), PerSeq: max(s.PerSeq, b.PerSeq), Fixed: max(s.Fixed, b.Fixed)}
-		if size(b) > size(largest) {
+		slots[b.Slot] = slots[b.Slot].Union(b.Space)
+		if size(b.Space) > size(largest.Space) {
 			largest = b
 		}
 	}
@@ -42,7 +40,7 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	d := diag.Errorf("memory-bound", t.Pos, "%s needs %s, %s for weights and %s for calls of %d tokens: more than memory = %s", p.Name,
 		mebibytes(weights+arena), mebibytes(weights), mebibytes(arena), p.Bounds.Tokens, mebibytes(t.Memory))
 	if n := nodeOf(p, largest); n != nil && !n.Pos.IsZero() {
-		d.Note(n.Pos, "the largest step is here: its result takes %s", mebibytes(size(largest)))
+		d.Note(n.Pos, "the largest step is here: its result takes %s", mebibytes(size(largest.Space)))
 	}
 	if tokens := (t.Memory - weights) / max(perToken, 1); tokens > 0 && perToken*tokens+weights+arena-perToken*int64(p.Bounds.Tokens) <= t.Memory {
 		return d.Hintf("tokens <= %d", tokens)

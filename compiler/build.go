@@ -13,12 +13,8 @@ type builder struct {
 	prog  *ir.Program
 }
 
-// Names in the store that the regions of a forward call talk through.
+// Names in the store that the regions of a forward call talk through, beside those of the batch.
 const (
-	storeIDs    = "ids"    // int32 [T] token ids
-	storePos    = "pos"    // int32 [T] original position of each row, from 0
-	storeTypes  = "types"  // int32 [T] segment of each token
-	storeStarts = "starts" // int32 [B+1] first row of each sequence, and T
 	storeIndex  = "relative.index"
 	storeTable  = "relative.table"
 	storeHidden = "hidden_states.{l}"   // float32 [T, H] input of layer l

@@ -9,10 +9,10 @@ import (
 func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 	m, a := b.m, &b.m.Encoder.Attention
 	width := m.Heads * m.Head
-	starts := e.Input(storeStarts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
 	var pos, index, table *ir.Value
 	if b.usesTable() {
-		pos = e.Input(storePos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		pos = e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
 		index = e.Input(storeIndex, ir.State, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2*b.prog.Bounds.Length - 1)}})
 	}
 	if b.projectsTable() {

@@ -11,17 +11,17 @@ import (
 func (b *builder) embed() error {
 	em := &b.m.Embed
 	e := b.region("embed", "embed looks up the token table and makes the rows that enter the first layer.", em.Source, 1)
-	ids := e.Input(storeIDs, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+	ids := e.Input(ir.IDs, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
 	x := e.op("embed", em.Token.Source, nil, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
 	if a := em.Absolute; a != nil {
-		pos := e.Input(storePos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		pos := e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
 		if a.From != 0 {
 			return fmt.Errorf("absolute positions from row %d reached the builder", a.From)
 		}
 		x = e.op("add", a.Source, nil, x, e.op("embed", a.Source, nil, b.tensor(e, "embed.absolute", a.Rows, em.Width), pos))
 	}
 	if s := em.Segment; s != nil {
-		types := e.Input(storeTypes, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		types := e.Input(ir.Types, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
 		x = e.op("add", s.Source, nil, x, e.op("embed", s.Source, nil, b.tensor(e, "embed.segment", s.Rows, em.Width), types))
 	}
 	if em.Width != b.m.Hidden {

@@ -16,7 +16,7 @@ func (b *builder) head() error {
 	}
 	e := b.region("head", "head reads the first row of each sequence and gives its logits.", b.h.Source, 1)
 	x := e.Input(last, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(b.m.Hidden)}})
-	starts := e.Input(storeStarts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
 	x = e.op("take", b.h.Take.Source, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts)
 	linears := 0
 	for _, s := range b.h.Steps {

@@ -28,7 +28,7 @@ func memory(p *ir.Program) error {
 // slots are the pieces of the arena given out so far.
 type slots struct {
 	plan   *ir.Plan
-	size   []ir.Buffer    // the largest of each slot
+	size   []ir.Space     // of each slot
 	family map[string]int // slot of the store names that differ in the layer only
 	pool   []int          // slots for values that live inside one region
 }
@@ -124,11 +124,10 @@ func (m *slots) region(r *ir.Region) error {
 				used = extend(used, slot, last[v])
 				continue
 			}
-			need := bufferOf(v)
-			slot := m.choose(free, need)
+			slot := m.choose(free, ir.SpaceOf(v))
 			if slot < 0 {
 				slot = len(m.size)
-				m.size = append(m.size, ir.Buffer{})
+				m.size = append(m.size, ir.Space{})
 				m.pool = append(m.pool, slot)
 			} else {
 				free = slices.DeleteFunc(free, func(s int) bool { return s == slot })
@@ -146,7 +145,7 @@ func (m *slots) stored(v *ir.Value) int {
 	s, ok := m.family[f]
 	if !ok {
 		s = len(m.size)
-		m.size = append(m.size, ir.Buffer{})
+		m.size = append(m.size, ir.Space{})
 		m.family[f] = s
 	}
 	return s
@@ -154,19 +153,19 @@ func (m *slots) stored(v *ir.Value) int {
 
 // place notes that a value lies in a slot, which grows to hold it.
 func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
-	b := bufferOf(v)
-	b.Slot, b.Region, b.Value = slot, r.Name, v.Name
+	b := ir.Buffer{Slot: slot, Region: r.Name, Value: v.Name, Space: ir.SpaceOf(v)}
 	m.plan.Buffers = append(m.plan.Buffers, b)
-	s := &m.size[slot]
-	s.PerToken, s.PerSeq, s.Fixed = max(s.PerToken, b.PerToken), max(s.PerSeq, b.PerSeq), max(s.Fixed, b.Fixed)
+	m.size[slot] = m.size[slot].Union(b.Space)
 }
 
+// typical are the sizes of a call by which slots are compared.
+var typical = ir.Sizes{T: 256, B: 1, M: 8, W: 128, C: 8, G: 1024}
+
 // choose picks the free slot that fits with the least waste, or else the largest, which then grows; -1 if none is free.
-func (m *slots) choose(free []int, need ir.Buffer) int {
+func (m *slots) choose(free []int, need ir.Space) int {
 	best, weight := -1, 0
 	for _, s := range free {
-		have := m.size[s].PerToken
-		w := have - need.PerToken
+		w := m.size[s].Floats(typical) - need.Floats(typical)
 		if w < 0 {
 			w = 1<<40 - w // growing is worse than any waste; growing least is best
 		}
@@ -175,18 +174,4 @@ func (m *slots) choose(free []int, need ir.Buffer) int {
 		}
 	}
 	return best
-}
-
-// bufferOf is the size of a value, which has rows of LD floats for each token or each sequence.
-func bufferOf(v *ir.Value) ir.Buffer {
-	if len(v.Type.Shape) != 2 {
-		return ir.Buffer{}
-	}
-	switch v.Type.Shape[0] {
-	case ir.T:
-		return ir.Buffer{PerToken: v.LD}
-	case ir.B:
-		return ir.Buffer{PerSeq: v.LD}
-	}
-	return ir.Buffer{Fixed: v.Type.Shape[0].N * v.LD}
 }

@@ -38,7 +38,7 @@ func rows(p *ir.Program) error {
 	}
 	region := cloneRegion(last.Region, last.Region.Name+"_last", last.First+last.Count-1)
 	region.Doc = strings.Replace(last.Region.Doc, last.Region.Name+" is", region.Name+" is", 1) + " Only the first row of each sequence is computed behind the attention."
-	starts := region.Input(storeStarts)
+	starts := region.Input(ir.Starts)
 	if starts == nil {
 		return nil
 	}

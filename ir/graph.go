@@ -25,7 +25,7 @@ func (t DType) String() string {
 	return "f32"
 }
 
-// Dim is one extent: a number, or a symbol whose size is known when a batch is there (T, B, B+1, P).
+// Dim is one extent: a number, or a symbol whose size is known when a batch is there (T, B, B+1, P, M, W, C, G).
 type Dim struct {
 	Sym string // "" for a constant
 	N   int    // the constant, or the number added to the symbol
@@ -40,7 +40,14 @@ var (
 	B     = Dim{Sym: "B"}       // sequences in the batch
 	Bound = Dim{Sym: "B", N: 1} // B+1, the length of starts
 	P     = Dim{Sym: "P"}       // pairs, the sum of N² over the sequences
+	M     = Dim{Sym: "M"}       // token rows that the call asks for
+	W     = Dim{Sym: "W"}       // words in the batch
+	C     = Dim{Sym: "C"}       // labels in the prompts of the batch
+	G     = Dim{Sym: "G"}       // pairs of a word and a label, the sum of words times labels over the sequences
 )
+
+// symbols are the names that a symbolic extent may have.
+var symbols = []string{"T", "B", "P", "M", "W", "C", "G"}
 
 // String gives the extent as in the text form: 768, T, B+1.
 func (d Dim) String() string {
@@ -92,6 +99,20 @@ func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 
 // Equal reports whether two types are the same.
 func (t Type) Equal(o Type) bool { return t.DType == o.DType && t.Shape.Equal(o.Shape) }
+
+// Names of the parts of a batch, as inputs of regions and in the store.
+const (
+	IDs        = "ids"         // i32[T] token ids
+	Pos        = "pos"         // i32[T] original position of each row, from 0
+	Types      = "types"       // i32[T] segment of each token
+	Starts     = "starts"      // i32[B+1] first row of each sequence, and T
+	Prefix     = "prefix"      // i32[B] leading tokens of each sequence that all may attend to
+	Rows       = "rows"        // i32[M] rows that are asked for, rising
+	Words      = "words"       // i32[W, 2] first row of each word and the row behind its last, rising
+	WordStarts = "word_starts" // i32[B+1] first word of each sequence, and W
+	Marks      = "marks"       // i32[C] row of each label of the prompt, rising
+	MarkStarts = "mark_starts" // i32[B+1] first label of each sequence, and C
+)
 
 // Kind says where a region's input comes from.
 type Kind uint8
@@ -222,6 +243,12 @@ type Bounds struct {
 	Sequences int // B
 	Tokens    int // T
 	Length    int // N of one sequence
+	Rows      int // M, rows that are asked for; 0: programs that take none
+}
+
+// Sizes are the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most where each has half of them.
+func (b Bounds) Sizes() Sizes {
+	return Sizes{T: b.Tokens, B: b.Sequences, P: b.Tokens * b.Length, M: b.Rows, W: b.Tokens, C: b.Tokens, G: b.Tokens * b.Length / 4}
 }
 
 // At gives a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the

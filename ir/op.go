@@ -59,8 +59,8 @@ type Operand struct {
 	Doc      string
 }
 
-// Sizes are the extents of one batch: tokens, sequences and pairs.
-type Sizes struct{ T, B, P int }
+// Sizes are the extents of one batch: tokens, sequences, pairs of tokens, rows asked for, words, labels, and pairs of a word and a label.
+type Sizes struct{ T, B, P, M, W, C, G int }
 
 // Dim gives the extent's size in such a batch; 0 for an unknown symbol.
 func (s Sizes) Dim(d Dim) int {
@@ -73,6 +73,14 @@ func (s Sizes) Dim(d Dim) int {
 		return s.B + d.N
 	case "P":
 		return s.P + d.N
+	case "M":
+		return s.M + d.N
+	case "W":
+		return s.W + d.N
+	case "C":
+		return s.C + d.N
+	case "G":
+		return s.G + d.N
 	}
 	return 0
 }
@@ -163,15 +171,19 @@ type Fill uint8
 
 // The fills.
 const (
-	FillNormal   Fill = iota // random numbers of both signs
-	FillPositive             // random numbers in 0.5 … 2
-	FillBelow                // integers 0 … Max-1
-	FillIndex                // a row index as the op buckets gives it: non-decreasing in 0 … Max-1 in steps of 0 or 1
-	FillStarts               // first rows of the sequences and T
-	FillPos                  // original positions
-	FillPanels               // random numbers as the op panels would give them for Max columns: zeros beyond
-	FillProb                 // random numbers that sum to 1 over each row of pairs
-	FillMissing              // no operand
+	FillNormal     Fill = iota // random numbers of both signs
+	FillPositive               // random numbers in 0.5 … 2
+	FillBelow                  // integers 0 … Max-1
+	FillIndex                  // a row index as the op buckets gives it: non-decreasing in 0 … Max-1 in steps of 0 or 1
+	FillStarts                 // first rows of the sequences and T
+	FillPos                    // original positions
+	FillPanels                 // random numbers as the op panels would give them for Max columns: zeros beyond
+	FillProb                   // random numbers that sum to 1 over each row of pairs
+	FillRows                   // rows of the batch, rising: [M] or [C]
+	FillWords                  // rows of words, [W, 2]
+	FillWordStarts             // first words of the sequences and W
+	FillMarkStarts             // first labels of the sequences and C
+	FillMissing                // no operand
 )
 
 // Arg is an operand of a sample.

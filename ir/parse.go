@@ -91,6 +91,10 @@ func (r *reader) outside(c *cursor) {
 		c.want("tokens")
 		r.p.Bounds.Length = c.int()
 		c.want("length")
+		if c.peek().kind == lexNumber {
+			r.p.Bounds.Rows = c.int()
+			c.want("rows")
+		}
 	case word.text == "outputs":
 		c.items(func() { r.p.Outputs = append(r.p.Outputs, c.name()) })
 	case word.text == "region":

@@ -10,12 +10,81 @@ type Plan struct {
 
 // Buffer is the place of one value (or of several that never live at the same time) in the arena.
 type Buffer struct {
-	Slot     int    // values with the same slot share memory
-	Region   string // "" for values in the store
-	Value    string
-	PerToken int // floats for each of the T tokens (the value's LD)
-	PerSeq   int // floats for each of the B sequences
-	Fixed    int // floats whatever the batch
+	Slot   int    // values with the same slot share memory
+	Region string // "" for values in the store
+	Value  string
+	Space
+}
+
+// Space is memory whose size follows from the batch: the largest of its parts, in floats.
+type Space struct {
+	PerToken int `json:",omitempty"` // for each of the T tokens (the value's LD)
+	PerSeq   int `json:",omitempty"` // for each of the B sequences
+	PerRow   int `json:",omitempty"` // for each of the M rows that are asked for
+	PerWord  int `json:",omitempty"` // for each of the W words
+	PerLabel int `json:",omitempty"` // for each of the C labels
+	PerPair  int `json:",omitempty"` // for each of the G pairs of a word and a label
+	Fixed    int `json:",omitempty"` // whatever the batch
+}
+
+// Part is one part of a space: Floats for each of Rows, or once where Rows is the number 1.
+type Part struct {
+	Rows   Dim
+	Floats int
+}
+
+// Parts lists the parts of a space that are not empty, the fixed one last.
+func (s Space) Parts() []Part {
+	var out []Part
+	for _, p := range []Part{{T, s.PerToken}, {B, s.PerSeq}, {M, s.PerRow}, {W, s.PerWord}, {C, s.PerLabel}, {G, s.PerPair}, {N(1), s.Fixed}} {
+		if p.Floats != 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// SpaceOf is what a value takes: LD floats for each of its rows. Values that are no matrices take none.
+func SpaceOf(v *Value) Space {
+	if len(v.Type.Shape) != 2 {
+		return Space{}
+	}
+	switch d := v.Type.Shape[0]; d {
+	case T:
+		return Space{PerToken: v.LD}
+	case B:
+		return Space{PerSeq: v.LD}
+	case M:
+		return Space{PerRow: v.LD}
+	case W:
+		return Space{PerWord: v.LD}
+	case C:
+		return Space{PerLabel: v.LD}
+	case G:
+		return Space{PerPair: v.LD}
+	default:
+		return Space{Fixed: d.N * v.LD}
+	}
+}
+
+// Union is a space that holds either.
+func (s Space) Union(o Space) Space {
+	return Space{max(s.PerToken, o.PerToken), max(s.PerSeq, o.PerSeq), max(s.PerRow, o.PerRow), max(s.PerWord, o.PerWord),
+		max(s.PerLabel, o.PerLabel), max(s.PerPair, o.PerPair), max(s.Fixed, o.Fixed)}
+}
+
+// Floats is the size in a batch of the given sizes.
+func (s Space) Floats(z Sizes) int {
+	most := 0
+	for _, p := range s.Parts() {
+		most = max(most, z.Dim(p.Rows)*p.Floats)
+	}
+	return most
+}
+
+// negative reports whether a part is below zero.
+func (s Space) negative() bool {
+	return min(s.PerToken, s.PerSeq, s.PerRow, s.PerWord, s.PerLabel, s.PerPair, s.Fixed) < 0
 }
 
 // Step is how one node runs.

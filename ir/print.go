@@ -29,7 +29,11 @@ import (
 func Print(p *Program) string {
 	w := &printer{file: p.File}
 	w.line("program %s from %s", name(p.Name), strconv.Quote(p.File))
-	w.line("bounds %d sequences %d tokens %d length", p.Bounds.Sequences, p.Bounds.Tokens, p.Bounds.Length)
+	rows := ""
+	if p.Bounds.Rows > 0 {
+		rows = fmt.Sprintf(" %d rows", p.Bounds.Rows)
+	}
+	w.line("bounds %d sequences %d tokens %d length%s", p.Bounds.Sequences, p.Bounds.Tokens, p.Bounds.Length, rows)
 	if meta := compact(p.Meta); meta != compact(Meta{}) {
 		w.line("meta %s", meta)
 	}

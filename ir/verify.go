@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -129,7 +130,7 @@ func (v *verifier) plan(p *Plan) error {
 		if b.Region != "" && v.regions[b.Region] == nil {
 			return fmt.Errorf("plan: a buffer for %s of region %q, which does not exist", b.Value, b.Region)
 		}
-		if b.Slot < 0 || b.PerToken < 0 || b.PerSeq < 0 || b.Fixed < 0 {
+		if b.Slot < 0 || b.negative() {
 			return fmt.Errorf("plan: the buffer of %s has a negative number", b.Value)
 		}
 	}
@@ -220,8 +221,8 @@ func verifyNode(n *Node, defined map[*Value]bool) error {
 // verifyLD checks the distance between rows, and the extents.
 func verifyLD(v *Value) error {
 	for _, d := range v.Type.Shape {
-		if d.Const() && d.N < 1 || !d.Const() && !strings.Contains(" T B P ", " "+d.Sym+" ") {
-			return fmt.Errorf("%s is %s: the extent %s is neither positive nor of T, B, P", v.Name, v.Type, d)
+		if d.Const() && d.N < 1 || !d.Const() && !slices.Contains(symbols, d.Sym) {
+			return fmt.Errorf("%s is %s: the extent %s is neither positive nor one of %s", v.Name, v.Type, d, strings.Join(symbols, ", "))
 		}
 	}
 	if v.LD == 0 {

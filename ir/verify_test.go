@@ -61,7 +61,9 @@ func TestVerifyPointers(t *testing.T) {
 		{func(p *ir.Program) { p.Regions[1].Out[0] = &ir.Value{Name: "z"} }, "an output that no node and no input gives"},
 		{func(p *ir.Program) { p.Regions = p.Regions[:1] }, "a call of a region that the program does not list"},
 		{func(p *ir.Program) { p.Plan = &ir.Plan{Steps: []ir.Step{{Region: "layer", Node: 2}}} }, "a step for node 2 of region \"layer\""},
-		{func(p *ir.Program) { p.Plan = &ir.Plan{Buffers: []ir.Buffer{{Value: "q", PerToken: -1}}} }, "the buffer of q has a negative number"},
+		{func(p *ir.Program) {
+			p.Plan = &ir.Plan{Buffers: []ir.Buffer{{Value: "q", Space: ir.Space{PerToken: -1}}}}
+		}, "the buffer of q has a negative number"},
 	} {
 		p := parse(t, example)
 		c.change(p)

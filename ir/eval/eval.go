@@ -93,7 +93,7 @@ func Run(p *ir.Program, s Store, opts ...Option) error {
 
 // sizesOf reads the extents of the batch off the batch values that the schedule reads.
 func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
-	z := ir.Sizes{T: -1, B: -1}
+	z := ir.Sizes{T: -1, B: -1, M: -1, W: -1, C: -1}
 	set := func(at *int, n int, what, name string) error {
 		if *at >= 0 && *at != n {
 			return fmt.Errorf("%s has %d %s, another value of the batch has %d", name, n, what, *at)
@@ -113,8 +113,17 @@ func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
 				err = set(&z.T, a.Shape[0], "tokens", v.Name)
 			case ir.B:
 				err = set(&z.B, a.Shape[0], "sequences", v.Name)
+			case ir.M:
+				err = set(&z.M, a.Shape[0], "rows", v.Name)
+			case ir.W:
+				err = set(&z.W, a.Shape[0], "words", v.Name)
+			case ir.C:
+				err = set(&z.C, a.Shape[0], "labels", v.Name)
 			case ir.Bound:
 				err = set(&z.B, a.Shape[0]-1, "sequences", v.Name)
+				if v.Name != ir.Starts {
+					break
+				}
 				z.P = 0
 				for i := 1; i < len(a.I); i++ {
 					n := int(a.I[i] - a.I[i-1])
@@ -126,7 +135,13 @@ func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
 			}
 		}
 	}
-	z.T, z.B = max(z.T, 0), max(z.B, 0)
+	z.T, z.B, z.M, z.W, z.C = max(z.T, 0), max(z.B, 0), max(z.M, 0), max(z.W, 0), max(z.C, 0)
+	words, marks := s[ir.WordStarts], s[ir.MarkStarts]
+	if words != nil && marks != nil {
+		for i := 1; i < min(len(words.I), len(marks.I)); i++ {
+			z.G += int(words.I[i]-words.I[i-1]) * int(marks.I[i]-marks.I[i-1])
+		}
+	}
 	return z, nil
 }
 

@@ -37,7 +37,7 @@ func TestShape(t *testing.T) {
 func TestCost(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		c := tr.op.CostOf(tr.node, tr.sizes)
-		double := tr.op.CostOf(tr.node, ir.Sizes{T: 2 * tr.sizes.T, B: 2 * tr.sizes.B, P: 2 * tr.sizes.P})
+		double := tr.op.CostOf(tr.node, twice(tr.sizes))
 		require.Greater(t, c.Bytes, 0.0)
 		require.GreaterOrEqual(t, c.FLOPs, 0.0)
 		require.GreaterOrEqual(t, double.FLOPs, c.FLOPs)
@@ -175,4 +175,9 @@ func requireFlat(t *testing.T, tr *trial, operand int) {
 	}
 	in[operand] = x
 	require.Equal(t, tr.run(t, tr.in), tr.run(t, in), "operand %d changes the result but has no gradient", operand)
+}
+
+// twice is a batch of twice the sizes.
+func twice(z ir.Sizes) ir.Sizes {
+	return ir.Sizes{T: 2 * z.T, B: 2 * z.B, P: 2 * z.P, M: 2 * z.M, W: 2 * z.W, C: 2 * z.C, G: 2 * z.G}
 }

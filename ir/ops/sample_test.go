@@ -3,6 +3,7 @@ package ops_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/debertac/debertac/ir"
@@ -42,7 +43,12 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 		tr.sizes.T += n
 		tr.sizes.B++
 		tr.sizes.P += n * n
+		words, marks := parts(n)
+		tr.sizes.W += words
+		tr.sizes.C += marks
+		tr.sizes.G += words * marks
 	}
+	tr.sizes.M = (tr.sizes.T + 1) / 2
 	b := ir.NewBuilder(tr.r)
 	var values []*ir.Value
 	for k, a := range s.In {
@@ -59,6 +65,9 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	tr.r.Out = append(tr.r.Out, tr.node.Out...)
 	return tr
 }
+
+// parts gives the words and labels of a sequence of n tokens: a word for each two of them.
+func parts(n int) (words, marks int) { return (n + 1) / 2, n/3 + 1 }
 
 // fill draws the numbers of one operand.
 func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Array {
@@ -126,6 +135,34 @@ func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
 	case ir.FillIndex: // steps of 0 or 1 that pass through all rows, in the middle
 		for i := range out {
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
+		}
+	case ir.FillRows: // as many of the rows as are asked for
+		total := 0
+		for _, n := range lens {
+			total += n
+		}
+		for i, row := range rng.Perm(total)[:len(out)] {
+			out[i] = int32(row)
+		}
+		slices.Sort(out)
+	case ir.FillWords:
+		first, w := 0, 0
+		for _, n := range lens {
+			words, _ := parts(n)
+			for k := range words {
+				out[2*w] = int32(first + 2*k)
+				out[2*w+1] = int32(min(first+2*k+1+rng.IntN(2), first+n))
+				w++
+			}
+			first += n
+		}
+	case ir.FillWordStarts, ir.FillMarkStarts:
+		for i, n := range lens {
+			words, marks := parts(n)
+			if a.Fill == ir.FillMarkStarts {
+				words = marks
+			}
+			out[i+1] = out[i] + int32(words)
 		}
 	default:
 		for i := range out {

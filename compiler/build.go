@@ -76,16 +76,6 @@ func (b *builder) layers() error {
 	m, enc := b.m, &b.m.Encoder
 	e := b.region("layer", "layer is one encoder layer: attention, feed-forward, each with its residual and norm.", enc.Source, enc.Layers)
 	x := e.Input(storeHidden, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}})
-	ctx := b.attention(e, x)
-	path := "encoder.{l}."
-	norm := &m.Defaults.Norm
-	out := b.linear(e, path+"attention.out", enc.Attention.Source, m.Heads*m.Head, m.Hidden, true, ctx)
-	x1 := b.norm(e, path+"attention.norm", norm, m.Hidden, e.op("add", enc.Attention.Source, nil, out, x))
-	f := b.linear(e, path+"ffn.in", enc.FFN.Source, m.Hidden, enc.FFN.Inner, true, x1)
-	if enc.FFN.Act != "identity" {
-		f = e.op(enc.FFN.Act, enc.FFN.Source, nil, f)
-	}
-	f = b.linear(e, path+"ffn.out", enc.FFN.Source, enc.FFN.Inner, m.Hidden, true, f)
-	e.Output(storeNext, b.norm(e, path+"ffn.norm", norm, m.Hidden, e.op("add", enc.FFN.Source, nil, f, x1)))
+	e.Output(storeNext, b.layerBody(e, x, x, "encoder.{l}."))
 	return e.Err()
 }

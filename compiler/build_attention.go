@@ -5,8 +5,26 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// attention appends the score term by term, the softmax and the weighted mean of the values.
-func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
+// layerBody appends one encoder layer: attention and feed-forward, each with its residual and norm. Keys and values come from the rows x,
+// queries from xq, whose rows are the residual too. In an encoder xq is x; a decoder passes its own. The tensors lie under layerPath, as
+// "encoder.{l}.", or "encoder.11." for the weights of one layer.
+func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
+	m, enc := b.m, &b.m.Encoder
+	norm := &m.Defaults.Norm
+	ctx := b.attention(e, xq, x, layerPath)
+	out := b.linear(e, layerPath+"attention.out", enc.Attention.Source, m.Heads*m.Head, m.Hidden, true, ctx)
+	x1 := b.norm(e, layerPath+"attention.norm", norm, m.Hidden, e.op("add", enc.Attention.Source, nil, out, xq))
+	f := b.linear(e, layerPath+"ffn.in", enc.FFN.Source, m.Hidden, enc.FFN.Inner, true, x1)
+	if enc.FFN.Act != "identity" {
+		f = e.op(enc.FFN.Act, enc.FFN.Source, nil, f)
+	}
+	f = b.linear(e, layerPath+"ffn.out", enc.FFN.Source, enc.FFN.Inner, m.Hidden, true, f)
+	return b.norm(e, layerPath+"ffn.norm", norm, m.Hidden, e.op("add", enc.FFN.Source, nil, f, x1))
+}
+
+// attention appends the score term by term, the softmax and the weighted mean of the values. A projection that the score reads at i, a
+// query, is made of the rows xq; one that it reads at j, a key, and the values of the rows x.
+func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
 	m, a := b.m, &b.m.Encoder.Attention
 	width := m.Heads * m.Head
 	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
@@ -18,22 +36,34 @@ func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 	if b.projectsTable() {
 		table = e.Input(storeTable, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(m.Relative.Rows), ir.N(m.Hidden)}})
 	}
-	made := map[*spec.Proj]*ir.Value{}
-	project := func(p *spec.Proj) *ir.Value {
-		if v := made[p]; v != nil {
-			return v
-		}
-		in := x
+	type projected struct {
+		*spec.Proj
+		in *ir.Value
+	}
+	made := map[projected]*ir.Value{}
+	project := func(p *spec.Proj, in *ir.Value) *ir.Value {
 		if p.Of == spec.Rel {
 			in = table
 		}
-		path := "encoder.{l}.attention." + b.names.projection(p)
-		if p.Kind == spec.Scalar {
-			made[p] = e.op("transpose", p.Source, nil, b.tensor(e, path+".weight", m.Relative.Rows, m.Heads))
-		} else {
-			made[p] = b.linear(e, path, p.Source, m.Hidden, width, p.Bias, in)
+		if v := made[projected{p, in}]; v != nil {
+			return v
 		}
-		return e.Name(made[p], p.Name)
+		path := layerPath + "attention." + b.names.projection(p)
+		var v *ir.Value
+		if p.Kind == spec.Scalar {
+			v = e.op("transpose", p.Source, nil, b.tensor(e, path+".weight", m.Relative.Rows, m.Heads))
+		} else {
+			v = b.linear(e, path, p.Source, m.Hidden, width, p.Bias, in)
+		}
+		made[projected{p, in}] = v
+		return e.Name(v, p.Name)
+	}
+	// factor is a factor of a term: its index says whose rows it is projected from.
+	factor := func(f spec.Factor) *ir.Value {
+		if f.Index == spec.I {
+			return project(f.Proj, xq)
+		}
+		return project(f.Proj, x)
 	}
 	heads := ir.Attr{Key: "heads", Value: m.Heads}
 	flip := func(x spec.Index) ir.Attr { return ir.Attr{Key: "flip", Value: x == spec.JI} }
@@ -47,19 +77,19 @@ func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 	for _, t := range a.Score {
 		switch t.Kind {
 		case spec.ContentContent:
-			products = plus(products, e.op("score_cc", t.Source, []ir.Attr{heads}, project(t.Left.Proj), project(t.Right.Proj), starts), t.Source)
+			products = plus(products, e.op("score_cc", t.Source, []ir.Attr{heads}, factor(t.Left), factor(t.Right), starts), t.Source)
 		case spec.ContentOffset:
 			op := "score_pc"
 			if t.Content().Index == spec.I {
 				op = "score_cp"
 			}
-			s := e.op(op, t.Source, []ir.Attr{flip(t.Offset().Index), heads}, project(t.Content().Proj), project(t.Offset().Proj), index, starts, pos)
+			s := e.op(op, t.Source, []ir.Attr{flip(t.Offset().Index), heads}, factor(t.Content()), factor(t.Offset()), index, starts, pos)
 			products = plus(products, s, t.Source)
 		case spec.OffsetOffset:
-			pp := e.op("table_pp", t.Source, []ir.Attr{heads}, project(t.Left.Proj), project(t.Right.Proj))
+			pp := e.op("table_pp", t.Source, []ir.Attr{heads}, factor(t.Left), factor(t.Right))
 			products = plus(products, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, pp, index, starts, pos), t.Source)
 		case spec.Bias:
-			biases = plus(biases, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, project(t.Left.Proj), index, starts, pos), t.Source)
+			biases = plus(biases, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, factor(t.Left), index, starts, pos), t.Source)
 		}
 	}
 	score := biases
@@ -70,5 +100,5 @@ func (b *builder) attention(e editor, x *ir.Value) *ir.Value {
 		}
 	}
 	p := e.op("softmax", a.MaskSource, nil, score, starts)
-	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value()), starts)
+	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value(), x), starts)
 }

@@ -10,6 +10,25 @@ type Limits struct {
 	BatchSequences int  `json:"batch_sequences"` // most sequences B of a call
 	BatchTokens    int  `json:"batch_tokens"`    // most tokens T of a call
 	Prefix         bool `json:"prefix"`          // the attention mask reads Batch.Prefix
+	Rows           int  `json:"rows,omitempty"`  // most rows M of a call that Batch.Rows asks for; 0: the model has no such head
+	Words          bool `json:"words,omitempty"` // the model needs Batch.Words
+	Marks          bool `json:"marks,omitempty"` // the model needs Batch.Marks
+}
+
+// sizes are the largest that a call may have.
+func (l Limits) sizes(threads int) Sizes {
+	s := Sizes{B: l.BatchSequences, T: l.BatchTokens, N: min(l.SequenceTokens, l.BatchTokens), M: l.Rows, Threads: threads}
+	if l.Words {
+		s.W = s.T
+	}
+	if l.Marks {
+		s.C = s.T
+	}
+	if l.Words && l.Marks {
+		// Words and labels share the N_b tokens of their sequence: Σ W_b·C_b ≤ Σ N_b²/4 ≤ T·N/4.
+		s.G = s.T * s.N / 4
+	}
+	return s
 }
 
 // Batch is a ragged batch of token ids: sequence b has the tokens
@@ -26,6 +45,19 @@ type Batch struct {
 	// Prefix is, for models that read it, the number of leading tokens of each
 	// sequence that all may attend to, [B].
 	Prefix []int32
+	// Rows are the token rows, numbers from 0 to T-1, that a head computes which
+	// takes only chosen ones, [M], rising. Nil: none.
+	Rows []int32
+	// Words are, for models that read them, the words that count: the first token
+	// row of each and the row behind its last, [2·W], rising; words never overlap.
+	Words []int32
+	// WordStarts is the first word of each sequence, and W, [B+1].
+	WordStarts []int32
+	// Marks are, for models that read them, the token rows that stand for the labels
+	// of each sequence's prompt, [C], rising; a mark lies in no word.
+	Marks []int32
+	// MarkStarts is the first label of each sequence, and C, [B+1].
+	MarkStarts []int32
 }
 
 // Sequences is B.
@@ -46,6 +78,7 @@ func (b *Batch) Longest() int {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.IDs, b.Starts, b.Types, b.Positions, b.Prefix = b.IDs[:0], b.Starts[:0], b.Types[:0], b.Positions[:0], b.Prefix[:0]
+	b.Rows, b.Words, b.WordStarts, b.Marks, b.MarkStarts = b.Rows[:0], b.Words[:0], b.WordStarts[:0], b.Marks[:0], b.MarkStarts[:0]
 }
 
 // Validate checks everything that a forward pass relies on, and nothing needs to
@@ -73,7 +106,7 @@ func (b *Batch) Validate(l Limits) error {
 			return err
 		}
 	}
-	return nil
+	return b.validateRows(l)
 }
 
 func (b *Batch) validateStarts(l Limits) error {

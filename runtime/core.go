@@ -32,7 +32,7 @@ type Core struct {
 type Call struct {
 	Head  int       // index into the program's heads
 	Batch *Batch    // tokens in
-	Out   []float32 // outputs, row-major [B, C] or [T, C]; exactly that long
+	Out   []float32 // outputs, row-major, a row for each of the head's Rows; exactly that long
 	Trace TraceFunc // overrides the option; nil: the option's
 }
 
@@ -172,7 +172,7 @@ func (c *Core) start() (err error) {
 		return fmt.Errorf("%s: %w", c.weights.Name(), err)
 	}
 	l := p.Limits
-	limit := p.Arena(Sizes{B: l.BatchSequences, T: l.BatchTokens, N: min(l.SequenceTokens, l.BatchTokens), Threads: o.Threads})
+	limit := p.Arena(l.sizes(o.Threads))
 	c.free = make(chan *Exec, o.Concurrency)
 	for range o.Concurrency {
 		x := &Exec{core: c, arena: NewArena(limit), team: c.pool.NewTeam()}
@@ -213,7 +213,10 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 		return err
 	}
 	head := &c.program.Heads[call.Head]
-	if want := head.OutLen(call.Batch.Sequences(), call.Batch.Tokens()); len(call.Out) != want {
+	switch want := head.OutLen(call.Batch); {
+	case want == 0:
+		return input("the batch has nothing that head %q gives a row for: it wants %v", head.Name, head.Rows)
+	case len(call.Out) != want:
 		return input("room for %d outputs, head %q gives %d", len(call.Out), head.Name, want)
 	}
 	c.life.RLock()

@@ -21,7 +21,7 @@ type Exec struct {
 	Batch
 	// Head is the output asked for, an index into Program.Heads.
 	Head int
-	// Out is to be filled, row-major: [B, C] or [T, C] by the head's Rows.
+	// Out is to be filled, row-major: [B, C], [T, C], [M, C] or [G, C] by the head's Rows.
 	Out []float32
 
 	core    *Core
@@ -97,7 +97,10 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	b := c.Batch
 	x.Batch, x.Head, x.Out, x.ctx, x.trace, x.err = *b, c.Head, c.Out, ctx, c.Trace, nil
-	x.Sizes = Sizes{B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads()}
+	x.Sizes = Sizes{
+		B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads(),
+		M: len(b.Rows), W: len(b.Words) / 2, C: len(b.Marks), G: b.Pairs(),
+	}
 	if x.trace == nil {
 		x.trace = x.core.options.Trace
 	}

@@ -1,6 +1,9 @@
 package runtime
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Program is how a generated package describes itself. It is fixed at compile time
 // and shared by all open models of the package.
@@ -42,6 +45,10 @@ type Sizes struct {
 	B       int // sequences
 	T       int // tokens
 	N       int // tokens of the longest sequence
+	M       int // chosen rows, len(Batch.Rows)
+	W       int // words
+	C       int // labels of prompts, len(Batch.Marks)
+	G       int // pairs of a word and a label of the same sequence
 	Threads int // of the pool: workers are numbered from 0 to Threads-1
 }
 
@@ -52,25 +59,89 @@ type Rows uint8
 const (
 	PerSequence Rows = iota // [B, C]
 	PerToken                // [T, C]
+	PerRow                  // [M, C]: the rows of Batch.Rows, in their order
+	PerPair                 // [G, C]: a row for each pair of a word and a label, ordered by sequence, word, label
+)
+
+// String names what a row stands for, as messages say it.
+func (r Rows) String() string {
+	switch r {
+	case PerSequence:
+		return "a sequence"
+	case PerToken:
+		return "a token"
+	case PerRow:
+		return "a chosen token"
+	case PerPair:
+		return "a word and label"
+	}
+	return fmt.Sprintf("Rows(%d)", uint8(r))
+}
+
+// Task says what the outputs of a head mean.
+type Task string
+
+// The tasks, with the shape of the outputs.
+const (
+	TaskHidden   Task = "hidden"   // the last layer's rows, [T, H]
+	TaskLabels   Task = "labels"   // a logit a label, [B, C]
+	TaskScore    Task = "score"    // one number a sequence, [B, 1]
+	TaskVector   Task = "vector"   // an embedding a sequence, [B, C]
+	TaskChoices  Task = "choices"  // one logit a sequence; the choices of a question are sequences beside each other, [B, 1]
+	TaskTags     Task = "tags"     // a logit a label for each token, [T, C]
+	TaskSpan     Task = "span"     // start and end logits of an answer, [T, 2]
+	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V]
+	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
+	TaskEntities Task = "entities" // columns of spans, or start, end and inside, for each word and label, [G, K]
+)
+
+// rows are those that a task's outputs can come in.
+var rowsOf = map[Task][]Rows{
+	"":         {PerSequence, PerToken, PerRow, PerPair}, // what packages of earlier compilers say
+	TaskHidden: {PerToken}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
+	TaskTags: {PerToken, PerRow}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken, PerRow}, TaskEntities: {PerPair},
+}
+
+// The tensors of a head with CRF: scores of a label behind another, [C, C] from row to
+// column, of the first label and of the last, [C] each.
+const (
+	CRFTransitions = "crf.transitions"
+	CRFStart       = "crf.start"
+	CRFEnd         = "crf.end"
 )
 
 // Head is one output of a program.
 type Head struct {
 	Name   string   // of the head in the spec
-	Rows   Rows     // a row a sequence or a token
+	Task   Task     // what the outputs mean; "" in packages that were compiled before there were several
+	Rows   Rows     // what there is a row of outputs for
 	C      int      // outputs a row
 	Labels []string // of the outputs, [C], for heads that classify; else nil
 	// Independent heads give every label a probability of its own (sigmoid); the
 	// others share one (softmax).
 	Independent bool
+	// CRF heads score sequences of labels: the packed tensors CRFTransitions, CRFStart
+	// and CRFEnd belong to their outputs.
+	CRF bool
+	// Width is the number of span widths 0 … Width-1 that the columns of an entity head
+	// stand for; 0: the columns are start, end and inside.
+	Width int
 }
 
-// OutLen is the number of outputs for B sequences of T tokens together.
-func (h *Head) OutLen(b, t int) int {
-	if h.Rows == PerToken {
-		return t * h.C
+// OutLen is the number of outputs for a valid batch.
+func (h *Head) OutLen(b *Batch) int { return h.RowsOf(b) * h.C }
+
+// RowsOf is the number of rows of outputs for a valid batch: B, T, M or G.
+func (h *Head) RowsOf(b *Batch) int {
+	switch h.Rows {
+	case PerToken:
+		return b.Tokens()
+	case PerRow:
+		return len(b.Rows)
+	case PerPair:
+		return b.Pairs()
 	}
-	return b * h.C
+	return b.Sequences()
 }
 
 // check finds faults of a generated package: they are ours, not the user's.
@@ -81,6 +152,8 @@ func (p *Program) check() error {
 		return fmt.Errorf("package %s: Arena and Bind are needed", p.Name)
 	case l.Vocab < 1 || l.SequenceTokens < 1 || l.BatchSequences < 1 || l.BatchTokens < 1:
 		return fmt.Errorf("package %s: limits must be positive: %+v", p.Name, l)
+	case l.Rows < 0 || l.Rows > l.BatchTokens:
+		return fmt.Errorf("package %s: limit of %d rows in a batch of %d tokens", p.Name, l.Rows, l.BatchTokens)
 	case len(p.Heads) == 0:
 		return fmt.Errorf("package %s has no heads", p.Name)
 	}
@@ -88,6 +161,45 @@ func (p *Program) check() error {
 		if h.C < 1 || h.Labels != nil && len(h.Labels) != h.C {
 			return fmt.Errorf("package %s: head %q has %d outputs and %d labels", p.Name, h.Name, h.C, len(h.Labels))
 		}
+		if err := h.check(l); err != nil {
+			return fmt.Errorf("package %s: head %q %w", p.Name, h.Name, err)
+		}
+	}
+	return nil
+}
+
+// check holds a head's task to its rows and columns.
+func (h *Head) check(l Limits) error {
+	rows, known := rowsOf[h.Task]
+	columns := 0 // that the task wants; 0: any
+	switch h.Task {
+	case TaskScore, TaskChoices, TaskReplaced:
+		columns = 1
+	case TaskSpan:
+		columns = 2
+	case TaskMLM:
+		columns = l.Vocab
+	case TaskEntities:
+		columns = 3
+		if h.Width != 0 {
+			columns = h.Width
+		}
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("has the task %q, which this runtime does not know", h.Task)
+	case !slices.Contains(rows, h.Rows):
+		return fmt.Errorf("gives a row %v, its task is %s", h.Rows, h.Task)
+	case columns != 0 && h.C != columns:
+		return fmt.Errorf("has %d outputs a row, its task %s has %d", h.C, h.Task, columns)
+	case h.Width < 0 || h.Width != 0 && h.Task != TaskEntities:
+		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
+	case h.CRF && h.Task != TaskTags:
+		return fmt.Errorf("has a CRF, its task is %q", h.Task)
+	case h.Rows == PerRow && l.Rows == 0:
+		return fmt.Errorf("takes chosen rows, the limit of a batch is 0 of them")
+	case h.Rows == PerPair && !(l.Words && l.Marks):
+		return fmt.Errorf("gives a row %v, the limits say that the model reads none", h.Rows)
 	}
 	return nil
 }

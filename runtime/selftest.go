@@ -13,6 +13,10 @@ const SelfTestTensor = "self_test"
 type SelfTest struct {
 	Head      string    `json:"head"`              // "" is the first
 	IDs       []int32   `json:"ids"`               // one sequence
+	Types     []int32   `json:"types,omitempty"`   // its token types
+	Rows      []int32   `json:"rows,omitempty"`    // its Batch.Rows, if the model takes some; nil: every row, as many as fit
+	Words     []int32   `json:"words,omitempty"`   // its Batch.Words, if the model needs words; nil: a word a token but the first
+	Marks     []int32   `json:"marks,omitempty"`   // its Batch.Marks, if the model needs them; nil: the first token
 	Outputs   []float32 `json:"outputs,omitempty"` // the head's, row-major; nil: they are the tensor SelfTestTensor
 	Tolerance float64   `json:"tolerance"`         // |got − recorded| ≤ Tolerance·(1 + |recorded|)
 }
@@ -32,23 +36,30 @@ const selfTestTokens = 8
 func (c *Core) selfTest() (TestResult, error) {
 	l := c.program.Limits
 	rec := c.weights.Meta().SelfTest
-	head, ids := 0, []int32(nil)
+	head, b := 0, &Batch{}
 	if rec != nil {
 		var err error
 		if head, err = c.HeadIndex(rec.Head); err != nil {
 			return TestResult{}, err
 		}
-		ids = rec.IDs
+		b.IDs, b.Types, b.Rows = rec.IDs, rec.Types, rec.Rows
+		if rec.Words != nil {
+			b.Words, b.WordStarts = rec.Words, []int32{0, int32(len(rec.Words) / 2)}
+		}
+		if rec.Marks != nil {
+			b.Marks, b.MarkStarts = rec.Marks, []int32{0, int32(len(rec.Marks))}
+		}
 	} else {
 		for i := range min(selfTestTokens, l.SequenceTokens, l.BatchTokens) {
-			ids = append(ids, int32((1+37*i)%l.Vocab)) // spread over the vocabulary
+			b.IDs = append(b.IDs, int32((1+37*i)%l.Vocab)) // spread over the vocabulary
 		}
 	}
-	b := &Batch{IDs: ids, Starts: []int32{0, int32(len(ids))}}
-	if l.Prefix {
-		b.Prefix = []int32{0}
+	b.Starts = []int32{0, int32(len(b.IDs))}
+	b.FillNeeded(l)
+	if err := b.Validate(l); err != nil {
+		return TestResult{}, err
 	}
-	out := make([]float32, c.program.Heads[head].OutLen(1, len(ids)))
+	out := make([]float32, c.program.Heads[head].OutLen(b))
 	if err := c.Run(context.Background(), Call{Head: head, Batch: b, Out: out}); err != nil {
 		return TestResult{}, err
 	}

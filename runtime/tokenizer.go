@@ -13,6 +13,46 @@ type Tokenizer interface {
 	Frame() Frame
 }
 
+// TokenSpan is a token with its place in the text.
+type TokenSpan struct {
+	ID int32
+	// Start and End are the bytes of the text that the token stands for, Start ≤ x <
+	// End. A span may hold the space in front of a word, and may be empty where the
+	// tokenizer adds a token that stands for nothing.
+	Start, End int32
+	// Word is the number of the word that the token belongs to, from 0 on, where a word
+	// is what the tokenizer cuts a text into before it looks for pieces.
+	Word int32
+}
+
+// SpecialIDs are the ids of the tokens that models give a meaning to; -1 where the
+// tokenizer has none.
+type SpecialIDs struct {
+	CLS, SEP, PAD, MASK, UNK int32
+}
+
+// SpanTokenizer is a tokenizer that knows where in the text its tokens come from, and
+// the way back. Tasks that answer with parts of a text or with tokens need one.
+type SpanTokenizer interface {
+	Tokenizer
+	// AppendSpans is AppendIDs with the place of each token. Spans never point outside
+	// the text.
+	AppendSpans(dst []TokenSpan, text string, specials bool) ([]TokenSpan, error)
+	// Decode turns ids back into text; with skipSpecial, special tokens are left out.
+	// An id that the tokenizer does not have is an error.
+	Decode(ids []int32, skipSpecial bool) (string, error)
+	// Piece is an id's text as it stands in the vocabulary; ok is false if there is no
+	// such id.
+	Piece(id int32) (piece string, ok bool)
+	// ID is the id of a token by its text in the vocabulary, added tokens included.
+	ID(piece string) (id int32, ok bool)
+	// IsSpecial reports whether id is a special token.
+	IsSpecial(id int32) bool
+	// Specials are the ids of [CLS], [SEP], [PAD], [MASK] and [UNK], or of what takes
+	// their places.
+	Specials() SpecialIDs
+}
+
 // Frame is the special tokens around one text, Open text Close, or a pair, Open
 // first Middle second Close. For BERT and DeBERTa: [CLS] first [SEP] second [SEP].
 type Frame struct {

@@ -141,14 +141,12 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 				batch.IDs = append(batch.IDs, rng.Int32N(int32(l.Vocab)))
 			}
 			batch.Starts = append(batch.Starts, int32(len(batch.IDs)))
-			if l.Prefix {
-				batch.Prefix = append(batch.Prefix, 0)
-			}
 		}
+		batch.FillNeeded(l)
 		if err := batch.Validate(l); err != nil {
 			return nil, faulty(where, "%w", err)
 		}
-		out := make([]float32, core.Program().Heads[head].OutLen(batch.Sequences(), batch.Tokens()))
+		out := make([]float32, core.Program().Heads[head].OutLen(batch))
 		calls = append(calls, runtime.Call{Head: head, Batch: batch, Out: out})
 	}
 	return calls, nil

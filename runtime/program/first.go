@@ -83,10 +83,8 @@ func firstResult(ctx context.Context, core *runtime.Core, headName string) (int,
 		b.IDs = append(b.IDs, int32((7*t+1)%l.Vocab))
 	}
 	b.Starts = []int32{0, int32(n)}
-	if l.Prefix {
-		b.Prefix = []int32{0}
-	}
-	out := make([]float32, head.OutLen(1, n))
+	b.FillNeeded(l)
+	out := make([]float32, head.OutLen(b))
 	return n, core.Run(ctx, runtime.Call{Head: i, Batch: b, Out: out})
 }
 

@@ -27,7 +27,7 @@ func newForward(fs *flag.FlagSet) action {
 	var f forwardFlags
 	f.register(fs)
 	f.registerHead(fs)
-	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with I32 tensors: ids [T], starts [B+1], and if needed types [T], positions [T], prefix [B]")
+	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with I32 tensors: ids [T], starts [B+1], and if needed types [T], positions [T], prefix [B], rows [M], words [2·W], word_starts [B+1], marks [C], mark_starts [B+1]")
 	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: every traced tensor and \""+OutputTensor+"\", as F32")
 	return f.run
 }
@@ -54,7 +54,7 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 		return faulty(f.batch, "%w", err)
 	}
 	r := recorder{}
-	out := make([]float32, head.OutLen(batch.Sequences(), batch.Tokens()))
+	out := make([]float32, head.OutLen(batch))
 	if err := core.Run(ctx, runtime.Call{Head: i, Batch: batch, Out: out, Trace: r.record}); err != nil {
 		return err
 	}
@@ -77,7 +77,8 @@ func readBatch(path string) (*runtime.Batch, error) {
 		name   string
 		needed bool
 		into   *[]int32
-	}{{"ids", true, &b.IDs}, {"starts", true, &b.Starts}, {"types", false, &b.Types}, {"positions", false, &b.Positions}, {"prefix", false, &b.Prefix}}
+	}{{"ids", true, &b.IDs}, {"starts", true, &b.Starts}, {"types", false, &b.Types}, {"positions", false, &b.Positions}, {"prefix", false, &b.Prefix},
+		{"rows", false, &b.Rows}, {"words", false, &b.Words}, {"word_starts", false, &b.WordStarts}, {"marks", false, &b.Marks}, {"mark_starts", false, &b.MarkStarts}}
 	known := map[string]bool{}
 	for _, p := range parts {
 		known[p.name] = true
@@ -91,10 +92,14 @@ func readBatch(path string) (*runtime.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.DType != safetensors.I32 || len(info.Shape) != 1 {
+		pairs := p.into == &b.Words && len(info.Shape) == 2 && info.Shape[1] == 2 // a row a word is as good
+		if info.DType != safetensors.I32 || len(info.Shape) != 1 && !pairs {
 			return nil, faulty(path, "tensor %q is %s %v, it must be I32 with one dimension", p.name, info.DType, info.Shape)
 		}
 		wide := make([]int64, info.Shape[0])
+		if pairs {
+			wide = make([]int64, 2*info.Shape[0])
+		}
 		if err := f.Ints(p.name, wide); err != nil {
 			return nil, err
 		}
@@ -104,7 +109,7 @@ func readBatch(path string) (*runtime.Batch, error) {
 	}
 	for _, name := range f.Names() {
 		if !known[name] {
-			return nil, faulty(path, "tensor %q is no part of a batch (ids starts types positions prefix)", name)
+			return nil, faulty(path, "tensor %q is no part of a batch (ids starts types positions prefix rows words word_starts marks mark_starts)", name)
 		}
 	}
 	return b, nil

@@ -45,7 +45,42 @@ func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
 		}
 		b.Starts = append(b.Starts, int32(len(b.IDs)))
 	}
+	structure(b, l, r)
+	b.FillNeeded(l)
 	return b
+}
+
+// structure draws the rows, words and labels that models with such limits read: about every third row, one or two labels
+// in front of each sequence and words of up to three tokens behind them, with gaps.
+func structure(b *runtime.Batch, l runtime.Limits, r *rand.Rand) {
+	for i := range b.IDs {
+		if len(b.Rows) < l.Rows && r.IntN(3) == 0 {
+			b.Rows = append(b.Rows, int32(i))
+		}
+	}
+	if l.Words {
+		b.WordStarts = append(b.WordStarts, 0)
+	}
+	if l.Marks {
+		b.MarkStarts = append(b.MarkStarts, 0)
+	}
+	for s := range b.Sequences() {
+		at, end := b.Starts[s], b.Starts[s+1]
+		if l.Marks {
+			for n := at + 1 + r.Int32N(2); at < min(n, end); at++ {
+				b.Marks = append(b.Marks, at)
+			}
+			b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
+		}
+		if l.Words {
+			for at += r.Int32N(2); at < end; at += r.Int32N(2) {
+				last := min(at+1+r.Int32N(3), end)
+				b.Words = append(b.Words, at, last)
+				at = last
+			}
+			b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
+		}
+	}
 }
 
 // sequence cuts one sequence out of a batch.
@@ -54,6 +89,26 @@ func sequence(b *runtime.Batch, s int) *runtime.Batch {
 	one := &runtime.Batch{IDs: b.IDs[lo:hi], Starts: []int32{0, hi - lo}}
 	if b.Types != nil {
 		one.Types = b.Types[lo:hi]
+	}
+	if len(b.Prefix) != 0 {
+		one.Prefix = b.Prefix[s : s+1]
+	}
+	for _, r := range b.Rows {
+		if lo <= r && r < hi {
+			one.Rows = append(one.Rows, r-lo)
+		}
+	}
+	if len(b.WordStarts) != 0 {
+		for _, r := range b.Words[2*b.WordStarts[s] : 2*b.WordStarts[s+1]] {
+			one.Words = append(one.Words, r-lo)
+		}
+		one.WordStarts = []int32{0, b.WordStarts[s+1] - b.WordStarts[s]}
+	}
+	if len(b.MarkStarts) != 0 {
+		for _, r := range b.Marks[b.MarkStarts[s]:b.MarkStarts[s+1]] {
+			one.Marks = append(one.Marks, r-lo)
+		}
+		one.MarkStarts = []int32{0, b.MarkStarts[s+1] - b.MarkStarts[s]}
 	}
 	return one
 }
@@ -67,7 +122,7 @@ func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches 
 	defer core.Close()
 	var out [][]float32
 	for _, b := range batches {
-		o := make([]float32, p.Heads[0].OutLen(b.Sequences(), b.Tokens()))
+		o := make([]float32, p.Heads[0].OutLen(b))
 		if err := core.Run(context.Background(), runtime.Call{Batch: b, Out: o}); err != nil {
 			return nil, err
 		}
@@ -88,7 +143,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allocations(t, p, data, sequence(all, 0))
+	allocations(t, p, data, all)
 	top := 1.0
 	for _, v := range want[0] {
 		top = math.Max(top, math.Abs(float64(v)))
@@ -115,19 +170,22 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 // alone holds each sequence by itself, with one and with two threads, to its rows of the batch's result, bit for bit.
 func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *runtime.Batch, together []float32) {
 	var singles []*runtime.Batch
-	for s := range all.Sequences() {
-		singles = append(singles, sequence(all, s))
-	}
 	h := &p.Heads[0]
+	for s := range all.Sequences() {
+		if one := sequence(all, s); h.OutLen(one) > 0 { // it may have no row, word or label
+			singles = append(singles, one)
+		}
+	}
 	for threads := 1; threads <= mostThreads(p); threads++ {
 		got, err := run(p, data, isa, threads, append(singles, all)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		compare(t, fmt.Sprintf("the batch with %d threads", threads), got[len(singles)], together)
+		from := 0
 		for s, one := range got[:len(singles)] {
-			from := h.OutLen(s, int(all.Starts[s]))
 			compare(t, fmt.Sprintf("sequence %d alone with %d threads", s, threads), one, together[from:from+len(one)])
+			from += len(one)
 		}
 	}
 }
@@ -139,7 +197,7 @@ func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch
 		t.Fatal(err)
 	}
 	defer core.Close()
-	call := runtime.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b.Sequences(), b.Tokens()))}
+	call := runtime.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b))}
 	ctx := context.Background()
 	n := testing.AllocsPerRun(5, func() {
 		if err := core.Run(ctx, call); err != nil {
@@ -182,7 +240,7 @@ func Bench(b *testing.B, p *runtime.Program, o Options) {
 	defer core.Close()
 	n := min(128, p.Limits.SequenceTokens)
 	in := batch(p.Limits, []int{n}, 1)
-	out := make([]float32, p.Heads[0].OutLen(1, n))
+	out := make([]float32, p.Heads[0].OutLen(in))
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -73,3 +73,31 @@ func (m modelTokenizer) AppendIDs(dst []int32, text string, specials bool) ([]in
 
 // Frame is what stands around and between texts.
 func (m modelTokenizer) Frame() runtime.Frame { return m.frame }
+
+// AppendSpans appends the tokens of text with their places, without the frame.
+func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+	mode := SpecialText
+	if specials {
+		mode = SpecialTokens
+	}
+	if err := checkLength(text); err != nil {
+		return dst, err
+	}
+	s := m.get()
+	defer m.put(s)
+	r := &s.runs[0]
+	r.reset(true)
+	s.out = r
+	if err := s.text(text, mode); err != nil {
+		return dst, err
+	}
+	for i, id := range r.ids {
+		dst = append(dst, runtime.TokenSpan{ID: id, Start: r.spans[i].Start, End: r.spans[i].End, Word: r.words[i]})
+	}
+	return dst, nil
+}
+
+// Specials are the ids of the tokens that models give a meaning to.
+func (m modelTokenizer) Specials() runtime.SpecialIDs { return runtime.SpecialIDs(m.ids) }
+
+var _ runtime.SpanTokenizer = modelTokenizer{}

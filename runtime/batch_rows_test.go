@@ -1,0 +1,122 @@
+package runtime
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestValidateRows(t *testing.T) {
+	plain := Limits{Vocab: 10, SequenceTokens: 6, BatchSequences: 3, BatchTokens: 12}
+	rows, words, both := plain, plain, plain
+	rows.Rows = 3
+	words.Words = true
+	both.Words, both.Marks = true, true
+	starts := []int32{0, 4, 10}
+	for name, c := range map[string]struct {
+		batch  Batch
+		limits Limits
+		want   string
+	}{
+		"rows":              {Batch{Rows: []int32{0, 4, 9}}, rows, ""},
+		"no rows":           {Batch{}, rows, ""},
+		"rows for none":     {Batch{Rows: []int32{1}}, plain, "leave Rows empty"},
+		"too many rows":     {Batch{Rows: []int32{1, 2, 3, 4}}, rows, "4 rows, the limit of a batch is 3"},
+		"row twice":         {Batch{Rows: []int32{2, 2}}, rows, "Rows[1] is 2 and does not lie behind 2"},
+		"row negative":      {Batch{Rows: []int32{-1}}, rows, "Rows[0] is -1"},
+		"row too large":     {Batch{Rows: []int32{10}}, rows, "Rows[0] is 10, there are 10 tokens"},
+		"words":             {Batch{Words: []int32{1, 2, 2, 4, 5, 10}, WordStarts: []int32{0, 2, 3}}, words, ""},
+		"no words":          {Batch{WordStarts: []int32{0, 0, 0}}, words, ""},
+		"words missing":     {Batch{}, words, "needs the words of each sequence"},
+		"words for none":    {Batch{WordStarts: []int32{0, 0, 0}}, plain, "leave Words and WordStarts empty"},
+		"half a word":       {Batch{Words: []int32{1}, WordStarts: []int32{0, 0, 0}}, words, "want two a word"},
+		"word starts at 1":  {Batch{Words: []int32{1, 2}, WordStarts: []int32{1, 1, 1}}, words, "WordStarts[0] is 1"},
+		"word starts fall":  {Batch{Words: []int32{1, 2}, WordStarts: []int32{0, 2, 1}}, words, "sequence 1: WordStarts falls from 2 to 1"},
+		"word starts end":   {Batch{Words: []int32{1, 2}, WordStarts: []int32{0, 0, 2}}, words, "WordStarts ends at 2, there are 1 words"},
+		"word without rows": {Batch{Words: []int32{1, 1}, WordStarts: []int32{0, 1, 1}}, words, "word 0 has no rows"},
+		"words overlap":     {Batch{Words: []int32{1, 3, 2, 4}, WordStarts: []int32{0, 2, 2}}, words, "word 1 begins at row 2, which must not lie before 3"},
+		"word too early":    {Batch{Words: []int32{3, 5}, WordStarts: []int32{0, 0, 1}}, words, "sequence 1: word 0 begins at row 3"},
+		"word too far":      {Batch{Words: []int32{3, 5}, WordStarts: []int32{0, 1, 1}}, words, "word 0 goes up to row 5, the sequence to 4"},
+		"marks": {Batch{Words: []int32{1, 3, 7, 8}, WordStarts: []int32{0, 1, 2}, Marks: []int32{0, 3, 4, 9},
+			MarkStarts: []int32{0, 2, 4}}, both, ""},
+		"marks missing":   {Batch{WordStarts: []int32{0, 0, 0}}, both, "needs the labels of each sequence"},
+		"marks for none":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{0}}, words, "leave Marks and MarkStarts empty"},
+		"mark twice":      {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{1, 1}, MarkStarts: []int32{0, 2, 2}}, both, "label 1 stands at row 1, which must lie behind 1"},
+		"mark too far":    {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{4}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 4, the sequence ends at 4"},
+		"mark too early":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 1}}, both, "sequence 1: label 0 stands at row 3"},
+		"mark in a word":  {Batch{Words: []int32{1, 2, 2, 4}, WordStarts: []int32{0, 2, 2}, Marks: []int32{3}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 3, in word 1"},
+		"mark starts end": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 0}}, both, "MarkStarts ends at 0, there are 1 labels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.batch.IDs, c.batch.Starts = make([]int32, 10), starts
+			err := c.batch.Validate(c.limits)
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, ErrInput)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// TestRowsNeverPanic draws nonsense; what passes gives sizes within the bounds that memory is reserved for.
+func TestRowsNeverPanic(t *testing.T) {
+	l := Limits{Vocab: 2, SequenceTokens: 5, BatchSequences: 2, BatchTokens: 8, Rows: 4, Words: true, Marks: true}
+	rapid.Check(t, func(t *rapid.T) {
+		small := rapid.SliceOfN(rapid.Int32Range(-1, 9), 0, 6)
+		n := rapid.IntRange(1, 8).Draw(t, "tokens")
+		cut := rapid.IntRange(1, n).Draw(t, "cut")
+		b := Batch{IDs: make([]int32, n), Starts: []int32{0, int32(cut)}, Rows: small.Draw(t, "rows"),
+			Words: small.Draw(t, "words"), WordStarts: small.Draw(t, "word starts"), Marks: small.Draw(t, "marks"), MarkStarts: small.Draw(t, "mark starts")}
+		if cut < n {
+			b.Starts = append(b.Starts, int32(n))
+		}
+		if b.Validate(l) != nil {
+			b.Rows, b.Words, b.WordStarts, b.Marks, b.MarkStarts = nil, nil, nil, nil, nil
+			b.FillNeeded(l)
+			if b.Longest() <= l.SequenceTokens {
+				require.NoError(t, b.Validate(l), "what FillNeeded fills in is valid")
+			}
+		}
+		s := l.sizes(1)
+		require.LessOrEqual(t, len(b.Rows), s.M)
+		require.LessOrEqual(t, len(b.Words)/2, s.W)
+		require.LessOrEqual(t, len(b.Marks), s.C)
+		require.LessOrEqual(t, b.Pairs(), s.G)
+		b.Reset()
+		require.Zero(t, len(b.Rows)+len(b.Words)+len(b.WordStarts)+len(b.Marks)+len(b.MarkStarts)+b.Pairs())
+	})
+}
+
+func TestOutLen(t *testing.T) {
+	b := &Batch{
+		IDs: make([]int32, 9), Starts: []int32{0, 4, 9}, Rows: []int32{1, 5, 7},
+		Words: []int32{1, 2, 2, 4, 6, 9}, WordStarts: []int32{0, 2, 3}, Marks: []int32{0, 4, 5}, MarkStarts: []int32{0, 1, 3},
+	}
+	for rows, want := range map[Rows]int{PerSequence: 2, PerToken: 9, PerRow: 3, PerPair: 2*1 + 1*2} {
+		h := Head{Rows: rows, C: 5}
+		require.Equal(t, want*5, h.OutLen(b), rows)
+	}
+}
+
+// TestHeadChecks: a package whose heads contradict themselves is not opened.
+func TestHeadChecks(t *testing.T) {
+	for want, h := range map[string]Head{
+		`has the task "dance"`:                       {Task: "dance", C: 1},
+		"gives a row a token, its task is labels":    {Task: TaskLabels, Rows: PerToken, C: 2},
+		"has 3 outputs a row, its task span has 2":   {Task: TaskSpan, Rows: PerToken, C: 3},
+		"has 3 outputs a row, its task score has 1":  {Task: TaskScore, C: 3},
+		"has 7 outputs a row, its task mlm has 10":   {Task: TaskMLM, Rows: PerRow, C: 7},
+		"has 4 outputs a row, its task entities has": {Task: TaskEntities, Rows: PerPair, C: 4},
+		`has a width of 2, its task is "labels"`:     {Task: TaskLabels, C: 2, Width: 2},
+		`has a CRF, its task is "labels"`:            {Task: TaskLabels, C: 2, CRF: true},
+		"takes chosen rows, the limit of a batch":    {Task: TaskMLM, Rows: PerRow, C: 10},
+		"gives a row a word and label, the limits":   {Task: TaskEntities, Rows: PerPair, C: 3},
+	} {
+		p := Program{Name: "p", Arena: func(Sizes) int64 { return 0 }, Bind: func(*Weights, ISA) (NewForward, error) { return nil, nil },
+			Limits: Limits{Vocab: 10, SequenceTokens: 4, BatchSequences: 2, BatchTokens: 8}, Heads: []Head{h}}
+		require.ErrorContains(t, p.check(), want)
+	}
+}

@@ -13,18 +13,19 @@ type Class uint8
 
 // The classes.
 const (
-	Elementwise Class = iota // each element of the output from the same element of the operands
-	Rowwise                  // each row of the output from the same row of the operands (and whole vectors)
-	Contraction              // a matrix product: each row of the output from the same row of the first operand and a whole matrix
-	Gather                   // rows of an operand picked by integers
-	Reduction                // a sum over rows or columns
-	Pairs                    // one number a head and pair of tokens of one sequence, [A, P]
-	Attention                // rows of a sequence read all rows of it
-	Layout                   // moves numbers (and adds zeros); done when weights are packed
-	Constant                 // no operands
+	Elementwise  Class = iota // each element of the output from the same element of the operands
+	Rowwise                   // each row of the output from the same row of the operands (and whole vectors)
+	Contraction               // a matrix product: each row of the output from the same row of the first operand and a whole matrix
+	Gather                    // rows of an operand picked by integers
+	Reduction                 // a sum over rows or columns
+	Sequencewise              // the rows of each sequence from the rows of the same sequence, one sequence at a time
+	Pairs                     // one number a head and pair of tokens of one sequence, [A, P]
+	Attention                 // rows of a sequence read all rows of it
+	Layout                    // moves numbers (and adds zeros); done when weights are packed
+	Constant                  // no operands
 )
 
-var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "pairs", "attention", "layout", "constant"}
+var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "sequencewise", "pairs", "attention", "layout", "constant"}
 
 // String names the class.
 func (c Class) String() string { return classNames[c] }

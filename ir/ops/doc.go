@@ -132,9 +132,10 @@ func optional(name, doc string) ir.Operand {
 
 // Reasons why an op lacks a gradient or a portable form.
 const (
-	behindGrad  = "only passes behind the gradient's make it"
-	integers    = "its result are integers"
-	atPacking   = "runs when weights are packed, in the oracle"
-	fusedFirst  = "the pass fuse replaces it before code is generated"
-	forTraining = "only gradients use it; training code is not generated from single ops yet"
+	behindGrad    = "only passes behind the gradient's make it"
+	integers      = "its result are integers"
+	atPackingGrad = "only weights pass through it, and their gradient is not compiled yet"
+	atPacking     = "runs when weights are packed, in the oracle"
+	fusedFirst    = "the pass fuse replaces it before code is generated"
+	forTraining   = "only gradients use it; training code is not generated from single ops yet"
 )

@@ -7,8 +7,9 @@ import (
 )
 
 var _ = ir.Define(ir.Op{
-	Name: "put", Class: ir.Gather,
-	Doc:   "The gradient of take: rows at the first place of each sequence, zeros elsewhere, [B, N] → [T, N].",
+	Name: "put", Class: ir.Sequencewise,
+	Doc: "The gradient of take: a row at the first place of each sequence and zeros elsewhere, or in all its places, for a mean divided by " +
+		"their number, [B, N] → [T, N].",
 	In:    []ir.Operand{float("x", "[B, N]"), startsIn},
 	Attrs: []ir.AttrDef{rowsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -18,19 +19,21 @@ var _ = ir.Define(ir.Op{
 		}
 		return []ir.Type{f32(ir.T, ir.N(w))}, first(err, shaped(n, 1, ir.Bound))
 	},
-	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		rows := int(in[1].I[len(in[1].I)-1])
-		list, err := blocks(in[1], rows)
+		list, err := filled(in[1], rows)
 		if err != nil {
 			return nil, err
 		}
 		w, x := in[0].Shape[1], in[0].Floats()
 		y := ir.NewArray(rows, w)
 		for s, b := range list {
-			if b.n == 0 {
-				return nil, fmt.Errorf("sequence %d has no tokens, so no first one", s)
+			if n.Str("rows") == "first" {
+				b.n = 1
 			}
-			copy(y.F[b.row*w:], x[s*w:(s+1)*w])
+			for i := b.row * w; i < (b.row+b.n)*w; i++ {
+				y.F[i] = x[s*w+i%w] * share(n, b)
+			}
 		}
 		return []*ir.Array{y}, nil
 	},
@@ -39,5 +42,6 @@ var _ = ir.Define(ir.Op{
 	},
 	Cost:    func(*ir.Node, ir.Sizes) ir.Cost { return ir.Cost{} },
 	NoLower: forTraining,
-	Sample:  samples(sample(attrs("rows", "first"), normal(ir.B, ir.N(5)), starts())),
+	Sample: samples(sample(attrs("rows", "first"), normal(ir.B, ir.N(5)), starts()),
+		sample(attrs("rows", "mean"), normal(ir.B, ir.N(5)), starts()), sample(attrs("rows", "sum"), normal(ir.B, ir.N(5)), starts())),
 })

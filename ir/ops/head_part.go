@@ -1,0 +1,40 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "head_part", Class: ir.Layout,
+	Doc: "One part of a weight in which each head's rows of all parts lie together, as in DeBERTa's first in_proj: rows (a·parts + part)·D … of each " +
+		"head a, [A·parts·D, …] → [A·D, …].",
+	In: []ir.Operand{float("w", "[A·parts·D, …]")},
+	Attrs: []ir.AttrDef{headsAttr,
+		{Name: "parts", Type: ir.AttrInt, Required: true, Doc: "parts of each head"},
+		{Name: "part", Type: ir.AttrInt, Required: true, Doc: "the one that is wanted, from 0"}},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		s, a, p := n.In[0].Type.Shape, n.Int("heads"), n.Int("parts")
+		if len(s) == 0 || !s[0].Const() || a < 1 || p < 1 || s[0].N%(a*p) != 0 || n.Int("part") < 0 || n.Int("part") >= p {
+			return nil, fmt.Errorf("w is %s: part %d of %d for %d heads", n.In[0].Type, n.Int("part"), p, a)
+		}
+		return []ir.Type{{Shape: append(ir.Shape{ir.N(s[0].N / p)}, s[1:]...)}}, nil
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		parts, width := n.Int("parts"), 1
+		for _, d := range in[0].Shape[1:] {
+			width *= d
+		}
+		d := in[0].Shape[0] / n.Int("heads") / parts
+		shape := append([]int{in[0].Shape[0] / parts}, in[0].Shape[1:]...)
+		return []*ir.Array{in[0].Rearrange(shape, func(i int) int {
+			r := i / width
+			return ((r/d*parts+n.Int("part"))*d+r%d)*width + i%width
+		})}, nil
+	},
+	NoGrad:  atPackingGrad,
+	NoLower: atPacking,
+	Sample: samples(sample(attrs("heads", 2, "parts", 3, "part", 1), normal(ir.N(18), ir.N(2))),
+		sample(attrs("heads", 3, "parts", 2, "part", 0), normal(ir.N(12)))),
+})

@@ -65,7 +65,7 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) jen.Code {
 		}
 		return jen.Op("&").Add(base).Dot(f.name).Index(jen.Lit(0))
 	case ir.Batch:
-		return jen.Id("e").Dot(v.Name)
+		return jen.Id("e").Dot(camel(v.Name))
 	}
 	return jen.Id("e").Dot(slotField(e.slot[r.Name+"\x00"+v.Name]))
 }
@@ -104,6 +104,8 @@ func (s *step) units() jen.Code {
 			return jen.Lit(heads).Op("*").Id("e").Dot("sequences")
 		}
 		return jen.Id("e").Dot("sequences")
+	case ir.SplitSeqs:
+		return jen.Id("e").Dot("sequences")
 	case ir.SplitRows:
 		return jen.Parens(jen.Add(rowsOf(out)).Op("+").Lit(s.block - 1)).Op("/").Lit(s.block)
 	}
@@ -120,6 +122,8 @@ func (s *step) unitDoc() string {
 		return "A unit is 32 columns of the result."
 	case ir.SplitHeads:
 		return "A unit is one head of one sequence."
+	case ir.SplitSeqs:
+		return "A unit is one sequence."
 	case ir.SplitRows:
 		return fmt.Sprintf("A unit is %d rows.", s.block)
 	}
@@ -131,7 +135,6 @@ func (e *emitter) stepMethod(f *jen.File, s *step) error {
 	var body []jen.Code
 	var err error
 	worker := "_"
-	unit := "unit"
 	switch {
 	case s.node.Op == "gemm":
 		body = e.gemmUnit(s)
@@ -140,9 +143,8 @@ func (e *emitter) stepMethod(f *jen.File, s *step) error {
 		body = e.attentionUnit(s)
 	case s.split == ir.SplitRows:
 		body, err = e.rowsUnit(s)
-	case s.node.Op == "take":
-		unit = "_"
-		body = e.takeUnit(s)
+	case s.split == ir.SplitSeqs:
+		body = e.sequenceUnit(s)
 	default:
 		err = fmt.Errorf("region %s: no code for op %s", s.region.Name, s.node.Op)
 	}
@@ -154,7 +156,7 @@ func (e *emitter) stepMethod(f *jen.File, s *step) error {
 	f.Commentf("%s computes %s. %s", s.method, strings.ReplaceAll(out.Type.Shape.String(), "\n", " "), s.unitDoc())
 	f.Comment("")
 	f.Comment("\t" + source(s.node))
-	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(jen.List(jen.Id(worker), jen.Id(unit)).Int()).Block(body...)
+	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(jen.List(jen.Id(worker), jen.Id("unit")).Int()).Block(body...)
 	return nil
 }
 
@@ -269,19 +271,31 @@ func (e *emitter) attentionArgs(s *step) []jen.Code {
 	return append(args, index, pos)
 }
 
-// takeUnit copies the first row of each sequence.
-func (e *emitter) takeUnit(s *step) []jen.Code {
+// sequenceUnit runs a kernel that works on the rows of one sequence: pointers are at the sequence's first row, or at its own row where there is
+// one a sequence.
+func (e *emitter) sequenceUnit(s *step) []jen.Code {
 	n, r := s.node, s.region
-	x, out := n.In[0], n.Out[0]
-	width := out.Type.Shape[1].N
+	start := func(v *ir.Value) jen.Code {
+		switch ld := max(v.LD, 1); v.Type.Shape[0] {
+		case ir.T:
+			return at(e.ptr(r, v), jen.Id("first").Op("*").Lit(ld))
+		case ir.B:
+			return at(e.ptr(r, v), jen.Id("unit").Op("*").Lit(ld))
+		}
+		return e.ptr(r, v)
+	}
+	args := []jen.Code{start(n.Out[0])}
+	for _, o := range s.kernel.operands {
+		switch v := operand(n, o.index); {
+		case v == nil:
+			args = append(args, jen.Nil())
+		default:
+			args = append(args, start(v))
+		}
+	}
 	return []jen.Code{
-		jen.For(jen.Id("b").Op(":=").Range().Id("e").Dot("sequences")).Block(
-			jen.Id("row").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
-			jen.Copy(
-				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, out), jen.Id("b").Op("*").Lit(out.LD)), jen.Lit(width)),
-				jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, x), jen.Id("row").Op("*").Lit(x.LD)), jen.Lit(width)),
-			),
-		),
+		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("unit"))),
+		kernelCall(s.kernel, append(args, jen.Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("unit").Op("+").Lit(1))).Op("-").Id("first"))...),
 	}
 }
 

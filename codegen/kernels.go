@@ -73,8 +73,6 @@ func (s *kernelSet) choose(st *step) error {
 	case "attention":
 		st.kernel, err = s.attention(st)
 		return err
-	case "take":
-		return nil
 	}
 	st.kernel, err = s.rowwise(st)
 	return err

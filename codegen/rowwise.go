@@ -64,8 +64,11 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	}
 	return s.use(name, func(k *kernelUse) error {
 		k.portable = portableOf(n)
-		for i := range n.In {
-			k.operands = append(k.operands, rowOperand{i, n.In[i] != nil && n.In[i].Batched()})
+		for i, v := range n.In {
+			if v != nil && v.Kind == ir.Batch && v.Name == ir.Starts { // no kernel reads it: who calls one gives it a sequence's rows
+				continue
+			}
+			k.operands = append(k.operands, rowOperand{i, v != nil && v.Batched() && v.Type.Shape[0] == n.Out[0].Type.Shape[0]})
 		}
 		return k.paramsFrom(n)
 	})

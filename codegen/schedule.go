@@ -30,6 +30,16 @@ func (e *emitter) forwardFile() error {
 	return e.add("forward.go", f)
 }
 
+// batchParts are the parts of a batch that kernels read. Those with a field are taken as the caller gives them.
+var batchParts = []struct {
+	name     string // in the IR; its field of the execution is the name in camel case
+	field    string // of runtime.Batch
+	perToken bool
+}{
+	{ir.IDs, "", true}, {ir.Pos, "", true}, {ir.Types, "", true},
+	{ir.Rows, "Rows", false}, {ir.Words, "Words", false}, {ir.WordStarts, "WordStarts", false}, {ir.Marks, "Marks", false}, {ir.MarkStarts, "MarkStarts", false},
+}
+
 // gathers reports whether a gather reads the batch's part of that name.
 func (e *emitter) gathers(name string) bool {
 	for _, s := range e.steps {
@@ -82,17 +92,20 @@ func (e *emitter) execType(f *jen.File) {
 		}
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
-		in := []string{"ids"}
-		for _, name := range []string{"pos", "types"} {
-			if e.gathers(name) {
-				in = append(in, name)
+		var list, others []jen.Code
+		for _, in := range batchParts {
+			switch {
+			case in.name != ir.IDs && !e.gathers(in.name):
+			case in.perToken:
+				list = append(list, jen.Id(camel(in.name)))
+			default:
+				others = append(others, jen.Id(camel(in.name)))
 			}
 		}
-		var list []jen.Code
-		for _, n := range in {
-			list = append(list, jen.Id(n))
-		}
 		g.List(list...).Op("*").Int32().Comment("[T]")
+		if len(others) > 0 {
+			g.List(others...).Op("*").Int32().Comment("of the batch")
+		}
 		for i := range e.slots {
 			g.Id(slotField(i)).Op("*").Float32().Comment(e.slotDoc(i))
 		}
@@ -205,6 +218,11 @@ func (e *emitter) forwardMethod(f *jen.File) {
 		}
 		if e.gathers("types") {
 			g.Id("e").Dot("types").Op("=").Id("e").Dot("typesOrZeros").Call()
+		}
+		for _, in := range batchParts {
+			if in.field != "" && e.gathers(in.name) {
+				g.Id("e").Dot(camel(in.name)).Op("=").Qual("unsafe", "SliceData").Call(jen.Id("e").Dot(in.field))
+			}
 		}
 		g.Line()
 		for _, c := range e.calls {

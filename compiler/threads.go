@@ -22,7 +22,11 @@ func threads(p *ir.Program) error {
 				s.Split = ir.SplitPanels
 			case ir.Attention:
 				s.Split = ir.SplitHeads
-			case ir.Rowwise, ir.Elementwise, ir.Gather:
+			case ir.Sequencewise:
+				s.Split = ir.SplitSeqs
+			case ir.Gather:
+				s.Split, s.Block = ir.SplitRows, rowsInBlock
+			case ir.Rowwise, ir.Elementwise:
 				if sameRows(n) {
 					s.Split, s.Block = ir.SplitRows, rowsInBlock
 				}

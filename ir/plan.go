@@ -105,4 +105,5 @@ const (
 	SplitRows   Split = "rows"   // blocks of rows
 	SplitPanels Split = "panels" // panels of the packed matrix
 	SplitHeads  Split = "heads"  // (sequence, head) pairs
+	SplitSeqs   Split = "seqs"   // sequences
 )

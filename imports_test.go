@@ -36,6 +36,7 @@ var rooms = []struct {
 	{"codegen/build", []string{"codegen!", "codegen/build"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
 	{"codegen", []string{"ir", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
 	{"runtime/token", []string{"runtime!", "runtime/token"}, []string{"golang.org/x/text"}},
+	{"runtime/task", []string{"runtime!"}, nil},
 	{"runtime/safetensors", nil, []string{"golang.org/x/sys"}},
 	{"runtime/appended", nil, []string{"golang.org/x/sys"}},
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},

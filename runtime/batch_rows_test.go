@@ -95,7 +95,7 @@ func TestOutLen(t *testing.T) {
 		IDs: make([]int32, 9), Starts: []int32{0, 4, 9}, Rows: []int32{1, 5, 7},
 		Words: []int32{1, 2, 2, 4, 6, 9}, WordStarts: []int32{0, 2, 3}, Marks: []int32{0, 4, 5}, MarkStarts: []int32{0, 1, 3},
 	}
-	for rows, want := range map[Rows]int{PerSequence: 2, PerToken: 9, PerRow: 3, PerPair: 2*1 + 1*2} {
+	for rows, want := range map[Rows]int{PerSequence: 2, PerToken: 9, PerRow: 3, PerPair: 2*1 + 1*2, PerWord: 3} {
 		h := Head{Rows: rows, C: 5}
 		require.Equal(t, want*5, h.OutLen(b), rows)
 	}
@@ -112,6 +112,8 @@ func TestHeadChecks(t *testing.T) {
 		"has 4 outputs a row, its task entities has": {Task: TaskEntities, Rows: PerPair, C: 4},
 		`has a width of 2, its task is "labels"`:     {Task: TaskLabels, C: 2, Width: 2},
 		`has a CRF, its task is "labels"`:            {Task: TaskLabels, C: 2, CRF: true},
+		`decodes "bio", its task is "labels"`:        {Task: TaskLabels, C: 2, Decode: "bio"},
+		"gives a row a word, the limits":             {Task: TaskTags, Rows: PerWord, C: 2},
 		"takes chosen rows, the limit of a batch":    {Task: TaskMLM, Rows: PerRow, C: 10},
 		"gives a row a word and label, the limits":   {Task: TaskEntities, Rows: PerPair, C: 3},
 	} {

@@ -13,13 +13,11 @@ type Classifier struct {
 	core   *Core
 	head   int
 	labels []string
-	frame  Frame
 	idle   chan *classifyWork
 }
 
 // NewClassifier serves the named head ("" is the first), which must give a row a
-// sequence. Labels come from the weight file, else from the spec, else they are
-// LABEL_0, LABEL_1 … as in published configurations without names.
+// sequence. For its labels see HeadLabels.
 func NewClassifier(c *Core, head string) (*Classifier, error) {
 	i, err := c.HeadIndex(head)
 	if err != nil {
@@ -30,24 +28,32 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 		return nil, input("this model has no head: it gives hidden states for token ids, and cannot classify texts")
 	}
 	if h.Rows != PerSequence {
-		return nil, input("head %q gives a row a token, it cannot classify texts", h.Name)
+		return nil, input("head %q gives a row %v, it cannot classify texts", h.Name, h.Rows)
 	}
-	k := &Classifier{core: c, head: i, labels: h.Labels, idle: make(chan *classifyWork, 2*c.options.Concurrency)}
+	k := &Classifier{core: c, head: i, idle: make(chan *classifyWork, 2*c.options.Concurrency)}
+	k.labels, err = c.HeadLabels(i)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// HeadLabels are the labels of a head by number, [C]: from the weight file, else from
+// the spec, else LABEL_0, LABEL_1 … as in published configurations without names.
+func (c *Core) HeadLabels(head int) ([]string, error) {
+	h := &c.program.Heads[head]
+	labels := h.Labels
 	if own := c.weights.Meta().Labels[h.Name]; own != nil {
 		if len(own) != h.C {
 			return nil, &WeightsError{File: c.weights.Name(), Reason: fmt.Sprintf("%d labels for head %q with %d outputs: %s", len(own), h.Name, h.C, again)}
 		}
-		k.labels = own
+		labels = own
 	}
-	if k.labels == nil {
-		for n := range h.C {
-			k.labels = append(k.labels, "LABEL_"+itoa(n))
-		}
+	labels = append([]string(nil), labels...)
+	for n := len(labels); n < h.C; n++ {
+		labels = append(labels, "LABEL_"+itoa(n))
 	}
-	if c.token != nil {
-		k.frame = c.token.Frame()
-	}
-	return k, nil
+	return labels, nil
 }
 
 // Labels are the head's labels by number, [C].
@@ -55,12 +61,11 @@ func (k *Classifier) Labels() []string { return append([]string(nil), k.labels..
 
 // classifyWork is the memory of one Classify call.
 type classifyWork struct {
-	encoded encoded
-	windows []window // of the batch being filled
-	fresh   []window // of the text being added
-	batch   Batch
-	out     []float32
-	count   []int // windows of each text whose logits are summed so far
+	*Batcher
+	k       *Classifier
+	encoded Encoded
+	dst     []Classification
+	scores  []float32 // of one window
 }
 
 // Classify classifies texts; results come in input order. An error, wrapping ErrInput
@@ -122,22 +127,16 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 	if len(dst) != n {
 		return input("room for %d results, %d texts", len(dst), n)
 	}
-	if ctx == nil {
-		return input("the context is nil")
+	w, err := k.work()
+	if err != nil {
+		return err
 	}
-	if k.core.closed.Load() {
-		return ErrClosed
-	}
-	if k.core.token == nil {
-		return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
-	}
-	if t := k.core.program.Limits.Types; pairs != nil && t > 0 && int(k.frame.SecondType) >= t {
-		return input("the tokenizer gives second texts the token type %d, the model has only %d: it takes no pairs", k.frame.SecondType, t)
-	}
-	w := k.work()
+	w.dst = dst
 	defer k.rest(w)
-	w.count = resize(w.count, n)
-	clear(w.count)
+	if err := w.Begin(ctx, pairs != nil); err != nil {
+		return err
+	}
+	c := k.core.program.Heads[k.head].C
 	for i := range n {
 		t := Text{}
 		if pairs != nil {
@@ -145,112 +144,86 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 		} else {
 			t.First = texts[i]
 		}
-		if err := k.add(ctx, w, dst, i, t); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-	}
-	if err := k.flush(ctx, w, dst); err != nil {
-		return err
-	}
-	for i := range dst {
-		k.decode(&dst[i], w.count[i])
-	}
-	return nil
-}
-
-// add encodes text i and puts its windows into the batch, which is computed whenever
-// it is full.
-func (k *Classifier) add(ctx context.Context, w *classifyWork, dst []Classification, i int, t Text) error {
-	o, l := &k.core.options, k.core.program.Limits
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := w.encoded.encode(k.core.token, t, o.Special == SpecialAsTokens); err != nil {
-		return &inputError{"text " + itoa(i) + ": it cannot be encoded: " + err.Error(), err}
-	}
-	frame := k.frame.single()
-	if t.Pair {
-		frame = k.frame.pair()
-	}
-	var cut int
-	var err error
-	w.fresh, cut, err = w.encoded.fit(w.fresh[:0], i, o.Long, o.MaxTokens, frame)
-	if err != nil {
-		return err
-	}
-	if len(w.encoded.ids)-cut+frame == 0 {
-		return input("text %d: it has no tokens", i)
-	}
-	r := &dst[i]
-	r.Tokens, r.Truncated = len(w.encoded.ids)-cut+frame, cut
-	r.Logits = resize(r.Logits, k.core.program.Heads[k.head].C)
-	clear(r.Logits)
-	for _, win := range w.fresh {
-		size := win.last - win.first + win.behind - win.second + frame
-		if len(w.windows) == l.BatchSequences || len(w.windows) > 0 && len(w.batch.IDs)+size > o.BatchTokens {
-			if err := k.flush(ctx, w, dst); err != nil {
-				return err
-			}
+		if err := w.Encode(&w.encoded, i, t); err != nil {
+			return err
 		}
-		appendSequence(&w.batch, &w.encoded, win, &k.frame, l)
-		w.windows = append(w.windows, win)
+		r := &dst[i]
+		r.Logits, r.Scores = resize(r.Logits, c), resize(r.Scores, c)
+		seen, err := w.Add(ctx, i, &w.encoded)
+		if err != nil {
+			return err
+		}
+		r.Tokens, r.Truncated, r.Windows = seen.Tokens, seen.Truncated, seen.Windows
 	}
-	return nil
+	return w.Flush(ctx)
 }
 
-// flush computes the batch and adds the logits of each window to its text's.
-func (k *Classifier) flush(ctx context.Context, w *classifyWork, dst []Classification) error {
-	if len(w.windows) == 0 {
+// take joins one window's logits with those of the text's windows before, and behind the
+// last one completes the result. A text's windows come in their order.
+func (w *classifyWork) take(win *Window, out []float32) error {
+	r, best := &w.dst[win.Text], w.k.core.options.Join == JoinMax
+	if win.Index == 0 {
+		copy(r.Logits, out)
+		if best && win.Count > 1 {
+			w.k.score(r.Scores, out)
+		}
+	} else if best {
+		w.scores = resize(w.scores, len(out))
+		w.k.score(w.scores, out)
+		for j, v := range out {
+			r.Logits[j], r.Scores[j] = max(r.Logits[j], v), max(r.Scores[j], w.scores[j])
+		}
+	} else {
+		for j, v := range out {
+			r.Logits[j] += v
+		}
+	}
+	if win.Index < win.Count-1 {
 		return nil
 	}
-	c := k.core.program.Heads[k.head].C
-	w.out = resize(w.out, len(w.windows)*c)
-	if err := k.LogitsInto(ctx, &w.batch, w.out); err != nil {
-		return err
-	}
-	for s, win := range w.windows {
-		w.count[win.text]++
-		sum := dst[win.text].Logits
-		for j, v := range w.out[s*c : (s+1)*c] {
-			sum[j] += v
+	if win.Count > 1 && !best {
+		for j := range r.Logits {
+			r.Logits[j] /= float32(win.Count)
 		}
 	}
-	w.batch.Reset()
-	w.windows = w.windows[:0]
+	if win.Count == 1 || !best {
+		w.k.score(r.Scores, r.Logits)
+		r.Index = argmax(r.Logits)
+	} else {
+		r.Index = argmax(r.Scores)
+	}
+	r.Label, r.Score = w.k.labels[r.Index], r.Scores[r.Index]
 	return nil
 }
 
-// decode turns the sum of count windows' logits into a result.
-func (k *Classifier) decode(r *Classification, count int) {
-	if count > 1 {
-		for j := range r.Logits {
-			r.Logits[j] /= float32(count)
-		}
-	}
-	r.Scores = resize(r.Scores, len(r.Logits))
+// score turns logits into probabilities.
+func (k *Classifier) score(dst, logits []float32) {
 	if k.core.program.Heads[k.head].Independent {
-		Sigmoid(r.Scores, r.Logits)
+		Sigmoid(dst, logits)
 	} else {
-		Softmax(r.Scores, r.Logits)
+		Softmax(dst, logits)
 	}
-	r.Index = argmax(r.Logits)
-	r.Label, r.Score = k.labels[r.Index], r.Scores[r.Index]
 }
 
 // work takes the memory of an earlier call, if there is one.
-func (k *Classifier) work() *classifyWork {
+func (k *Classifier) work() (*classifyWork, error) {
 	select {
 	case w := <-k.idle:
-		return w
+		return w, nil
 	default:
-		return &classifyWork{}
 	}
+	w := &classifyWork{k: k}
+	var err error
+	w.Batcher, err = NewBatcher(k.core, k.head, false, w.take)
+	return w, err
 }
 
 // rest keeps the memory for later calls.
 func (k *Classifier) rest(w *classifyWork) {
-	w.batch.Reset()
-	w.windows, w.fresh = w.windows[:0], w.fresh[:0]
+	w.dst = nil
 	select {
 	case k.idle <- w:
 	default:

@@ -11,6 +11,7 @@ type Options struct {
 	ISA         string      // forced instruction set; "" or "auto": DEBERTAC_ISA, else the best
 	Concurrency int         // calls that may compute at the same time; 0: DefaultThreads / Threads, at least 1
 	Long        LongPolicy  // texts that are too long; zero value: Reject
+	Join        Join        // how a Classifier joins the windows of a text; zero value: JoinMean
 	MaxTokens   int         // tokens of a text that the model sees at most, special tokens included; 0: the model's own limit
 	BatchTokens int         // tokens that Classify puts into one call; 0: a default that suits caches, at most the spec's limit
 	Special     SpecialText // how text like "[SEP]" is read
@@ -189,6 +190,30 @@ func ParseLong(s string) (LongPolicy, error) {
 		return Windows(stride), nil
 	}
 	return Reject, input("unknown policy %q for long texts (known: reject, truncate, windows, windows:STRIDE)", s)
+}
+
+// Join says how a Classifier makes one result of a text's windows.
+type Join uint8
+
+// The two ways.
+const (
+	// JoinMean takes the mean of the logits, then scores.
+	JoinMean Join = iota
+	// JoinMax takes each label's highest score in any window, for labels that a small
+	// part of a text decides. The scores of labels that exclude each other may then sum
+	// to more than 1. Logits are the highest ones too.
+	JoinMax
+)
+
+// JoinWindows sets how a Classifier joins the windows of a text.
+func JoinWindows(j Join) Option {
+	return func(o *Options) error {
+		if j != JoinMean && j != JoinMax {
+			return input("JoinWindows(%d): unknown value", j)
+		}
+		o.Join = j
+		return nil
+	}
 }
 
 // SpecialText says how special-token text inside a text is read.

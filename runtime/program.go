@@ -61,6 +61,7 @@ const (
 	PerToken                // [T, C]
 	PerRow                  // [M, C]: the rows of Batch.Rows, in their order
 	PerPair                 // [G, C]: a row for each pair of a word and a label, ordered by sequence, word, label
+	PerWord                 // [W, C]: the words of Batch.Words, in their order
 )
 
 // String names what a row stands for, as messages say it.
@@ -74,6 +75,8 @@ func (r Rows) String() string {
 		return "a chosen token"
 	case PerPair:
 		return "a word and label"
+	case PerWord:
+		return "a word"
 	}
 	return fmt.Sprintf("Rows(%d)", uint8(r))
 }
@@ -88,18 +91,18 @@ const (
 	TaskScore    Task = "score"    // one number a sequence, [B, 1]
 	TaskVector   Task = "vector"   // an embedding a sequence, [B, C]
 	TaskChoices  Task = "choices"  // one logit a sequence; the choices of a question are sequences beside each other, [B, 1]
-	TaskTags     Task = "tags"     // a logit a label for each token, [T, C]
+	TaskTags     Task = "tags"     // a logit a label for each token, [T, C], or word, [W, C]
 	TaskSpan     Task = "span"     // start and end logits of an answer, [T, 2]
-	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V]
+	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V], for models that look at one side too
 	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
 	TaskEntities Task = "entities" // columns of spans, or start, end and inside, for each word and label, [G, K]
 )
 
 // rows are those that a task's outputs can come in.
 var rowsOf = map[Task][]Rows{
-	"":         {PerSequence, PerToken, PerRow, PerPair}, // what packages of earlier compilers say
+	"":         {PerSequence, PerToken, PerRow, PerPair, PerWord}, // what packages of earlier compilers say
 	TaskHidden: {PerToken}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
-	TaskTags: {PerToken, PerRow}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken, PerRow}, TaskEntities: {PerPair},
+	TaskTags: {PerToken, PerWord}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken}, TaskEntities: {PerPair},
 }
 
 // The tensors of a head with CRF: scores of a label behind another, [C, C] from row to
@@ -123,6 +126,9 @@ type Head struct {
 	// CRF heads score sequences of labels: the packed tensors CRFTransitions, CRFStart
 	// and CRFEnd belong to their outputs.
 	CRF bool
+	// Decode is the constraint that labels are decoded under: "bio" allows only what
+	// the B-, I-, E- and S- in front of labels allow, "" everything.
+	Decode string
 	// Width is the number of span widths 0 … Width-1 that the columns of an entity head
 	// stand for; 0: the columns are start, end and inside.
 	Width int
@@ -131,7 +137,7 @@ type Head struct {
 // OutLen is the number of outputs for a valid batch.
 func (h *Head) OutLen(b *Batch) int { return h.RowsOf(b) * h.C }
 
-// RowsOf is the number of rows of outputs for a valid batch: B, T, M or G.
+// RowsOf is the number of rows of outputs for a valid batch: B, T, M, G or W.
 func (h *Head) RowsOf(b *Batch) int {
 	switch h.Rows {
 	case PerToken:
@@ -140,6 +146,8 @@ func (h *Head) RowsOf(b *Batch) int {
 		return len(b.Rows)
 	case PerPair:
 		return b.Pairs()
+	case PerWord:
+		return len(b.Words) / 2
 	}
 	return b.Sequences()
 }
@@ -196,9 +204,11 @@ func (h *Head) check(l Limits) error {
 		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
 	case h.CRF && h.Task != TaskTags:
 		return fmt.Errorf("has a CRF, its task is %q", h.Task)
+	case h.Decode != "" && (h.Decode != "bio" || h.Task != TaskTags):
+		return fmt.Errorf("decodes %q, its task is %q", h.Decode, h.Task)
 	case h.Rows == PerRow && l.Rows == 0:
 		return fmt.Errorf("takes chosen rows, the limit of a batch is 0 of them")
-	case h.Rows == PerPair && !(l.Words && l.Marks):
+	case h.Rows == PerWord && !l.Words, h.Rows == PerPair && !(l.Words && l.Marks):
 		return fmt.Errorf("gives a row %v, the limits say that the model reads none", h.Rows)
 	}
 	return nil

@@ -16,6 +16,8 @@ type Classification struct {
 	Tokens int `json:"tokens"`
 	// Truncated counts the tokens of the text that were cut, 0 if none.
 	Truncated int `json:"truncated"`
+	// Windows counts the sequences that the text was cut into, 1 if it was not.
+	Windows int `json:"windows"`
 }
 
 // Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in

@@ -7,53 +7,109 @@ type Text struct {
 	Pair   bool
 }
 
-// window is one sequence that a text became: parts of its first and second text.
-type window struct {
-	text           int // index of the text
-	first, last    int // ids of the first text, [first, last)
-	second, behind int // ids of the second
+// Encoded is a text, or a pair, as tokens without the frame around them. Tokens are
+// numbered through: those of the first text, then those of the second.
+type Encoded struct {
+	IDs []int32
+	// Spans are the places of the tokens, if they were asked for: those of the second
+	// text count in the second text.
+	Spans []TokenSpan
+	Split int  // number of the second text's first token
+	Pair  bool // there is a second text, if only an empty one
 }
 
-// encoded is a text's ids and how the long policy cuts them.
-type encoded struct {
-	ids   []int32 // of the first text, then of the second
-	split int     // where the second begins
-	pair  bool
-}
+// lengths are the numbers of tokens of the two texts.
+func (e *Encoded) lengths() (a, b int) { return e.Split, len(e.IDs) - e.Split }
 
-func (e *encoded) lengths() (a, b int) { return e.split, len(e.ids) - e.split }
-
-// encode tokenizes t into e, whose memory is reused.
-func (e *encoded) encode(tok Tokenizer, t Text, specials bool) (err error) {
-	e.pair = t.Pair
-	if e.ids, err = tok.AppendIDs(e.ids[:0], t.First, specials); err != nil {
+// encode tokenizes t into e, whose memory is reused. With spans, places are kept.
+func (e *Encoded) encode(tok Tokenizer, spans SpanTokenizer, t Text, specials bool) (err error) {
+	e.Pair, e.IDs, e.Spans = t.Pair, e.IDs[:0], e.Spans[:0]
+	one := func(text string) error {
+		if spans == nil {
+			e.IDs, err = tok.AppendIDs(e.IDs, text, specials)
+			return err
+		}
+		e.Spans, err = spans.AppendSpans(e.Spans, text, specials)
+		for _, s := range e.Spans[len(e.IDs):] {
+			e.IDs = append(e.IDs, s.ID)
+		}
 		return err
 	}
-	e.split = len(e.ids)
-	if t.Pair {
-		e.ids, err = tok.AppendIDs(e.ids, t.Second, specials)
+	if err := one(t.First); err != nil {
+		return err
 	}
-	return err
+	if e.Split = len(e.IDs); t.Pair {
+		return one(t.Second)
+	}
+	return nil
+}
+
+// Cutting says which text of a pair gives way when the two are too long.
+type Cutting uint8
+
+// The ways of cutting.
+const (
+	// CutLonger: Truncate cuts the longer text until both are equally long, then both;
+	// Windows cuts the longer one.
+	CutLonger Cutting = iota
+	// CutSecond: the first text, such as a question, always stays whole.
+	CutSecond
+)
+
+// Window is one sequence that a text became: parts of its first and second text with
+// the frame around them.
+type Window struct {
+	Text   int // number of the text
+	Index  int // of the window among the text's, from 0
+	Count  int // windows of the text
+	First  int // tokens of the first text, [First, Last)
+	Last   int
+	Second int // tokens of the second text, [Second, Behind), numbered as in Encoded
+	Behind int
+	// FirstRow and SecondRow are the rows of the sequence, from 0 on, at which tokens
+	// First and Second stand; Size is the number of its rows, special tokens included.
+	FirstRow, SecondRow, Size int
+}
+
+// Row is the row of the window's sequence at which a token stands; ok is false if the
+// token is not in the window.
+func (w *Window) Row(token int) (row int, ok bool) {
+	switch {
+	case w.First <= token && token < w.Last:
+		return w.FirstRow + token - w.First, true
+	case w.Second <= token && token < w.Behind:
+		return w.SecondRow + token - w.Second, true
+	}
+	return 0, false
 }
 
 // fit appends to dst the windows of text number n: one, or several by the policy. It
-// returns the ids that are cut. limit counts special tokens, frame of which the text
-// takes.
-func (e *encoded) fit(dst []window, n int, p LongPolicy, limit, frame int) (_ []window, cut int, err error) {
+// returns the number of tokens that are cut. limit counts special tokens, frame of
+// which the text takes.
+func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit, frame int) (_ []Window, cut int, err error) {
 	a, b := e.lengths()
 	room := limit - frame
+	whole := Window{Text: n, Last: a, Second: e.Split, Behind: len(e.IDs)}
 	if a+b <= room {
-		return append(dst, window{n, 0, a, e.split, len(e.ids)}), 0, nil
+		return append(dst, whole), 0, nil
 	}
 	if room < 0 || room == 0 && p.kind == longWindows {
 		return dst, 0, input("text %d: the limit of %d tokens leaves no room beside %d special tokens: raise it", n, limit, frame)
 	}
+	if cutting == CutSecond && e.Pair && a >= room && p.kind != longReject {
+		return dst, 0, input("text %d: %d tokens of its first part and %d special tokens leave no room for the second, the limit is %d: shorten the first, or raise the limit",
+			n, a, frame, limit)
+	}
 	switch p.kind {
 	case longTruncate:
 		ka, kb := truncate(a, b, room)
-		return append(dst, window{n, 0, ka, e.split, e.split + kb}), a + b - ka - kb, nil
+		if cutting == CutSecond && e.Pair {
+			ka, kb = a, room-a
+		}
+		whole.Last, whole.Behind = ka, e.Split+kb
+		return append(dst, whole), a + b - ka - kb, nil
 	case longWindows:
-		dst, err = e.slide(dst, n, p.stride, room)
+		dst, err = e.slide(dst, whole, p.stride, room, cutting == CutSecond && e.Pair || b > a)
 		return dst, 0, err
 	}
 	return dst, 0, &inputError{
@@ -75,63 +131,28 @@ func truncate(a, b, room int) (int, int) {
 	return small, room - small
 }
 
-// slide cuts the longer text into windows of as many tokens as fit beside the other.
-func (e *encoded) slide(dst []window, n, stride, room int) ([]window, error) {
-	a, b := e.lengths()
-	long, other := a, b
-	if b > a {
-		long, other = b, a
+// slide cuts one of the texts into windows of as many tokens as fit beside the other.
+func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second bool) ([]Window, error) {
+	long, other := e.lengths()
+	if second {
+		long, other = other, long
 	}
 	width := room - other
 	if width <= stride {
-		return dst, input("text %d: windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", n, max(width, 0), other, stride)
+		return dst, input("text %d: windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", whole.Text, max(width, 0), other, stride)
 	}
 	for from := 0; ; from += width - stride {
 		to := min(from+width, long)
-		w := window{n, 0, a, e.split, len(e.ids)}
-		if b > a {
-			w.second, w.behind = e.split+from, e.split+to
+		w := whole
+		if w.Index = len(dst); second {
+			w.Second, w.Behind = e.Split+from, e.Split+to
 		} else {
-			w.first, w.last = from, to
+			w.First, w.Last = from, to
 		}
 		dst = append(dst, w)
 		if to == long {
 			return dst, nil
 		}
-	}
-}
-
-// appendSequence adds one window of e to the batch, with the frame around it.
-func appendSequence(b *Batch, e *encoded, w window, f *Frame, l Limits) {
-	if len(b.Starts) == 0 {
-		b.Starts = append(b.Starts, 0)
-	}
-	first := len(b.IDs)
-	b.IDs = append(b.IDs, f.Open...)
-	b.IDs = append(b.IDs, e.ids[w.first:w.last]...)
-	if e.pair {
-		b.IDs = append(b.IDs, f.Middle...)
-	}
-	border := len(b.IDs)
-	b.IDs = append(b.IDs, e.ids[w.second:w.behind]...)
-	b.IDs = append(b.IDs, f.Close...)
-	b.Starts = append(b.Starts, int32(len(b.IDs)))
-	if l.Types > 0 {
-		for i := first; i < len(b.IDs); i++ {
-			t := int32(0)
-			if e.pair && i >= border {
-				t = f.SecondType
-			}
-			b.Types = append(b.Types, t)
-		}
-	}
-	if l.Prefix {
-		// All may attend to the first text of a pair; a single text is causal.
-		p := 0
-		if e.pair {
-			p = border - first
-		}
-		b.Prefix = append(b.Prefix, int32(p))
 	}
 }
 

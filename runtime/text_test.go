@@ -45,15 +45,16 @@ func TestSlideCovers(t *testing.T) {
 		if a+b <= room {
 			return
 		}
-		e := encoded{ids: make([]int32, a+b), split: a, pair: b > 0}
-		list, err := e.slide(nil, 7, stride, room)
+		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: b > 0}
+		list, cut, err := e.fit(nil, 7, Windows(stride), CutLonger, room, 0)
+		require.Zero(t, cut)
 		require.NoError(t, err)
 		end := -1
 		for i, w := range list {
-			require.Equal(t, 7, w.text)
-			lo, hi, other := w.first, w.last, w.behind-w.second
+			require.Equal(t, 7, w.Text)
+			lo, hi, other := w.First, w.Last, w.Behind-w.Second
 			if b > a {
-				lo, hi, other = w.second-a, w.behind-a, w.last-w.first
+				lo, hi, other = w.Second-a, w.Behind-a, w.Last-w.First
 			}
 			require.Equal(t, min(a, b), other)
 			if i > 0 {
@@ -71,40 +72,56 @@ func TestSlideCovers(t *testing.T) {
 	})
 }
 
-func TestAppendSequence(t *testing.T) {
-	f := Frame{Open: []int32{1}, Middle: []int32{2, 2}, Close: []int32{3}, SecondType: 1}
-	var b Batch
-	pair := encoded{ids: []int32{10, 11, 12, 20, 21}, split: 3, pair: true}
-	single := encoded{ids: []int32{30}, split: 1}
-	l := Limits{Types: 2, Prefix: true}
-	appendSequence(&b, &pair, window{0, 0, 2, 3, 5}, &f, l)
-	appendSequence(&b, &single, window{1, 0, 1, 1, 1}, &f, l)
-	require.Equal(t, Batch{
-		IDs:    []int32{1, 10, 11, 2, 2, 20, 21, 3, 1, 30, 3},
-		Starts: []int32{0, 8, 11},
-		Types:  []int32{0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0},
-		Prefix: []int32{5, 0},
-	}, b)
-	b.Reset()
-	appendSequence(&b, &single, window{0, 0, 1, 1, 1}, &f, Limits{})
-	require.Equal(t, []int32{1, 30, 3}, b.IDs)
-	require.Empty(t, b.Types)
-	require.Empty(t, b.Prefix)
+// TestCutSecond: the first text stays whole, whatever the lengths.
+func TestCutSecond(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.IntRange(0, 20).Draw(t, "a"), rapid.IntRange(0, 60).Draw(t, "b")
+		room := rapid.IntRange(1, 40).Draw(t, "room")
+		stride := rapid.IntRange(0, 3).Draw(t, "stride")
+		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
+		list, cut, err := e.fit(nil, 3, Truncate, CutSecond, room, 0)
+		switch {
+		case a+b > room && a >= room:
+			require.ErrorIs(t, err, ErrInput)
+			require.ErrorContains(t, err, "text 3: ")
+			require.ErrorContains(t, err, "leave no room for the second")
+		default:
+			require.NoError(t, err)
+			require.Equal(t, max(0, a+b-room), cut)
+			require.Equal(t, []Window{{Text: 3, Last: a, Second: a, Behind: a + b - cut}}, list)
+		}
+		list, _, err = e.fit(nil, 3, Windows(stride), CutSecond, room, 0)
+		if a+b > room && room-a <= stride {
+			require.ErrorIs(t, err, ErrInput)
+			return
+		}
+		require.NoError(t, err)
+		at := a
+		for i, w := range list {
+			require.Equal(t, []int{i, 0, a}, []int{w.Index, w.First, w.Last})
+			if i > 0 {
+				at -= stride
+			}
+			require.Equal(t, at, w.Second)
+			at = w.Behind
+		}
+		require.Equal(t, a+b, at)
+	})
 }
 
 // TestNoRoom: what leaves nothing for the text is said so, and no smaller stride is asked for.
 func TestNoRoom(t *testing.T) {
-	e := encoded{ids: []int32{5, 6, 7}, split: 3}
+	e := Encoded{IDs: []int32{5, 6, 7}, Split: 3}
 	for _, c := range []struct {
 		policy LongPolicy
 		limit  int
 	}{{Truncate, 1}, {Windows(0), 1}, {Windows(0), 2}} {
-		_, _, err := e.fit(nil, 4, c.policy, c.limit, 2)
+		_, _, err := e.fit(nil, 4, c.policy, CutLonger, c.limit, 2)
 		require.ErrorIs(t, err, ErrInput)
 		require.ErrorContains(t, err, "text 4: the limit of")
 		require.ErrorContains(t, err, "leaves no room beside 2 special tokens")
 	}
-	_, cut, err := e.fit(nil, 4, Truncate, 2, 2)
+	_, cut, err := e.fit(nil, 4, Truncate, CutLonger, 2, 2)
 	require.NoError(t, err)
 	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
 }

@@ -1,0 +1,327 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+)
+
+// Sequence is one sequence that is ready for a batch. Rows are counted from its own
+// first token.
+type Sequence struct {
+	IDs    []int32
+	Types  []int32 // token types; nil: zeros. Models without token types ignore them
+	Prefix int32   // leading tokens that all may attend to, for models that read it
+	Rows   []int32 // as Batch.Rows
+	Words  []int32 // as Batch.Words
+	Marks  []int32 // as Batch.Marks
+}
+
+// Seen says what of a text the model saw.
+type Seen struct {
+	// Tokens counts what the model saw, special tokens included; windows that overlap
+	// count their common tokens once.
+	Tokens int `json:"tokens"`
+	// Truncated counts the tokens of the text that were cut, 0 if none.
+	Truncated int `json:"truncated"`
+	// Windows counts the sequences that the text was cut into, 1 if it was not.
+	Windows int `json:"windows"`
+}
+
+// Batcher is the way from texts to a head's outputs: it tokenizes, cuts long texts into
+// windows, fills batches up to the limits, computes them and hands the outputs on, a
+// window at a time and in the order in which texts came. How windows fall into batches
+// changes no result.
+//
+// It is the memory of one stream of texts at a time: not safe for concurrent use, but to
+// be used again and again, and then without allocations of its own.
+type Batcher struct {
+	// Long, MaxTokens and Cutting say what becomes of long texts. NewBatcher sets the
+	// first two by the model's options.
+	Long      LongPolicy
+	MaxTokens int
+	Cutting   Cutting
+	// Choose gives the rows of a window's sequence that a head with PerRow computes,
+	// rising from 0. It may reuse dst.
+	Choose func(dst []int32, w *Window, e *Encoded) []int32
+
+	core    *Core
+	head    *Head
+	index   int // of the head
+	frame   Frame
+	spans   SpanTokenizer // nil: places are not asked for
+	take    func(w *Window, out []float32) error
+	windows []Window // in the batch
+	sizes   []int    // rows of outputs of each
+	fresh   []Window // of the text being added
+	batch   Batch
+	next    Sequence // memory of the sequence being made
+	out     []float32
+}
+
+// NewBatcher makes a batcher for a head of the model. take receives each window and its
+// rows of outputs, row-major with the head's C columns: one row if the head gives a row a
+// sequence, one a row of the window if it gives one a token, and so on. Both belong to
+// the batcher and change after take returns; an error of take ends the call. With spans,
+// the tokenizer must know the places of its tokens.
+func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float32) error) (*Batcher, error) {
+	if head < 0 || head >= len(c.program.Heads) {
+		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
+	}
+	b := &Batcher{core: c, index: head, head: &c.program.Heads[head], take: take, Long: c.options.Long, MaxTokens: c.options.MaxTokens}
+	if spans || c.program.Limits.Words { // words come from the tokenizer too
+		var err error
+		if b.spans, err = c.SpanTokenizer(); err != nil {
+			return nil, err
+		}
+	}
+	if c.token != nil {
+		b.frame = c.token.Frame()
+	}
+	return b, nil
+}
+
+// SpanTokenizer is the model's tokenizer as one that knows the places of its tokens. It
+// is an error if the model takes ids only.
+func (c *Core) SpanTokenizer() (SpanTokenizer, error) {
+	if c.token == nil {
+		return nil, errNoTokenizer()
+	}
+	if s, ok := c.token.(SpanTokenizer); ok {
+		return s, nil
+	}
+	return nil, input("the tokenizer does not tell where its tokens lie in the text: this task needs one that does")
+}
+
+func errNoTokenizer() error {
+	return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
+}
+
+// Frame is what stands around texts.
+func (b *Batcher) Frame() Frame { return b.frame }
+
+// Begin starts a stream: it empties the batcher, as an earlier one may have ended with an
+// error, and checks that the model takes texts, or pairs.
+func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
+	b.drop()
+	if ctx == nil {
+		return input("the context is nil")
+	}
+	if b.core.closed.Load() {
+		return ErrClosed
+	}
+	if b.core.token == nil {
+		return errNoTokenizer()
+	}
+	if t := b.core.program.Limits.Types; pairs && t > 0 && int(b.frame.SecondType) >= t {
+		return input("the tokenizer gives second texts the token type %d, the model has only %d: it takes no pairs", b.frame.SecondType, t)
+	}
+	return nil
+}
+
+func (b *Batcher) drop() {
+	b.batch.Reset()
+	b.windows, b.sizes = b.windows[:0], b.sizes[:0]
+}
+
+// Encode tokenizes text number n into e, whose memory is reused. An error names the
+// text.
+func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
+	if err := e.encode(b.core.token, b.spans, t, b.core.options.Special == SpecialAsTokens); err != nil {
+		return &inputError{"text " + itoa(n) + ": it cannot be encoded: " + err.Error(), err}
+	}
+	return nil
+}
+
+// Add puts the windows of text number n into the batch, which is computed whenever it is
+// full. It keeps nothing of e.
+func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
+	if err := ctx.Err(); err != nil {
+		return Seen{}, err
+	}
+	frame := b.frame.single()
+	if e.Pair {
+		frame = b.frame.pair()
+	}
+	fresh, cut, err := e.fit(b.fresh[:0], n, b.Long, b.Cutting, b.MaxTokens, frame)
+	b.fresh = fresh
+	if err != nil {
+		return Seen{}, err
+	}
+	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(fresh)}
+	if s.Tokens == 0 {
+		return s, input("text %d: it has no tokens", n)
+	}
+	for i := range fresh {
+		w := &fresh[i] // a copy would be made on the heap
+		w.Count = len(fresh)
+		b.frameWindow(w, e)
+		if err := b.AddSequence(ctx, *w, &b.next); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// frameWindow makes b.next the sequence of a window and completes the window.
+func (b *Batcher) frameWindow(w *Window, e *Encoded) {
+	s, f, l := &b.next, &b.frame, &b.core.program.Limits
+	s.IDs = append(s.IDs[:0], f.Open...)
+	w.FirstRow = len(s.IDs)
+	s.IDs = append(s.IDs, e.IDs[w.First:w.Last]...)
+	if e.Pair {
+		s.IDs = append(s.IDs, f.Middle...)
+	}
+	border := len(s.IDs)
+	w.SecondRow = border
+	s.IDs = append(s.IDs, e.IDs[w.Second:w.Behind]...)
+	s.IDs = append(s.IDs, f.Close...)
+	w.Size = len(s.IDs)
+	s.Types, s.Prefix = s.Types[:0], 0
+	if e.Pair {
+		s.Types = resize(s.Types, w.Size)
+		clear(s.Types[:border])
+		for i := border; i < w.Size; i++ {
+			s.Types[i] = f.SecondType
+		}
+		s.Prefix = int32(border) // all may attend to the first text of a pair; a single text is causal
+	}
+	s.Rows, s.Words, s.Marks = s.Rows[:0], s.Words[:0], s.Marks[:0]
+	if b.Choose != nil {
+		s.Rows = b.Choose(s.Rows, w, e)
+	}
+	if l.Words && len(e.Spans) == len(e.IDs) {
+		s.Words = appendWords(s.Words, e.Spans[w.First:w.Last], int32(w.FirstRow))
+		s.Words = appendWords(s.Words, e.Spans[w.Second:w.Behind], int32(w.SecondRow))
+	}
+}
+
+// appendWords appends the rows of each word of tokens that stand from row on.
+func appendWords(dst []int32, tokens []TokenSpan, row int32) []int32 {
+	for i := range tokens {
+		if i == 0 || tokens[i].Word != tokens[i-1].Word {
+			dst = append(dst, row+int32(i), row+int32(i))
+		}
+		dst[len(dst)-1] = row + int32(i) + 1
+	}
+	return dst
+}
+
+// AddSequence puts one sequence into the batch, which is computed first if it is full.
+// It is for callers that make sequences themselves; only Text, Index and Count of w are
+// needed then. It keeps nothing of s.
+func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error {
+	l, o := &b.core.program.Limits, &b.core.options
+	switch {
+	case len(s.IDs) == 0:
+		return input("text %d: it has no tokens", w.Text)
+	case len(s.Types) != 0 && len(s.Types) != len(s.IDs):
+		return input("text %d: %d token types for %d tokens", w.Text, len(s.Types), len(s.IDs))
+	case len(s.Rows) > l.Rows:
+		return input("text %d: %d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", w.Text, len(s.Rows), l.Rows)
+	}
+	if len(b.windows) == l.BatchSequences || len(b.windows) > 0 && (len(b.batch.IDs)+len(s.IDs) > o.BatchTokens || len(b.batch.Rows)+len(s.Rows) > l.Rows) {
+		if err := b.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	x := &b.batch
+	if len(x.Starts) == 0 {
+		x.Starts = append(x.Starts, 0)
+	}
+	first := int32(len(x.IDs))
+	x.IDs = append(x.IDs, s.IDs...)
+	x.Starts = append(x.Starts, int32(len(x.IDs)))
+	if l.Types > 0 {
+		if len(s.Types) != 0 {
+			x.Types = append(x.Types, s.Types...)
+		} else {
+			for range s.IDs {
+				x.Types = append(x.Types, 0)
+			}
+		}
+	}
+	if l.Prefix {
+		x.Prefix = append(x.Prefix, s.Prefix)
+	}
+	x.Rows = appendRows(x.Rows, s.Rows, first)
+	if l.Words {
+		if len(x.WordStarts) == 0 {
+			x.WordStarts = append(x.WordStarts, 0)
+		}
+		x.Words = appendRows(x.Words, s.Words, first)
+		x.WordStarts = append(x.WordStarts, int32(len(x.Words)/2))
+	}
+	if l.Marks {
+		if len(x.MarkStarts) == 0 {
+			x.MarkStarts = append(x.MarkStarts, 0)
+		}
+		x.Marks = appendRows(x.Marks, s.Marks, first)
+		x.MarkStarts = append(x.MarkStarts, int32(len(x.Marks)))
+	}
+	b.windows = append(b.windows, w)
+	b.sizes = append(b.sizes, b.rowsOf(s))
+	return nil
+}
+
+// rowsOf is the number of rows of outputs that the head gives for a sequence.
+func (b *Batcher) rowsOf(s *Sequence) int {
+	switch b.head.Rows {
+	case PerToken:
+		return len(s.IDs)
+	case PerRow:
+		return len(s.Rows)
+	case PerWord:
+		return len(s.Words) / 2
+	case PerPair:
+		return len(s.Words) / 2 * len(s.Marks)
+	}
+	return 1
+}
+
+func appendRows(dst, rows []int32, first int32) []int32 {
+	for _, r := range rows {
+		dst = append(dst, first+r)
+	}
+	return dst
+}
+
+// Flush computes what is in the batch and hands each window's outputs to take. It is to
+// be called once behind the last text.
+func (b *Batcher) Flush(ctx context.Context) error {
+	if len(b.windows) == 0 {
+		return nil
+	}
+	rows := 0
+	for _, n := range b.sizes {
+		rows += n
+	}
+	c := b.head.C
+	b.out = resize(b.out, rows*c)
+	if rows > 0 { // else no sequence has anything that the head gives a row for
+		if err := b.core.Run(ctx, Call{Head: b.index, Batch: &b.batch, Out: b.out}); err != nil {
+			return b.blame(err)
+		}
+	}
+	from := 0
+	for i := range b.windows {
+		to := from + b.sizes[i]*c
+		if err := b.take(&b.windows[i], b.out[from:to:to]); err != nil {
+			return err
+		}
+		from = to
+	}
+	b.drop()
+	return nil
+}
+
+// blame adds the texts of the batch to an error in the input.
+func (b *Batcher) blame(err error) error {
+	if !errors.Is(err, ErrInput) {
+		return err
+	}
+	first, last := b.windows[0].Text, b.windows[len(b.windows)-1].Text
+	if first == last {
+		return &inputError{"text " + itoa(first) + ": " + err.Error(), err}
+	}
+	return &inputError{"texts " + itoa(first) + " to " + itoa(last) + ", computed together: " + err.Error(), err}
+}

@@ -11,6 +11,10 @@ type builder struct {
 	h     *spec.Head // nil: the last layer's rows
 	names naming
 	prog  *ir.Program
+	trace bool // all hidden states are wanted
+
+	behind []ir.Call // of layers that nothing but a trace reads
+	err    error
 }
 
 // Names in the store that the regions of a forward call talk through, beside those of the batch.
@@ -19,6 +23,7 @@ const (
 	storeTable  = "relative.table"
 	storeHidden = "hidden_states.{l}"   // float32 [T, H] input of layer l
 	storeNext   = "hidden_states.{l+1}" // its output
+	storeConv   = "conv.branch"         // float32 [T, H] what the convolution adds
 	storeLogits = "logits"
 )
 
@@ -26,14 +31,15 @@ const (
 func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build gives the program before any pass.
-func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint], prog: &ir.Program{Name: name, File: file, Bounds: bounds}}
-	steps := []func() error{b.embed, b.relative, b.layers, b.head}
+func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, trace bool) (*ir.Program, error) {
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: trace, prog: &ir.Program{Name: name, File: file, Bounds: bounds}}
+	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {
 		if err := s(); err != nil {
 			return nil, err
 		}
 	}
+	b.prog.Run = append(b.prog.Run, b.behind...)
 	return b.prog, nil
 }
 
@@ -71,11 +77,74 @@ func (b *builder) linear(e editor, path string, src spec.Source, in, out int, bi
 	return e.op("linear", src, nil, x, w, c)
 }
 
-// layers describes one encoder layer; the schedule calls it once for each.
+// layers describes the encoder's layers; the schedule calls one region for each that computes the same. Only those that the head reads are
+// called, and for a trace the others behind it.
 func (b *builder) layers() error {
-	m, enc := b.m, &b.m.Encoder
-	e := b.region("layer", "layer is one encoder layer: attention, feed-forward, each with its residual and norm.", enc.Source, enc.Layers)
-	x := e.Input(storeHidden, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}})
-	e.Output(storeNext, b.layerBody(e, x, x, "encoder.{l}."))
+	enc := &b.m.Encoder
+	last := enc.Layers
+	if b.h != nil && b.h.Decoder != nil {
+		last = max(b.h.Decoder.Query.Layer, b.h.Decoder.Memory.Layer)
+	}
+	beside := 0 // the layer with the convolution, from 1
+	if enc.Conv != nil {
+		beside = enc.Conv.Beside
+		if err := b.convBranch(); err != nil {
+			return err
+		}
+	}
+	plain := b.layer("layer", "layer is one encoder layer: attention, feed-forward, each with its residual and norm.", false)
+	b.prog.Run = b.prog.Run[:len(b.prog.Run)-1]
+	with := plain
+	if beside > 0 {
+		with = b.layer("layer_conv", "layer_conv is the encoder layer that the convolution stands beside.", true)
+		b.prog.Run = b.prog.Run[:len(b.prog.Run)-1]
+	}
+	call := func(first, end int) (out []ir.Call) {
+		for _, c := range []ir.Call{{Region: plain, First: first, Count: min(beside-1, end) - first}, {Region: with, First: beside - 1, Count: 1},
+			{Region: plain, First: max(beside, first), Count: end - max(beside, first)}} {
+			if c.Count > 0 && c.First >= first && c.First < end {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	b.prog.Run = append(b.prog.Run, call(0, last)...)
+	if b.trace {
+		b.behind = call(last, enc.Layers)
+	}
+	return b.err
+}
+
+// layer describes the region of a layer, the convolution added if it stands beside it.
+func (b *builder) layer(name, doc string, conv bool) *ir.Region {
+	m := b.m
+	rows := ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}}
+	e := b.region(name, doc, m.Encoder.Source, 1)
+	x := e.Input(storeHidden, ir.State, rows)
+	y := b.layerBody(e, x, x, "encoder.{l}.")
+	if c := m.Encoder.Conv; conv {
+		y = b.norm(e, "conv.norm", &m.Defaults.Norm, m.Hidden, e.op("add", c.Source, nil, y, e.Input(storeConv, ir.State, rows)))
+	}
+	e.Output(storeNext, y)
+	if b.err == nil {
+		b.err = e.Err()
+	}
+	return b.prog.Regions[len(b.prog.Regions)-1]
+}
+
+// convBranch describes the convolution over the embedding's rows, act(conv(x)), which stands beside a layer.
+func (b *builder) convBranch() error {
+	m, c := b.m, b.m.Encoder.Conv
+	e := b.region("conv", "conv is the convolution over tokens, which is added behind a layer.", c.Source, 1)
+	x := e.Input(hiddenAt(0), ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}})
+	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+	pos := e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+	windows := e.op("unfold", c.Source, []ir.Attr{{Key: "taps", Value: c.Kernel}}, x, starts, pos)
+	w := e.op("conv_weight", c.Source, []ir.Attr{{Key: "groups", Value: c.Groups}}, b.tensor(e, "conv.weight", m.Hidden, m.Hidden/c.Groups, c.Kernel))
+	y := e.op("linear", c.Source, nil, windows, w, b.tensor(e, "conv.bias", m.Hidden))
+	if c.Act != "identity" {
+		y = e.op(c.Act, c.Source, nil, y)
+	}
+	e.Output(storeConv, y)
 	return e.Err()
 }

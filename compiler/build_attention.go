@@ -52,6 +52,8 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 		var v *ir.Value
 		if p.Kind == spec.Scalar {
 			v = e.op("transpose", p.Source, nil, b.tensor(e, path+".weight", m.Relative.Rows, m.Heads))
+		} else if b.names.joined && p.Of == spec.X {
+			v = b.joinedProjection(e, layerPath, p, in)
 		} else {
 			v = b.linear(e, path, p.Source, m.Hidden, width, p.Bias, in)
 		}
@@ -101,4 +103,20 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 	}
 	p := e.op("softmax", a.MaskSource, nil, score, starts)
 	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value(), x), starts)
+}
+
+// joinedParts is the order of queries, keys and values in each head's rows of in_proj.
+var joinedParts = map[string]int{"query": 0, "key": 1, "value": 2}
+
+// joinedProjection is a projection of DeBERTa v1, whose weights are rows of in_proj: each head's queries, then its keys, then its values. The
+// biases are tensors of their own.
+func (b *builder) joinedProjection(e editor, layerPath string, p *spec.Proj, x *ir.Value) *ir.Value {
+	m, role := b.m, b.names.projection(p)
+	w := b.tensor(e, layerPath+"attention.joined.weight", 3*m.Heads*m.Head, m.Hidden)
+	w = e.op("head_part", p.Source, []ir.Attr{{Key: "heads", Value: m.Heads}, {Key: "part", Value: joinedParts[role]}, {Key: "parts", Value: 3}}, w)
+	var bias *ir.Value
+	if p.Bias {
+		bias = b.tensor(e, layerPath+"attention."+role+".bias", m.Heads*m.Head)
+	}
+	return e.op("linear", p.Source, nil, x, w, bias)
 }

@@ -1,8 +1,6 @@
 package compiler
 
 import (
-	"fmt"
-
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
 )
@@ -14,11 +12,7 @@ func (b *builder) embed() error {
 	ids := e.Input(ir.IDs, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
 	x := e.op("embed", em.Token.Source, nil, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
 	if a := em.Absolute; a != nil {
-		pos := e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
-		if a.From != 0 {
-			return fmt.Errorf("absolute positions from row %d reached the builder", a.From)
-		}
-		x = e.op("add", a.Source, nil, x, e.op("embed", a.Source, nil, b.tensor(e, "embed.absolute", a.Rows, em.Width), pos))
+		x = e.op("add", a.Source, nil, x, b.positions(e, "embed.absolute", a, em.Width))
 	}
 	if s := em.Segment; s != nil {
 		types := e.Input(ir.Types, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})

@@ -14,47 +14,80 @@ func (b *builder) head() error {
 		b.prog.Outputs = []string{last}
 		return nil
 	}
-	e := b.region("head", "head reads the first row of each sequence and gives its logits.", b.h.Source, 1)
-	x := e.Input(last, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(b.m.Hidden)}})
-	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
-	x = e.op("take", b.h.Take.Source, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts)
-	linears := 0
-	for _, s := range b.h.Steps {
-		if s.Kind == spec.StepLinear {
-			linears++
-		}
+	if b.h.Decoder != nil {
+		last = decoderAt(b.h.Decoder.Repeat)
 	}
-	seen, norms := 0, 0
+	e := b.region("head", "head computes what the head gives for the rows that it takes.", b.h.Source, 1)
+	x := e.Input(last, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(b.m.Hidden)}})
+	x = b.take(e, x)
+	names, ok := b.names.headNames(b.h)
+	if !ok {
+		return fmt.Errorf("%v: a head without names in the checkpoint reached the builder", b.h.Pos)
+	}
+	linears, norms := 0, 0
 	for _, s := range b.h.Steps {
 		switch s.Kind {
 		case spec.StepLinear:
-			seen++
-			path := b.headPath(seen, linears)
-			x = b.linear(e, path, s.Source, s.In, s.Out, true, x)
+			if s.Tied != "" {
+				w := b.tensor(e, "embed.token", b.m.Embed.Token.Rows, b.m.Embed.Width)
+				x = e.op("linear", s.Source, nil, x, w, e.Input(names.tied, ir.Tensor, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(s.Out)}}))
+				break
+			}
+			x = b.linear(e, names.linears[linears], s.Source, s.In, s.Out, true, x)
+			linears++
 		case spec.StepAct:
 			if s.Act != "identity" {
 				x = e.op(s.Act, s.Source, nil, x)
 			}
 		case spec.StepNorm:
+			x = b.norm(e, names.norms[norms], s.Norm, s.In, x)
 			norms++
-			x = b.norm(e, fmt.Sprintf("head.%s.norm%d", b.h.Name, norms), s.Norm, s.In, x)
-		case spec.StepDropout: // training only
+		case spec.StepCRF: // its scores are for who decodes the logits
+			b.crf(s)
+		case spec.StepDecode, spec.StepDropout: // for who decodes the logits; for training
 		default:
 			return fmt.Errorf("%v: this step reached the builder", s.Pos)
 		}
+	}
+	if x.Kind != ir.Temp { // rows that no step changes
+		x = e.op("identity", b.h.Source, nil, x)
 	}
 	e.Output(storeLogits, x)
 	b.prog.Outputs = []string{storeLogits}
 	return e.Err()
 }
 
-// headPath names the n-th of count products of the head: in published checkpoints the last is the classifier and the one before it the pooler.
-func (b *builder) headPath(n, count int) string {
-	if b.names.scheme != own.scheme {
-		if n == count {
-			return "head.classifier"
-		}
-		return "head.pooler"
+// take appends what picks the rows that the head reads.
+func (b *builder) take(e editor, x *ir.Value) *ir.Value {
+	src := b.h.Take.Source
+	starts := func() *ir.Value {
+		return e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
 	}
-	return fmt.Sprintf("head.%s.linear%d", b.h.Name, n)
+	switch b.h.Take.Rows {
+	case spec.First:
+		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts())
+	case spec.Mean:
+		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "mean"}}, x, starts())
+	case spec.EachFirst:
+		return e.op("add_first", src, nil, x, starts())
+	case spec.Masked:
+		return e.op("pick", src, nil, x, e.Input(ir.Rows, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.M}}))
+	}
+	return x
+}
+
+// crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them.
+func (b *builder) crf(s *spec.Step) {
+	e := b.region("crf", "crf holds the scores of neighbouring labels.", s.Source, 1)
+	for _, t := range []struct {
+		name string
+		dims []int
+	}{{"transitions", []int{s.In, s.In}}, {"start", []int{s.In}}, {"end", []int{s.In}}} {
+		name := "crf." + t.name
+		e.Output(name, e.op("identity", s.Source, nil, b.tensor(e, "head."+b.h.Name+"."+name, t.dims...)))
+		b.prog.Keep = append(b.prog.Keep, name)
+	}
+	if b.err == nil {
+		b.err = e.Err()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
@@ -88,10 +89,20 @@ func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 	return "this", nil, nil
 }
 
+// Rows that a head takes one by one give as many numbers each as the vocabulary has entries: their memory is bounded by that of rowBudget numbers,
+// but leastRows can always be asked for.
+const (
+	rowBudget = 1 << 27
+	leastRows = 16
+)
+
 // compileUnit builds one program, of a package of the given name, and runs the passes on it.
 func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
 	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
-	p, err := build(m, h, bounds, s.Name, name)
+	if h != nil && h.Take.Rows == spec.Masked {
+		bounds.Rows = min(t.Tokens, max(leastRows, rowBudget/h.Out))
+	}
+	p, err := build(m, h, bounds, s.Name, name, o.Trace)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +114,11 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 			p.Outputs = append(p.Outputs, hiddenAt(l))
 		}
 		if h != nil {
+			if h.Decoder != nil {
+				for t := 0; t <= h.Decoder.Repeat; t++ {
+					p.Outputs = append(p.Outputs, decoderAt(t))
+				}
+			}
 			p.Outputs = append(p.Outputs, storeLogits)
 		}
 	}
@@ -125,11 +141,41 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 		return out
 	}
 	out.Head, out.Columns, out.Task = h.Name, h.Out, ir.TaskVector
-	switch h.As {
-	case spec.Labels:
-		out.Task, out.Labels, out.Multi = ir.TaskLabels, h.Labels, h.Loss == "binary_cross_entropy"
-	case spec.Score:
-		out.Task = ir.TaskScore
+	out.Task, out.Labels, out.Multi = taskOf(h), h.Labels, h.Loss == "binary_cross_entropy"
+	for _, s := range h.Steps {
+		switch s.Kind {
+		case spec.StepCRF:
+			out.CRF = true
+		case spec.StepDecode:
+			out.Decode = s.Decode
+		}
 	}
 	return out
+}
+
+// taskOf says what the numbers of a head mean.
+func taskOf(h *spec.Head) ir.Task {
+	tied := func(s *spec.Step) bool { return s.Tied != "" }
+	perSequence := h.Take.Rows == spec.First || h.Take.Rows == spec.Mean
+	switch {
+	case h.Prompt != nil:
+		return ir.TaskEntities
+	case h.As == spec.Labels && perSequence:
+		return ir.TaskLabels
+	case h.As == spec.Labels:
+		return ir.TaskTags
+	case h.As == spec.SpanEnds:
+		return ir.TaskSpan
+	case h.As == spec.Choices:
+		return ir.TaskChoices
+	case h.As == spec.Score && perSequence:
+		return ir.TaskScore
+	case slices.ContainsFunc(h.Steps, tied):
+		return ir.TaskMLM
+	case h.Out == 1 && h.Loss == "binary_cross_entropy" && !perSequence:
+		return ir.TaskReplaced
+	case perSequence:
+		return ir.TaskVector
+	}
+	return ir.TaskHidden
 }

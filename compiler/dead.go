@@ -1,12 +1,16 @@
 package compiler
 
-import "github.com/debertac/debertac/ir"
+import (
+	"slices"
+
+	"github.com/debertac/debertac/ir"
+)
 
 // dead drops nodes, outputs, inputs and calls that no output of the program needs. It walks the schedule backwards with the set of store
 // names that are still wanted; a region that runs a layer at a time wants its own outputs for the next layer.
 func dead(p *ir.Program) error {
 	want := map[string]bool{}
-	for _, o := range p.Outputs {
+	for _, o := range slices.Concat(p.Outputs, p.Keep) {
 		want[o] = true
 	}
 	need := map[*ir.Region]map[string]bool{} // outputs that some call of the region must give

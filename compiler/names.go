@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/debertac/debertac/spec"
@@ -13,44 +14,22 @@ type naming struct {
 	scheme string
 	exact  map[string]string // path → name
 	prefix [][2]string       // path prefix → name prefix, first match
-}
-
-// debertaV2 holds the names of the published DeBERTa v2 and v3 weights (DebertaV2ForSequenceClassification and its relatives).
-var debertaV2 = naming{
-	scheme: "hf.deberta_v2",
-	exact: map[string]string{
-		"embed.token":          "deberta.embeddings.word_embeddings.weight",
-		"embed.absolute":       "deberta.embeddings.position_embeddings.weight",
-		"embed.segment":        "deberta.embeddings.token_type_embeddings.weight",
-		"embed.project.weight": "deberta.embeddings.embed_proj.weight",
-		"relative":             "deberta.encoder.rel_embeddings.weight",
-	},
-	prefix: [][2]string{
-		{"embed.norm.", "deberta.embeddings.LayerNorm."},
-		{"relative.norm.", "deberta.encoder.LayerNorm."},
-		{"encoder.{l}.attention.query.", "deberta.encoder.layer.{l}.attention.self.query_proj."},
-		{"encoder.{l}.attention.key.", "deberta.encoder.layer.{l}.attention.self.key_proj."},
-		{"encoder.{l}.attention.value.", "deberta.encoder.layer.{l}.attention.self.value_proj."},
-		{"encoder.{l}.attention.position_key.", "deberta.encoder.layer.{l}.attention.self.pos_key_proj."},
-		{"encoder.{l}.attention.position_query.", "deberta.encoder.layer.{l}.attention.self.pos_query_proj."},
-		{"encoder.{l}.attention.out.", "deberta.encoder.layer.{l}.attention.output.dense."},
-		{"encoder.{l}.attention.norm.", "deberta.encoder.layer.{l}.attention.output.LayerNorm."},
-		{"encoder.{l}.ffn.in.", "deberta.encoder.layer.{l}.intermediate.dense."},
-		{"encoder.{l}.ffn.out.", "deberta.encoder.layer.{l}.output.dense."},
-		{"encoder.{l}.ffn.norm.", "deberta.encoder.layer.{l}.output.LayerNorm."},
-		{"head.pooler.", "pooler.dense."},
-		{"head.classifier.", "classifier."},
-	},
+	joined bool              // queries, keys and values of all heads lie in one in_proj, see joinedProjection
 }
 
 // own leaves the spec's paths as they are.
 var own = naming{scheme: "own"}
 
 // namings are the schemes that this version compiles.
-var namings = map[string]naming{debertaV2.scheme: debertaV2, own.scheme: own}
+var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, debertaV2.scheme: debertaV2, bert.scheme: bert, roberta.scheme: roberta}
 
-// name gives the tensor name for a path.
+var layerPath = regexp.MustCompile(`^encoder\.([0-9]+)\.`)
+
+// name gives the tensor name for a path. The layer in it is {l}, or a number.
 func (n naming) name(path string) string {
+	if m := layerPath.FindStringSubmatch(path); m != nil {
+		return strings.ReplaceAll(n.name(strings.Replace(path, m[0], "encoder.{l}.", 1)), "{l}", m[1])
+	}
 	if s, ok := n.exact[path]; ok {
 		return s
 	}
@@ -60,6 +39,14 @@ func (n naming) name(path string) string {
 		}
 	}
 	return path
+}
+
+// under puts the names of a table of prefixes below the checkpoint's own prefix.
+func under(prefix string, table ...[2]string) [][2]string {
+	for i := range table {
+		table[i][1] = prefix + table[i][1]
+	}
+	return table
 }
 
 // roles are what published checkpoints call the projections, by the names that their layouts demand of a spec.
@@ -74,5 +61,13 @@ func (n naming) projection(p *spec.Proj) string {
 	return name
 }
 
+// absolute is the path of a named table of positions: published checkpoints have one, under the name of the input's.
+func (n naming) absolute(a *spec.Absolute) string {
+	if a.Name == "" || n.scheme != own.scheme {
+		return "embed.absolute"
+	}
+	return "absolute." + a.Name
+}
+
 // takenNames are the words of the attention's own tensors, which a projection named so would share under the spec's paths.
-var takenNames = []string{"out", "norm"}
+var takenNames = []string{"out", "norm", "mix_score", "mix_weight"}

@@ -233,6 +233,7 @@ type Program struct {
 	Pack    []Call
 	Run     []Call
 	Outputs []string // names in the store that a forward call gives, such as "logits"
+	Keep    []string // names in the store that no call reads, but who opens the packed weights
 	Bounds  Bounds
 	Meta    Meta
 	Plan    *Plan // set by the passes tile, memory and threads

@@ -9,6 +9,8 @@ type Meta struct {
 	Labels   []string // of TaskLabels, in the order of the logits
 	Columns  int      // numbers in a row of the output
 	Multi    bool     // labels are judged one by one (a sigmoid each) instead of against each other (a softmax)
+	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors crf.transitions, crf.start and crf.end score label sequences
+	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" none
 	Score    string   // of TaskScore: how the number is turned into a score; "" as it is
 
 	Vocab     int    // V, ids are below it
@@ -28,10 +30,16 @@ type Task string
 
 // The tasks.
 const (
-	TaskHidden Task = "hidden" // the last layer's rows, [T, H]
-	TaskLabels Task = "labels" // one logit a label, [B, labels]
-	TaskScore  Task = "score"  // one number a sequence, [B, 1]
-	TaskVector Task = "vector" // just numbers, [B, columns]
+	TaskHidden   Task = "hidden"   // the last layer's rows, or a row of a head's numbers a token, [T, columns]
+	TaskLabels   Task = "labels"   // one logit a label, [B, labels]
+	TaskScore    Task = "score"    // one number a sequence, [B, 1]
+	TaskVector   Task = "vector"   // just numbers, [B, columns]
+	TaskChoices  Task = "choices"  // one logit a sequence, which is one choice of a question, [B, 1]
+	TaskTags     Task = "tags"     // a logit a label for each token, [T, labels], or word, [W, labels]
+	TaskSpan     Task = "span"     // start and end of an answer, [T, 2]
+	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V] or [T, V]
+	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
+	TaskEntities Task = "entities" // spans, or start, end and inside, for each word and label, [G, columns]
 )
 
 // PackedLayout is the version of the layouts that packed weights have: panels, head panels, padded vectors. Weights packed in another one are

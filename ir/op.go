@@ -184,6 +184,7 @@ const (
 	FillWords                  // rows of words, [W, 2]
 	FillWordStarts             // first words of the sequences and W
 	FillMarkStarts             // first labels of the sequences and C
+	FillPrefix                 // a part of each sequence's tokens, one number a sequence
 	FillMissing                // no operand
 )
 

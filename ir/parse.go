@@ -95,6 +95,8 @@ func (r *reader) outside(c *cursor) {
 			r.p.Bounds.Rows = c.int()
 			c.want("rows")
 		}
+	case word.text == "keep":
+		c.items(func() { r.p.Keep = append(r.p.Keep, c.name()) })
 	case word.text == "outputs":
 		c.items(func() { r.p.Outputs = append(r.p.Outputs, c.name()) })
 	case word.text == "region":

@@ -40,6 +40,9 @@ func Print(p *Program) string {
 	if len(p.Outputs) > 0 {
 		w.line("outputs %s", names(p.Outputs))
 	}
+	if len(p.Keep) > 0 {
+		w.line("keep %s", names(p.Keep))
+	}
 	for _, r := range p.Regions {
 		w.line("")
 		w.region(r)

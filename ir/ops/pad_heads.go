@@ -8,11 +8,12 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "pad_heads", Class: ir.Layout,
-	Doc: "Each head padded from D to DP with zeros along an axis: axis 0: [A·D] → [A·DP], [A·D, K] → [A·DP, K]; axis 1: [N, A·D] → [N, A·DP].",
+	Doc: "Each head padded from D to DP with zeros along an axis, its data from place at on: axis 0: [A·D] → [A·DP], [A·D, K] → [A·DP, K]; axis 1: [N, A·D] → [N, A·DP].",
 	In:  []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·D")},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size after padding"},
 		{Name: "axis", Type: ir.AttrInt, Doc: "the axis of A·D, 0 or 1"},
+		{Name: "at", Type: ir.AttrInt, Doc: "zeros before the data of a head"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s := append(ir.Shape(nil), n.In[0].Type.Shape...)
@@ -24,8 +25,8 @@ var _ = ir.Define(ir.Op{
 		if err != nil {
 			return nil, err
 		}
-		if n.Int("dp") < s[axis].N/a {
-			return nil, fmt.Errorf("heads of %d do not fit into %d", s[axis].N/a, n.Int("dp"))
+		if n.Int("at") < 0 || n.Int("dp") < n.Int("at")+s[axis].N/a {
+			return nil, fmt.Errorf("heads of %d from %d on do not fit into %d", s[axis].N/a, n.Int("at"), n.Int("dp"))
 		}
 		s[axis].N = a * n.Int("dp")
 		return []ir.Type{{Shape: s}}, nil
@@ -41,10 +42,11 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{in[0].Rearrange(shape, func(i int) int {
 			outer, at, rest := i/(inner*a*dp), i/inner%(a*dp), i%inner
-			if at%dp >= d {
+			col := at%dp - n.Int("at")
+			if col < 0 || col >= d {
 				return -1
 			}
-			return (outer*a*d+at/dp*d+at%dp)*inner + rest
+			return (outer*a*d+at/dp*d+col)*inner + rest
 		})}, nil
 	},
 	NoGrad:  behindGrad,
@@ -52,6 +54,7 @@ var _ = ir.Define(ir.Op{
 	Sample: samples(
 		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6), ir.N(5))),
 		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6))),
+		sample(attrs("heads", 3, "dp", 16, "at", 2), normal(ir.N(6), ir.N(5))),
 		sample(attrs("heads", 3, "dp", 16, "axis", 1), normal(ir.N(5), ir.N(6))),
 	),
 })

@@ -164,6 +164,10 @@ func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
 			}
 			out[i+1] = out[i] + int32(words)
 		}
+	case ir.FillPrefix:
+		for i, n := range lens {
+			out[i] = int32(rng.IntN(n + 1))
+		}
 	default:
 		for i := range out {
 			out[i] = int32(rng.IntN(a.Max))

@@ -21,6 +21,9 @@ func below(limit int, dims ...ir.Dim) ir.Arg {
 // starts is the first rows of the sequences.
 func starts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillStarts} }
 
+// prefixes is the tokens at the start of each sequence that all of it sees.
+func prefixes() ir.Arg { return ir.Arg{Type: i32(ir.B), Fill: ir.FillPrefix} }
+
 // positions is the original positions of the rows.
 func positions() ir.Arg { return ir.Arg{Type: i32(ir.T), Fill: ir.FillPos} }
 

@@ -1,0 +1,46 @@
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+)
+
+// decoderAt is the store's name of a decoder's rows behind its step t; those before the first step are number 0.
+func decoderAt(t int) string { return fmt.Sprintf("decoder.%d", t) }
+
+// decoder describes an enhanced mask decoder (paper, section 3.3, and the authors' code): queries start as hidden states plus rows of absolute
+// positions and pass through an encoder layer's weights again and again, while keys and values stay those of the memory.
+func (b *builder) decoder() error {
+	if b.h == nil || b.h.Decoder == nil {
+		return nil
+	}
+	d, m := b.h.Decoder, b.m
+	rows := ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}}
+	e := b.region("decoder_query", "decoder_query makes the decoder's first queries.", d.Query.Source, 1)
+	x := e.Input(hiddenAt(d.Query.Layer), ir.State, rows)
+	if a := d.Add; a != nil {
+		x = e.op("add", d.Query.Source, nil, x, b.positions(e, b.names.absolute(a), a, m.Hidden))
+	} else {
+		x = e.op("identity", d.Query.Source, nil, x)
+	}
+	e.Output(decoderAt(0), x)
+	if e.Err() != nil {
+		return e.Err()
+	}
+	e = b.region("decoder", "decoder is one step of the decoder: an encoder layer whose keys and values stay the same.", d.Source, d.Repeat)
+	q := e.Input("decoder.{l}", ir.State, rows)
+	memory := e.Input(hiddenAt(d.Memory.Layer), ir.State, rows)
+	e.Output("decoder.{l+1}", b.layerBody(e, q, memory, fmt.Sprintf("encoder.%d.", d.Layer-1)))
+	return e.Err()
+}
+
+// positions appends the rows of a table of absolute positions: row From+n for position n.
+func (b *builder) positions(e editor, path string, a *spec.Absolute, width int) *ir.Value {
+	table := b.tensor(e, path, a.Rows, width)
+	if a.From != 0 {
+		table = e.op("slice", a.Source, []ir.Attr{{Key: "count", Value: a.Rows - a.From}, {Key: "from", Value: a.From}}, table)
+	}
+	return e.op("embed", a.Source, nil, table, e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}}))
+}

@@ -1,0 +1,29 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+)
+
+var _ = ir.Define(ir.Op{
+	Name: "ramp", Class: ir.Constant,
+	Doc:   "The integers 0 … n-1: the row of each offset where a table has a row for each.",
+	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "their number"}},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		if n.Int("n") < 1 {
+			return nil, fmt.Errorf("%d integers", n.Int("n"))
+		}
+		return []ir.Type{i32(ir.N(n.Int("n")))}, nil
+	},
+	Ref: func(n *ir.Node, _ []*ir.Array) ([]*ir.Array, error) {
+		y := ir.NewInts(n.Int("n"))
+		for i := range y.I {
+			y.I[i] = int32(i)
+		}
+		return []*ir.Array{y}, nil
+	},
+	NoGrad:  integers,
+	NoLower: atPacking,
+	Sample:  samples(sample(attrs("n", 5))),
+})

@@ -87,8 +87,8 @@ func TestBatcherFaults(t *testing.T) {
 	ctx := context.Background()
 	require.NoError(t, b.Begin(ctx, false))
 	for want, s := range map[string]runtime.Sequence{
-		"text 4: it has no tokens":           {},
-		"text 4: 1 token types for 2 tokens": {IDs: []int32{1, 2}, Types: []int32{0}},
+		"text 4: it has no tokens":                                      {},
+		"text 4: 1 token types for 2 tokens":                            {IDs: []int32{1, 2}, Types: []int32{0}},
 		"text 4: 1 of its rows are asked for, the limit of a call is 0": {IDs: []int32{1}, Rows: []int32{0}},
 	} {
 		require.ErrorContains(t, b.AddSequence(ctx, runtime.Window{Text: 4}, &s), want)

@@ -42,14 +42,20 @@ func (e *emitter) modelFile() error {
 	return e.add("model.go", f)
 }
 
+// rowKinds are the runtime's names for what a result has a row for.
+var rowKinds = map[ir.Dim]string{ir.B: "PerSequence", ir.T: "PerToken", ir.M: "PerRow", ir.G: "PerPair", ir.W: "PerWord"}
+
 // programDict is the literal of the runtime's description.
 func (e *emitter) programDict() jen.Dict {
 	m, b := &e.p.Meta, &e.p.Bounds
-	rows := "PerSequence"
-	if m.Task == ir.TaskHidden {
-		rows = "PerToken"
+	_, result := e.p.Result()
+	head := jen.Dict{jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)), jen.Id("Rows"): rt(rowKinds[result.Type.Shape[0]]), jen.Id("C"): jen.Lit(m.Columns)}
+	if m.CRF {
+		head[jen.Id("CRF")] = jen.True()
 	}
-	head := jen.Dict{jen.Id("Name"): jen.Lit(m.Head), jen.Id("Rows"): rt(rows), jen.Id("C"): jen.Lit(m.Columns)}
+	if m.Decode != "" {
+		head[jen.Id("Decode")] = jen.Lit(m.Decode)
+	}
 	if len(m.Labels) > 0 {
 		head[jen.Id("Labels")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
 			for _, l := range m.Labels {
@@ -66,6 +72,14 @@ func (e *emitter) programDict() jen.Dict {
 	}
 	if m.Types > 0 {
 		limits[jen.Id("Types")] = jen.Lit(m.Types)
+	}
+	if b.Rows > 0 {
+		limits[jen.Id("Rows")] = jen.Lit(b.Rows)
+	}
+	for field, part := range map[string]string{"Words": ir.Words, "Marks": ir.Marks, "Prefix": ir.Prefix} {
+		if e.p.Reads(part) {
+			limits[jen.Id(field)] = jen.True()
+		}
 	}
 	d := jen.Dict{
 		jen.Id("Name"): jen.Lit(e.pkg.Name),
@@ -87,10 +101,16 @@ func (e *emitter) programDict() jen.Dict {
 	return d
 }
 
+// perSequence reports whether the result has a row for each sequence.
+func (e *emitter) perSequence() bool {
+	_, v := e.p.Result()
+	return v.Type.Shape[0] == ir.B
+}
+
 // modelType declares the model and its verbs.
 func (e *emitter) modelType(f *jen.File) {
 	m := &e.p.Meta
-	text := m.Task != ir.TaskHidden
+	text := e.perSequence()
 	f.Comment("The types of the runtime that calls take and give.")
 	f.Type().Defs(
 		jen.Id("Batch").Op("=").Add(rt("Batch")).Comment("token ids of several sequences, ragged"),
@@ -144,6 +164,12 @@ func (e *emitter) modelType(f *jen.File) {
 	method("CheckWeights", "reads the weight file and holds every tensor to its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
 	if text {
 		e.textVerbs(f, method)
+		return
+	}
+	if m.Task != ir.TaskHidden {
+		method("LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)).
+			Params(jen.Id("ctx").Qual("context", "Context"), jen.Id("b").Op("*").Id("Batch"), jen.Id("dst").Index().Float32()).Error().
+			Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))
 		return
 	}
 	method("Hidden", fmt.Sprintf("computes the last layer's rows, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Hidden)).

@@ -301,26 +301,12 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 
 // copyOut writes the copy of the result from the arena to the caller's memory.
 func (e *emitter) copyOut(g *jen.Group) {
-	name := e.p.Outputs[len(e.p.Outputs)-1]
-	for _, r := range e.regions {
-		for _, v := range r.Out {
-			if v.Name != name && !(strings.Contains(v.Name, "{l+1}") && familyName(v.Name) == familyName(name)) {
-				continue
-			}
-			cols := v.Type.Shape[1].N
-			g.For(jen.Id("row").Op(":=").Range().Add(rowsOf(v))).Block(
-				jen.Copy(jen.Id("e").Dot("Out").Index(jen.Id("row").Op("*").Lit(cols), jen.Empty()),
-					jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD)), jen.Lit(cols))),
-			)
-			return
-		}
-	}
-}
-
-// familyName is a store name without the layer.
-func familyName(name string) string {
-	name = strings.NewReplacer("{l+1}", "", "{l}", "").Replace(name)
-	return strings.TrimRight(name, "0123456789")
+	r, v := e.p.Result()
+	cols := v.Type.Shape[1].N
+	g.For(jen.Id("row").Op(":=").Range().Add(rowsOf(v))).Block(
+		jen.Copy(jen.Id("e").Dot("Out").Index(jen.Id("row").Op("*").Lit(cols), jen.Empty()),
+			jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD)), jen.Lit(cols))),
+	)
 }
 
 // regionMethod declares the function of a region: its steps in order, the spec's line above each.

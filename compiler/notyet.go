@@ -56,9 +56,6 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 				Hintf("use another name than %s for the projection", p.Name))
 		}
 	}
-	if c := m.Encoder.Conv; c != nil {
-		say(c.Source, "the convolution")
-	}
 	a := &m.Encoder.Attention
 	if a.Mask != spec.MaskLive {
 		say(a.MaskSource, "mask "+a.Mask.String())
@@ -71,38 +68,28 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	}
 	out = append(out, notYetScore(a)...)
 	out = append(out, notYetSizes(m)...)
-	if e := m.Embed.Absolute; e != nil && e.From != 0 {
-		say(e.Source, "a table of absolute positions from a row other than 0")
-	}
 	if t.Weights.Kind != "f32" {
 		say(t.Weights.Source, "weights "+t.Weights.Kind)
 	}
 	if h == nil {
 		return out
 	}
-	if h.Decoder != nil {
-		say(h.Source, "a head on a decoder")
-	}
 	if h.Prompt != nil {
 		say(h.Prompt.Source, "a head with a label prompt")
-	} else if h.Take.Rows != spec.First {
-		say(h.Take.Source, "a head that takes other rows than the first")
+	} else if h.Take.Rows == spec.Words {
+		say(h.Take.Source, "a head on words")
 	}
-	linears := 0
 	for _, s := range h.Steps {
 		switch s.Kind {
-		case spec.StepLinear:
-			linears++
-			if s.Tied != "" {
-				say(s.Source, "a tied product")
-			}
-		case spec.StepAct, spec.StepNorm, spec.StepDropout:
-		default:
+		case spec.StepLSTM, spec.StepSpans, spec.StepTokens:
 			say(s.Source, "this step of a head")
 		}
 	}
-	if namings[m.Checkpoint].scheme != own.scheme && linears > 2 {
-		say(h.Source, "a head of more than two products in a published checkpoint")
+	if n, ok := namings[m.Checkpoint]; ok {
+		if _, ok := n.headNames(h); !ok {
+			out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
+				Hintf("checkpoint own"))
+		}
 	}
 	return out
 }

@@ -278,3 +278,31 @@ func (r *Region) Input(name string) *Value {
 	}
 	return nil
 }
+
+// Reads reports whether a call of the schedule reads the part of the batch with that name.
+func (p *Program) Reads(name string) bool {
+	for _, c := range p.Run {
+		if v := c.Region.Input(name); v != nil && v.Kind == Batch {
+			return true
+		}
+	}
+	return false
+}
+
+// Result finds the program's result, the last of its outputs, with the region that gives it; nil if nothing does.
+func (p *Program) Result() (*Region, *Value) {
+	if len(p.Outputs) == 0 {
+		return nil, nil
+	}
+	name := p.Outputs[len(p.Outputs)-1]
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.Out {
+				if At(v.Name, l) == name {
+					return c.Region, v
+				}
+			}
+		}
+	}
+	return nil, nil
+}

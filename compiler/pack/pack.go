@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
@@ -43,7 +44,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	}
 	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
 		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind,
-		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, IDs: test.ids, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
+		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, IDs: test.batch.IDs, Rows: test.batch.Rows, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,11 @@ func wanted(p *ir.Program) (*list, error) {
 		for l := c.First; l < c.First+c.Count; l++ {
 			for _, v := range c.Region.Out {
 				name := ir.At(v.Name, l)
-				if t, ok := read[name]; ok {
+				t, ok := read[name]
+				if slices.Contains(p.Keep, name) {
+					t, ok = v.Type, true
+				}
+				if ok {
 					if _, twice := out.types[name]; twice {
 						continue
 					}

@@ -5,13 +5,15 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime"
 )
 
 // selfTest computes, while weights are packed, what the packed model must give for a few tokens: each step of the schedule runs in float64 as
 // soon as its weights are there, and lets them go.
 type selfTest struct {
 	program *ir.Program
-	ids     []int32
+	batch   *runtime.Batch // one sequence
+	sizes   ir.Sizes
 	steps   []runStep
 	store   map[string]*ir.Array // batch, states, and weights that a step still needs
 	readers map[string]int       // steps that still read a packed tensor
@@ -30,13 +32,23 @@ const selfTestTokens = 8
 func newSelfTest(p *ir.Program) *selfTest {
 	t := &selfTest{program: p, readers: map[string]int{}}
 	n := min(selfTestTokens, p.Bounds.Length, p.Bounds.Tokens)
-	pos, types := make([]int32, n), make([]int32, n)
+	b := &runtime.Batch{Starts: []int32{0, int32(n)}}
 	for i := range n {
-		t.ids = append(t.ids, int32((1+37*i)%p.Meta.Vocab))
-		pos[i] = int32(i)
+		b.IDs = append(b.IDs, int32((1+37*i)%p.Meta.Vocab))
 	}
-	ints := func(v ...int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-	t.store = map[string]*ir.Array{"ids": ints(t.ids...), "pos": ints(pos...), "types": ints(types...), "starts": ints(0, int32(n))}
+	l := limits(p)
+	if l.Rows > 0 {
+		b.Rows = []int32{int32(n - 1)} // one is enough: each may give as many numbers as the vocabulary has entries
+	}
+	b.FillNeeded(l)
+	t.batch = b
+	t.sizes = ir.Sizes{T: n, B: 1, P: n * n, M: len(b.Rows), W: len(b.Words) / 2, C: len(b.Marks), G: len(b.Words) / 2 * len(b.Marks)}
+	pos := make([]int32, n)
+	runtime.FillPositions(pos, b)
+	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
+	t.store = map[string]*ir.Array{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(make([]int32, n)), ir.Starts: ints(b.Starts), ir.Prefix: ints(b.Prefix),
+		ir.Rows: ints(b.Rows), ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks),
+		ir.MarkStarts: ints(b.MarkStarts)}
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
 			t.steps = append(t.steps, runStep{c.Region, l})
@@ -50,13 +62,21 @@ func newSelfTest(p *ir.Program) *selfTest {
 	return t
 }
 
-// outputs is the number of numbers that the test gives: one row for a head that reads a sequence, a row a token otherwise.
+// outputs is the number of numbers that the test gives.
 func (t *selfTest) outputs() int {
-	rows := 1
-	if t.program.Meta.Task == ir.TaskHidden {
-		rows = len(t.ids)
+	_, v := t.program.Result()
+	if v == nil {
+		return 0
 	}
-	return rows * t.program.Meta.Columns
+	return t.sizes.Elements(v.Type.Shape)
+}
+
+// limits are those of a program's batches.
+func limits(p *ir.Program) runtime.Limits {
+	l := runtime.Limits{Vocab: p.Meta.Vocab, Types: p.Meta.Types, SequenceTokens: p.Bounds.Length, BatchSequences: p.Bounds.Sequences, BatchTokens: p.Bounds.Tokens,
+		Rows: p.Bounds.Rows}
+	l.Words, l.Marks, l.Prefix = p.Reads(ir.Words), p.Reads(ir.Marks), p.Reads(ir.Prefix)
+	return l
 }
 
 // add takes a packed tensor and runs the steps that have all they need.
@@ -89,8 +109,7 @@ func (t *selfTest) run(s runStep) error {
 	for _, v := range s.region.In {
 		given[v] = t.store[ir.At(v.Name, s.layer)]
 	}
-	n := len(t.ids)
-	if err := eval.Region(s.region, given, ir.Sizes{T: n, B: 1, P: n * n}, nil); err != nil {
+	if err := eval.Region(s.region, given, t.sizes, nil); err != nil {
 		return err
 	}
 	for _, v := range s.region.Out {

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -183,6 +184,9 @@ func (e *emitter) weightsFile() error {
 					g.Line().Add(want(w, jen.Lit(w.store)))
 				}
 			}
+			for _, k := range e.kept() {
+				g.Line().Add(want(k, jen.Lit(k.store)))
+			}
 			g.Line().Values(jen.Dict{jen.Id("Name"): rt("SelfTestTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "F32"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
 			if e.takesText() {
 				g.Line().Values(jen.Dict{jen.Id("Name"): rt("TokenizerTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "U8"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
@@ -233,6 +237,19 @@ func (e *emitter) weightsFile() error {
 		}
 	})
 	return e.add("weights.go", f)
+}
+
+// kept lists the packed tensors that no kernel reads, but who decodes the results.
+func (e *emitter) kept() []*weightField {
+	var out []*weightField
+	for _, c := range e.p.Pack {
+		for _, v := range c.Region.Out {
+			if slices.Contains(e.p.Keep, v.Name) {
+				out = append(out, &weightField{store: v.Name, typ: v.Type})
+			}
+		}
+	}
+	return out
 }
 
 // layerPrefix is the expression for the layer's number as text.

@@ -7,9 +7,9 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// rows gives the last layer a region of its own when all that is read of its output are the first rows of the sequences (a classifier), and
-// moves that choice up through everything that works row by row: only keys and values are still computed for all rows. For a model of 12
-// layers that saves about 6 % of a call.
+// rows gives the last layer a region of its own when all that is read of its output are the first rows of the sequences (a classifier) or the rows
+// that a call asks for (masked tokens), and moves that choice up through everything that works row by row: only keys and values are still
+// computed for all rows. For a model of 12 layers that saves about 6 % of a call.
 func rows(p *ir.Program) error {
 	if len(p.Run) < 2 {
 		return nil
@@ -29,7 +29,7 @@ func rows(p *ir.Program) error {
 	}
 	var take *ir.Node
 	for _, n := range head.Region.Nodes {
-		if n.Op == "take" && n.In[0] == in {
+		if chooses(n) && n.In[0] == in {
 			take = n
 		}
 	}
@@ -37,19 +37,19 @@ func rows(p *ir.Program) error {
 		return nil
 	}
 	region := cloneRegion(last.Region, last.Region.Name+"_last", last.First+last.Count-1)
-	region.Doc = strings.Replace(last.Region.Doc, last.Region.Name+" is", region.Name+" is", 1) + " Only the first row of each sequence is computed behind the attention."
-	starts := region.Input(ir.Starts)
-	if starts == nil {
-		return nil
+	which := " Only the first row of each sequence is"
+	if take.Op == "pick" {
+		which = " Only the rows that the call asks for are"
 	}
+	region.Doc = strings.Replace(last.Region.Doc, last.Region.Name+" is", region.Name+" is", 1) + which + " computed behind the attention."
 	e := edit(region)
 	old := region.Out[0]
-	end := e.Op("take", take.Pos, take.Note, take.Attrs, old, starts)
+	end := e.Op(take.Op, take.Pos, take.Note, take.Attrs, old, e.Input(take.In[1].Name, take.In[1].Kind, take.In[1].Type))
 	if e.Err() != nil {
 		return e.Err()
 	}
 	region.Out = nil
-	e.Output(old.Name+firstRows, end)
+	e.Output(old.Name+suffixOf(take), end)
 	for sink(region) {
 		mergeTakes(region)
 	}
@@ -82,15 +82,23 @@ func rows(p *ir.Program) error {
 	return nil
 }
 
-// firstRows ends the names of values that hold only the first row of each sequence.
-const firstRows = ".first"
+// chooses reports whether a node picks single rows of its operand.
+func chooses(n *ir.Node) bool { return n.Op == "pick" || n.Op == "take" && n.Str("rows") == "first" }
+
+// suffixOf ends the names of values that hold only the rows that a node chooses.
+func suffixOf(n *ir.Node) string {
+	if n.Op == "pick" {
+		return ".picked"
+	}
+	return ".first"
+}
 
 // mergeTakes keeps one take of each value.
 func mergeTakes(r *ir.Region) {
 	made := map[*ir.Value]*ir.Node{}
 	var nodes []*ir.Node
 	for _, n := range r.Nodes {
-		if n.Op == "take" {
+		if chooses(n) {
 			if m := made[n.In[0]]; m != nil {
 				replace(r, n.Out[0], m.Out[0])
 				continue
@@ -106,7 +114,7 @@ func mergeTakes(r *ir.Region) {
 func sink(r *ir.Region) bool {
 	count := uses(r)
 	for i, n := range r.Nodes {
-		if n.Op != "take" {
+		if !chooses(n) {
 			continue
 		}
 		def := n.In[0].Def
@@ -122,9 +130,9 @@ func sink(r *ir.Region) bool {
 				continue
 			}
 			if made[v] == nil {
-				t := &ir.Node{Op: "take", Attrs: n.Attrs, Pos: n.Pos, Note: n.Note, In: []*ir.Value{v, n.In[1]}}
-				o := &ir.Value{Name: v.Name + firstRows, Def: t, Type: v.Type}
-				o.Type.Shape = append(ir.Shape{ir.B}, v.Type.Shape[1:]...)
+				t := &ir.Node{Op: n.Op, Attrs: n.Attrs, Pos: n.Pos, Note: n.Note, In: []*ir.Value{v, n.In[1]}}
+				o := &ir.Value{Name: v.Name + suffixOf(n), Def: t, Type: v.Type}
+				o.Type.Shape = append(ir.Shape{n.Out[0].Type.Shape[0]}, v.Type.Shape[1:]...)
 				t.Out = []*ir.Value{o}
 				made[v] = o
 				takes = append(takes, t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -296,6 +297,21 @@ func (c *Core) Options() Options { return c.options }
 
 // Tokenizer is the model's tokenizer, nil if it takes ids only.
 func (c *Core) Tokenizer() Tokenizer { return c.token }
+
+// Tensor is a copy of an F32 tensor of the weights, for what works on a head's outputs
+// outside of the forward pass.
+func (c *Core) Tensor(name string) ([]float32, error) {
+	c.life.RLock()
+	defer c.life.RUnlock()
+	if c.closed.Load() {
+		return nil, ErrClosed
+	}
+	if !c.weights.Has(name) {
+		return nil, &WeightsError{File: c.weights.Name(), Tensor: name, Reason: "it is not there: " + again}
+	}
+	v := slices.Clone(c.weights.F32(name))
+	return v, c.weights.Err()
+}
 
 // Meta is what the packed file says beside its tensors.
 func (c *Core) Meta() Meta { return c.weights.Meta() }

@@ -120,49 +120,84 @@ func pairs(texts [][2]string) []runtime.Text {
 	return list
 }
 
-// rows collects a row of outputs for each token of a text over its windows: of a token
-// that two windows hold, the row of that in which it lies farther from an edge counts
-// (the first of equals). The text's own ends are no edges.
-type rows struct {
-	c      int
-	tokens int
-	values []float32 // [tokens, C]
-	margin []int     // of each token's row; -1: none yet
+// unit is what a head gives a row for: tokens [lo, hi) of a text, one or a word's.
+type unit struct{ lo, hi int }
+
+// units are the tokens of a text, or its words, which the tokenizer numbers.
+func units(e *runtime.Encoded, words bool) []unit {
+	var list []unit
+	for t := range e.Split {
+		if words && t > 0 && e.Spans[t].Word == e.Spans[t-1].Word {
+			list[len(list)-1].hi = t + 1
+		} else {
+			list = append(list, unit{t, t + 1})
+		}
+	}
+	return list
 }
 
-// newRows makes room for a text's tokens.
-func newRows(tokens, c int) *rows {
-	r := &rows{c: c, tokens: tokens, values: make([]float32, tokens*c), margin: make([]int, tokens)}
+// rows collects a row of outputs for each token, or word, of a single text over its
+// windows: of one that two windows hold, the row of that in which it lies farther from an
+// edge counts (the first of equals), and a whole word before a cut one. The text's own
+// ends are no edges.
+type rows struct {
+	c      int
+	tokens int // of the text
+	units  []unit
+	words  bool
+	values []float32 // [units, C]
+	margin []int     // of each unit's row; -1: none yet
+}
+
+// newRows makes room for a text's tokens or words.
+func newRows(e *runtime.Encoded, c int, words bool) *rows {
+	r := &rows{c: c, tokens: e.Split, units: units(e, words), words: words}
+	r.values, r.margin = make([]float32, len(r.units)*c), make([]int, len(r.units))
 	for i := range r.margin {
 		r.margin[i] = -1
 	}
 	return r
 }
 
-// take reads a window of a single text; out has a row for each of the window's rows.
+// take reads a window; out has a row for each of its rows, or of its words.
 func (r *rows) take(w *runtime.Window, out []float32) {
-	for t := w.First; t < w.Last; t++ {
-		row := w.FirstRow + t - w.First
-		r.offer(w, t, out[row*r.c:(row+1)*r.c])
+	word := 0
+	for i, u := range r.units {
+		lo, hi := max(u.lo, w.First), min(u.hi, w.Last)
+		if lo >= hi {
+			continue
+		}
+		row := word
+		if word++; !r.words {
+			row = w.FirstRow + lo - w.First
+		}
+		m := r.tokens // farther than any edge
+		if w.First > 0 {
+			m = lo - w.First
+		}
+		if w.Last < r.tokens {
+			m = min(m, w.Last-hi)
+		}
+		if lo == u.lo && hi == u.hi {
+			m++
+		}
+		if m > r.margin[i] {
+			r.margin[i] = m
+			copy(r.values[i*r.c:], out[row*r.c:(row+1)*r.c])
+		}
 	}
 }
 
-// offer takes a row for token t if it is better than the one that is there.
-func (r *rows) offer(w *runtime.Window, t int, row []float32) {
-	m := r.tokens // farther than any edge
-	if w.First > 0 {
-		m = t - w.First
-	}
-	if w.Last < r.tokens {
-		m = min(m, w.Last-1-t)
-	}
-	if m > r.margin[t] {
-		r.margin[t] = m
-		copy(r.values[t*r.c:], row)
-	}
+// row is the row of unit i; ok is false if no window held it.
+func (r *rows) row(i int) (row []float32, ok bool) {
+	return r.values[i*r.c : (i+1)*r.c], r.margin[i] >= 0
 }
 
-// row is the row of token t; ok is false if no window held it.
-func (r *rows) row(t int) (row []float32, ok bool) {
-	return r.values[t*r.c : (t+1)*r.c], r.margin[t] >= 0
+// seen is the number of units that some window held: the others were cut off the end.
+func (r *rows) seen() int {
+	n := len(r.margin)
+	for n > 0 && r.margin[n-1] < 0 {
+		n--
+	}
+	return n
 }

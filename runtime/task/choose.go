@@ -1,0 +1,107 @@
+package task
+
+import (
+	"context"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// ChoiceQuestion is a question with options to choose from, about a context.
+type ChoiceQuestion struct {
+	Context  string   `json:"context"`
+	Question string   `json:"question"`
+	Options  []string `json:"options"`
+}
+
+// pair is what the model reads for an option: the context, and the question completed by
+// the option. As in RACE's usual preparation, "_" in the question is the option's place,
+// otherwise it follows. Without a context the question is the first text.
+func (q *ChoiceQuestion) pair(option string) runtime.Text {
+	t := runtime.Text{First: q.Context, Second: option, Pair: true}
+	switch {
+	case q.Context == "":
+		t.First = q.Question
+	case strings.Contains(q.Question, "_"):
+		t.Second = strings.ReplaceAll(q.Question, "_", option)
+	case q.Question != "":
+		t.Second = q.Question + " " + option
+	}
+	return t
+}
+
+// Choice is the result for one question.
+type Choice struct {
+	Index  int            `json:"index"`  // of the option that was chosen
+	Option string         `json:"option"` // its text
+	Score  float64        `json:"score"`  // its score
+	Scores []float64      `json:"scores"` // softmax of the logits over the options
+	Logits []float64      `json:"logits"` // of each option; over windows their mean
+	Seen   []runtime.Seen `json:"seen"`   // what the model saw of each option's pair of texts
+}
+
+// Chooser chooses among options (multiple choice). It is safe for concurrent use.
+type Chooser struct{ head }
+
+// NewChooser serves the named head ("" is the first), which must give one logit a
+// sequence.
+func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
+	h, err := newHead(core, name, "multiple choice", []runtime.Task{runtime.TaskChoices}, []runtime.Rows{runtime.PerSequence}, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &Chooser{h}, nil
+}
+
+// Choose answers questions; results come in input order. The model reads each option by
+// itself, as a pair of texts: the context, and question with option ("_" in the question is
+// the option's place). Errors of the texts number these pairs through.
+func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Choice, error) {
+	var texts []runtime.Text
+	for i := range questions {
+		q := &questions[i]
+		if len(q.Options) == 0 {
+			return nil, input("question %d has no options", i)
+		}
+		for _, o := range q.Options {
+			texts = append(texts, q.pair(o))
+		}
+	}
+	logits, seen, err := c.means(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Choice, len(questions))
+	at := 0
+	for i := range questions {
+		options := questions[i].Options
+		r := Choice{Scores: make([]float64, len(options)), Seen: seen[at : at+len(options)]}
+		for range options {
+			r.Logits = append(r.Logits, logits[at][0])
+			at++
+		}
+		probabilities(r.Scores, r.Logits, false)
+		r.Index = largest(r.Logits)
+		r.Option, r.Score = options[r.Index], r.Scores[r.Index]
+		results[i] = r
+	}
+	return results, nil
+}
+
+// means computes the outputs of a head with a row a sequence for each text: over a text's
+// windows the mean.
+func (h *head) means(ctx context.Context, texts []runtime.Text) ([][]float64, []runtime.Seen, error) {
+	sums := make([][]float64, len(texts))
+	_, seen, err := h.run(ctx, texts, stream{
+		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+			if w.Index == 0 {
+				sums[w.Text] = make([]float64, h.C)
+			}
+			for j, v := range out {
+				sums[w.Text][j] += float64(v) / float64(w.Count)
+			}
+			return nil
+		},
+	})
+	return sums, seen, err
+}

@@ -1,0 +1,134 @@
+package task
+
+import (
+	"context"
+	"math"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// Pooling says how rows of tokens become one vector.
+type Pooling string
+
+// The poolings, for heads with a row a token. Both read special tokens too, as those that
+// models are trained with do.
+const (
+	PoolMean  Pooling = "mean"  // mean of all rows
+	PoolFirst Pooling = "first" // the first row ([CLS])
+)
+
+// EmbedOptions are the settings of Embedder.Embed. The zero value stands for the mean and
+// vectors as they are.
+type EmbedOptions struct {
+	Pooling   Pooling // for heads with a row a token; "": PoolMean. Others pool themselves
+	Normalize bool    // divide each vector by its Euclidean length
+}
+
+// Embedding is the result for one text.
+type Embedding struct {
+	// Vector is, over a text's windows, their mean weighted by their tokens.
+	Vector []float32 `json:"vector"` // [C]
+	runtime.Seen
+}
+
+// Embedder turns texts into vectors. It is safe for concurrent use.
+type Embedder struct{ head }
+
+// NewEmbedder serves the named head ("" is the first), which must give a vector a sequence
+// or hidden states a token.
+func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
+	h, err := newHead(core, name, "embedding", []runtime.Task{runtime.TaskVector, runtime.TaskHidden}, []runtime.Rows{runtime.PerSequence, runtime.PerToken}, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Embedder{h}, nil
+}
+
+// Size is the number of elements of a vector, C.
+func (m *Embedder) Size() int { return m.C }
+
+// Embed computes the vectors of texts; results come in input order.
+func (m *Embedder) Embed(ctx context.Context, texts []string, o EmbedOptions) ([]Embedding, error) {
+	return m.embed(ctx, singles(texts), o)
+}
+
+// EmbedPairs computes the vectors of pairs of texts.
+func (m *Embedder) EmbedPairs(ctx context.Context, texts [][2]string, o EmbedOptions) ([]Embedding, error) {
+	return m.embed(ctx, pairs(texts), o)
+}
+
+func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptions) ([]Embedding, error) {
+	switch {
+	case o.Pooling != "" && o.Pooling != PoolMean && o.Pooling != PoolFirst:
+		return nil, input("pooling %q: it must be mean or first", o.Pooling)
+	case o.Pooling != "" && m.Rows == runtime.PerSequence:
+		return nil, input("pooling %q: head %q gives a row a sequence, it has pooled already", o.Pooling, m.Name)
+	}
+	results := make([]Embedding, len(texts))
+	sum, weight := make([]float64, m.C), 0.0
+	_, seen, err := m.run(ctx, texts, stream{
+		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+			if w.Index == 0 {
+				clear(sum)
+				weight = 0
+			}
+			n := float64(w.Size)
+			weight += n
+			switch {
+			case m.Rows == runtime.PerToken && o.Pooling != PoolFirst:
+				for i, v := range out {
+					sum[i%m.C] += float64(v) // n times the mean
+				}
+			default:
+				for j, v := range out[:m.C] {
+					sum[j] += n * float64(v)
+				}
+			}
+			if w.Index < w.Count-1 {
+				return nil
+			}
+			vector, length := make([]float32, m.C), weight
+			if o.Normalize {
+				squares := 0.0
+				for _, v := range sum {
+					squares += v * v
+				}
+				length = math.Sqrt(squares)
+			}
+			for j, v := range sum {
+				if length > 0 { // a vector of zeros has no direction and stays
+					vector[j] = float32(v / length)
+				}
+			}
+			results[w.Text].Vector = vector
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range results {
+		results[i].Seen = seen[i]
+	}
+	return results, nil
+}
+
+// Cosine is the cosine of the angle between two vectors of the same length: Σ a_i·b_i /
+// (|a|·|b|), computed in float64; 0 if one of them has the length 0. Vectors with
+// different numbers of elements are an error.
+func Cosine(a, b []float32) (float64, error) {
+	if len(a) != len(b) {
+		return 0, input("vectors of %d and %d numbers have no angle", len(a), len(b))
+	}
+	var ab, aa, bb float64
+	for i, x := range a {
+		y := float64(b[i])
+		ab += float64(x) * y
+		aa += float64(x) * float64(x)
+		bb += y * y
+	}
+	if aa == 0 || bb == 0 {
+		return 0, nil
+	}
+	return min(1, max(-1, ab/(math.Sqrt(aa)*math.Sqrt(bb)))), nil
+}

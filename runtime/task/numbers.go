@@ -1,0 +1,38 @@
+package task
+
+import "math"
+
+// probabilities writes the softmax of logits to dst, or if independent the sigmoid of
+// each.
+func probabilities(dst, logits []float64, independent bool) {
+	if independent {
+		for i, z := range logits {
+			dst[i] = sigmoid(z)
+		}
+		return
+	}
+	z := logSum(logits)
+	for i, v := range logits {
+		dst[i] = math.Exp(v - z)
+	}
+}
+
+// sigmoid is 1/(1 + exp(-z)), in the form that does not overflow.
+func sigmoid(z float64) float64 {
+	e := math.Exp(-math.Abs(z))
+	if z >= 0 {
+		return 1 / (1 + e)
+	}
+	return e / (1 + e)
+}
+
+// largest is the index of the largest value, the first of equals.
+func largest(x []float64) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,76 @@
+package task
+
+import (
+	"context"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// ReplacedToken is one token of a text and whether it seems to be the original one.
+type ReplacedToken struct {
+	Part
+	Logit    float64 `json:"logit"`
+	Score    float64 `json:"score"`    // probability that the token was replaced: sigmoid of the logit
+	Replaced bool    `json:"replaced"` // Score is above the threshold
+}
+
+// Detection is the result for one text.
+type Detection struct {
+	Tokens []ReplacedToken `json:"replaced_tokens"` // every token that the model saw, special tokens left out
+	Count  int             `json:"replaced_count"`  // of tokens above the threshold
+	Seen   runtime.Seen    `json:"seen"`
+}
+
+// Detector tells which tokens of a text do not seem to belong there (replaced token
+// detection, the task that DeBERTa v3's discriminator is trained on). It is safe for
+// concurrent use.
+type Detector struct{ head }
+
+// NewDetector serves the named head ("" is the first), which must give one logit a token.
+func NewDetector(core *runtime.Core, name string) (*Detector, error) {
+	h, err := newHead(core, name, "detecting replaced tokens", []runtime.Task{runtime.TaskReplaced}, []runtime.Rows{runtime.PerToken}, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &Detector{h}, nil
+}
+
+// Detect judges the tokens of texts; results come in input order. Tokens with a
+// probability above threshold, from 0 to 1, count as replaced.
+func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64) ([]Detection, error) {
+	if !(threshold >= 0 && threshold <= 1) {
+		return nil, input("a threshold of %v: it must be from 0 to 1", threshold)
+	}
+	results := make([]Detection, len(texts))
+	var r *rows
+	_, seen, err := d.run(ctx, singles(texts), stream{
+		spans: true,
+		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
+			if w.Index == 0 {
+				r = newRows(e, 1, false)
+			}
+			if r.take(w, out); w.Index < w.Count-1 {
+				return nil
+			}
+			res, at := &results[w.Text], places{text: texts[w.Text]}
+			res.Tokens = []ReplacedToken{}
+			for i := range r.seen() {
+				row, _ := r.row(i)
+				t := ReplacedToken{Part: at.part(int(e.Spans[i].Start), int(e.Spans[i].End)), Logit: float64(row[0])}
+				t.Score = sigmoid(t.Logit)
+				if t.Replaced = t.Score > threshold; t.Replaced {
+					res.Count++
+				}
+				res.Tokens = append(res.Tokens, t)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range results {
+		results[i].Seen = seen[i]
+	}
+	return results, nil
+}

@@ -87,10 +87,16 @@ func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 		}
 		starts.I = append(starts.I, int32(len(ids.I)))
 	}
-	for _, a := range []*ir.Array{ids, pos, types, starts} {
+	rows := ir.NewInts(0)
+	for t := range ids.I {
+		if r.IntN(3) == 0 {
+			rows.I = append(rows.I, int32(t))
+		}
+	}
+	for _, a := range []*ir.Array{ids, pos, types, starts, rows} {
 		a.Shape = []int{len(a.I)}
 	}
-	return eval.Store{"ids": ids, "pos": pos, "types": types, "starts": starts}
+	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows}
 }
 
 // compileTo compiles a spec's only emit up to a pass.

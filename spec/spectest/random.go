@@ -26,9 +26,9 @@ func (s *draft) line(format string, args ...any) { fmt.Fprintf(&s.b, format+"\n"
 // yes is true in one of n cases.
 func (s *draft) yes(n int) bool { return s.IntN(n) == 0 }
 
-// Random draws a spec with one small model, named m, and sometimes a classifier on it, m.c; name is what its target emits. Every part of the
+// Random draws a spec with one small model, named m, and mostly a head on it, m.c; name is what its target emits. Every part of the
 // language that this version compiles can occur: all kinds of terms with either sign, shared and own projections, with and without bias,
-// buckets and clamped offsets, sums of tables with a projection, activations, norms.
+// buckets and clamped offsets, sums of tables with a projection, activations, norms, the convolution, decoders, all that heads take.
 func Random(src Source) (text, name string) {
 	s := &draft{Source: src}
 	heads := 1 + s.IntN(4)
@@ -37,10 +37,11 @@ func Random(src Source) (text, name string) {
 	s.line("dspec 1")
 	s.line("model m {")
 	s.line("checkpoint own; tokenizer none")
-	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads, 3+s.IntN(70), 1+s.IntN(3))
+	layers := 1 + s.IntN(3)
+	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads, 3+s.IntN(70), layers)
 	s.line("dim span = %d; dim seq <= 48", 4+2*s.IntN(12))
 	s.line("defaults { norm layernorm(eps: %s); act %s }", s.one("1e-7", "1e-5", "1e-3"), s.one("gelu", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid"))
-	s.embed(hidden)
+	width := s.embed(hidden)
 	terms := s.terms()
 	if terms.relative {
 		s.relative()
@@ -51,25 +52,33 @@ func Random(src Source) (text, name string) {
 	s.line("mask j")
 	s.line("}")
 	s.line("ffn inner")
+	s.conv(hidden, layers)
 	s.line("}")
+	on := "m"
+	if s.decoder(layers, width == hidden) {
+		on = "m.emd"
+	}
 	s.line("}")
 	name = "m"
-	if !s.yes(3) {
+	if on != "m" || !s.yes(4) {
 		name = "m.c"
-		s.head()
+		s.head(on, width)
 	}
 	s.line("target t { isa avx512, avx2, go; batch <= 8 sequences; tokens <= 256; threads <= 2; emit infer %s as package \"random\" }", name)
 	return s.b.String(), name
 }
 
-// embed draws the input.
-func (s *draft) embed(hidden int) {
+// embed draws the input and gives the width of its tables.
+func (s *draft) embed(hidden int) (width int) {
 	words := []string{"token vocab"}
+	width = hidden
 	if s.yes(3) {
-		words = append(words, fmt.Sprintf("width %d", 3+s.IntN(hidden+5)))
+		width = 3 + s.IntN(hidden+5)
+		words = append(words, fmt.Sprintf("width %d", width))
 	}
 	if s.yes(3) {
-		words = append(words, fmt.Sprintf("absolute %d", 48+s.IntN(20)))
+		from := s.IntN(3)
+		words = append(words, fmt.Sprintf("absolute %d from %d", 48+from+s.IntN(20), from))
 	}
 	if s.yes(3) {
 		words = append(words, fmt.Sprintf("segment %d", 1+s.IntN(3)))
@@ -78,6 +87,7 @@ func (s *draft) embed(hidden int) {
 		words = append(words, "norm")
 	}
 	s.line("embed { %s }", strings.Join(words, "; "))
+	return width
 }
 
 // relative draws the table of offsets.
@@ -152,24 +162,4 @@ func (s *draft) terms() drawn {
 	fmt.Fprintf(&b, "score %s\n", strings.Join(score, " + "))
 	fmt.Fprintf(&b, "scale 1 / sqrt(head * %s)\n", s.one("terms", "terms", "3"))
 	return drawn{b.String(), kinds != 1}
-}
-
-// head draws a classifier.
-func (s *draft) head() {
-	steps := []string{"take first"}
-	if s.yes(2) {
-		if s.yes(3) {
-			steps = append(steps, "norm")
-		}
-		steps = append(steps, fmt.Sprintf("linear %d", 3+s.IntN(40)), "act")
-		if s.yes(3) {
-			steps = append(steps, "norm")
-		}
-	}
-	labels := []string{"\"a\"", "\"b\""}
-	for i := range s.IntN(20) {
-		labels = append(labels, fmt.Sprintf("\"l%d\"", i))
-	}
-	steps = append(steps, fmt.Sprintf("linear %d as labels(%s)", len(labels), strings.Join(labels, ", ")), "loss cross_entropy")
-	s.line("head c on m { %s }", strings.Join(steps, "; "))
 }

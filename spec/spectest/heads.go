@@ -1,0 +1,90 @@
+package spectest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// conv draws the convolution beside one of the layers, or none.
+func (s *draft) conv(hidden, layers int) {
+	if !s.yes(4) {
+		return
+	}
+	var groups []int // that divide the hidden size
+	for g := 1; g <= hidden; g++ {
+		if hidden%g == 0 {
+			groups = append(groups, g)
+		}
+	}
+	s.line("conv { kernel %s; groups %d; act %s; beside layer %d }", s.one("1", "3", "5"), groups[s.IntN(min(3, len(groups)))], s.one("tanh", "gelu", "relu"),
+		1+s.IntN(layers))
+}
+
+// decoder draws an enhanced mask decoder on the encoder, or none; it reports whether there is one. plain says that tables are as wide as hidden
+// states, so that positions can be added to these.
+func (s *draft) decoder(layers int, plain bool) bool {
+	if layers < 2 || !s.yes(3) {
+		return false
+	}
+	add := ""
+	if plain && !s.yes(3) {
+		s.line("absolute pos { rows %d }", 48+s.IntN(20))
+		add = " + pos"
+	}
+	s.line("decoder emd { repeat %d of encoder.last; query encoder[-%d]%s; memory encoder[-%d] }", 1+s.IntN(3), 1+s.IntN(2), add, 1+s.IntN(2))
+	return true
+}
+
+// head draws a head on a model, of one of the kinds that there are; width is that of the token table, which a head may use again.
+func (s *draft) head(on string, width int) {
+	var steps []string
+	add := func(words ...string) { steps = append(steps, words...) }
+	optional := func(word string) {
+		if s.yes(3) {
+			add(word)
+		}
+	}
+	labels := []string{"\"a\"", "\"b\""}
+	for i := range s.IntN(20) {
+		labels = append(labels, fmt.Sprintf("\"l%d\"", i))
+	}
+	labelled := fmt.Sprintf("linear %d as labels(%s)", len(labels), strings.Join(labels, ", "))
+	middle := func() {
+		if s.yes(2) {
+			optional("norm")
+			add(fmt.Sprintf("linear %d", 3+s.IntN(40)), "act")
+			optional("norm")
+		}
+	}
+	kind := s.IntN(8)
+	if on != "m" && kind < 3 { // on a decoder mostly the head that it is made for
+		kind = 5
+	}
+	switch kind {
+	case 0, 1:
+		add("take first")
+		middle()
+		add(labelled, "loss "+s.one("cross_entropy", "binary_cross_entropy"))
+	case 2:
+		add("take mean")
+		middle()
+		add("linear 1 as score", "loss mean_squared_error")
+	case 3:
+		add("take each")
+		middle()
+		add(labelled, "loss cross_entropy")
+	case 4:
+		add("take each", "linear 2 as span", "loss cross_entropy")
+	case 5:
+		add("take masked", fmt.Sprintf("linear %d", width), "act")
+		optional("norm")
+		add("linear vocab tied embed.token", "loss cross_entropy")
+	case 6:
+		add("take each + first")
+		optional("norm")
+		add("linear hidden", "act", "linear 1", "loss binary_cross_entropy")
+	default:
+		add("take " + s.one("first", "mean"))
+	}
+	s.line("head c on %s { %s }", on, strings.Join(steps, "; "))
+}

@@ -202,22 +202,30 @@ func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error
 	}
 	// The product behind the attention reads padded heads.
 	readers := 0
+	var picked *ir.Value // rows of the attention that a call asks for
 	for _, n := range rest {
 		for k, in := range n.In {
-			if in != old {
+			if in != old && in != picked {
 				continue
 			}
 			readers++
+			if n.Op == "pick" && k == 0 && in == old && picked == nil { // rows of padded heads are rows as well
+				n.In[0], picked = ctx, n.Out[0]
+				picked.Type.Shape = ir.Shape{picked.Type.Shape[0], ir.N(heads * dp)}
+				continue
+			}
 			if dp != d && (n.Op != "linear" || k != 0) {
 				return fmt.Errorf("%v: op %s reads an attention whose heads are padded", n.Pos, n.Op)
 			}
-			n.In[k] = ctx
+			if in == old {
+				n.In[k] = ctx
+			}
 			if dp != d {
 				n.In[1] = e.Name(headed(n.In[1], 1), stem(n.In[1])+".padded")
 			}
 		}
 	}
-	if readers == 0 || slices.Contains(r.Out, old) {
+	if readers == 0 || slices.Contains(r.Out, old) || slices.Contains(r.Out, picked) {
 		return fmt.Errorf("%v: an attention that no product of the region reads", weigh.Pos)
 	}
 	if e.Err() != nil {

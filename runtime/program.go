@@ -101,7 +101,7 @@ const (
 // rows are those that a task's outputs can come in.
 var rowsOf = map[Task][]Rows{
 	"":         {PerSequence, PerToken, PerRow, PerPair, PerWord}, // what packages of earlier compilers say
-	TaskHidden: {PerToken}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
+	TaskHidden: {PerToken, PerRow, PerWord}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
 	TaskTags: {PerToken, PerWord}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken}, TaskEntities: {PerPair},
 }
 

@@ -90,7 +90,8 @@ func (c *Case) Batch(types int, prefix []int32, needFirst bool) (*runtime.Batch,
 
 // WriteBatch writes a batch in the form that a built program's verb forward reads.
 func WriteBatch(path string, b *runtime.Batch) error {
-	parts := map[string][]int32{"ids": b.IDs, "starts": b.Starts, "types": b.Types, "positions": b.Positions, "prefix": b.Prefix}
+	parts := map[string][]int32{"ids": b.IDs, "starts": b.Starts, "types": b.Types, "positions": b.Positions, "prefix": b.Prefix,
+		"rows": b.Rows, "words": b.Words, "word_starts": b.WordStarts, "marks": b.Marks, "mark_starts": b.MarkStarts}
 	var list []safetensors.Tensor
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		if parts[name] != nil {

@@ -1,0 +1,236 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"io"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// This file is a model whose outputs are a function written in Go, and a tokenizer of
+// pieces, so that tests can say what a result must be.
+
+const (
+	fakeVocab = 1000
+	fakeSpec  = "00000000000000000000000000000000000000000000000000000000000000bb"
+	fakeCLS   = 1
+	fakeSEP   = 2
+)
+
+// fake describes a model.
+type fake struct {
+	heads   []runtime.Head
+	limits  func(*runtime.Limits)
+	forward func(x *runtime.Exec)
+	tensors map[string][]float32
+	labels  map[string][]string // in the weight file
+	token   runtime.Tokenizer   // nil: pieces{}
+}
+
+// open opens the model; it is closed when the test ends.
+func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
+	t.Helper()
+	p := &runtime.Program{
+		Name: "fake", Want: runtime.Want{SpecHash: fakeSpec, Layout: "1"}, ISAs: []runtime.ISA{runtime.ISAGo},
+		Limits: runtime.Limits{Vocab: fakeVocab, Types: 2, SequenceTokens: 64, BatchSequences: 4, BatchTokens: 128},
+		Heads:  f.heads,
+		Arena:  func(runtime.Sizes) int64 { return 64 },
+		Bind: func(*runtime.Weights, runtime.ISA) (runtime.NewForward, error) {
+			return func(x *runtime.Exec) (runtime.Forward, error) {
+				return func() error {
+					if err := x.Layer("layer 0"); err != nil {
+						return err
+					}
+					f.forward(x)
+					return nil
+				}, nil
+			}, nil
+		},
+	}
+	if f.limits != nil {
+		f.limits(&p.Limits)
+	}
+	var decls []runtime.TensorDecl
+	f.tensor(func(name string, v []float32) {
+		p.Want.Tensors = append(p.Want.Tensors, runtime.TensorWant{Name: name, DType: safetensors.F32, Len: int64(len(v))})
+		decls = append(decls, runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(len(v))})
+	})
+	var file memory
+	w, err := runtime.NewWeightsWriter(&file, runtime.Meta{Layout: "1", SpecHash: fakeSpec, Model: "fake", Labels: f.labels}, decls)
+	require.NoError(t, err)
+	f.tensor(func(name string, v []float32) { require.NoError(t, w.WriteF32(name, v)) })
+	require.NoError(t, w.Close())
+	if f.token == nil {
+		f.token = pieces{}
+	}
+	c, err := runtime.OpenBytes(p, "fake", file.data, append([]runtime.Option{runtime.UseTokenizer(f.token), runtime.Threads(1)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+// tensor calls f for each tensor; there is always one.
+func (f fake) tensor(call func(name string, v []float32)) {
+	call("weight", []float32{1})
+	for _, name := range []string{runtime.CRFTransitions, runtime.CRFStart, runtime.CRFEnd} {
+		if v := f.tensors[name]; v != nil {
+			call(name, v)
+		}
+	}
+}
+
+// memory is a file in memory.
+type memory struct {
+	data []byte
+	at   int
+}
+
+func (m *memory) Write(p []byte) (int, error) {
+	if grow := m.at + len(p) - len(m.data); grow > 0 {
+		m.data = append(m.data, make([]byte, grow)...)
+	}
+	m.at += copy(m.data[m.at:], p)
+	return len(p), nil
+}
+
+func (m *memory) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+		m.at = int(off)
+	case io.SeekCurrent:
+		m.at += int(off)
+	case io.SeekEnd:
+		m.at = len(m.data) + int(off)
+	}
+	return int64(m.at), nil
+}
+
+// pieces is a tokenizer: words are runs without white space, tokens are up to three code
+// points of them. The first token of a word has the white space before it in its span, and
+// white space at the end of a text is a token of its own. A text with "\x00" fails.
+type pieces struct{}
+
+func (pieces) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+	if strings.Contains(text, "\x00") {
+		return dst, errors.New("a zero byte")
+	}
+	word := int32(-1)
+	for at := 0; at < len(text); {
+		start := at
+		for at < len(text) {
+			r, n := utf8.DecodeRuneInString(text[at:])
+			if !unicode.IsSpace(r) {
+				break
+			}
+			at += n
+		}
+		if at > start || start == 0 {
+			word++
+		}
+		for n := 0; n < 3 && at < len(text); n++ {
+			r, size := utf8.DecodeRuneInString(text[at:])
+			if unicode.IsSpace(r) {
+				break
+			}
+			at += size
+		}
+		dst = append(dst, runtime.TokenSpan{ID: pieceID(strings.TrimSpace(text[start:at])), Start: int32(start), End: int32(at), Word: word})
+	}
+	return dst, nil
+}
+
+// pieceID is an id from 10 on.
+func pieceID(piece string) int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(piece))
+	return 10 + int32(h.Sum32()%(fakeVocab-10))
+}
+
+func (p pieces) AppendIDs(dst []int32, text string, specials bool) ([]int32, error) {
+	spans, err := p.AppendSpans(nil, text, specials)
+	for _, s := range spans {
+		dst = append(dst, s.ID)
+	}
+	return dst, err
+}
+
+func (pieces) Frame() runtime.Frame {
+	return runtime.Frame{Open: []int32{fakeCLS}, Middle: []int32{fakeSEP}, Close: []int32{fakeSEP}, SecondType: 1}
+}
+
+func (pieces) Decode(ids []int32, skipSpecial bool) (string, error) {
+	return "", errors.New("pieces have no way back")
+}
+func (pieces) Piece(id int32) (string, bool) { return "", false }
+func (pieces) ID(piece string) (int32, bool) { return pieceID(piece), true }
+func (pieces) IsSpecial(id int32) bool       { return id < 10 }
+func (pieces) Specials() runtime.SpecialIDs {
+	return runtime.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: 4, UNK: 3}
+}
+
+var _ runtime.SpanTokenizer = pieces{}
+
+// spansOf are the tokens of a text.
+func spansOf(t require.TestingT, text string) []runtime.TokenSpan {
+	spans, err := pieces{}.AppendSpans(nil, text, false)
+	require.NoError(t, err)
+	return spans
+}
+
+// noise is a number from -1 to 1 that any of the arguments changes.
+func noise(args ...int) float64 {
+	h := uint64(14695981039346656037)
+	for _, a := range args {
+		h = (h ^ uint64(a)) * 1099511628211
+		h ^= h >> 29
+	}
+	return float64(h%20001)/10000 - 1
+}
+
+// perRow makes a forward pass of a head with a row a token from a function of the
+// sequence's ids, the row in it and the column.
+func perRow(c int, f func(ids []int32, row, column int) float64) func(x *runtime.Exec) {
+	return func(x *runtime.Exec) {
+		for s := range x.B {
+			lo, hi := int(x.Starts[s]), int(x.Starts[s+1])
+			for r := lo; r < hi; r++ {
+				for j := range c {
+					x.Out[r*c+j] = float32(f(x.IDs[lo:hi], r-lo, j))
+				}
+			}
+		}
+	}
+}
+
+// perSequence makes a forward pass of a head with a row a sequence.
+func perSequence(c int, f func(ids []int32, column int) float64) func(x *runtime.Exec) {
+	return func(x *runtime.Exec) {
+		for s := range x.B {
+			for j := range c {
+				x.Out[s*c+j] = float32(f(x.IDs[x.Starts[s]:x.Starts[s+1]], j))
+			}
+		}
+	}
+}
+
+// checkPart holds a part to the text it comes from.
+func checkPart(t require.TestingT, text string, p Part) {
+	require.True(t, 0 <= p.Start && p.Start <= p.End && p.End <= len(text), "%+v of %d bytes", p, len(text))
+	require.Equal(t, text[p.Start:p.End], p.Text)
+	require.Equal(t, strings.TrimSpace(p.Text), p.Text)
+	require.Equal(t, utf8.RuneCountInString(text[:p.Start]), p.RuneStart)
+	require.Equal(t, utf8.RuneCountInString(text[:p.End]), p.RuneEnd)
+	// No code point is cut: those of the three pieces are those of the text.
+	require.Equal(t, []rune(text), append(append([]rune(text[:p.Start]), []rune(p.Text)...), []rune(text[p.End:])...))
+}
+
+var background = context.Background()

@@ -4,15 +4,16 @@ import "fmt"
 
 // Limits bound what one call may hold. They come from the spec.
 type Limits struct {
-	Vocab          int  `json:"vocab"`           // ids lie in [0, Vocab)
-	Types          int  `json:"types"`           // token types lie in [0, Types); 0: the model has none
-	SequenceTokens int  `json:"sequence_tokens"` // longest sequence N, special tokens included
-	BatchSequences int  `json:"batch_sequences"` // most sequences B of a call
-	BatchTokens    int  `json:"batch_tokens"`    // most tokens T of a call
-	Prefix         bool `json:"prefix"`          // the attention mask reads Batch.Prefix
-	Rows           int  `json:"rows,omitempty"`  // most rows M of a call that Batch.Rows asks for; 0: the model has no such head
-	Words          bool `json:"words,omitempty"` // the model needs Batch.Words
-	Marks          bool `json:"marks,omitempty"` // the model needs Batch.Marks
+	Vocab          int  `json:"vocab"`            // ids lie in [0, Vocab)
+	Types          int  `json:"types"`            // token types lie in [0, Types); 0: the model has none
+	SequenceTokens int  `json:"sequence_tokens"`  // longest sequence N, special tokens included
+	BatchSequences int  `json:"batch_sequences"`  // most sequences B of a call
+	BatchTokens    int  `json:"batch_tokens"`     // most tokens T of a call
+	Prefix         bool `json:"prefix"`           // the attention mask reads Batch.Prefix
+	Causal         bool `json:"causal,omitempty"` // tokens see only themselves, those before them, and the prefix if there is one
+	Rows           int  `json:"rows,omitempty"`   // most rows M of a call that Batch.Rows asks for; 0: the model has no such head
+	Words          bool `json:"words,omitempty"`  // the model needs Batch.Words
+	Marks          bool `json:"marks,omitempty"`  // the model needs Batch.Marks
 }
 
 // sizes are the largest that a call may have.

@@ -138,23 +138,14 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	if err := ctx.Err(); err != nil {
 		return Seen{}, err
 	}
-	frame := b.frame.single()
-	if e.Pair {
-		frame = b.frame.pair()
-	}
-	fresh, cut, err := e.fit(b.fresh[:0], n, b.Long, b.Cutting, b.MaxTokens, frame)
+	fresh, s, err := b.Cut(b.fresh[:0], n, e)
 	b.fresh = fresh
 	if err != nil {
-		return Seen{}, err
-	}
-	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(fresh)}
-	if s.Tokens == 0 {
-		return s, input("text %d: it has no tokens", n)
+		return s, err
 	}
 	for i := range fresh {
 		w := &fresh[i] // a copy would be made on the heap
-		w.Count = len(fresh)
-		b.frameWindow(w, e)
+		b.Sequence(&b.next, w, e)
 		if err := b.AddSequence(ctx, *w, &b.next); err != nil {
 			return s, err
 		}
@@ -162,9 +153,33 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	return s, nil
 }
 
-// frameWindow makes b.next the sequence of a window and completes the window.
-func (b *Batcher) frameWindow(w *Window, e *Encoded) {
-	s, f, l := &b.next, &b.frame, &b.core.program.Limits
+// Cut appends to dst the windows that text number n becomes by the batcher's policy. It
+// and Sequence are the two halves of Add, for callers that change sequences.
+func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
+	frame := b.frame.single()
+	if e.Pair {
+		frame = b.frame.pair()
+	}
+	from := len(dst)
+	dst, cut, err := e.fit(dst, n, b.Long, b.Cutting, b.MaxTokens, frame)
+	if err != nil {
+		return dst, Seen{}, err
+	}
+	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
+	if s.Tokens == 0 {
+		return dst, s, input("text %d: it has no tokens", n)
+	}
+	for i := from; i < len(dst); i++ {
+		dst[i].Index, dst[i].Count = i-from, s.Windows
+	}
+	return dst, s, nil
+}
+
+// Sequence makes s, whose memory is reused, the sequence of a window that Cut gave: the
+// texts' parts in their frame, and the rows and words that the model needs. It completes
+// the window.
+func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
+	f, l := &b.frame, &b.core.program.Limits
 	s.IDs = append(s.IDs[:0], f.Open...)
 	w.FirstRow = len(s.IDs)
 	s.IDs = append(s.IDs, e.IDs[w.First:w.Last]...)

@@ -54,6 +54,8 @@ const (
 	CutLonger Cutting = iota
 	// CutSecond: the first text, such as a question, always stays whole.
 	CutSecond
+	// CutFirst: the second text, such as a hypothesis, always stays whole.
+	CutFirst
 )
 
 // Window is one sequence that a text became: parts of its first and second text with
@@ -96,20 +98,30 @@ func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit,
 	if room < 0 || room == 0 && p.kind == longWindows {
 		return dst, 0, input("text %d: the limit of %d tokens leaves no room beside %d special tokens: raise it", n, limit, frame)
 	}
-	if cutting == CutSecond && e.Pair && a >= room && p.kind != longReject {
+	if !e.Pair {
+		cutting = CutLonger
+	}
+	if cutting == CutSecond && a >= room && p.kind != longReject {
 		return dst, 0, input("text %d: %d tokens of its first part and %d special tokens leave no room for the second, the limit is %d: shorten the first, or raise the limit",
 			n, a, frame, limit)
+	}
+	if cutting == CutFirst && b >= room && p.kind != longReject {
+		return dst, 0, input("text %d: %d tokens of its second part and %d special tokens leave no room for the first, the limit is %d: shorten the second, or raise the limit",
+			n, b, frame, limit)
 	}
 	switch p.kind {
 	case longTruncate:
 		ka, kb := truncate(a, b, room)
-		if cutting == CutSecond && e.Pair {
+		switch cutting {
+		case CutSecond:
 			ka, kb = a, room-a
+		case CutFirst:
+			ka, kb = room-b, b
 		}
 		whole.Last, whole.Behind = ka, e.Split+kb
 		return append(dst, whole), a + b - ka - kb, nil
 	case longWindows:
-		dst, err = e.slide(dst, whole, p.stride, room, cutting == CutSecond && e.Pair || b > a)
+		dst, err = e.slide(dst, whole, p.stride, room, cutting == CutSecond || cutting == CutLonger && b > a)
 		return dst, 0, err
 	}
 	return dst, 0, &inputError{
@@ -144,7 +156,7 @@ func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second boo
 	for from := 0; ; from += width - stride {
 		to := min(from+width, long)
 		w := whole
-		if w.Index = len(dst); second {
+		if second {
 			w.Second, w.Behind = e.Split+from, e.Split+to
 		} else {
 			w.First, w.Last = from, to

@@ -125,3 +125,37 @@ func TestNoRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
 }
+
+// TestCutFirst: the second text stays whole, whatever the lengths.
+func TestCutFirst(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.IntRange(0, 60).Draw(t, "a"), rapid.IntRange(0, 20).Draw(t, "b")
+		room := rapid.IntRange(1, 40).Draw(t, "room")
+		stride := rapid.IntRange(0, 3).Draw(t, "stride")
+		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
+		list, cut, err := e.fit(nil, 3, Truncate, CutFirst, room, 0)
+		if a+b > room && b >= room {
+			require.ErrorIs(t, err, ErrInput)
+			require.ErrorContains(t, err, "leave no room for the first")
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, max(0, a+b-room), cut)
+			require.Equal(t, []int{0, a, a + b}, []int{list[0].First, list[0].Second, list[0].Behind})
+		}
+		list, _, err = e.fit(nil, 3, Windows(stride), CutFirst, room, 0)
+		if err != nil {
+			require.Greater(t, a+b, room)
+			require.LessOrEqual(t, room-b, stride)
+			return
+		}
+		end := 0
+		for i, w := range list {
+			require.Equal(t, []int{a, a + b}, []int{w.Second, w.Behind})
+			if i > 0 {
+				require.Equal(t, end-stride, w.First)
+			}
+			end = w.Last
+		}
+		require.Equal(t, a, end)
+	})
+}

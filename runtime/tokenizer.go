@@ -53,6 +53,15 @@ type SpanTokenizer interface {
 	Specials() SpecialIDs
 }
 
+// MaskTokenizer is a tokenizer that can read the name of the mask token in a text as that
+// token while every other special token's name stays characters.
+type MaskTokenizer interface {
+	SpanTokenizer
+	// AppendMasked is AppendSpans for texts with masks, such as "Paris is the [MASK] of
+	// France." It is an error if the tokenizer has no mask token.
+	AppendMasked(dst []TokenSpan, text string) ([]TokenSpan, error)
+}
+
 // Frame is the special tokens around one text, Open text Close, or a pair, Open
 // first Middle second Close. For BERT and DeBERTa: [CLS] first [SEP] second [SEP].
 type Frame struct {

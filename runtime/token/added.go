@@ -70,7 +70,8 @@ type cut struct {
 }
 
 // next finds the next token. from is the end of the last cut, scan its scan.
-func (m *matcher) next(text []byte, from, scan int, literal bool) (cut, bool) {
+// With literal, special tokens are characters but for the one with the id keep.
+func (m *matcher) next(text []byte, from, scan int, literal bool, keep int32) (cut, bool) {
 	if len(m.keys) == 0 {
 		return cut{}, false
 	}
@@ -91,7 +92,7 @@ func (m *matcher) next(text []byte, from, scan int, literal bool) (cut, bool) {
 		t := &m.tokens[v]
 		c := cut{t, i, i + n, i + n}
 		i += n - 1
-		if literal && t.Special {
+		if literal && t.Special && t.ID != keep {
 			continue
 		}
 		if t.SingleWord && (wordBefore(text[:c.lo]) || wordBehind(text[c.hi:])) {

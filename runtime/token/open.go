@@ -1,6 +1,7 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -80,6 +81,18 @@ func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specia
 	if specials {
 		mode = SpecialTokens
 	}
+	return m.spans(dst, text, mode)
+}
+
+// AppendMasked is AppendSpans with the mask token's name, and no other, read as a token.
+func (m modelTokenizer) AppendMasked(dst []runtime.TokenSpan, text string) ([]runtime.TokenSpan, error) {
+	if m.ids.MASK < 0 {
+		return dst, errors.New("the tokenizer has no mask token")
+	}
+	return m.spans(dst, text, SpecialMask)
+}
+
+func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special) ([]runtime.TokenSpan, error) {
 	if err := checkLength(text); err != nil {
 		return dst, err
 	}
@@ -100,4 +113,4 @@ func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specia
 // Specials are the ids of the tokens that models give a meaning to.
 func (m modelTokenizer) Specials() runtime.SpecialIDs { return runtime.SpecialIDs(m.ids) }
 
-var _ runtime.SpanTokenizer = modelTokenizer{}
+var _ runtime.MaskTokenizer = modelTokenizer{}

@@ -51,6 +51,7 @@ type scratch struct {
 	edits   []edit
 	marks   []decomposed
 	literal bool
+	keep    int32 // the special token that is none the less read in literal text; -1: none
 	word    int32 // index of the current word
 	lower   []byte
 	lowerAt []int32
@@ -109,7 +110,10 @@ func (s *scratch) bytePiece(id int32, at Span, c byte) {
 
 // text encodes one text, without a template, into s.out.
 func (s *scratch) text(text string, mode Special) error {
-	s.literal = mode == SpecialText
+	s.literal, s.keep = mode != SpecialTokens, -1
+	if mode == SpecialMask {
+		s.keep = s.t.ids.MASK
+	}
 	s.word, s.over = 0, false
 	if s.t.spm != nil {
 		s.t.spm.encode(s, text)
@@ -129,7 +133,7 @@ func (s *scratch) jsonText(text string) {
 	from, scan := 0, 0
 	view := stringView(text)
 	for {
-		c, ok := t.raw.next(view, from, scan, s.literal)
+		c, ok := t.raw.next(view, from, scan, s.literal, s.keep)
 		if !ok {
 			break
 		}
@@ -150,7 +154,7 @@ func (s *scratch) plain(text string, lo, hi int) {
 	c := s.normalize(t.steps, s.load.load(text, lo, hi, s.out.track || t.track))
 	from, scan := 0, 0
 	for {
-		k, ok := t.normal.next(c.text, from, scan, s.literal)
+		k, ok := t.normal.next(c.text, from, scan, s.literal, s.keep)
 		if !ok {
 			break
 		}

@@ -179,7 +179,7 @@ func (f *spmForm) encode(s *scratch, text string) {
 	view := stringView(text)
 	from, scan := 0, 0
 	for {
-		c, ok := f.added.next(view, from, scan, s.literal)
+		c, ok := f.added.next(view, from, scan, s.literal, s.keep)
 		if !ok {
 			break
 		}

@@ -15,6 +15,8 @@ const (
 	SpecialText Special = iota
 	// SpecialTokens: the token. Use it for texts that the program itself has put together.
 	SpecialTokens
+	// SpecialMask: the token if it is the mask token (see SpecialIDs), else characters.
+	SpecialMask
 )
 
 // Tokenizer turns text into ids and ids into text. It is immutable and safe for concurrent use.

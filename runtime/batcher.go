@@ -170,7 +170,7 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 		return dst, s, input("text %d: it has no tokens", n)
 	}
 	for i := from; i < len(dst); i++ {
-		dst[i].Index, dst[i].Count = i-from, s.Windows
+		dst[i].Count = s.Windows
 	}
 	return dst, s, nil
 }

@@ -153,10 +153,11 @@ func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second boo
 	if width <= stride {
 		return dst, input("text %d: windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", whole.Text, max(width, 0), other, stride)
 	}
+	before := len(dst)
 	for from := 0; ; from += width - stride {
 		to := min(from+width, long)
 		w := whole
-		if second {
+		if w.Index = len(dst) - before; second {
 			w.Second, w.Behind = e.Split+from, e.Split+to
 		} else {
 			w.First, w.Last = from, to

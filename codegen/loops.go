@@ -218,7 +218,7 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 	switch e.Fn {
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
-	case "exp", "erf", "erfc", "tanh", "sqrt", "abs":
+	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
 		return jen.Float32().Call(jen.Qual("math", title(e.Fn)).Call(jen.Float64().Call(args[0])))
 	}
 	p.fail("unknown function %q", e.Fn)

@@ -275,7 +275,7 @@ func (s *scope) typeOfBin(e Bin) (Type, error) {
 // typeOfCall gives the type of a call.
 func (s *scope) typeOfCall(e Call) (Type, error) {
 	switch e.Fn {
-	case "exp", "erf", "erfc", "tanh", "sqrt", "abs":
+	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
 		if len(e.Args) != 1 {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
 		}

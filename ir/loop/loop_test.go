@@ -99,7 +99,7 @@ func value(t *testing.T, e func(b *loop.Builder) loop.Expr) float32 {
 
 func TestFunctions(t *testing.T) {
 	x := 0.7
-	for fn, want := range map[string]float64{"exp": math.Exp(x), "erf": math.Erf(x), "erfc": math.Erfc(x), "tanh": math.Tanh(x), "sqrt": math.Sqrt(x), "abs": x} {
+	for fn, want := range map[string]float64{"exp": math.Exp(x), "log": math.Log(x), "erf": math.Erf(x), "erfc": math.Erfc(x), "tanh": math.Tanh(x), "sqrt": math.Sqrt(x), "abs": x} {
 		require.InDelta(t, want, value(t, func(*loop.Builder) loop.Expr { return loop.Fn(fn, loop.F(x)) }), 1e-7, fn)
 	}
 	require.EqualValues(t, 3, value(t, func(*loop.Builder) loop.Expr { return loop.Fn("abs", loop.F(-3)) }))

@@ -265,6 +265,8 @@ func (m *machine) call(e Call) (value, error) {
 		out.f = float32(math.Erf(float64(x.f)))
 	case "erfc":
 		out.f = float32(math.Erfc(float64(x.f)))
+	case "log":
+		out.f = float32(math.Log(float64(x.f)))
 	case "tanh":
 		out.f = float32(math.Tanh(float64(x.f)))
 	case "sqrt":

@@ -16,7 +16,8 @@ type unary struct {
 	flops     float64
 	attrs     []ir.AttrDef
 	sample    []ir.Attr
-	act       bool // an activation: kernels apply it, and gemm can in its last store
+	domain    func(dims ...ir.Dim) ir.Arg // the operand in samples; nil: any numbers
+	act       bool                        // an activation: kernels apply it, and gemm can in its last store
 }
 
 // activations are the unary ops that a gemm can apply in its last store.
@@ -24,6 +25,10 @@ var activations = map[string]unary{}
 
 // define registers the op.
 func (u unary) define() *ir.Op {
+	of := u.domain
+	if of == nil {
+		of = normal
+	}
 	op := ir.Op{
 		Name: u.name, Doc: u.doc, Class: ir.Elementwise,
 		In: []ir.Operand{float("x", "any shape")}, Attrs: u.attrs,
@@ -40,7 +45,7 @@ func (u unary) define() *ir.Op {
 			return ir.Cost{FLOPs: u.flops * float64(s.Elements(n.In[0].Type.Shape))}
 		},
 		Lower:  u.nest,
-		Sample: samples(sample(u.sample, normal(ir.T, ir.N(19))), sample(u.sample, normal(ir.B, ir.N(16)))),
+		Sample: samples(sample(u.sample, of(ir.T, ir.N(19))), sample(u.sample, of(ir.B, ir.N(16)))),
 	}
 	if u.grad != nil {
 		op.Grad = func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {

@@ -1,0 +1,202 @@
+package compiler
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// lastOfMember is the last pass that runs on each member of an ensemble by itself; those behind it see all of them together.
+const lastOfMember = "fold"
+
+// MemberPrefix stands in front of the names of a member's tensors, in the program of an ensemble and in its packed weights.
+func MemberPrefix(h *spec.Head) string { return h.FullName() + "." }
+
+// ensembleFaults finds members that cannot be computed from the same batch.
+func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
+	var out diag.List
+	first := e.Members[0].Head
+	for _, m := range e.Members {
+		out = append(out, notYet(m.Head.Model, m.Head, t)...)
+		switch h := m.Head; {
+		case h.Model.Tokenizer != first.Model.Tokenizer:
+			out = append(out, diag.Errorf("tokenizer", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
+				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
+		case taskOf(h) != taskOf(first) || h.Take.Rows != first.Take.Rows && taskOf(h) != ir.TaskLabels:
+			out = append(out, diag.Errorf("labels", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+		case h.Prompt != nil, taskOf(h) == ir.TaskMLM:
+			out = append(out, diag.Errorf("labels", m.Pos, "no mean is defined over heads like %s", h.FullName()))
+		}
+	}
+	return out
+}
+
+// compileEnsemble builds the programs of all members and joins them.
+func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble, o Options) (*Unit, error) {
+	whole := &ir.Program{Name: name, File: s.Name}
+	var outputs []*ir.Value
+	for i, m := range e.Members {
+		member := o
+		if afterMembers(o.After) {
+			member.After = lastOfMember
+		}
+		u, err := compileUnit(s, t, name, m.Head.Model, m.Head, member)
+		if err != nil {
+			return nil, fmt.Errorf("member %s: %w", m.Head.FullName(), err)
+		}
+		p := u.Program
+		_, result := p.Result()
+		prefixed(p, MemberPrefix(m.Head))
+		outputs = append(outputs, &ir.Value{Name: result.Name, Kind: ir.State, Type: result.Type, LD: result.LD})
+		whole.Regions = append(whole.Regions, p.Regions...)
+		whole.Pack = append(whole.Pack, p.Pack...)
+		whole.Run = append(whole.Run, p.Run...)
+		whole.Keep = append(whole.Keep, p.Keep...)
+		if o.Trace {
+			whole.Outputs = append(whole.Outputs, p.Outputs...)
+		}
+		joinMeta(whole, p, i == 0)
+	}
+	whole.Meta.Model, whole.Meta.Head = e.Name, ""
+	whole.Meta.SpecHash = ensembleHash(e)
+	if err := mean(whole, e, outputs); err != nil {
+		return nil, err
+	}
+	if err := ir.Verify(whole); err != nil {
+		return nil, fmt.Errorf("after joining the members: %w", err)
+	}
+	if afterMembers(o.After) {
+		if err := runPassesFrom(whole, lastOfMember, o.After); err != nil {
+			return nil, err
+		}
+	}
+	first := e.Members[0].Head
+	return &Unit{Program: whole, Model: first.Model, Head: first, Target: t, Ensemble: e}, nil
+}
+
+// afterMembers reports whether a pass behind those of the members is wanted.
+func afterMembers(last string) bool {
+	for _, p := range passes {
+		if p.name == last {
+			return false
+		}
+		if p.name == lastOfMember {
+			break
+		}
+	}
+	return last != "build"
+}
+
+// joinMeta makes the program's bounds and what it tells its callers hold for one more member.
+func joinMeta(whole, p *ir.Program, first bool) {
+	if first {
+		whole.Meta, whole.Bounds = p.Meta, p.Bounds
+		return
+	}
+	m := &whole.Meta
+	m.Vocab = min(m.Vocab, p.Meta.Vocab)
+	m.Layers += p.Meta.Layers
+	switch {
+	case m.Types == 0:
+		m.Types = p.Meta.Types
+	case p.Meta.Types > 0:
+		m.Types = min(m.Types, p.Meta.Types)
+	}
+	whole.Bounds.Length = min(whole.Bounds.Length, p.Bounds.Length)
+	whole.Bounds.Tokens = min(whole.Bounds.Tokens, p.Bounds.Tokens)
+}
+
+// ensembleHash identifies what gives the weights of an ensemble their meaning.
+func ensembleHash(e *spec.Ensemble) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "mean %s\n", e.Mean)
+	for _, m := range e.Members {
+		fmt.Fprintf(&b, "member %s weight %v\n%s\n", m.Head.FullName(), m.Weight, spec.Canonical(m.Head.Model, m.Head))
+	}
+	return specHash(b.Bytes())
+}
+
+// prefixed puts a prefix in front of all names of a program but those of the batch.
+func prefixed(p *ir.Program, prefix string) {
+	named := map[*ir.Value]bool{}
+	name := func(v *ir.Value) {
+		if v != nil && !named[v] && v.Kind != ir.Batch {
+			named[v] = true
+			v.Name = prefix + v.Name
+		}
+	}
+	for _, r := range p.Regions {
+		r.Doc = strings.Replace(r.Doc, r.Name+" ", prefix+r.Name+" ", 1)
+		r.Name = prefix + r.Name
+		for _, v := range r.In {
+			name(v)
+		}
+		for _, v := range r.Out {
+			name(v)
+		}
+	}
+	for i := range p.Outputs {
+		p.Outputs[i] = prefix + p.Outputs[i]
+	}
+	for i := range p.Keep {
+		p.Keep[i] = prefix + p.Keep[i]
+	}
+}
+
+// leastProbability keeps logarithms finite: no sum of weights moves a label's probability that is below it.
+const leastProbability = 1e-30
+
+// mean appends the region that joins the members' logits: their weighted mean, or numbers whose softmax (of labels that are judged one by one:
+// whose sigmoid) is the weighted mean of the members' probabilities.
+func mean(p *ir.Program, e *spec.Ensemble, logits []*ir.Value) error {
+	r := &ir.Region{Name: "ensemble", Doc: "ensemble joins what its members give.", Pos: e.Pos}
+	p.Regions = append(p.Regions, r)
+	p.Run = append(p.Run, ir.Call{Region: r, Count: 1})
+	b := edit(r)
+	op := func(name string, attrs []ir.Attr, in ...*ir.Value) *ir.Value {
+		return b.op(name, e.Source, attrs, in...)
+	}
+	by := func(x *ir.Value, w float64) *ir.Value { return op("scale", []ir.Attr{{Key: "by", Value: w}}, x) }
+	total := 0.0
+	for _, m := range e.Members {
+		total += m.Weight
+	}
+	probabilities := e.Mean == "probabilities" && p.Meta.Task != ir.TaskScore && p.Meta.Task != ir.TaskVector
+	var sum *ir.Value
+	for i, m := range e.Members {
+		x := b.Input(logits[i].Name, ir.State, logits[i].Type)
+		x.LD = logits[i].LD
+		switch {
+		case probabilities && p.Meta.Multi:
+			x = op("sigmoid", nil, x)
+		case probabilities:
+			x = op("softmax_rows", nil, x)
+		}
+		x = by(x, m.Weight/total)
+		if sum == nil {
+			sum = x
+		} else {
+			sum = op("add", nil, sum, x)
+		}
+	}
+	floor := []ir.Attr{{Key: "floor", Value: leastProbability}}
+	switch {
+	case probabilities && p.Meta.Multi:
+		rest := op("offset", []ir.Attr{{Key: "by", Value: 1.0}}, by(sum, -1))
+		sum = op("sub", nil, op("log", floor, sum), op("log", floor, rest))
+	case probabilities:
+		sum = op("log", floor, sum)
+	}
+	b.Output(storeLogits, sum)
+	p.Outputs = append(p.Outputs, storeLogits)
+	if logits[0].LD != 0 { // the members have their places in memory already
+		for _, n := range r.Nodes {
+			stride(n.Out[0])
+		}
+	}
+	return b.Err()
+}

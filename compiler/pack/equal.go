@@ -1,0 +1,80 @@
+package pack
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Members reads the tensors of an ensemble: each member's under the prefix of its names.
+type Members map[string]Source
+
+// Tensor reads a tensor of the member whose prefix the name has.
+func (m Members) Tensor(name string, shape []int) ([]float32, error) {
+	for prefix, src := range m {
+		if len(name) > len(prefix) && name[:len(prefix)] == prefix {
+			return src.Tensor(name[len(prefix):], shape)
+		}
+	}
+	return nil, fmt.Errorf("no member of the ensemble has the tensor %s", name)
+}
+
+// digest identifies the content of a value.
+type digest [sha256.Size]byte
+
+// equal finds packed tensors that are equal because the same ops make them of equal tensors of the checkpoints: alias → the tensor that is stored.
+// It reads every tensor of the source once.
+func equal(p *ir.Program, src Source, want *list) (map[string]string, error) {
+	sums := map[string]digest{} // by store name
+	source := tensorsOf(p, src)
+	aliases, first := map[string]string{}, map[digest]string{}
+	for _, c := range p.Pack {
+		for l := c.First; l < c.First+c.Count; l++ {
+			of := map[*ir.Value]digest{}
+			for _, v := range c.Region.In {
+				name := ir.At(v.Name, l)
+				if _, ok := sums[name]; !ok && v.Kind == ir.Tensor {
+					a, err := source.Tensor(name)
+					if err != nil {
+						return nil, err
+					}
+					h := sha256.New()
+					fmt.Fprintln(h, "tensor", a.Shape)
+					h.Write(safetensors.FloatBytes(a.F32))
+					sums[name] = digest(h.Sum(nil))
+				}
+				of[v] = sums[name]
+			}
+			for _, n := range c.Region.Nodes {
+				h := sha256.New()
+				fmt.Fprintln(h, n.Op, n.Attrs)
+				for _, v := range n.In {
+					if v == nil {
+						fmt.Fprintln(h, "none")
+						continue
+					}
+					d := of[v]
+					h.Write(d[:])
+				}
+				for k, o := range n.Out {
+					of[o] = sha256.Sum256(fmt.Appendf(h.Sum(nil), "%d %s", k, o.Type))
+				}
+			}
+			for _, v := range c.Region.Out {
+				name := ir.At(v.Name, l)
+				sums[name] = of[v]
+				if _, ok := want.types[name]; !ok {
+					continue
+				}
+				if stored, ok := first[of[v]]; ok && stored != name {
+					aliases[name] = stored
+				} else {
+					first[of[v]] = name
+				}
+			}
+		}
+	}
+	return aliases, nil
+}

@@ -27,6 +27,8 @@ type Unit struct {
 	Model   *spec.Model
 	Head    *spec.Head // nil: the last layer's rows
 	Target  *spec.Target
+
+	Ensemble *spec.Ensemble // nil: one model; Model and Head are those of its first member
 }
 
 // Compile turns the emitted heads of a target into programs. Faults of the spec come back as diagnostics, sorted by position; an error is a
@@ -47,15 +49,21 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		if o.Emit != "" && o.Emit != name {
 			continue
 		}
-		if m == nil {
+		if m == nil && e.Ensemble == nil {
 			faults = append(faults, laterEmit(e, name))
 			continue
 		}
-		if later := notYet(m, h, t); len(later) > 0 {
+		if later := emitFaults(e, m, h, t); len(later) > 0 {
 			faults = append(faults, later...)
 			continue
 		}
-		u, err := compileUnit(s, t, packages[i], m, h, o)
+		var u *Unit
+		var err error
+		if e.Ensemble != nil {
+			u, err = compileEnsemble(s, t, packages[i], e.Ensemble, o)
+		} else {
+			u, err = compileUnit(s, t, packages[i], m, h, o)
+		}
 		if err != nil {
 			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)
 		}
@@ -128,11 +136,24 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 	return &Unit{Program: p, Model: m, Head: h, Target: t}, nil
 }
 
+// specHash is the sha256, in hex, of a canonical spec.
+func specHash(canonical []byte) string {
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:])
+}
+
+// emitFaults finds what keeps an emitted thing from being compiled.
+func emitFaults(e spec.Emit, m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
+	if e.Ensemble != nil {
+		return ensembleFaults(e.Ensemble, t)
+	}
+	return notYet(m, h, t)
+}
+
 // meta collects what callers of the generated package are told.
 func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
-	sum := sha256.Sum256(spec.Canonical(m, h))
 	isas, _ := instructionSets(t)
-	out := ir.Meta{SpecHash: hex.EncodeToString(sum[:]), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
+	out := ir.Meta{SpecHash: specHash(spec.Canonical(m, h)), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
 		Tokenizer: m.Tokenizer, ISAs: isas, Threads: t.Threads, Agree: t.Agree, Task: ir.TaskHidden, Columns: m.Hidden}
 	if m.Embed.Segment != nil {
 		out.Types = m.Embed.Segment.Rows

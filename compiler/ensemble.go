@@ -24,12 +24,12 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 		out = append(out, notYet(m.Head.Model, m.Head, t)...)
 		switch h := m.Head; {
 		case h.Model.Tokenizer != first.Model.Tokenizer:
-			out = append(out, diag.Errorf("tokenizer", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
+			out = append(out, diag.Errorf("members", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
 				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
 		case taskOf(h) != taskOf(first) || h.Take.Rows != first.Take.Rows && taskOf(h) != ir.TaskLabels:
-			out = append(out, diag.Errorf("labels", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+			out = append(out, diag.Errorf("members", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
 		case h.Prompt != nil, taskOf(h) == ir.TaskMLM:
-			out = append(out, diag.Errorf("labels", m.Pos, "no mean is defined over heads like %s", h.FullName()))
+			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
 		}
 	}
 	return out

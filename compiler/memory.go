@@ -33,10 +33,10 @@ type slots struct {
 	pool   []int          // slots for values that live inside one region
 }
 
-var layerNumber = regexp.MustCompile(`\{l(\+1)?\}|[0-9]+`)
+var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
 
 // familyOf gives one name to the store names of all layers.
-func familyOf(name string) string { return layerNumber.ReplaceAllString(name, "*") }
+func familyOf(name string) string { return layerNumber.ReplaceAllString(name, ".*$3") }
 
 // live is a slot in use up to and with a node.
 type live struct {

@@ -18,8 +18,8 @@ func NotYet(s *spec.Spec) diag.List {
 		for _, e := range t.Emit {
 			name, m, h := emitted(e)
 			list := diag.List{laterEmit(e, name)}
-			if m != nil {
-				list = notYet(m, h, t)
+			if m != nil || e.Ensemble != nil {
+				list = emitFaults(e, m, h, t)
 			}
 			for _, d := range list {
 				if d.Code == "not-yet" {

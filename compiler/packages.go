@@ -25,11 +25,13 @@ func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 	at := map[string]int{}
 	for i, e := range t.Emit {
 		full, m, h := emitted(e)
-		if m == nil {
+		if m == nil && e.Ensemble == nil {
 			continue
 		}
 		name := e.Package
 		switch {
+		case name == "" && m == nil:
+			name = goName(e.Ensemble.Name)
 		case name == "":
 			name = packageName(s, t, m, h)
 		case strings.HasSuffix(name, "_test") || slices.Contains(unfit[:3], name):
@@ -55,6 +57,11 @@ func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) stri
 	if h != nil && !alone {
 		name += h.Name
 	}
+	return goName(name)
+}
+
+// goName makes a Go package name of a name of the spec.
+func goName(name string) string {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
 	switch {
 	case name == "" || name[0] >= '0' && name[0] <= '9':

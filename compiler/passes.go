@@ -73,7 +73,17 @@ func runPasses(p *ir.Program, last string) error {
 	if last == "build" {
 		return nil
 	}
+	return runPassesFrom(p, "", last)
+}
+
+// runPassesFrom runs the passes behind the one named first ("" for all) up to and with the one named last.
+func runPassesFrom(p *ir.Program, first, last string) error {
+	begun := first == ""
 	for _, ps := range passes {
+		if !begun {
+			begun = ps.name == first
+			continue
+		}
 		if err := ps.run(p); err != nil {
 			return fmt.Errorf("pass %s: %w", ps.name, err)
 		}

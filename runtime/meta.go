@@ -36,6 +36,9 @@ type Meta struct {
 	MaxTokens int `json:"max_tokens,omitempty"`
 	// Tokenizer says how to read the tokenizer tensor.
 	Tokenizer string `json:"tokenizer,omitempty"`
+	// Aliases are tensors that are stored once, under the name of an equal one: alias →
+	// stored tensor.
+	Aliases map[string]string `json:"aliases,omitempty"`
 	// SelfTest is a result that the model must reproduce, or nil.
 	SelfTest *SelfTest `json:"self_test,omitempty"`
 	// Extra is for what only a head or a tool reads.

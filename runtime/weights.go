@@ -130,8 +130,7 @@ func (w *Weights) copied() (*Weights, error) {
 // list is the file's own tensors as a Want.
 func (w *Weights) list() []TensorWant {
 	var list []TensorWant
-	for _, name := range w.order {
-		t := w.tensors[name]
+	for name, t := range w.tensors { // those that are stored under another's name included
 		list = append(list, TensorWant{Name: name, DType: t.dtype, Len: int64(len(t.bytes) / t.dtype.Size())})
 	}
 	return list
@@ -179,6 +178,11 @@ func (w *Weights) check(want Want) error {
 			return bad(t.Name, "it holds %s, this package reads %s: %s", got.dtype, t.DType, again)
 		case t.Len >= 0 && n != t.Len:
 			return bad(t.Name, "it has %d elements, this package reads %d: %s", n, t.Len, again)
+		}
+	}
+	for name := range w.meta.Aliases {
+		if !known[name] {
+			return bad(name, "this package does not know it: %s", again)
 		}
 	}
 	for _, name := range w.order {

@@ -49,7 +49,22 @@ func (w *Weights) parse() error {
 	if err := decodeStrict(meta[keyTensors], &list); err != nil {
 		return bad("the list of tensors cannot be read by this version; "+again, err)
 	}
-	return w.index(f, int64(len(head)), list)
+	if err := w.index(f, int64(len(head)), list); err != nil {
+		return err
+	}
+	return w.alias()
+}
+
+// alias gives tensors that are stored once their further names.
+func (w *Weights) alias() error {
+	for name, stored := range w.meta.Aliases {
+		t, ok := w.tensors[stored]
+		if _, twice := w.tensors[name]; twice || !ok {
+			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it is said to be stored as %q, which cannot be; %s", stored, again)}
+		}
+		defer func() { w.tensors[name] = t }() // when all are checked: no name stands for another that does so itself
+	}
+	return nil
 }
 
 // index collects the tensors and checks lengths, padding and alignment.

@@ -36,14 +36,20 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	decls := want.decls()
+	var aliases map[string]string
+	if _, several := src.(Members); several {
+		if aliases, err = equal(p, src, want); err != nil {
+			return err
+		}
+	}
+	decls := slices.DeleteFunc(want.decls(), func(d runtime.TensorDecl) bool { return aliases[d.Name] != "" })
 	test := newSelfTest(p)
 	decls = append(decls, runtime.TensorDecl{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
 	if o.Tokenizer != nil {
 		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
 	}
 	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
-		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind,
+		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases,
 		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, IDs: test.batch.IDs, Rows: test.batch.Rows, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err
@@ -68,6 +74,9 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 			o.Progress(done, len(want.order))
 		}
 		done++
+		if aliases[name] != "" {
+			return nil
+		}
 		if a.DType() == ir.I32 {
 			return w.WriteI32(name, a.I)
 		}

@@ -32,6 +32,7 @@ var Codes = []Info{
 	{"isa-order", "an instruction set stands behind one that is always chosen before it", "isa avx2, avx512, go", "isa avx512, avx2, go"},
 	{"labels", "labels and columns do not fit, or labels are needed and missing", `linear 3 as labels("ham", "spam")`, `linear 2 as labels("ham", "spam")`},
 	{"like-cycle", "a model is like itself, perhaps through others", "model a like b { }\nmodel b like a { }", "model b like deberta_v3_base { }"},
+	{"members", "the members of an ensemble do not fit each other", "member a.tag\nmember b.classify", "member a.classify\nmember b.classify"},
 	{"memory-bound", "a step needs more memory than the bound allows", "target t { memory <= 10 MiB }", "target t { memory <= 600 MiB }"},
 	{"missing", "a word or a size that must be there is not", "head nli on m { linear 3 }", "head nli on m { take first; linear 3 }"},
 	{"not-scored", "a projection or table is written that no term of the score reads", "kr = k(rel)\nscore q[i]·k[j]", "score q[i]·k[j] + q[i]·kr[i-j]"},

@@ -129,6 +129,9 @@ func (a *app) oneUnit(src *source, o compiler.Options) (*compiler.Unit, error) {
 
 // unitName is the name by which --emit picks a unit.
 func unitName(u *compiler.Unit) string {
+	if u.Ensemble != nil {
+		return u.Ensemble.Name
+	}
 	if u.Head != nil {
 		return u.Head.FullName()
 	}

@@ -17,12 +17,13 @@ import (
 )
 
 type packVerb struct {
-	Path   string  `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
-	Spec   string  `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
-	Target string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Head   string  `placeholder:"NAME" help:"Which head, if the target emits several."`
-	Out    string  `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
-	Random *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
+	Path   string            `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
+	Spec   string            `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
+	Target string            `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	Head   string            `placeholder:"NAME" help:"Which head, if the target emits several."`
+	Out    string            `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
+	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"Of a spec that emits an ensemble: the folder of each member."`
+	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
 }
 
 // Help is the long help.
@@ -34,6 +35,7 @@ spec refuses it. It is mapped when the model is opened, so opening takes millise
 Examples:
   debertac pack ~/models/deberta-v3-base-mnli -o nli.weights
   debertac pack ~/models/deberta-v3-base-mnli --spec nli.dspec -o nli.weights
+  debertac pack ensemble.dspec --member a.nli=~/models/a --member b.nli=~/models/b -o nli.weights
   debertac pack big.dspec --random-weights 1 -o random.weights`
 }
 
@@ -45,6 +47,9 @@ func (v *packVerb) Run(a *app) error {
 		return err
 	}
 	defer dir.Close()
+	if len(v.Member) > 0 {
+		return v.ensemble(a, src, dir)
+	}
 	if dir == nil && v.Random == nil {
 		return inputFault(v.Path, "a spec has no weights").hint("debertac pack MODEL_FOLDER --spec %s -o %s", v.Path, v.Out)
 	}
@@ -66,11 +71,16 @@ func (v *packVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	st, err := os.Stat(v.Out)
+	return a.packed(v.Out, unit)
+}
+
+// packed says what was packed.
+func (a *app) packed(path string, u *compiler.Unit) error {
+	st, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	a.note("%s: %s, %s", v.Out, unitName(unit), size(st.Size()))
+	a.note("%s: %s, %s", path, unitName(u), size(st.Size()))
 	return nil
 }
 
@@ -115,20 +125,29 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 		return err
 	}
 	stop := a.progress("packing weights")
-	source := &pack.Checkpoint{File: dir.weights}
+	source := dir.source()
 	err = pack.Write(out, u.Program, source, o)
 	stop()
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) || a.ctx.Err() != nil {
-			return err
-		}
-		return inputFault(dir.dir, "the weights cannot be packed: %v", err) // a tensor is missing, has another shape, or is damaged
+		return a.packFault(dir.dir, err)
 	}
 	if unused := meaningful(source.Unused(), u.Head); len(unused) > 0 {
 		a.note("%s: note: %d tensors are not part of the spec and were not packed: %s", dir.dir, len(unused), list(unused[:min(len(unused), 5)]))
 	}
 	return nil
+}
+
+// source gives the folder's tensors.
+func (f *folder) source() *pack.Checkpoint { return &pack.Checkpoint{File: f.weights} }
+
+// packFault says that weights cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
+// themselves.
+func (a *app) packFault(path string, err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) || a.ctx.Err() != nil {
+		return err
+	}
+	return inputFault(path, "the weights cannot be packed: %v", err)
 }
 
 // meaningful leaves out tensors that published checkpoints carry without a use in a forward pass of this model.

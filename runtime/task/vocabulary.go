@@ -1,0 +1,215 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// predictor is a head that predicts tokens: a logit an entry of the vocabulary, V = C, for
+// each row that is asked for.
+type predictor struct {
+	head
+	token runtime.SpanTokenizer
+}
+
+// newPredictor finds a head that predicts tokens.
+func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
+	columns := 0
+	if core != nil {
+		columns = core.Program().Limits.Vocab
+	}
+	h, err := newHead(core, name, who, []runtime.Task{runtime.TaskMLM}, []runtime.Rows{runtime.PerRow, runtime.PerToken}, columns)
+	if err != nil {
+		return predictor{}, err
+	}
+	p := predictor{head: h}
+	p.token, err = core.SpanTokenizer()
+	return p, err
+}
+
+// logitBytes is how much memory the logits of one call should take: a vocabulary of
+// 128,000 entries needs half a megabyte a row.
+const logitBytes = 256 << 20
+
+// job is one sequence, with the rows of it that are asked for.
+type job struct {
+	text  int     // number of the text
+	first int     // number of rows[0], as the caller of add counts
+	rows  []int32 // of the sequence
+}
+
+// asking puts sequences into batches, no more rows at once than memory is meant for.
+type asking struct {
+	p    *predictor
+	b    *runtime.Batcher
+	jobs []job // in the batch, in order
+	next int   // job whose outputs come next
+	rows int   // of outputs in the batch
+	most int   // rows of outputs in a batch
+	take func(j *job, i int, logits []float32) error
+}
+
+// ask begins a stream of sequences. take receives the logits of row rows[i] of a job; they
+// change afterwards.
+func (p *predictor) ask(ctx context.Context, pairs bool, take func(j *job, i int, logits []float32) error) (*asking, error) {
+	a := &asking{p: p, take: take, most: max(1, logitBytes/4/p.C)}
+	if l := p.core.Program().Limits.Rows; p.Rows == runtime.PerRow {
+		a.most = min(a.most, l)
+	}
+	var err error
+	if a.b, err = runtime.NewBatcher(p.core, p.index, true, a.outputs); err != nil {
+		return nil, err
+	}
+	return a, a.b.Begin(ctx, pairs)
+}
+
+// add asks for rows, which rise, of a sequence; base is the number of the first. It keeps
+// nothing of s and rows; s.Rows is not read.
+func (a *asking) add(ctx context.Context, text, base int, s *runtime.Sequence, rows []int32) error {
+	for first := 0; first < len(rows); {
+		n := len(rows) - first
+		outputs := n
+		if a.p.Rows == runtime.PerRow {
+			n = min(n, a.most) // the sequence is computed again for the rest
+			outputs = n
+		} else {
+			outputs = len(s.IDs)
+		}
+		if a.rows > 0 && a.rows+outputs > a.most {
+			if err := a.flush(ctx); err != nil {
+				return err
+			}
+		}
+		j := job{text, base + first, slices.Clone(rows[first : first+n])}
+		part := *s
+		if part.Rows = nil; a.p.Rows == runtime.PerRow {
+			part.Rows = j.rows
+		}
+		a.jobs = append(a.jobs, j)
+		if err := a.b.AddSequence(ctx, runtime.Window{Text: text, Count: 1}, &part); err != nil {
+			return err
+		}
+		a.rows += outputs
+		first += n
+	}
+	return nil
+}
+
+// flush computes what is in the batch. It is to be called once behind the last sequence.
+func (a *asking) flush(ctx context.Context) error {
+	err := a.b.Flush(ctx)
+	a.rows = 0
+	return err
+}
+
+// outputs gives one sequence's outputs away.
+func (a *asking) outputs(_ *runtime.Window, out []float32) error {
+	j := &a.jobs[a.next]
+	if a.next++; a.next == len(a.jobs) {
+		defer func() { a.jobs, a.next = a.jobs[:0], 0 }()
+	}
+	for i, r := range j.rows {
+		at := i
+		if a.p.Rows == runtime.PerToken {
+			at = int(r)
+		}
+		if err := a.take(j, i, out[at*a.p.C:(at+1)*a.p.C]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logNorm is log Σ_j exp(logit_j), in float64. Logits that are no numbers are an error.
+func logNorm(logits []float32) (float64, error) {
+	top := math.Inf(-1)
+	for _, v := range logits {
+		top = math.Max(top, float64(v))
+	}
+	sum := 0.0
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - top)
+	}
+	if z := top + math.Log(sum); !math.IsNaN(z) && !math.IsInf(z, 0) {
+		return z, nil
+	}
+	return 0, input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+}
+
+// best are the ids of the k largest logits, largest first and of equals the smaller id.
+// Ids that use refuses are left out; nil refuses none.
+func best(logits []float32, k int, use func(id int32) bool) []int32 {
+	var top []int32
+	order := func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) }
+	for i, v := range logits {
+		id := int32(i)
+		if len(top) == k && (k == 0 || v <= logits[top[k-1]]) || use != nil && !use(id) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(top, id, order)
+		if len(top) == k {
+			top = top[:k-1]
+		}
+		top = slices.Insert(top, at, id)
+	}
+	return top
+}
+
+// home is the number of the window that a token of the first or second text counts in:
+// that in which it lies farthest from a cut edge, the first of equals; -1 if it is in
+// none. long says which tokens [lo, hi) the windows cut.
+func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
+	found, most := -1, -1
+	for i := range windows {
+		w := &windows[i]
+		from, to := w.First, w.Last
+		if second {
+			from, to = w.Second, w.Behind
+		}
+		if token < from || token >= to {
+			continue
+		}
+		m := hi - lo // farther than any edge
+		if from > lo {
+			m = token - from
+		}
+		if to < hi {
+			m = min(m, to-1-token)
+		}
+		if m > most {
+			found, most = i, m
+		}
+	}
+	return found
+}
+
+// continuation is what a token adds to the text behind another one: its characters, and
+// whether a space stands before them. before < 0 stands for nothing before it.
+func continuation(tok runtime.SpanTokenizer, before, id int32) (text string, spaced bool, err error) {
+	if before >= 0 {
+		alone, err := tok.Decode([]int32{before}, false)
+		if err != nil {
+			return "", false, err
+		}
+		both, err := tok.Decode([]int32{before, id}, false)
+		if err != nil {
+			return "", false, err
+		}
+		if len(both) >= len(alone) && both[:len(alone)] == alone {
+			rest := both[len(alone):]
+			if rest != "" && rest[0] == ' ' {
+				return rest[1:], true, nil
+			}
+			return rest, false, nil
+		}
+	}
+	text, err = tok.Decode([]int32{id}, false)
+	if text != "" && text[0] == ' ' {
+		text = text[1:]
+	}
+	return text, true, err
+}

@@ -2,6 +2,8 @@ package codegen
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
@@ -54,6 +56,9 @@ func (s *kernelSet) rowKernel(n *ir.Node, name string, operands []rowOperand, ma
 	})
 }
 
+// identifier matches what names in Go do not hold.
+var identifier = regexp.MustCompile(`[^a-zA-Z0-9_]`)
+
 // portableOnly is a kernel that exists in portable Go alone.
 func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	name := fmt.Sprintf("%s_f32_%d", n.Op, n.Out[0].Type.Shape[len(n.Out[0].Type.Shape)-1].N)
@@ -61,6 +66,9 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 		if v != nil {
 			name += fmt.Sprintf("_%d", v.LD)
 		}
+	}
+	for _, a := range n.Attrs { // they are constants of the function
+		name += "_" + identifier.ReplaceAllString(strings.NewReplacer("-", "m", ".", "p").Replace(fmt.Sprintf("%s%v", a.Key, a.Value)), "")
 	}
 	return s.use(name, func(k *kernelUse) error {
 		k.portable = portableOf(n)

@@ -90,6 +90,26 @@ func TestRowsNeverPanic(t *testing.T) {
 	})
 }
 
+// TestMostPairs: no batch has more pairs than memory is reserved for, and half words, half
+// labels come to just that.
+func TestMostPairs(t *testing.T) {
+	l := Limits{Vocab: 2, SequenceTokens: 12, BatchSequences: 2, BatchTokens: 24, Words: true, Marks: true}
+	for labels := range int32(13) {
+		b := Batch{IDs: make([]int32, 24), Starts: []int32{0, 12, 24}, WordStarts: []int32{0, 12 - labels, 24 - 2*labels}, MarkStarts: []int32{0, labels, 2 * labels}}
+		for _, first := range b.Starts[:2] {
+			for r := range labels {
+				b.Marks = append(b.Marks, first+r)
+			}
+			for r := labels; r < 12; r++ {
+				b.Words = append(b.Words, first+r, first+r+1)
+			}
+		}
+		require.NoError(t, b.Validate(l))
+		require.LessOrEqual(t, b.Pairs(), l.sizes(1).G)
+		require.Equal(t, labels == 6, b.Pairs() == l.sizes(1).G)
+	}
+}
+
 func TestOutLen(t *testing.T) {
 	b := &Batch{
 		IDs: make([]int32, 9), Starts: []int32{0, 4, 9}, Rows: []int32{1, 5, 7},

@@ -103,7 +103,7 @@ func TestBIO(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.IntRange(0, 1<<20).Draw(rt, "seed")
 		words := rapid.IntRange(1, 5).Draw(rt, "words")
-		aggregation := rapid.SampledFrom([]Aggregation{AggregateSimple, AggregateAverage, AggregateMax}).Draw(rt, "aggregation")
+		aggregation := rapid.SampledFrom([]Aggregation{AggregateSimple, AggregateFirst, AggregateAverage, AggregateMax}).Draw(rt, "aggregation")
 		c := len(bioLabels)
 		f := fake{
 			heads:   []runtime.Head{{Name: "ner", Task: runtime.TaskTags, Rows: runtime.PerToken, C: c, Labels: bioLabels, Decode: "bio"}},
@@ -141,7 +141,7 @@ func TestBIO(t *testing.T) {
 					first = tag
 				}
 			}
-			require.True(rt, strings.HasPrefix(first.Label, "B-"), "an entity begins with B-: %+v", first)
+			require.Equal(rt, "B-"+e.Label, first.Label, "an entity begins with B-")
 		}
 	})
 }
@@ -212,7 +212,7 @@ func TestCRFHead(t *testing.T) {
 func TestTagWindows(t *testing.T) {
 	const c, limit = 3, 12 // 10 tokens a window
 	logit := func(ids []int32, row, j int) float64 { return 4 * noise(int(ids[row]), row, int(ids[1]), j) }
-	for _, stride := range []int{0, 3, 9} {
+	for _, stride := range []int{0, 3, 4, 9} {
 		f := fake{heads: []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerToken, C: c}}, forward: perRow(c, logit)}
 		tagger := newTagger(t, f, runtime.Long(runtime.Windows(stride)), runtime.MaxTokens(limit), runtime.BatchTokens(30))
 		text := "the quick brown fox jumps over the lazy dog and runs away from it"
@@ -287,6 +287,70 @@ func TestWordTagger(t *testing.T) {
 		require.Equal(t, []string{"banana", "yellow", "coconut"}, words)
 		require.Empty(t, got[1].Tags)
 	}
+}
+
+// TestCutWord: a window ends inside a word, the next one begins with it; the whole word
+// counts, though it lies no farther from an edge.
+func TestCutWord(t *testing.T) {
+	f := fake{
+		heads:  []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
+		limits: func(l *runtime.Limits) { l.Words = true },
+		forward: func(x *runtime.Exec) {
+			for w := range x.W {
+				x.Out[2*w], x.Out[2*w+1] = 2.5, float32(x.Words[2*w+1]-x.Words[2*w])
+			}
+		},
+	}
+	got, err := newTagger(t, f, runtime.Long(runtime.Windows(2)), runtime.MaxTokens(8)).Tag(background, []string{"a b c d coconut e f"}, TagOptions{})
+	require.NoError(t, err)
+	require.Equal(t, 2, got[0].Windows)
+	require.Len(t, got[0].Entities, 1)
+	require.Equal(t, "coconut", got[0].Entities[0].Text)
+}
+
+// TestChosenRows: a head that takes rows computes those that are asked for, and batches keep
+// to the limit of rows.
+func TestChosenRows(t *testing.T) {
+	most := 0
+	f := fake{
+		heads:  []runtime.Head{{Rows: runtime.PerRow, C: 1}},
+		limits: func(l *runtime.Limits) { l.Rows = 5 },
+		forward: func(x *runtime.Exec) {
+			most = max(most, x.M)
+			for i, r := range x.Rows {
+				x.Out[i] = float32(x.IDs[r])
+			}
+		},
+	}
+	h, err := newHead(f.open(t, runtime.SkipSelfTest()), "", "a test", nil, []runtime.Rows{runtime.PerRow}, 1)
+	require.NoError(t, err)
+	texts := []string{"a b c", "", "d", "one two", "a b c d e f g h i"}
+	got := make([][]float32, len(texts))
+	_, _, err = h.run(background, singles(texts), stream{
+		choose: func(dst []int32, w *runtime.Window, e *runtime.Encoded) []int32 {
+			for i := 0; i < len(e.IDs); i += 2 { // every other token
+				row, ok := w.Row(i)
+				require.True(t, ok)
+				dst = append(dst, int32(row))
+			}
+			return dst
+		},
+		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
+			got[w.Text] = append([]float32(nil), out...)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	for i, text := range texts {
+		var want []float32
+		for j, s := range spansOf(t, text) {
+			if j%2 == 0 {
+				want = append(want, float32(s.ID))
+			}
+		}
+		require.Equal(t, want, got[i], text)
+	}
+	require.Equal(t, 5, most)
 }
 
 func TestTagOffsets(t *testing.T) {

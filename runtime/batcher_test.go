@@ -16,26 +16,40 @@ import (
 // window from the reference.
 func TestJoinMax(t *testing.T) {
 	k := openClassifier(t, runtime.Long(runtime.Windows(2)), runtime.MaxTokens(12), runtime.JoinWindows(runtime.JoinMax))
-	text := "abcdefghijklmnopqrstuvwxyz"
-	got, err := k.Classify(context.Background(), []string{text, "short"})
+	texts := []string{"abcdefghijklmnopqrstuvwxyz", "short", "zyxwvutsrqponmlkjihgfedcba", "the quick brown fox jumps "}
+	got, err := k.Classify(context.Background(), texts)
 	require.NoError(t, err)
-	want := []float64{0, 0, 0}
-	for _, part := range []string{text[:10], text[8:18], text[16:]} {
-		ids, types := encodeLetters(t, part)
-		logits := fakeReference(fakeTensors(), ids, types)
-		sum := 0.0
-		for _, z := range logits {
-			sum += math.Exp(z)
+	chosen := map[int]bool{}
+	for i, text := range texts {
+		if i == 1 {
+			continue
 		}
-		for j, z := range logits {
-			want[j] = math.Max(want[j], math.Exp(z)/sum)
+		want, best := []float64{0, 0, 0}, 0
+		for _, part := range []string{text[:10], text[8:18], text[16:]} {
+			ids, types := encodeLetters(t, part)
+			logits := fakeReference(fakeTensors(), ids, types)
+			sum := 0.0
+			for _, z := range logits {
+				sum += math.Exp(z)
+			}
+			for j, z := range logits {
+				want[j] = math.Max(want[j], math.Exp(z)/sum)
+			}
 		}
+		for j := range want {
+			require.InDelta(t, want[j], float64(got[i].Scores[j]), 1e-5)
+			if want[j] > want[best] {
+				best = j
+			}
+		}
+		chosen[best] = true
+		require.Equal(t, best, got[i].Index)
+		require.Equal(t, string("abc"[best]), got[i].Label)
+		require.Equal(t, got[i].Scores[best], got[i].Score)
+		require.Equal(t, 3, got[i].Windows)
 	}
-	for j := range want {
-		require.InDelta(t, want[j], float64(got[0].Scores[j]), 1e-5)
-	}
-	require.Equal(t, 3, got[0].Windows)
 	require.Equal(t, 1, got[1].Windows)
+	require.Greater(t, len(chosen), 1, "the texts have several labels, or the choice is not tested")
 	ids, types := encodeLetters(t, "short")
 	requireLogits(t, fakeReference(fakeTensors(), ids, types), got[1])
 }

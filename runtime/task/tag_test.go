@@ -324,7 +324,7 @@ func TestChosenRows(t *testing.T) {
 	}
 	h, err := newHead(f.open(t, runtime.SkipSelfTest()), "", "a test", nil, []runtime.Rows{runtime.PerRow}, 1)
 	require.NoError(t, err)
-	texts := []string{"a b c", "", "d", "one two", "a b c d e f g h i"}
+	texts := []string{"a b c d e", "", "d", "one two ten", "a b c d e f g h i"}
 	got := make([][]float32, len(texts))
 	_, _, err = h.run(background, singles(texts), stream{
 		choose: func(dst []int32, w *runtime.Window, e *runtime.Encoded) []int32 {

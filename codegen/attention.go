@@ -28,13 +28,23 @@ func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel
 	for _, k := range kernel.AttentionKernels(p, isa) {
 		c.ops[strings.Split(k.Name, "_")[2]] = k.Name
 	}
+	c.ops["product"], c.ops["keyproduct"] = kernel.AttentionProducts(p, isa)
 	code := jen.Add(c.driver(portable)).Line().Line().Add(c.workType()).Line().Line().Add(c.layout())
-	if p.Terms.Relative() {
+	if p.Terms.Bias {
+		code.Line().Line().Add(c.biases())
+	}
+	if p.Terms.Indexed() {
 		code.Line().Line().Add(c.offsets())
 	}
 	code.Line().Line().Add(c.pack()).Line().Line().Add(c.queries()).Line().Line().Add(c.strip())
-	if p.Terms.KeyPosition != kernel.Absent || p.Terms.QueryPosition != kernel.Absent {
-		code.Line().Line().Add(c.table())
+	if has(p.Terms.KeyPosition) || has(p.Terms.QueryPosition) && p.LDK == p.LDQ {
+		code.Line().Line().Add(c.table("table", "queries or keys", c.ops["product"]))
+	}
+	if has(p.Terms.QueryPosition) && p.LDK != p.LDQ {
+		code.Line().Line().Add(c.table("keyTable", "keys", c.ops["keyproduct"]))
+	}
+	if p.Masked {
+		code.Line().Line().Add(c.seen())
 	}
 	return code, nil
 }
@@ -71,32 +81,46 @@ func raw(format string, args ...any) *jen.Statement { return jen.Id(fmt.Sprintf(
 // has reports whether a part of the score is there.
 func has(s kernel.Sign) bool { return s != kernel.Absent }
 
-// attentionParams prints the parameters of an attention function.
-func attentionParams(more ...jen.Code) []jen.Code {
+// attentionParams prints the parameters of an attention function, which mixes heads or not, with a mask or not.
+func attentionParams(mixes, masked bool, more ...jen.Code) []jen.Code {
 	f32, i32 := jen.Op("*").Float32(), jen.Op("*").Int32()
 	ids := func(names string) *jen.Statement { return jen.Id(strings.Join(strings.Fields(names), ", ")) }
-	return append([]jen.Code{ids("o q k v kr qr bias").Add(f32), ids("index pos").Add(i32), ids("scratch").Add(f32), ids("n i0 i1").Int()}, more...)
+	floats, counts := "o q k v kr qr bias", "n i0 i1"
+	if mixes {
+		floats += " mixscore mixweight"
+	}
+	if masked {
+		counts += " prefix"
+	}
+	return append([]jen.Code{ids(floats).Add(f32), ids("index pos").Add(i32), ids("scratch").Add(f32), ids(counts).Int()}, more...)
+}
+
+// prefixArg is the argument of masked attentions behind others.
+func (c *attentionCode) prefixArg() string {
+	if c.Masked {
+		return ", prefix"
+	}
+	return ""
 }
 
 // driver is the function itself.
 func (c *attentionCode) driver(portable string) jen.Code {
 	return jen.Commentf("%s computes rows [i0, i1) of one head of an attention over n rows:", c.name).Line().
 		Comment("o[i] = Σ_j p[i, j]·v[j], p = softmax over j of "+c.score()).Line().
-		Commentf("in blocks of %d keys and strips of at most %d queries.", kernel.AttentionKeys, kernel.AttentionStrip).Line().
-		Func().Id(c.name).Params(attentionParams()...).BlockFunc(func(g *jen.Group) {
+		Commentf("in blocks of %d keys and strips of at most %d queries.%s", kernel.AttentionKeys, kernel.AttentionStrip, c.maskDoc()).Line().
+		Func().Id(c.name).Params(attentionParams(false, c.Masked)...).BlockFunc(func(g *jen.Group) {
 		g.If(raw("pos != nil && int(*").Add(at(jen.Id("pos"), raw("n-1"))).Op("-").Op("*").Id("pos").Op(")").Op("!=").Id("n-1")).Block(
-			raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)", portable),
+			raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1%s)", portable, c.prefixArg()),
 			jen.Return(),
 		)
 		g.Var().Id("w").Id(c.name + "_work")
-		g.Add(raw("w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)"))
-		if c.Terms.Relative() {
-			args := "index"
-			if has(c.Terms.Bias) {
-				args += ", bias"
-			}
-			g.If(raw("!w.offsets(%s)", args)).Block(
-				raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)", portable),
+		g.Add(raw("w.place(o, q, k, v, kr, qr, scratch, n, i0, i1%s)", c.prefixArg()))
+		if c.Terms.Bias {
+			g.Add(raw("w.biases(bias)"))
+		}
+		if c.Terms.Indexed() {
+			g.If(raw("!w.offsets(index)")).Block(
+				raw("%s(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1%s)", portable, c.prefixArg()),
 				jen.Return(),
 			)
 		}
@@ -125,15 +149,29 @@ func (c *attentionCode) score() string {
 	}
 	add(c.Terms.KeyPosition, "q[i]·KR[index[%s]]")
 	add(c.Terms.QueryPosition, "k[j]·QR[index[%s]]")
-	add(c.Terms.Bias, "bias[index[%s]]")
+	if c.Terms.Bias {
+		parts = append(parts, "bias[i-j]")
+	}
 	return strings.Join(parts, " + ")
+}
+
+// maskDoc says what a mask hides.
+func (c *attentionCode) maskDoc() string {
+	if c.Masked {
+		return " Query i sees the keys j ≤ i and j < prefix."
+	}
+	return ""
 }
 
 // workType declares what the steps share.
 func (c *attentionCode) workType() jen.Code {
 	return jen.Commentf("%s_work is the state of one call.", c.name).Line().
 		Type().Id(c.name + "_work").StructFunc(func(g *jen.Group) {
-		g.List(jen.Id("n"), jen.Id("i0"), jen.Id("i1")).Int()
+		counts := []jen.Code{jen.Id("n"), jen.Id("i0"), jen.Id("i1")}
+		if c.Masked {
+			counts = append(counts, jen.Id("prefix"))
+		}
+		g.List(counts...).Int()
 		for _, x := range c.operands() {
 			g.Id(x.name).Index().Float32()
 		}
@@ -163,14 +201,14 @@ type attentionOperand struct{ name, length string }
 
 // operands lists the operands that the steps use.
 func (c *attentionCode) operands() []attentionOperand {
-	rows := func(last string, ld int) string { return fmt.Sprintf("(%s-1)*%d+%d", last, ld, c.DP) }
+	rows := func(count string, ld int) string { return fmt.Sprintf("(%s-1)*%d+%d", count, ld, c.DP) }
 	table := fmt.Sprint((c.R + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth * c.DP)
-	list := []attentionOperand{{"o", rows("i1", c.LDO)}, {"v", rows("n", c.LDQ)}}
+	list := []attentionOperand{{"o", rows("i1-i0", c.LDO)}, {"v", rows("n", c.LDK)}}
 	if c.Terms.Content || has(c.Terms.KeyPosition) {
 		list = append(list, attentionOperand{"q", rows("i1", c.LDQ)})
 	}
 	if c.Terms.Content || has(c.Terms.QueryPosition) {
-		list = append(list, attentionOperand{"k", rows("n", c.LDQ)})
+		list = append(list, attentionOperand{"k", rows("n", c.LDK)})
 	}
 	if has(c.Terms.KeyPosition) {
 		list = append(list, attentionOperand{"kr", table})
@@ -185,9 +223,12 @@ func (c *attentionCode) operands() []attentionOperand {
 func (c *attentionCode) layout() jen.Code {
 	slice := func(p jen.Code, n string) jen.Code { return jen.Qual("unsafe", "Slice").Call(p, raw("%s", n)) }
 	return c.method("cuts the scratch into arrays and sets bounds to the operands.", "place",
-		jen.Id("o, q, k, v, kr, qr, scratch").Op("*").Float32(), jen.Id("n, i0, i1").Int()).
+		jen.Id("o, q, k, v, kr, qr, scratch").Op("*").Float32(), jen.Id("n, i0, i1"+c.prefixArg()).Int()).
 		BlockFunc(func(g *jen.Group) {
 			g.Add(raw("w.n, w.i0, w.i1 = n, i0, i1"))
+			if c.Masked {
+				g.Add(raw("w.prefix = prefix"))
+			}
 			for _, x := range c.operands() {
 				g.Id("w." + x.name).Op("=").Add(slice(jen.Id(x.name), x.length))
 			}
@@ -227,48 +268,4 @@ func lengthText(a kernel.AttentionPart) string {
 		return fmt.Sprintf("%d*%s", a.PerRow, rows)
 	}
 	return fmt.Sprintf("%d*%s+%d", a.PerRow, rows, a.Fixed)
-}
-
-// offsets writes the index tables in the order of keys and of queries, with room for whole vectors at both ends.
-func (c *attentionCode) offsets() jen.Code {
-	params := []jen.Code{jen.Id("index").Op("*").Int32()}
-	if has(c.Terms.Bias) {
-		params = append(params, jen.Id("bias").Op("*").Float32())
-	}
-	return c.method("writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach\n// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.", "offsets", params...).Bool().
-		BlockFunc(func(g *jen.Group) {
-			g.Add(raw("other := uint32(0) // other steps"))
-			g.Add(raw("first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first"))
-			if has(c.Terms.KeyPosition) {
-				c.copyIndex(g, "along", "first", "1-count-first", c.Terms.KeyPosition == kernel.Reverse, raw("r"))
-			}
-			if has(c.Terms.QueryPosition) {
-				c.copyIndex(g, "down", "1-count-first", "first", c.Terms.QueryPosition == kernel.Forward, raw("r"))
-			}
-			if has(c.Terms.Bias) {
-				c.copyIndex(g, "offset", "first", "1-count-first", c.Terms.Bias == kernel.Reverse, jen.Op("*").Add(at(jen.Id("bias"), raw("int(r)"))))
-			}
-			g.Return(raw("other == 0"))
-		})
-}
-
-// copyIndex prints the loops that fill an array by offsets from first on: with the value of the index's rows r, in rising order; or of those
-// at the opposite offsets, the least of which is given, in falling order.
-func (c *attentionCode) copyIndex(g *jen.Group, array, first, opposite string, rises bool, value jen.Code) {
-	start, place := first, "e"
-	if !rises {
-		start, place = opposite, "count-1-e"
-	}
-	g.BlockFunc(func(g *jen.Group) {
-		g.Id("rows").Op(":=").Qual("unsafe", "Slice").Call(at(jen.Id("index"), raw("%s", start)), jen.Id("count"))
-		g.Add(raw("last := rows[0]"))
-		g.For(raw("e, r := range rows")).Block(
-			raw("other |= uint32(r-last) &^ 1"),
-			raw("last = r"),
-			raw("w.%s[16+%s] =", array, place).Add(value),
-		)
-	})
-	g.For(raw("e := range 16")).Block(
-		raw("w.%s[e], w.%s[16+count+e] = w.%s[16], w.%s[15+count]", array, array, array, array),
-	)
 }

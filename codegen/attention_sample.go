@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/dave/jennifer/jen"
 
@@ -23,8 +24,13 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 	constrain(other, "!("+kernel.Constraint+")")
 
 	var nodes []*ir.Node
-	plain, traced := jen.Dict{}, jen.Dict{}
-	fast := jen.Dict{}
+	tables := map[string]jen.Dict{} // by the name of a variable
+	enter := func(table, name, function string) {
+		if tables[table] == nil {
+			tables[table] = jen.Dict{}
+		}
+		tables[table][jen.Lit(name)] = jen.Id(function)
+	}
 	for _, s := range kernel.AttentionSamples() {
 		p := s.Params
 		if err := p.Check(); err != nil {
@@ -32,16 +38,19 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 		}
 		node := attentionNode(p)
 		nodes = append(nodes, node)
-		name := kernel.AttentionName(p, kernel.Generic)
+		name, masked := kernel.AttentionName(p, kernel.Generic), ""
+		if p.Masked {
+			masked = "Masked"
+		}
 		code, err := portableAttention(name, node)
 		if err != nil {
 			return nil, err
 		}
 		generic.Add(code).Line()
-		plain[jen.Lit(name)] = jen.Id(name)
+		enter("portable"+masked, name, name)
 		if p.D != 8 { // the traced forms of a few shapes will do
-			generic.Add(tracedAttention(name+"_traced", name)).Line()
-			traced[jen.Lit(name)] = jen.Id(name + "_traced")
+			generic.Add(tracedAttention(name+"_traced", name, node)).Line()
+			enter("traced"+masked, name, name+"_traced")
 		}
 		for _, isa := range kernel.ISAs() {
 			id := kernel.AttentionName(p, isa.Name)
@@ -50,21 +59,28 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 				return nil, err
 			}
 			amd.Add(code).Line()
-			fast[jen.Lit(id)] = jen.Id(id)
+			enter("assembled"+masked, id, id)
 		}
 	}
 	generic.Add(attentionScratch("attentionScratch", nodes)).Line()
-	kind := func(more ...jen.Code) jen.Code {
-		return jen.Map(jen.String()).Func().Params(attentionParams(more...)...)
+	table := func(f *jen.File, name, about string, filled bool) {
+		f.Commentf("%s %s.", name, about)
+		var more []jen.Code
+		if strings.HasPrefix(name, "traced") {
+			more = []jen.Code{jen.Id("p").Op("*").Float32()}
+		}
+		var entries jen.Code
+		if filled {
+			entries = tables[name]
+		}
+		f.Var().Id(name).Op("=").Map(jen.String()).Func().Params(attentionParams(false, strings.HasSuffix(name, "Masked"), more...)...).Values(entries)
 	}
-	generic.Comment("portableAttentions and tracedAttentions hold the portable forms by name.")
-	generic.Var().Id("portableAttentions").Op("=").Add(kind()).Values(plain)
-	generic.Var().Id("tracedAttentions").Op("=").Add(kind(jen.Id("p").Op("*").Float32())).Values(traced)
-	about := "attentions holds the functions for the instruction sets by name."
-	amd.Comment(about)
-	amd.Var().Id("attentions").Op("=").Add(kind()).Values(fast)
-	other.Comment(about + " This build has none.")
-	other.Var().Id("attentions").Op("=").Add(kind()).Values()
+	for _, masked := range []string{"", "Masked"} {
+		table(generic, "portable"+masked, "holds the portable forms by name", true)
+		table(generic, "traced"+masked, "holds those that write the probabilities", true)
+		table(amd, "assembled"+masked, "holds the functions for the instruction sets by name", true)
+		table(other, "assembled"+masked, "holds the functions for the instruction sets by name: this build has none", false)
+	}
 
 	files := map[string][]byte{}
 	for name, f := range map[string]*jen.File{"attn_generic.go": generic, "attn_amd64.go": amd, "attn_other.go": other} {
@@ -82,26 +98,34 @@ func attentionNode(p kernel.AttentionParams) *ir.Node {
 	value := func(name string, t ir.DType, ld int, dims ...ir.Dim) *ir.Value {
 		return &ir.Value{Name: name, Type: ir.Type{DType: t, Shape: dims}, LD: ld}
 	}
-	n := &ir.Node{Op: "attention", In: make([]*ir.Value, 7), Out: []*ir.Value{value("o", ir.F32, p.LDO, ir.T, ir.N(p.DP))}}
-	n.In[0] = value("qkv", ir.F32, p.LDQ, ir.T, ir.N(3*p.DP))
-	n.In[5] = value("starts", ir.I32, 0, ir.Bound)
-	n.In[6] = value("pos", ir.I32, 0, ir.T)
+	n := &ir.Node{Op: "attention", In: make([]*ir.Value, ops.AttnPicked+1), Out: []*ir.Value{value("o", ir.F32, p.LDO, ir.T, ir.N(p.DP))}}
+	parts := 3
+	if p.LDK != p.LDQ {
+		parts = 2
+		n.In[ops.AttnQ] = value("q", ir.F32, p.LDQ, ir.T, ir.N(p.DP))
+	}
+	n.In[ops.AttnQKV] = value("qkv", ir.F32, p.LDK, ir.T, ir.N(parts*p.DP))
+	n.In[ops.AttnStarts] = value("starts", ir.I32, 0, ir.Bound)
+	n.In[ops.AttnPos] = value("pos", ir.I32, 0, ir.T)
 	panels := ir.N((p.R + kernel.PanelWidth - 1) / kernel.PanelWidth)
 	if has(p.Terms.KeyPosition) {
-		n.In[1] = value("kr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+		n.In[ops.AttnKR] = value("kr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
 	}
 	if has(p.Terms.QueryPosition) {
-		n.In[2] = value("qr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+		n.In[ops.AttnQR] = value("qr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
 	}
-	if has(p.Terms.Bias) {
-		n.In[3] = value("bias", ir.F32, 0, ir.N(1), ir.N(p.R))
+	if p.Terms.Bias {
+		n.In[ops.AttnBias] = value("bias", ir.F32, 0, ir.N(1), ir.N(1))
 	}
-	if p.Terms.Relative() {
-		n.In[4] = value("index", ir.I32, 0, ir.N(1))
+	if p.Terms.Indexed() {
+		n.In[ops.AttnIndex] = value("index", ir.I32, 0, ir.N(1))
+	}
+	if p.Masked {
+		n.Set("mask", "causal")
 	}
 	for key, v := range map[string]any{
 		"heads": 1, "d": p.D, "dp": p.DP, "cc": p.Terms.Content, "cp": has(p.Terms.KeyPosition), "pc": has(p.Terms.QueryPosition),
-		"flip_cp": p.Terms.KeyPosition == kernel.Reverse, "flip_pc": p.Terms.QueryPosition == kernel.Reverse, "flip_bias": p.Terms.Bias == kernel.Reverse,
+		"flip_cp": p.Terms.KeyPosition == kernel.Reverse, "flip_pc": p.Terms.QueryPosition == kernel.Reverse,
 	} {
 		n.Set(key, v)
 	}

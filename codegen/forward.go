@@ -100,10 +100,8 @@ func (s *step) units() jen.Code {
 	case ir.SplitPanels:
 		return jen.Lit((panelsOf(s.node) + 1) / 2)
 	case ir.SplitHeads:
-		if heads := s.node.Int("heads"); heads > 1 {
-			return jen.Lit(heads).Op("*").Id("e").Dot("sequences")
-		}
-		return jen.Id("e").Dot("sequences")
+		units, _ := attentionUnits(s.node)
+		return units
 	case ir.SplitSeqs:
 		return jen.Id("e").Dot("sequences")
 	case ir.SplitRows:
@@ -121,7 +119,8 @@ func (s *step) unitDoc() string {
 	case ir.SplitPanels:
 		return "A unit is 32 columns of the result."
 	case ir.SplitHeads:
-		return "A unit is one head of one sequence."
+		_, doc := attentionUnits(s.node)
+		return doc
 	case ir.SplitSeqs:
 		return "A unit is one sequence."
 	case ir.SplitRows:
@@ -216,59 +215,6 @@ func operand(n *ir.Node, i int) *ir.Value {
 		return n.In[i]
 	}
 	return nil
-}
-
-// attentionUnit runs one head of one sequence.
-func (e *emitter) attentionUnit(s *step) []jen.Code {
-	n, out := s.node, s.node.Out[0]
-	heads, dp := n.Int("heads"), n.Int("dp")
-	outRow := jen.Id("first")
-	last := jen.Code(jen.Id("n"))
-	if n.Str("rows") == "first" {
-		outRow, last = jen.Id("b"), jen.Lit(1)
-	}
-	o := at(e.ptr(s.region, out), jen.Add(outRow).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp))
-	args := append([]jen.Code{o}, e.attentionArgs(s)...)
-	args = append(args, jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), jen.Lit(0), last)
-	which := jen.List(jen.Id("unit").Op("/").Lit(heads), jen.Id("unit").Op("%").Lit(heads))
-	if heads == 1 {
-		which = jen.List(jen.Id("unit"), jen.Lit(0))
-	}
-	return append([]jen.Code{jen.List(jen.Id("b"), jen.Id("h")).Op(":=").Add(which)},
-		append(e.attentionRows(s), kernelCall(s.kernel, args...))...)
-}
-
-// attentionRows defines first and n, the rows of sequence b, and q, the first query of head h.
-func (e *emitter) attentionRows(s *step) []jen.Code {
-	qkv := s.node.In[0]
-	return []jen.Code{
-		jen.Id("first").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b"))),
-		jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1))).Op("-").Id("first"),
-		jen.Id("q").Op(":=").Add(at(e.ptr(s.region, qkv), jen.Id("first").Op("*").Lit(qkv.LD).Op("+").Id("h").Op("*").Lit(s.node.Int("dp")))),
-	}
-}
-
-// attentionArgs are the arguments of an attention kernel behind the result and before the scratch memory.
-func (e *emitter) attentionArgs(s *step) []jen.Code {
-	n, r := s.node, s.region
-	width := n.Int("heads") * n.Int("dp")
-	args := []jen.Code{jen.Id("q"), at(jen.Id("q"), jen.Lit(width)), at(jen.Id("q"), jen.Lit(2*width))}
-	for i := 1; i <= 3; i++ { // kr, qr, bias: the head's part of the table
-		v := operand(n, i)
-		if v == nil {
-			args = append(args, jen.Nil())
-			continue
-		}
-		args = append(args, at(e.ptr(r, v), jen.Id("h").Op("*").Lit(ir.Sizes{}.Elements(v.Type.Shape[1:]))))
-	}
-	index, pos := jen.Code(jen.Nil()), jen.Code(jen.Nil())
-	if v := operand(n, 4); v != nil {
-		index = at(e.ptr(r, v), jen.Lit(v.Type.Shape[0].N/2))
-	}
-	if operand(n, 6) != nil {
-		pos = jen.Id("e").Dot("holes").Call(jen.Id("first"))
-	}
-	return append(args, index, pos)
 }
 
 // sequenceUnit runs a kernel that works on the rows of one sequence: pointers are at the sequence's first row, or at its own row where there is

@@ -4,6 +4,7 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir/ops"
 )
 
 // traceMethod names the method that shows the maps of an attention step.
@@ -18,7 +19,7 @@ func (e *emitter) traceMethods(f *jen.File) {
 		if !printed[name] {
 			printed[name] = true
 			f.Line()
-			f.Add(tracedAttention(name, s.kernel.field+"_"+kernel.Generic))
+			f.Add(tracedAttention(name, s.kernel.field+"_"+kernel.Generic, s.node))
 		}
 		e.traceMethodOf(f, s, name)
 	}
@@ -28,8 +29,13 @@ func (e *emitter) traceMethods(f *jen.File) {
 func (e *emitter) traceMethodOf(f *jen.File, s *step, kernelName string) {
 	heads, out := s.node.Int("heads"), s.node.Out[0]
 	args := append([]jen.Code{jen.Op("&").Id("rows").Index(jen.Lit(0))}, e.attentionArgs(s)...)
-	args = append(args, jen.Id("e").Dot("scratch").Call(jen.Lit(0)), jen.Id("n"), jen.Lit(0), jen.Id("n"),
-		jen.Op("&").Id("maps").Index(jen.Id("h").Op("*").Id("pairs").Op("+").Id("from")))
+	args = append(args, jen.Id("e").Dot("scratch").Call(jen.Lit(0)), jen.Id("n"), jen.Lit(0), jen.Id("n"))
+	args = append(append(args, e.attentionPrefix(s.node)...), jen.Op("&").Id("maps").Index(jen.Id("h").Op("*").Id("pairs").Op("+").Id("from")))
+	calls := heads
+	if ops.AttentionMixes(s.node) {
+		calls = 1
+		args = append(args, jen.Id("pairs"))
+	}
 	f.Line()
 	f.Commentf("%s shows the attention maps of the layer that is running to the trace hook.", traceMethod(s))
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(traceMethod(s)).Params().Block(
@@ -42,7 +48,7 @@ func (e *emitter) traceMethodOf(f *jen.File, s *step, kernelName string) {
 		jen.List(jen.Id("maps"), jen.Id("rows")).Op(":=").List(jen.Make(jen.Index().Float32(), jen.Lit(heads).Op("*").Id("pairs")), jen.Make(jen.Index().Float32(), jen.Id("e").Dot("tokens").Op("*").Lit(out.LD))),
 		jen.Id("from").Op(":=").Lit(0),
 		jen.For(jen.Id("b").Op(":=").Range().Id("e").Dot("sequences")).Block(
-			jen.For(jen.Id("h").Op(":=").Range().Lit(heads)).Block(append(e.attentionRows(s), jen.Id(kernelName).Call(args...))...),
+			jen.For(jen.Id("h").Op(":=").Range().Lit(calls)).Block(append(e.attentionRows(s), jen.Id(kernelName).Call(args...))...),
 			jen.Id("n").Op(":=").Int().Call(jen.Id("e").Dot("Starts").Index(jen.Id("b").Op("+").Lit(1)).Op("-").Id("e").Dot("Starts").Index(jen.Id("b"))),
 			jen.Id("from").Op("+=").Id("n").Op("*").Id("n"),
 		),

@@ -88,8 +88,13 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 			s := e.op(op, t.Source, []ir.Attr{flip(t.Offset().Index), heads}, factor(t.Content()), factor(t.Offset()), index, starts, pos)
 			products = plus(products, s, t.Source)
 		case spec.OffsetOffset:
-			pp := e.op("table_pp", t.Source, []ir.Attr{heads}, factor(t.Left), factor(t.Right))
-			products = plus(products, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, pp, index, starts, pos), t.Source)
+			left, right, at, turned := factor(t.Left), factor(t.Right), index, flip(t.Left.Index)
+			if t.Left.Index != t.Right.Index { // two rows for an offset: first a table that has a row for each
+				left, right = byOffset(e, t, left, index, t.Left.Index), byOffset(e, t, right, index, t.Right.Index)
+				at, turned = e.op("ramp", t.Source, []ir.Attr{{Key: "n", Value: index.Type.Shape[0].N}}), flip(spec.IJ)
+			}
+			pp := e.op("table_pp", t.Source, []ir.Attr{heads}, left, right)
+			products = plus(products, e.op("score_bias", t.Source, []ir.Attr{turned}, pp, at, starts, pos), t.Source)
 		case spec.Bias:
 			biases = plus(biases, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, factor(t.Left), index, starts, pos), t.Source)
 		}
@@ -101,8 +106,36 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 			score = e.op("add", a.ScoreSource, nil, score, biases)
 		}
 	}
-	p := e.op("softmax", a.MaskSource, nil, score, starts)
+	mix := func(src *spec.Source, name string, v *ir.Value) *ir.Value {
+		if src == nil {
+			return v
+		}
+		return e.op("mix_heads", *src, nil, v, b.tensor(e, layerPath+"attention."+name+".weight", m.Heads, m.Heads))
+	}
+	p := mix(a.MixWeight, "mix_weight", b.softmax(e, mix(a.MixScore, "mix_score", score), starts))
 	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value(), x), starts)
+}
+
+// softmax appends the softmax over the keys that the mask shows.
+func (b *builder) softmax(e editor, score, starts *ir.Value) *ir.Value {
+	a := &b.m.Encoder.Attention
+	switch a.Mask {
+	case spec.MaskCausal:
+		return e.op("softmax", a.MaskSource, []ir.Attr{{Key: "mask", Value: "causal"}}, score, starts)
+	case spec.MaskPrefix:
+		prefix := e.Input(ir.Prefix, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.B}})
+		return e.op("softmax", a.MaskSource, []ir.Attr{{Key: "mask", Value: "prefix"}}, score, starts, prefix)
+	}
+	return e.op("softmax", a.MaskSource, nil, score, starts)
+}
+
+// byOffset gives the rows of a projected table in the order of the offsets i-j.
+func byOffset(e editor, t spec.Term, table, index *ir.Value, at spec.Index) *ir.Value {
+	rows := e.op("embed", t.Source, nil, table, index)
+	if at == spec.JI {
+		rows = e.op("reverse", t.Source, nil, rows)
+	}
+	return rows
 }
 
 // joinedParts is the order of queries, keys and values in each head's rows of in_proj.

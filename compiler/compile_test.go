@@ -125,10 +125,6 @@ func TestFaults(t *testing.T) {
 		smallModel("m", "") + "target t { emit infer m as package \"m_test\" }":                                                "test.dspec:7:12: no program could import a package m_test [range]",
 		smallModel("m", "") + "target t { emit infer m as package \"init\" }":                                                  "test.dspec:7:12: no program could import a package init [range]",
 		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: the layout own gives the name out to a tensor of every attention, so no projection can have it [checkpoint-scheme]",
-		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[j-i] }"):                                             "test.dspec:5:40: this sum of terms is checked by this version, but not compiled yet: a product of two rows at opposite offsets [not-yet]",
-		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 300; dim heads = 1", 1):                   "test.dspec:2:1: a head of 300 columns, more than 256, is checked by this version, but not compiled yet [not-yet]",
-		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 8388608; dim heads = 65536", 1):           "test.dspec:2:1: an attention of 65536 heads of 128 columns, whose rows are longer than 4194304, is checked by this version, but not compiled yet [not-yet]",
-		strings.NewReplacer("span = 4", "span = 1000000", "reach = 9", "reach = 2000000").Replace(smallModel("m", "")):         "zoo/deberta_v3.dspec:23:5: a table of 2000000 offsets, more than 1048576, is checked by this version, but not compiled yet [not-yet]",
 		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }": "test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]",
 	} {
 		s := resolved(t, text)
@@ -150,6 +146,22 @@ func TestFaults(t *testing.T) {
 	_, faults, err = compiler.Compile(resolved(t, smallModel("m", "")), compiler.Options{Emit: "m.c"})
 	require.NoError(t, err)
 	require.ErrorContains(t, faults.Err(), `emits nothing that is named "m.c"`)
+}
+
+// TestPlainGo: what no assembly is made for compiles, and checking says that it runs in plain Go.
+func TestPlainGo(t *testing.T) {
+	for text, want := range map[string]string{
+		smallModel("m", "checkpoint own; encoder.attention { mix score }"):                                             "test.dspec:5:38: warning: no kernel mixes heads: the attention runs in plain Go [portable]",
+		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 300; dim heads = 1", 1):           "test.dspec:2:1: warning: a head of 300 columns is more than the 256 that kernels are made for: the attention runs in plain Go [portable]",
+		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 8388608; dim heads = 65536", 1):   "test.dspec:2:1: warning: the rows of 65536 heads of 128 columns are longer than the 4194304 that kernels are made for: the attention runs in plain Go [portable]",
+		strings.NewReplacer("span = 4", "span = 1000000", "reach = 9", "reach = 2000000").Replace(smallModel("m", "")): "zoo/deberta_v3.dspec:23:5: warning: a table of 2000000 offsets is larger than the 1048576 that kernels are made for: the attention runs in plain Go [portable]",
+	} {
+		early := compiler.NotYet(resolved(t, text))
+		require.Len(t, early, 1, text)
+		require.Equal(t, want, early[0].String())
+		require.False(t, early.HasErrors())
+		require.Empty(t, compiler.NotYet(resolved(t, text+"target t { isa go; emit infer m }")))
+	}
 }
 
 // TestMemoryBound: a target whose largest call does not fit is refused, with the step and with a number that fits.

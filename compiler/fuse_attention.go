@@ -5,24 +5,8 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
 )
-
-// parts are the operands of one attention, found in the sum that enters a softmax.
-type parts struct {
-	q, k, kr, qr          *ir.Value
-	index, starts, pos    *ir.Value
-	scale                 float64 // of the products
-	cc, cp, pc            bool
-	flipCP, flipPC, flipB bool
-	biases                []scaled
-	first                 *ir.Node // the earliest node, for its position in the spec
-}
-
-// scaled is a lookup table with the factor that it is multiplied by.
-type scaled struct {
-	table *ir.Value
-	by    float64
-}
 
 // fuseAttention replaces the terms of each score, its softmax and the weighted mean by one attention over a joined q|k|v product. The scale
 // goes into the query's weights and into the table of position queries, so that kernels never multiply by it.
@@ -32,16 +16,14 @@ func fuseAttention(r *ir.Region) error {
 		if weigh.Op != "weigh" {
 			continue
 		}
-		soft := weigh.In[0].Def
-		if soft == nil || soft.Op != "softmax" {
-			continue
-		}
-		var p parts
-		if err := p.collect(soft.In[0], 1); err != nil {
+		p, err := partsOf(weigh)
+		if err != nil {
 			return err
 		}
-		p.starts = soft.In[1]
-		if err := replaceAttention(r, i, weigh, soft, &p); err != nil {
+		if p == nil {
+			continue
+		}
+		if err := replaceAttention(r, i, weigh, p); err != nil {
 			return err
 		}
 		i = -1 // the list has changed
@@ -49,195 +31,264 @@ func fuseAttention(r *ir.Region) error {
 	return nil
 }
 
-// collect walks a sum of scaled terms.
-func (p *parts) collect(v *ir.Value, by float64) error {
-	n := v.Def
-	if n == nil {
-		return fmt.Errorf("a score that no node of the region computes")
-	}
-	if p.first == nil {
-		p.first = n
-	}
-	product := func() error {
-		if p.scale != 0 && p.scale != by {
-			return fmt.Errorf("%v: products with different scales", n.Pos)
-		}
-		p.scale = by
-		return nil
-	}
-	same := func(slot **ir.Value, v *ir.Value) error {
-		if *slot != nil && *slot != v {
-			return fmt.Errorf("%v: two different operands serve in one place of the score", n.Pos)
-		}
-		*slot = v
-		return nil
-	}
-	switch n.Op {
-	case "add":
-		if err := p.collect(n.In[0], by); err != nil {
-			return err
-		}
-		return p.collect(n.In[1], by)
-	case "scale":
-		return p.collect(n.In[0], by*n.Float("by"))
-	case "score_cc":
-		p.cc = true
-		return first(product(), same(&p.q, n.In[0]), same(&p.k, n.In[1]))
-	case "score_cp":
-		p.cp, p.flipCP = true, n.Flag("flip")
-		return first(product(), same(&p.q, n.In[0]), same(&p.kr, n.In[1]), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
-	case "score_pc":
-		p.pc, p.flipPC = true, n.Flag("flip")
-		return first(product(), same(&p.k, n.In[0]), same(&p.qr, n.In[1]), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
-	case "score_bias":
-		if len(p.biases) > 0 && p.flipB != n.Flag("flip") {
-			return fmt.Errorf("%v: lookups of both signs", n.Pos)
-		}
-		p.flipB = n.Flag("flip")
-		p.biases = append(p.biases, scaled{n.In[0], by})
-		return first(same(&p.index, n.In[1]), same(&p.pos, n.In[3]))
-	}
-	return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
-}
-
-// first gives the first error that is not nil.
-func first(errs ...error) error {
-	for _, e := range errs {
-		if e != nil {
-			return e
-		}
-	}
-	return nil
+// attentionFuser writes the nodes that take the place of one attention.
+type attentionFuser struct {
+	editor
+	p         *parts
+	weigh     *ir.Node
+	heads     int
+	d, dp     int // size of a head of the values; of one in memory
+	slots     []slot
+	byOffsets bool // tables have a row for each offset
 }
 
 // replaceAttention builds the joined nodes in the place of the weighted mean, the node at index i.
-func replaceAttention(r *ir.Region, i int, weigh, soft *ir.Node, p *parts) error {
+func replaceAttention(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	heads := weigh.Int("heads")
-	v := weigh.In[1]
-	width := v.Type.Shape[1].N
-	d := width / heads
-	dp := (d + 15) / 16 * 16
-	var take *ir.Node
-	if n, _ := onlyReader(r, uses(r), weigh.Out[0]); n != nil && n.Op == "take" && n.Str("rows") == "first" {
-		take = n
+	d := weigh.In[1].Type.Shape[1].N / heads
+	var chosen *ir.Node
+	if n, _ := onlyReader(r, uses(r), weigh.Out[0]); n != nil && chooses(n) {
+		chosen = n
 	}
 	rest := append([]*ir.Node(nil), r.Nodes[i+1:]...)
-	e := edit(r)
+	f := &attentionFuser{editor: edit(r), p: p, weigh: weigh, heads: heads, d: d, slots: p.slots(), byOffsets: p.bothSigns()}
+	wide := d * len(f.slots)
+	f.dp = (wide + 15) / 16 * 16
 	r.Nodes = append([]*ir.Node(nil), r.Nodes[:i]...)
-	headed := func(t *ir.Value, axis int) *ir.Value {
-		if dp == d {
-			return t
-		}
-		return e.Op("pad_heads", weigh.Pos, weigh.Note, []ir.Attr{{Key: "axis", Value: axis}, {Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, t)
+	operands, err := f.projections()
+	if err != nil {
+		return err
 	}
-	scaledBy := func(t *ir.Value, by float64) *ir.Value {
-		if t == nil || by == 1 {
-			return t
-		}
-		return e.Op("scale", soft.Pos, soft.Note, []ir.Attr{{Key: "by", Value: by}}, t)
+	operands[ops.AttnKR], operands[ops.AttnQR] = f.table(p.cp, 1), f.table(p.pc, p.scale)
+	operands[ops.AttnBias] = f.lookups()
+	operands[ops.AttnIndex], operands[ops.AttnStarts], operands[ops.AttnPos] = p.index, p.soft.In[1], p.pos
+	if f.byOffsets {
+		operands[ops.AttnIndex] = f.op("ramp", []ir.Attr{{Key: "n", Value: p.index.Type.Shape[0].N}})
 	}
-	zeros := func(dims ...int) *ir.Value {
-		return e.Op("zeros", weigh.Pos, weigh.Note, []ir.Attr{{Key: "shape", Value: dims}})
+	if len(p.soft.In) > 2 {
+		operands[ops.AttnPrefix] = p.soft.In[2]
 	}
-	// One product for queries, keys and values. A part that the score does not use is zero.
-	var x, weights, bias *ir.Value
-	var note *ir.Node
-	for _, part := range []*ir.Value{p.q, p.k, v} {
-		if part != nil && part.Def != nil && part.Def.Op == "linear" {
-			if x != nil && x != part.Def.In[0] {
-				return fmt.Errorf("%v: queries, keys and values of different rows", weigh.Pos)
-			}
-			x = part.Def.In[0]
-			if note == nil {
-				note = part.Def
-			}
-		} else if part != nil {
-			return fmt.Errorf("%v: queries, keys and values that are not projections", weigh.Pos)
-		}
+	operands[ops.AttnMixScore], operands[ops.AttnMixWeight] = p.mixScore, p.mixWeight
+	attrs := []ir.Attr{{Key: "d", Value: wide}, {Key: "dp", Value: f.dp}, {Key: "heads", Value: heads},
+		{Key: "cc", Value: len(p.cc) > 0}, {Key: "cp", Value: len(p.cp) > 0}, {Key: "pc", Value: len(p.pc) > 0},
+		{Key: "flip_cp", Value: !f.byOffsets && len(p.cp) > 0 && p.cp[0].flip}, {Key: "flip_pc", Value: !f.byOffsets && len(p.pc) > 0 && p.pc[0].flip}}
+	if m := p.soft.Str("mask"); m != "" {
+		attrs = append(attrs, ir.Attr{Key: "mask", Value: m})
 	}
-	inner := x.Type.Shape[1].N
-	var ws, bs []*ir.Value
-	for k, part := range []*ir.Value{p.q, p.k, v} {
-		if part == nil {
-			ws, bs = append(ws, zeros(heads*dp, inner)), append(bs, zeros(heads*dp))
-			continue
-		}
-		w, b := part.Def.In[1], part.Def.In[2]
-		if b == nil {
-			b = zeros(width)
-		}
-		if k == 0 {
-			w, b = scaledBy(w, p.scale), scaledBy(b, p.scale)
-		}
-		ws, bs = append(ws, headed(w, 0)), append(bs, headed(b, 0))
-	}
-	weights = e.Name(e.Op("concat", note.Pos, note.Note, nil, ws...), "qkv.weight")
-	bias = e.Name(e.Op("concat", note.Pos, note.Note, nil, bs...), "qkv.shift")
-	qkv := e.Op("linear", note.Pos, note.Note, nil, x, weights, bias)
-	table := func(t *ir.Value, by float64) *ir.Value {
-		if t == nil {
-			return nil
-		}
-		return e.Name(e.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: dp}, {Key: "heads", Value: heads}}, scaledBy(t, by)), t.Name+".panels")
-	}
-	kr, qr := table(p.kr, 1), table(p.qr, p.scale)
-	var lookup *ir.Value
-	for _, b := range p.biases {
-		t := scaledBy(b.table, b.by)
-		if lookup == nil {
-			lookup = t
-		} else {
-			lookup = e.Op("add", soft.Pos, soft.Note, nil, lookup, t)
-		}
-	}
-	attrs := []ir.Attr{{Key: "d", Value: d}, {Key: "dp", Value: dp}, {Key: "heads", Value: heads}, {Key: "cc", Value: p.cc}, {Key: "cp", Value: p.cp},
-		{Key: "pc", Value: p.pc}, {Key: "flip_cp", Value: p.flipCP}, {Key: "flip_pc", Value: p.flipPC}, {Key: "flip_bias", Value: p.flipB}}
-	if take != nil {
-		attrs = append(attrs, ir.Attr{Key: "rows", Value: "first"})
-	}
-	ctx := e.Op("attention", p.first.Pos, p.first.Note, attrs, qkv, kr, qr, lookup, p.index, p.starts, p.pos)
 	old := weigh.Out[0]
-	if take != nil {
-		old = take.Out[0]
-	}
-	// The product behind the attention reads padded heads.
-	readers := 0
-	var picked *ir.Value // rows of the attention that a call asks for
-	for _, n := range rest {
-		for k, in := range n.In {
-			if in != old && in != picked {
-				continue
-			}
-			readers++
-			if n.Op == "pick" && k == 0 && in == old && picked == nil { // rows of padded heads are rows as well
-				n.In[0], picked = ctx, n.Out[0]
-				picked.Type.Shape = ir.Shape{picked.Type.Shape[0], ir.N(heads * dp)}
-				continue
-			}
-			if dp != d && (n.Op != "linear" || k != 0) {
-				return fmt.Errorf("%v: op %s reads an attention whose heads are padded", n.Pos, n.Op)
-			}
-			if in == old {
-				n.In[k] = ctx
-			}
-			if dp != d {
-				n.In[1] = e.Name(headed(n.In[1], 1), stem(n.In[1])+".padded")
-			}
+	if chosen != nil {
+		old = chosen.Out[0]
+		rows := "first"
+		if chosen.Op == "pick" {
+			rows, operands[ops.AttnPicked] = "picked", chosen.In[1]
 		}
+		attrs = append(attrs, ir.Attr{Key: "rows", Value: rows})
 	}
-	if readers == 0 || slices.Contains(r.Out, old) || slices.Contains(r.Out, picked) {
+	for len(operands) > 0 && operands[len(operands)-1] == nil {
+		operands = operands[:len(operands)-1]
+	}
+	ctx := f.Op("attention", p.first.Pos, p.first.Note, attrs, operands...)
+	if f.Err() != nil {
+		return f.Err()
+	}
+	if err := f.readers(rest, old, ctx); err != nil {
+		return err
+	}
+	if slices.Contains(r.Out, old) {
 		return fmt.Errorf("%v: an attention that no product of the region reads", weigh.Pos)
 	}
-	if e.Err() != nil {
-		return e.Err()
-	}
 	for _, n := range rest {
-		if n != take {
+		if n != chosen {
 			r.Nodes = append(r.Nodes, n)
 		}
 	}
 	sweep(r)
-	return nil
+	return f.Err()
+}
+
+// op appends a node at the place of the weighted mean.
+func (f *attentionFuser) op(name string, attrs []ir.Attr, in ...*ir.Value) *ir.Value {
+	return f.Op(name, f.weigh.Pos, f.weigh.Note, attrs, in...)
+}
+
+// headed pads each head along an axis, its data in the place of slot s.
+func (f *attentionFuser) headed(t *ir.Value, axis, s int) *ir.Value {
+	if f.dp == f.d {
+		return t
+	}
+	attrs := []ir.Attr{{Key: "axis", Value: axis}, {Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}
+	if s > 0 {
+		attrs = append(attrs, ir.Attr{Key: "at", Value: s * f.d})
+	}
+	return f.op("pad_heads", attrs, t)
+}
+
+// scaledBy multiplies by a factor other than 1.
+func (f *attentionFuser) scaledBy(t *ir.Value, by float64) *ir.Value {
+	if t == nil || by == 1 {
+		return t
+	}
+	return f.Op("scale", f.p.soft.Pos, f.p.soft.Note, []ir.Attr{{Key: "by", Value: by}}, t)
+}
+
+// zeros is a matrix or vector of zeros.
+func (f *attentionFuser) zeros(dims ...int) *ir.Value {
+	return f.op("zeros", []ir.Attr{{Key: "shape", Value: dims}})
+}
+
+// plus is a sum whose first operand may be missing.
+func (f *attentionFuser) plus(sum, t *ir.Value) *ir.Value {
+	if sum == nil {
+		return t
+	}
+	return f.Op("add", f.p.soft.Pos, f.p.soft.Note, nil, sum, t)
+}
+
+// projections makes one product for queries, keys and values, or one for the queries and one for keys and values if they are projected from
+// different rows. A part that the score does not use is zero. It gives the attention's operands with these filled in.
+func (f *attentionFuser) projections() ([]*ir.Value, error) {
+	v := f.weigh.In[1]
+	var xq, x *ir.Value
+	var note *ir.Node
+	from := func(rows **ir.Value, part *ir.Value) error {
+		if part == nil {
+			return nil
+		}
+		if part.Def == nil || part.Def.Op != "linear" {
+			return fmt.Errorf("%v: queries, keys and values that are not projections", f.weigh.Pos)
+		}
+		if *rows != nil && *rows != part.Def.In[0] {
+			return fmt.Errorf("%v: keys and values, or queries, of different rows", f.weigh.Pos)
+		}
+		*rows = part.Def.In[0]
+		if note == nil {
+			note = part.Def
+		}
+		return nil
+	}
+	for _, s := range f.slots {
+		if err := first(from(&xq, s.q), from(&x, s.k)); err != nil {
+			return nil, err
+		}
+	}
+	if err := from(&x, v); err != nil {
+		return nil, err
+	}
+	inner := x.Type.Shape[1].N
+	// part gives weight and bias of what the slots hold.
+	part := func(by float64, of func(s slot) *ir.Value) (w, b *ir.Value) {
+		for k, s := range f.slots {
+			t := of(s)
+			if t == nil {
+				continue
+			}
+			wt, bt := t.Def.In[1], t.Def.In[2]
+			if bt == nil {
+				bt = f.zeros(t.Type.Shape[1].N)
+			}
+			w, b = f.plus(w, f.headed(f.scaledBy(wt, by), 0, k)), f.plus(b, f.headed(f.scaledBy(bt, by), 0, k))
+		}
+		if w == nil {
+			return f.zeros(f.heads*f.dp, inner), f.zeros(f.heads * f.dp)
+		}
+		return w, b
+	}
+	qw, qb := part(f.p.scale, func(s slot) *ir.Value { return s.q })
+	kw, kb := part(1, func(s slot) *ir.Value { return s.k })
+	vb := v.Def.In[2]
+	if vb == nil {
+		vb = f.zeros(v.Type.Shape[1].N)
+	}
+	vw, vb := f.headed(v.Def.In[1], 0, 0), f.headed(vb, 0, 0)
+	join := func(name string, list ...*ir.Value) *ir.Value {
+		return f.Name(f.Op("concat", note.Pos, note.Note, nil, list...), name)
+	}
+	out := make([]*ir.Value, ops.AttnPicked+1)
+	if xq == nil || xq == x {
+		out[ops.AttnQKV] = f.Op("linear", note.Pos, note.Note, nil, x, join("qkv.weight", qw, kw, vw), join("qkv.shift", qb, kb, vb))
+		return out, nil
+	}
+	out[ops.AttnQ] = f.Op("linear", note.Pos, note.Note, nil, xq, f.Name(f.op("identity", nil, qw), "query.weight"), f.Name(f.op("identity", nil, qb), "query.shift"))
+	out[ops.AttnQKV] = f.Op("linear", v.Def.Pos, v.Def.Note, nil, x, join("kv.weight", kw, vw), join("kv.shift", kb, vb))
+	return out, nil
+}
+
+// byOffset gives the rows of a table in the order of the offsets i-j, for a lookup of i-j or of j-i.
+func (f *attentionFuser) byOffset(t, index *ir.Value, flip bool) *ir.Value {
+	if index.Def == nil || index.Def.Op != "ramp" {
+		t = f.op("embed", nil, t, index)
+	}
+	if flip {
+		t = f.op("reverse", nil, t)
+	}
+	return t
+}
+
+// table joins the position keys or queries of some terms: tables that meet the same content add up, the others lie in their slots.
+func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
+	if len(terms) == 0 {
+		return nil
+	}
+	var sum *ir.Value
+	for k := range f.slots {
+		var of *ir.Value
+		for _, t := range terms {
+			if t.slot != k {
+				continue
+			}
+			rows := t.table
+			if f.byOffsets {
+				rows = f.byOffset(rows, f.p.index, t.flip)
+			}
+			of = f.plus(of, rows)
+		}
+		if of == nil {
+			continue
+		}
+		if len(f.slots) > 1 {
+			of = f.headed(of, 1, k)
+		}
+		sum = f.plus(sum, of)
+	}
+	t := terms[0].table
+	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)), t.Name+".panels")
+}
+
+// lookups adds up what is looked up by the offset alone: a number for each head and offset, [A, 2·length-1].
+func (f *attentionFuser) lookups() *ir.Value {
+	var sum *ir.Value
+	for _, b := range f.p.biases {
+		t := f.op("transpose", nil, f.scaledBy(b.table, b.by))
+		sum = f.plus(sum, f.byOffset(t, b.index, b.flip))
+	}
+	if sum == nil {
+		return nil
+	}
+	return f.Name(f.op("transpose", nil, sum), "offsets.bias")
+}
+
+// readers makes the nodes behind the attention read its padded heads.
+func (f *attentionFuser) readers(rest []*ir.Node, old, ctx *ir.Value) error {
+	readers := 0
+	for _, n := range rest {
+		for k, in := range n.In {
+			if in != old {
+				continue
+			}
+			readers++
+			if f.dp != f.d && (n.Op != "linear" || k != 0) {
+				return fmt.Errorf("%v: op %s reads an attention whose heads are padded", n.Pos, n.Op)
+			}
+			n.In[k] = ctx
+			if f.dp != f.d {
+				n.In[1] = f.Name(f.headed(n.In[1], 1, 0), stem(n.In[1])+".padded")
+			}
+		}
+	}
+	if readers == 0 {
+		return fmt.Errorf("%v: an attention that no product of the region reads", f.weigh.Pos)
+	}
+	return f.Err()
 }
 
 // sweep drops nodes and inputs that nobody reads any more.

@@ -21,11 +21,13 @@ const (
 	Sequencewise              // the rows of each sequence from the rows of the same sequence, one sequence at a time
 	Pairs                     // one number a head and pair of tokens of one sequence, [A, P]
 	Attention                 // rows of a sequence read all rows of it
+	Recurrent                 // rows of a sequence one after the other, in one direction or in both
+	Wordwise                  // a row for each word, or pair of a word and a label, from rows of the same sequence
 	Layout                    // moves numbers (and adds zeros); done when weights are packed
 	Constant                  // no operands
 )
 
-var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "sequencewise", "pairs", "attention", "layout", "constant"}
+var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant"}
 
 // String names the class.
 func (c Class) String() string { return classNames[c] }
@@ -130,9 +132,10 @@ type Op struct {
 	Lower   func(n *Node) (*loop.Nest, error)
 	NoLower string
 
-	// Launches are the calls of Lower's nest that compute a node, given the first rows of the sequences. Nil: one call, whose arguments are y
+	// Launches are the calls of Lower's nest that compute a node, given the first rows of the sequences and the operands, of which it may look
+	// at integers. Nil: one call, whose arguments are y
 	// (the result), m (its rows) and operands by their names. A y that points at an operand works in place: the result takes its memory.
-	Launches func(n *Node, starts []int32) []Launch
+	Launches func(n *Node, starts []int32, in []*Array) []Launch
 
 	// Kernels are the families of codegen/kernel that can replace Lower, best first.
 	Kernels []string

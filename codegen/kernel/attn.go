@@ -17,12 +17,12 @@ const (
 
 // AttentionTerms are the terms of a score: any subset that is not empty.
 //
-//	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[index[±(i-j)]]
+//	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[i-j]
 type AttentionTerms struct {
 	Content       bool // q_i·k_j
 	KeyPosition   Sign // q_i·KR[…], content to position
 	QueryPosition Sign // k_j·QR[…], position to content
-	Bias          Sign // bias[…]
+	Bias          bool // bias[…], a number for each offset
 }
 
 // name lists the terms for a kernel's name; a trailing r says j-i. Without
@@ -35,7 +35,7 @@ func (t AttentionTerms) name(signs bool) string {
 	for _, x := range []struct {
 		sign Sign
 		name string
-	}{{t.KeyPosition, "cp"}, {t.QueryPosition, "pc"}, {t.Bias, "bias"}} {
+	}{{t.KeyPosition, "cp"}, {t.QueryPosition, "pc"}} {
 		if x.sign == Absent {
 			continue
 		}
@@ -44,25 +44,32 @@ func (t AttentionTerms) name(signs bool) string {
 		}
 		parts = append(parts, x.name)
 	}
+	if t.Bias {
+		parts = append(parts, "bias")
+	}
 	return strings.Join(parts, "_")
 }
 
-// Relative reports whether a term reads the index table.
-func (t AttentionTerms) Relative() bool {
-	return t.KeyPosition != Absent || t.QueryPosition != Absent || t.Bias != Absent
-}
+// Relative reports whether a term depends on the offset.
+func (t AttentionTerms) Relative() bool { return t.Indexed() || t.Bias }
+
+// Indexed reports whether a term reads the relative table through the index.
+func (t AttentionTerms) Indexed() bool { return t.KeyPosition != Absent || t.QueryPosition != Absent }
 
 // AttentionParams are the constants of the attention of one head
 //
 //	o_i = Σ_j softmax_j(score[i, j])·v_j
 //
-// for one sequence. q, k, v and o have D columns that are data, and zeros up to
+// for one sequence, where j goes over all keys or, with a mask, over those with
+// j ≤ i or j < prefix, an argument. q, k, v and o have D columns that are data, and zeros up to
 // DP. KR and QR are panels [R/16][DP][16], R rounded up.
 type AttentionParams struct {
 	D, DP    int // head size, and rounded up to 16
-	LDQ, LDO int // floats from one row of q, k and v to the next, and of o
-	R        int // rows of the relative table; 0 without relative terms
+	LDQ, LDO int // floats from one row of q to the next, and of o
+	LDK      int // of k and v: LDQ where they lie beside q
+	R        int // rows of the relative table; 0 without terms that read it
 	Terms    AttentionTerms
+	Masked   bool
 }
 
 // Blocks of an attention. Scores are computed for a strip of queries and a
@@ -88,8 +95,8 @@ const attnLDS = AttentionKeys + PanelWidth
 
 // Check reports parameters that there is no attention for.
 func (p AttentionParams) Check() error {
-	rel := p.Terms.Relative()
-	for _, s := range []Sign{p.Terms.KeyPosition, p.Terms.QueryPosition, p.Terms.Bias} {
+	rel := p.Terms.Indexed()
+	for _, s := range []Sign{p.Terms.KeyPosition, p.Terms.QueryPosition} {
 		if s < Reverse || s > Forward {
 			return fmt.Errorf("attention: %d is not a sign", s)
 		}
@@ -99,11 +106,11 @@ func (p AttentionParams) Check() error {
 		return fmt.Errorf("attention: DP = %d must be a multiple of %d and at least D = %d", p.DP, PanelWidth, p.D)
 	case p.DP > AttentionMaxHead:
 		return fmt.Errorf("attention: DP = %d, must be at most %d", p.DP, AttentionMaxHead)
-	case p.LDQ < p.DP || p.LDO < p.DP:
-		return fmt.Errorf("attention: LDQ = %d or LDO = %d is less than DP = %d", p.LDQ, p.LDO, p.DP)
-	case max(p.LDQ, p.LDO) > AttentionMaxStride:
-		return fmt.Errorf("attention: LDQ = %d or LDO = %d does not fit 32-bit displacements", p.LDQ, p.LDO)
-	case !p.Terms.Content && !rel:
+	case min(p.LDQ, p.LDK, p.LDO) < p.DP:
+		return fmt.Errorf("attention: LDQ = %d, LDK = %d or LDO = %d is less than DP = %d", p.LDQ, p.LDK, p.LDO, p.DP)
+	case max(p.LDQ, p.LDK, p.LDO) > AttentionMaxStride:
+		return fmt.Errorf("attention: LDQ = %d, LDK = %d or LDO = %d does not fit 32-bit displacements", p.LDQ, p.LDK, p.LDO)
+	case !p.Terms.Content && !p.Terms.Relative():
 		return fmt.Errorf("attention: the score has no terms")
 	case rel && p.R < 1:
 		return fmt.Errorf("attention: relative terms need a table, R = %d", p.R)
@@ -120,18 +127,36 @@ func (p AttentionParams) LDR() int { return LD((p.R+PanelWidth-1)/PanelWidth*Pan
 // AttentionName returns the name of the Go function for an instruction set, or
 // for [Generic].
 func AttentionName(p AttentionParams, isa string) string {
-	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), isa)
+	more := ""
+	if p.LDK != p.LDQ {
+		more = fmt.Sprintf("_ldk%d", p.LDK)
+	}
+	if p.Masked {
+		more += "_masked"
+	}
+	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), more, isa)
 }
 
 // AttentionArgs are the parameters of the Go function, for every instruction
 // set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
-// head. o, q, k and v point at the sequence's first row and the head's first
-// column; index at the entry of offset 0 (entries rise with the offset, by steps
-// of 0 or 1 for the assembly to serve); pos is nil or holds the positions of the
-// rows, rising, if some of the sequence are missing.
-func AttentionArgs() []Param {
+// head. q, k and v point at the sequence's first row and the head's first column,
+// o at the place of row i0; index and bias at the entry of offset 0 (entries of
+// index rise with the offset, by steps of 0 or 1 for the assembly to serve); pos
+// is nil or holds the positions of the rows, rising, if some of the sequence are
+// missing. With a mask, prefix is the number of leading keys that all rows see.
+func AttentionArgs(p AttentionParams) []Param {
+	counts := "n i0 i1"
+	if p.Masked {
+		counts += " prefix"
+	}
 	ps := append(params("o q k v kr qr bias", F32), params("index pos", I32)...)
-	return append(append(ps, params("scratch", F32)...), params("n i0 i1", Int)...)
+	return append(append(ps, params("scratch", F32)...), params(counts, Int)...)
+}
+
+// AttentionProducts are the names of the kernels that multiply queries and keys:
+// one where their rows are equally far apart.
+func AttentionProducts(p AttentionParams, isa ISA) (queries, keys string) {
+	return attnProduct(p, isa, p.LDQ).Name, attnProduct(p, isa, p.LDK).Name
 }
 
 // AttentionKernels returns the micro kernels that the Go function of an
@@ -142,8 +167,11 @@ func AttentionKernels(p AttentionParams, isa ISA) []Kernel {
 	if p.Terms.Content {
 		ks = append(ks, attnKeys(p, isa))
 	}
-	if p.Terms.Content || p.Terms.KeyPosition != Absent || p.Terms.QueryPosition != Absent {
-		ks = append(ks, attnProduct(p, isa))
+	if p.Terms.Content || p.Terms.KeyPosition != Absent {
+		ks = append(ks, attnProduct(p, isa, p.LDQ))
+	}
+	if p.Terms.QueryPosition != Absent && (len(ks) == 0 || ks[len(ks)-1].Name != attnProduct(p, isa, p.LDK).Name) {
+		ks = append(ks, attnProduct(p, isa, p.LDK))
 	}
 	if join := attnJoin(p, isa); join != nil {
 		ks = append(ks, *join)
@@ -186,7 +214,7 @@ func AttentionLayout(p AttentionParams) []AttentionPart {
 	part(true, "values", F32, fmt.Sprintf("[n][%d]", p.DP), p.DP, 0, 0)
 	part(t.KeyPosition != Absent, "along", I32, "row of KR, by j-i", 2, 0, 2*PanelWidth)
 	part(t.QueryPosition != Absent, "down", I32, "row of QR, by i-j", 2, 0, 2*PanelWidth)
-	part(t.Bias != Absent, "offset", F32, "bias, by j-i", 2, 0, 2*PanelWidth)
+	part(t.Bias, "offset", F32, "bias, by j-i", 2, 0, 2*PanelWidth)
 	part(t.KeyPosition != Absent, "cp", F32, fmt.Sprintf("queries × KR [queries][%d]", p.LDR()), p.LDR(), AttentionQueries, 0)
 	part(t.QueryPosition != Absent, "pc", F32, fmt.Sprintf("keys × QR [keys][%d]", p.LDR()), p.LDR(), AttentionKeys, 0)
 	part(true, "scores", F32, fmt.Sprintf("[strip][%d]", attnLDS), attnLDS, AttentionStrip, 0)

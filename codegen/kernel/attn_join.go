@@ -30,7 +30,7 @@ func attnJoin(p AttentionParams, isa ISA) *Kernel {
 		ps = append(append(ps, params("pc", F32)...), params("down least", I32)...)
 		doc += "\npc[j, down[i-j]]; least is to down what first is to along, for queries;"
 	}
-	if p.Terms.Bias != Absent {
+	if p.Terms.Bias {
 		ps = append(ps, params("bias", F32)...)
 		doc += "\nbias[j-i];"
 	}
@@ -55,7 +55,7 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	if t.KeyPosition != Absent {
 		cp, along, first = a.arg("cp"), a.arg("along"), a.arg("first")
 	}
-	if t.Bias != Absent {
+	if t.Bias {
 		bias = a.arg("bias")
 	}
 	if t.QueryPosition != Absent {
@@ -109,7 +109,7 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 		if t.QueryPosition != Absent {
 			add(turned[i])
 		}
-		if t.Bias != Absent {
+		if t.Bias {
 			add(operand.Mem{Base: bias, Index: col, Scale: 1, Disp: -4 * i})
 		}
 		a.VMOVUPS(sum, score)
@@ -130,7 +130,7 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	if t.QueryPosition != Absent {
 		a.ADDQ(imm(lanes*4), row)
 	}
-	if t.Bias != Absent {
+	if t.Bias {
 		a.SUBQ(imm(lanes*4), bias)
 	}
 	a.SUBQ(imm(lanes), rows)

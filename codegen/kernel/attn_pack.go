@@ -55,12 +55,12 @@ func (a *asm) transpose(rows []reg.VecVirtual) []reg.VecVirtual {
 // attnKeys makes the kernel that brings the keys of a head into panels.
 func attnKeys(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
-		Name:   fmt.Sprintf("attn_f32_keys_%d_ldk%d_%s", p.DP, p.LDQ, isa.Name),
+		Name:   fmt.Sprintf("attn_f32_keys_%d_ldk%d_%s", p.DP, p.LDK, isa.Name),
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("b k zero", F32), params("n", Int)...),
 		Doc: fmt.Sprintf("transposes k[n, %d], rows %d floats apart, into panels b[n/16][%d][16], n rounded\nup; rows from n on are copies of zero[%d].",
-			p.DP, p.LDQ, p.DP, p.DP),
+			p.DP, p.LDK, p.DP, p.DP),
 		err:  p.Check(),
 		emit: func(a *asm) { emitAttnKeys(a, p) },
 	}
@@ -77,12 +77,12 @@ func emitAttnKeys(a *asm, p AttentionParams) {
 	for part := range PanelWidth / lanes {
 		var rows []reg.VecVirtual
 		for r := part * lanes; r < (part+1)*lanes; r++ {
-			a.LEAQ(at(k, r*p.LDQ*4), row)
+			a.LEAQ(at(k, r*p.LDK*4), row)
 			a.CMPQ(n, imm(r))
 			a.CMOVQLE(zero, row)
 			x := a.vec()
 			a.VMOVUPS(operand.Mem{Base: row, Index: col, Scale: 1}, x)
-			a.PREFETCHT0(operand.Mem{Base: row, Index: col, Scale: 1, Disp: PanelWidth * p.LDQ * 4})
+			a.PREFETCHT0(operand.Mem{Base: row, Index: col, Scale: 1, Disp: PanelWidth * p.LDK * 4})
 			rows = append(rows, x)
 		}
 		for i, x := range a.transpose(rows) {
@@ -93,7 +93,7 @@ func emitAttnKeys(a *asm, p AttentionParams) {
 	a.ADDQ(imm(a.ISA.VectorBytes), col)
 	a.CMPQ(col, imm(p.DP*4))
 	a.JLT(operand.LabelRef(cols))
-	a.ADDQ(imm(PanelWidth*p.LDQ*4), k)
+	a.ADDQ(imm(PanelWidth*p.LDK*4), k)
 	a.SUBQ(imm(PanelWidth), n)
 	a.JG(operand.LabelRef(top))
 	a.ret()
@@ -106,25 +106,25 @@ const attnAhead = 8
 // attnValues makes the kernel that brings the values of a head together.
 func attnValues(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
-		Name:   fmt.Sprintf("attn_f32_values_%d_ldv%d_%s", p.DP, p.LDQ, isa.Name),
+		Name:   fmt.Sprintf("attn_f32_values_%d_ldv%d_%s", p.DP, p.LDK, isa.Name),
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("b v", F32), params("n", Int)...),
-		Doc:    fmt.Sprintf("copies v[n, %d], rows %d floats apart, to b[n, %d], rows side by side.", p.DP, p.LDQ, p.DP),
+		Doc:    fmt.Sprintf("copies v[n, %d], rows %d floats apart, to b[n, %d], rows side by side.", p.DP, p.LDK, p.DP),
 		err:    p.Check(),
 		emit: func(a *asm) {
 			b, v, n := a.arg("b"), a.arg("v"), a.arg("n")
 			top := a.label("row")
 			a.Label(top)
 			for i := 0; i < p.DP*4; i += 64 {
-				a.PREFETCHT0(at(v, i+attnAhead*p.LDQ*4))
+				a.PREFETCHT0(at(v, i+attnAhead*p.LDK*4))
 			}
 			for i := 0; i < p.DP*4; i += a.ISA.VectorBytes {
 				x := a.vec()
 				a.VMOVUPS(at(v, i), x)
 				a.VMOVUPS(x, at(b, i))
 			}
-			a.ADDQ(imm(p.LDQ*4), v)
+			a.ADDQ(imm(p.LDK*4), v)
 			a.ADDQ(imm(p.DP*4), b)
 			a.DECQ(n)
 			a.JNZ(operand.LabelRef(top))

@@ -84,20 +84,20 @@ func (a *asm) attnHeights(rows reg.GPVirtual, next string, body func(h int)) {
 
 // attnProduct makes the kernel that multiplies rows of queries or keys with
 // panels: keys in panels, or a relative table.
-func attnProduct(p AttentionParams, isa ISA) Kernel {
+func attnProduct(p AttentionParams, isa ISA, lda int) Kernel {
 	return Kernel{
-		Name:   fmt.Sprintf("attn_f32_product_%d_lda%d_%s", p.DP, p.LDQ, isa.Name),
+		Name:   fmt.Sprintf("attn_f32_product_%d_lda%d_%s", p.DP, lda, isa.Name),
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("c a b", F32), params("m panels ldc", Int)...),
 		Doc: fmt.Sprintf("computes c[m, 16·panels] = a[m, %d]·bᵀ.\nb: panels [panels][%d][16]; rows of a are %d floats apart, of c ldc.",
-			p.DP, p.DP, p.LDQ),
+			p.DP, p.DP, lda),
 		err:  p.Check(),
-		emit: func(a *asm) { emitAttnProduct(a, p) },
+		emit: func(a *asm) { emitAttnProduct(a, p, lda) },
 	}
 }
 
-func emitAttnProduct(a *asm, p AttentionParams) {
+func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 	c, b, panels := a.arg("c"), a.arg("b"), a.arg("panels")
 	ldc := a.arg("ldc")
 	a.SHLQ(operand.U8(2), ldc)
@@ -113,7 +113,7 @@ func emitAttnProduct(a *asm, p AttentionParams) {
 		strip, next := a.label("strip"), a.label("next")
 		a.Label(strip)
 		a.attnHeights(rows, next, func(h int) {
-			t := &attnTile{a, h, width * parts, p.LDQ * 4}
+			t := &attnTile{a, h, width * parts, lda * 4}
 			t.clear()
 			x, w, turns := a.GP64(), a.GP64(), a.GP64()
 			a.MOVQ(left, x)
@@ -137,7 +137,7 @@ func emitAttnProduct(a *asm, p AttentionParams) {
 				}
 				a.ADDQ(ldc, out)
 			}
-			a.ADDQ(imm(h*p.LDQ*4), left)
+			a.ADDQ(imm(h*lda*4), left)
 		})
 		a.TESTQ(rows, rows)
 		a.JNZ(operand.LabelRef(strip))

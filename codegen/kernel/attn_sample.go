@@ -25,11 +25,27 @@ type AttentionSample struct {
 // for offsets up to span.
 func attnShape(name string, heads, d, half, bucket, span int, t AttentionTerms) AttentionSample {
 	dp := (d + PanelWidth - 1) / PanelWidth * PanelWidth
-	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: LD(3 * heads * dp), LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
+	ld := LD(3 * heads * dp)
+	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: ld, LDK: ld, LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
+}
+
+// behind hides the keys behind a query.
+func (s AttentionSample) behind() AttentionSample {
+	s.Name += ", masked"
+	s.Params.Masked = true
+	return s
+}
+
+// apart puts queries into a matrix of their own.
+func (s AttentionSample) apart() AttentionSample {
+	s.Name += ", queries apart"
+	s.Params.LDQ, s.Params.LDK = LD(s.Heads*s.Params.DP), LD(2*s.Heads*s.Params.DP)
+	return s
 }
 
 // AttentionSamples are the attentions that generated/kernels holds: shapes of
-// models, and one small shape with every set of terms and signs.
+// models, some of them masked or with queries apart, and one small shape with
+// every set of terms and signs.
 func AttentionSamples() []AttentionSample {
 	both := AttentionTerms{Content: true, KeyPosition: Forward, QueryPosition: Forward}
 	plain := AttentionTerms{Content: true}
@@ -43,6 +59,9 @@ func AttentionSamples() []AttentionSample {
 		attnShape("D = 7", 3, 7, 32, 16, 128, both),
 		attnShape("plain", 2, 32, 0, 0, 0, plain),
 	}
+	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64, AttentionTerms{true, Forward, Reverse, true})
+	list = append(list, base.behind(), list[7].behind(), small.behind(), small.apart().behind(),
+		attnShape("positions", 2, 7, 16, 8, 64, AttentionTerms{KeyPosition: Reverse, QueryPosition: Forward}).behind())
 	// Every set of terms, with both signs; and with different signs where two
 	// terms have one.
 	for set := 1; set < 16; set++ {
@@ -56,9 +75,9 @@ func AttentionSamples() []AttentionSample {
 				}
 				return Forward
 			}
-			t := AttentionTerms{set&1 == 1, sign(1, 0), sign(2, 1), sign(3, 0)}
-			paired := set>>2&1 == 1 && (set>>1|set>>3)&1 == 1
-			if signs == 0 || t.Relative() && (signs == 3 || paired) {
+			t := AttentionTerms{set&1 == 1, sign(1, 0), sign(2, 1), set>>3&1 == 1}
+			paired := set>>2&1 == 1 && set>>1&1 == 1
+			if signs == 0 || t.Indexed() && (signs == 3 || paired) {
 				list = append(list, attnShape(fmt.Sprint("D = 8, ", t.name(true)), 2, 8, 16, 8, 64, t))
 			}
 		}

@@ -15,9 +15,10 @@ func TestAttentionCheck(t *testing.T) {
 		"at least D = 65":                   func(p *AttentionParams) { p.D = 65 },
 		"DP = 272, must be at most 256":     func(p *AttentionParams) { p.DP = 272 },
 		"LDQ = 48":                          func(p *AttentionParams) { p.LDQ = 48 },
+		"LDK = 32":                          func(p *AttentionParams) { p.LDK = 32 },
 		"the score has no terms":            func(p *AttentionParams) { p.Terms = AttentionTerms{} },
 		"need a table, R = 0":               func(p *AttentionParams) { p.R = 0 },
-		"2 is not a sign":                   func(p *AttentionParams) { p.Terms.Bias = 2 },
+		"2 is not a sign":                   func(p *AttentionParams) { p.Terms.QueryPosition = 2 },
 		"R = 2000000 does not fit":          func(p *AttentionParams) { p.R = 2e6 },
 		"LDO = 8388608 does not fit 32-bit": func(p *AttentionParams) { p.LDO = 1 << 23 },
 	} {

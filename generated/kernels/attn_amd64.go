@@ -59,7 +59,7 @@ type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*784+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*784+64)
 	w.v = unsafe.Slice(v, (n-1)*2320+64)
 	w.q = unsafe.Slice(q, (i1-1)*2320+64)
 	w.k = unsafe.Slice(k, (n-1)*2320+64)
@@ -183,14 +183,14 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) strip(i, s, m,
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*784], 784, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx2(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -245,7 +245,7 @@ type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*784+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*784+64)
 	w.v = unsafe.Slice(v, (n-1)*2320+64)
 	w.q = unsafe.Slice(q, (i1-1)*2320+64)
 	w.k = unsafe.Slice(k, (n-1)*2320+64)
@@ -369,14 +369,14 @@ func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) strip(i, s, 
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*784], 784, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*784], 784, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx512(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -431,7 +431,7 @@ type attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*128+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*128+64)
 	w.v = unsafe.Slice(v, (n-1)*384+64)
 	w.q = unsafe.Slice(q, (i1-1)*384+64)
 	w.k = unsafe.Slice(k, (n-1)*384+64)
@@ -555,14 +555,14 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) strip(i, s, m, 
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx2(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -617,7 +617,7 @@ type attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*128+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*128+64)
 	w.v = unsafe.Slice(v, (n-1)*384+64)
 	w.q = unsafe.Slice(q, (i1-1)*384+64)
 	w.k = unsafe.Slice(k, (n-1)*384+64)
@@ -741,14 +741,14 @@ func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) strip(i, s, m
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx512(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -803,7 +803,7 @@ type attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
 	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
@@ -927,14 +927,14 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) strip(i, s, m, j
 		sum = &w.sum[s*32]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
 	attn_f32_weigh_32_avx2(out, sum, &w.scores[0], &w.values[j*32], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -989,7 +989,7 @@ type attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
 	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
@@ -1113,14 +1113,14 @@ func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) strip(i, s, m,
 		sum = &w.sum[s*32]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
 	attn_f32_weigh_32_avx512(out, sum, &w.scores[0], &w.values[j*32], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -1175,7 +1175,7 @@ type attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+48)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+48)
 	w.v = unsafe.Slice(v, (n-1)*144+48)
 	w.q = unsafe.Slice(q, (i1-1)*144+48)
 	w.k = unsafe.Slice(k, (n-1)*144+48)
@@ -1299,14 +1299,14 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*48]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*48], 48, &w.ones[0]
 	}
 	attn_f32_weigh_48_avx2(out, sum, &w.scores[0], &w.values[j*48], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -1361,7 +1361,7 @@ type attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+48)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+48)
 	w.v = unsafe.Slice(v, (n-1)*144+48)
 	w.q = unsafe.Slice(q, (i1-1)*144+48)
 	w.k = unsafe.Slice(k, (n-1)*144+48)
@@ -1485,14 +1485,14 @@ func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*48]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*48], 48, &w.ones[0]
 	}
 	attn_f32_weigh_48_avx512(out, sum, &w.scores[0], &w.values[j*48], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -1547,7 +1547,7 @@ type attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*128+128)
+	w.o = unsafe.Slice(o, (i1-i0-1)*128+128)
 	w.v = unsafe.Slice(v, (n-1)*384+128)
 	w.q = unsafe.Slice(q, (i1-1)*384+128)
 	w.k = unsafe.Slice(k, (n-1)*384+128)
@@ -1671,14 +1671,14 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) strip(i, s, m, 
 		sum = &w.sum[s*128]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*128], 128, &w.ones[0]
 	}
 	attn_f32_weigh_128_avx2(out, sum, &w.scores[0], &w.values[j*128], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -1733,7 +1733,7 @@ type attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*128+128)
+	w.o = unsafe.Slice(o, (i1-i0-1)*128+128)
 	w.v = unsafe.Slice(v, (n-1)*384+128)
 	w.q = unsafe.Slice(q, (i1-1)*384+128)
 	w.k = unsafe.Slice(k, (n-1)*384+128)
@@ -1857,14 +1857,14 @@ func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) strip(i, s, m
 		sum = &w.sum[s*128]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*128], 128, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*128], 128, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*128], 128, &w.ones[0]
 	}
 	attn_f32_weigh_128_avx512(out, sum, &w.scores[0], &w.values[j*128], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -1919,7 +1919,7 @@ type attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+16)
 	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
@@ -2043,14 +2043,14 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -2105,7 +2105,7 @@ type attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+16)
 	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
@@ -2229,14 +2229,14 @@ func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -2291,7 +2291,7 @@ type attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+16)
 	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
@@ -2415,14 +2415,14 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -2477,7 +2477,7 @@ type attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*48+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*48+16)
 	w.v = unsafe.Slice(v, (n-1)*144+16)
 	w.q = unsafe.Slice(q, (i1-1)*144+16)
 	w.k = unsafe.Slice(k, (n-1)*144+16)
@@ -2601,14 +2601,14 @@ func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*48], 48, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*48], 48, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -2653,7 +2653,7 @@ type attention_f32_32_ldq192_ldo64_r0_cc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
 	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
@@ -2712,7 +2712,7 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx2_work) strip(i, s, m, j, keys i
 		sum = &w.sum[s*32]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
@@ -2757,7 +2757,7 @@ type attention_f32_32_ldq192_ldo64_r0_cc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*64+32)
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
 	w.v = unsafe.Slice(v, (n-1)*192+32)
 	w.q = unsafe.Slice(q, (i1-1)*192+32)
 	w.k = unsafe.Slice(k, (n-1)*192+32)
@@ -2816,11 +2816,1955 @@ func (w *attention_f32_32_ldq192_ldo64_r0_cc_avx512_work) strip(i, s, m, j, keys
 		sum = &w.sum[s*32]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*64], 64, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
 	}
 	attn_f32_weigh_32_avx512(out, sum, &w.scores[0], &w.values[j*32], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	if !w.offsets(index) {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work is the state of one call.
+type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][64][16]
+	zero              []float32 // a key of zeros [64]
+	values            []float32 // [n][64]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	cp                []float32 // queries × KR [queries][528]
+	pc                []float32 // keys × QR [keys][528]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][64]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*784+64)
+	w.v = unsafe.Slice(v, (n-1)*2320+64)
+	w.q = unsafe.Slice(q, (i1-1)*2320+64)
+	w.k = unsafe.Slice(k, (n-1)*2320+64)
+	w.kr = unsafe.Slice(kr, 32768)
+	w.qr = unsafe.Slice(qr, 32768)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 64*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 64)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 64*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.cp = unsafe.Slice(scratch, 528*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) pack(j, m int) {
+	attn_f32_keys_64_ldk2320_avx2(&w.keys[j*64], &w.k[j*2320], &w.zero[0], m)
+	attn_f32_values_64_ldv2320_avx2(&w.values[j*64], &w.v[j*2320], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) queries(a, b int) {
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(341, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+from-m+1], w.down[y+b-1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
+				w.table(w.pc[(t-j)*528:], w.k[t*2320:], w.qr, m, p, min(341, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_64_lda2320_avx2(&w.scores[0], &w.q[i*2320], &w.keys[j*64], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_r512_avx2(&w.scores[0], &w.cp[s*528], &w.along[x], &w.along[x+7], &w.pc[0], &w.down[y], &w.down[y], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*64]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*784], 784, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
+	}
+	attn_f32_weigh_64_avx2(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_64_lda2320_avx2(&c[first*16], &a[0], &b[first*1024], m, panels, 528)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	if !w.offsets(index) {
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 1024 {
+		w.pack(j, min(1024, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work is the state of one call.
+type attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][64][16]
+	zero              []float32 // a key of zeros [64]
+	values            []float32 // [n][64]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	cp                []float32 // queries × KR [queries][528]
+	pc                []float32 // keys × QR [keys][528]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][64]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*784+64)
+	w.v = unsafe.Slice(v, (n-1)*2320+64)
+	w.q = unsafe.Slice(q, (i1-1)*2320+64)
+	w.k = unsafe.Slice(k, (n-1)*2320+64)
+	w.kr = unsafe.Slice(kr, 32768)
+	w.qr = unsafe.Slice(qr, 32768)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 64*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 64)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 64*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.cp = unsafe.Slice(scratch, 528*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) pack(j, m int) {
+	attn_f32_keys_64_ldk2320_avx512(&w.keys[j*64], &w.k[j*2320], &w.zero[0], m)
+	attn_f32_values_64_ldv2320_avx512(&w.values[j*64], &w.v[j*2320], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) queries(a, b int) {
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+			w.table(w.cp[(i-a)*528:], w.q[i*2320:], w.kr, m, p, min(292, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+from-m+1], w.down[y+b-1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
+				w.table(w.pc[(t-j)*528:], w.k[t*2320:], w.qr, m, p, min(292, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_64_lda2320_avx512(&w.scores[0], &w.q[i*2320], &w.keys[j*64], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_r512_avx512(&w.scores[0], &w.cp[s*528], &w.along[x], &w.along[x+15], &w.pc[0], &w.down[y], &w.down[y], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*64]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*784], 784, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
+	}
+	attn_f32_weigh_64_avx512(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_64_lda2320_avx512(&c[first*16], &a[0], &b[first*1024], m, panels, 528)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work is the state of one call.
+type attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	keys              []float32 // panels [n/16][32][16]
+	zero              []float32 // a key of zeros [32]
+	values            []float32 // [n][32]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][32]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
+	w.q = unsafe.Slice(q, (i1-1)*192+32)
+	w.k = unsafe.Slice(k, (n-1)*192+32)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 32*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 32)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 32*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx2(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx2(&w.values[j*32], &w.v[j*192], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work) queries(a, b int) {
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_32_lda192_avx2(&w.scores[0], &w.q[i*192], &w.keys[j*32], m, (keys+15)/16, 272)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*32]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
+	}
+	attn_f32_weigh_32_avx2(out, sum, &w.scores[0], &w.values[j*32], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	for j := 0; j < n; j += 2048 {
+		w.pack(j, min(2048, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work is the state of one call.
+type attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	keys              []float32 // panels [n/16][32][16]
+	zero              []float32 // a key of zeros [32]
+	values            []float32 // [n][32]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][32]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*64+32)
+	w.v = unsafe.Slice(v, (n-1)*192+32)
+	w.q = unsafe.Slice(q, (i1-1)*192+32)
+	w.k = unsafe.Slice(k, (n-1)*192+32)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 32*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 32)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 32*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 32*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work) pack(j, m int) {
+	attn_f32_keys_32_ldk192_avx512(&w.keys[j*32], &w.k[j*192], &w.zero[0], m)
+	attn_f32_values_32_ldv192_avx512(&w.values[j*32], &w.v[j*192], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work) queries(a, b int) {
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_32_lda192_avx512(&w.scores[0], &w.q[i*192], &w.keys[j*32], m, (keys+15)/16, 272)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*32]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*64], 64, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*32], 32, &w.ones[0]
+	}
+	attn_f32_weigh_32_avx512(out, sum, &w.scores[0], &w.values[j*32], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][16][16]
+	zero              []float32 // a key of zeros [16]
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	offset            []float32 // bias, by j-i
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
+	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 16)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.offset = unsafe.Slice(scratch, 2*rows+32)
+	scratch = runtime.At(scratch, len(w.offset))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) queries(a, b int) {
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+b-1], w.down[y+from-m+1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x+7], &w.pc[0], &w.down[y], &w.down[y+7], &w.offset[x], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][16][16]
+	zero              []float32 // a key of zeros [16]
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	offset            []float32 // bias, by j-i
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
+	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 16)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.offset = unsafe.Slice(scratch, 2*rows+32)
+	scratch = runtime.At(scratch, len(w.offset))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) queries(a, b int) {
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+b-1], w.down[y+from-m+1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x+15], &w.pc[0], &w.down[y], &w.down[y+15], &w.offset[x], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work is the state of one call.
+type attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][16][16]
+	zero              []float32 // a key of zeros [16]
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	offset            []float32 // bias, by j-i
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*64+16)
+	w.q = unsafe.Slice(q, (i1-1)*32+16)
+	w.k = unsafe.Slice(k, (n-1)*64+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 16)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.offset = unsafe.Slice(scratch, 2*rows+32)
+	scratch = runtime.At(scratch, len(w.offset))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) pack(j, m int) {
+	attn_f32_keys_16_ldk64_avx2(&w.keys[j*16], &w.k[j*64], &w.zero[0], m)
+	attn_f32_values_16_ldv64_avx2(&w.values[j*16], &w.v[j*64], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) queries(a, b int) {
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*32:], w.kr, m, p, min(1365, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+b-1], w.down[y+from-m+1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.keyTable(w.pc[(t-j)*48:], w.k[t*64:], w.qr, m, p, min(1365, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_16_lda32_avx2(&w.scores[0], &w.q[i*32], &w.keys[j*16], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x+7], &w.pc[0], &w.down[y], &w.down[y+7], &w.offset[x], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda32_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// keyTable multiplies m rows of keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) keyTable(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda64_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work is the state of one call.
+type attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	keys              []float32 // panels [n/16][16][16]
+	zero              []float32 // a key of zeros [16]
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	offset            []float32 // bias, by j-i
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*64+16)
+	w.q = unsafe.Slice(q, (i1-1)*32+16)
+	w.k = unsafe.Slice(k, (n-1)*64+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.keys = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.keys))
+	w.zero = unsafe.Slice(scratch, 16)
+	scratch = runtime.At(scratch, len(w.zero))
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.offset = unsafe.Slice(scratch, 2*rows+32)
+	scratch = runtime.At(scratch, len(w.offset))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	clear(w.zero)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+count-1-e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the keys of m rows from j on into panels, and their values together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) pack(j, m int) {
+	attn_f32_keys_16_ldk64_avx512(&w.keys[j*16], &w.k[j*64], &w.zero[0], m)
+	attn_f32_values_16_ldv64_avx512(&w.values[j*16], &w.v[j*64], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) queries(a, b int) {
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x+w.seen(i+m-1)-1], w.along[x-m+1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*32:], w.kr, m, p, min(1170, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+b-1], w.down[y+from-m+1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.keyTable(w.pc[(t-j)*48:], w.k[t*64:], w.qr, m, p, min(1170, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) strip(i, s, m, j, keys int, last bool) {
+	attn_f32_product_16_lda32_avx512(&w.scores[0], &w.q[i*32], &w.keys[j*16], m, (keys+15)/16, 272)
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cc_cp_pc_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x+15], &w.pc[0], &w.down[y], &w.down[y+15], &w.offset[x], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda32_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// keyTable multiplies m rows of keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) keyTable(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda64_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
+	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) queries(a, b int) {
+	parts := (b - a + 11) / 12
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x-m+1], w.along[x+w.seen(i+m-1)-1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1365, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 11) / 12
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+from-m+1], w.down[y+b-1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) strip(i, s, m, j, keys int, last bool) {
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cp_pc_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2_work) seen(i int) int {
+	return max(i+1, w.prefix)
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
+// in blocks of 256 keys and strips of at most 48 queries. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work
+	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
+		return
+	}
+	for j := 0; j < n; j += 4096 {
+		w.pack(j, min(4096, n-j))
+	}
+	parts := (i1 - i0 + 559) / 560
+	for part := range parts {
+		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work struct {
+	n, i0, i1, prefix int
+	o                 []float32
+	v                 []float32
+	q                 []float32
+	k                 []float32
+	kr                []float32
+	qr                []float32
+	values            []float32 // [n][16]
+	along             []int32   // row of KR, by j-i
+	down              []int32   // row of QR, by i-j
+	cp                []float32 // queries × KR [queries][48]
+	pc                []float32 // keys × QR [keys][48]
+	scores            []float32 // [strip][272]
+	sum               []float32 // weighted values so far [queries][16]
+	ones              []float32 // [strip]
+	stats             []float32 // of the softmax [6][560]
+}
+
+// place cuts the scratch into arrays and sets bounds to the operands.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1, prefix int) {
+	w.n, w.i0, w.i1 = n, i0, i1
+	w.prefix = prefix
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
+	w.v = unsafe.Slice(v, (n-1)*96+16)
+	w.q = unsafe.Slice(q, (i1-1)*96+16)
+	w.k = unsafe.Slice(k, (n-1)*96+16)
+	w.kr = unsafe.Slice(kr, 512)
+	w.qr = unsafe.Slice(qr, 512)
+	rows := (n + 15) / 16 * 16
+	w.values = unsafe.Slice(scratch, 16*rows)
+	scratch = runtime.At(scratch, len(w.values))
+	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.along))
+	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
+	scratch = runtime.At(scratch, len(w.down))
+	w.cp = unsafe.Slice(scratch, 48*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.cp))
+	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
+	scratch = runtime.At(scratch, len(w.pc))
+	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
+	scratch = runtime.At(scratch, len(w.scores))
+	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
+	scratch = runtime.At(scratch, len(w.sum))
+	w.ones = unsafe.Slice(scratch, min(rows, 48))
+	scratch = runtime.At(scratch, len(w.ones))
+	w.stats = unsafe.Slice(scratch, 3360)
+	for i := range w.ones {
+		w.ones[i] = 1
+	}
+}
+
+/*
+offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
+// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
+*/
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) offsets(index *int32) bool {
+	other := uint32(0)                      // other steps
+	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
+	{
+		rows := unsafe.Slice(runtime.At(index, first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.along[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
+	}
+	{
+		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
+		last := rows[0]
+		for e, r := range rows {
+			other |= uint32(r-last) &^ 1
+			last = r
+			w.down[16+e] = r
+		}
+	}
+	for e := range 16 {
+		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
+	}
+	return other == 0
+}
+
+// pack brings the values of m rows from j on together.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) pack(j, m int) {
+	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
+}
+
+// queries computes queries [a, b), at most 560.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) queries(a, b int) {
+	parts := (b - a + 13) / 14
+	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.i1 + 15 - i // where j-i = -i
+		lo, hi := w.along[x-m+1], w.along[x+w.seen(i+m-1)-1]
+		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+			w.table(w.cp[(i-a)*48:], w.q[i*96:], w.kr, m, p, min(1170, end-p))
+		}
+	}
+	for i := range b - a {
+		w.stats[0+i] = -math.MaxFloat32 // largest score
+		w.stats[560+i] = 0              // sum of exponentials
+	}
+	strips := (b - a + 47) / 48
+	height := ((b-a+strips-1)/strips + 15) / 16 * 16
+	n := w.seen(b - 1) // keys that some query sees
+	for j := 0; j < n; j += 256 {
+		keys := min(256, n-j)
+		parts := (j + keys - j + 13) / 14
+		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
+			m = (j + keys - t + parts - 1) / parts
+			from := a // the first query that sees a key of these
+			if t >= w.prefix {
+				from = max(a, t)
+			}
+			y := w.n + 15 - w.i0 - t // where i-j = -t
+			lo, hi := w.down[y+from-m+1], w.down[y+b-1]
+			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
+				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
+			}
+		}
+		for i := a; i < b; i += height {
+			m := min(height, b-i)
+			if end := w.seen(i + m - 1); j < end {
+				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
+			}
+		}
+	}
+}
+
+// strip computes m queries from i on, number s of their range, against keys from j on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) strip(i, s, m, j, keys int, last bool) {
+	x := j - i + w.i1 + 15
+	y := i - j + w.n - w.i0 + 15
+	attn_f32_join_cp_pc_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y], m, keys)
+	low := float32(math.Inf(-1))
+	for r := range m {
+		for e := max(0, w.seen(i+r)-j); e < keys; e++ {
+			w.scores[r*272+e] = low
+		}
+	}
+	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
+	var sum *float32
+	if j > 0 {
+		sum = &w.sum[s*16]
+	}
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
+	if !last {
+		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
+	}
+	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
+}
+
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
+//
+//go:noinline
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) table(c, a, b []float32, m, first, panels int) {
+	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
+}
+
+// seen is the number of keys that query i sees: the first ones.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512_work) seen(i int) int {
+	return max(i+1, w.prefix)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
@@ -2861,7 +4805,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -2920,7 +4864,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx2_work) strip(i, s, m, j, keys i
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -2965,7 +4909,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -3024,7 +4968,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_avx512_work) strip(i, s, m, j, keys
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -3073,7 +5017,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3162,14 +5106,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) strip(i, s, m, j, keys i
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -3218,7 +5162,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3307,14 +5251,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) strip(i, s, m, j, keys
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -3363,7 +5307,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3452,14 +5396,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) strip(i, s, m, j, keys 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -3508,7 +5452,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -3597,14 +5541,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) strip(i, s, m, j, key
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -3656,7 +5600,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -3753,14 +5697,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) strip(i, s, m, j, key
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -3812,7 +5756,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -3909,14 +5853,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -3968,7 +5912,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -4065,14 +6009,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) strip(i, s, m, j, ke
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -4124,7 +6068,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -4221,14 +6165,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -4277,7 +6221,7 @@ type attention_f32_16_ldq96_ldo32_r32_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4366,14 +6310,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) strip(i, s, m, j, keys i
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -4422,7 +6366,7 @@ type attention_f32_16_ldq96_ldo32_r32_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4511,14 +6455,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) strip(i, s, m, j, keys
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -4567,7 +6511,7 @@ type attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4656,14 +6600,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) strip(i, s, m, j, keys 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -4712,7 +6656,7 @@ type attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -4801,14 +6745,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) strip(i, s, m, j, key
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -4860,7 +6804,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -4957,14 +6901,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) strip(i, s, m, j, key
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -5016,7 +6960,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5113,14 +7057,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -5172,7 +7116,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5269,14 +7213,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) strip(i, s, m, j, ke
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -5328,7 +7272,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5425,14 +7369,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -5485,7 +7429,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5602,14 +7546,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) strip(i, s, m, j, key
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -5662,7 +7606,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5779,14 +7723,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -5839,7 +7783,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -5956,14 +7900,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) strip(i, s, m, j, ke
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -6016,7 +7960,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -6133,14 +8077,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -6193,7 +8137,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -6310,14 +8254,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) strip(i, s, m, j, ke
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -6370,7 +8314,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -6487,14 +8431,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -6547,7 +8491,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -6664,14 +8608,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -6724,7 +8668,7 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -6841,14 +8785,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -6903,7 +8847,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7027,14 +8971,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -7089,7 +9033,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7213,14 +9157,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -7275,7 +9219,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7399,14 +9343,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -7461,7 +9405,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7585,14 +9529,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -7647,7 +9591,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7771,14 +9715,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -7833,7 +9777,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -7957,14 +9901,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -8019,7 +9963,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -8143,14 +10087,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -8205,7 +10149,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -8329,14 +10273,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -8344,7 +10288,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512_work) table(c, a, b 
 }
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -8353,10 +10297,7 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx2(o, q, k, v, kr, qr, bias *float3
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
+	w.biases(bias)
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
@@ -8382,7 +10323,7 @@ type attention_f32_16_ldq96_ldo32_r32_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -8401,26 +10342,15 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) place(o, q, k, v, kr, 
 	}
 }
 
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
-	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -8458,7 +10388,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) strip(i, s, m, j, keys
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8466,7 +10396,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx2_work) strip(i, s, m, j, keys
 }
 
 // attention_f32_16_ldq96_ldo32_r32_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -8475,10 +10405,7 @@ func attention_f32_16_ldq96_ldo32_r32_bias_avx512(o, q, k, v, kr, qr, bias *floa
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
+	w.biases(bias)
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
@@ -8504,7 +10431,7 @@ type attention_f32_16_ldq96_ldo32_r32_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	rows := (n + 15) / 16 * 16
 	w.values = unsafe.Slice(scratch, 16*rows)
@@ -8523,26 +10450,15 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) place(o, q, k, v, kr
 	}
 }
 
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
-	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
@@ -8580,251 +10496,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_bias_avx512_work) strip(i, s, m, j, ke
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	values    []float32 // [n][16]
-	offset    []float32 // bias, by j-i
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	attn_f32_join_bias_r32_avx2(&w.scores[0], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	values    []float32 // [n][16]
-	offset    []float32 // bias, by j-i
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	attn_f32_join_bias_r32_avx512(&w.scores[0], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8832,7 +10504,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_biasr_avx512_work) strip(i, s, m, j, k
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -8841,10 +10513,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
+	w.biases(bias)
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
@@ -8874,7 +10543,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -8900,26 +10569,15 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
-	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -8959,7 +10617,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -8967,7 +10625,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2_work) strip(i, s, m, j, k
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -8976,10 +10634,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
+	w.biases(bias)
 	for j := 0; j < n; j += 4096 {
 		w.pack(j, min(4096, n-j))
 	}
@@ -9009,7 +10664,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -9035,26 +10690,15 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
 	}
 	for e := range 16 {
 		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
-	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -9094,277 +10738,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	offset    []float32 // bias, by j-i
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	attn_f32_join_cc_bias_r32_avx2(&w.scores[0], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	offset    []float32 // bias, by j-i
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	attn_f32_join_cc_bias_r32_avx512(&w.scores[0], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
@@ -9372,7 +10746,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512_work) strip(i, s, m, j
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -9381,7 +10755,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -9414,7 +10789,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -9439,11 +10814,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -9457,18 +10843,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) offsets(index *int3
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -9517,14 +10891,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -9532,7 +10906,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2_work) table(c, a, b []flo
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -9541,7 +10915,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -9574,7 +10949,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -9599,11 +10974,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -9617,18 +11003,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) offsets(index *in
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -9677,32 +11051,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -9714,8 +11089,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *f
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -9732,9 +11107,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -9759,11 +11134,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) place(o, q, k, v,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -9778,30 +11164,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) offsets(index *in
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -9828,7 +11202,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) queries(a, b int)
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	attn_f32_join_cp_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.offset[x], m, keys)
 	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
@@ -9837,32 +11211,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -9874,8 +11249,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512(o, q, k, v, kr, qr, bias 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -9892,9 +11267,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.kr = unsafe.Slice(kr, 512)
@@ -9919,11 +11294,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) place(o, q, k, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -9938,30 +11324,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) offsets(index *
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -9988,7 +11362,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) queries(a, b in
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	attn_f32_join_cp_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.offset[x], m, keys)
 	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
@@ -9997,22 +11371,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -10021,7 +11395,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -10057,7 +11432,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -10088,11 +11463,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) place(o, q, k, v
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10106,18 +11492,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) offsets(index *i
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -10168,14 +11542,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -10183,7 +11557,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2_work) table(c, a, b []
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -10192,7 +11566,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -10228,7 +11603,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -10259,11 +11634,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) place(o, q, k,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10277,18 +11663,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) offsets(index 
 	}
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -10339,32 +11713,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -10376,8 +11751,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -10397,9 +11772,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -10430,11 +11805,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) place(o, q, k,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10449,31 +11835,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) offsets(index 
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -10500,7 +11874,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) queries(a, b i
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	attn_f32_join_cc_cp_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.offset[x], m, keys)
@@ -10510,32 +11884,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -10547,8 +11922,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -10568,9 +11943,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -10601,11 +11976,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) place(o, q, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10620,31 +12006,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) offsets(inde
 	for e := range 16 {
 		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -10671,7 +12045,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) queries(a, b
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	attn_f32_join_cc_cp_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.offset[x], m, keys)
@@ -10681,22 +12055,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) strip(i, s, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -10705,7 +12079,8 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2(o, q, k, v, kr, qr, bias *flo
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -10738,7 +12113,7 @@ type attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -10763,11 +12138,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) place(o, q, k, v, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10781,18 +12167,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) offsets(index *int3
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -10842,14 +12216,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) strip(i, s, m, j, k
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -10857,7 +12231,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2_work) table(c, a, b []flo
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -10866,7 +12240,8 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -10899,7 +12274,7 @@ type attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -10924,11 +12299,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) place(o, q, k, v,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -10942,18 +12328,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) offsets(index *in
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -11003,344 +12377,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) strip(i, s, m, j,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	k         []float32
-	qr        []float32
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 11) / 12
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_pc_bias_r32_avx2(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	k         []float32
-	qr        []float32
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 13) / 14
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_pc_bias_r32_avx512(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -11349,7 +12401,8 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2(o, q, k, v, kr, qr, bias *fl
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -11382,7 +12435,7 @@ type attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -11407,11 +12460,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) place(o, q, k, v, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -11425,18 +12489,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) offsets(index *int
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -11486,14 +12538,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) strip(i, s, m, j, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -11501,7 +12553,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2_work) table(c, a, b []fl
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -11510,7 +12562,8 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -11543,7 +12596,7 @@ type attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
 	w.qr = unsafe.Slice(qr, 512)
@@ -11568,11 +12621,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) place(o, q, k, v
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -11586,18 +12650,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) offsets(index *i
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -11647,344 +12699,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	k         []float32
-	qr        []float32
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 11) / 12
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_pc_bias_r32_avx2(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y+7], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	k         []float32
-	qr        []float32
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the values of m rows from j on together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) pack(j, m int) {
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 13) / 14
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_pc_bias_r32_avx512(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y+15], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -11993,7 +12723,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -12029,7 +12760,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -12060,11 +12791,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) place(o, q, k, v
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -12078,18 +12820,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) offsets(index *i
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -12141,14 +12871,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -12156,7 +12886,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2_work) table(c, a, b []
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -12165,7 +12895,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -12201,7 +12932,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -12232,11 +12963,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) place(o, q, k,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -12250,18 +12992,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) offsets(index 
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -12313,366 +13043,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 11) / 12
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_pc_bias_r32_avx2(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 13) / 14
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_pc_bias_r32_avx512(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -12681,7 +13067,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -12717,7 +13104,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -12748,11 +13135,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) place(o, q, k, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -12766,18 +13164,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) offsets(index *
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -12829,14 +13215,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -12844,7 +13230,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2_work) table(c, a, b [
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -12853,7 +13239,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -12889,7 +13276,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -12920,11 +13307,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) place(o, q, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -12938,18 +13336,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) offsets(index
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -13001,366 +13387,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) strip(i, s, m
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 11) / 12
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1365 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1365, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_pc_bias_r32_avx2(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y+7], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][16][16]
-	zero      []float32 // a key of zeros [16]
-	values    []float32 // [n][16]
-	down      []int32   // row of QR, by i-j
-	offset    []float32 // bias, by j-i
-	pc        []float32 // keys × QR [keys][48]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][16]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
-	w.v = unsafe.Slice(v, (n-1)*96+16)
-	w.q = unsafe.Slice(q, (i1-1)*96+16)
-	w.k = unsafe.Slice(k, (n-1)*96+16)
-	w.qr = unsafe.Slice(qr, 512)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 16)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 16*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.offset = unsafe.Slice(scratch, 2*rows+32)
-	scratch = runtime.At(scratch, len(w.offset))
-	w.pc = unsafe.Slice(scratch, 48*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 16*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) pack(j, m int) {
-	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
-	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) queries(a, b int) {
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 13) / 14
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+b-1], w.down[y+a-m+1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 1170 {
-				w.table(w.pc[(t-j)*48:], w.k[t*96:], w.qr, m, p, min(1170, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_pc_bias_r32_avx512(&w.scores[0], &w.pc[0], &w.down[y], &w.down[y+15], &w.offset[x], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*16]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
-	}
-	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
-}
-
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -13369,7 +13411,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -13406,7 +13449,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -13437,11 +13480,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) place(o, q, k, v
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -13467,18 +13521,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) offsets(index *i
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -13537,14 +13579,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) strip(i, s, m, j
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -13552,7 +13594,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2_work) table(c, a, b []
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -13561,7 +13603,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -13598,7 +13641,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -13629,11 +13672,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) place(o, q, k,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -13659,18 +13713,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) offsets(index 
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -13729,32 +13771,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -13766,8 +13809,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -13788,9 +13831,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -13821,11 +13864,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) place(o, q, k,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -13852,30 +13906,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) offsets(index 
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -13911,7 +13953,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) queries(a, b i
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
 	attn_f32_join_cp_pc_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
@@ -13921,32 +13963,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) strip(i, s, m,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -13958,8 +14001,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bi
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -13980,9 +14023,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14013,11 +14056,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) place(o, q, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -14044,30 +14098,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) offsets(inde
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -14103,7 +14145,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) queries(a, b
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
 	attn_f32_join_cp_pc_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y], &w.offset[x], m, keys)
@@ -14113,22 +14155,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) strip(i, s, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -14137,7 +14179,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -14174,7 +14217,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14205,11 +14248,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) place(o, q, k, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -14235,18 +14289,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) offsets(index *
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -14305,14 +14347,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) strip(i, s, m, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -14320,7 +14362,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2_work) table(c, a, b [
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -14329,7 +14371,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -14366,7 +14409,7 @@ type attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14397,11 +14440,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) place(o, q, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -14427,18 +14481,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) offsets(index
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -14497,32 +14539,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) strip(i, s, m
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -14534,8 +14577,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bia
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -14556,9 +14599,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14589,11 +14632,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) place(o, q, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -14620,30 +14674,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) offsets(index
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -14679,7 +14721,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) queries(a, b 
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
 	attn_f32_join_cp_pc_bias_r32_avx2(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y+7], &w.offset[x], m, keys)
@@ -14689,32 +14731,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) strip(i, s, m
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -14726,8 +14769,8 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -14748,9 +14791,9 @@ type attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14781,11 +14824,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) place(o, q,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -14812,30 +14866,18 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) offsets(ind
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the values of m rows from j on together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) pack(j, m int) {
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -14871,7 +14913,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) queries(a, 
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) strip(i, s, m, j, keys int) {
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
 	attn_f32_join_cp_pc_bias_r32_avx512(&w.scores[0], &w.cp[s*48], &w.along[x], &w.along[x], &w.pc[0], &w.down[y], &w.down[y+15], &w.offset[x], m, keys)
@@ -14881,22 +14923,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) strip(i, s,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -14905,7 +14947,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2(o, q, k, v, kr, qr, bia
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -14944,7 +14987,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -14980,11 +15023,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) place(o, q, k
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -15010,18 +15064,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) offsets(index
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -15082,14 +15124,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) strip(i, s, m
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -15097,7 +15139,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2_work) table(c, a, b
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -15106,7 +15148,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512(o, q, k, v, kr, qr, b
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -15145,7 +15188,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -15181,11 +15224,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) place(o, q,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -15211,18 +15265,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) offsets(ind
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -15283,32 +15325,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) strip(i, s,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -15320,8 +15363,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -15344,9 +15387,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -15382,11 +15425,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) place(o, q,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -15413,31 +15467,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) offsets(ind
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -15473,7 +15515,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) queries(a, 
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
@@ -15484,32 +15526,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) strip(i, s,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -15521,8 +15564,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512(o, q, k, v, kr, qr,
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -15545,9 +15588,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -15583,11 +15626,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) place(o, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -15614,31 +15668,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) offsets(i
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -15674,7 +15716,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) queries(a
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
@@ -15685,22 +15727,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) strip(i, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -15709,7 +15751,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2(o, q, k, v, kr, qr, bi
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -15748,7 +15791,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -15784,11 +15827,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) place(o, q, 
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -15814,18 +15868,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) offsets(inde
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -15886,14 +15928,14 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) strip(i, s, 
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
@@ -15901,7 +15943,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2_work) table(c, a, 
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
@@ -15910,7 +15952,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512(o, q, k, v, kr, qr, 
 	}
 	var w attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
+	w.biases(bias)
+	if !w.offsets(index) {
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
@@ -15949,7 +15992,7 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -15985,11 +16028,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) place(o, q
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -16015,18 +16069,6 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) offsets(in
 	}
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+count-1-e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
 	}
 	return other == 0
 }
@@ -16087,32 +16129,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) strip(i, s
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -16124,8 +16167,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -16148,9 +16191,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -16186,11 +16229,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) place(o, q
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -16217,31 +16271,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) offsets(in
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx2(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx2(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) queries(a, b int) {
 	parts := (b - a + 11) / 12
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -16277,7 +16319,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) queries(a,
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx2(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
@@ -16288,32 +16330,33 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) strip(i, s
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx2(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx2(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512 computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
-	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work
+	var w attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index, bias) {
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	w.biases(bias)
+	if !w.offsets(index) {
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
 		return
 	}
 	for j := 0; j < n; j += 4096 {
@@ -16325,8 +16368,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work is the state of one call.
-type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work struct {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work is the state of one call.
+type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work struct {
 	n, i0, i1 int
 	o         []float32
 	v         []float32
@@ -16349,9 +16392,9 @@ type attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work struct {
 }
 
 // place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*32+16)
+	w.o = unsafe.Slice(o, (i1-i0-1)*32+16)
 	w.v = unsafe.Slice(v, (n-1)*96+16)
 	w.q = unsafe.Slice(q, (i1-1)*96+16)
 	w.k = unsafe.Slice(k, (n-1)*96+16)
@@ -16387,11 +16430,22 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) place(o,
 	}
 }
 
+// biases writes the biases in the order of keys, both ends repeated 16 times.
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) biases(bias *float32) {
+	count := w.n + w.i1 - w.i0 - 1
+	for e, b := range unsafe.Slice(runtime.At(bias, w.i1-count), count) {
+		w.offset[15+count-e] = b
+	}
+	for e := range 16 {
+		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
+	}
+}
+
 /*
 offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
 // beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
 */
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) offsets(index *int32, bias *float32) bool {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) offsets(index *int32) bool {
 	other := uint32(0)                      // other steps
 	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
 	{
@@ -16418,31 +16472,19 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) offsets(
 	for e := range 16 {
 		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
 	}
-	{
-		rows := unsafe.Slice(runtime.At(index, first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.offset[16+e] = *runtime.At(bias, int(r))
-		}
-	}
-	for e := range 16 {
-		w.offset[e], w.offset[16+count+e] = w.offset[16], w.offset[15+count]
-	}
 	return other == 0
 }
 
 // pack brings the keys of m rows from j on into panels, and their values together.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) pack(j, m int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) pack(j, m int) {
 	attn_f32_keys_16_ldk96_avx512(&w.keys[j*16], &w.k[j*96], &w.zero[0], m)
 	attn_f32_values_16_ldv96_avx512(&w.values[j*16], &w.v[j*96], m)
 }
 
 // queries computes queries [a, b), at most 560.
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) queries(a, b int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) queries(a, b int) {
 	parts := (b - a + 13) / 14
 	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
 		m = (b - i + parts - 1) / parts
@@ -16478,7 +16520,7 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) queries(
 // strip computes m queries from i on, number s of their range, against keys from j on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) strip(i, s, m, j, keys int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) strip(i, s, m, j, keys int) {
 	attn_f32_product_16_lda96_avx512(&w.scores[0], &w.q[i*96], &w.keys[j*16], m, (keys+15)/16, 272)
 	x := j - i + w.i1 + 15
 	y := i - j + w.n - w.i0 + 15
@@ -16489,118 +16531,120 @@ func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) strip(i,
 		sum = &w.sum[s*16]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*32], 32, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*32], 32, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*16], 16, &w.ones[0]
 	}
 	attn_f32_weigh_16_avx512(out, sum, &w.scores[0], &w.values[j*16], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
-func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512_work) table(c, a, b []float32, m, first, panels int) {
+func (w *attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512_work) table(c, a, b []float32, m, first, panels int) {
 	attn_f32_product_16_lda96_avx512(&c[first*16], &a[0], &b[first*256], m, panels, 48)
 }
 
-// attentions holds the functions for the instruction sets by name.
-var attentions = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2":        attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2,
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512":      attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2":          attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512":        attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2":          attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512":        attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_bias_avx2":               attention_f32_16_ldq96_ldo32_r32_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_bias_avx512":             attention_f32_16_ldq96_ldo32_r32_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_biasr_avx2":              attention_f32_16_ldq96_ldo32_r32_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_biasr_avx512":            attention_f32_16_ldq96_ldo32_r32_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_avx2":                 attention_f32_16_ldq96_ldo32_r32_cc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_avx512":               attention_f32_16_ldq96_ldo32_r32_cc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2":            attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512":          attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2":           attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512":         attention_f32_16_ldq96_ldo32_r32_cc_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2":              attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512":            attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2":           attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512":         attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2":      attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512":    attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2":          attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2":     attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512":   attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2":             attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512":           attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512":     attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2":          attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512":        attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2":    attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512":  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2":   attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512": attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2":              attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512":            attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2":        attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512":      attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2":             attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512":           attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2":        attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512":      attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2":       attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512":     attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_avx2":                 attention_f32_16_ldq96_ldo32_r32_cp_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_avx512":               attention_f32_16_ldq96_ldo32_r32_cp_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2":            attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512":          attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2":              attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512":            attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2":         attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512":       attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2":             attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512":           attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2":        attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512":      attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_avx2":                attention_f32_16_ldq96_ldo32_r32_cpr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_avx512":              attention_f32_16_ldq96_ldo32_r32_cpr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2":          attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512":        attention_f32_16_ldq96_ldo32_r32_cpr_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2":             attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512":           attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2":       attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512":     attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2":            attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512":          attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2":      attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512":    attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pc_avx2":                 attention_f32_16_ldq96_ldo32_r32_pc_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pc_avx512":               attention_f32_16_ldq96_ldo32_r32_pc_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2":            attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512":          attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2":           attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512":         attention_f32_16_ldq96_ldo32_r32_pc_biasr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_avx2":                attention_f32_16_ldq96_ldo32_r32_pcr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_avx512":              attention_f32_16_ldq96_ldo32_r32_pcr_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2":           attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512":         attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2":          attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx2,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512":        attention_f32_16_ldq96_ldo32_r32_pcr_biasr_avx512,
-	"attention_f32_32_ldq192_ldo64_r0_cc_avx2":                 attention_f32_32_ldq192_ldo64_r0_cc_avx2,
-	"attention_f32_32_ldq192_ldo64_r0_cc_avx512":               attention_f32_32_ldq192_ldo64_r0_cc_avx512,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2":         attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512":       attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2":          attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512":        attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2":       attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512":     attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2":        attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512":      attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512,
+// assembled holds the functions for the instruction sets by name.
+var assembled = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){
+	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2":       attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx2,
+	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512":     attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_avx512,
+	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2":         attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx2,
+	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512":       attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_avx512,
+	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2":         attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx2,
+	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512":       attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_bias_avx2":              attention_f32_16_ldq96_ldo32_r32_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_bias_avx512":            attention_f32_16_ldq96_ldo32_r32_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_avx2":                attention_f32_16_ldq96_ldo32_r32_cc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_avx512":              attention_f32_16_ldq96_ldo32_r32_cc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2":           attention_f32_16_ldq96_ldo32_r32_cc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512":         attention_f32_16_ldq96_ldo32_r32_cc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2":             attention_f32_16_ldq96_ldo32_r32_cc_cp_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512":           attention_f32_16_ldq96_ldo32_r32_cc_cp_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2":        attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512":      attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2":          attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2":     attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512":   attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2":    attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512":  attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2":            attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512":          attention_f32_16_ldq96_ldo32_r32_cc_cpr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512":     attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2":    attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512":  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2":        attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512":      attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2":   attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512": attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2":             attention_f32_16_ldq96_ldo32_r32_cc_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512":           attention_f32_16_ldq96_ldo32_r32_cc_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2":        attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512":      attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2":            attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512":          attention_f32_16_ldq96_ldo32_r32_cc_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2":       attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512":     attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_avx2":                attention_f32_16_ldq96_ldo32_r32_cp_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_avx512":              attention_f32_16_ldq96_ldo32_r32_cp_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2":           attention_f32_16_ldq96_ldo32_r32_cp_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512":         attention_f32_16_ldq96_ldo32_r32_cp_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2":             attention_f32_16_ldq96_ldo32_r32_cp_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512":           attention_f32_16_ldq96_ldo32_r32_cp_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2":        attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512":      attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2":            attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512":          attention_f32_16_ldq96_ldo32_r32_cp_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2":       attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512":     attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_avx2":               attention_f32_16_ldq96_ldo32_r32_cpr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_avx512":             attention_f32_16_ldq96_ldo32_r32_cpr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2":          attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512":        attention_f32_16_ldq96_ldo32_r32_cpr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2":            attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512":          attention_f32_16_ldq96_ldo32_r32_cpr_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2":       attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512":     attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2":           attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512":         attention_f32_16_ldq96_ldo32_r32_cpr_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2":      attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512":    attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_pc_avx2":                attention_f32_16_ldq96_ldo32_r32_pc_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_pc_avx512":              attention_f32_16_ldq96_ldo32_r32_pc_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2":           attention_f32_16_ldq96_ldo32_r32_pc_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512":         attention_f32_16_ldq96_ldo32_r32_pc_bias_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_avx2":               attention_f32_16_ldq96_ldo32_r32_pcr_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_avx512":             attention_f32_16_ldq96_ldo32_r32_pcr_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2":          attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512":        attention_f32_16_ldq96_ldo32_r32_pcr_bias_avx512,
+	"attention_f32_32_ldq192_ldo64_r0_cc_avx2":                attention_f32_32_ldq192_ldo64_r0_cc_avx2,
+	"attention_f32_32_ldq192_ldo64_r0_cc_avx512":              attention_f32_32_ldq192_ldo64_r0_cc_avx512,
+	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2":        attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx2,
+	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512":      attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_avx512,
+	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2":         attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx2,
+	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512":       attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_avx512,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2":      attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx2,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512":    attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_avx512,
+	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2":       attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2,
+	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512":     attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512,
+}
+
+// assembledMasked holds the functions for the instruction sets by name.
+var assembledMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int){
+	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2":   attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2,
+	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2":         attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2":                 attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512,
+	"attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2":                     attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2,
+	"attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2":           attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512,
 }

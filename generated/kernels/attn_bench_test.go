@@ -36,7 +36,10 @@ func attnFlops(c *attnCase, i0, i1 int) float64 {
 // by [attnFlops], percent of the peak, and a layer's time in microseconds.
 func BenchmarkAttention(b *testing.B) {
 	for _, isa := range kernel.ISAs() {
-		for _, s := range kernel.AttentionSamples()[:2] {
+		samples := kernel.AttentionSamples()
+		masked := samples[0]
+		masked.Name, masked.Params.Masked = masked.Name+", masked", true
+		for _, s := range []kernel.AttentionSample{samples[0], samples[1], masked} {
 			for _, n := range []int{16, 32, 64, 128, 256, 512, 2048} {
 				for _, rows := range []int{n, 1} {
 					name := fmt.Sprintf("%s/%s/n=%d", isa.Name, s.Name, n)
@@ -54,7 +57,7 @@ func BenchmarkAttention(b *testing.B) {
 }
 
 func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, rows int) {
-	f := attentions[kernel.AttentionName(s.Params, isa.Name)]
+	f := form(s.Params, isa.Name)
 	c := newAttnCase(s, n, 1)
 	p := s.Params
 	o := newBuffer(n*p.LDO, 0)
@@ -64,11 +67,12 @@ func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, r
 		x := newAttnCase(s, 1, uint64(h))
 		tables[h] = [2]*buffer{x.kr, x.qr}
 	}
+	c.prefix = 0
 	peak := peakRate(b, isa)
 	best := fastest(b, func() {
 		for h, t := range tables {
-			f(o.p(h*p.DP), c.qkv.p(h*p.DP), c.qkv.p((s.Heads+h)*p.DP), c.qkv.p((2*s.Heads+h)*p.DP), t[0].p(0), t[1].p(0), nil,
-				&c.index[len(c.index)/2], nil, scratch.p(0), n, 0, rows)
+			f(o.p(h*p.DP), c.q.p(h*p.DP), c.q.p((s.Heads+h)*p.DP), c.q.p((2*s.Heads+h)*p.DP), t[0].p(0), t[1].p(0), nil,
+				&c.index[len(c.index)/2], nil, scratch.p(0), n, 0, rows, 0)
 		}
 	})
 	rate := attnFlops(c, 0, rows) * float64(s.Heads) / float64(best.Nanoseconds())

@@ -15,15 +15,16 @@ import (
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 512)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*2320))), 64)
@@ -48,7 +49,8 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*2320))), 64)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -72,7 +74,7 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -113,7 +115,8 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*2320))), 64)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -137,7 +140,7 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -174,24 +177,27 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*784))), 64)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*784))), 64)
 			for dz := range 64 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*2320))), 64)
 				for do := range 64 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -205,8 +211,8 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -216,15 +222,16 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced(o, q, k, v, kr
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 128)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 128)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*384))), 64)
@@ -249,7 +256,8 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*384))), 64)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -273,7 +281,7 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -314,7 +322,8 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*384))), 64)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -338,7 +347,7 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -375,24 +384,27 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*128))), 64)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 64)
 			for dz := range 64 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 64)
 				for do := range 64 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -406,8 +418,8 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -417,15 +429,16 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced(o, q, k, v, kr,
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 256)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 256)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*192))), 32)
@@ -450,7 +463,8 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*192))), 32)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -474,7 +488,7 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -515,7 +529,8 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*192))), 32)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -539,7 +554,7 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -576,24 +591,27 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*64))), 32)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
 			for dz := range 32 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
 				for do := range 32 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -607,8 +625,8 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -618,15 +636,16 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced(o, q, k, v, kr, 
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip: attention of one head of 48 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 48)
@@ -651,7 +670,8 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 48)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -675,7 +695,7 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -716,7 +736,8 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 48)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -740,7 +761,7 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -777,24 +798,27 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 48)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 48)
 			for dz := range 48 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 48)
 				for do := range 48 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -808,8 +832,8 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -819,15 +843,16 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced(o, q, k, v, kr, q
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip: attention of one head of 128 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 48)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 48)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*384))), 128)
@@ -852,7 +877,8 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*384))), 128)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -876,7 +902,7 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -917,7 +943,8 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*384))), 128)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -941,7 +968,7 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -978,24 +1005,27 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*128))), 128)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 128)
 			for dz := range 128 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 128)
 				for do := range 128 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1009,8 +1039,8 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -1020,15 +1050,16 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced(o, q, k, v, kr,
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 16)
@@ -1053,7 +1084,8 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -1077,7 +1109,7 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -1118,7 +1150,8 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -1142,7 +1175,7 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -1179,24 +1212,27 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1210,8 +1246,8 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -1221,15 +1257,16 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced(o, q, k, v, kr, q
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 64)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 64)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*144))), 16)
@@ -1254,7 +1291,8 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*144))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -1278,7 +1316,7 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -1319,7 +1357,8 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*144))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -1343,7 +1382,7 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -1380,24 +1419,27 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*48))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1411,8 +1453,8 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -1422,14 +1464,15 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced(o, q, k, v, kr, q
 func attention_f32_32_ldq192_ldo64_r0_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_32_ldq192_ldo64_r0_cc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		rows := i1 - i0
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*192))), 32)
@@ -1450,24 +1493,27 @@ func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*64))), 32)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
 			for dz := range 32 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
 				for do := range 32 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1481,8 +1527,989 @@ func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias 
 func attention_f32_32_ldq192_ldo64_r0_cc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(scratch, (last-i)*n))
+		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*2320))), 64)
+			for j := range max(i+1, prefix) {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*2320))), 64)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*2320))), 64)
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*1024))), 1024)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 64 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*2320))), 64)
+					lopcc := int(indexc[(reachc+fromc)-jpcc]) / 16
+					hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*1024))), 1024)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 64 {
+								xpcc := kpcc[dpcc]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc * linepcc[0])
+								s1pcc += float32(xpcc * linepcc[1])
+								s2pcc += float32(xpcc * linepcc[2])
+								s3pcc += float32(xpcc * linepcc[3])
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+					}
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*2320))), 64)
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*1024))), 1024)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 64 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*2320))), 64)
+					lopch := int(indexh[(reachh+int(at[fromh]))-int(at[jpch])]) / 16
+					hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*1024))), 1024)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 64 {
+								xpch := kpch[dpch]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch * linepch[0])
+								s1pch += float32(xpch * linepch[1])
+								s2pch += float32(xpch * linepch[2])
+								s3pch += float32(xpch * linepch[3])
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+					}
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*784))), 64)
+			for dz := range 64 {
+				oi[dz] = 0.0
+			}
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*2320))), 64)
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced is attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic that writes the probabilities to p [n, n].
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if i0 < i1 {
+		rows := i1 - i0
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*192))), 32)
+			for j := range max(i+1, prefix) {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*192))), 32)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 32; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			for dz := range 32 {
+				oi[dz] = 0.0
+			}
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced is attention_f32_32_ldq192_ldo64_r0_cc_masked_generic that writes the probabilities to p [n, n].
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
+			for j := range max(i+1, prefix) {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+					lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+					hipcc := (int(indexc[(reachc+jpcc)-fromc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 16 {
+								xpcc := kpcc[dpcc]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc * linepcc[0])
+								s1pcc += float32(xpcc * linepcc[1])
+								s2pcc += float32(xpcc * linepcc[2])
+								s3pcc += float32(xpcc * linepcc[3])
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+					}
+				}
+			}
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range max(ibc+1, prefix) {
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+					lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+					hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[fromh])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 16 {
+								xpch := kpch[dpch]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch * linepch[0])
+								s1pch += float32(xpch * linepch[1])
+								s2pch += float32(xpch * linepch[2])
+								s3pch += float32(xpch * linepch[3])
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+					}
+				}
+			}
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range max(ibh+1, prefix) {
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced is attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic that writes the probabilities to p [n, n].
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
+	}
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+	}
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*32))), 16)
+			for j := range max(i+1, prefix) {
+				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*64))), 16)
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*32))), 16)
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*64))), 16)
+					lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+					hipcc := (int(indexc[(reachc+jpcc)-fromc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 16 {
+								xpcc := kpcc[dpcc]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc * linepcc[0])
+								s1pcc += float32(xpcc * linepcc[1])
+								s2pcc += float32(xpcc * linepcc[2])
+								s3pcc += float32(xpcc * linepcc[3])
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+					}
+				}
+			}
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range max(ibc+1, prefix) {
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*32))), 16)
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*64))), 16)
+					lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+					hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[fromh])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 16 {
+								xpch := kpch[dpch]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch * linepch[0])
+								s1pch += float32(xpch * linepch[1])
+								s2pch += float32(xpch * linepch[2])
+								s3pch += float32(xpch * linepch[3])
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+					}
+				}
+			}
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range max(ibh+1, prefix) {
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*64))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced is attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic that writes the probabilities to p [n, n].
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
+// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			for j := range max(i+1, prefix) {
+				si[j] = 0.0
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc * linecpc[0])
+							s1cpc += float32(xcpc * linecpc[1])
+							s2cpc += float32(xcpc * linecpc[2])
+							s3cpc += float32(xcpc * linecpc[3])
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
+					lopcc := int(indexc[(reachc+fromc)-jpcc]) / 16
+					hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 16 {
+								xpcc := kpcc[dpcc]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc * linepcc[0])
+								s1pcc += float32(xpcc * linepcc[1])
+								s2pcc += float32(xpcc * linepcc[2])
+								s3pcc += float32(xpcc * linepcc[3])
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+					}
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph * linecph[0])
+							s1cph += float32(xcph * linecph[1])
+							s2cph += float32(xcph * linecph[2])
+							s3cph += float32(xcph * linecph[3])
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
+					lopch := int(indexh[(reachh+int(at[fromh]))-int(at[jpch])]) / 16
+					hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 16 {
+								xpch := kpch[dpch]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch * linepch[0])
+								s1pch += float32(xpch * linepch[1])
+								s2pch += float32(xpch * linepch[2])
+								s3pch += float32(xpch * linepch[3])
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+					}
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			for dz := range 16 {
+				oi[dz] = 0.0
+			}
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced is attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic that writes the probabilities to p [n, n].
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
+	for i := i0; i < i1; i += 16 {
+		last := min(i+16, i1)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
+		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
 	}
 }
 
@@ -1492,14 +2519,15 @@ func attention_f32_32_ldq192_ldo64_r0_cc_generic_traced(o, q, k, v, kr, qr, bias
 func attention_f32_16_ldq96_ldo32_r32_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		rows := i1 - i0
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -1520,24 +2548,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1553,15 +2584,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias 
 func attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -1574,7 +2606,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -1598,7 +2631,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -1609,7 +2642,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -1633,31 +2667,34 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1673,15 +2710,16 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 func attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -1694,8 +2732,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -1718,7 +2757,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -1729,8 +2768,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -1753,31 +2793,34 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1793,15 +2836,16 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -1826,7 +2870,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -1850,7 +2895,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -1861,7 +2906,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -1885,31 +2931,34 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -1925,15 +2974,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -1958,8 +3008,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -1982,7 +3033,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -1993,8 +3044,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -2017,31 +3069,34 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2057,15 +3112,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 func attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -2142,24 +3198,27 @@ func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2175,15 +3234,16 @@ func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias 
 func attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -2260,24 +3320,27 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2293,15 +3356,16 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -2390,24 +3454,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bi
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2423,15 +3490,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bi
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -2520,24 +3588,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, b
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2553,15 +3624,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, b
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -2574,7 +3646,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -2598,7 +3671,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -2639,7 +3712,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -2663,7 +3737,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -2700,24 +3774,27 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2733,15 +3810,16 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -2754,8 +3832,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -2778,7 +3857,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -2819,8 +3898,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -2843,7 +3923,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -2880,24 +3960,27 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -2913,15 +3996,16 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -2934,7 +4018,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -2958,7 +4043,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -2999,7 +4084,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -3023,7 +4109,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -3060,24 +4146,27 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -3093,15 +4182,16 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -3114,8 +4204,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -3138,7 +4229,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -3179,8 +4270,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -3203,7 +4295,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -3240,24 +4332,27 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -3273,15 +4368,16 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -3306,7 +4402,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -3330,7 +4427,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -3371,7 +4468,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -3395,7 +4493,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -3432,24 +4530,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -3465,15 +4566,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -3498,8 +4600,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -3522,7 +4625,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -3563,8 +4666,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -3587,7 +4691,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -3624,24 +4728,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -3657,15 +4764,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -3690,7 +4798,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -3714,7 +4823,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -3755,7 +4864,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -3779,7 +4889,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -3816,24 +4926,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -3849,15 +4962,16 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -3882,8 +4996,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -3906,7 +5021,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -3947,8 +5062,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -3971,7 +5087,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -4008,24 +5124,27 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4036,19 +5155,20 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 }
 
 // attention_f32_16_ldq96_ldo32_r32_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		rows := i1 - i0
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -4057,117 +5177,47 @@ func attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bia
 		}
 		if pos == nil {
 			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
 			at := unsafe.Slice(pos, n)
 			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4178,19 +5228,20 @@ func attention_f32_16_ldq96_ldo32_r32_biasr_generic_strip(o, q, k, v, kr, qr, bi
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
+		rows := i1 - i0
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -4211,129 +5262,47 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, 
 		}
 		if pos == nil {
 			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
 			at := unsafe.Slice(pos, n)
 			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
-			for j := range n {
-				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
-				s0 := float32(0.0)
-				s1 := float32(0.0)
-				s2 := float32(0.0)
-				s3 := float32(0.0)
-				for sj := 0; sj < 16; sj += 4 {
-					s0 += float32(qi[sj] * kj[sj])
-					s1 += float32(qi[sj+1] * kj[sj+1])
-					s2 += float32(qi[sj+2] * kj[sj+2])
-					s3 += float32(qi[sj+3] * kj[sj+3])
-				}
-				si[j] = s0 + s1 + (s2 + s3)
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4344,20 +5313,21 @@ func attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic_strip(o, q, k, v, kr, qr,
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -4370,7 +5340,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -4394,15 +5365,15 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -4412,7 +5383,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -4436,38 +5408,41 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4477,21 +5452,22 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -4504,8 +5480,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -4528,15 +5505,15 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -4546,8 +5523,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -4570,38 +5548,41 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4612,20 +5593,21 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic_strip(o, q, k, v, kr, qr
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -4650,7 +5632,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -4674,15 +5657,15 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -4692,7 +5675,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -4716,38 +5700,41 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4757,21 +5744,22 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -4796,8 +5784,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -4820,15 +5809,15 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -4838,8 +5827,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -4862,38 +5852,41 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -4904,20 +5897,21 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic_strip(o, q, k, v, kr,
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -4957,11 +5951,11 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, 
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -4998,166 +5992,37 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, 
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			for jpcc := range n {
-				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
-				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
-				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
-				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
-					outpcc := products[ppcc*16:][:16]
-					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
-					for cpcc := 0; cpcc < 16; cpcc += 4 {
-						s0pcc := float32(0.0)
-						s1pcc := float32(0.0)
-						s2pcc := float32(0.0)
-						s3pcc := float32(0.0)
-						for dpcc := range 16 {
-							xpcc := kpcc[dpcc]
-							linepcc := panelpcc[dpcc*16+cpcc:][:4]
-							s0pcc += float32(xpcc * linepcc[0])
-							s1pcc += float32(xpcc * linepcc[1])
-							s2pcc += float32(xpcc * linepcc[2])
-							s3pcc += float32(xpcc * linepcc[3])
-						}
-						outpcc[cpcc] = s0pcc
-						outpcc[cpcc+1] = s1pcc
-						outpcc[cpcc+2] = s2pcc
-						outpcc[cpcc+3] = s3pcc
-					}
-				}
-				for ipcc := i0; ipcc < i1; ipcc++ {
-					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
-				}
-			}
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			for jpch := range n {
-				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
-				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
-				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
-				for ppch := lopch; ppch < hipch; ppch++ {
-					outpch := products[ppch*16:][:16]
-					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
-					for cpch := 0; cpch < 16; cpch += 4 {
-						s0pch := float32(0.0)
-						s1pch := float32(0.0)
-						s2pch := float32(0.0)
-						s3pch := float32(0.0)
-						for dpch := range 16 {
-							xpch := kpch[dpch]
-							linepch := panelpch[dpch*16+cpch:][:4]
-							s0pch += float32(xpch * linepch[0])
-							s1pch += float32(xpch * linepch[1])
-							s2pch += float32(xpch * linepch[2])
-							s3pch += float32(xpch * linepch[3])
-						}
-						outpch[cpch] = s0pch
-						outpch[cpch+1] = s1pch
-						outpch[cpch+2] = s2pch
-						outpch[cpch+3] = s3pch
-					}
-				}
-				for ipch := i0; ipch < i1; ipch++ {
-					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
-				}
-			}
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -5168,20 +6033,21 @@ func attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic_strip(o, q, k, v, kr, qr,
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -5221,11 +6087,11 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr,
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -5262,166 +6128,37 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr,
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			for jpcc := range n {
-				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
-				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
-				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
-				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
-					outpcc := products[ppcc*16:][:16]
-					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
-					for cpcc := 0; cpcc < 16; cpcc += 4 {
-						s0pcc := float32(0.0)
-						s1pcc := float32(0.0)
-						s2pcc := float32(0.0)
-						s3pcc := float32(0.0)
-						for dpcc := range 16 {
-							xpcc := kpcc[dpcc]
-							linepcc := panelpcc[dpcc*16+cpcc:][:4]
-							s0pcc += float32(xpcc * linepcc[0])
-							s1pcc += float32(xpcc * linepcc[1])
-							s2pcc += float32(xpcc * linepcc[2])
-							s3pcc += float32(xpcc * linepcc[3])
-						}
-						outpcc[cpcc] = s0pcc
-						outpcc[cpcc+1] = s1pcc
-						outpcc[cpcc+2] = s2pcc
-						outpcc[cpcc+3] = s3pcc
-					}
-				}
-				for ipcc := i0; ipcc < i1; ipcc++ {
-					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
-				}
-			}
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			for jpch := range n {
-				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
-				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
-				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
-				for ppch := lopch; ppch < hipch; ppch++ {
-					outpch := products[ppch*16:][:16]
-					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
-					for cpch := 0; cpch < 16; cpch += 4 {
-						s0pch := float32(0.0)
-						s1pch := float32(0.0)
-						s2pch := float32(0.0)
-						s3pch := float32(0.0)
-						for dpch := range 16 {
-							xpch := kpch[dpch]
-							linepch := panelpch[dpch*16+cpch:][:4]
-							s0pch += float32(xpch * linepch[0])
-							s1pch += float32(xpch * linepch[1])
-							s2pch += float32(xpch * linepch[2])
-							s3pch += float32(xpch * linepch[3])
-						}
-						outpch[cpch] = s0pch
-						outpch[cpch+1] = s1pch
-						outpch[cpch+2] = s2pch
-						outpch[cpch+3] = s3pch
-					}
-				}
-				for ipch := i0; ipch < i1; ipch++ {
-					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
-				}
-			}
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -5432,20 +6169,21 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic_strip(o, q, k, v, kr, qr
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -5497,11 +6235,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, q
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -5538,178 +6276,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, q
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
-			for j := range n {
-				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
-				s0 := float32(0.0)
-				s1 := float32(0.0)
-				s2 := float32(0.0)
-				s3 := float32(0.0)
-				for sj := 0; sj < 16; sj += 4 {
-					s0 += float32(qi[sj] * kj[sj])
-					s1 += float32(qi[sj+1] * kj[sj+1])
-					s2 += float32(qi[sj+2] * kj[sj+2])
-					s3 += float32(qi[sj+3] * kj[sj+3])
-				}
-				si[j] = s0 + s1 + (s2 + s3)
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			for jpcc := range n {
-				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
-				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
-				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
-				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
-					outpcc := products[ppcc*16:][:16]
-					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
-					for cpcc := 0; cpcc < 16; cpcc += 4 {
-						s0pcc := float32(0.0)
-						s1pcc := float32(0.0)
-						s2pcc := float32(0.0)
-						s3pcc := float32(0.0)
-						for dpcc := range 16 {
-							xpcc := kpcc[dpcc]
-							linepcc := panelpcc[dpcc*16+cpcc:][:4]
-							s0pcc += float32(xpcc * linepcc[0])
-							s1pcc += float32(xpcc * linepcc[1])
-							s2pcc += float32(xpcc * linepcc[2])
-							s3pcc += float32(xpcc * linepcc[3])
-						}
-						outpcc[cpcc] = s0pcc
-						outpcc[cpcc+1] = s1pcc
-						outpcc[cpcc+2] = s2pcc
-						outpcc[cpcc+3] = s3pcc
-					}
-				}
-				for ipcc := i0; ipcc < i1; ipcc++ {
-					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
-				}
-			}
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			for jpch := range n {
-				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
-				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
-				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
-				for ppch := lopch; ppch < hipch; ppch++ {
-					outpch := products[ppch*16:][:16]
-					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
-					for cpch := 0; cpch < 16; cpch += 4 {
-						s0pch := float32(0.0)
-						s1pch := float32(0.0)
-						s2pch := float32(0.0)
-						s3pch := float32(0.0)
-						for dpch := range 16 {
-							xpch := kpch[dpch]
-							linepch := panelpch[dpch*16+cpch:][:4]
-							s0pch += float32(xpch * linepch[0])
-							s1pch += float32(xpch * linepch[1])
-							s2pch += float32(xpch * linepch[2])
-							s3pch += float32(xpch * linepch[3])
-						}
-						outpch[cpch] = s0pch
-						outpch[cpch+1] = s1pch
-						outpch[cpch+2] = s2pch
-						outpch[cpch+3] = s3pch
-					}
-				}
-				for ipch := i0; ipch < i1; ipch++ {
-					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
-				}
-			}
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -5720,20 +6317,21 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic_strip(o, q, k, v, kr, 
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -5785,11 +6383,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, 
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -5826,178 +6424,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, 
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
-				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
-				for do := range 16 {
-					oi[do] = oi[do] + float32(p*vj[do])
-				}
-			}
-		}
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
-		for i := i0; i < i1; i++ {
-			si := scores[(i-i0)*n:][:n]
-			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
-			for j := range n {
-				kj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(j*96))), 16)
-				s0 := float32(0.0)
-				s1 := float32(0.0)
-				s2 := float32(0.0)
-				s3 := float32(0.0)
-				for sj := 0; sj < 16; sj += 4 {
-					s0 += float32(qi[sj] * kj[sj])
-					s1 += float32(qi[sj+1] * kj[sj+1])
-					s2 += float32(qi[sj+2] * kj[sj+2])
-					s3 += float32(qi[sj+3] * kj[sj+3])
-				}
-				si[j] = s0 + s1 + (s2 + s3)
-			}
-		}
-		if pos == nil {
-			reachc := n - 1
-			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
-			for jpcc := range n {
-				kpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpcc*96))), 16)
-				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
-				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
-				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
-					outpcc := products[ppcc*16:][:16]
-					panelpcc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppcc*256))), 256)
-					for cpcc := 0; cpcc < 16; cpcc += 4 {
-						s0pcc := float32(0.0)
-						s1pcc := float32(0.0)
-						s2pcc := float32(0.0)
-						s3pcc := float32(0.0)
-						for dpcc := range 16 {
-							xpcc := kpcc[dpcc]
-							linepcc := panelpcc[dpcc*16+cpcc:][:4]
-							s0pcc += float32(xpcc * linepcc[0])
-							s1pcc += float32(xpcc * linepcc[1])
-							s2pcc += float32(xpcc * linepcc[2])
-							s3pcc += float32(xpcc * linepcc[3])
-						}
-						outpcc[cpcc] = s0pcc
-						outpcc[cpcc+1] = s1pcc
-						outpcc[cpcc+2] = s2pcc
-						outpcc[cpcc+3] = s3pcc
-					}
-				}
-				for ipcc := i0; ipcc < i1; ipcc++ {
-					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
-				}
-			}
-			tablec := unsafe.Slice(bias, 32)
-			for ibc := i0; ibc < i1; ibc++ {
-				sbc := scores[(ibc-i0)*n:][:n]
-				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
-				}
-			}
-		} else {
-			at := unsafe.Slice(pos, n)
-			reachh := int(at[n-1]) - int(at[0])
-			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
-			for jpch := range n {
-				kpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(jpch*96))), 16)
-				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
-				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
-				for ppch := lopch; ppch < hipch; ppch++ {
-					outpch := products[ppch*16:][:16]
-					panelpch := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(qr), 4*(ppch*256))), 256)
-					for cpch := 0; cpch < 16; cpch += 4 {
-						s0pch := float32(0.0)
-						s1pch := float32(0.0)
-						s2pch := float32(0.0)
-						s3pch := float32(0.0)
-						for dpch := range 16 {
-							xpch := kpch[dpch]
-							linepch := panelpch[dpch*16+cpch:][:4]
-							s0pch += float32(xpch * linepch[0])
-							s1pch += float32(xpch * linepch[1])
-							s2pch += float32(xpch * linepch[2])
-							s3pch += float32(xpch * linepch[3])
-						}
-						outpch[cpch] = s0pch
-						outpch[cpch+1] = s1pch
-						outpch[cpch+2] = s2pch
-						outpch[cpch+3] = s3pch
-					}
-				}
-				for ipch := i0; ipch < i1; ipch++ {
-					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
-				}
-			}
-			tableh := unsafe.Slice(bias, 32)
-			for ibh := i0; ibh < i1; ibh++ {
-				sbh := scores[(ibh-i0)*n:][:n]
-				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
-				}
-			}
-		}
-		for io := i0; io < i1; io++ {
-			pi := scores[(io-i0)*n:][:n]
-			top := pi[0]
-			for jm := 1; jm < n; jm++ {
-				top = max(top, pi[jm])
-			}
-			sum := float32(0.0)
-			for je := range n {
-				e := float32(math.Exp(float64(pi[je] - top)))
-				pi[je] = e
-				sum += e
-			}
-			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
-			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6008,20 +6465,21 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic_strip(o, q, k, v, kr,
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -6034,7 +6492,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -6058,7 +6517,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -6092,11 +6551,11 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -6106,7 +6565,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -6130,7 +6590,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -6164,34 +6624,37 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6201,21 +6664,22 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -6228,8 +6692,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -6252,7 +6717,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -6286,11 +6751,11 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -6300,8 +6765,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -6324,7 +6790,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -6358,34 +6824,37 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6396,20 +6865,21 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic_strip(o, q, k, v, kr,
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -6422,7 +6892,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -6446,7 +6917,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -6480,11 +6951,11 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -6494,7 +6965,8 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -6518,7 +6990,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -6552,34 +7024,37 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6589,21 +7064,22 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			for j := range n {
@@ -6616,8 +7092,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -6640,7 +7117,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -6674,11 +7151,11 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -6688,8 +7165,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -6712,7 +7190,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -6746,34 +7224,37 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6784,20 +7265,21 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic_strip(o, q, k, v, kr
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -6822,7 +7304,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -6846,7 +7329,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -6880,11 +7363,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -6894,7 +7377,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -6918,7 +7402,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -6952,34 +7436,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -6989,21 +7476,22 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -7028,8 +7516,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -7052,7 +7541,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -7086,11 +7575,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -7100,8 +7589,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -7124,7 +7614,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -7158,34 +7648,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -7196,20 +7689,21 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic_strip(o, q, k, v, 
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[index[i-j]]
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -7234,7 +7728,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -7258,7 +7753,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -7292,11 +7787,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+ibc)-jbc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -7306,7 +7801,8 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -7330,7 +7826,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -7364,34 +7860,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[ibh]))-int(at[jbh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -7401,21 +7900,22 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[index[j-i]]
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
+// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
 // in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 32)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*96))), 16)
@@ -7440,8 +7940,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*96))), 16)
+				seencpc := n
 				locpc := int(indexc[reachc-icpc]) / 16
-				hicpc := (int(indexc[(reachc+(n-1))-icpc]) / 16) + 1
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
 					panelcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcpc*256))), 256)
@@ -7464,7 +7965,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
 				}
 			}
@@ -7498,11 +7999,11 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
 				}
 			}
-			tablec := unsafe.Slice(bias, 32)
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
 			for ibc := i0; ibc < i1; ibc++ {
 				sbc := scores[(ibc-i0)*n:][:n]
 				for jbc := range n {
-					sbc[jbc] = sbc[jbc] + tablec[int(indexc[(reachc+jbc)-ibc])]
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
 				}
 			}
 		} else {
@@ -7512,8 +8013,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*96))), 16)
+				seencph := n
 				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
-				hicph := (int(indexh[(reachh+int(at[n-1]))-int(at[icph])]) / 16) + 1
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
 					panelcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(kr), 4*(pcph*256))), 256)
@@ -7536,7 +8038,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
 				}
 			}
@@ -7570,34 +8072,37 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
 				}
 			}
-			tableh := unsafe.Slice(bias, 32)
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
 			for ibh := i0; ibh < i1; ibh++ {
 				sbh := scores[(ibh-i0)*n:][:n]
 				for jbh := range n {
-					sbh[jbh] = sbh[jbh] + tableh[int(indexh[(reachh+int(at[jbh]))-int(at[ibh])])]
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
 				}
 			}
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*32))), 16)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
 			for dz := range 16 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -7610,62 +8115,58 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic_strip(o, q, k, v,
 // attentionScratch is the length of an attention's scratch, in floats, for a sequence of n rows.
 func attentionScratch(n int) int {
 	rows := (n + 15) / 16 * 16
-	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 68*rows+304*min(rows, 560)+272*min(rows, 256)+273*min(rows, 48)+3456, 100*rows+96*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 260*rows+192*min(rows, 560)+64*min(rows, 256)+273*min(rows, 48)+3552, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 36*rows+96*min(rows, 560)+80*min(rows, 256)+273*min(rows, 48)+3440, 64*rows+273*min(rows, 48)+32*min(rows, 560)+3392, 32*rows+273*min(rows, 48)+16*min(rows, 560)+3376, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 16*n+512)
+	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 68*rows+304*min(rows, 560)+272*min(rows, 256)+273*min(rows, 48)+3456, 100*rows+96*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 260*rows+192*min(rows, 560)+64*min(rows, 256)+273*min(rows, 48)+3552, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 36*rows+96*min(rows, 560)+80*min(rows, 256)+273*min(rows, 48)+3440, 64*rows+273*min(rows, 48)+32*min(rows, 560)+3392, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 32*rows+273*min(rows, 48)+16*min(rows, 560)+3376, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 16*n+512)
 }
 
-// portableAttentions and tracedAttentions hold the portable forms by name.
-var portableAttentions = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":      attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":        attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":        attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_bias_generic":             attention_f32_16_ldq96_ldo32_r32_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_biasr_generic":            attention_f32_16_ldq96_ldo32_r32_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":          attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic":         attention_f32_16_ldq96_ldo32_r32_cc_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":            attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":    attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":         attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":   attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic":     attention_f32_16_ldq96_ldo32_r32_cc_cpr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":           attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic":  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":        attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic": attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_generic":               attention_f32_16_ldq96_ldo32_r32_cc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":       attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic":      attention_f32_16_ldq96_ldo32_r32_cc_pc_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":            attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic":     attention_f32_16_ldq96_ldo32_r32_cc_pcr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":           attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":          attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_generic":               attention_f32_16_ldq96_ldo32_r32_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":       attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":            attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":           attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic":        attention_f32_16_ldq96_ldo32_r32_cpr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":              attention_f32_16_ldq96_ldo32_r32_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic":     attention_f32_16_ldq96_ldo32_r32_cpr_pc_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":           attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic":    attention_f32_16_ldq96_ldo32_r32_cpr_pcr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":          attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":          attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic":         attention_f32_16_ldq96_ldo32_r32_pc_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_generic":               attention_f32_16_ldq96_ldo32_r32_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":         attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic":        attention_f32_16_ldq96_ldo32_r32_pcr_biasr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":              attention_f32_16_ldq96_ldo32_r32_pcr_generic,
-	"attention_f32_32_ldq192_ldo64_r0_cc_generic":               attention_f32_32_ldq192_ldo64_r0_cc_generic,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":       attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":        attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":     attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":      attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
+// portable holds the portable forms by name.
+var portable = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){
+	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":     attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":       attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":       attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_bias_generic":            attention_f32_16_ldq96_ldo32_r32_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":         attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":           attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":   attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":  attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":          attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic":  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic": attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":      attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_generic":              attention_f32_16_ldq96_ldo32_r32_cc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":           attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":          attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":         attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_generic":              attention_f32_16_ldq96_ldo32_r32_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":           attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":          attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic":        attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":             attention_f32_16_ldq96_ldo32_r32_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":          attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic":    attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":         attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":         attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_generic":              attention_f32_16_ldq96_ldo32_r32_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":        attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":             attention_f32_16_ldq96_ldo32_r32_pcr_generic,
+	"attention_f32_32_ldq192_ldo64_r0_cc_generic":              attention_f32_32_ldq192_ldo64_r0_cc_generic,
+	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":      attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
+	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":       attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":    attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
+	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":     attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
 }
-var tracedAttentions = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32){
+
+// traced holds those that write the probabilities.
+var traced = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32){
 	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":  attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced,
 	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":    attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced,
 	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":    attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced,
@@ -7674,4 +8175,22 @@ var tracedAttentions = map[string]func(o, q, k, v, kr, qr, bias *float32, index,
 	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":    attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced,
 	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic": attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced,
 	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":  attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced,
+}
+
+// portableMasked holds the portable forms by name.
+var portableMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int){
+	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic,
+	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_generic,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic,
+}
+
+// tracedMasked holds those that write the probabilities.
+var tracedMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32){
+	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced,
+	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced,
 }

@@ -4,5 +4,8 @@
 
 package kernels
 
-// attentions holds the functions for the instruction sets by name. This build has none.
-var attentions = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){}
+// assembled holds the functions for the instruction sets by name: this build has none.
+var assembled = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){}
+
+// assembledMasked holds the functions for the instruction sets by name: this build has none.
+var assembledMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int){}

@@ -8,29 +8,57 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// attnCase is one attention: q|k|v [n, LDQ] of all heads, tables of one head.
+// attnCase is one attention: q [n, LDQ] and k|v [n, LDK] of all heads, in one
+// buffer where they are equally far apart; tables of one head.
 type attnCase struct {
 	kernel.AttentionSample
 	n, head      int
-	qkv          *buffer
-	kr, qr, bias *buffer
+	q, kv        *buffer
+	kr, qr, bias *buffer // bias by offset, as index
 	index        []int32 // offset 0 in the middle
+	prefix       int
+}
+
+// part is where the head's queries, keys or values (0, 1, 2) begin, and the
+// distance between their rows.
+func (c *attnCase) part(i int) (*buffer, int, int) {
+	p := c.Params
+	switch {
+	case c.q == c.kv:
+		return c.q, (i*c.Heads + c.head) * p.DP, p.LDQ
+	case i == 0:
+		return c.q, c.head * p.DP, p.LDQ
+	}
+	return c.kv, ((i-1)*c.Heads + c.head) * p.DP, p.LDK
 }
 
 // newAttnCase draws the inputs. Columns that belong to no head are NaN, which
 // must not reach a result.
 func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
 	p, rng := s.Params, random(seed)
-	c := &attnCase{AttentionSample: s, n: n, head: s.Heads - 1, qkv: newBuffer(n*p.LDQ, 0)}
+	c := &attnCase{AttentionSample: s, n: n, head: s.Heads - 1}
 	size := 1 / math.Sqrt(math.Sqrt(float64(p.D))) // products are about 1
-	for i := range n {
-		row := c.qkv.data[i*p.LDQ:]
-		for j := range 3 * s.Heads * p.DP {
-			row[j] = 0
-			if j%p.DP < p.D {
-				row[j] = float32(rng.NormFloat64() * size)
+	rows := func(parts, ld int) *buffer {
+		b := newBuffer(n*ld, 0)
+		for i := range n {
+			row := b.data[i*ld:]
+			for j := range parts * s.Heads * p.DP {
+				row[j] = 0
+				if j%p.DP < p.D {
+					row[j] = float32(rng.NormFloat64() * size)
+				}
 			}
 		}
+		return b
+	}
+	if p.LDQ == p.LDK {
+		c.q = rows(3, p.LDQ)
+		c.kv = c.q
+	} else {
+		c.q, c.kv = rows(1, p.LDQ), rows(2, p.LDK)
+	}
+	if p.Masked && seed%2 == 0 {
+		c.prefix = rng.IntN(n + 1)
 	}
 	panels := (p.R + 15) / 16
 	table := func() *buffer {
@@ -43,13 +71,20 @@ func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
 		}
 		return b
 	}
-	c.kr, c.qr, c.bias = table(), table(), newBuffer(max(1, p.R), 0)
+	c.kr, c.qr = table(), table()
+	c.reach(n)
+	return c
+}
+
+// reach makes the index and the biases for sequences of up to n rows.
+func (c *attnCase) reach(n int) {
+	rng, s := random(uint64(n)), c.AttentionSample
+	c.bias = newBuffer(2*n-1, 0)
 	fill(c.bias.data, func(int) float32 { return float32(rng.NormFloat64()) })
 	c.index = make([]int32, 2*n-1)
 	for i := range c.index {
 		c.index[i] = int32(s.Row(i - (n - 1)))
 	}
-	return c
 }
 
 // double returns rows in float64: element (r, d) is at(r, d).
@@ -77,7 +112,8 @@ func dot(x, y []float64) float64 {
 func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	p, n := c.Params, c.n
 	part := func(part int) [][]float64 {
-		return double(n, p.D, func(i, d int) float32 { return c.qkv.data[i*p.LDQ+(part*c.Heads+c.head)*p.DP+d] })
+		b, at, ld := c.part(part)
+		return double(n, p.D, func(i, d int) float32 { return b.data[i*ld+at+d] })
 	}
 	table := func(b *buffer) [][]float64 {
 		return double(p.R, p.D, func(r, d int) float32 { return b.data[(r/16*p.DP+d)*16+r%16] })
@@ -86,9 +122,13 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	row := func(s kernel.Sign, d int) int { return int(c.index[int(s)*d+len(c.index)/2]) }
 	o, probs = make([]float64, n*p.D), make([]float64, n*n)
 	for i := range n {
-		s := probs[i*n : (i+1)*n]
+		seen := n
+		if p.Masked {
+			seen = max(i+1, c.prefix)
+		}
+		s := probs[i*n : i*n+seen]
 		largest := math.Inf(-1)
-		for j := range n {
+		for j := range s {
 			d := i - j
 			if pos != nil {
 				d = int(pos[i] - pos[j])
@@ -102,8 +142,8 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 			if p.Terms.QueryPosition != kernel.Absent {
 				s[j] += dot(k[j], qr[row(p.Terms.QueryPosition, d)])
 			}
-			if p.Terms.Bias != kernel.Absent {
-				s[j] += float64(c.bias.data[row(p.Terms.Bias, d)])
+			if p.Terms.Bias {
+				s[j] += float64(c.bias.data[d+len(c.bias.data)/2])
 			}
 			largest = max(largest, s[j])
 		}
@@ -122,14 +162,38 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	return o, probs
 }
 
-type attnFunc = func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int)
+// attnFunc is an attention; without a mask it ignores the prefix.
+type attnFunc = func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int)
+
+// form finds the function of an attention for an instruction set or in plain
+// Go, nil if this build has none.
+func form(p kernel.AttentionParams, isa string) attnFunc {
+	plain, masked := assembled, assembledMasked
+	if isa == kernel.Generic {
+		plain, masked = portable, portableMasked
+	}
+	name := kernel.AttentionName(p, isa)
+	if p.Masked {
+		return masked[name]
+	}
+	f := plain[name]
+	if f == nil {
+		return nil
+	}
+	return func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, _ int) {
+		f(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	}
+}
 
 // run computes rows [i0, i1) into o, scratch and all guards checked. Whatever
 // the score does not use is nil.
 func (c *attnCase) run(t testing.TB, f attnFunc, o *buffer, pos []int32, i0, i1 int) {
 	p := c.Params
 	scratch := newBuffer(codegen.AttentionScratch(p, c.n), 0)
-	part := func(i int) *float32 { return c.qkv.p((i*c.Heads + c.head) * p.DP) }
+	part := func(i int) *float32 {
+		b, at, _ := c.part(i)
+		return b.p(at)
+	}
 	given := func(s kernel.Sign, b *buffer) *float32 {
 		if s == kernel.Absent {
 			return nil
@@ -137,14 +201,18 @@ func (c *attnCase) run(t testing.TB, f attnFunc, o *buffer, pos []int32, i0, i1 
 		return b.p(0)
 	}
 	var index, where *int32
-	if p.Terms.Relative() {
+	var bias *float32
+	if p.Terms.Bias {
+		bias = c.bias.p(len(c.bias.data) / 2)
+	}
+	if p.Terms.Indexed() {
 		index = &c.index[len(c.index)/2]
 	}
 	if pos != nil {
 		where = &pos[0]
 	}
-	f(o.p(0), part(0), part(1), part(2), given(p.Terms.KeyPosition, c.kr), given(p.Terms.QueryPosition, c.qr), given(p.Terms.Bias, c.bias),
-		index, where, scratch.p(0), c.n, i0, i1)
+	f(o.p(i0*p.LDO), part(0), part(1), part(2), given(p.Terms.KeyPosition, c.kr), given(p.Terms.QueryPosition, c.qr), bias,
+		index, where, scratch.p(0), c.n, i0, i1, c.prefix)
 	if t, ok := t.(*testing.T); ok {
 		scratch.checkGuards(t, 1, len(scratch.data), len(scratch.data))
 		o.checkGuards(t, c.n, p.DP, p.LDO)
@@ -197,13 +265,13 @@ func TestAttention(t *testing.T) {
 				c := newAttnCase(s, n, uint64(n))
 				want, _ := c.want(nil)
 				o := newBuffer(n*s.Params.LDO, 0)
-				c.run(t, portableAttentions[kernel.AttentionName(s.Params, kernel.Generic)], o, nil, 0, n)
+				c.run(t, form(s.Params, kernel.Generic), o, nil, 0, n)
 				slow := c.worst(o, want, 0, n)
 				if !(slow <= 4e-6) {
 					t.Fatalf("portable, n = %d: error %g", n, slow)
 				}
 				for _, isa := range kernel.ISAs() {
-					f := attentions[kernel.AttentionName(s.Params, isa.Name)]
+					f := form(s.Params, isa.Name)
 					if f == nil || !runs(isa) {
 						continue
 					}
@@ -223,19 +291,16 @@ func TestAttention(t *testing.T) {
 func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, a attnFunc)) {
 	samples := kernel.AttentionSamples()
 	forms := append([]string{kernel.Generic}, isaNames()...)
-	for _, form := range forms {
-		t.Run(form, func(t *testing.T) {
-			if isa, ok := kernel.FindISA(form); ok {
-				needs(t, isa)
+	for _, isa := range forms {
+		t.Run(isa, func(t *testing.T) {
+			if found, ok := kernel.FindISA(isa); ok {
+				needs(t, found)
 			}
 			for i, s := range samples {
 				if s.Params.D == 8 && i < len(samples)-2 {
 					continue
 				}
-				a := attentions[kernel.AttentionName(s.Params, form)]
-				if form == kernel.Generic {
-					a = portableAttentions[kernel.AttentionName(s.Params, form)]
-				}
+				a := form(s.Params, isa)
 				t.Run(s.Name, func(t *testing.T) { f(t, s, a) })
 			}
 		})
@@ -302,10 +367,14 @@ func TestAttentionNaN(t *testing.T) {
 				c, p, bad := newAttnCase(s, n, 5), s.Params, n/2
 				clean, o := newBuffer(n*p.LDO, 0), newBuffer(n*p.LDO, 0)
 				c.run(t, a, clean, nil, 0, n)
-				c.qkv.data[bad*p.LDQ+(part*c.Heads+c.head)*p.DP] = nan
+				b, at, ld := c.part(part)
+				b.data[bad*ld+at] = nan
 				c.run(t, a, o, nil, 0, n)
 				scored := p.Terms.Content || part == 0 && p.Terms.KeyPosition != kernel.Absent || part == 1 && p.Terms.QueryPosition != kernel.Absent
 				for i := range n {
+					if p.Masked && i < bad && (part == 1 || part == 2) {
+						continue // keys behind a query have no effect on it, unless they are no numbers
+					}
 					for d := range p.D {
 						// A query spoils its own row, a key every row, a value its column.
 						spoiled := part == 0 && i == bad && scored || part == 1 && scored || part == 2 && d == 0
@@ -325,9 +394,8 @@ func TestAttentionNaN(t *testing.T) {
 func TestAttentionHoles(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
 		for _, n := range []int{1, 2, 40, 150} {
-			long := newAttnCase(s, 3*n, 7) // for its index
 			c := newAttnCase(s, n, 7)
-			c.index = long.index
+			c.reach(3 * n)
 			rng := random(9)
 			holes, shifted := make([]int32, n), make([]int32, n)
 			at := int32(0)
@@ -353,7 +421,7 @@ func TestAttentionJump(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
 		for _, n := range []int{3, 21, 90} {
 			c := newAttnCase(s, n, 11)
-			if !s.Params.Terms.Relative() {
+			if !s.Params.Terms.Indexed() {
 				continue
 			}
 			for i := range c.index {
@@ -371,33 +439,38 @@ func TestAttentionJump(t *testing.T) {
 
 // TestAttentionTrace checks the probabilities that the traced form writes.
 func TestAttentionTrace(t *testing.T) {
-	traced := 0
+	count := 0
 	for _, s := range kernel.AttentionSamples() {
-		f := tracedAttentions[kernel.AttentionName(s.Params, kernel.Generic)]
-		if f == nil {
+		name := kernel.AttentionName(s.Params, kernel.Generic)
+		plain, masked := traced[name], tracedMasked[name]
+		if plain == nil && masked == nil {
 			continue
 		}
-		traced++
+		count++
 		for _, n := range []int{1, 30, 70} {
 			c := newAttnCase(s, n, 1)
 			want, probs := c.want(nil)
 			o, p := newBuffer(n*s.Params.LDO, 0), newBuffer(n*n, 0)
-			c.run(t, func(x, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-				f(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, p.p(0))
+			c.run(t, func(x, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+				if masked != nil {
+					masked(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix, p.p(0))
+				} else {
+					plain(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, p.p(0))
+				}
 			}, o, nil, 0, n)
 			p.checkGuards(t, 1, n*n, n*n)
 			if e := c.worst(o, want, 0, n); !(e <= 4e-6) {
 				t.Fatalf("%s, n = %d: error %g", s.Name, n, e)
 			}
 			for i, x := range p.data {
-				if e := math.Abs(float64(x) - probs[i]); !(e <= 1e-6) {
+				if e := math.Abs(float64(x) - probs[i]); !(e <= 1e-6) || probs[i] == 0 && x != 0 {
 					t.Fatalf("%s, n = %d: probability %d is %g, want %g", s.Name, n, i, x, probs[i])
 				}
 			}
 		}
 	}
-	if traced < 5 {
-		t.Fatalf("only %d traced forms", traced)
+	if count < 5 {
+		t.Fatalf("only %d traced forms", count)
 	}
 }
 

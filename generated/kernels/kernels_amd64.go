@@ -620,6 +620,18 @@ func attn_f32_keys_16_ldk144_avx2(b, k, zero *float32, n int)
 //go:noescape
 func attn_f32_keys_16_ldk144_avx512(b, k, zero *float32, n int)
 
+// attn_f32_keys_16_ldk64_avx2 transposes k[n, 16], rows 64 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk64_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk64_avx512 transposes k[n, 16], rows 64 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk64_avx512(b, k, zero *float32, n int)
+
 // attn_f32_keys_16_ldk96_avx2 transposes k[n, 16], rows 96 floats apart, into panels b[n/16][16][16], n rounded
 // up; rows from n on are copies of zero[16].
 //
@@ -703,6 +715,30 @@ func attn_f32_product_16_lda144_avx2(c, a, b *float32, m, panels, ldc int)
 //
 //go:noescape
 func attn_f32_product_16_lda144_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda32_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 32 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda32_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda32_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 32 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda32_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda64_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda64_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda64_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda64_avx512(c, a, b *float32, m, panels, ldc int)
 
 // attn_f32_product_16_lda96_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
 // b: panels [panels][16][16]; rows of a are 96 floats apart, of c ldc.
@@ -797,6 +833,16 @@ func attn_f32_values_16_ldv144_avx2(b, v *float32, n int)
 //
 //go:noescape
 func attn_f32_values_16_ldv144_avx512(b, v *float32, n int)
+
+// attn_f32_values_16_ldv64_avx2 copies v[n, 16], rows 64 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv64_avx2(b, v *float32, n int)
+
+// attn_f32_values_16_ldv64_avx512 copies v[n, 16], rows 64 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv64_avx512(b, v *float32, n int)
 
 // attn_f32_values_16_ldv96_avx2 copies v[n, 16], rows 96 floats apart, to b[n, 16], rows side by side.
 //
@@ -1476,6 +1522,8 @@ var assembly = map[string]any{
 	"attn_f32_keys_128_ldk384_avx512":                      attn_f32_keys_128_ldk384_avx512,
 	"attn_f32_keys_16_ldk144_avx2":                         attn_f32_keys_16_ldk144_avx2,
 	"attn_f32_keys_16_ldk144_avx512":                       attn_f32_keys_16_ldk144_avx512,
+	"attn_f32_keys_16_ldk64_avx2":                          attn_f32_keys_16_ldk64_avx2,
+	"attn_f32_keys_16_ldk64_avx512":                        attn_f32_keys_16_ldk64_avx512,
 	"attn_f32_keys_16_ldk96_avx2":                          attn_f32_keys_16_ldk96_avx2,
 	"attn_f32_keys_16_ldk96_avx512":                        attn_f32_keys_16_ldk96_avx512,
 	"attn_f32_keys_32_ldk192_avx2":                         attn_f32_keys_32_ldk192_avx2,
@@ -1490,6 +1538,10 @@ var assembly = map[string]any{
 	"attn_f32_product_128_lda384_avx512":                   attn_f32_product_128_lda384_avx512,
 	"attn_f32_product_16_lda144_avx2":                      attn_f32_product_16_lda144_avx2,
 	"attn_f32_product_16_lda144_avx512":                    attn_f32_product_16_lda144_avx512,
+	"attn_f32_product_16_lda32_avx2":                       attn_f32_product_16_lda32_avx2,
+	"attn_f32_product_16_lda32_avx512":                     attn_f32_product_16_lda32_avx512,
+	"attn_f32_product_16_lda64_avx2":                       attn_f32_product_16_lda64_avx2,
+	"attn_f32_product_16_lda64_avx512":                     attn_f32_product_16_lda64_avx512,
 	"attn_f32_product_16_lda96_avx2":                       attn_f32_product_16_lda96_avx2,
 	"attn_f32_product_16_lda96_avx512":                     attn_f32_product_16_lda96_avx512,
 	"attn_f32_product_32_lda192_avx2":                      attn_f32_product_32_lda192_avx2,
@@ -1506,6 +1558,8 @@ var assembly = map[string]any{
 	"attn_f32_values_128_ldv384_avx512":                    attn_f32_values_128_ldv384_avx512,
 	"attn_f32_values_16_ldv144_avx2":                       attn_f32_values_16_ldv144_avx2,
 	"attn_f32_values_16_ldv144_avx512":                     attn_f32_values_16_ldv144_avx512,
+	"attn_f32_values_16_ldv64_avx2":                        attn_f32_values_16_ldv64_avx2,
+	"attn_f32_values_16_ldv64_avx512":                      attn_f32_values_16_ldv64_avx512,
 	"attn_f32_values_16_ldv96_avx2":                        attn_f32_values_16_ldv96_avx2,
 	"attn_f32_values_16_ldv96_avx512":                      attn_f32_values_16_ldv96_avx512,
 	"attn_f32_values_32_ldv192_avx2":                       attn_f32_values_32_ldv192_avx2,

@@ -6,15 +6,35 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
+// The operands of the op attention, by index.
+const (
+	AttnQKV = iota // rows q|k|v, or k|v beside a separate q
+	AttnKR
+	AttnQR
+	AttnBias
+	AttnIndex
+	AttnStarts
+	AttnPos
+	AttnQ
+	AttnPrefix
+	AttnMixScore
+	AttnMixWeight
+	AttnPicked
+)
+
 var _ = ir.Define(ir.Op{
 	Name: "attention", Class: ir.Attention,
-	Doc: "Disentangled self-attention of every head over joined rows q|k|v whose heads are padded to DP: score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
-		"+ pc: k_j·qr[index] + bias[index], softmax over j, o_i = Σ p_ij·v_j, [T, 3·A·DP] → [T, A·DP]. Scales are in the weights already.",
-	In: []ir.Operand{float("qkv", "[T, 3·A·DP]: q of head a at column a·DP, k at A·DP + a·DP, v at 2·A·DP + a·DP"),
+	Doc: "Disentangled attention of every head over joined rows q|k|v whose heads are padded to DP: score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
+		"+ pc: k_j·qr[index] + bias[i-j], softmax over the keys j that the mask shows to i, o_i = Σ p_ij·v_j, [T, 3·A·DP] → [T, A·DP]. Scales are in the " +
+		"weights already. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities.",
+	In: []ir.Operand{float("qkv", "[T, 3·A·DP]: q of head a at column a·DP, k at A·DP + a·DP, v at 2·A·DP + a·DP; with an operand q [T, 2·A·DP]: k, v"),
 		optional("kr", "[A, ⌈R/16⌉, DP, 16] position keys, see head_panels"), optional("qr", "[A, ⌈R/16⌉, DP, 16] position queries"),
-		optional("bias", "[A, R]"),
+		optional("bias", "[A, 2·length-1] by offset, as index"),
 		{Name: "index", DType: ir.I32, Optional: true, Doc: indexIn.Doc}, startsIn,
-		{Name: "pos", DType: ir.I32, Optional: true, Doc: posIn.Doc + "; missing: all rows are neighbours"}},
+		{Name: "pos", DType: ir.I32, Optional: true, Doc: posIn.Doc + "; missing: all rows are neighbours"},
+		optional("q", "[T, A·DP] queries of other rows than the keys'"), prefixIn,
+		optional("mix_score", "[A, A], see mix_heads"), optional("mix_weight", "[A, A]"),
+		{Name: "picked", DType: ir.I32, Optional: true, Doc: "[M] the rows that are computed, rising; with rows = picked"}},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "d", Type: ir.AttrInt, Required: true, Doc: "D, the head size before padding"},
 		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size as it lies in memory, a multiple of 16"},
@@ -23,8 +43,9 @@ var _ = ir.Define(ir.Op{
 		{Name: "pc", Type: ir.AttrBool, Doc: "the term k_j·qr[index], with operand qr"},
 		{Name: "flip_cp", Type: ir.AttrBool, Doc: "cp looks up j-i instead of i-j"},
 		{Name: "flip_pc", Type: ir.AttrBool, Doc: "pc looks up j-i"},
-		{Name: "flip_bias", Type: ir.AttrBool, Doc: "bias looks up j-i"},
-		{Name: "rows", Type: ir.AttrString, Words: []string{"each", "first"}, Doc: "queries: each row (the default), or the first of each sequence, giving [B, A·DP]"},
+		maskAttr,
+		{Name: "rows", Type: ir.AttrString, Words: []string{"each", "first", "picked"},
+			Doc: "queries: each row (the default), the first of each sequence, giving [B, A·DP], or those that are picked, giving [M, A·DP]"},
 	},
 	Shape:    shapeAttention,
 	Ref:      refAttention,
@@ -34,95 +55,131 @@ var _ = ir.Define(ir.Op{
 	Launches: attentionLaunches,
 	Kernels:  []string{"attn"},
 	Sample: samples(
-		attentionSample(true, true, true, false, attrs()...),
-		attentionSample(true, true, true, true, attrs("flip_pc", true)...),
-		attentionSample(false, true, false, true, attrs("flip_cp", true, "flip_bias", true)...),
-		attentionSample(true, false, true, false, attrs("rows", "first")...),
-		attentionSample(false, false, false, true, attrs()...),
-		holes(attentionSample(true, true, true, true, attrs()...)),
+		attentionSample(0, true, true, true, false),
+		attentionSample(0, true, true, true, true, "flip_pc", true),
+		attentionSample(0, false, true, false, true, "flip_cp", true),
+		attentionSample(0, true, false, true, false, "rows", "first"),
+		attentionSample(0, false, false, false, true),
+		holes(attentionSample(0, true, true, true, true)),
 		lens(sample(attrs("heads", 2, "d", 16, "dp", 16, "cc", true), normal(ir.T, ir.N(96)), missing(), missing(), missing(), missing(), starts()), 1, 5),
+		attentionSample(0, true, true, true, true, "mask", "causal"),
+		holes(attentionSample(0, true, true, true, true, "mask", "prefix")),
+		attentionSample(0, true, false, true, false, "mask", "prefix", "rows", "first"),
+		attentionSample(1<<AttnQ, true, true, true, false),
+		holes(attentionSample(1<<AttnQ, true, true, false, true, "mask", "causal", "rows", "picked")),
+		attentionSample(1<<AttnMixScore|1<<AttnMixWeight, true, true, true, true),
+		holes(attentionSample(1<<AttnMixScore, true, true, true, false, "mask", "prefix")),
+		attentionSample(1<<AttnMixWeight|1<<AttnQ, true, true, false, false, "rows", "first"),
 	),
 })
 
-// attentionSample is a sample of two heads with the given terms.
-func attentionSample(cc, cp, pc, bias bool, more ...ir.Attr) ir.Sample {
+// attentionSample is a sample of two heads with the given terms; with is a set of the operands q, mix_score and mix_weight.
+func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 	const rows = 21
-	tables := func(use bool) ir.Arg {
+	when := func(use bool, a ir.Arg) ir.Arg {
 		if !use {
 			return missing()
 		}
-		return normal(ir.N(2), ir.N(round16(rows)/16), ir.N(16), ir.N(16))
+		return a
 	}
-	b := missing()
-	if bias {
-		b = normal(ir.N(2), ir.N(rows))
+	table := normal(ir.N(2), ir.N(round16(rows)/16), ir.N(16), ir.N(16))
+	a := append([]any{"heads", 2, "d", 11, "dp", 16, "cc", cc, "cp", cp, "pc", pc}, more...)
+	node := &ir.Node{Attrs: attrs(a...)}
+	apart := with>>AttnQ&1 == 1
+	joined := 96
+	if apart {
+		joined = 64
 	}
-	a := append(attrs("heads", 2, "d", 11, "dp", 16, "cc", cc, "cp", cp, "pc", pc), more...)
-	return sample(a, normal(ir.T, ir.N(96)), tables(cp), tables(pc), b, index(rows), starts(), positions())
+	mix := normal(ir.N(2), ir.N(2))
+	return sample(node.Attrs, normal(ir.T, ir.N(joined)), when(cp, table), when(pc, table), when(bias, normal(ir.N(2), ir.N(2*sampleLength-1))),
+		index(rows), starts(), positions(), when(apart, normal(ir.T, ir.N(32))), when(node.Str("mask") == "prefix", prefixes()),
+		when(with>>AttnMixScore&1 == 1, mix), when(with>>AttnMixWeight&1 == 1, mix), when(node.Str("rows") == "picked", pickedRows(ir.M)))
 }
 
 // shapeAttention checks that each term has its operands.
 func shapeAttention(n *ir.Node) ([]ir.Type, error) {
-	w, err := tokenRows(n, 0)
+	w, err := tokenRows(n, AttnQKV)
 	if err != nil {
 		return nil, err
 	}
 	a, d, dp := n.Int("heads"), n.Int("d"), n.Int("dp")
-	if a < 1 || d < 1 || dp < d || dp%16 != 0 || w != 3*a*dp {
+	parts := 3
+	if in(n, AttnQ) != nil {
+		parts = 2
+	}
+	if a < 1 || d < 1 || dp < d || dp%16 != 0 || w != parts*a*dp {
 		return nil, fmt.Errorf("qkv is %s for %d heads of %d padded to %d", n.In[0].Type, a, d, dp)
 	}
+	if err := attentionTables(n, a, dp); err != nil {
+		return nil, err
+	}
+	out := f32(ir.T, ir.N(a*dp))
+	switch n.Str("rows") {
+	case "first":
+		out.Shape[0] = ir.B
+	case "picked":
+		out.Shape[0] = ir.M
+	}
+	if (n.Str("rows") == "picked") != (in(n, AttnPicked) != nil) {
+		return nil, fmt.Errorf("picked rows and the operand %s go together", operand(n, AttnPicked))
+	}
+	return []ir.Type{out}, first(shaped(n, AttnStarts, ir.Bound), shaped(n, AttnPos, ir.T), shaped(n, AttnQ, ir.T, ir.N(a*dp)),
+		maskShape(n, AttnPrefix), shaped(n, AttnMixScore, ir.N(a), ir.N(a)), shaped(n, AttnMixWeight, ir.N(a), ir.N(a)), shaped(n, AttnPicked, ir.M))
+}
+
+// attentionTables checks the tables of a heads padded to dp, and that the terms that read them are there.
+func attentionTables(n *ir.Node, a, dp int) error {
 	panels := ir.Dim{}
 	for k, term := range []string{"cp", "pc"} {
-		i := k + 1
-		if n.Flag(term) != (in(n, i) != nil) {
-			return nil, fmt.Errorf("the term %s and the operand %s go together", term, operand(n, i))
+		if i := AttnKR + k; n.Flag(term) != (in(n, i) != nil) {
+			return fmt.Errorf("the term %s and the operand %s go together", term, operand(n, i))
 		}
 	}
-	for i := 1; i <= 2; i++ {
+	for i := AttnKR; i <= AttnQR; i++ {
 		v := in(n, i)
 		if v == nil {
 			continue
 		}
 		if len(v.Type.Shape) != 4 || panels != (ir.Dim{}) && panels != v.Type.Shape[1] {
-			return nil, fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
+			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
 		}
 		panels = v.Type.Shape[1]
 		if err := shaped(n, i, ir.N(a), panels, ir.N(dp), ir.N(16)); err != nil || !panels.Const() {
-			return nil, fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
+			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
 		}
 	}
-	table := in(n, 3)
+	table := in(n, AttnBias)
 	if table != nil {
-		if s := table.Type.Shape; len(s) != 2 || s[0] != ir.N(a) || !s[1].Const() {
-			return nil, fmt.Errorf("bias is %s, not a row for each of %d heads", table.Type, a)
+		if s := table.Type.Shape; len(s) != 2 || s[0] != ir.N(a) || !s[1].Const() || s[1].N%2 == 0 {
+			return fmt.Errorf("bias is %s, not a row of an odd number of offsets for each of %d heads", table.Type, a)
 		}
 	}
 	if !n.Flag("cc") && !n.Flag("cp") && !n.Flag("pc") && table == nil {
-		return nil, fmt.Errorf("the score has no term")
+		return fmt.Errorf("the score has no term")
 	}
-	if index := in(n, 4); index != nil {
+	if index := in(n, AttnIndex); index != nil {
 		if s := index.Type.Shape; len(s) != 1 || !s[0].Const() || s[0].N%2 == 0 {
-			return nil, fmt.Errorf("index is %s, not an odd number of rows", index.Type)
+			return fmt.Errorf("index is %s, not an odd number of rows", index.Type)
 		}
-	} else if n.Flag("cp") || n.Flag("pc") || table != nil {
-		return nil, fmt.Errorf("terms with offsets need the operand index")
+	} else if n.Flag("cp") || n.Flag("pc") {
+		return fmt.Errorf("terms with offsets need the operand index")
 	}
-	out := f32(ir.T, ir.N(a*dp))
-	if n.Str("rows") == "first" {
-		out.Shape[0] = ir.B
-	}
-	return []ir.Type{out}, first(shaped(n, 5, ir.Bound), shaped(n, 6, ir.T))
+	return nil
 }
 
 // refAttention composes the terms' own references.
 func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-	a, dp, rows := n.Int("heads"), n.Int("dp"), in[0].Shape[0]
-	w, starts := a*dp, in[5]
+	a, dp, rows := n.Int("heads"), n.Int("dp"), in[AttnQKV].Shape[0]
+	w, starts := a*dp, in[AttnStarts]
+	parts := in[AttnQKV].Shape[1] / w
 	part := func(c int) *ir.Array {
-		return in[0].Rearrange([]int{rows, w}, func(i int) int { return i/w*3*w + c*w + i%w })
+		return in[AttnQKV].Rearrange([]int{rows, w}, func(i int) int { return i/w*parts*w + c*w + i%w })
 	}
-	q, k, v := part(0), part(1), part(2)
-	pos := data(in, 6)
+	q, k, v := data(in, AttnQ), part(parts-2), part(parts-1)
+	if q == nil {
+		q = part(0)
+	}
+	pos := data(in, AttnPos)
 	if pos == nil {
 		pos = ir.NewInts(rows)
 		for i := range pos.I {
@@ -130,11 +187,11 @@ func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		}
 	}
 	var score *ir.Array
-	term := func(use bool, op, flip string, operands ...*ir.Array) error {
+	term := func(use bool, op string, flip bool, operands ...*ir.Array) error {
 		if !use {
 			return nil
 		}
-		node := &ir.Node{Op: op, Attrs: attrs("flip", n.Flag(flip), "heads", a)}
+		node := &ir.Node{Op: op, Attrs: attrs("flip", flip, "heads", a)}
 		out, err := ir.Lookup(op).Ref(node, operands)
 		if err != nil {
 			return err
@@ -158,32 +215,62 @@ func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 			return ((head*in[i].Shape[1]+row/16)*dp+d)*16 + row%16
 		})
 	}
+	index, bias := data(in, AttnIndex), data(in, AttnBias)
+	var offsets *ir.Array
+	if bias != nil {
+		offsets = ir.NewInts(bias.Shape[1])
+		for i := range offsets.I {
+			offsets.I[i] = int32(i)
+		}
+	}
 	err := first(
-		term(n.Flag("cc"), "score_cc", "", q, k, starts),
-		term(n.Flag("cp"), "score_cp", "flip_cp", q, table(1), in[4], starts, pos),
-		term(n.Flag("pc"), "score_pc", "flip_pc", k, table(2), in[4], starts, pos),
-		term(data(in, 3) != nil, "score_bias", "flip_bias", data(in, 3), data(in, 4), starts, pos),
+		term(n.Flag("cc"), "score_cc", false, q, k, starts),
+		term(n.Flag("cp"), "score_cp", n.Flag("flip_cp"), q, table(AttnKR), index, starts, pos),
+		term(n.Flag("pc"), "score_pc", n.Flag("flip_pc"), k, table(AttnQR), index, starts, pos),
+		term(bias != nil, "score_bias", false, bias, offsets, starts, pos),
 	)
 	if err != nil {
 		return nil, err
 	}
-	p, err := ir.Lookup("softmax").Ref(n, []*ir.Array{score, starts})
+	p := score
+	for _, step := range []struct {
+		op string
+		by *ir.Array
+	}{{"mix_heads", data(in, AttnMixScore)}, {"softmax", nil}, {"mix_heads", data(in, AttnMixWeight)}} {
+		operands := []*ir.Array{p, step.by}
+		if step.op == "softmax" {
+			operands = []*ir.Array{p, starts, data(in, AttnPrefix)}
+		} else if step.by == nil {
+			continue
+		}
+		out, err := ir.Lookup(step.op).Ref(n, operands)
+		if err != nil {
+			return nil, err
+		}
+		p = out[0]
+	}
+	o, err := ir.Lookup("weigh").Ref(n, []*ir.Array{p, v, starts})
 	if err != nil {
 		return nil, err
 	}
-	o, err := ir.Lookup("weigh").Ref(n, []*ir.Array{p[0], v, starts})
-	if err != nil || n.Str("rows") != "first" {
-		return o, err
+	switch n.Str("rows") {
+	case "first":
+		return ir.Lookup("take").Ref(n, []*ir.Array{o[0], starts})
+	case "picked":
+		return ir.Lookup("pick").Ref(n, []*ir.Array{o[0], in[AttnPicked]})
 	}
-	return ir.Lookup("take").Ref(n, []*ir.Array{o[0], starts})
+	return o, nil
 }
 
 // costAttention counts, for each pair of a query and a key, the products of the terms, the softmax and the weighted sum.
 func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	a, dp := float64(n.Int("heads")), float64(n.Int("dp"))
 	pairs := float64(s.P)
-	if n.Str("rows") == "first" {
+	switch n.Str("rows") {
+	case "first":
 		pairs = float64(s.T)
+	case "picked":
+		pairs *= float64(s.M) / float64(max(s.T, 1))
 	}
 	each := 2*dp + 14
 	for _, t := range []string{"cc", "cp", "pc"} {
@@ -191,8 +278,16 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 			each += 2 * dp
 		}
 	}
-	if in(n, 3) != nil {
+	for _, i := range []int{AttnMixScore, AttnMixWeight} {
+		if in(n, i) != nil {
+			each += 2 * a
+		}
+	}
+	if in(n, AttnBias) != nil {
 		each++
+	}
+	if masked(n) { // half the square, and more with a prefix
+		each /= 2
 	}
 	return ir.Cost{FLOPs: a * pairs * each}
 }

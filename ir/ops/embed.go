@@ -75,7 +75,7 @@ var _ = ir.Define(ir.Op{
 		return ir.Cost{FLOPs: y, Bytes: 12 * y}
 	},
 	Lower: lowerEmbed,
-	Launches: func(n *ir.Node, starts []int32) []ir.Launch {
+	Launches: func(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 		at := map[string]ir.Place{"y": {Operand: ir.Result}, "ids": {Operand: 1}, "table": {Operand: 0}}
 		if in(n, 2) != nil {
 			at["y"] = ir.Place{Operand: 2}

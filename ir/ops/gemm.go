@@ -70,7 +70,7 @@ var _ = ir.Define(ir.Op{
 		return c
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
-	Launches: func(n *ir.Node, starts []int32) []ir.Launch {
+	Launches: func(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 		var out []ir.Launch
 		m := ir.Sizes{T: int(starts[len(starts)-1]), B: len(starts) - 1}.Dim(n.In[0].Type.Shape[0])
 		for p := 0; p < n.In[1].Type.Shape[0].N; p++ {

@@ -57,7 +57,7 @@ func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
 		starts[tr.sizes.B] = int32(tr.sizes.T)
 	}
 	if tr.op.Launches != nil {
-		return tr.op.Launches(tr.node, starts)
+		return tr.op.Launches(tr.node, starts, tr.in)
 	}
 	l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"m": tr.sizes.Dim(tr.node.Out[0].Type.Shape[0])}}
 	for _, a := range nest.Args {

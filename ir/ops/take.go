@@ -92,8 +92,7 @@ func lowerTake(n *ir.Node) (*loop.Nest, error) {
 		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("y0", j, loop.Add(loop.At("y0", j), loop.At("xi", j))) })
 	})
 	if rows == "mean" {
-		b.Let("count", loop.F(0))
-		b.For("i", loop.I(0), loop.V("n"), 1, func(loop.Expr) { b.Assign("count", loop.Add(loop.V("count"), loop.F(1))) })
+		b.Let("count", loop.Fn("float", loop.V("n")))
 		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("y0", j, loop.Div(loop.At("y0", j), loop.V("count"))) })
 	}
 	return b.Nest()
@@ -101,7 +100,7 @@ func lowerTake(n *ir.Node) (*loop.Nest, error) {
 
 // sequenceLaunches are the calls of an op that works on one sequence at a time: operands and result begin at the sequence's first row, or at
 // its own row where there is one a sequence, and n is the number of its rows. Operands that no kernel reads (starts) have no place.
-func sequenceLaunches(n *ir.Node, starts []int32) []ir.Launch {
+func sequenceLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	var out []ir.Launch
 	op := ir.Lookup(n.Op)
 	for b := 0; b+1 < len(starts); b++ {

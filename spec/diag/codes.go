@@ -38,6 +38,7 @@ var Codes = []Info{
 	{"not-scored", "a projection or table is written that no term of the score reads", "kr = k(rel)\nscore q[i]·k[j]", "score q[i]·k[j] + q[i]·kr[i-j]"},
 	{"not-yet", "the spec is right, but this version of debertac cannot compile it", "target t { weights int8 per channel }", "target t { weights f32 }"},
 	{"offsets", "the offsets of a table do not go from -span to span - 1", "offsets -span .. span", "offsets -span .. span - 1"},
+	{"portable", "a part of the model has no kernels: it runs in plain Go on every instruction set", "encoder.attention { mix score; mix weight }", "encoder.attention { drop mix }"},
 	{"precision-isa", "a number format needs instructions that the target does not name", "isa go\nweights bf16", "isa avx512, avx2, go\nweights bf16"},
 	{"projection", "a projection reads, shares or has something that it cannot", "v = linear(rel)", "v = linear(x)"},
 	{"range", "a number lies outside of what is possible", "defaults { dropout 1.5 }", "defaults { dropout 0.1 }"},

@@ -1,0 +1,160 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// parts are the terms of one attention's score, found in the sum that enters a softmax, and what surrounds it.
+type parts struct {
+	soft                *ir.Node
+	mixScore, mixWeight *ir.Value
+	index, pos          *ir.Value
+	scale               float64 // of the products
+	cc                  []slot
+	cp, pc              []offsetTerm
+	biases              []lookup
+	first               *ir.Node // the earliest node, for its position in the spec
+}
+
+// slot is a pair of projections whose product is a term. Where a score has several such terms, a head is as wide as all of them side by side:
+// q1·k1 + q2·k2 = (q1|q2)·(k1|k2). Either side may be missing.
+type slot struct{ q, k *ir.Value }
+
+// offsetTerm is a product of a content and a row of a relative table.
+type offsetTerm struct {
+	content, table *ir.Value
+	flip           bool
+	slot           int // that holds the content
+}
+
+// lookup is a table of numbers, its index and the factor that it is multiplied by.
+type lookup struct {
+	table, index *ir.Value
+	flip         bool
+	by           float64
+}
+
+// partsOf finds the parts behind a weighted mean, nil if there is no softmax before it.
+func partsOf(weigh *ir.Node) (*parts, error) {
+	p := &parts{}
+	at := weigh.In[0]
+	mixed := func() (w *ir.Value) {
+		if at.Def != nil && at.Def.Op == "mix_heads" {
+			at, w = at.Def.In[0], at.Def.In[1]
+		}
+		return w
+	}
+	p.mixWeight = mixed()
+	if at.Def == nil || at.Def.Op != "softmax" {
+		return nil, nil
+	}
+	p.soft = at.Def
+	at = p.soft.In[0]
+	p.mixScore = mixed()
+	return p, p.collect(at, 1)
+}
+
+// collect walks a sum of scaled terms.
+func (p *parts) collect(v *ir.Value, by float64) error {
+	n := v.Def
+	if n == nil {
+		return fmt.Errorf("a score that no node of the region computes")
+	}
+	if p.first == nil {
+		p.first = n
+	}
+	product := func() error {
+		if p.scale != 0 && p.scale != by {
+			return fmt.Errorf("%v: products with different scales", n.Pos)
+		}
+		p.scale = by
+		return nil
+	}
+	same := func(slot **ir.Value, v *ir.Value) error {
+		if *slot != nil && *slot != v {
+			return fmt.Errorf("%v: two different operands serve in one place of the score", n.Pos)
+		}
+		*slot = v
+		return nil
+	}
+	switch n.Op {
+	case "add":
+		if err := p.collect(n.In[0], by); err != nil {
+			return err
+		}
+		return p.collect(n.In[1], by)
+	case "scale":
+		return p.collect(n.In[0], by*n.Float("by"))
+	case "score_cc":
+		p.cc = append(p.cc, slot{n.In[0], n.In[1]})
+		return product()
+	case "score_cp":
+		p.cp = append(p.cp, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
+		return first(product(), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
+	case "score_pc":
+		p.pc = append(p.pc, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
+		return first(product(), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
+	case "score_bias":
+		p.biases = append(p.biases, lookup{n.In[0], n.In[1], n.Flag("flip"), by})
+		return same(&p.pos, n.In[3])
+	}
+	return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
+}
+
+// first gives the first error that is not nil.
+func first(errs ...error) error {
+	for _, e := range errs {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// slots finds a place for every content that the score reads and notes it in the terms with offsets.
+func (p *parts) slots() []slot {
+	list := slices.Clone(p.cc)
+	place := func(v *ir.Value, side func(s *slot) **ir.Value) int {
+		for k := range list {
+			if *side(&list[k]) == v {
+				return k
+			}
+		}
+		if len(p.cc) == 0 { // sides do not meet
+			for k := range list {
+				if x := side(&list[k]); *x == nil {
+					*x = v
+					return k
+				}
+			}
+		}
+		list = append(list, slot{})
+		*side(&list[len(list)-1]) = v
+		return len(list) - 1
+	}
+	for i := range p.cp {
+		p.cp[i].slot = place(p.cp[i].content, func(s *slot) **ir.Value { return &s.q })
+	}
+	for i := range p.pc {
+		p.pc[i].slot = place(p.pc[i].content, func(s *slot) **ir.Value { return &s.k })
+	}
+	if len(list) == 0 {
+		list = append(list, slot{})
+	}
+	return list
+}
+
+// bothSigns reports whether terms of one kind look up i-j and j-i: then their tables need a row for each offset to become one.
+func (p *parts) bothSigns() bool {
+	for _, terms := range [][]offsetTerm{p.cp, p.pc} {
+		for _, t := range terms {
+			if t.flip != terms[0].flip {
+				return true
+			}
+		}
+	}
+	return false
+}

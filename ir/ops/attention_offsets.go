@@ -1,0 +1,106 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// offsets writes the terms that look offsets up. at gives the position of a row; names end in the suffix.
+func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
+	b := g.b
+	reach := loop.V("reach" + suffix)
+	all := loop.Add(loop.Mul(loop.I(2), reach), loop.I(1)) // offsets
+	if g.panels > 0 {
+		b.Slice("index"+suffix, "index", loop.Sub(loop.I(0), reach), all)
+	}
+	// offset is the place of the offset i-j, or j-i, in what begins at offset -reach.
+	offset := func(flip bool, i, j loop.Expr) loop.Expr {
+		if flip {
+			i, j = j, i
+		}
+		return loop.Sub(loop.Add(reach, at(i)), at(j))
+	}
+	rowOf := func(flip bool, i, j loop.Expr) loop.Expr { return loop.At("index"+suffix, offset(flip, i, j)) }
+	if g.n.Flag("cp") {
+		flip := g.n.Flag("flip_cp")
+		g.queries("icp"+suffix, func(i loop.Expr) {
+			g.scoreRow("scp"+suffix, i)
+			b.Slice("qcp"+suffix, "q", g.of(g.dp, loop.Mul(i, loop.I(g.ldq))), loop.I(g.dp))
+			seen := b.Let("seencp"+suffix, g.seen(i))
+			// The index does not decrease, so the ends of the range of offsets hold the ends of the range of rows.
+			lo, hi := rowOf(flip, i, loop.Sub(seen, loop.I(1))), rowOf(flip, i, loop.I(0))
+			if flip {
+				lo, hi = hi, lo
+			}
+			g.multiply("cp"+suffix, "kr", "qcp"+suffix, lo, hi)
+			b.For("jcp"+suffix, loop.I(0), seen, 1, func(j loop.Expr) {
+				b.Store("scp"+suffix, j, loop.Add(loop.At("scp"+suffix, j), loop.At("products", rowOf(flip, i, j))))
+			})
+		})
+	}
+	if g.n.Flag("pc") {
+		flip := g.n.Flag("flip_pc")
+		b.For("jpc"+suffix, loop.I(0), loop.V("n"), 1, func(j loop.Expr) {
+			from := loop.V("i0")
+			if masked(g.n) { // the first query that sees the key
+				from = b.Let("from"+suffix, loop.V("i0"))
+				b.If(loop.Bin{Op: "<=", X: loop.V("prefix"), Y: j}, func() { b.Assign("from"+suffix, loop.Fn("max", loop.V("i0"), j)) }, nil)
+			}
+			write := func() {
+				b.Slice("kpc"+suffix, "k", g.of(g.dp, loop.Mul(j, loop.I(g.ldk))), loop.I(g.dp))
+				lo, hi := rowOf(flip, from, j), rowOf(flip, loop.Sub(loop.V("i1"), loop.I(1)), j)
+				if flip {
+					lo, hi = hi, lo
+				}
+				g.multiply("pc"+suffix, "qr", "kpc"+suffix, lo, hi)
+				b.For("ipc"+suffix, from, loop.V("i1"), 1, func(i loop.Expr) {
+					at := loop.Add(loop.Mul(loop.Sub(i, loop.V("i0")), loop.V("n")), j)
+					b.Store("scores", at, loop.Add(loop.At("scores", at), loop.At("products", rowOf(flip, i, j))))
+				})
+			}
+			if masked(g.n) {
+				b.If(loop.Less(from, loop.V("i1")), write, nil)
+			} else {
+				write()
+			}
+		})
+	}
+	if v := in(g.n, AttnBias); v != nil {
+		b.Slice("table"+suffix, "bias", g.of(v.Type.Shape[1].N, loop.Sub(loop.I(0), reach)), all)
+		g.queries("ib"+suffix, func(i loop.Expr) {
+			g.scoreRow("sb"+suffix, i)
+			b.For("jb"+suffix, loop.I(0), g.seen(i), 1, func(j loop.Expr) {
+				b.Store("sb"+suffix, j, loop.Add(loop.At("sb"+suffix, j), loop.At("table"+suffix, offset(false, i, j))))
+			})
+		})
+	}
+}
+
+// multiply writes products = vector · each row of the table from row lo to row hi, in whole panels; each product is one sum over the head.
+func (g *attentionNest) multiply(suffix, table, vector string, lo, hi loop.Expr) {
+	b := g.b
+	from := b.Let("lo"+suffix, loop.Div(lo, loop.I(16)))
+	to := b.Let("hi"+suffix, loop.Add(loop.Div(hi, loop.I(16)), loop.I(1)))
+	b.For("p"+suffix, from, to, 1, func(p loop.Expr) {
+		out, panel, line := "out"+suffix, "panel"+suffix, "line"+suffix
+		b.Slice(out, "products", loop.Mul(p, loop.I(16)), loop.I(16))
+		b.Slice(panel, table, g.of(g.panels*g.dp*16, loop.Mul(p, loop.I(16*g.dp))), loop.I(16*g.dp))
+		b.For("c"+suffix, loop.I(0), loop.I(16), 4, func(c loop.Expr) {
+			sum := func(u int) string { return fmt.Sprintf("s%d%s", u, suffix) }
+			for u := 0; u < 4; u++ {
+				b.Let(sum(u), loop.F(0))
+			}
+			b.For("d"+suffix, loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
+				x := b.Let("x"+suffix, loop.At(vector, d))
+				b.Slice(line, panel, loop.Add(loop.Mul(d, loop.I(16)), c), loop.I(4))
+				for u := 0; u < 4; u++ {
+					b.AddTo(sum(u), loop.Mul(x, loop.At(line, loop.I(u))))
+				}
+			})
+			for u := 0; u < 4; u++ {
+				b.Store(out, loop.Add(c, loop.I(u)), loop.V(sum(u)))
+			}
+		})
+	})
+}

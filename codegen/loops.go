@@ -156,6 +156,9 @@ func (p *nestPrinter) typeOf(e loop.Expr) loop.Type {
 		}
 		return p.typeOf(e.X)
 	case loop.Call:
+		if e.Fn == "float" {
+			return loop.Float
+		}
 		return p.typeOf(e.Args[0])
 	}
 	return loop.Bool
@@ -216,6 +219,8 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 		args = append(args, p.expr(a))
 	}
 	switch e.Fn {
+	case "float":
+		return jen.Float32().Call(args[0])
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
 	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":

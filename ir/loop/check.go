@@ -275,6 +275,11 @@ func (s *scope) typeOfBin(e Bin) (Type, error) {
 // typeOfCall gives the type of a call.
 func (s *scope) typeOfCall(e Call) (Type, error) {
 	switch e.Fn {
+	case "float":
+		if len(e.Args) != 1 {
+			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
+		}
+		return Float, s.want(Int, e.Args...)
 	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
 		if len(e.Args) != 1 {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))

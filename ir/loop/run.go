@@ -259,6 +259,8 @@ func (m *machine) call(e Call) (value, error) {
 	}
 	out := value{t: x.t}
 	switch e.Fn {
+	case "float":
+		out.t, out.f = Float, float32(x.i)
 	case "exp":
 		out.f = float32(math.Exp(float64(x.f)))
 	case "erf":

@@ -166,12 +166,17 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 		}
 	}
 	index()
+	floor := math.Inf(-1) // what an answer needs, as there are enough that have it
 	for s := range n {
 		for t := s; t < min(n, s+o.MaxTokens); t++ {
 			c := Answer{Score: p[0][1+s] * p[1][1+t], Logit: logits[0][1+s] + logits[1][1+t]}
+			if o.value(&c) < floor {
+				continue
+			}
 			if len(list) >= 4*o.Best { // keep the list short
 				list = o.cut(list)
 				index()
+				floor = o.value(&list[len(list)-1])
 			}
 			first, last := s, t
 			for o.WholeWords && first > 0 && spans[first-1].Word == spans[first].Word {
@@ -196,14 +201,18 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 	r.Answers = o.cut(list)
 }
 
+// value is what answers are ordered by.
+func (o *AnswerOptions) value(a *Answer) float64 {
+	if o.Rank == RankLogit {
+		return a.Logit
+	}
+	return a.Score
+}
+
 // order compares answers: the better one first, of equals the one that begins earlier and
 // is shorter.
 func (o *AnswerOptions) order(x, y *Answer) int {
-	a, b := x.Score, y.Score
-	if o.Rank == RankLogit {
-		a, b = x.Logit, y.Logit
-	}
-	return cmp.Or(cmp.Compare(b, a), cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End))
+	return cmp.Or(cmp.Compare(o.value(y), o.value(x)), cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End))
 }
 
 // cut sorts a list and keeps the best.

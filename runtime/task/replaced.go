@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// ReplacedToken is one token of a text and whether it seems to be the original one.
-type ReplacedToken struct {
+// Verdict is one token of a text and whether it seems to be the original one.
+type Verdict struct {
 	Part
 	Logit    float64 `json:"logit"`
 	Score    float64 `json:"score"`    // probability that the token was replaced: sigmoid of the logit
@@ -16,9 +16,9 @@ type ReplacedToken struct {
 
 // Detection is the result for one text.
 type Detection struct {
-	Tokens []ReplacedToken `json:"replaced_tokens"` // every token that the model saw, special tokens left out
-	Count  int             `json:"replaced_count"`  // of tokens above the threshold
-	Seen   runtime.Seen    `json:"seen"`
+	Verdicts []Verdict `json:"verdicts"` // every token that the model saw, special tokens left out
+	Replaced int       `json:"replaced"` // number of tokens that count as replaced
+	runtime.Seen
 }
 
 // Detector tells which tokens of a text do not seem to belong there (replaced token
@@ -53,15 +53,15 @@ func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64
 				return nil
 			}
 			res, at := &results[w.Text], places{text: texts[w.Text]}
-			res.Tokens = []ReplacedToken{}
+			res.Verdicts = []Verdict{}
 			for i := range r.seen() {
 				row, _ := r.row(i)
-				t := ReplacedToken{Part: at.part(int(e.Spans[i].Start), int(e.Spans[i].End)), Logit: float64(row[0])}
+				t := Verdict{Part: at.part(int(e.Spans[i].Start), int(e.Spans[i].End)), Logit: float64(row[0])}
 				t.Score = sigmoid(t.Logit)
 				if t.Replaced = t.Score > threshold; t.Replaced {
-					res.Count++
+					res.Replaced++
 				}
-				res.Tokens = append(res.Tokens, t)
+				res.Verdicts = append(res.Verdicts, t)
 			}
 			return nil
 		},

@@ -96,7 +96,7 @@ func TestDetect(t *testing.T) {
 	require.NoError(t, err)
 	count := 0
 	for i, s := range spansOf(t, text) {
-		tok := got[0].Tokens[i]
+		tok := got[0].Verdicts[i]
 		checkPart(t, text, tok.Part)
 		z := float64(float32(5 * noise(int(s.ID))))
 		require.InDelta(t, 1/(1+math.Exp(-z)), tok.Score, 1e-9)
@@ -105,9 +105,10 @@ func TestDetect(t *testing.T) {
 			count++
 		}
 	}
-	require.Equal(t, count, got[0].Count)
-	require.Equal(t, "Bäu", got[0].Tokens[1].Text)
-	require.Empty(t, got[1].Tokens)
+	require.Equal(t, count, got[0].Replaced)
+	require.Equal(t, "Bäu", got[0].Verdicts[1].Text)
+	require.Empty(t, got[1].Verdicts)
+	require.Equal(t, runtime.Seen{Tokens: 2, Windows: 1}, got[1].Seen)
 	_, err = d.Detect(background, nil, 1.5)
 	require.ErrorIs(t, err, runtime.ErrInput)
 }

@@ -3,9 +3,10 @@
 // kernels and knows no architecture; a generated package describes itself with a
 // [Program] and brings those.
 //
-// The way of one call: a [Batcher] turns texts into ragged batches ([Batch]) of windows,
-// for a [Classifier] as for the tasks of package runtime/task; [Core.Run] takes an idle [Exec] (arena, team of threads, state of the generated
-// code) and lets the generated forward pass fill the outputs.
+// The way of one call: a [Batcher] turns texts into windows and those into a ragged
+// [Batch], for a [Classifier] as for the tasks of package runtime/task; [Core.Run] takes
+// an idle [Exec] (arena, team of threads, state of the generated code) and lets the
+// generated forward pass fill the outputs.
 //
 // Letters, as everywhere in debertac: B sequences, T tokens in the batch, N tokens
 // of one sequence, C outputs of a head; in a batch M chosen rows, W words, C labels of

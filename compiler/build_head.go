@@ -19,12 +19,21 @@ func (b *builder) head() error {
 	}
 	e := b.region("head", "head computes what the head gives for the rows that it takes.", b.h.Source, 1)
 	x := e.Input(last, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(b.m.Hidden)}})
-	x = b.take(e, x)
 	names, ok := b.names.headNames(b.h)
 	if !ok {
 		return fmt.Errorf("%v: a head without names in the checkpoint reached the builder", b.h.Pos)
 	}
-	linears, norms := 0, 0
+	if b.h.Prompt != nil {
+		y, err := b.entities(e, names, x)
+		if err != nil {
+			return err
+		}
+		e.Output(storeLogits, y)
+		b.prog.Outputs = []string{storeLogits}
+		return e.Err()
+	}
+	x = b.take(e, x)
+	linears, norms, lstms := 0, 0, 0
 	for _, s := range b.h.Steps {
 		switch s.Kind {
 		case spec.StepLinear:
@@ -42,6 +51,13 @@ func (b *builder) head() error {
 		case spec.StepNorm:
 			x = b.norm(e, names.norms[norms], s.Norm, s.In, x)
 			norms++
+		case spec.StepLSTM:
+			lstms++
+			starts := ir.Starts
+			if b.h.Take.Rows == spec.Words {
+				starts = ir.WordStarts
+			}
+			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, b.startsOf(e, starts))
 		case spec.StepCRF: // its scores are for who decodes the logits
 			b.crf(s)
 		case spec.StepDecode, spec.StepDropout: // for who decodes the logits; for training
@@ -68,6 +84,8 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts())
 	case spec.Mean:
 		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "mean"}}, x, starts())
+	case spec.Words:
+		return b.poolWords(e, x)
 	case spec.EachFirst:
 		return e.op("add_first", src, nil, x, starts())
 	case spec.Masked:

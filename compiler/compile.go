@@ -163,6 +163,10 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	}
 	out.Head, out.Columns, out.Task = h.Name, h.Out, ir.TaskVector
 	out.Task, out.Labels, out.Multi = taskOf(h), h.Labels, h.Loss == "binary_cross_entropy"
+	if p := h.Prompt; p != nil {
+		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
+		out.Columns, out.Widths = entityColumns(h)
+	}
 	for _, s := range h.Steps {
 		switch s.Kind {
 		case spec.StepCRF:

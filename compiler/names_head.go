@@ -43,6 +43,10 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 		return names, true
 	}
 	switch {
+	case n.scheme == gliner.scheme:
+		return n.glinerNames(h)
+	case h.Prompt != nil:
+		return names, false
 	case tied == 1 && linears == 1 && norms == 1:
 		return n.maskedNames(h), true
 	case tied > 0 || h.From != "":

@@ -35,7 +35,12 @@ var debertaTables = tables("deberta.", map[string]string{
 var debertaV2 = naming{
 	scheme: "hf.deberta_v2",
 	exact:  debertaTables,
-	prefix: append(postNorm("deberta."), under("deberta.encoder.",
+	prefix: append(postNorm("deberta."), v2Layers("deberta.encoder.")...),
+}
+
+// v2Layers are the names of DeBERTa v2's and v3's layers and of what stands beside them.
+func v2Layers(prefix string) [][2]string {
+	return under(prefix,
 		[2]string{"relative.norm.", "LayerNorm."},
 		[2]string{"conv.norm.", "conv.LayerNorm."},
 		[2]string{"conv.", "conv.conv."},
@@ -44,7 +49,7 @@ var debertaV2 = naming{
 		[2]string{"encoder.{l}.attention.value.", "layer.{l}.attention.self.value_proj."},
 		[2]string{"encoder.{l}.attention.position_key.", "layer.{l}.attention.self.pos_key_proj."},
 		[2]string{"encoder.{l}.attention.position_query.", "layer.{l}.attention.self.pos_query_proj."},
-	)...),
+	)
 }
 
 // debertaV1 holds the names of the first DeBERTa (DebertaForSequenceClassification and its relatives).

@@ -1,6 +1,9 @@
 package compiler
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
+)
 
 // threads says how each step of the schedule is divided between the workers. Whatever the division, each output element is computed by one
 // worker in one order, so a result does not depend on the number of threads.
@@ -24,6 +27,10 @@ func threads(p *ir.Program) error {
 				s.Split = ir.SplitHeads
 			case ir.Sequencewise:
 				s.Split = ir.SplitSeqs
+			case ir.Recurrent:
+				s.Split = ir.SplitWays
+			case ir.Wordwise:
+				s.Split, s.Block = ir.SplitWords, ops.TokenBlock
 			case ir.Gather:
 				s.Split, s.Block = ir.SplitRows, rowsInBlock
 			case ir.Rowwise, ir.Elementwise:

@@ -11,6 +11,8 @@ type Meta struct {
 	Multi    bool     // labels are judged one by one (a sigmoid each) instead of against each other (a softmax)
 	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors crf.transitions, crf.start and crf.end score label sequences
 	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" none
+	Prompt   *Prompt  `json:",omitempty"` // TaskEntities: how labels stand in front of a text
+	Widths   int      `json:",omitempty"` // TaskEntities: words of the longest span, one a column; 0: the columns are start, end and inside
 	Score    string   // of TaskScore: how the number is turned into a score; "" as it is
 
 	Vocab     int    // V, ids are below it
@@ -23,6 +25,12 @@ type Meta struct {
 	Threads int      // most workers; 0: those of the machine
 	Agree   float64  // largest difference from the reference that the target allows
 	Trace   bool     // the package also shows attention maps to the trace hook
+}
+
+// Prompt says how labels that are given at run time stand in front of a text.
+type Prompt struct {
+	Mark, End string // the tokens in front of each label and behind the last one
+	After     bool   `json:",omitempty"` // a label is read at the token behind its mark, not at the mark
 }
 
 // Task says what a program's outputs mean.

@@ -106,4 +106,6 @@ const (
 	SplitPanels Split = "panels" // panels of the packed matrix
 	SplitHeads  Split = "heads"  // (sequence, head) pairs
 	SplitSeqs   Split = "seqs"   // sequences
+	SplitWays   Split = "ways"   // sequences and directions
+	SplitWords  Split = "words"  // blocks of words
 )

@@ -1,0 +1,207 @@
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/spec"
+)
+
+// entities appends a head that scores words against labels given at run time (GLiNER, Zaratiana et al. 2024): the steps in front of the LSTM work on
+// the encoder's tokens, of which only those that words and labels read are computed, the LSTM on words alone.
+func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, error) {
+	p := &promptHead{builder: b, editor: e, path: b.names.headPath(b.h), tokens: x}
+	if p.early() {
+		p.pool()
+	}
+	linears, norms, lstms := 0, 0, 0
+	for _, s := range b.h.Steps {
+		switch s.Kind {
+		case spec.StepLinear:
+			path := names.linears[linears]
+			linears++
+			p.each(func(x *ir.Value) *ir.Value { return b.linear(e, path, s.Source, s.In, s.Out, true, x) })
+		case spec.StepAct:
+			if s.Act != "identity" {
+				p.each(func(x *ir.Value) *ir.Value { return e.op(s.Act, s.Source, nil, x) })
+			}
+		case spec.StepNorm:
+			path := names.norms[norms]
+			norms++
+			p.each(func(x *ir.Value) *ir.Value { return b.norm(e, path, s.Norm, s.In, x) })
+		case spec.StepLSTM:
+			p.pool()
+			lstms++
+			p.words = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.words, b.startsOf(e, ir.WordStarts))
+		case spec.StepSpans:
+			p.pool()
+			return p.spans(s), nil
+		case spec.StepTokens:
+			p.pool()
+			return p.tokenScores(s), nil
+		case spec.StepDropout: // for training
+		default:
+			return nil, fmt.Errorf("%v: this step of a head with labels in its prompt reached the builder", s.Pos)
+		}
+	}
+	return nil, fmt.Errorf("%v: a head with labels in its prompt scores nothing", b.h.Pos)
+}
+
+// startsOf is where the sequences begin among tokens, words or labels.
+func (b *builder) startsOf(e editor, name string) *ir.Value {
+	return e.Input(name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+}
+
+// poolWords appends what makes a row of each word's tokens.
+func (b *builder) poolWords(e editor, x *ir.Value) *ir.Value {
+	words := e.Input(ir.Words, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.W, ir.N(2)}})
+	return e.op("pool_words", b.h.Take.Source, []ir.Attr{{Key: "how", Value: b.h.Take.Pick}}, x, words)
+}
+
+// lstm appends a long short-term memory in one or both directions over the rows of each sequence. Both directions' products with the rows are one;
+// gates are padded to whole panels, which keeps the cells beyond the last at 0.
+func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value) *ir.Value {
+	directions := []string{""}
+	attrs := []ir.Attr{{Key: "size", Value: s.Out}}
+	if s.Both {
+		directions = append(directions, "reverse.")
+		attrs = []ir.Attr{{Key: "both", Value: true}, {Key: "size", Value: s.Out / 2}}
+	}
+	size := s.Out / len(directions)
+	var in, state, bias []*ir.Value
+	for _, d := range directions {
+		in = append(in, b.tensor(e, path+d+"input.weight", 4*size, s.In))
+		state = append(state, b.tensor(e, path+d+"state.weight", 4*size, size))
+		bias = append(bias, e.op("add", s.Source, nil, b.tensor(e, path+d+"input.bias", 4*size), b.tensor(e, path+d+"state.bias", 4*size)))
+	}
+	padded := (size + 15) / 16 * 16
+	join := func(parts []*ir.Value) *ir.Value {
+		return e.op("pad_heads", s.Source, []ir.Attr{{Key: "dp", Value: padded}, {Key: "heads", Value: 4 * len(parts)}}, e.op("concat", s.Source, nil, parts...))
+	}
+	gates := e.op("linear", s.Source, nil, x, join(in), join(bias))
+	return e.op("lstm", s.Source, attrs, gates, e.op("panels", s.Source, nil, join(state)), starts)
+}
+
+// promptHead is a head on words and labels in the making.
+type promptHead struct {
+	*builder
+	editor
+	path          string
+	tokens        *ir.Value // [T, .] until words and labels are taken
+	words, labels *ir.Value // [W, .], [C, .]
+}
+
+// early reports whether words may be taken before the steps in front of the LSTM with the same result: rows may always be picked first, and means of
+// rows before products.
+func (p *promptHead) early() bool {
+	for _, s := range p.h.Steps {
+		switch {
+		case s.Kind == spec.StepLSTM:
+			return p.h.Take.Pick != "max"
+		case (s.Kind == spec.StepAct || s.Kind == spec.StepNorm) && p.h.Take.Pick == "mean":
+			return false
+		}
+	}
+	return p.h.Take.Pick != "max"
+}
+
+// pool takes words and labels, once.
+func (p *promptHead) pool() {
+	if p.words != nil {
+		return
+	}
+	p.words = p.poolWords(p.editor, p.tokens)
+	p.labels = p.op("pick", p.h.Prompt.Source, nil, p.tokens, p.Input(ir.Marks, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.C}}))
+}
+
+// each appends a step on all tokens, or on words and labels once they are taken.
+func (p *promptHead) each(step func(*ir.Value) *ir.Value) {
+	if p.words == nil {
+		p.tokens = step(p.tokens)
+		return
+	}
+	p.words, p.labels = step(p.words), step(p.labels)
+}
+
+// width is the number of columns of a value.
+func width(x *ir.Value) int { return x.Type.Shape[len(x.Type.Shape)-1].N }
+
+// project appends the two layers of all projections of GLiNER, P(x) = W_out·relu(W_in·x + b_in) + b_out, four times as wide between them as behind them.
+func (p *promptHead) project(s *spec.Step, path string, out int, x *ir.Value) *ir.Value {
+	inner := p.op("relu", s.Source, nil, p.linear(p.editor, path+"in", s.Source, width(x), 4*out, true, x))
+	return p.linear(p.editor, path+"out", s.Source, 4*out, out, true, inner)
+}
+
+// spans appends the scores of all spans of up to a number of words, whose vectors are never computed. With S = P_pair(relu([P_start(w); P_end(w+k)]))
+// the first layer of P_pair is a sum of a part of word w and one of word w+k, and its second is moved to the labels: S·p = inner·(W_outᵀp) + b_out·p.
+func (p *promptHead) spans(s *spec.Step) *ir.Value {
+	if p.Err() != nil {
+		return p.words
+	}
+	h := width(p.words)
+	path := p.path + "spans."
+	half := func(name string, from int, bias *ir.Value) *ir.Value {
+		x := p.op("relu", s.Source, nil, p.project(s, path+name, h, p.words))
+		w := p.columns(s, p.tensor(p.editor, path+"pair.in.weight", 4*h, 2*h), from, h)
+		return p.op("linear", s.Source, nil, x, w, bias)
+	}
+	first := half("start.", 0, p.tensor(p.editor, path+"pair.in.bias", 4*h))
+	last := half("end.", h, nil)
+	label := p.project(s, path+"label.", h, p.labels)
+	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"pair.out.weight", h, 4*h))
+	u := p.op("linear", s.Source, nil, label, p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"pair.out.bias", h), out)))
+	return p.op("span_scores", s.Source, []ir.Attr{{Key: "widths", Value: s.Width}}, first, last, u,
+		p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
+}
+
+// tokenScores appends the scores start, end and inside of all words for all labels. With t = A·w and l = B·c in two halves each, the inner layer of
+// the last projection is W·[t1; l1; t2⊙l2]: its first two parts are products of the word's and the label's rows with products of weights.
+func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
+	if p.Err() != nil {
+		return p.words
+	}
+	h := width(p.words)
+	path := p.path + "tokens."
+	in := p.tensor(p.editor, path+"score.in.weight", 4*h, 3*h)
+	part := func(name string, from int, x, bias *ir.Value) (second, inner *ir.Value) {
+		w, c := p.tensor(p.editor, path+name+".weight", 2*h, width(x)), p.tensor(p.editor, path+name+".bias", 2*h)
+		second = p.op("linear", s.Source, nil, x, p.rows(s, w, h, h), p.rows(s, c, h, h))
+		read := p.columns(s, in, from, h)
+		joint := p.op("matmul", s.Source, nil, read, p.rows(s, w, 0, h))
+		constant := p.op("linear", s.Source, nil, p.asRow(s, p.rows(s, c, 0, h), read), read, bias)
+		return second, p.op("linear", s.Source, nil, x, joint, p.op("col_sum", s.Source, nil, constant))
+	}
+	x, a := part("word", 0, p.words, p.tensor(p.editor, path+"score.in.bias", 4*h))
+	z, b := part("label", h, p.labels, nil)
+	w := p.op("panels", s.Source, nil, p.columns(s, in, 2*h, h))
+	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"score.out.weight", 3, 4*h))
+	v := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"score.out.bias", 3), out))
+	v = p.op("pad", s.Source, nil, p.op("transpose", s.Source, nil, v))
+	return p.op("token_scores", s.Source, nil, x, z, a, b, w, v, p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
+}
+
+// rows is count rows of a weight, or numbers of a vector.
+func (p *promptHead) rows(s *spec.Step, w *ir.Value, from, count int) *ir.Value {
+	return p.op("slice", s.Source, []ir.Attr{{Key: "count", Value: count}, {Key: "from", Value: from}}, w)
+}
+
+// columns is count columns of a weight.
+func (p *promptHead) columns(s *spec.Step, w *ir.Value, from, count int) *ir.Value {
+	return p.op("transpose", s.Source, nil, p.rows(s, p.op("transpose", s.Source, nil, w), from, count))
+}
+
+// asRow is a vector as a matrix of one row, with the columns of another one.
+func (p *promptHead) asRow(s *spec.Step, v, like *ir.Value) *ir.Value {
+	return p.op("repeat_rows", s.Source, nil, v, p.rows(s, like, 0, 1))
+}
+
+// entityColumns is the number of columns of a head on words and labels: a span's widths, or start, end and inside.
+func entityColumns(h *spec.Head) (columns, widths int) {
+	for _, s := range h.Steps {
+		if s.Kind == spec.StepSpans {
+			return s.Width, s.Width
+		}
+	}
+	return ops.TokenColumns, 0
+}

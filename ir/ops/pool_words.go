@@ -1,0 +1,126 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// wordsIn is the words of a batch.
+var wordsIn = ir.Operand{Name: "words", DType: ir.I32, Doc: "[W, 2] first row of each word and the row behind its last"}
+
+var _ = ir.Define(ir.Op{
+	Name: "pool_words", Class: ir.Gather,
+	Doc: "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
+	In:  []ir.Operand{float("x", "[T, N]"), wordsIn},
+	Attrs: []ir.AttrDef{{Name: "how", Type: ir.AttrString, Required: true, Words: []string{"first", "last", "mean", "max"},
+		Doc: "which of a word's rows stands for it, or what is made of them"}},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		w, err := tokenRows(n, 0)
+		return []ir.Type{f32(ir.W, ir.N(w))}, first(err, shaped(n, 1, ir.W, ir.N(2)))
+	},
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		rows, cols, x := in[0].Shape[0], in[0].Shape[1], in[0].Floats()
+		words := in[1].Shape[0]
+		y := ir.NewArray(words, cols)
+		for i := range words {
+			from, to := int(in[1].I[2*i]), int(in[1].I[2*i+1])
+			if from < 0 || to <= from || to > rows {
+				return nil, fmt.Errorf("word %d goes from row %d to %d, the batch has %d rows", i, from, to, rows)
+			}
+			for j := range cols {
+				y.F[i*cols+j] = poolColumn(n.Str("how"), x[from*cols+j:], cols, to-from)
+			}
+		}
+		return []*ir.Array{y}, nil
+	},
+	NoGrad: onWords,
+	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
+		c := ir.Cost{Bytes: 8 * float64(s.Elements(n.Out[0].Type.Shape))}
+		if how := n.Str("how"); how == "mean" || how == "max" {
+			c.FLOPs = float64(s.Elements(n.In[0].Type.Shape))
+		}
+		return c
+	},
+	Lower: lowerPoolWords,
+	Sample: samples(
+		sample(attrs("how", "first"), normal(ir.T, ir.N(5)), spanned()), sample(attrs("how", "last"), normal(ir.T, ir.N(16)), spanned()),
+		sample(attrs("how", "mean"), normal(ir.T, ir.N(7)), spanned()), sample(attrs("how", "max"), normal(ir.T, ir.N(19)), spanned()),
+	),
+})
+
+// onWords is why ops on words lack a gradient.
+const onWords = "heads on words are not trained by this version"
+
+// spanned is the rows of words.
+func spanned() ir.Arg { return ir.Arg{Type: i32(ir.W, ir.N(2)), Fill: ir.FillWords} }
+
+// poolColumn makes one number of a column of n rows, which lie ld apart.
+func poolColumn(how string, x []float64, ld, n int) float64 {
+	switch how {
+	case "first":
+		return x[0]
+	case "last":
+		return x[(n-1)*ld]
+	}
+	v := x[0]
+	for i := 1; i < n; i++ {
+		if how == "max" {
+			v = max(v, x[i*ld])
+		} else {
+			v += x[i*ld]
+		}
+	}
+	if how == "mean" {
+		v /= float64(n)
+	}
+	return v
+}
+
+// lowerPoolWords is the portable form, arguments (y, x, words, m) for m words.
+func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
+	cols, ldx, err := row(n.In[0])
+	_, ldy, err2 := row(n.Out[0])
+	if err := first(err, err2); err != nil {
+		return nil, err
+	}
+	how := n.Str("how")
+	args := append(append(loop.Floats("y", "x"), loop.Ints("words")...), loop.Counts("m")...)
+	b := loop.New(fmt.Sprintf("y[i] = the %s of the rows of x that word i has, m words of %d columns.", how, cols), args...)
+	b.Slice("ends", "words", loop.I(0), loop.Mul(loop.I(2), loop.V("m")))
+	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
+		from := loop.At("ends", loop.Mul(loop.I(2), i))
+		last := loop.Sub(loop.At("ends", loop.Add(loop.Mul(loop.I(2), i), loop.I(1))), loop.I(1))
+		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(cols))
+		one := from
+		if how == "last" {
+			one = last
+		}
+		b.Slice("x0", "x", loop.Mul(one, loop.I(ldx)), loop.I(cols))
+		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.At("x0", j)) })
+		if how == "first" || how == "last" {
+			return
+		}
+		if how == "mean" {
+			b.Let("count", loop.F(1))
+		}
+		b.For("t", loop.Add(from, loop.I(1)), loop.Add(last, loop.I(1)), 1, func(t loop.Expr) {
+			b.Slice("xt", "x", loop.Mul(t, loop.I(ldx)), loop.I(cols))
+			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) {
+				v := loop.Add(loop.At("yi", j), loop.At("xt", j))
+				if how == "max" {
+					v = loop.Fn("max", loop.At("yi", j), loop.At("xt", j))
+				}
+				b.Store("yi", j, v)
+			})
+			if how == "mean" {
+				b.AddTo("count", loop.F(1))
+			}
+		})
+		if how == "mean" {
+			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), loop.V("count"))) })
+		}
+	})
+	return b.Nest()
+}

@@ -1,0 +1,158 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// TokenColumns is the number of columns of token_scores: start, end, inside.
+const TokenColumns = 3
+
+// TokenBlock is the most words, and the most labels, of one call of the kernel of token_scores.
+const TokenBlock = 8
+
+// TokenScratch is how many floats the kernel of token_scores may use, for products of k columns and an inner layer of n: rows of both for each pair.
+func TokenScratch(ldk, ldn int) int { return TokenBlock * TokenBlock * (ldk + ldn) }
+
+var _ = ir.Define(ir.Op{
+	Name: "token_scores", Class: ir.Wordwise,
+	Doc: "GLiNER's token scores, start, end and inside of a label: an inner layer reads a word, a label, and the product of a part of both; its parts that " +
+		"read one of them, a and b, are computed before: y[w, c] = relu(a[w] + b[c] + (x[w] ⊙ z[c])·Wᵀ)·vᵀ, v's last column a constant: " +
+		"[W, K], [C, K], [W, N], [C, N], [⌈N/16⌉, K, 16], [3, (N+1)16] → [G, 3].",
+	In: []ir.Operand{float("x", "[W, K]"), float("z", "[C, K]"), float("a", "[W, N]"), float("b", "[C, N]"), float("w", "[⌈N/16⌉, K, 16], see panels"),
+		float("v", "[3, (N+1)16], see pad"), wordStartsIn, markStartsIn},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		rows, k, err := matrix(n, 0)
+		_, inner, err2 := matrix(n, 2)
+		if err := first(err, err2); err != nil {
+			return nil, err
+		}
+		if rows != ir.W || inner%4 != 0 {
+			return nil, fmt.Errorf("x is %s and a is %s: a must have a multiple of four columns", n.In[0].Type, n.In[2].Type)
+		}
+		return []ir.Type{f32(ir.G, ir.N(TokenColumns))}, first(shaped(n, 1, ir.C, ir.N(k)), shaped(n, 2, ir.W, ir.N(inner)), shaped(n, 3, ir.C, ir.N(inner)),
+			shaped(n, 4, ir.N(round16(inner)/16), ir.N(k), ir.N(16)), shaped(n, 5, ir.N(3), ir.N(round16(inner+1))), shaped(n, 6, ir.Bound), shaped(n, 7, ir.Bound))
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		k, inner, ldv := in[0].Shape[1], in[2].Shape[1], in[5].Shape[1]
+		x, z, a, b, w, v := in[0].Floats(), in[1].Floats(), in[2].Floats(), in[3].Floats(), in[4].Floats(), in[5].Floats()
+		list, g, err := wordPairs(in[6], in[7], in[0].Shape[0], in[1].Shape[0])
+		if err != nil {
+			return nil, err
+		}
+		y := ir.NewArray(g, 3)
+		for _, p := range list {
+			for o := range 3 {
+				y.F[p.row*3+o] = v[o*ldv+inner]
+			}
+			for r := range inner {
+				sum := a[p.word*inner+r] + b[p.label*inner+r]
+				for j := range k {
+					sum += x[p.word*k+j] * z[p.label*k+j] * w[r/16*16*k+j*16+r%16]
+				}
+				for o := range 3 {
+					y.F[p.row*3+o] += max(sum, 0) * v[o*ldv+r]
+				}
+			}
+		}
+		return []*ir.Array{y}, nil
+	},
+	NoGrad: onWords,
+	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
+		k, inner := float64(n.In[0].Type.Shape[1].N), float64(n.In[2].Type.Shape[1].N)
+		return ir.Cost{FLOPs: float64(s.G) * (k + inner*(2*k+9))}
+	},
+	Lower:    lowerTokenScores,
+	Launches: tokenLaunches,
+	Sample: samples(
+		lens(sample(nil, normal(ir.W, ir.N(5)), normal(ir.C, ir.N(5)), normal(ir.W, ir.N(20)), normal(ir.C, ir.N(20)), panelled(20, 5), normal(ir.N(3), ir.N(32)),
+			wordStarts(), markStarts()), 31, 1, 4),
+	),
+})
+
+// lowerTokenScores is the portable form for words and labels of one sequence, arguments (y, x, z, a, b, w, v, scratch, words, labels, stride): the
+// rows of y of two words lie stride rows apart. It needs no scratch memory.
+func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
+	var ld [4]int
+	var errs []error
+	for i := range ld {
+		_, l, err := row(n.In[i])
+		ld[i], errs = l, append(errs, err)
+	}
+	_, ldy, err := row(n.Out[0])
+	if err := first(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	k, inner, ldv := n.In[0].Type.Shape[1].N, n.In[2].Type.Shape[1].N, n.In[5].Type.Shape[1].N
+	b := loop.New(fmt.Sprintf("y = relu(a + b + (x ⊙ z)·w)·v for words and labels, %d products, an inner layer of %d.", k, inner),
+		append(loop.Floats("y", "x", "z", "a", "b", "w", "v", "scratch"), loop.Counts("words", "labels", "stride")...)...)
+	for o := range 3 {
+		b.Slice(fmt.Sprintf("v%d", o), "v", loop.I(o*ldv), loop.I(inner+1))
+	}
+	each := func(s string, i int) string { return fmt.Sprintf("%s%d", s, i) }
+	b.For("i", loop.I(0), loop.V("words"), 1, func(i loop.Expr) {
+		b.Slice("xi", "x", loop.Mul(i, loop.I(ld[0])), loop.I(k))
+		b.Slice("ai", "a", loop.Mul(i, loop.I(ld[2])), loop.I(inner))
+		b.For("c", loop.I(0), loop.V("labels"), 1, func(c loop.Expr) {
+			b.Slice("zc", "z", loop.Mul(c, loop.I(ld[1])), loop.I(k))
+			b.Slice("bc", "b", loop.Mul(c, loop.I(ld[3])), loop.I(inner))
+			b.Slice("yc", "y", loop.Mul(loop.Add(loop.Mul(i, loop.V("stride")), c), loop.I(ldy)), loop.I(3))
+			for o := range 3 {
+				b.Let(each("sum", o), loop.At(each("v", o), loop.I(inner)))
+			}
+			b.For("r", loop.I(0), loop.I(inner), 4, func(r loop.Expr) {
+				b.Slice("panel", "w", loop.Add(loop.Mul(loop.Div(r, loop.I(16)), loop.I(16*k)), loop.Mod(r, loop.I(16))), loop.I(16*k-12))
+				for q := range 4 {
+					b.Let(each("s", q), loop.F(0))
+				}
+				b.For("t", loop.I(0), loop.I(k), 1, func(t loop.Expr) {
+					b.Slice("four", "panel", loop.Mul(t, loop.I(16)), loop.I(4))
+					v := b.Let("p", loop.Mul(loop.At("xi", t), loop.At("zc", t)))
+					for q := range 4 {
+						b.AddTo(each("s", q), loop.Mul(v, loop.At("four", loop.I(q))))
+					}
+				})
+				for q := range 4 {
+					at := loop.Add(r, loop.I(q))
+					b.Assign(each("s", q), loop.Fn("max", loop.Add(loop.V(each("s", q)), loop.At("ai", at), loop.At("bc", at)), loop.F(0)))
+					for o := range 3 {
+						b.AddTo(each("sum", o), loop.Mul(loop.V(each("s", q)), loop.At(each("v", o), at)))
+					}
+				}
+			})
+			for o := range 3 {
+				b.Store("yc", loop.I(o), loop.V(each("sum", o)))
+			}
+		})
+	})
+	return b.Nest()
+}
+
+// tokenLaunches are a call for each block of words and of labels.
+func tokenLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
+	var ld [4]int
+	for i := range ld {
+		_, ld[i], _ = row(n.In[i])
+	}
+	_, ldy, _ := row(n.Out[0])
+	words, marks := in[6].I, in[7].I
+	var out []ir.Launch
+	pair := 0
+	for s := 0; s+1 < len(words); s++ {
+		labels := int(marks[s+1] - marks[s])
+		for w := int(words[s]); w < int(words[s+1]); w += TokenBlock {
+			for c := 0; c < labels; c += TokenBlock {
+				l := int(marks[s]) + c
+				out = append(out, ir.Launch{Memory: map[string]ir.Place{
+					"y": {Operand: ir.Result, At: (pair + (w-int(words[s]))*labels + c) * ldy},
+					"x": {Operand: 0, At: w * ld[0]}, "z": {Operand: 1, At: l * ld[1]}, "a": {Operand: 2, At: w * ld[2]}, "b": {Operand: 3, At: l * ld[3]},
+					"w": {Operand: 4}, "v": {Operand: 5}, "scratch": {Operand: ir.Scratch, At: TokenScratch(ld[0], ld[2])},
+				}, Counts: map[string]int{"words": min(TokenBlock, int(words[s+1])-w), "labels": min(TokenBlock, labels-c), "stride": labels}})
+			}
+		}
+		pair += (int(words[s+1]) - int(words[s])) * labels
+	}
+	return out
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -190,26 +191,26 @@ func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 // continuation is what a token adds to the text behind another one: its characters, and
 // whether a space stands before them. before < 0 stands for nothing before it.
 func continuation(tok runtime.SpanTokenizer, before, id int32) (text string, spaced bool, err error) {
+	text, err = behind(tok, before, []int32{id})
+	text, spaced = strings.CutPrefix(text, " ")
+	return text, spaced || before < 0, err
+}
+
+// behind is the text of tokens behind another one; before < 0 stands for nothing before
+// them. It begins with a space where a word begins behind another.
+func behind(tok runtime.SpanTokenizer, before int32, ids []int32) (string, error) {
 	if before >= 0 {
 		alone, err := tok.Decode([]int32{before}, false)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
-		both, err := tok.Decode([]int32{before, id}, false)
+		both, err := tok.Decode(append([]int32{before}, ids...), false)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
-		if len(both) >= len(alone) && both[:len(alone)] == alone {
-			rest := both[len(alone):]
-			if rest != "" && rest[0] == ' ' {
-				return rest[1:], true, nil
-			}
-			return rest, false, nil
+		if rest, ok := strings.CutPrefix(both, alone); ok {
+			return rest, nil
 		}
 	}
-	text, err = tok.Decode([]int32{id}, false)
-	if text != "" && text[0] == ' ' {
-		text = text[1:]
-	}
-	return text, true, err
+	return tok.Decode(ids, false)
 }

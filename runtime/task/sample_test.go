@@ -1,0 +1,301 @@
+package task
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+func newGenerator(t testing.TB, rows runtime.Rows, prefix bool, f scores, opts ...runtime.Option) *Generator {
+	t.Helper()
+	g, err := NewGenerator(predicts(rows, true, prefix, f).open(t, opts...), "")
+	require.NoError(t, err)
+	return g
+}
+
+// greedy continues a sequence by brute force.
+func greedy(f scores, seen []int32, prefix, most, limit int) (ids []int32, reason string, logp float64) {
+	for {
+		if len(seen) > limit {
+			return ids, EndFull, logp
+		}
+		if len(ids) == most {
+			return ids, EndLength, logp
+		}
+		p := rowProbabilities(f, seen, prefix, len(seen)-1)
+		id := -1
+		for c := range lex {
+			if (c >= 5 || c == fakeSEP) && (id < 0 || p[c] > p[id]) {
+				id = c
+			}
+		}
+		logp += math.Log(p[id])
+		if id == fakeSEP {
+			return ids, EndToken, logp
+		}
+		ids, seen = append(ids, int32(id)), append(seen, int32(id))
+	}
+}
+
+// Without a temperature each token is the most probable one, in any batch.
+func TestGenerateGreedy(t *testing.T) {
+	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+		g := newGenerator(t, rows, false, logit)
+		var prompts []runtime.Text
+		for _, s := range []string{"paris", "", "the capital of", "a b", "one two three", "rome is", "un"} {
+			prompts = append(prompts, runtime.Text{First: s})
+		}
+		got, err := g.Generate(background, prompts, GenerateOptions{MaxNew: 20})
+		require.NoError(t, err)
+		reasons := map[string]int{}
+		for n, p := range prompts {
+			seen := framed(t, p.First)
+			seen = seen[:len(seen)-1]
+			ids, reason, logp := greedy(logit, slices.Clone(seen), 0, 20, 32)
+			require.Equal(t, ids, got[n].IDs)
+			require.Equal(t, reason, got[n].Reason)
+			require.InDelta(t, logp, got[n].LogProbability, 1e-9)
+			require.Equal(t, len(seen), got[n].Prompt)
+			reasons[reason]++
+			whole, err := lex.Decode(append(slices.Clone(seen[1:]), ids...), false)
+			require.NoError(t, err)
+			require.Equal(t, whole, p.First+got[n].Text, "the prompt and what follows are one text")
+			alone, err := g.Generate(background, prompts[n:n+1], GenerateOptions{MaxNew: 20})
+			require.NoError(t, err)
+			require.Equal(t, got[n], alone[0])
+		}
+		require.Greater(t, len(reasons), 1, "the prompts end in several ways: %v", reasons)
+	})
+}
+
+// The model's limit ends a text too.
+func TestGenerateFull(t *testing.T) {
+	g := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b"), runtime.MaxTokens(6))
+	got, err := g.Generate(background, []runtime.Text{{First: "a"}, {First: "one two three a b"}}, GenerateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "bbbbb", got[0].Text, "the last token needs no place in the model")
+	require.Equal(t, []string{EndFull, EndFull}, []string{got[0].Reason, got[1].Reason})
+	require.Equal(t, "b", got[1].Text)
+	require.Equal(t, []int{5, 1}, []int{got[0].Tokens, got[1].Tokens})
+	_, err = g.Generate(background, []runtime.Text{{First: "a"}, {First: "one two three a b one"}}, GenerateOptions{})
+	require.ErrorIs(t, err, runtime.ErrTooLong)
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "text 1: a prompt of 7 tokens")
+}
+
+// favourAlways predicts one piece.
+func favourAlways(t testing.TB, piece string) scores {
+	return func(_ []int32, _, _, column int) float64 {
+		if column == int(lex.id(t, piece)) {
+			return 9
+		}
+		return 0
+	}
+}
+
+// Sequence to sequence: the source is the prefix, the result's tokens follow in the second
+// text's place.
+func TestGeneratePrefix(t *testing.T) {
+	var types [][]int32
+	f := predicts(runtime.PerRow, true, true, logit)
+	forward := f.forward
+	f.forward = func(x *runtime.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
+	core := f.open(t)
+	g, err := NewGenerator(core, "")
+	require.NoError(t, err)
+	for _, c := range []runtime.Text{{First: "the capital of france"}, {First: "the capital", Second: "is paris", Pair: true}} {
+		source := spansIn(t, c.First)
+		seen := []int32{fakeCLS}
+		for _, s := range source {
+			seen = append(seen, s.ID)
+		}
+		seen = append(seen, fakeSEP)
+		prefix := len(seen)
+		for _, s := range spansIn(t, c.Second) {
+			seen = append(seen, s.ID)
+		}
+		types = nil
+		got, err := g.Generate(background, []runtime.Text{c}, GenerateOptions{MaxNew: 6})
+		require.NoError(t, err)
+		ids, reason, logp := greedy(logit, slices.Clone(seen), prefix, 6, 32)
+		require.Equal(t, ids, got[0].IDs)
+		require.Equal(t, reason, got[0].Reason)
+		require.InDelta(t, logp, got[0].LogProbability, 1e-9)
+		for _, ty := range types {
+			for i, x := range ty {
+				require.Equal(t, i >= prefix, x == 1, "token types %v, prefix %d", ty, prefix)
+			}
+		}
+	}
+}
+
+// Sampling draws each token as often as its probability says, under every setting.
+func TestGenerateDraws(t *testing.T) {
+	const draws = 4000
+	g := newGenerator(t, runtime.PerRow, false, logit)
+	seen := framed(t, "a")[:2]
+	p := rowProbabilities(logit, seen, 0, 1)
+	for _, o := range []GenerateOptions{
+		{Temperature: 1}, {Temperature: 0.5}, {Temperature: 2, TopK: 3}, {Temperature: 1, TopP: 0.6}, {Temperature: 1.5, TopK: 6, TopP: 0.8}, {Temperature: 1, TopK: 1000, TopP: 1}, {Temperature: 1, TopP: 1e-9},
+	} {
+		want := settled(p, o)
+		o.MaxNew, o.Samples, o.Seed = 1, draws, 7
+		got, err := g.Generate(background, []runtime.Text{{First: "a"}}, o)
+		require.NoError(t, err)
+		count := map[int]int{}
+		for _, r := range got {
+			id := fakeSEP
+			if len(r.IDs) == 1 {
+				id = int(r.IDs[0])
+			}
+			count[id]++
+			require.InDelta(t, math.Log(p[id]), r.LogProbability, 1e-9, "by the model, not by the settings")
+		}
+		for id, n := range count {
+			require.Positive(t, want[id], "%+v drew %q", o, lex[id])
+			require.InDelta(t, want[id], float64(n)/draws, 5*math.Sqrt(want[id]*(1-want[id])/draws)+1e-9, "%+v: %q", o, lex[id])
+		}
+		for id, w := range want {
+			if w > 0.01 {
+				require.Contains(t, count, id)
+			}
+		}
+	}
+}
+
+// settled are the probabilities under the settings, worked out over the whole vocabulary.
+func settled(p []float64, o GenerateOptions) []float64 {
+	q := make([]float64, len(p))
+	var order []int
+	for c := range lex {
+		if c >= 5 || c == fakeSEP {
+			q[c] = math.Pow(p[c], 1/o.Temperature)
+			order = append(order, c)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compareDown(float32(q[a]), float32(q[b])) })
+	keep := func(n int) {
+		for _, c := range order[n:] {
+			q[c] = 0
+		}
+		order = order[:n]
+	}
+	norm := func() {
+		sum := 0.0
+		for _, v := range q {
+			sum += v
+		}
+		for c := range q {
+			q[c] /= sum
+		}
+	}
+	if o.TopK > 0 {
+		keep(min(o.TopK, len(order)))
+	}
+	norm()
+	if o.TopP > 0 {
+		sum, n := 0.0, 0
+		for n < len(order) && sum < o.TopP-1e-12 {
+			sum += q[order[n]]
+			n++
+		}
+		keep(n)
+	}
+	norm()
+	return q
+}
+
+// The seed decides, and nothing else: not the batch, not threads, not the other prompts.
+func TestGenerateSeed(t *testing.T) {
+	o := GenerateOptions{Temperature: 1.3, MaxNew: 8, Seed: 5, Samples: 3}
+	prompts := []runtime.Text{{First: "paris"}, {First: "one two"}, {First: "paris"}}
+	want, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts, o)
+	require.NoError(t, err)
+	require.Len(t, want, 9)
+	require.Equal(t, want[:3], want[6:], "the same prompt has the same samples")
+	require.NotEqual(t, want[0].IDs, want[1].IDs)
+	got, err := newGenerator(t, runtime.PerToken, false, logit, runtime.BatchTokens(33)).Generate(background, prompts, o)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	alone, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts[1:2], o)
+	require.NoError(t, err)
+	require.Equal(t, want[3:6], alone)
+	o.Seed++
+	other, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts, o)
+	require.NoError(t, err)
+	require.NotEqual(t, want, other)
+}
+
+// Stop strings end texts, also across tokens, and the stream shows no part of one; what it
+// shows is the text.
+func TestGenerateStream(t *testing.T) {
+	g := newGenerator(t, runtime.PerRow, false, logit)
+	r := rand.New(rand.NewPCG(3, 4))
+	stops := 0
+	for seed := range uint64(60) {
+		o := GenerateOptions{Temperature: 2, MaxNew: 12, Seed: seed, Samples: 2}
+		for range r.IntN(3) {
+			o.Stop = append(o.Stop, []string{"b", " b", "the", "e.", "c !", "of fr", "bc"}[r.IntN(7)])
+		}
+		shown := map[[2]int]string{}
+		o.Stream = func(prompt, sample int, added string) error {
+			require.NotEmpty(t, added)
+			shown[[2]int{prompt, sample}] += added
+			return nil
+		}
+		got, err := g.Generate(background, []runtime.Text{{First: "a"}, {First: "rome"}}, o)
+		require.NoError(t, err)
+		o.Stop, o.Stream = nil, nil
+		free, err := g.Generate(background, []runtime.Text{{First: "a"}, {First: "rome"}}, o)
+		require.NoError(t, err)
+		for i, x := range got {
+			require.Equal(t, shown[[2]int{i / 2, i % 2}], x.Text)
+			require.True(t, strings.HasPrefix(free[i].Text, x.Text))
+			if x.Reason != EndStop {
+				require.Equal(t, free[i], x)
+			} else {
+				stops++
+			}
+		}
+	}
+	require.Positive(t, stops)
+	got, err := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b")).Generate(background, []runtime.Text{{First: "a"}}, GenerateOptions{Stop: []string{"bbb"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"", EndStop}, []string{got[0].Text, got[0].Reason})
+	require.Len(t, got[0].IDs, 3)
+	fault := errors.New("no more")
+	_, err = g.Generate(background, []runtime.Text{{First: "a"}}, GenerateOptions{Stream: func(int, int, string) error { return fault }})
+	require.ErrorIs(t, err, fault)
+}
+
+func TestGenerateFaults(t *testing.T) {
+	g := newGenerator(t, runtime.PerRow, false, logit)
+	for want, o := range map[string]GenerateOptions{
+		"-1 new tokens": {MaxNew: -1}, "-1 samples": {Samples: -1}, "top-k -1": {TopK: -1}, "top-p 1.5": {TopP: 1.5}, "top-p -1": {TopP: -1}, "top-p NaN": {TopP: math.NaN()},
+		"temperature -1": {Temperature: -1}, "temperature NaN": {Temperature: math.NaN()}, "temperature +Inf": {Temperature: math.Inf(1)}, "empty stop string": {Stop: []string{"a", ""}},
+	} {
+		_, err := g.Generate(background, []runtime.Text{{First: "a"}}, o)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := NewGenerator(predicts(runtime.PerRow, false, false, logit).open(t), "")
+	require.ErrorContains(t, err, "looks at both sides")
+	bare := predicts(runtime.PerRow, true, false, logit)
+	bare.token = frameless{lex}
+	h, err := NewGenerator(bare.open(t), "")
+	require.NoError(t, err)
+	_, err = h.Generate(background, []runtime.Text{{}}, GenerateOptions{})
+	require.ErrorContains(t, err, "text 0: the prompt is empty")
+}
+
+// frameless is a tokenizer that puts nothing around texts.
+type frameless struct{ lexicon }
+
+func (frameless) Frame() runtime.Frame { return runtime.Frame{} }

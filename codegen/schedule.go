@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -270,9 +271,19 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	}
 	ls := e.weights.layerOf(r)
 	if ls == nil {
-		g.Add(check(jen.Lit(r.Name)))
-		g.Id("e").Dot(camel(r.Name)).Call()
-		trace(g, jen.Lit(c.First))
+		call := func(g *jen.Group, layer jen.Code) {
+			g.Add(check(jen.Lit(r.Name)))
+			g.Id("e").Dot(camel(r.Name)).Call()
+			trace(g, layer)
+		}
+		switch {
+		case c.Count == 1:
+			call(g, jen.Lit(c.First))
+		case slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return strings.Contains(v.Name, "{l") }): // the trace numbers results
+			g.For(jen.Id("l").Op(":=").Range().Lit(c.Count)).BlockFunc(func(g *jen.Group) { call(g, jen.Id("l").Op("+").Lit(c.First)) })
+		default:
+			g.For(jen.Range().Lit(c.Count)).BlockFunc(func(g *jen.Group) { call(g, nil) })
+		}
 		return
 	}
 	list := jen.Id("e").Dot("w").Dot(ls.field)

@@ -12,19 +12,26 @@ import (
 // and concatenated weights and packed layouts all are such nodes.
 func fold(p *ir.Program) error {
 	constant := map[string]bool{} // store names that calls of constant nodes alone have written
+	tensors := map[string]bool{}  // those that are packed as they are
 	calls := callsOf(p)
 	var run []ir.Call
 	packed := map[*ir.Region]*ir.Region{}
 	split := map[*ir.Region]bool{}
+	once := map[*ir.Region]bool{}
 	for _, c := range p.Run {
 		if !split[c.Region] {
 			split[c.Region] = true
-			if pr := splitConstant(c.Region, calls[c.Region], constant); pr != nil {
+			if pr := splitConstant(c.Region, calls[c.Region], constant, tensors); pr != nil {
 				packed[c.Region] = pr
 				p.Regions = append(p.Regions, pr)
 			}
 		}
-		if pr := packed[c.Region]; pr != nil {
+		switch pr := packed[c.Region]; {
+		case pr == nil || once[pr]:
+		case !layered(pr.In): // the same for every layer
+			once[pr] = true
+			p.Pack = append(p.Pack, ir.Call{Region: pr, First: c.First, Count: 1})
+		default:
 			p.Pack = append(p.Pack, ir.Call{Region: pr, First: c.First, Count: c.Count})
 		}
 		if len(c.Region.Nodes) > 0 {
@@ -54,8 +61,8 @@ func callsOf(p *ir.Program) map[*ir.Region][]int {
 }
 
 // splitConstant moves the constant nodes of r to a new region and gives it, or nil if there are none. The names that it stores are added to
-// constant.
-func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Region {
+// constant, tensors that are packed as they are to tensors: another region may read the same ones, as a decoder does that repeats a layer.
+func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool) *ir.Region {
 	fixed := map[*ir.Value]bool{}
 	for _, v := range r.In {
 		switch v.Kind {
@@ -88,7 +95,7 @@ func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Reg
 		return nil
 	}
 	// What the remaining nodes read of the constants becomes an output of the packing region and a packed input here.
-	inner := layered(r)
+	inner := layered(slices.DeleteFunc(slices.Clone(r.In), func(v *ir.Value) bool { return !fixed[v] }))
 	here := map[*ir.Value]*ir.Value{}
 	cross := func(v *ir.Value) *ir.Value {
 		if v == nil || !fixed[v] {
@@ -108,7 +115,7 @@ func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Reg
 			}
 			v.Name = name
 		}
-		if v.Kind != ir.State {
+		if v.Kind != ir.State && !(v.Kind == ir.Tensor && packedBefore(v.Name, layers, tensors)) {
 			pr.Out = append(pr.Out, v)
 		}
 		here[v] = &ir.Value{Name: name, Kind: ir.Packed, Type: v.Type}
@@ -149,12 +156,22 @@ func splitConstant(r *ir.Region, layers []int, constant map[string]bool) *ir.Reg
 	return pr
 }
 
+// packedBefore notes that a region packs a tensor, and reports whether others have packed it for all its layers.
+func packedBefore(name string, layers []int, tensors map[string]bool) bool {
+	all := true
+	for _, l := range layers {
+		all = all && tensors[ir.At(name, l)]
+		tensors[ir.At(name, l)] = true
+	}
+	return all
+}
+
 // isStored reports whether v is an output of the region, and so has a store name already.
 func isStored(r *ir.Region, v *ir.Value) bool { return slices.Contains(r.Out, v) }
 
-// layered reports whether the region's names depend on the layer.
-func layered(r *ir.Region) bool {
-	for _, v := range r.In {
+// layered reports whether the inputs' names depend on the layer.
+func layered(in []*ir.Value) bool {
+	for _, v := range in {
 		if strings.Contains(v.Name, "{l") {
 			return true
 		}

@@ -73,7 +73,7 @@ func shapesOf(p *ir.Program) drawnTensors {
 
 // batchOf draws sequences, one of them with holes.
 func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
-	ids, pos, types, starts := ir.NewInts(0), ir.NewInts(0), ir.NewInts(0), ir.NewInts(1)
+	ids, pos, types, starts, prefix := ir.NewInts(0), ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(0)
 	for s, n := range lens {
 		at := int32(0)
 		for range n {
@@ -86,6 +86,7 @@ func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 			}
 		}
 		starts.I = append(starts.I, int32(len(ids.I)))
+		prefix.I = append(prefix.I, int32(r.IntN(n+1)))
 	}
 	rows := ir.NewInts(0)
 	for t := range ids.I {
@@ -93,10 +94,10 @@ func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 			rows.I = append(rows.I, int32(t))
 		}
 	}
-	for _, a := range []*ir.Array{ids, pos, types, starts, rows} {
+	for _, a := range []*ir.Array{ids, pos, types, starts, rows, prefix} {
 		a.Shape = []int{len(a.I)}
 	}
-	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows}
+	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows, ir.Prefix: prefix}
 }
 
 // compileTo compiles a spec's only emit up to a pass.

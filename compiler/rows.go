@@ -68,14 +68,8 @@ func rows(p *ir.Program) error {
 	calls := p.Run[: len(p.Run)-2 : len(p.Run)-2]
 	if last.Count > 1 {
 		calls = append(calls, ir.Call{Region: last.Region, First: last.First, Count: last.Count - 1})
-	} else {
-		var keep []*ir.Region
-		for _, r := range p.Regions {
-			if r != last.Region {
-				keep = append(keep, r)
-			}
-		}
-		p.Regions = keep
+	} else if !slices.ContainsFunc(calls, func(c ir.Call) bool { return c.Region == last.Region }) {
+		p.Regions = slices.DeleteFunc(p.Regions, func(r *ir.Region) bool { return r == last.Region })
 	}
 	p.Run = append(calls, ir.Call{Region: region, First: 0, Count: 1}, head)
 	p.Regions = append(p.Regions, region)

@@ -105,7 +105,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	if types == nil {
 		types = make([]int32, len(b.IDs))
 	}
-	store := eval.Store{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(b.Starts), ir.Rows: ints(b.Rows)}
+	store := eval.Store{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(b.Starts), ir.Rows: ints(b.Rows), ir.Prefix: ints(b.Prefix)}
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
 	m.want = store[plain.Outputs[0]].Floats()
 	return m
@@ -134,6 +134,9 @@ func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 			}
 		}
 		b.Starts = append(b.Starts, int32(len(b.IDs)))
+		if p.Reads(ir.Prefix) {
+			b.Prefix = append(b.Prefix, int32(r.IntN(n+1)))
+		}
 	}
 	if p.Bounds.Rows > 0 {
 		for t := range b.IDs {

@@ -27,8 +27,8 @@ func (s *draft) line(format string, args ...any) { fmt.Fprintf(&s.b, format+"\n"
 func (s *draft) yes(n int) bool { return s.IntN(n) == 0 }
 
 // Random draws a spec with one small model, named m, and mostly a head on it, m.c; name is what its target emits. Every part of the
-// language that this version compiles can occur: all kinds of terms with either sign, shared and own projections, with and without bias,
-// buckets and clamped offsets, sums of tables with a projection, activations, norms, the convolution, decoders, all that heads take.
+// language that this version compiles can occur: all kinds of terms with either sign, several of a kind, shared and own projections, with and
+// without bias, masks, talking heads, buckets and clamped offsets, sums of tables with a projection, activations, norms, the convolution, decoders, all that heads take.
 func Random(src Source) (text, name string) {
 	s := &draft{Source: src}
 	heads := 1 + s.IntN(4)
@@ -49,7 +49,7 @@ func Random(src Source) (text, name string) {
 	s.line("encoder layers {")
 	s.line("attention {")
 	s.b.WriteString(terms.text)
-	s.line("mask j")
+	s.mask()
 	s.line("}")
 	s.line("ffn inner")
 	s.conv(hidden, layers)
@@ -101,65 +101,4 @@ func (s *draft) relative() {
 		norm = "; norm"
 	}
 	s.line("relative rel { offsets -span .. span - 1; %s%s }", bucket, norm)
-}
-
-// drawn is an attention's projections and score.
-type drawn struct {
-	text     string
-	relative bool
-}
-
-// terms draws a sum of terms, of which at least one is a product, and the projections that it needs.
-func (s *draft) terms() drawn {
-	var score []string
-	need := map[string]bool{"v": true}
-	use := func(term string, names ...string) {
-		score = append(score, term)
-		for _, n := range names {
-			need[n] = true
-		}
-	}
-	kinds := s.IntN(31) + 1 // a set of the five kinds
-	if kinds == 16 {
-		kinds = 17
-	}
-	lookup := s.one("i-j", "j-i") // one sign for all lookups in a score
-	if kinds&1 != 0 {
-		use("q[i]·k[j]", "q", "k")
-	}
-	if kinds&2 != 0 {
-		use(fmt.Sprintf("q[i]·kr[%s]", s.one("i-j", "j-i")), "q", "kr")
-	}
-	if kinds&4 != 0 {
-		use(fmt.Sprintf("qr[%s]·k[j]", s.one("i-j", "j-i")), "k", "qr")
-	}
-	if kinds&8 != 0 {
-		use(fmt.Sprintf("qr[%s]·kr[%s]", lookup, lookup), "qr", "kr")
-	}
-	if kinds&16 != 0 {
-		use(fmt.Sprintf("b[%s]", lookup), "b")
-	}
-	var b strings.Builder
-	for _, n := range []string{"q", "k", "v"} {
-		if need[n] {
-			fmt.Fprintf(&b, "%s = linear(x%s)\n", n, s.one("", "", ", bias: no"))
-		}
-	}
-	for _, n := range []string{"kr", "qr"} {
-		if !need[n] {
-			continue
-		}
-		shared := n[:1]
-		if need[shared] && s.yes(2) {
-			fmt.Fprintf(&b, "%s = %s(rel)\n", n, shared)
-		} else {
-			fmt.Fprintf(&b, "%s = linear(rel%s)\n", n, s.one("", ", bias: no"))
-		}
-	}
-	if need["b"] {
-		b.WriteString("b = scalar(rel)\n")
-	}
-	fmt.Fprintf(&b, "score %s\n", strings.Join(score, " + "))
-	fmt.Fprintf(&b, "scale 1 / sqrt(head * %s)\n", s.one("terms", "terms", "3"))
-	return drawn{b.String(), kinds != 1}
 }

@@ -26,7 +26,8 @@ func TestRandom(t *testing.T) {
 			t.Fatalf("draw %d (%s): %v\n%s", i, name, faults, text)
 		}
 		for _, term := range []string{"q[i]·k[j]", "q[i]·kr[i-j]", "q[i]·kr[j-i]", "qr[i-j]·k[j]", "qr[j-i]·k[j]", "qr[i-j]·kr[i-j]", "qr[j-i]·kr[j-i]", "b[i-j]", "b[j-i]", "kr = k(rel)", "bias: no", "width", "bucket log",
-			"conv", "from 2", "decoder emd", "take first", "take each;", "take each + first", "take masked", "take mean", "tied", "as span", "as score"} {
+			"conv", "from 2", "decoder emd", "take first", "take each;", "take each + first", "take masked", "take mean", "tied", "as span", "as score",
+			"p[i]", "p[j]", "qr[i-j]·kr[j-i]", "sr[", "c[", "mask j <= i\n", "prefix[j]", "mix score", "mix weight"} {
 			if strings.Contains(text, term) {
 				seen[term]++
 			}
@@ -37,7 +38,7 @@ func TestRandom(t *testing.T) {
 			t.Errorf("%s occurs in %d of 300 draws only", term, n)
 		}
 	}
-	if len(seen) != 24 {
+	if len(seen) != 33 {
 		t.Errorf("only these occur at all: %v", seen)
 	}
 }

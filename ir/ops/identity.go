@@ -1,16 +1,13 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
-var _ = ir.Define(ir.Op{
-	Name: "identity", Class: ir.Layout,
-	Doc:   "x itself, of any shape: gives an operand of a region a name in the store.",
-	In:    []ir.Operand{float("x", "any shape")},
-	Shape: func(n *ir.Node) ([]ir.Type, error) { return []ir.Type{n.In[0].Type}, nil },
-	Ref:   func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) { return in, nil },
-	Grad: func(_ *ir.Builder, _ *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
-		return dy, nil
-	},
-	NoLower: atPacking,
-	Sample:  samples(sample(nil, normal(ir.N(5), ir.N(3)))),
-})
+var _ = unary{
+	name: "identity", doc: "The same numbers: a value of a region under the name of an output.",
+	f:     func(_ *ir.Node, x float64) float64 { return x },
+	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return x },
+	grad:  func(_ graph, _ *ir.Node, dy *ir.Value) *ir.Value { return dy },
+}.define()

@@ -80,7 +80,9 @@ var families = []Family{
 	embedFamily,
 	gemmFamily,
 	layerNormFamily,
+	lstmFamily,
 	peakFamily,
+	spansFamily,
 }
 
 // Families returns the table of kernel families, sorted by name.

@@ -57,6 +57,7 @@ func Emit(p *ir.Program) (*Package, error) {
 	for _, c := range p.Run {
 		if !slices.Contains(e.regions, c.Region) {
 			e.regions = append(e.regions, c.Region)
+			e.names[camel(c.Region.Name)] = true // its method
 		}
 	}
 	e.kernels = newKernelSet(e, p)

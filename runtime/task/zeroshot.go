@@ -1,0 +1,221 @@
+package task
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// DefaultTemplate is the hypothesis that a label is put into.
+const DefaultTemplate = "This example is {}."
+
+// ZeroShotOptions are the settings of ZeroShot.Classify.
+type ZeroShotOptions struct {
+	// Template is the hypothesis; each {} in it is a label's place. "" stands for
+	// DefaultTemplate.
+	Template string
+	// Multi says that several labels may hold: each gets a probability of its own, of
+	// entailment against contradiction. Otherwise they share one: a softmax over the labels'
+	// entailment logits. A single label is always judged by itself.
+	Multi bool
+}
+
+// LabelScore is one label with its score.
+type LabelScore struct {
+	Label string  `json:"label"`
+	Index int     `json:"index"` // of the label, as the caller gave them
+	Score float64 `json:"score"` // probability
+}
+
+// ZeroShotResult is the result for one text.
+type ZeroShotResult struct {
+	Labels []LabelScore `json:"labels"` // the best first, and of equals the one that was given first
+	// Tokens, Truncated and Windows are those of the text with its longest hypothesis.
+	runtime.Seen
+}
+
+// NLIOptions name the two labels of a head that matter, by name or number, where their
+// names do not tell.
+type NLIOptions struct{ Entailment, Contradiction string }
+
+// ZeroShot labels texts with labels that the model never saw (Yin et al. 2019): a model of
+// natural language inference reads each text as premise and each label, in a sentence, as
+// hypothesis. It computes what the transformers library's zero-shot classification
+// computes. It is safe for concurrent use.
+type ZeroShot struct {
+	head
+	entail, contradict int
+}
+
+// NewZeroShot serves the named head ("" is the first), which must have labels for
+// entailment and contradiction. They are found by their names: one begins with "entail",
+// the other with "contra" or is "not_entailment", in any case.
+func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
+	h, err := newHead(core, name, "zero-shot classification", []runtime.Task{runtime.TaskLabels}, []runtime.Rows{runtime.PerSequence}, 0)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := core.HeadLabels(h.index)
+	if err != nil {
+		return nil, err
+	}
+	z := &ZeroShot{head: h}
+	if z.entail, err = labelNumber(labels, "entailment", o.Entailment, "entail"); err != nil {
+		return nil, err
+	}
+	z.contradict, err = labelNumber(labels, "contradiction", o.Contradiction, "contra", "not entail", "non entail", "notentail", "nonentail")
+	if err == nil && z.entail == z.contradict {
+		err = input("entailment and contradiction are both label %q", labels[z.entail])
+	}
+	return z, err
+}
+
+// labelNumber finds a label: the one that the caller names, or the only one whose name,
+// in lower case with spaces for - and _, begins with one of the prefixes.
+func labelNumber(labels []string, what, named string, prefixes ...string) (int, error) {
+	if named != "" {
+		if i := slices.IndexFunc(labels, func(l string) bool { return strings.EqualFold(l, named) }); i >= 0 {
+			return i, nil
+		}
+		if i, err := strconv.Atoi(named); err == nil && 0 <= i && i < len(labels) {
+			return i, nil
+		}
+		return 0, input("%s: the head has no label %q; it has %s", what, named, strings.Join(labels, ", "))
+	}
+	for _, p := range prefixes { // those in front are the surer sign
+		found := -1
+		for i, l := range labels {
+			if !strings.HasPrefix(strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(l)), p) {
+				continue
+			}
+			if found >= 0 {
+				return 0, input("%s: both %q and %q may be meant: name one", what, labels[found], l)
+			}
+			found = i
+		}
+		if found >= 0 {
+			return found, nil
+		}
+	}
+	return 0, input("%s: none of the head's labels (%s) is called so: name one, by its name or number, if this is a model of natural language inference", what, strings.Join(labels, ", "))
+}
+
+// hypotheses puts each label into the template.
+func hypotheses(template string, labels []string) ([]string, error) {
+	if template == "" {
+		template = DefaultTemplate
+	}
+	if !strings.Contains(template, "{}") {
+		return nil, input("the template %q has no {}, where a label's place is", template)
+	}
+	if len(labels) == 0 {
+		return nil, input("there are no labels to choose from")
+	}
+	var list []string
+	for i, l := range labels {
+		switch {
+		case strings.TrimSpace(l) == "":
+			return nil, input("label %d is empty", i+1)
+		case slices.Contains(labels[:i], l):
+			return nil, input("label %q is given twice", l)
+		}
+		list = append(list, strings.ReplaceAll(template, "{}", l))
+	}
+	return list, nil
+}
+
+// Classify labels texts; results come in input order. Of a text that is too long only the
+// text is cut, never the hypothesis. Over windows a label has the mean of its logits, or
+// with runtime.JoinMax its best window.
+func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroShotOptions) ([]ZeroShotResult, error) {
+	list, err := hypotheses(o.Template, labels)
+	if err != nil {
+		return nil, err
+	}
+	c := len(list)
+	inputs := make([]runtime.Text, 0, len(texts)*c)
+	for _, t := range texts {
+		for _, h := range list {
+			inputs = append(inputs, runtime.Text{First: t, Second: h, Pair: true})
+		}
+	}
+	best := z.core.Options().Join == runtime.JoinMax
+	multi := o.Multi || c == 1
+	logits := make([]float64, len(inputs)) // of entailment; multi: less that of contradiction
+	_, seen, err := z.run(ctx, inputs, stream{cutting: runtime.CutFirst, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+		v := float64(out[z.entail])
+		if multi {
+			v -= float64(out[z.contradict])
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return input("text %d: the model's outputs are no numbers: the weights may be damaged, see debertac doctor", w.Text/c)
+		}
+		x := &logits[w.Text]
+		switch {
+		case w.Index == 0:
+			*x = v
+		case best:
+			*x = max(*x, v)
+		default:
+			*x += v
+		}
+		if !best && w.Index == w.Count-1 {
+			*x /= float64(w.Count)
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, renumbered(err, c)
+	}
+	results := make([]ZeroShotResult, len(texts))
+	scores := make([]float64, c)
+	for n := range results {
+		r := &results[n]
+		// Of two logits, the softmax's first part is the sigmoid of their difference.
+		probabilities(scores, logits[n*c:(n+1)*c], multi)
+		for i, l := range labels {
+			r.Labels = append(r.Labels, LabelScore{l, i, scores[i]})
+			if s := seen[n*c+i]; i == 0 || s.Tokens > r.Tokens {
+				r.Seen = s
+			}
+		}
+		slices.SortStableFunc(r.Labels, func(a, b LabelScore) int { return descending(a.Score, b.Score) })
+	}
+	return results, nil
+}
+
+// descending orders from large to small.
+func descending(a, b float64) int {
+	switch {
+	case a > b:
+		return -1
+	case a < b:
+		return 1
+	}
+	return 0
+}
+
+// renumbered is an error that names text number i where each of the caller's texts became
+// several inputs in a row, with the caller's number.
+func renumbered(err error, each int) error {
+	rest, ok := strings.CutPrefix(err.Error(), "text ")
+	digits, what, found := strings.Cut(rest, ": ")
+	n, bad := strconv.Atoi(digits)
+	if !ok || !found || bad != nil {
+		return err
+	}
+	return &renumberedError{"text " + strconv.Itoa(n/each) + ": " + what, err}
+}
+
+// renumberedError is an error with another text.
+type renumberedError struct {
+	text string
+	err  error
+}
+
+func (e *renumberedError) Error() string { return e.text }
+func (e *renumberedError) Unwrap() error { return e.err }

@@ -1,0 +1,193 @@
+package task
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// nli is a model of natural language inference with these labels.
+func nli(labels []string, f func(ids []int32, column int) float64) fake {
+	return fake{
+		heads:   []runtime.Head{{Name: "nli", Task: runtime.TaskLabels, C: len(labels), Labels: labels}},
+		forward: perSequence(len(labels), f), token: lex,
+	}
+}
+
+var nliLabels = []string{"Entailment", "neutral", "CONTRADICTION"}
+
+// nliLogit is a logit that every token changes.
+func nliLogit(ids []int32, column int) float64 {
+	args := []int{column}
+	for _, id := range ids {
+		args = append(args, int(id))
+	}
+	return 4 * noise(args...)
+}
+
+// pairIDs is a pair as the model sees it; with a cut, the first text's tokens [lo, hi).
+func pairIDs(t testing.TB, first, second string, cut ...int) []int32 {
+	t.Helper()
+	a := spansIn(t, first)
+	if len(cut) == 2 {
+		a = a[cut[0]:cut[1]]
+	}
+	ids := []int32{fakeCLS}
+	for _, s := range a {
+		ids = append(ids, s.ID)
+	}
+	ids = append(ids, fakeSEP)
+	for _, s := range spansIn(t, second) {
+		ids = append(ids, s.ID)
+	}
+	return append(ids, fakeSEP)
+}
+
+// Scores are what the definition says, over all labels by hand.
+func TestZeroShot(t *testing.T) {
+	for _, order := range [][]string{nliLabels, {"contradiction", "entailment"}, {"x", "Contradiction_2", "y", "ENTAILS"}, {"entailment", "not_entailment"}, {"Non-Entailment", "Entailment"}} {
+		entail := slices.IndexFunc(order, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
+		contradict := slices.IndexFunc(order, func(l string) bool {
+			l = strings.ToLower(l)
+			return strings.HasPrefix(l, "contra") || strings.HasPrefix(l, "no")
+		})
+		z, err := NewZeroShot(nli(order, nliLogit).open(t), "", NLIOptions{})
+		require.NoError(t, err)
+		texts, labels := []string{"paris is the capital", "", "one two three"}, []string{"france", "rome", "a b", "three", "one"}
+		for _, o := range []ZeroShotOptions{{}, {Multi: true}, {Template: "{} is the {} of"}, {Template: "a {}", Multi: true}} {
+			got, err := z.Classify(background, texts, labels, o)
+			require.NoError(t, err)
+			for n, text := range texts {
+				want := make([]float64, len(labels))
+				sum := 0.0
+				for i, l := range labels {
+					template := o.Template
+					if template == "" {
+						template = "This example is {}."
+					}
+					ids := pairIDs(t, text, strings.ReplaceAll(template, "{}", l))
+					e, c := math.Exp(float64(float32(nliLogit(ids, entail)))), math.Exp(float64(float32(nliLogit(ids, contradict))))
+					if want[i] = e; o.Multi {
+						want[i] = e / (e + c)
+					}
+					sum += e
+				}
+				require.Len(t, got[n].Labels, len(labels))
+				last := math.Inf(1)
+				for _, x := range got[n].Labels {
+					require.Equal(t, labels[x.Index], x.Label)
+					w := want[x.Index]
+					if !o.Multi {
+						w /= sum
+					}
+					require.InDelta(t, w, x.Score, 1e-12)
+					require.LessOrEqual(t, x.Score, last)
+					last = x.Score
+				}
+			}
+			alone, err := z.Classify(background, texts[2:], labels, o)
+			require.NoError(t, err)
+			require.Equal(t, got[2], alone[0])
+		}
+		one, err := z.Classify(background, texts[:1], []string{"rome"}, ZeroShotOptions{Template: "{}"})
+		require.NoError(t, err)
+		ids := pairIDs(t, texts[0], "rome")
+		d := float64(float32(nliLogit(ids, entail))) - float64(float32(nliLogit(ids, contradict)))
+		require.InDelta(t, 1/(1+math.Exp(-d)), one[0].Labels[0].Score, 1e-12, "a single label is judged by itself")
+	}
+}
+
+// Long texts: only the text is cut; windows are joined by mean of logits or by the best.
+func TestZeroShotWindows(t *testing.T) {
+	text, template := strings.TrimSpace(strings.Repeat("one two three a ", 3)), "is the {}" // 12 tokens, 3
+	labels := []string{"france", "rome"}
+	for _, join := range []runtime.Join{runtime.JoinMean, runtime.JoinMax} {
+		core := nli(nliLabels, nliLogit).open(t, runtime.MaxTokens(11), runtime.Long(runtime.Windows(2)), runtime.JoinWindows(join))
+		z, err := NewZeroShot(core, "nli", NLIOptions{})
+		require.NoError(t, err)
+		for _, multi := range []bool{false, true} {
+			got, err := z.Classify(background, []string{text}, labels, ZeroShotOptions{Template: template, Multi: multi})
+			require.NoError(t, err)
+			require.Equal(t, runtime.Seen{Tokens: 18, Windows: 4}, got[0].Seen)
+			v := make([]float64, 2)
+			for i, l := range labels {
+				v[i] = math.Inf(-1)
+				sum := 0.0
+				for lo := 0; lo+2 < 12; lo += 3 {
+					ids := pairIDs(t, text, strings.ReplaceAll(template, "{}", l), lo, min(lo+5, 12))
+					x := float64(float32(nliLogit(ids, 0)))
+					if multi {
+						x -= float64(float32(nliLogit(ids, 2)))
+					}
+					v[i], sum = max(v[i], x), sum+x
+				}
+				if join == runtime.JoinMean {
+					v[i] = sum / 4
+				}
+			}
+			for _, x := range got[0].Labels {
+				want := 1 / (1 + math.Exp(v[1-x.Index]-v[x.Index]))
+				if multi {
+					want = 1 / (1 + math.Exp(-v[x.Index]))
+				}
+				require.InDelta(t, want, x.Score, 1e-12)
+			}
+		}
+	}
+	z, err := NewZeroShot(nli(nliLabels, nliLogit).open(t, runtime.MaxTokens(8), runtime.Long(runtime.Truncate)), "", NLIOptions{})
+	require.NoError(t, err)
+	got, err := z.Classify(background, []string{"a"}, []string{"one two three"}, ZeroShotOptions{Template: "{}"})
+	require.NoError(t, err)
+	require.Equal(t, 7, got[0].Tokens)
+	_, err = z.Classify(background, []string{"a", "a b one two"}, []string{"one", strings.Repeat("one ", 6)}, ZeroShotOptions{Template: "{}"})
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "text 0: ")
+	z, err = NewZeroShot(nli(nliLabels, nliLogit).open(t, runtime.MaxTokens(8)), "", NLIOptions{})
+	require.NoError(t, err)
+	_, err = z.Classify(background, []string{"a", "a b one two three a b"}, []string{"one", "two"}, ZeroShotOptions{Template: "{}"})
+	require.ErrorIs(t, err, runtime.ErrTooLong)
+	require.ErrorContains(t, err, "text 1: ", "texts are numbered as they were given")
+}
+
+func TestZeroShotFaults(t *testing.T) {
+	z, err := NewZeroShot(nli(nliLabels, nliLogit).open(t), "", NLIOptions{})
+	require.NoError(t, err)
+	for want, c := range map[string]struct {
+		labels []string
+		o      ZeroShotOptions
+	}{
+		`"a {x}" has no {}`:        {[]string{"a"}, ZeroShotOptions{Template: "a {x}"}},
+		"no labels to choose from": {nil, ZeroShotOptions{}},
+		`label "a" is given twice`: {[]string{"a", "b", "a"}, ZeroShotOptions{}},
+		"label 2 is empty":         {[]string{"a", " "}, ZeroShotOptions{}},
+	} {
+		_, err := z.Classify(background, []string{"a"}, c.labels, c.o)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, want)
+	}
+	for i, c := range []struct {
+		labels []string
+		o      NLIOptions
+		want   string
+	}{
+		{[]string{"ham", "spam"}, NLIOptions{}, "entailment: none of the head's labels (ham, spam) is called so"},
+		{[]string{"entailment", "other"}, NLIOptions{}, "contradiction: none of the head's labels"},
+		{[]string{"entailment", "entails", "contradiction"}, NLIOptions{}, `entailment: both "entailment" and "entails" may be meant`},
+		{[]string{"ham", "spam"}, NLIOptions{"yes", "0"}, `entailment: the head has no label "yes"; it has ham, spam`},
+		{[]string{"ham", "spam"}, NLIOptions{"1", "2"}, `contradiction: the head has no label "2"`},
+		{[]string{"ham", "spam"}, NLIOptions{"1", "SPAM"}, `both label "spam"`},
+	} {
+		_, err := NewZeroShot(nli(c.labels, nliLogit).open(t), "", c.o)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, c.want, fmt.Sprint(i))
+	}
+	named, err := NewZeroShot(nli([]string{"ham", "spam"}, nliLogit).open(t), "", NLIOptions{"Spam", "0"})
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 0}, []int{named.entail, named.contradict})
+}

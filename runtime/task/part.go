@@ -11,8 +11,8 @@ type Part struct {
 	Text      string `json:"text"`       // the text from Start to End
 	Start     int    `json:"start"`      // first byte
 	End       int    `json:"end"`        // the byte behind the last
-	RuneStart int    `json:"rune_start"` // first code point; an invalid byte counts as one
-	RuneEnd   int    `json:"rune_end"`   // the code point behind the last
+	RuneStart int    `json:"start_rune"` // first code point; an invalid byte counts as one
+	RuneEnd   int    `json:"end_rune"`   // the code point behind the last
 }
 
 // places turns byte offsets of tokens into parts. It counts code points from where it was

@@ -67,10 +67,10 @@ func eachPicked(call func(row, i0, i1 string) jen.Code) jen.Code {
 	return jen.For(raw("m := 0; m < len(e.Rows) && int(e.Rows[m]) < first+n;")).Block(
 		raw("i := int(e.Rows[m]) - first"),
 		jen.If(raw("i < 0")).Block(raw("m++"), jen.Continue()),
-		raw("k := 1"),
-		jen.For(raw("m+k < len(e.Rows) && i+k < n && int(e.Rows[m+k]) == first+i+k")).Block(raw("k++")),
-		call("m", "i", "i+k"),
-		raw("m += k"),
+		raw("count := 1"),
+		jen.For(raw("m+count < len(e.Rows) && i+count < n && int(e.Rows[m+count]) == first+i+count")).Block(raw("count++")),
+		call("m", "i", "i+count"),
+		raw("m += count"),
 	)
 }
 

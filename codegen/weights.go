@@ -31,6 +31,7 @@ type layerStruct struct {
 	field  string // slice in the model's weights
 	first  int
 	count  int
+	gaps   []int // layers from first on that other regions compute
 }
 
 // newWeightTable collects the packed inputs of the schedule's regions.
@@ -48,7 +49,7 @@ func newWeightTable(e *emitter) *weightTable {
 			if strings.Contains(v.Name, "{l}") {
 				if layer == nil {
 					first, count := span(e.calls, r)
-					layer = &layerStruct{region: r, typ: camel(r.Name) + "Weights", field: camel(r.Name) + "s", first: first, count: count}
+					layer = &layerStruct{region: r, typ: camel(r.Name) + "Weights", field: camel(r.Name) + "s", first: first, count: count, gaps: gaps(e.calls, r)}
 					t.layers = append(t.layers, layer)
 				}
 				f.layer = layer
@@ -83,6 +84,25 @@ func span(calls []ir.Call, r *ir.Region) (first, count int) {
 		end = max(end, c.First+c.Count)
 	}
 	return first, end - first
+}
+
+// gaps lists the layers between a region's calls, counted from its first one.
+func gaps(calls []ir.Call, r *ir.Region) []int {
+	first, count := span(calls, r)
+	var out []int
+	for l := range count {
+		if !slices.ContainsFunc(calls, func(c ir.Call) bool { return c.Region == r && l+first >= c.First && l+first < c.First+c.Count }) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// skipGaps prints what passes over the layers that other regions compute.
+func (l *layerStruct) skipGaps(g *jen.Group) {
+	for _, gap := range l.gaps {
+		g.If(jen.Id("l").Op("==").Lit(gap)).Block(jen.Continue().Comment("another region's"))
+	}
 }
 
 // free gives a name not in the set, and adds it.
@@ -195,6 +215,7 @@ func (e *emitter) weightsFile() error {
 		})
 		for _, l := range t.layers {
 			g.For(jen.Id("l").Op(":=").Range().Lit(l.count)).BlockFunc(func(g *jen.Group) {
+				l.skipGaps(g)
 				g.Id("p").Op(":=").Add(layerPrefix(l))
 				g.Id("list").Op("=").AppendFunc(func(g *jen.Group) {
 					g.Id("list")
@@ -225,6 +246,7 @@ func (e *emitter) weightsFile() error {
 		for _, l := range t.layers {
 			g.Id("w").Dot(l.field).Op("=").Make(jen.Index().Id(l.typ), jen.Lit(l.count))
 			g.For(jen.Id("l").Op(":=").Range().Id("w").Dot(l.field)).BlockFunc(func(g *jen.Group) {
+				l.skipGaps(g)
 				g.Id("p").Op(":=").Add(layerPrefix(l))
 				d := jen.Dict{}
 				for _, w := range t.fields {

@@ -208,7 +208,7 @@ func (f *attentionFuser) projections() ([]*ir.Value, error) {
 		out[ops.AttnQKV] = f.Op("linear", note.Pos, note.Note, nil, x, join("qkv.weight", qw, kw, vw), join("qkv.shift", qb, kb, vb))
 		return out, nil
 	}
-	out[ops.AttnQ] = f.Op("linear", note.Pos, note.Note, nil, xq, f.Name(f.op("identity", nil, qw), "query.weight"), f.Name(f.op("identity", nil, qb), "query.shift"))
+	out[ops.AttnQ] = f.Op("linear", note.Pos, note.Note, nil, xq, f.Name(f.op("identity", nil, qw), "queries.weight"), f.Name(f.op("identity", nil, qb), "queries.shift"))
 	out[ops.AttnQKV] = f.Op("linear", v.Def.Pos, v.Def.Note, nil, x, join("kv.weight", kw, vw), join("kv.shift", kb, vb))
 	return out, nil
 }

@@ -411,8 +411,8 @@ func TestTaggedJSON(t *testing.T) {
 	require.NoError(t, err)
 	text, err := json.Marshal(got[0])
 	require.NoError(t, err)
-	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "rune_start": 2, "rune_end": 3, "label": "X", "score": 1}],
-		"tags": [{"text": "é", "start": 0, "end": 2, "rune_start": 0, "rune_end": 1, "label": "O", "index": 0, "score": 0.5, "word": 0},
-			{"text": "x", "start": 3, "end": 4, "rune_start": 2, "rune_end": 3, "label": "B-X", "index": 1, "score": 1, "word": 1}],
+	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "label": "X", "score": 1}],
+		"tags": [{"text": "é", "start": 0, "end": 2, "start_rune": 0, "end_rune": 1, "label": "O", "index": 0, "score": 0.5, "word": 0},
+			{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "label": "B-X", "index": 1, "score": 1, "word": 1}],
 		"tokens": 4, "truncated": 0, "windows": 1}`, string(text))
 }

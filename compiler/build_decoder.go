@@ -10,6 +10,31 @@ import (
 // decoderAt is the store's name of a decoder's rows behind its step t; those before the first step are number 0.
 func decoderAt(t int) string { return fmt.Sprintf("decoder.%d", t) }
 
+// decoderMemory is the store's name of the rows that keys and values are projected from, where they are not the last layer's.
+const decoderMemory = "decoder.memory"
+
+// moveBehind moves the last call of the schedule to where the hidden states behind a layer, counted from 0 for the embedding's output, have just
+// been made.
+func (b *builder) moveBehind(layer int) {
+	last := len(b.prog.Run) - 1
+	moved := b.prog.Run[last]
+	var run []ir.Call
+	done := false
+	for _, c := range b.prog.Run[:last] {
+		if len(c.Region.Out) == 0 || c.Region.Out[0].Name != storeNext || done || c.First+c.Count <= layer {
+			run = append(run, c)
+			continue
+		}
+		done = true
+		if before := layer - c.First; before > 0 {
+			run = append(run, ir.Call{Region: c.Region, First: c.First, Count: before})
+			c.First, c.Count = layer, c.Count-before
+		}
+		run = append(run, moved, c)
+	}
+	b.prog.Run = run
+}
+
 // decoder describes an enhanced mask decoder (paper, section 3.3, and the authors' code): queries start as hidden states plus rows of absolute
 // positions and pass through an encoder layer's weights again and again, while keys and values stay those of the memory.
 func (b *builder) decoder() error {
@@ -29,9 +54,23 @@ func (b *builder) decoder() error {
 	if e.Err() != nil {
 		return e.Err()
 	}
+	// All hidden states share one place in the arena: what is read of an earlier layer than the last is taken when that layer is done.
+	from := hiddenAt(d.Memory.Layer)
+	switch {
+	case d.Query.Layer < d.Memory.Layer:
+		b.moveBehind(d.Query.Layer)
+	case d.Memory.Layer < d.Query.Layer:
+		e = b.region("decoder_memory", "decoder_memory keeps the rows that the decoder takes keys and values from.", d.Memory.Source, 1)
+		e.Output(decoderMemory, e.op("identity", d.Memory.Source, nil, e.Input(from, ir.State, rows)))
+		if e.Err() != nil {
+			return e.Err()
+		}
+		from = decoderMemory
+		b.moveBehind(d.Memory.Layer)
+	}
 	e = b.region("decoder", "decoder is one step of the decoder: an encoder layer whose keys and values stay the same.", d.Source, d.Repeat)
 	q := e.Input("decoder.{l}", ir.State, rows)
-	memory := e.Input(hiddenAt(d.Memory.Layer), ir.State, rows)
+	memory := e.Input(from, ir.State, rows)
 	e.Output("decoder.{l+1}", b.layerBody(e, q, memory, fmt.Sprintf("encoder.%d.", d.Layer-1)))
 	return e.Err()
 }

@@ -104,6 +104,13 @@ func (s *step) units() jen.Code {
 		return units
 	case ir.SplitSeqs:
 		return jen.Id("e").Dot("sequences")
+	case ir.SplitWays:
+		if s.node.Flag("both") {
+			return jen.Lit(2).Op("*").Id("e").Dot("sequences")
+		}
+		return jen.Id("e").Dot("sequences")
+	case ir.SplitWords:
+		return jen.Parens(jen.Id("e").Dot("W").Op("+").Lit(s.block - 1)).Op("/").Lit(s.block)
 	case ir.SplitRows:
 		return jen.Parens(jen.Add(rowsOf(out)).Op("+").Lit(s.block - 1)).Op("/").Lit(s.block)
 	}
@@ -123,6 +130,10 @@ func (s *step) unitDoc() string {
 		return doc
 	case ir.SplitSeqs:
 		return "A unit is one sequence."
+	case ir.SplitWays:
+		return "A unit is one direction of one sequence."
+	case ir.SplitWords:
+		return fmt.Sprintf("A unit is %d words.", s.block)
 	case ir.SplitRows:
 		return fmt.Sprintf("A unit is %d rows.", s.block)
 	}
@@ -140,6 +151,11 @@ func (e *emitter) stepMethod(f *jen.File, s *step) error {
 	case s.node.Op == "attention":
 		worker = "worker"
 		body = e.attentionUnit(s)
+	case wordOps[s.node.Op].unit != nil:
+		if wordOps[s.node.Op].scratch != nil {
+			worker = "worker"
+		}
+		body = wordOps[s.node.Op].unit(e, s)
 	case s.split == ir.SplitRows:
 		body, err = e.rowsUnit(s)
 	case s.split == ir.SplitSeqs:
@@ -251,6 +267,9 @@ func (e *emitter) rowsUnit(s *step) ([]jen.Code, error) {
 	out := n.Out[0]
 	row := func(v *ir.Value) jen.Code {
 		if v.Kind == ir.Batch {
+			if width := (ir.Sizes{}).Elements(v.Type.Shape[1:]); width != 1 {
+				return at(e.ptr(r, v), jen.Id("row").Op("*").Lit(width))
+			}
 			return at(e.ptr(r, v), jen.Id("row"))
 		}
 		return at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD))

@@ -74,6 +74,10 @@ func (s *kernelSet) choose(st *step) error {
 		st.kernel, err = s.attention(st)
 		return err
 	}
+	if op, ok := wordOps[st.node.Op]; ok {
+		st.kernel, err = op.choose(s, st.node)
+		return err
+	}
 	st.kernel, err = s.rowwise(st)
 	return err
 }

@@ -56,6 +56,16 @@ func (e *emitter) programDict() jen.Dict {
 	if m.Decode != "" {
 		head[jen.Id("Decode")] = jen.Lit(m.Decode)
 	}
+	if m.Widths > 0 {
+		head[jen.Id("Width")] = jen.Lit(m.Widths)
+	}
+	if p := m.Prompt; p != nil {
+		d := jen.Dict{jen.Id("Mark"): jen.Lit(p.Mark), jen.Id("End"): jen.Lit(p.End)}
+		if p.After {
+			d[jen.Id("After")] = jen.True()
+		}
+		head[jen.Id("Prompt")] = jen.Op("&").Add(rt("Prompt")).Values(d)
+	}
 	if len(m.Labels) > 0 {
 		head[jen.Id("Labels")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
 			for _, l := range m.Labels {

@@ -180,6 +180,9 @@ func (e *emitter) placeFunc(f *jen.File) {
 		}
 		if a := e.attentions(); len(a) > 0 {
 			g.Id("l").Dot("scratchLen").Op("=").Int64().Call(jen.Id("attentionScratch").Call(jen.Id("s").Dot("N")))
+			if words := e.wordScratch(); words > 0 {
+				g.Id("l").Dot("scratchLen").Op("=").Id("max").Call(jen.Id("l").Dot("scratchLen"), jen.Lit(words))
+			}
 			g.Id("l").Dot("scratch").Op("=").Id("take").Call(jen.Int().Call(jen.Id("l").Dot("scratchLen")).Op("*").Id("s").Dot("Threads"))
 		}
 		g.Return(jen.Id("l"))

@@ -120,7 +120,7 @@ func shortName(store string) string {
 	if i := strings.Index(store, "{l}."); i >= 0 {
 		return store[i+len("{l}."):]
 	}
-	name := strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "encoder.")
+	name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "token_rep_layer.bert_layer.model."), "encoder.")
 	if name != "" && name[0] >= '0' && name[0] <= '9' { // under the spec's paths: encoder.11.ffn.in.weight
 		return "layer." + name
 	}

@@ -79,8 +79,9 @@ func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value)
 	join := func(parts []*ir.Value) *ir.Value {
 		return e.op("pad_heads", s.Source, []ir.Attr{{Key: "dp", Value: padded}, {Key: "heads", Value: 4 * len(parts)}}, e.op("concat", s.Source, nil, parts...))
 	}
-	gates := e.op("linear", s.Source, nil, x, join(in), join(bias))
-	return e.op("lstm", s.Source, attrs, gates, e.op("panels", s.Source, nil, join(state)), starts)
+	name := path[:len(path)-1]
+	gates := e.op("linear", s.Source, nil, x, e.Name(join(in), name+".gates"), join(bias))
+	return e.op("lstm", s.Source, attrs, gates, e.Name(e.op("panels", s.Source, nil, join(state)), name+".state"), starts)
 }
 
 // promptHead is a head on words and labels in the making.
@@ -143,14 +144,15 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 	path := p.path + "spans."
 	half := func(name string, from int, bias *ir.Value) *ir.Value {
 		x := p.op("relu", s.Source, nil, p.project(s, path+name, h, p.words))
-		w := p.columns(s, p.tensor(p.editor, path+"pair.in.weight", 4*h, 2*h), from, h)
+		w := p.Name(p.columns(s, p.tensor(p.editor, path+"pair.in.weight", 4*h, 2*h), from, h), path+name+"part")
 		return p.op("linear", s.Source, nil, x, w, bias)
 	}
 	first := half("start.", 0, p.tensor(p.editor, path+"pair.in.bias", 4*h))
 	last := half("end.", h, nil)
 	label := p.project(s, path+"label.", h, p.labels)
 	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"pair.out.weight", h, 4*h))
-	u := p.op("linear", s.Source, nil, label, p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"pair.out.bias", h), out)))
+	joint := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"pair.out.bias", h), out))
+	u := p.op("linear", s.Source, nil, label, p.Name(joint, path+"pair.label"), nil)
 	return p.op("span_scores", s.Source, []ir.Attr{{Key: "widths", Value: s.Width}}, first, last, u,
 		p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
 }
@@ -166,15 +168,15 @@ func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	in := p.tensor(p.editor, path+"score.in.weight", 4*h, 3*h)
 	part := func(name string, from int, x, bias *ir.Value) (second, inner *ir.Value) {
 		w, c := p.tensor(p.editor, path+name+".weight", 2*h, width(x)), p.tensor(p.editor, path+name+".bias", 2*h)
-		second = p.op("linear", s.Source, nil, x, p.rows(s, w, h, h), p.rows(s, c, h, h))
+		second = p.op("linear", s.Source, nil, x, p.Name(p.rows(s, w, h, h), path+name+".second"), p.rows(s, c, h, h))
 		read := p.columns(s, in, from, h)
-		joint := p.op("matmul", s.Source, nil, read, p.rows(s, w, 0, h))
+		joint := p.Name(p.op("matmul", s.Source, nil, read, p.rows(s, w, 0, h)), path+name+".inner")
 		constant := p.op("linear", s.Source, nil, p.asRow(s, p.rows(s, c, 0, h), read), read, bias)
 		return second, p.op("linear", s.Source, nil, x, joint, p.op("col_sum", s.Source, nil, constant))
 	}
 	x, a := part("word", 0, p.words, p.tensor(p.editor, path+"score.in.bias", 4*h))
 	z, b := part("label", h, p.labels, nil)
-	w := p.op("panels", s.Source, nil, p.columns(s, in, 2*h, h))
+	w := p.Name(p.op("panels", s.Source, nil, p.columns(s, in, 2*h, h)), path+"pairs")
 	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"score.out.weight", 3, 4*h))
 	v := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"score.out.bias", 3), out))
 	v = p.op("pad", s.Source, nil, p.op("transpose", s.Source, nil, v))

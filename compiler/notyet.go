@@ -63,21 +63,37 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	if h == nil {
 		return out
 	}
-	if h.Prompt != nil {
-		say(h.Prompt.Source, "a head with a label prompt")
-	} else if h.Take.Rows == spec.Words {
-		say(h.Take.Source, "a head on words")
-	}
-	for _, s := range h.Steps {
-		switch s.Kind {
-		case spec.StepLSTM, spec.StepSpans, spec.StepTokens:
-			say(s.Source, "this step of a head")
-		}
-	}
+	out = append(out, notYetPrompt(h)...)
 	if n, ok := namings[m.Checkpoint]; ok {
 		if _, ok := n.headNames(h); !ok {
 			out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
 				Hintf("checkpoint own"))
+		}
+	}
+	return out
+}
+
+// notYetPrompt finds steps between the words' rows and their scores that would leave labels behind.
+func notYetPrompt(h *spec.Head) diag.List {
+	var out diag.List
+	if h.Prompt == nil {
+		return out
+	}
+	var lstm, end *spec.Step
+	for _, s := range h.Steps {
+		switch {
+		case s.Kind == spec.StepDropout:
+		case end != nil:
+			out = append(out, diag.Errorf("not-yet", s.Pos, "a step behind the scores of words is checked by this version, but not compiled yet").Note(end.Pos, "the scores are here"))
+		case s.Kind == spec.StepSpans || s.Kind == spec.StepTokens:
+			end = s
+		case s.Kind == spec.StepCRF || s.Kind == spec.StepDecode || s.Kind == spec.StepLinear && s.Tied != "":
+			out = append(out, diag.Errorf("not-yet", s.Pos, "this step in a head with labels in its prompt is checked by this version, but not compiled yet"))
+		case lstm != nil && s.Kind != spec.StepLSTM:
+			out = append(out, diag.Errorf("not-yet", s.Pos, "a step between the LSTM and the scores is checked by this version, but not compiled yet").Note(lstm.Pos, "the LSTM is here"))
+		}
+		if s.Kind == spec.StepLSTM && lstm == nil {
+			lstm = s
 		}
 	}
 	return out

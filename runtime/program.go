@@ -132,6 +132,15 @@ type Head struct {
 	// Width is the number of span widths 0 … Width-1 that the columns of an entity head
 	// stand for; 0: the columns are start, end and inside.
 	Width int
+	// Prompt says how an entity head reads labels that are given with a text; else nil.
+	Prompt *Prompt
+}
+
+// Prompt says how labels that are given at run time stand in front of a text: Mark, label,
+// Mark, label, …, End, text.
+type Prompt struct {
+	Mark, End string // tokens of the tokenizer
+	After     bool   // a label is read at the token behind its mark, not at the mark
 }
 
 // OutLen is the number of outputs for a valid batch.
@@ -202,6 +211,8 @@ func (h *Head) check(l Limits) error {
 		return fmt.Errorf("has %d outputs a row, its task %s has %d", h.C, h.Task, columns)
 	case h.Width < 0 || h.Width != 0 && h.Task != TaskEntities:
 		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
+	case h.Prompt != nil && (h.Task != TaskEntities || h.Prompt.Mark == "" || h.Prompt.End == ""):
+		return fmt.Errorf("has a prompt of labels %+v, its task is %q", *h.Prompt, h.Task)
 	case h.CRF && h.Task != TaskTags:
 		return fmt.Errorf("has a CRF, its task is %q", h.Task)
 	case h.Decode != "" && (h.Decode != "bio" || h.Task != TaskTags):

@@ -135,12 +135,31 @@ func (s *spans) tile(y, b, u reg.Register, r, q int) {
 	})
 	for k := range r {
 		for c := range q {
-			sum := s.vec()
-			s.sum(acc[k*q+c], sum)
-			s.VADDSS(at(u, (c*s.LDU+s.I)*4), sum.AsX(), sum.AsX())
-			s.VMOVSS(sum.AsX(), at(y, (k*s.YK+c*s.YC)*4))
+			sum := s.total(acc[k*q+c])
+			s.VADDSS(at(u, (c*s.LDU+s.I)*4), sum, sum)
+			s.VMOVSS(sum, at(y, (k*s.YK+c*s.YC)*4))
 		}
 	}
+}
+
+// total adds up the lanes of v into the first of the result, by instructions that know all of the registers.
+func (s *spans) total(v reg.VecVirtual) reg.VecVirtual {
+	x, t := s.XMM(), s.XMM()
+	if s.ISA.Wide() {
+		half := s.YMM()
+		s.VEXTRACTF64X4(operand.U8(1), v.AsZ(), half)
+		s.VADDPS(half, v.AsY(), half)
+		s.VEXTRACTF32X4(operand.U8(1), half, x)
+		s.VADDPS(half.AsX(), x, x)
+	} else {
+		s.VEXTRACTF128(operand.U8(1), v.AsY(), x)
+		s.VADDPS(v.AsX(), x, x)
+	}
+	s.VMOVHLPS(x, x, t)
+	s.VADDPS(t, x, x)
+	s.VMOVSHDUP(x, t)
+	s.VADDSS(t, x, x)
+	return x
 }
 
 var spansFamily = Family{

@@ -54,6 +54,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower:    lowerLSTM,
 	Launches: lstmLaunches,
+	Kernels:  []string{"gemm", "lstm"},
 	Sample: samples(
 		sample(attrs("both", true, "size", 5), normal(ir.W, ir.N(128)), panelled(128, 5), wordStarts()),
 		sample(attrs("size", 17), normal(ir.T, ir.N(128)), panelled(128, 17), starts()),

@@ -57,6 +57,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower:    lowerSpanScores,
 	Launches: spanLaunches,
+	Kernels:  []string{"spans"},
 	Sample: samples(
 		lens(sample(attrs("widths", 3), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.C, ir.N(6)), wordStarts(), markStarts()), 9, 1, 4),
 		sample(attrs("widths", 17), normal(ir.W, ir.N(16)), normal(ir.W, ir.N(16)), normal(ir.C, ir.N(17)), wordStarts(), markStarts()),

@@ -13,8 +13,9 @@ const TokenColumns = 3
 // TokenBlock is the most words, and the most labels, of one call of the kernel of token_scores.
 const TokenBlock = 8
 
-// TokenScratch is how many floats the kernel of token_scores may use, for products of k columns and an inner layer of n: rows of both for each pair.
-func TokenScratch(ldk, ldn int) int { return TokenBlock * TokenBlock * (ldk + ldn) }
+// TokenScratch is how many floats the kernel of token_scores may use: a row of products and one of the inner layer, so far apart, for each pair of a
+// block, and a row of zeros.
+func TokenScratch(ldk, ldn int) int { return TokenBlock*TokenBlock*(ldk+ldn) + ldn }
 
 var _ = ir.Define(ir.Op{
 	Name: "token_scores", Class: ir.Wordwise,
@@ -66,6 +67,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower:    lowerTokenScores,
 	Launches: tokenLaunches,
+	Kernels:  []string{"gemm", "spans"},
 	Sample: samples(
 		lens(sample(nil, normal(ir.W, ir.N(5)), normal(ir.C, ir.N(5)), normal(ir.W, ir.N(20)), normal(ir.C, ir.N(20)), panelled(20, 5), normal(ir.N(3), ir.N(32)),
 			wordStarts(), markStarts()), 31, 1, 4),

@@ -125,7 +125,12 @@ func (c *attentionCode) driver(portable string) jen.Code {
 			)
 		}
 		rows := packRows(c.DP)
-		g.For(raw("j := 0; j < n; j += %d", rows)).Block(raw("w.pack(j, min(%d, n-j))", rows))
+		end := "n"
+		if c.Masked {
+			end = "end"
+			g.Add(raw("end := w.seen(i1 - 1) // of the keys that some query sees"))
+		}
+		g.For(raw("j := 0; j < %s; j += %d", end, rows)).Block(raw("w.pack(j, min(%d, %s-j))", rows, end))
 		g.Add(raw("parts := (i1 - i0 + %d) / %d", kernel.AttentionQueries-1, kernel.AttentionQueries))
 		g.For(raw("part := range parts")).Block(
 			raw("w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)"),

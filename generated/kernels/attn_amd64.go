@@ -2837,8 +2837,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx2(o, q, k, v, kr, q
 		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 1024 {
-		w.pack(j, min(1024, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 1024 {
+		w.pack(j, min(1024, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3043,8 +3044,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_avx512(o, q, k, v, kr,
 		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 1024 {
-		w.pack(j, min(1024, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 1024 {
+		w.pack(j, min(1024, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3245,8 +3247,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2(o, q, k, v, kr, qr, bias *f
 	}
 	var w attention_f32_32_ldq192_ldo64_r0_cc_masked_avx2_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
-	for j := 0; j < n; j += 2048 {
-		w.pack(j, min(2048, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 2048 {
+		w.pack(j, min(2048, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3365,8 +3368,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512(o, q, k, v, kr, qr, bias 
 	}
 	var w attention_f32_32_ldq192_ldo64_r0_cc_masked_avx512_work
 	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1, prefix)
-	for j := 0; j < n; j += 2048 {
-		w.pack(j, min(2048, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 2048 {
+		w.pack(j, min(2048, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3490,8 +3494,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx2(o, q, k, v, kr,
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3711,8 +3716,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_avx512(o, q, k, v, k
 		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -3932,8 +3938,9 @@ func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx2(o, q, k, 
 		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4160,8 +4167,9 @@ func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_avx512(o, q, k
 		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4387,8 +4395,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx2(o, q, k, v, kr, qr, bia
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {
@@ -4584,8 +4593,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_avx512(o, q, k, v, kr, qr, b
 		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix)
 		return
 	}
-	for j := 0; j < n; j += 4096 {
-		w.pack(j, min(4096, n-j))
+	end := w.seen(i1 - 1) // of the keys that some query sees
+	for j := 0; j < end; j += 4096 {
+		w.pack(j, min(4096, end-j))
 	}
 	parts := (i1 - i0 + 559) / 560
 	for part := range parts {

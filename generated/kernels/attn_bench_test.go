@@ -12,20 +12,30 @@ import (
 // query rows [i0, i1): products of contents, weighted values, and products with
 // the relative rows that occur (of the whole range, each query and key once).
 func attnFlops(c *attnCase, i0, i1 int) float64 {
-	p, rows := c.Params, i1-i0
-	products := c.n * rows // p·v
-	if p.Terms.Content {
-		products += c.n * rows
-	}
+	p, products := c.Params, 0
 	occur := func(first, last int) int { return c.Row(last) - c.Row(first) + 1 }
-	if p.Terms.KeyPosition != kernel.Absent {
-		for i := i0; i < i1; i++ {
-			products += occur(i-(c.n-1), i)
+	seen := func(i int) int {
+		if p.Masked {
+			return i + 1
+		}
+		return c.n
+	}
+	for i := i0; i < i1; i++ {
+		products += seen(i) // p·v
+		if p.Terms.Content {
+			products += seen(i)
+		}
+		if p.Terms.KeyPosition != kernel.Absent {
+			products += occur(i-(seen(i)-1), i)
 		}
 	}
 	if p.Terms.QueryPosition != kernel.Absent {
-		for j := range c.n {
-			products += occur(i0-j, i1-1-j)
+		for j := range seen(i1 - 1) {
+			first := i0
+			if p.Masked {
+				first = max(i0, j)
+			}
+			products += occur(first-j, i1-1-j)
 		}
 	}
 	return 2 * float64(p.DP) * float64(products)

@@ -1422,6 +1422,78 @@ func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y, x, gain, shift *float32, m
 //go:noescape
 func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
+// lstm_f32_cell_12_avx2 computes the cells and outputs of 12 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_12_avx2(y, state *float32)
+
+// lstm_f32_cell_12_avx512 computes the cells and outputs of 12 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_12_avx512(y, state *float32)
+
+// lstm_f32_cell_16_avx2 computes the cells and outputs of 16 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_16_avx2(y, state *float32)
+
+// lstm_f32_cell_16_avx512 computes the cells and outputs of 16 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_16_avx512(y, state *float32)
+
+// lstm_f32_cell_1_avx2 computes the cells and outputs of 1 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_1_avx2(y, state *float32)
+
+// lstm_f32_cell_1_avx512 computes the cells and outputs of 1 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 16 floats each.
+//
+//go:noescape
+func lstm_f32_cell_1_avx512(y, state *float32)
+
+// lstm_f32_cell_20_avx2 computes the cells and outputs of 20 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 32 floats each.
+//
+//go:noescape
+func lstm_f32_cell_20_avx2(y, state *float32)
+
+// lstm_f32_cell_20_avx512 computes the cells and outputs of 20 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 32 floats each.
+//
+//go:noescape
+func lstm_f32_cell_20_avx512(y, state *float32)
+
+// lstm_f32_cell_256_avx2 computes the cells and outputs of 256 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 256 floats each.
+//
+//go:noescape
+func lstm_f32_cell_256_avx2(y, state *float32)
+
+// lstm_f32_cell_256_avx512 computes the cells and outputs of 256 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 256 floats each.
+//
+//go:noescape
+func lstm_f32_cell_256_avx512(y, state *float32)
+
+// lstm_f32_cell_45_avx2 computes the cells and outputs of 45 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 48 floats each.
+//
+//go:noescape
+func lstm_f32_cell_45_avx2(y, state *float32)
+
+// lstm_f32_cell_45_avx512 computes the cells and outputs of 45 cells of an LSTM from their gates: y = h
+// state: h, c, i, f, g, o, 48 floats each.
+//
+//go:noescape
+func lstm_f32_cell_45_avx512(y, state *float32)
+
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].
 //
@@ -1433,6 +1505,150 @@ func peak_f32_12_avx2(y *float32, m int)
 //
 //go:noescape
 func peak_f32_12_avx512(y *float32, m int)
+
+// spans_f32_16_ldb16_ldu32_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 16])·u[labels, 16] + u[labels, column 16]
+// Rows of b are 16 floats apart, of u 32; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_16_ldb16_ldu32_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_16_ldb16_ldu32_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 16])·u[labels, 16] + u[labels, column 16]
+// Rows of b are 16 floats apart, of u 32; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_16_ldb16_ldu32_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_16_ldb16_ldu32_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 16])·u[labels, 16] + u[labels, column 16]
+// Rows of b are 16 floats apart, of u 32; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_16_ldb16_ldu32_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_16_ldb16_ldu32_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 16])·u[labels, 16] + u[labels, column 16]
+// Rows of b are 16 floats apart, of u 32; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_16_ldb16_ldu32_y1_16_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_1_ldb16_ldu16_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 1])·u[labels, 1] + u[labels, column 1]
+// Rows of b are 16 floats apart, of u 16; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_1_ldb16_ldu16_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_1_ldb16_ldu16_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 1])·u[labels, 1] + u[labels, column 1]
+// Rows of b are 16 floats apart, of u 16; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_1_ldb16_ldu16_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_1_ldb16_ldu16_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 1])·u[labels, 1] + u[labels, column 1]
+// Rows of b are 16 floats apart, of u 16; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_1_ldb16_ldu16_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_1_ldb16_ldu16_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 1])·u[labels, 1] + u[labels, column 1]
+// Rows of b are 16 floats apart, of u 16; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_1_ldb16_ldu16_y1_16_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_2048_ldb2064_ldu2064_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 2048])·u[labels, 2048] + u[labels, column 2048]
+// Rows of b are 2064 floats apart, of u 2064; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_2048_ldb2064_ldu2064_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_2048_ldb2064_ldu2064_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 2048])·u[labels, 2048] + u[labels, column 2048]
+// Rows of b are 2064 floats apart, of u 2064; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_2048_ldb2064_ldu2064_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_2048_ldb2064_ldu2064_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 2048])·u[labels, 2048] + u[labels, column 2048]
+// Rows of b are 2064 floats apart, of u 2064; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_2048_ldb2064_ldu2064_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_2048_ldb2064_ldu2064_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 2048])·u[labels, 2048] + u[labels, column 2048]
+// Rows of b are 2064 floats apart, of u 2064; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_2048_ldb2064_ldu2064_y1_16_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_20_ldb32_ldu32_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 20])·u[labels, 20] + u[labels, column 20]
+// Rows of b are 32 floats apart, of u 32; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_20_ldb32_ldu32_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_20_ldb32_ldu32_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 20])·u[labels, 20] + u[labels, column 20]
+// Rows of b are 32 floats apart, of u 32; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_20_ldb32_ldu32_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_20_ldb32_ldu32_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 20])·u[labels, 20] + u[labels, column 20]
+// Rows of b are 32 floats apart, of u 32; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_20_ldb32_ldu32_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_20_ldb32_ldu32_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 20])·u[labels, 20] + u[labels, column 20]
+// Rows of b are 32 floats apart, of u 32; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_20_ldb32_ldu32_y1_16_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_45_ldb48_ldu48_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 45])·u[labels, 45] + u[labels, column 45]
+// Rows of b are 48 floats apart, of u 48; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_45_ldb48_ldu48_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_45_ldb48_ldu48_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 45])·u[labels, 45] + u[labels, column 45]
+// Rows of b are 48 floats apart, of u 48; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_45_ldb48_ldu48_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_45_ldb48_ldu48_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 45])·u[labels, 45] + u[labels, column 45]
+// Rows of b are 48 floats apart, of u 48; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_45_ldb48_ldu48_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_45_ldb48_ldu48_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 45])·u[labels, 45] + u[labels, column 45]
+// Rows of b are 48 floats apart, of u 48; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_45_ldb48_ldu48_y1_16_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_96_ldb96_ldu112_y16_1_avx2 computes y[m, labels] = relu(a + b[m, 96])·u[labels, 96] + u[labels, column 96]
+// Rows of b are 96 floats apart, of u 112; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_96_ldb96_ldu112_y16_1_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_96_ldb96_ldu112_y16_1_avx512 computes y[m, labels] = relu(a + b[m, 96])·u[labels, 96] + u[labels, column 96]
+// Rows of b are 96 floats apart, of u 112; y[k, c] is y[k·16 + c·1].
+//
+//go:noescape
+func spans_f32_96_ldb96_ldu112_y16_1_avx512(y, a, b, u *float32, m, labels int)
+
+// spans_f32_96_ldb96_ldu112_y1_16_avx2 computes y[m, labels] = relu(a + b[m, 96])·u[labels, 96] + u[labels, column 96]
+// Rows of b are 96 floats apart, of u 112; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_96_ldb96_ldu112_y1_16_avx2(y, a, b, u *float32, m, labels int)
+
+// spans_f32_96_ldb96_ldu112_y1_16_avx512 computes y[m, labels] = relu(a + b[m, 96])·u[labels, 96] + u[labels, column 96]
+// Rows of b are 96 floats apart, of u 112; y[k, c] is y[k·1 + c·16].
+//
+//go:noescape
+func spans_f32_96_ldb96_ldu112_y1_16_avx512(y, a, b, u *float32, m, labels int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
@@ -1658,6 +1874,42 @@ var assembly = map[string]any{
 	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":         layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
 	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":        layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
 	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":      layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
+	"lstm_f32_cell_12_avx2":                                lstm_f32_cell_12_avx2,
+	"lstm_f32_cell_12_avx512":                              lstm_f32_cell_12_avx512,
+	"lstm_f32_cell_16_avx2":                                lstm_f32_cell_16_avx2,
+	"lstm_f32_cell_16_avx512":                              lstm_f32_cell_16_avx512,
+	"lstm_f32_cell_1_avx2":                                 lstm_f32_cell_1_avx2,
+	"lstm_f32_cell_1_avx512":                               lstm_f32_cell_1_avx512,
+	"lstm_f32_cell_20_avx2":                                lstm_f32_cell_20_avx2,
+	"lstm_f32_cell_20_avx512":                              lstm_f32_cell_20_avx512,
+	"lstm_f32_cell_256_avx2":                               lstm_f32_cell_256_avx2,
+	"lstm_f32_cell_256_avx512":                             lstm_f32_cell_256_avx512,
+	"lstm_f32_cell_45_avx2":                                lstm_f32_cell_45_avx2,
+	"lstm_f32_cell_45_avx512":                              lstm_f32_cell_45_avx512,
 	"peak_f32_12_avx2":                                     peak_f32_12_avx2,
 	"peak_f32_12_avx512":                                   peak_f32_12_avx512,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                  spans_f32_16_ldb16_ldu32_y16_1_avx2,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx512":                spans_f32_16_ldb16_ldu32_y16_1_avx512,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx2":                  spans_f32_16_ldb16_ldu32_y1_16_avx2,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx512":                spans_f32_16_ldb16_ldu32_y1_16_avx512,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx2":                   spans_f32_1_ldb16_ldu16_y16_1_avx2,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx512":                 spans_f32_1_ldb16_ldu16_y16_1_avx512,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx2":                   spans_f32_1_ldb16_ldu16_y1_16_avx2,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx512":                 spans_f32_1_ldb16_ldu16_y1_16_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx2":            spans_f32_2048_ldb2064_ldu2064_y16_1_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx512":          spans_f32_2048_ldb2064_ldu2064_y16_1_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx2":            spans_f32_2048_ldb2064_ldu2064_y1_16_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx512":          spans_f32_2048_ldb2064_ldu2064_y1_16_avx512,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx2":                  spans_f32_20_ldb32_ldu32_y16_1_avx2,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx512":                spans_f32_20_ldb32_ldu32_y16_1_avx512,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx2":                  spans_f32_20_ldb32_ldu32_y1_16_avx2,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx512":                spans_f32_20_ldb32_ldu32_y1_16_avx512,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx2":                  spans_f32_45_ldb48_ldu48_y16_1_avx2,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx512":                spans_f32_45_ldb48_ldu48_y16_1_avx512,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx2":                  spans_f32_45_ldb48_ldu48_y1_16_avx2,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx512":                spans_f32_45_ldb48_ldu48_y1_16_avx512,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx2":                 spans_f32_96_ldb96_ldu112_y16_1_avx2,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx512":               spans_f32_96_ldb96_ldu112_y16_1_avx512,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx2":                 spans_f32_96_ldb96_ldu112_y1_16_avx2,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx512":               spans_f32_96_ldb96_ldu112_y1_16_avx512,
 }

@@ -10,24 +10,48 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Checkpoint reads tensors from safetensors files. A checkpoint of the bare encoder lacks the model's prefix ("deberta."), and some files have
-// one more in front; both are found.
+// Weights is an open checkpoint: *safetensors.File, or *torchfile.File.
+type Weights interface {
+	Name() string                               // for messages
+	Names() []string                            // of the tensors, in the file's order
+	Has(name string) bool                       // whether there is such a tensor
+	Info(name string) (safetensors.Info, error) // its type and shape
+	Check(name string, shape ...int) error      // an error unless it exists and has this shape
+	Floats(name string, dst []float32) error    // its numbers, row-major; the length of dst is their count
+	Close() error
+}
+
+// Checkpoint reads tensors from a checkpoint. One of the bare encoder lacks the model's prefix ("deberta."), and the first ones of BERT have
+// the names that the gains and shifts of norms had in TensorFlow; both are found.
 type Checkpoint struct {
-	File *safetensors.File
+	File Weights
 	used map[string]bool
 }
 
 // prefixes are what may stand in front of the encoder's tensor names in a file.
 var prefixes = []string{"deberta.", "bert.", "roberta."}
 
+// older are endings that tensors had before, by those that they have now.
+var older = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}
+
 // find gives the name under which the file holds a tensor.
 func (c *Checkpoint) find(name string) string {
-	if c.File.Has(name) {
-		return name
-	}
+	names := []string{name}
 	for _, p := range prefixes {
-		if rest, ok := strings.CutPrefix(name, p); ok && c.File.Has(rest) {
-			return rest
+		if rest, ok := strings.CutPrefix(name, p); ok {
+			names = append(names, rest)
+		}
+	}
+	for _, n := range names {
+		for _, o := range older {
+			if stem, ok := strings.CutSuffix(n, o[0]); ok {
+				names = append(names, stem+o[1])
+			}
+		}
+	}
+	for _, n := range names {
+		if c.File.Has(n) {
+			return n
 		}
 	}
 	return name

@@ -79,6 +79,9 @@ func (q *queue) put(r record, err error) bool {
 	} else {
 		q.records = append(q.records, r)
 		q.bytes += len(r.text.First) + len(r.text.Second)
+		for _, raw := range r.extra {
+			q.bytes += len(raw)
+		}
 	}
 	q.changed.Broadcast()
 	return true

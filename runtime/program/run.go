@@ -18,30 +18,33 @@ import (
 // runFlags is the verb run.
 type runFlags struct {
 	openFlags
-	input, format, special, long string
-	maxTokens, batchTokens, top  int
-	examples                     int
-	asJSON, quiet, accuracy      bool
-	minAccuracy                  float64
+	taskFlags
+	input, format, special, long, join string
+	maxTokens, batchTokens             int
+	examples                           int
+	asJSON, quiet                      bool
 }
 
 func newRun(fs *flag.FlagSet) action {
 	var r runFlags
-	r.register(fs)
+	r.openFlags.register(fs)
 	r.registerHead(fs)
-	fs.StringVar(&r.input, "input", "", "read texts from a `FILE`: JSONL with \"text\" and for pairs \"pair\", CSV with such columns, or .txt, a text a line; .gz too; - is standard input")
+	fs.StringVar(&r.input, "input", "", "read texts from a `FILE`: JSONL with \"text\" and for pairs \"pair\", CSV with such columns, or .txt, a text a line; .gz too; - is standard input. For questions: \"question\", \"context\", \"options\"")
 	fs.StringVar(&r.format, "format", "", "the `FORMAT` of --input: jsonl, csv or lines, if its name does not tell")
-	fs.BoolVar(&r.asJSON, "json", false, "print a JSON object a text, in input order: label index score scores logits tokens truncated")
+	fs.BoolVar(&r.asJSON, "json", false, "print a JSON object a text, in input order, such as label index score scores logits tokens truncated; the fields are those of the head's task")
 	fs.StringVar(&r.special, "special", "text", "whether special tokens written in a text, such as [SEP], are `text|tokens`")
 	fs.StringVar(&r.long, "long", "reject", "what becomes of a text that is too long: `reject|truncate|windows[:STRIDE]`")
+	fs.StringVar(&r.join, "join", "mean", "how the windows of a text give one result: `mean|max`, for labels, scores and ranking")
 	fs.IntVar(&r.maxTokens, "max-tokens", 0, "the model sees at most `N` tokens of a text, [CLS] and [SEP] included; 0: the model's own limit")
 	fs.IntVar(&r.batchTokens, "batch-tokens", 0, "compute up to `N` tokens together; changes speed and memory only; 0: a good default")
-	fs.IntVar(&r.top, "top", 5, "print the `N` best labels of a text")
 	fs.IntVar(&r.examples, "examples", -1, "print the results of the first `N` texts only; summary and accuracy count all; -1: print all")
-	fs.BoolVar(&r.accuracy, "accuracy", false, "compare with the \"label\" (name or number) of every line and print the share that is right")
-	fs.Float64Var(&r.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if fewer than `PERCENT` are right")
 	fs.BoolVar(&r.quiet, "quiet", false, "no progress bar, no summary")
-	return r.run
+	r.taskFlags.register(fs)
+	return func(ctx context.Context, s *session, args []string) error {
+		r.given = map[string]bool{}
+		fs.Visit(func(f *flag.Flag) { r.given[f.Name] = true })
+		return r.run(ctx, s, args)
+	}
 }
 
 // options turns the flags into options; faults are usage errors.
@@ -51,6 +54,13 @@ func (r *runFlags) options(s *session) ([]runtime.Option, error) {
 		return nil, usage("--long: %v", err)
 	}
 	opts := []runtime.Option{runtime.Long(long)}
+	switch r.join {
+	case "mean":
+	case "max":
+		opts = append(opts, runtime.JoinWindows(runtime.JoinMax))
+	default:
+		return nil, usage("--join %s: it must be mean or max", r.join)
+	}
 	switch r.special {
 	case "text":
 	case "tokens":
@@ -71,14 +81,8 @@ func (r *runFlags) options(s *session) ([]runtime.Option, error) {
 		}
 	}
 	switch {
-	case r.top < 1:
-		return nil, usage("--top %d: it must be at least 1", r.top)
 	case r.examples < -1:
 		return nil, usage("--examples %d: it must not be negative", r.examples)
-	case r.minAccuracy != 0 && !r.accuracy:
-		return nil, usage("--min-accuracy needs --accuracy")
-	case r.minAccuracy < 0 || r.minAccuracy > 100 || math.IsNaN(r.minAccuracy):
-		return nil, usage("--min-accuracy %v: it must be a percentage", r.minAccuracy)
 	case !slices.Contains([]string{"", formatJSONL, formatCSV, formatLines}, r.format):
 		return nil, usage("--format %s: it must be jsonl, csv or lines", r.format)
 	case r.format != "" && r.input == "":
@@ -90,6 +94,11 @@ func (r *runFlags) options(s *session) ([]runtime.Option, error) {
 // source chooses where the texts come from.
 func (r *runFlags) source(s *session, args []string) (*input, error) {
 	switch {
+	case r.given["context"] && r.given["question"]:
+		if r.input != "" || len(args) > 0 {
+			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in the texts")
+		}
+		return &input{source: &arguments{texts: []string{r.question}}, size: -1, close: func() error { return nil }}, nil
 	case r.input != "" && len(args) > 0:
 		return nil, usage("texts come from --input or from the arguments, not both: %q", shorten(args[0], 40))
 	case r.input != "":
@@ -103,6 +112,9 @@ func (r *runFlags) source(s *session, args []string) (*input, error) {
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	opts, err := r.options(s)
 	if err != nil {
+		return err
+	}
+	if err := r.taskFlags.check(); err != nil {
 		return err
 	}
 	in, err := await(ctx, func() (*input, error) { return r.source(s, args) })
@@ -119,22 +131,21 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err != nil {
 		return usage("--head: %v", err)
 	}
-	k, err := runtime.NewClassifier(core, r.head)
-	if err != nil {
-		return err
-	}
-	job := &labelling{
-		runFlags: r, session: s, classifier: k, labels: k.Labels(), head: &core.Program().Heads[head], out: bufio.NewWriterSize(s.Out, 1<<16),
+	out := bufio.NewWriterSize(s.Out, 1<<16)
+	job := &job{
+		runFlags: r, session: s, page: &page{out, s.OutTerminal && !r.asJSON},
 		progress: newProgress(s, in, r.quiet, r.examples >= 0), chunk: 4 * leastChunk,
 	}
-	job.shower = newShower(job.out, job.labels, r.top)
+	if job.service, err = r.taskFlags.service(core, head, job.page); err != nil {
+		return err
+	}
 	// The goroutine that reads ends with this context, or when its read returns.
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	start := time.Now()
 	err = job.all(ctx, fill(reading, in))
 	job.progress.finish()
-	if ferr := job.out.Flush(); err == nil {
+	if ferr := job.page.Flush(); err == nil {
 		err = ferr
 	}
 	if err == nil || job.texts > 0 {
@@ -146,52 +157,115 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	return err
 }
 
-// labelling is the work of run on one input.
-type labelling struct {
-	*runFlags
-	*session
-	classifier *runtime.Classifier
-	labels     []string
-	head       *runtime.Head
-	out        *bufio.Writer
-	shower     *shower
-	progress   *progress
-
-	results []runtime.Classification // reused
-	chunk   int                      // records given to the model together
-	texts   int
-	tokens  int
-	cut     int
-	right   int
+// service is a task on records.
+type service interface {
+	// prepare completes a record by what the flags say, before it is computed. Its fault is the record's.
+	prepare(r *record) error
+	// compute gives a result for each record, all of them pairs or none. Errors of the input call a record text 0, 1 …
+	compute(ctx context.Context, records []record) ([]outcome, error)
+	// end is called behind the last record.
+	end(ctx context.Context) ([]outcome, error)
 }
 
-// all classifies what the queue gives, in order. Results of texts before a fault are printed.
-func (l *labelling) all(ctx context.Context, q *queue) error {
+// outcome is the result of one record.
+type outcome interface {
+	seen() runtime.Seen
+	object() any             // what --json prints
+	show(p *page, r *record) // prints it for people
+}
+
+// page is where results are printed.
+type page struct {
+	*bufio.Writer
+	terminal bool // a person reads them at once
+}
+
+// job is the work of run on one input.
+type job struct {
+	*runFlags
+	*session
+	service
+	page     *page
+	progress *progress
+
+	chunk  int // records given to the model together
+	texts  int
+	tokens int
+	cut    int
+	right  int
+}
+
+// all computes what the queue gives, in order. Results of texts before a fault are printed.
+func (l *job) all(ctx context.Context, q *queue) error {
 	var records []record
 	for {
 		var err error
-		if records, err = q.take(records); err != nil || records == nil {
+		if records, err = q.take(records); err != nil {
 			return err
 		}
-		for rest := records; len(rest) > 0; {
-			n := 1
-			for n < min(len(rest), l.chunk) && rest[n].text.Pair == rest[0].text.Pair {
-				n++
-			}
-			begin := time.Now()
-			if err := l.some(ctx, rest[:n]); err != nil {
-				return err
-			}
-			l.adapt(n, time.Since(begin))
-			if l.out.Buffered() > 0 && l.OutTerminal {
-				l.progress.finish() // what is printed starts a line of its own
-			}
-			if err := l.out.Flush(); err != nil {
-				return err
-			}
-			l.progress.update(l.texts, rest[n-1].read)
-			rest = rest[n:]
+		if records == nil {
+			return l.last(ctx)
 		}
+		ready := 0
+		for ready < len(records) && err == nil {
+			if err = l.prepare(&records[ready]); err == nil {
+				ready++
+			}
+		}
+		if done := l.chunks(ctx, records[:ready]); done != nil {
+			return done
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// chunks computes records, as many at a time as seems good.
+func (l *job) chunks(ctx context.Context, records []record) error {
+	for rest := records; len(rest) > 0; {
+		n := 1
+		for n < min(len(rest), l.chunk) && rest[n].text.Pair == rest[0].text.Pair {
+			n++
+		}
+		begin := time.Now()
+		if err := l.some(ctx, rest[:n]); err != nil {
+			return err
+		}
+		l.adapt(n, time.Since(begin))
+		if l.page.Buffered() > 0 && l.OutTerminal {
+			l.progress.finish() // what is printed starts a line of its own
+		}
+		if err := l.page.Flush(); err != nil {
+			return err
+		}
+		l.progress.update(l.texts, rest[n-1].read)
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// last prints what only the whole input gives.
+func (l *job) last(ctx context.Context) error {
+	outcomes, err := l.end(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		l.count(o)
+		if err := l.print(&record{file: "the result"}, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count adds a result's tokens to those of the run.
+func (l *job) count(o outcome) {
+	seen := o.seen()
+	l.tokens += seen.Tokens
+	if seen.Truncated > 0 {
+		l.cut++
 	}
 }
 
@@ -203,7 +277,7 @@ const (
 )
 
 // adapt chooses the next chunk's size by how long n records took.
-func (l *labelling) adapt(n int, took time.Duration) {
+func (l *job) adapt(n int, took time.Duration) {
 	switch {
 	case took < shortChunk && n == l.chunk:
 		l.chunk = min(2*l.chunk, queueRecords)
@@ -212,16 +286,13 @@ func (l *labelling) adapt(n int, took time.Duration) {
 	}
 }
 
-// some classifies records of one kind, singles or pairs.
-func (l *labelling) some(ctx context.Context, records []record) error {
-	for len(l.results) < len(records) {
-		l.results = append(l.results, runtime.Classification{})
-	}
-	err := l.classify(ctx, l.results[:len(records)], records)
+// some computes records of one kind, singles or pairs.
+func (l *job) some(ctx context.Context, records []record) error {
+	outcomes, err := l.compute(ctx, records)
 	switch {
 	case err == nil:
-		for i := range records {
-			if err := l.emit(&records[i], &l.results[i]); err != nil {
+		for i, o := range outcomes {
+			if err := l.emit(&records[i], o); err != nil {
 				return err
 			}
 		}
@@ -234,97 +305,62 @@ func (l *labelling) some(ctx context.Context, records []record) error {
 			}
 		}
 		return nil
-	case errors.Is(err, runtime.ErrInput):
-		text := strings.TrimPrefix(err.Error(), "text 0: ")
-		if errors.Is(err, runtime.ErrTooLong) {
-			text, _, _ = strings.Cut(text, " (")
-			text += ": cut it with --long truncate or --long windows:STRIDE"
-		}
-		return &inputError{records[0].where(), text, err}
 	}
-	return err
+	return blamed(err, "text 0: ", &records[0])
 }
 
-func (l *labelling) classify(ctx context.Context, dst []runtime.Classification, records []record) error {
-	if records[0].text.Pair {
-		pairs := make([][2]string, len(records))
-		for i, r := range records {
-			pairs[i] = [2]string{r.text.First, r.text.Second}
-		}
-		return l.classifier.ClassifyPairsInto(ctx, dst, pairs)
+// blamed is a fault of the input as one of a record, whose name in it is prefix.
+func blamed(err error, prefix string, r *record) error {
+	if !errors.Is(err, runtime.ErrInput) {
+		return err
 	}
-	texts := make([]string, len(records))
-	for i, r := range records {
-		texts[i] = r.text.First
+	text := strings.TrimPrefix(err.Error(), prefix)
+	if errors.Is(err, runtime.ErrTooLong) {
+		text, _, _ = strings.Cut(text, " (")
+		text += ": cut it with --long truncate or --long windows:STRIDE"
 	}
-	return l.classifier.ClassifyInto(ctx, dst, texts)
-}
-
-// measure is the JSON of a head that gives one number and no labels: regression, reward, ranking.
-type measure struct {
-	Score     float32 `json:"score"`
-	Tokens    int     `json:"tokens"`
-	Truncated int     `json:"truncated"`
-}
-
-// regression reports whether the head gives one plain number.
-func (l *labelling) regression() bool {
-	return l.head.C == 1 && !l.head.Independent && len(l.head.Labels) == 0
+	return &inputError{r.where(), text, err}
 }
 
 // emit prints one result and counts it.
-func (l *labelling) emit(r *record, c *runtime.Classification) error {
-	for _, v := range c.Logits {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return faulty(r.where(), "the result is %v: the weights may be damaged, see doctor", v)
-		}
-	}
+func (l *job) emit(r *record, o outcome) error {
 	if l.accuracy {
-		want, err := l.expected(r)
+		right, err := o.(*classified).right(r)
 		if err != nil {
 			return err
 		}
-		if want == c.Index {
+		if right {
 			l.right++
 		}
 	}
 	l.texts++
-	l.tokens += c.Tokens
-	if c.Truncated > 0 {
-		l.cut++
-	}
+	l.count(o)
 	if l.examples >= 0 && l.texts > l.examples {
 		return nil
 	}
-	switch {
-	case l.regression() && l.asJSON:
-		return printJSON(l.out, measure{c.Logits[0], c.Tokens, c.Truncated})
-	case l.regression():
-		_, err := fmt.Fprintf(l.out, "%10.4f  %s\n", c.Logits[0], printable(shorten(r.text.First, excerptSize)))
-		return err
-	case l.asJSON:
-		return printJSON(l.out, c)
+	return l.print(r, o)
+}
+
+// print prints one result. Numbers that are none are a fault of the weights.
+func (l *job) print(r *record, o outcome) error {
+	v := o.object()
+	if v == nil { // it comes at the end
+		return nil
 	}
-	l.shower.show(r, c)
+	text, err := jsonLine(v)
+	if err != nil {
+		return faulty(r.where(), "the result has numbers that are none (%v): the weights may be damaged, see doctor", err)
+	}
+	if l.asJSON {
+		_, err = l.page.Write(text)
+		return err
+	}
+	o.show(l.page, r)
 	return nil
 }
 
-// expected is the number of the label that the input gives. A name wins over a number.
-func (l *labelling) expected(r *record) (int, error) {
-	if !r.hasLabel {
-		return 0, faulty(r.where(), "no \"label\" to compare with, which --accuracy needs")
-	}
-	if i := slices.Index(l.labels, r.label); i >= 0 {
-		return i, nil
-	}
-	if i, err := strconv.Atoi(r.label); err == nil && i >= 0 && i < len(l.labels) {
-		return i, nil
-	}
-	return 0, faulty(r.where(), "the model has no label %q (it has: %s)", shorten(r.label, 40), shorten(strings.Join(l.labels, ", "), 200))
-}
-
 // summary says on standard error how fast it went and what was cut.
-func (l *labelling) summary(core *runtime.Core, took time.Duration) {
+func (l *job) summary(core *runtime.Core, took time.Duration) {
 	if l.quiet {
 		return
 	}
@@ -361,7 +397,7 @@ func plural(n int, what string) string {
 }
 
 // judge prints the accuracy on standard error, where the other figures are, and holds it to the minimum.
-func (l *labelling) judge() error {
+func (l *job) judge() error {
 	if l.texts == 0 {
 		return faulty("", "the input has no texts to compute an accuracy of")
 	}

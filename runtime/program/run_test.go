@@ -271,7 +271,7 @@ func TestFaultOfTheProgram(t *testing.T) {
 }
 
 func TestChunkAdapts(t *testing.T) {
-	l := &labelling{chunk: leastChunk}
+	l := &job{chunk: leastChunk}
 	for range 20 {
 		l.adapt(l.chunk, time.Millisecond)
 	}

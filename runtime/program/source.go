@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +33,56 @@ type record struct {
 	label string // the expected label, if hasLabel
 	// hasLabel says that the input gives one. One that is neither a name nor a number is kept as it is written: only --accuracy minds.
 	hasLabel bool
-	read     int64 // bytes of the input, as stored, that were read up to here; about, as it is read in blocks
+	// extra are the fields of extraFields that the input gives, as JSON; only the tasks that need them read them.
+	extra   map[string]json.RawMessage
+	options []string // to choose from, when they are known
+	noText  bool     // the input has no text, but some of those fields
+	read    int64    // bytes of the input, as stored, that were read up to here; about, as it is read in blocks
+}
+
+// extraFields are what questions and models that are asked for labels have beside a text. A question stands in the text's place.
+var extraFields = []string{"question", "context", "options", "labels"}
+
+// needText is a fault if the record has no text.
+func (r *record) needText() error {
+	if r.noText {
+		return faulty(r.where(), "the object has no field \"text\" (it has: %s)", fieldNames(r.extra))
+	}
+	return nil
+}
+
+// field is a field of text; ok is false if the record has none.
+func (r *record) field(name string) (text string, ok bool, err error) {
+	raw, ok := r.extra[name]
+	if !ok {
+		return "", false, nil
+	}
+	if text, err = jsonString(name, raw); err != nil {
+		err = faulty(r.where(), "%w", err)
+	}
+	return text, true, err
+}
+
+// list is a field of several texts; nil if the record has none.
+func (r *record) list(name string) ([]string, error) {
+	raw, ok := r.extra[name]
+	if !ok {
+		return nil, nil
+	}
+	var all []json.RawMessage
+	err := json.Unmarshal(raw, &all)
+	list := []string{}
+	for _, one := range all {
+		var text string
+		if text, err = jsonString(name, one); err != nil {
+			break
+		}
+		list = append(list, text)
+	}
+	if err != nil || raw[0] != '[' {
+		return nil, faulty(r.where(), "%q is %s, it must be an array of strings", name, shorten(string(raw), 40))
+	}
+	return list, nil
 }
 
 // where is "file:line", or what stands for it.
@@ -246,7 +294,17 @@ func (o *objects) parse(b []byte) (record, error) {
 	}
 	r := record{file: o.file, line: o.line}
 	var err error
-	if raw, ok := fields["text"]; !ok {
+	for _, name := range extraFields {
+		if raw, ok := fields[name]; ok && string(raw) != "null" {
+			if r.extra == nil {
+				r.extra = map[string]json.RawMessage{}
+			}
+			r.extra[name] = raw
+		}
+	}
+	if raw, ok := fields["text"]; !ok && r.extra["question"] != nil {
+		r.noText = true
+	} else if !ok {
 		return bad("the object has no field \"text\" (it has: %s)", fieldNames(fields))
 	} else if r.text.First, err = jsonString("text", raw); err != nil {
 		return bad("%w", err)
@@ -341,94 +399,4 @@ func fieldNames(fields map[string]json.RawMessage) string {
 		return "none"
 	}
 	return shorten(strings.Join(names, " "), 100)
-}
-
-// table reads CSV whose header names the columns text, and if there are any, pair and label.
-type table struct {
-	file              string
-	r                 *csv.Reader
-	bound             *boundReader
-	text, pair, label int // columns, -1 if missing
-}
-
-func newTable(file string, b *bufio.Reader) (*table, error) {
-	t := &table{file: file, bound: &boundReader{r: b, left: maxRecord}, text: -1, pair: -1, label: -1}
-	t.r = csv.NewReader(t.bound)
-	t.r.ReuseRecord = true
-	head, err := t.r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, faulty(file+":1", "a CSV file needs a header line with a column \"text\"; the file is empty")
-	}
-	if err != nil {
-		return nil, t.fault(err)
-	}
-	for i, name := range head {
-		for want, at := range map[string]*int{"text": &t.text, "pair": &t.pair, "label": &t.label} {
-			if strings.TrimSpace(name) != want {
-				continue
-			}
-			if *at >= 0 {
-				return nil, faulty(file+":1", "two columns are named %q", want)
-			}
-			*at = i
-		}
-	}
-	if t.text < 0 {
-		return nil, faulty(file+":1", "no column \"text\" in the header (its columns: %s)", shorten(strings.Join(head, ", "), 100))
-	}
-	return t, nil
-}
-
-func (t *table) next() (record, error) {
-	t.bound.left = maxRecord
-	row, err := t.r.Read()
-	if errors.Is(err, io.EOF) {
-		return record{}, io.EOF
-	}
-	if err != nil {
-		return record{}, t.fault(err)
-	}
-	line, _ := t.r.FieldPos(0)
-	r := record{file: t.file, line: line}
-	for _, s := range row {
-		if !utf8.ValidString(s) {
-			return record{}, faulty(r.where(), notUTF8)
-		}
-	}
-	r.text.First = strings.Clone(row[t.text])
-	if t.pair >= 0 {
-		r.text.Pair, r.text.Second = true, strings.Clone(row[t.pair])
-	}
-	if t.label >= 0 && row[t.label] != "" {
-		r.hasLabel, r.label = true, strings.Clone(row[t.label])
-	}
-	return r, nil
-}
-
-func (t *table) fault(err error) error {
-	var parse *csv.ParseError
-	switch {
-	case errors.Is(err, errTooLong):
-		return faulty(t.file, "a CSV record is longer than %d MiB: is a quote missing?", maxRecord>>20)
-	case errors.As(err, &parse):
-		return faulty(t.file+":"+strconv.Itoa(parse.Line), "%w", parse.Err)
-	}
-	return faulty(t.file, "it cannot be read: %w", err)
-}
-
-var errTooLong = errors.New("too long")
-
-// boundReader gives at most left bytes between two records.
-type boundReader struct {
-	r    io.Reader
-	left int
-}
-
-func (b *boundReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.r.Read(p)
-	b.left -= n
-	return n, err
 }

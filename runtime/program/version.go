@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -56,7 +57,18 @@ func newVersion(fs *flag.FlagSet) action {
 
 // printJSON writes one object a line, with < and > as they are.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	text, err := jsonLine(v)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
+// jsonLine is a value as a line of JSON. Numbers that JSON does not have are an error.
+func jsonLine(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }

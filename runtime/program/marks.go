@@ -1,0 +1,176 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// lineCells is the length of the lines that marked texts are broken into, in columns of a terminal.
+const lineCells = 96
+
+// mark is a part of a text, in bytes.
+type mark struct{ start, end int }
+
+// cell is a character as it is printed.
+type cell struct {
+	r      rune
+	width  int
+	marked bool
+}
+
+// cellsOf are the characters of a text as one line shows them.
+func cellsOf(text string, marks []mark) []cell {
+	var cells []cell
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		c := cell{r: r, width: width(r)}
+		switch {
+		case unicode.IsSpace(r):
+			c.r, c.width = ' ', 1
+		case r != utf8.RuneError && !unicode.IsPrint(r):
+			c.r, c.width = unicode.ReplacementChar, 1
+		}
+		for _, m := range marks {
+			c.marked = c.marked || m.start <= i && i < m.end
+		}
+		cells = append(cells, c)
+		i += n
+	}
+	return cells
+}
+
+// width is the number of columns that a terminal gives a character: none to marks on others, two to those of East Asian scripts and to emoji
+// (Unicode's annex 11, by block).
+func width(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return 0
+	case r >= 0x1100 && r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff, r >= 0xfe30 && r <= 0xfe6f,
+		r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6, r >= 0x1f300 && r <= 0x1faff, r >= 0x20000 && r <= 0x3fffd:
+		return 2
+	}
+	return 1
+}
+
+// marked prints a text with parts of it marked: underlined on a terminal, else with ^^^ in a line below. Long texts are broken at spaces; behind
+// stands at the end of the last line.
+func (p *page) marked(text string, marks []mark, indent, behind string) {
+	cells := cellsOf(text, marks)
+	for first := true; first || len(cells) > 0; first = false {
+		n := breakAt(cells)
+		line := cells[:n]
+		cells = cells[n:]
+		end := ""
+		if len(cells) == 0 {
+			end = behind
+		}
+		p.line(line, indent, end)
+	}
+}
+
+// breakAt is the number of cells of the first line: up to a space, if there is one.
+func breakAt(cells []cell) int {
+	columns, space := 0, 0
+	for i, c := range cells {
+		if columns += c.width; columns > lineCells {
+			if space > 0 {
+				return space
+			}
+			return max(i, 1)
+		}
+		if c.r == ' ' {
+			space = i + 1
+		}
+	}
+	return len(cells)
+}
+
+func (p *page) line(cells []cell, indent, behind string) {
+	var text, below strings.Builder
+	text.WriteString(indent)
+	below.WriteString(indent)
+	on := false
+	for _, c := range cells {
+		if c.marked != on && p.terminal {
+			text.WriteString(map[bool]string{true: "\x1b[4m", false: "\x1b[24m"}[c.marked])
+		}
+		on = c.marked
+		text.WriteRune(c.r)
+		below.WriteString(strings.Repeat(map[bool]string{true: "^", false: " "}[on], c.width))
+	}
+	if on && p.terminal {
+		text.WriteString("\x1b[24m")
+	}
+	fmt.Fprintln(p, strings.TrimRight(text.String()+behind, " "))
+	if marks := strings.TrimRight(below.String(), " "); marks != "" && !p.terminal {
+		fmt.Fprintln(p, marks)
+	}
+}
+
+// around prints a part of a text with what stands around it.
+func (p *page) around(text string, part task.Part, indent string) {
+	const runes = 40
+	from, to := part.Start, part.End
+	for i := 0; i < runes && from > 0; i++ {
+		_, n := utf8.DecodeLastRuneInString(text[:from])
+		from -= n
+	}
+	for i := 0; i < runes && to < len(text); i++ {
+		_, n := utf8.DecodeRuneInString(text[to:])
+		to += n
+	}
+	before, after := "", ""
+	if from > 0 {
+		before = "…"
+	}
+	if to < len(text) {
+		after = "…"
+	}
+	shift := len(before) - from
+	p.marked(before+text[from:to]+after, []mark{{part.Start + shift, part.End + shift}}, indent, "")
+}
+
+// row is a line of a table of scores.
+type row struct {
+	name  string
+	score float64 // from 0 to 1
+	rest  string  // behind the bar
+}
+
+// rows prints scores as bars, names below each other.
+func (p *page) rows(list []row) {
+	wide := 0
+	for i := range list {
+		list[i].name = printable(shorten(list[i].name, excerptSize))
+		wide = max(wide, utf8.RuneCountInString(list[i].name))
+	}
+	for _, r := range list {
+		pad := strings.Repeat(" ", wide-utf8.RuneCountInString(r.name))
+		text := fmt.Sprintf("  %s%s  %.4f  %s", r.name, pad, r.score, bar(float32(r.score)))
+		if r.rest != "" {
+			text += "  " + printable(shorten(r.rest, excerptSize))
+		}
+		fmt.Fprintln(p, strings.TrimRight(text, " "))
+	}
+}
+
+// tail says how much of a text was seen.
+func tail(tokens, truncated int) string {
+	if truncated > 0 {
+		return fmt.Sprintf("  (%d tokens, %d cut)", tokens, truncated)
+	}
+	return fmt.Sprintf("  (%d tokens)", tokens)
+}
+
+// title prints a record's text, or pair, and how much of it was seen.
+func (p *page) title(r *record, tokens, truncated int) {
+	head := printable(shorten(r.text.First, excerptSize))
+	if r.text.Pair {
+		head += " | " + printable(shorten(r.text.Second, excerptSize))
+	}
+	fmt.Fprintln(p, head+tail(tokens, truncated))
+}

@@ -1,0 +1,197 @@
+package program
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// questions is what services of questions have in common: where question and context come from.
+type questions struct {
+	texts
+	question, context           string
+	givenQuestion, givenContext bool
+	need                        bool // a context is needed
+}
+
+func (f *taskFlags) questions(need bool) questions {
+	return questions{question: f.question, context: f.context, givenQuestion: f.given["question"], givenContext: f.given["context"], need: need}
+}
+
+// prepare makes the record a pair of question and context. The flags stand for what is the same in all records; the text is the other of the
+// two, or the question where both are missing. A pair is a question and its context.
+func (q questions) prepare(r *record) error {
+	question, hasQuestion, err := r.field("question")
+	if err != nil {
+		return err
+	}
+	context, hasContext, err := r.field("context")
+	if err != nil {
+		return err
+	}
+	switch {
+	case q.givenQuestion && hasQuestion || q.givenContext && hasContext:
+		return faulty(r.where(), "the input has a question or context of its own, and --question or --context would be another")
+	case r.text.Pair && (q.givenQuestion || q.givenContext || hasQuestion || hasContext):
+		return faulty(r.where(), "a pair is a question and its context: there is no place for another one")
+	case r.text.Pair:
+		return nil
+	}
+	if q.givenQuestion {
+		question, hasQuestion = q.question, true
+	}
+	if q.givenContext {
+		context, hasContext = q.context, true
+	}
+	if !r.noText {
+		switch {
+		case q.givenQuestion && q.givenContext: // the text is the question itself
+		case hasQuestion && hasContext:
+			return faulty(r.where(), "it has a text beside its question and context: which is meant?")
+		case hasQuestion:
+			context, hasContext = r.text.First, true
+		default:
+			question, hasQuestion = r.text.First, true
+		}
+	}
+	switch {
+	case !hasQuestion:
+		return faulty(r.where(), "there is no question: give --question, or \"question\" in the input")
+	case !hasContext && q.need:
+		return faulty(r.where(), "there is no context to answer from: give --context, or \"context\" in the input")
+	}
+	r.text = runtime.Text{First: question, Second: context, Pair: true}
+	return nil
+}
+
+// answerService answers questions by parts of a context.
+type answerService struct {
+	questions
+	answerer *task.Answerer
+	o        task.AnswerOptions
+}
+
+func (f *taskFlags) answering(core *runtime.Core, h *runtime.Head) (service, error) {
+	a, err := task.NewAnswerer(core, h.Name)
+	return &answerService{f.questions(true), a, task.AnswerOptions{
+		Best: f.best(1), MaxTokens: f.answerTokens, NoAnswer: f.given["no-answer-threshold"], Threshold: f.noAnswer,
+	}}, err
+}
+
+func (s *answerService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	list := make([]task.Question, len(records))
+	for i, r := range records {
+		list[i] = task.Question{Question: r.text.First, Context: r.text.Second}
+	}
+	results, err := s.answerer.Answer(ctx, list, s.o)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		outcomes[i] = &answered{&results[i]}
+	}
+	return outcomes, nil
+}
+
+// answered is the result of one question.
+type answered struct{ *task.Answered }
+
+func (a *answered) seen() runtime.Seen { return a.Seen }
+func (a *answered) object() any        { return a.Answered }
+
+func (a *answered) show(p *page, r *record) {
+	fmt.Fprintf(p, "%s%s\n", printable(shorten(r.text.First, excerptSize)), tail(a.Tokens, a.Truncated))
+	if a.NoAnswer {
+		fmt.Fprintln(p, "  no answer")
+		if len(a.Answers) > 0 {
+			fmt.Fprintln(p, "  what comes next:")
+		}
+	}
+	for _, x := range a.Answers {
+		p.rows([]row{{x.Text, x.Score, ""}})
+		p.around(r.text.Second, x.Part, "    ")
+	}
+}
+
+// choiceService chooses among options.
+type choiceService struct {
+	questions
+	chooser *task.Chooser
+	options []string
+	top     int
+}
+
+func (f *taskFlags) choosing(core *runtime.Core, h *runtime.Head) (service, error) {
+	c, err := task.NewChooser(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &choiceService{questions: f.questions(false), chooser: c, top: f.best(defaultTop)}
+	if f.given["options"] {
+		s.options, err = list("options", f.options)
+	}
+	return s, err
+}
+
+func (s *choiceService) prepare(r *record) error {
+	own, err := r.list("options")
+	if err != nil {
+		return err
+	}
+	switch {
+	case own != nil && s.options != nil:
+		return faulty(r.where(), "the input has options of its own, and --options would be others")
+	case own == nil && s.options == nil:
+		return faulty(r.where(), "there are no options to choose from: give --options, or \"options\" in the input")
+	case own != nil && len(own) == 0:
+		return faulty(r.where(), "\"options\" is empty")
+	}
+	if r.options = own; own == nil {
+		r.options = s.options
+	}
+	return s.questions.prepare(r)
+}
+
+func (s *choiceService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	list := make([]task.ChoiceQuestion, len(records))
+	for i, r := range records {
+		list[i] = task.ChoiceQuestion{Question: r.text.First, Context: r.text.Second, Options: r.options}
+	}
+	results, err := s.chooser.Choose(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		c := &chosen{Choice: &results[i], options: list[i].Options, top: s.top}
+		for _, seen := range results[i].Seen {
+			c.Tokens, c.Truncated = c.Tokens+seen.Tokens, c.Truncated+seen.Truncated
+		}
+		outcomes[i] = c
+	}
+	return outcomes, nil
+}
+
+// chosen is the result of one question. Tokens are those of all options' pairs.
+type chosen struct {
+	*task.Choice
+	Tokens    int `json:"tokens"`
+	Truncated int `json:"truncated"`
+	options   []string
+	top       int
+}
+
+func (c *chosen) seen() runtime.Seen { return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated} }
+func (c *chosen) object() any        { return c }
+
+func (c *chosen) show(p *page, r *record) {
+	fmt.Fprintf(p, "%s%s\n", printable(shorten(r.text.First, excerptSize)), tail(c.Tokens, c.Truncated))
+	var list []row
+	for i, o := range c.options {
+		list = append(list, row{o, c.Scores[i], ""})
+	}
+	p.rows(bestRows(list, c.top))
+}

@@ -1,0 +1,89 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// bestRows are the rows of the highest scores, in their order.
+func bestRows(list []row, top int) []row {
+	slices.SortStableFunc(list, func(a, b row) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		}
+		return 0
+	})
+	return list[:min(top, len(list))]
+}
+
+// embedService turns texts into vectors.
+type embedService struct {
+	texts
+	embedder *task.Embedder
+	o        task.EmbedOptions
+}
+
+func (f *taskFlags) embedding(core *runtime.Core, h *runtime.Head) (service, error) {
+	m, err := task.NewEmbedder(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &embedService{f.texts(), m, task.EmbedOptions{Pooling: task.Pooling(f.pooling), Normalize: f.normalize}}
+	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+		return nil, usage("--pooling: %v", err)
+	}
+	return s, nil
+}
+
+func (s *embedService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	var results []task.Embedding
+	var err error
+	if records[0].text.Pair {
+		results, err = s.embedder.EmbedPairs(ctx, pairsOf(records), s.o)
+	} else {
+		results, err = s.embedder.Embed(ctx, firsts(records), s.o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i, r := range results {
+		outcomes[i] = &embedded{r.Vector, r.Seen}
+	}
+	return outcomes, nil
+}
+
+// embedded is the result of one text.
+type embedded struct {
+	Embedding []float32 `json:"embedding"`
+	runtime.Seen
+}
+
+func (e *embedded) seen() runtime.Seen { return e.Seen }
+func (e *embedded) object() any        { return e }
+
+func (e *embedded) show(p *page, r *record) {
+	p.title(r, e.Tokens, e.Truncated)
+	square := 0.0
+	var first []string
+	for i, v := range e.Embedding {
+		square += float64(v) * float64(v)
+		if i < 8 {
+			first = append(first, fmt.Sprintf("%.4f", v))
+		}
+	}
+	more := ""
+	if len(e.Embedding) > len(first) {
+		more = " …"
+	}
+	fmt.Fprintf(p, "  %s%s  (%s, length %.4f; --json prints all)\n", strings.Join(first, " "), more, plural(len(e.Embedding), "number"), math.Sqrt(square))
+}

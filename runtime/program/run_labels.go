@@ -1,0 +1,109 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// labelService labels texts, or scores them if the head gives one plain number.
+type labelService struct {
+	texts
+	classifier *runtime.Classifier
+	labels     []string
+	head       *runtime.Head
+	top        int
+	shower     *shower
+	results    []runtime.Classification // reused
+}
+
+func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, error) {
+	k, err := runtime.NewClassifier(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &labelService{texts: f.texts(), classifier: k, labels: k.Labels(), head: h, top: f.best(defaultTop)}
+	if f.accuracy && s.regression() {
+		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
+	}
+	return s, nil
+}
+
+// regression reports whether the head gives one plain number.
+func (s *labelService) regression() bool {
+	return s.head.C == 1 && !s.head.Independent && len(s.head.Labels) == 0
+}
+
+func (s *labelService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	for len(s.results) < len(records) {
+		s.results = append(s.results, runtime.Classification{})
+	}
+	var err error
+	if dst := s.results[:len(records)]; records[0].text.Pair {
+		err = s.classifier.ClassifyPairsInto(ctx, dst, pairsOf(records))
+	} else {
+		err = s.classifier.ClassifyInto(ctx, dst, firsts(records))
+	}
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		outcomes[i] = &classified{s, &s.results[i]}
+	}
+	return outcomes, nil
+}
+
+// classified is the result of one text.
+type classified struct {
+	service *labelService
+	*runtime.Classification
+}
+
+// measure is the JSON of a head that gives one number and no labels: regression, reward, ranking.
+type measure struct {
+	Score     float32 `json:"score"`
+	Tokens    int     `json:"tokens"`
+	Truncated int     `json:"truncated"`
+}
+
+func (c *classified) seen() runtime.Seen {
+	return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated, Windows: c.Windows}
+}
+
+func (c *classified) object() any {
+	if c.service.regression() {
+		return measure{c.Logits[0], c.Tokens, c.Truncated}
+	}
+	return c.Classification
+}
+
+func (c *classified) show(p *page, r *record) {
+	if c.service.regression() {
+		fmt.Fprintf(p, "%10.4f  %s\n", c.Logits[0], printable(shorten(r.text.First, excerptSize)))
+		return
+	}
+	if c.service.shower == nil {
+		c.service.shower = newShower(p, c.service.labels, c.service.top)
+	}
+	c.service.shower.show(r, c.Classification)
+}
+
+// right reports whether the label is the one that the input gives. A name wins over a number.
+func (c *classified) right(r *record) (bool, error) {
+	labels := c.service.labels
+	if !r.hasLabel {
+		return false, faulty(r.where(), "no \"label\" to compare with, which --accuracy needs")
+	}
+	if i := slices.Index(labels, r.label); i >= 0 {
+		return i == c.Index, nil
+	}
+	if i, err := strconv.Atoi(r.label); err == nil && i >= 0 && i < len(labels) {
+		return i == c.Index, nil
+	}
+	return false, faulty(r.where(), "the model has no label %q (it has: %s)", shorten(r.label, 40), shorten(strings.Join(labels, ", "), 200))
+}

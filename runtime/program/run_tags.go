@@ -1,0 +1,116 @@
+package program
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// noPairs is what services of single texts have in common.
+type noPairs struct{ texts }
+
+func (noPairs) prepare(r *record) error {
+	if r.text.Pair {
+		return faulty(r.where(), "a pair: this model's head takes single texts")
+	}
+	return r.needText()
+}
+
+// tagService finds entities by the labels of tokens.
+type tagService struct {
+	noPairs
+	tagger *task.Tagger
+	o      task.TagOptions
+}
+
+func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head) (service, error) {
+	t, err := task.NewTagger(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate)}}
+	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+		return nil, usage("--aggregate: %v", err)
+	}
+	return s, nil
+}
+
+func (s *tagService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	results, err := s.tagger.Tag(ctx, firsts(records), s.o)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		outcomes[i] = &tagged{&results[i]}
+	}
+	return outcomes, nil
+}
+
+// tagged is the result of one text.
+type tagged struct{ *task.Tagged }
+
+func (t *tagged) seen() runtime.Seen { return t.Seen }
+func (t *tagged) object() any        { return t.Tagged }
+
+func (t *tagged) show(p *page, r *record) {
+	showEntities(p, r, t.Entities, t.Seen)
+}
+
+// showEntities prints a text with its entities marked, and a line for each of them.
+func showEntities(p *page, r *record, entities []task.Entity, seen runtime.Seen) {
+	var marks []mark
+	var list []row
+	for _, e := range entities {
+		marks = append(marks, mark{e.Start, e.End})
+		list = append(list, row{e.Label, e.Score, e.Text})
+	}
+	p.marked(r.text.First, marks, "", tail(seen.Tokens, seen.Truncated))
+	p.rows(list)
+}
+
+// replacedService finds tokens that do not seem to belong into a text.
+type replacedService struct {
+	noPairs
+	detector  *task.Detector
+	threshold float64
+}
+
+func (f *taskFlags) detecting(core *runtime.Core, h *runtime.Head) (service, error) {
+	d, err := task.NewDetector(core, h.Name)
+	return &replacedService{detector: d, threshold: f.threshold}, err
+}
+
+func (s *replacedService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	results, err := s.detector.Detect(ctx, firsts(records), s.threshold)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		outcomes[i] = &detected{&results[i]}
+	}
+	return outcomes, nil
+}
+
+// detected is the result of one text.
+type detected struct{ *task.Detection }
+
+func (d *detected) seen() runtime.Seen { return d.Seen }
+func (d *detected) object() any        { return d.Detection }
+
+func (d *detected) show(p *page, r *record) {
+	var marks []mark
+	var list []row
+	for _, v := range d.Verdicts {
+		if v.Replaced {
+			marks = append(marks, mark{v.Start, v.End})
+			list = append(list, row{v.Text, v.Score, ""})
+		}
+	}
+	p.marked(r.text.First, marks, "", tail(d.Tokens, d.Truncated))
+	fmt.Fprintf(p, "  %d of %s seem to be replaced\n", d.Replaced, plural(len(d.Verdicts), "token"))
+	p.rows(list)
+}

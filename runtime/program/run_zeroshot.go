@@ -1,0 +1,158 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// zeroShotService labels texts with labels of the command line, or of the record.
+type zeroShotService struct {
+	texts
+	zero   *task.ZeroShot
+	labels []string
+	o      task.ZeroShotOptions
+	top    int
+}
+
+func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, error) {
+	labels, err := list("labels", f.labels)
+	if err != nil {
+		return nil, err
+	}
+	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.entailment, Contradiction: f.contradiction})
+	if err != nil {
+		return nil, usage("--labels: %v (--entailment and --contradiction name them)", err)
+	}
+	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.template, Multi: f.multi}, top: f.best(len(labels))}
+	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // what is wrong without any text
+		return nil, usage("--labels, --template: %v", err)
+	}
+	return s, nil
+}
+
+func (s *zeroShotService) prepare(r *record) error {
+	if r.text.Pair {
+		return faulty(r.where(), "a pair: with --labels each text is one of its own")
+	}
+	return r.needText()
+}
+
+func (s *zeroShotService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	results, err := s.zero.Classify(ctx, firsts(records), s.labels, s.o)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(records))
+	for i := range outcomes {
+		best := results[i].Labels[0]
+		outcomes[i] = &zeroShot{best.Label, best.Score, results[i], s.top}
+	}
+	return outcomes, nil
+}
+
+// zeroShot is the result of one text: the best label and all of them.
+type zeroShot struct {
+	Label string  `json:"label"`
+	Score float64 `json:"score"`
+	task.ZeroShotResult
+	top int
+}
+
+func (z *zeroShot) seen() runtime.Seen { return z.Seen }
+func (z *zeroShot) object() any        { return z }
+
+func (z *zeroShot) show(p *page, r *record) {
+	p.title(r, z.Tokens, z.Truncated)
+	var list []row
+	for _, l := range z.Labels[:min(z.top, len(z.Labels))] {
+		list = append(list, row{l.Label, l.Score, ""})
+	}
+	p.rows(list)
+}
+
+// rankService orders all texts by a query.
+type rankService struct {
+	texts
+	ranker    *task.Ranker
+	query     string
+	top       int
+	o         task.RankOptions
+	documents []string
+	records   []record
+}
+
+func (f *taskFlags) ranking(core *runtime.Core, h *runtime.Head) (service, error) {
+	r, err := task.NewRanker(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &rankService{ranker: r, query: f.query, top: f.best(math.MaxInt), o: task.RankOptions{Sigmoid: f.sigmoid, Positive: f.positive}}
+	if _, err := r.Rank(context.Background(), f.query, nil, s.o); err != nil { // what is wrong without any text
+		return nil, usage("--query: %v", err)
+	}
+	return s, nil
+}
+
+func (s *rankService) prepare(r *record) error {
+	if r.text.Pair {
+		return faulty(r.where(), "a pair: with --query each text is one of its own")
+	}
+	return r.needText()
+}
+
+// waiting is the result of a text that is ranked at the end.
+type waiting struct{}
+
+func (waiting) seen() runtime.Seen  { return runtime.Seen{} }
+func (waiting) object() any         { return nil }
+func (waiting) show(*page, *record) {}
+
+// compute keeps the texts: all are ranked together.
+func (s *rankService) compute(_ context.Context, records []record) ([]outcome, error) {
+	outcomes := make([]outcome, len(records))
+	for i := range records {
+		s.documents, s.records = append(s.documents, records[i].text.First), append(s.records, records[i])
+		outcomes[i] = waiting{}
+	}
+	return outcomes, nil
+}
+
+func (s *rankService) end(ctx context.Context) ([]outcome, error) {
+	results, err := s.ranker.Rank(ctx, s.query, s.documents, s.o)
+	if err != nil {
+		n := 0
+		if _, scan := fmt.Sscanf(err.Error(), "text %d: ", &n); scan == nil && n < len(s.records) {
+			return nil, blamed(err, fmt.Sprintf("text %d: ", n), &s.records[n])
+		}
+		return nil, err
+	}
+	outcomes := make([]outcome, len(results))
+	for i, r := range results {
+		outcomes[i] = &ranked{i + 1, r, i >= s.top}
+	}
+	return outcomes, nil
+}
+
+// ranked is one text with its place.
+type ranked struct {
+	Rank int `json:"rank"` // from 1
+	task.Ranked
+	hidden bool // behind the best that are wanted
+}
+
+func (d *ranked) seen() runtime.Seen { return d.Seen }
+
+func (d *ranked) object() any {
+	if d.hidden {
+		return nil
+	}
+	return d
+}
+
+func (d *ranked) show(p *page, _ *record) {
+	fmt.Fprintf(p, "%4d  %10.4f  %s%s\n", d.Rank, d.Score, printable(shorten(d.Text, excerptSize)), tail(d.Tokens, d.Truncated))
+}

@@ -1,0 +1,250 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// taskFlags are the flags of run that only some tasks have.
+type taskFlags struct {
+	given map[string]bool // flags of the command line
+
+	top         int
+	accuracy    bool
+	minAccuracy float64
+	pair        string
+
+	context, question, options, labels, template, entailment, contradiction, query, positive string
+	multi, sigmoid                                                                           bool
+
+	targets, stop            string
+	perplexity               bool
+	newTokens, topK, samples int
+	temperature, topP        float64
+	seed                     uint64
+	aggregate, pooling       string
+	normalize                bool
+	threshold, noAnswer      float64
+	answerTokens             int
+}
+
+// defaultTop is how many results of a text are printed.
+const defaultTop = 5
+
+func (f *taskFlags) register(fs *flag.FlagSet) {
+	fs.IntVar(&f.top, "top", defaultTop, "print the `N` best labels, candidates of a mask, answers or documents of a text")
+	fs.BoolVar(&f.accuracy, "accuracy", false, "compare with the \"label\" (name or number) of every line and print the share that is right")
+	fs.Float64Var(&f.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if fewer than `PERCENT` are right")
+	fs.StringVar(&f.pair, "pair", "", "a second `TEXT` that every text is paired with, such as the hypothesis to each premise")
+	fs.StringVar(&f.context, "context", "", "questions: the `TEXT` to answer from; the texts of the command line or the input are the questions")
+	fs.StringVar(&f.question, "question", "", "questions: the `QUESTION`; the texts of the command line or the input are then what to answer it from")
+	fs.StringVar(&f.options, "options", "", "multiple choice: the `OPTIONS` to choose from, with commas between them or as a JSON array")
+	fs.StringVar(&f.labels, "labels", "", "the `LABELS` to look for, with commas between them or as a JSON array: any words, judged by a model of entailment (zero-shot) or for entities")
+	fs.StringVar(&f.template, "template", "", "with --labels: the `SENTENCE` that says that a label fits, with {} in the label's place (default \""+task.DefaultTemplate+"\")")
+	fs.BoolVar(&f.multi, "multi", false, "with --labels: several labels may fit, each gets a score of its own")
+	fs.StringVar(&f.entailment, "entailment", "", "with --labels: the `LABEL` of the model that means entailment, if its name does not tell")
+	fs.StringVar(&f.contradiction, "contradiction", "", "with --labels: the `LABEL` of the model that means contradiction, if its name does not tell")
+	fs.StringVar(&f.query, "query", "", "rank: order all texts by how well they fit the `TEXT`, best first")
+	fs.BoolVar(&f.sigmoid, "sigmoid", false, "with --query: scores from 0 to 1")
+	fs.StringVar(&f.positive, "positive", "", "with --query: the `LABEL` of the model that means that a text fits, if its name does not tell")
+	fs.StringVar(&f.targets, "targets", "", "masks: only these `WORDS` are candidates, with commas between them or as a JSON array")
+	fs.BoolVar(&f.perplexity, "perplexity", false, "how well the model predicts each text, instead of filling masks or writing on")
+	fs.IntVar(&f.newTokens, "max-new-tokens", 64, "text generation: at most `N` tokens")
+	fs.Float64Var(&f.temperature, "temperature", 0, "text generation: 0 always takes the likeliest token; up to 1 and above, `T` lets less likely ones through")
+	fs.IntVar(&f.topK, "top-k", 0, "text generation: draw from the `K` likeliest tokens only; 0: all")
+	fs.Float64Var(&f.topP, "top-p", 1, "text generation: draw from the likeliest tokens whose probabilities sum up to `P` only")
+	fs.Uint64Var(&f.seed, "seed", 1, "text generation: the `NUMBER` that decides what is drawn; the same gives the same text")
+	fs.IntVar(&f.samples, "samples", 1, "text generation: `N` results a text")
+	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
+	fs.StringVar(&f.aggregate, "aggregate", "", "entities by tags: how tokens are joined: `none|simple|first|average|max` (default simple)")
+	fs.Float64Var(&f.threshold, "threshold", 0.5, "the probability `P` from which a token counts as replaced, or an entity as found")
+	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: say so if none is better than no answer by more than `X` (in logits)")
+	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: an answer has at most `N` tokens")
+	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that gives a vector a token: `mean|first` (default mean)")
+	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: divide each by its length")
+}
+
+// owners says which tasks' heads take a flag.
+var owners = map[string][]runtime.Task{
+	"top":      {runtime.TaskLabels, runtime.TaskScore, runtime.TaskSpan, runtime.TaskMLM, runtime.TaskChoices},
+	"accuracy": {runtime.TaskLabels}, "min-accuracy": {runtime.TaskLabels},
+	"pair":    {runtime.TaskLabels, runtime.TaskScore, runtime.TaskVector, runtime.TaskHidden, runtime.TaskMLM},
+	"context": {runtime.TaskSpan, runtime.TaskChoices}, "question": {runtime.TaskSpan, runtime.TaskChoices},
+	"options":  {runtime.TaskChoices},
+	"labels":   {runtime.TaskLabels, runtime.TaskEntities},
+	"template": {runtime.TaskLabels}, "multi": {runtime.TaskLabels}, "entailment": {runtime.TaskLabels}, "contradiction": {runtime.TaskLabels},
+	"query": {runtime.TaskScore, runtime.TaskLabels}, "sigmoid": {runtime.TaskScore, runtime.TaskLabels}, "positive": {runtime.TaskLabels},
+	"targets": {runtime.TaskMLM}, "perplexity": {runtime.TaskMLM}, "max-new-tokens": {runtime.TaskMLM}, "temperature": {runtime.TaskMLM},
+	"top-k": {runtime.TaskMLM}, "top-p": {runtime.TaskMLM}, "seed": {runtime.TaskMLM}, "samples": {runtime.TaskMLM}, "stop": {runtime.TaskMLM},
+	"aggregate": {runtime.TaskTags},
+	"threshold": {runtime.TaskReplaced, runtime.TaskEntities}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
+	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
+	"join": {runtime.TaskLabels, runtime.TaskScore},
+}
+
+// needs says which flag another one belongs to.
+var needs = map[string]string{
+	"min-accuracy": "accuracy", "template": "labels", "multi": "labels", "entailment": "labels", "contradiction": "labels", "sigmoid": "query", "positive": "query",
+}
+
+// check finds values and combinations that no task takes.
+func (f *taskFlags) check() error {
+	for _, name := range slices.Sorted(maps.Keys(f.given)) {
+		if other := needs[name]; other != "" && !f.given[other] {
+			return usage("--%s needs --%s", name, other)
+		}
+	}
+	for _, pair := range [][2]string{{"labels", "query"}, {"accuracy", "query"}, {"accuracy", "labels"}, {"pair", "query"}, {"pair", "labels"}, {"perplexity", "targets"}} {
+		if f.given[pair[0]] && f.given[pair[1]] {
+			return usage("--%s and --%s contradict each other", pair[0], pair[1])
+		}
+	}
+	switch {
+	case f.top < 1:
+		return usage("--top %d: it must be at least 1", f.top)
+	case f.minAccuracy < 0 || f.minAccuracy > 100 || math.IsNaN(f.minAccuracy):
+		return usage("--min-accuracy %v: it must be a percentage", f.minAccuracy)
+	case math.IsNaN(f.noAnswer) || math.IsInf(f.noAnswer, 0):
+		return usage("--no-answer-threshold %v: it must be a number", f.noAnswer)
+	case !(0 <= f.threshold && f.threshold <= 1):
+		return usage("--threshold %v: it must be from 0 to 1", f.threshold)
+	case f.answerTokens < 1:
+		return usage("--answer-tokens %d: it must be at least 1", f.answerTokens)
+	case f.newTokens < 1:
+		return usage("--max-new-tokens %d: it must be at least 1", f.newTokens)
+	case f.samples < 1:
+		return usage("--samples %d: it must be at least 1", f.samples)
+	}
+	for _, l := range []struct{ name, value string }{{"labels", f.labels}, {"options", f.options}, {"targets", f.targets}, {"stop", f.stop}} {
+		if !f.given[l.name] {
+			continue
+		}
+		if _, err := list(l.name, l.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list reads a flag's list: parts between commas without the white space around them, or a JSON array of strings, as it is.
+func list(name, value string) ([]string, error) {
+	var parts []string
+	if strings.HasPrefix(strings.TrimSpace(value), "[") {
+		if err := json.Unmarshal([]byte(value), &parts); err != nil || len(parts) == 0 {
+			return nil, usage("--%s %s: it must be words with commas between them, or a JSON array of strings such as [\"a\", \"b\"]", name, shorten(value, 60))
+		}
+		return parts, nil
+	}
+	for _, p := range strings.Split(value, ",") {
+		if p = strings.TrimSpace(p); p == "" {
+			return nil, usage("--%s %q: a part between its commas is empty", name, shorten(value, 60))
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// belong refuses flags that the head's task does not have.
+func (f *taskFlags) belong(h *runtime.Head) error {
+	t := h.Task
+	if t == "" && h.Rows == runtime.PerSequence {
+		t = runtime.TaskLabels
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.given)) {
+		tasks, own := owners[name]
+		if !own || slices.Contains(tasks, t) {
+			continue
+		}
+		var names []string
+		for _, t := range tasks {
+			names = append(names, string(t))
+		}
+		return usage("--%s belongs to heads for %s; head %q of this model is for %s", name, strings.Join(names, " or "), h.Name, t)
+	}
+	return nil
+}
+
+// best is how many results of a text are wanted: what the flag says, else the default of the task.
+func (f *taskFlags) best(otherwise int) int {
+	if f.given["top"] {
+		return f.top
+	}
+	return otherwise
+}
+
+// service makes what the head is for, with the flags.
+func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, error) {
+	h := &core.Program().Heads[head]
+	if err := f.belong(h); err != nil {
+		return nil, err
+	}
+	switch {
+	case f.given["labels"] && h.Task != runtime.TaskEntities:
+		return f.zeroShot(core, h)
+	case f.given["query"]:
+		return f.ranking(core, h)
+	}
+	switch h.Task {
+	case runtime.TaskTags:
+		return f.tagging(core, h)
+	case runtime.TaskReplaced:
+		return f.detecting(core, h)
+	case runtime.TaskSpan:
+		return f.answering(core, h)
+	case runtime.TaskChoices:
+		return f.choosing(core, h)
+	case runtime.TaskVector, runtime.TaskHidden:
+		return f.embedding(core, h)
+	case runtime.TaskMLM:
+		return f.predicting(core, h, p)
+	}
+	return f.labelling(core, h)
+}
+
+// texts is what most services have in common: records are texts, with --pair pairs, and nothing comes at the end.
+type texts struct {
+	pair  string
+	pairs bool
+}
+
+func (f *taskFlags) texts() texts { return texts{f.pair, f.given["pair"]} }
+
+func (t texts) prepare(r *record) error {
+	if err := r.needText(); err != nil {
+		return err
+	}
+	if t.pairs {
+		if r.text.Pair {
+			return faulty(r.where(), "it is a pair already, and --pair would be its second text")
+		}
+		r.text.Second, r.text.Pair = t.pair, true
+	}
+	return nil
+}
+
+func (texts) end(context.Context) ([]outcome, error) { return nil, nil }
+
+// firsts and pairsOf are the texts of records.
+func firsts(records []record) []string {
+	list := make([]string, len(records))
+	for i, r := range records {
+		list[i] = r.text.First
+	}
+	return list
+}
+
+func pairsOf(records []record) [][2]string {
+	list := make([][2]string, len(records))
+	for i, r := range records {
+		list[i] = [2]string{r.text.First, r.text.Second}
+	}
+	return list
+}

@@ -44,7 +44,11 @@ func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 
 // modelTrial makes a case of a real model and recorded outputs.
 func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
-	c, err := golden.OpenModel(filepath.Base(v.Model), "", v.Outputs, golden.Tolerance{Abs: v.Atol, Rel: v.Rtol})
+	tolerance := golden.Tolerance{Abs: v.Atol, Rel: v.Rtol}
+	if v.OfLargest > 0 {
+		tolerance = golden.Tolerance{OfLargest: v.OfLargest}
+	}
+	c, err := golden.OpenModel(filepath.Base(v.Model), "", v.Outputs, tolerance)
 	if err != nil {
 		return nil, caseFault(err)
 	}

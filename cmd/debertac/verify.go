@@ -22,6 +22,7 @@ type verifyVerb struct {
 	Outputs   string  `placeholder:"FILE" help:"Of --model: a safetensors file with input_ids, attention_mask, token_type_ids and recorded outputs."`
 	Atol      float64 `default:"1e-4" help:"Of --model: |got - want| <= atol + rtol·|want|."`
 	Rtol      float64 `default:"1e-4" help:"Of --model."`
+	OfLargest float64 `placeholder:"X" help:"Of --model, instead of --atol and --rtol: |got - want| <= X times the tensor's largest |want|."`
 
 	JSON bool `name:"json" help:"One JSON object a tensor, the summary last."`
 }
@@ -53,6 +54,10 @@ func (v *verifyVerb) Run(a *app) error {
 		return usage("debertac verify --help", "give folders of cases, or --tokenizer DIR, or --model DIR --outputs FILE")
 	case (v.Model != "") != (v.Outputs != ""):
 		return usage("debertac verify --help", "--model and --outputs belong together")
+	case v.OfLargest != 0 && v.Model == "":
+		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
+	case !(v.Atol >= 0 && v.Rtol >= 0 && v.OfLargest >= 0):
+		return usage("debertac verify --help", "a tolerance must be 0 or more")
 	case v.Tokenizer != "":
 		return v.tokenizer(a)
 	}

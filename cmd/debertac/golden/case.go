@@ -10,10 +10,11 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Tolerance bounds a difference: |got − want| <= Abs + Rel·|want|.
+// Tolerance bounds a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, the largest number that is compared of the tensor.
 type Tolerance struct {
-	Abs float64 `json:"atol"`
-	Rel float64 `json:"rtol"`
+	Abs       float64 `json:"atol"`
+	Rel       float64 `json:"rtol"`
+	OfLargest float64 `json:"of_largest,omitempty"`
 }
 
 // Case is one case, with its inputs read.

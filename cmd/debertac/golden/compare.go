@@ -16,8 +16,9 @@ import (
 type Result struct {
 	Tensor   string  `json:"tensor"`
 	Group    string  `json:"group"`
-	Error    float64 `json:"error"` // largest |got − want|
-	Abs      float64 `json:"atol"`
+	Error    float64 `json:"error"`   // largest |got − want|
+	Largest  float64 `json:"largest"` // largest |want| of what was compared
+	Abs      float64 `json:"atol"`    // with the part that comes from Largest
 	Rel      float64 `json:"rtol"`
 	Compared int     `json:"compared"`         // numbers that were compared
 	At       []int   `json:"at,omitempty"`     // index of the number that is furthest outside its tolerance, or of the largest error
@@ -144,40 +145,67 @@ func (k *comparison) tensor(want *safetensors.File, name string) (Result, error)
 	if err := want.Floats(name, data); err != nil {
 		return r, err
 	}
+	r.largest(data, info.Shape, read)
+	if tol.OfLargest > 0 {
+		r.Abs += tol.OfLargest * r.Largest
+	}
 	r.hold(data, info.Shape, read)
 	return r, nil
+}
+
+// largest finds the largest number that is compared.
+func (r *Result) largest(want []float32, shape []int, read reader) {
+	each(shape, func(i int, index []int) {
+		if _, skip := read(index); !skip {
+			r.Largest = math.Max(r.Largest, math.Abs(float64(want[i])))
+		}
+	})
 }
 
 // hold compares all numbers of a tensor.
 func (r *Result) hold(want []float32, shape []int, read reader) {
 	r.OK = true
-	index := make([]int, len(shape))
 	worst := math.Inf(-1)
-	for _, w := range want {
-		if got, skip := read(index); !skip {
-			r.Compared++
-			d := math.Abs(float64(got) - float64(w))
-			if math.IsNaN(d) {
-				d = math.Inf(1)
-			}
-			r.Error = math.Max(r.Error, d)
-			beyond := d - (r.Abs + r.Rel*math.Abs(float64(w)))
-			if beyond > 0 {
-				r.OK = false
-			}
-			if beyond > worst {
-				worst, r.At = beyond, slices.Clone(index)
-			}
+	each(shape, func(i int, index []int) {
+		got, skip := read(index)
+		if skip {
+			return
 		}
+		w := float64(want[i])
+		r.Compared++
+		d := math.Abs(float64(got) - w)
+		if math.IsNaN(d) {
+			d = math.Inf(1)
+		}
+		r.Error = math.Max(r.Error, d)
+		beyond := d - (r.Abs + r.Rel*math.Abs(w))
+		if !(beyond <= 0) { // a tolerance that is no number holds nothing
+			r.OK = false
+		}
+		if beyond > worst {
+			worst, r.At = beyond, slices.Clone(index)
+		}
+	})
+	if r.Compared == 0 {
+		r.OK, r.Reason = false, "none of its rows is live"
+	}
+}
+
+// each visits the indices of a row-major tensor; i counts them.
+func each(shape []int, visit func(i int, index []int)) {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	index := make([]int, len(shape))
+	for i := range n {
+		visit(i, index)
 		for d := len(index) - 1; d >= 0; d-- {
 			if index[d]++; index[d] < shape[d] {
 				break
 			}
 			index[d] = 0
 		}
-	}
-	if r.Compared == 0 {
-		r.OK, r.Reason = false, "none of its rows is live"
 	}
 }
 
@@ -187,7 +215,7 @@ func (k *comparison) reader(name string, shape []int) (read reader, reason strin
 	switch name {
 	case "last_hidden_state":
 		source = fmt.Sprintf("hidden_states.%d", k.produced.Layers)
-	case "logits", "start_logits", "end_logits":
+	case "logits", "start_logits", "end_logits", "sentence_embedding":
 		if k.produced.Head {
 			source = "output"
 		}

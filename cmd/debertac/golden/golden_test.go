@@ -282,3 +282,37 @@ func TestBadCases(t *testing.T) {
 	_, err = golden.Open(dir)
 	require.ErrorContains(t, err, "case.json")
 }
+
+// The tolerance of one tensor scales with its own largest live number.
+func TestToleranceOfTheLargest(t *testing.T) {
+	c := holes(t)
+	results, err := c.Compare(c.Outputs(), golden.Produced{File: produce(t, c, func(_ string, _, _ int, v float32) float32 { return v }), Layers: 2}, true)
+	require.NoError(t, err)
+	largest := 0.0
+	for _, r := range results {
+		if r.Tensor == "hidden_states.1" {
+			largest = r.Largest
+		}
+	}
+	require.Greater(t, largest, 1.0)
+	change := func(name string, row, column int, v float32) float32 {
+		if name == "hidden_states.1" && row == 5 && column == 3 {
+			return v + float32(1e-3*largest)
+		}
+		return v
+	}
+	file := produce(t, c, change)
+	for _, x := range []struct {
+		share float64
+		ok    bool
+	}{{0.9e-3, false}, {1.1e-3, true}} {
+		for g := range c.Tolerance {
+			c.Tolerance[g] = golden.Tolerance{OfLargest: x.share}
+		}
+		results, err := c.Compare(c.Outputs(), golden.Produced{File: file, Layers: 2}, true)
+		require.NoError(t, err)
+		for _, r := range results {
+			require.Equal(t, x.ok || r.Tensor != "hidden_states.1", r.OK, r.Tensor)
+		}
+	}
+}

@@ -33,6 +33,16 @@ var rowFamilies = map[string]func(*kernelSet, *ir.Node) (*kernelUse, error){
 			func(isa kernel.ISA) kernel.Kernel { return kernel.Act(p, isa) })
 	},
 	"embed": func(s *kernelSet, n *ir.Node) (*kernelUse, error) {
+		if n.Flag("panels") { // rows lie apart there; a lookup is so short that plain Go will do
+			cols, add := n.Out[0].Type.Shape[1].N, ""
+			if operand(n, 2) != nil {
+				add = "_add"
+			}
+			return s.use(fmt.Sprintf("embed_f32_%d_panels_ldy%d%s", cols, n.Out[0].LD, add), func(k *kernelUse) error {
+				k.operands, k.portable = []rowOperand{{1, true}, {0, false}}, portableOf(n)
+				return k.paramsFrom(n)
+			})
+		}
 		p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: n.In[0].Type.Shape[1].N, Add: operand(n, 2) != nil}
 		return s.rowKernel(n, kernel.EmbedName(p, kernel.Generic), []rowOperand{{1, true}, {0, false}},
 			func(isa kernel.ISA) kernel.Kernel { return kernel.Embed(p, isa) })

@@ -8,6 +8,9 @@ import (
 // tile chooses how the activations and the weights of row-wise kernels lie in memory. Kernels take whole vectors of 16 floats, so the rows of
 // activations are padded to that (the padding is written but never read as data), and so are tables and vectors of weights.
 func tile(p *ir.Program) error {
+	if err := tieTables(p); err != nil {
+		return err
+	}
 	for _, r := range p.Regions {
 		if err := padWeights(r); err != nil {
 			return err
@@ -32,6 +35,34 @@ func stride(v *ir.Value) {
 	}
 }
 
+// tieTables lets lookups read a table in panels where a product has it so: a head that is tied to the token table needs no second copy of it.
+func tieTables(p *ir.Program) error {
+	multiplied := map[string]bool{}
+	for _, r := range p.Regions {
+		for _, n := range r.Nodes {
+			if n.Op == "panels" && n.In[0].Kind == ir.Tensor {
+				multiplied[n.In[0].Name] = true
+			}
+		}
+	}
+	for _, r := range p.Regions {
+		nodes := r.Nodes
+		r.Nodes = nil
+		e := edit(r)
+		for _, n := range nodes {
+			if n.Op == "embed" && n.In[0].Kind == ir.Tensor && multiplied[n.In[0].Name] {
+				n.In[0] = e.Name(e.Op("panels", n.Pos, n.Note, nil, n.In[0]), stem(n.In[0])+".panels")
+				n.Set("panels", true)
+			}
+			r.Nodes = append(r.Nodes, n)
+		}
+		if e.Err() != nil {
+			return e.Err()
+		}
+	}
+	return nil
+}
+
 // padWeights pads the vectors and tables that row-wise kernels read beside the batch's rows.
 func padWeights(r *ir.Region) error {
 	nodes := r.Nodes
@@ -39,7 +70,7 @@ func padWeights(r *ir.Region) error {
 	e := edit(r)
 	padded := map[*ir.Value]*ir.Value{}
 	for _, n := range nodes {
-		if n.Out[0].Batched() && (n.Op == "layernorm" || n.Op == "embed") {
+		if n.Out[0].Batched() && (n.Op == "layernorm" || n.Op == "embed" && !n.Flag("panels")) {
 			for i, v := range n.In {
 				if v == nil || v.Type.DType != ir.F32 || v.Batched() {
 					continue

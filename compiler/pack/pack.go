@@ -36,11 +36,13 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	var aliases map[string]string
-	if _, several := src.(Members); several {
-		if aliases, err = equal(p, src, want); err != nil {
-			return err
-		}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	src = stoppable{o.Context, src}
+	aliases, err := equal(p, src, want)
+	if err != nil {
+		return err
 	}
 	decls := slices.DeleteFunc(want.decls(), func(d runtime.TensorDecl) bool { return aliases[d.Name] != "" })
 	test := newSelfTest(p)
@@ -59,11 +61,8 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 			w.Abort()
 		}
 	}()
-	if o.Context == nil {
-		o.Context = context.Background()
-	}
 	done := 0
-	err = eval.Run(p, eval.Store{}, eval.OnlyPack(), eval.From(tensorsOf(p, stoppable{o.Context, src})), eval.Emit(func(name string, a *ir.Array) error {
+	err = eval.Run(p, eval.Store{}, eval.OnlyPack(), eval.From(tensorsOf(p, src)), eval.Emit(func(name string, a *ir.Array) error {
 		if _, ok := want.types[name]; !ok {
 			return nil
 		}

@@ -82,7 +82,8 @@ func TestRecordedResult(t *testing.T) {
 			ids[i] = int32((1 + 37*i) % p.Meta.Vocab)
 		}
 		ints := func(v ...int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-		store := eval.Store{"ids": ints(ids...), "pos": ints(0, 1, 2, 3, 4, 5, 6, 7), "types": ints(make([]int32, 8)...), "starts": ints(0, 8)}
+		store := eval.Store{ir.IDs: ints(ids...), ir.Pos: ints(0, 1, 2, 3, 4, 5, 6, 7), ir.Types: ints(make([]int32, 8)...), ir.Starts: ints(0, 8),
+			ir.Prefix: ints(0), ir.Rows: ints(7)}
 		require.NoError(t, eval.Run(plain, store, eval.From(source{src, shapes})))
 		want := store[plain.Outputs[0]].Floats()
 		require.GreaterOrEqual(t, len(got), len(want)) // the file pads tensors

@@ -62,7 +62,7 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 		names.linears = []string{"qa_outputs"}
 	case h.Take.Rows != spec.First:
 		names.linears = []string{"classifier"}
-	case n.scheme == roberta.scheme && h.As != spec.Choices:
+	case n.scheme == roberta.scheme && h.As != spec.Choices && linears == 2:
 		names.linears = []string{"classifier.dense", "classifier.out_proj"}
 	case n.isDeberta():
 		names.linears = []string{"pooler.dense", "classifier"}

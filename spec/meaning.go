@@ -130,6 +130,7 @@ type Layout string
 const (
 	NoWeights      Layout = "rows"     // take alone: embeddings
 	SequenceLayout Layout = "sequence" // take first; linear hidden; act; linear N
+	PoolerLayout   Layout = "pooler"   // take first; linear hidden; act
 	TokenLayout    Layout = "token"    // take each; linear N
 	SpanLayout     Layout = "span"     // take each; linear 2 as span
 	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
@@ -169,6 +170,8 @@ func (h *Head) Layout() Layout {
 			return ChoiceLayout
 		}
 		return SequenceLayout
+	case h.Take.Rows == First && form == "LA" && firstLinear(h).Out == h.Model.Hidden && h.As == Vector:
+		return PoolerLayout
 	case h.Take.Rows == Each && form == "L" && h.As == SpanEnds:
 		return SpanLayout
 	case h.Take.Rows == Each && form == "L":

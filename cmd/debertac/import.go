@@ -50,7 +50,7 @@ func (v *importVerb) Run(a *app) error {
 	if name == "" {
 		name = nameOf(v.Dir)
 	}
-	text, notes, err := f.spec(hf.Options{Model: name, Head: v.Head, Seq: v.Seq, Ignore: v.Ignore})
+	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.Head, Seq: v.Seq, Ignore: v.Ignore})
 	if err != nil {
 		return err
 	}

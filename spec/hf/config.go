@@ -263,7 +263,9 @@ var harmless = []string{
 	"num_return_sequences", "begin_suppress_tokens", "suppress_tokens", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values",
 	"exponential_decay_length_penalty", "prefix", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
 	"pooler_size_per_head", "pooler_type", "summary_activation", "summary_first_dropout", "summary_last_dropout", "summary_proj_to_labels",
-	"summary_type", "summary_use_proj", "padding_side", "problem_types",
+	"summary_type", "summary_use_proj", "padding_side", "problem_types", "attn_implementation", "_experts_implementation", "experts_implementation",
+	"xla_device", "use_return_dict", "transformers.js_config", "unsloth_version", "_num_labels", "max_seq_length", "do_lower_case",
+	"min_new_tokens", "max_new_tokens", "renormalize_logits", "initializer_factor", "gradient_checkpointing_kwargs", "is_composition",
 }
 
 // fixed are fields with values under which the model is the one that is described.

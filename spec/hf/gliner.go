@@ -11,7 +11,7 @@ import (
 
 // isGLiNER recognises gliner_config.json.
 func (c *config) isGLiNER() bool {
-	return c.fields["span_mode"] != nil && c.fields["class_token_index"] != nil
+	return c.fields["span_mode"] != nil && (c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
 }
 
 // encoders are the published encoders that a GLiNER config without encoder_config names, with the model of the zoo that they are.
@@ -22,6 +22,10 @@ var encoders = map[string]string{
 
 // gliner reads gliner_config.json: an encoder and a head whose labels come at run time.
 func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
+	if opts.Task != "" && opts.Task != "entities" {
+		return nil, fmt.Errorf("the head %s is asked for, but a GLiNER model serves entities alone", opts.Task)
+	}
+	opts.Task = ""
 	w, err := c.glinerEncoder(tensors, opts)
 	if err != nil {
 		return nil, err
@@ -38,8 +42,10 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 var glinerHarmless = []string{
 	"name", "fine_tune", "lr_encoder", "lr_others", "num_steps", "warmup_ratio", "train_batch_size", "eval_every", "save_total_limit", "max_neg_type_ratio",
 	"neg_spans_ratio", "max_types", "random_drop", "shuffle_types", "size_sup", "log_dir", "root_dir", "train_data", "val_data_dir", "prev_path", "scheduler_type",
-	"loss_alpha", "loss_gamma", "loss_reduction", "weight_decay_encoder", "weight_decay_other", "has_rnn", "freeze_token_rep", "eval_batch_size", "max_grad_norm",
+	"loss_alpha", "loss_gamma", "loss_reduction", "weight_decay_encoder", "weight_decay_other", "freeze_token_rep", "eval_batch_size", "max_grad_norm",
 	"masking", "model_type", "token_loss_coef", "span_loss_coef", "represent_spans", "max_len", "model_name", "vocab_size", "dropout", "id_to_classes",
+	"label_smoothing", "decoder_mode", "full_decoder_context", "blank_entity_prob", "decoder_loss_coef", "embed_rel_token", "rel_token_index", "rel_token",
+	"adjacency_loss_coef", "relation_loss_coef",
 }
 
 // allow marks fields as understood.
@@ -63,13 +69,16 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 	if err != nil {
 		return nil, err
 	}
+	if table := inner["embeddings.word_embeddings.weight"]; rows < 1 && len(table) == 2 { // the first configs did not say
+		rows = table[0]
+	}
 	if v := c.raw("encoder_config"); v != nil {
 		sub, err := readConfig(v)
 		if err != nil {
 			return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
 		}
 		sub.prefix, sub.ignore = "encoder_config.", c.ignore
-		kind, err := sub.text("model_type", "")
+		kind, err := sub.text("model_type", "deberta-v2") // what that software takes if it is missing
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +146,15 @@ func (c *config) glinerHead(w *want) error {
 	if err != nil {
 		return err
 	}
-	rnn, err := c.integer("num_rnn_layers", 1, 0, 1)
+	rnnField, err := c.boolean("has_rnn", true) // of the first configs, which had one layer or none
+	if err != nil {
+		return err
+	}
+	least := 1
+	if !rnnField {
+		least = 0
+	}
+	rnn, err := c.integer("num_rnn_layers", least, -1<<20, 1)
 	if err != nil {
 		return err
 	}
@@ -190,7 +207,7 @@ func (c *config) glinerHead(w *want) error {
 		prompt = fmt.Sprintf("prompt labels after mark %s end %s", strconv.Quote(mark), strconv.Quote(end))
 	}
 	h.add(prompt)
-	switch mode {
+	switch strings.ReplaceAll(mode, "-", "_") {
 	case "markerV0":
 		h.add(fmt.Sprintf("spans <= %d markers", width))
 	case "token_level":
@@ -211,7 +228,7 @@ func (c *config) glinerFixed() error {
 	}{
 		{"words_splitter_type", []string{"", `"whitespace"`}}, {"fuse_layers", []string{"", "false"}}, {"post_fusion_schema", []string{"", `""`}},
 		{"num_post_fusion_layers", nil}, {"labels_encoder", []string{""}}, {"labels_encoder_config", []string{""}}, {"span_encoder_config", []string{""}},
-		{"labels_decoder", []string{""}}, {"labels_decoder_config", []string{""}}, {"relations_layer", []string{""}}, {"precomputed_prompts_mode", []string{"", "false"}},
+		{"labels_decoder", []string{""}}, {"labels_decoder_config", []string{""}}, {"relations_layer", []string{""}}, {"triples_layer", []string{""}}, {"precomputed_prompts_mode", []string{"", "false"}},
 	} {
 		v := string(c.raw(f.name))
 		if f.allowed != nil && !slices.Contains(f.allowed, v) {

@@ -10,13 +10,11 @@ import (
 
 // head is what the architecture computes from the encoder's rows, as statements.
 type head struct {
-	name  string
-	lines []string
-	rows  int // columns of the classifier
+	name    string
+	lines   []string
+	rows    int  // columns of the classifier; 0: it has none
+	decoder bool // it reads the enhanced mask decoder
 }
-
-// prefixes are the library's class names by model type.
-var prefixes = map[string]string{"deberta": "Deberta", "deberta-v2": "DebertaV2", "bert": "Bert", "roberta": "Roberta"}
 
 // list reads a list of texts.
 func (c *config) list(name string) (list []string, given bool, err error) {
@@ -30,79 +28,11 @@ func (c *config) list(name string) (list []string, given bool, err error) {
 	return list, true, nil
 }
 
-// readHead makes the head of the architecture. Its fields are read, and so held to their types, even without one.
-func (c *config) readHead(w *want, kind string, tensors map[string][]int, wanted bool) error {
-	arch, err := c.architecture()
-	if err != nil {
-		return err
-	}
-	f, err := c.headFields(w, kind)
-	if err != nil {
-		return err
-	}
-	w.origin = "From a config.json with model_type " + kind
-	if arch != "" {
-		w.origin += ", architecture " + arch
-	}
-	w.origin += "."
-	task, ok := strings.CutPrefix(arch, prefixes[kind])
-	if arch != "" && !ok {
-		return c.fault("architectures", "= %q does not belong to model_type = %q", arch, kind)
-	}
-	if !wanted {
-		return nil
-	}
-	switch task {
-	case "", "Model":
-		c.strayHeads(arch, tensors)
-	case "ForSequenceClassification":
-		err = c.sequence(w, f)
-	case "ForTokenClassification":
-		w.head = &head{name: "tag", rows: len(f.labels)}
-		w.head.add("take each", drop(f.classifier), f.labelled("cross_entropy"))
-	case "ForQuestionAnswering":
-		if len(f.labels) != 2 {
-			return c.fault("id2label", "gives %d labels: the start and the end of an answer are 2", len(f.labels))
-		}
-		w.head = &head{name: "answer", rows: 2}
-		w.head.add("take each", "linear 2 as span\nloss cross_entropy")
-	case "ForMultipleChoice":
-		if !strings.HasPrefix(kind, "deberta-v2") {
-			return c.fault("architectures", "= %q: multiple choice is known for deberta-v2", arch)
-		}
-		w.head = &head{name: "choose", rows: 1}
-		w.head.add("take first", f.pooler(), drop(f.classifier), "linear 1 as choices\nloss cross_entropy")
-	case "ForMaskedLM":
-		err = c.masked(w, kind, f)
-	default:
-		return c.fault("architectures", "= %q: known are %sModel and %sFor… MaskedLM, SequenceClassification, TokenClassification, QuestionAnswering, MultipleChoice",
-			arch, prefixes[kind], prefixes[kind])
-	}
-	return err
-}
-
 func (h *head) add(statements ...string) {
 	for _, s := range statements {
 		if s != "" {
 			h.lines = append(h.lines, s)
 		}
-	}
-}
-
-// strayHeads tells of heads that the file holds although no architecture names one.
-func (c *config) strayHeads(arch string, tensors map[string][]int) {
-	for _, h := range []struct{ tensor, what string }{
-		{"classifier.weight", "a classifier"}, {"qa_outputs.weight", "a question answering head"},
-		{"lm_predictions.lm_head.dense.weight", "a head for masked tokens"}, {"cls.predictions.transform.dense.weight", "a head for masked tokens"},
-		{"mask_predictions.dense.weight", "a head for replaced tokens"},
-	} {
-		if tensors[h.tensor] == nil {
-			continue
-		}
-		if arch == "" {
-			arch = "no architecture"
-		}
-		c.note("the file holds %s (%s), but the config names %s: the spec has the encoder alone", h.what, h.tensor, arch)
 	}
 }
 
@@ -114,6 +44,7 @@ type headFields struct {
 	poolDrop   float64 // before the pooler
 	classifier float64 // before the classifier
 	legacy     bool
+	causal     bool // no query sees what is behind it
 }
 
 func (c *config) headFields(w *want, kind string) (*headFields, error) {
@@ -140,7 +71,8 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 		return nil, err
 	}
 	if f.poolAct == "tanh" {
-		return f, nil
+		f.causal, err = c.boolean("is_decoder", false)
+		return f, err
 	}
 	if f.poolDrop, err = c.real("pooler_dropout", 0, "a rate in [0, 1)", isRate); err != nil {
 		return nil, err
@@ -266,45 +198,4 @@ func (f *headFields) labelled(loss string) string {
 		quoted[i] = strconv.Quote(l)
 	}
 	return fmt.Sprintf("linear %d as labels(%s)\nloss %s", len(f.labels), strings.Join(quoted, ", "), loss)
-}
-
-// sequence is the classification of whole sequences, by problem_type.
-func (c *config) sequence(w *want, f *headFields) error {
-	n := len(f.labels)
-	w.head = &head{name: "classify", rows: n}
-	w.head.add("take first", f.pooler(), drop(f.classifier))
-	switch {
-	case f.problem == "" && n == 1, f.problem == "regression" && n == 1:
-		w.head.name = "score"
-		w.head.add("linear 1 as score\nloss mean_squared_error")
-	case f.problem == "regression":
-		w.head.name = "score"
-		w.head.add(fmt.Sprintf("linear %d\nloss mean_squared_error", n))
-		if !strings.HasPrefix(f.labels[0], "LABEL_") {
-			c.note("problem_type is regression over %d columns: the names of id2label are left out", n)
-		}
-	case f.problem == "multi_label_classification":
-		w.head.add(f.labelled("binary_cross_entropy"))
-	default:
-		w.head.add(f.labelled("cross_entropy"))
-	}
-	return nil
-}
-
-// masked is the prediction of masked tokens: the legacy head works at the width of the tables, the new one at hidden.
-func (c *config) masked(w *want, kind string, f *headFields) error {
-	w.head = &head{name: "mlm", rows: w.vocab}
-	w.head.add("take masked")
-	if strings.HasPrefix(kind, "deberta") && !f.legacy {
-		if w.width != w.hidden {
-			return c.fault("legacy", "= false: the new head needs embedding_size = hidden_size, not %d and %d", w.width, w.hidden)
-		}
-		w.head.add(`from "lm_predictions.lm_head"`)
-	}
-	width := "hidden"
-	if w.width != w.hidden {
-		width = strconv.Itoa(w.width)
-	}
-	w.head.add("linear "+width, "act", "norm", "linear vocab tied embed.token", "loss cross_entropy")
-	return nil
 }

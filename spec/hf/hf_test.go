@@ -45,7 +45,11 @@ func TestTexts(t *testing.T) {
 	out := txtar.Archive{Comment: []byte("What hf.Spec writes for the configs of configs.txtar.\n")}
 	for _, f := range a.Files {
 		name := strings.TrimSuffix(f.Name, ".json")
-		text, notes, err := hf.Spec(f.Data, nil, hf.Options{})
+		opts := hf.Options{}
+		if strings.Contains(name, "emd") { // such a config names no architecture
+			opts.Task = "emd"
+		}
+		text, notes, err := hf.Spec(f.Data, nil, opts)
 		for _, n := range notes {
 			text += "note: " + n + "\n"
 		}

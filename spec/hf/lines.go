@@ -40,7 +40,11 @@ func (w *want) lines(base *spec.Model) []string {
 	}
 	out = append(out, w.defaultLines(base)...)
 	out = append(out, w.inputLines(base)...)
+	out = append(out, w.decoderLines(base)...)
 	out = append(out, w.offsetLines(base)...)
+	if w.mask != "" {
+		add("encoder.attention.mask %s", w.mask)
+	}
 	return append(out, w.convLines(base)...)
 }
 
@@ -97,9 +101,25 @@ func (w *want) inputLines(base *spec.Model) []string {
 	if len(parts) > 0 {
 		out = append(out, "embed { "+strings.Join(parts, "; ")+" }")
 	}
-	// The mask decoder of v1 needs its own table of positions, of the width of the encoder, and a layer below the last.
-	if len(base.Decoders) > 0 && (w.absolute > 0 || w.positions != base.Absolutes[0].Rows || w.width != w.hidden || w.layers < 2 || w.seq > w.positions) {
-		out = append(out, "drop decoder."+base.Decoders[0].Name+", absolute."+base.Absolutes[0].Name)
+	return out
+}
+
+// decoderLines are the enhanced mask decoder and its table of positions, or what removes the one of v1: that needs a table of the width of the
+// encoder, and a layer below the last.
+func (w *want) decoderLines(base *spec.Model) []string {
+	have := len(base.Decoders) > 0
+	if !w.decoder {
+		if have && (w.absolute > 0 || w.positions != base.Absolutes[0].Rows || w.width != w.hidden || w.layers < 2 || w.seq > w.positions) {
+			return []string{"drop decoder." + base.Decoders[0].Name + ", absolute." + base.Absolutes[0].Name}
+		}
+		return nil
+	}
+	var out []string
+	if !have || base.Absolutes[0].Rows != w.positions {
+		out = append(out, fmt.Sprintf("absolute pos { rows %d }", w.positions))
+	}
+	if !have {
+		out = append(out, "decoder emd {\nrepeat 2 of encoder.last\nquery encoder[-2] + pos\nmemory encoder[-2]\n}")
 	}
 	return out
 }

@@ -51,8 +51,8 @@ func (w *want) rules() []rule {
 	if w.width == w.hidden {
 		rules[1].field = "hidden_size"
 	}
-	if w.absolute > 0 {
-		rules = append(rules, rule{"max_position_embeddings", "embeddings.position_embeddings.weight", false, 0, w.absolute})
+	if w.absolute > 0 || w.decoder {
+		rules = append(rules, rule{"max_position_embeddings", positionTable, false, 0, w.positions})
 	}
 	if w.segment > 0 {
 		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
@@ -67,7 +67,7 @@ func (w *want) rules() []rule {
 	if w.conv != nil {
 		rules = append(rules, rule{"conv_kernel_size", "encoder.conv.conv.weight", false, 2, w.conv.Kernel})
 	}
-	if w.head != nil && w.head.name != "mlm" && w.head.name != "entities" {
+	if w.head != nil && w.head.rows > 0 {
 		rules = append(rules,
 			rule{"id2label", "classifier.weight", true, 0, w.head.rows}, rule{"id2label", "qa_outputs.weight", true, 0, w.head.rows},
 			rule{"id2label", "classifier.out_proj.weight", true, 0, w.head.rows})

@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ const (
 
 // want is what a config asks for, in the language's terms.
 type want struct {
+	name       string   // of the model
 	candidates []string // zoo models to compare with, the usual one first
 	origin     string   // for the comment on top
 	checkpoint string
@@ -43,7 +45,9 @@ type want struct {
 	talking  bool
 	conv     *spec.Conv
 
-	head *head
+	mask    string // of the attention; "" every live key
+	decoder bool   // the enhanced mask decoder is read
+	head    *head
 }
 
 // encoder reads the config of an encoder of a known model type.
@@ -76,13 +80,22 @@ func (c *config) encoder(kind string, tensors map[string][]int, opts Options, wi
 		}
 		w.seq = opts.Seq
 	}
-	if err := c.readHead(w, kind, tensors, withHead); err != nil {
+	if err := c.readHead(w, kind, tensors, opts, withHead); err != nil {
 		return nil, err
 	}
 	if err := c.rest(); err != nil {
 		return nil, err
 	}
-	return w, c.compare(w, tensors)
+	if err := c.compare(w, tensors); err != nil {
+		return nil, err
+	}
+	if opts.Layer > w.layers {
+		return nil, fmt.Errorf("there is no layer %d: num_hidden_layers = %d", opts.Layer, w.layers)
+	}
+	if opts.Layer > 0 {
+		w.layers = opts.Layer
+	}
+	return w, nil
 }
 
 func (c *config) sizes(w *want, kind string) (err error) {

@@ -1,0 +1,120 @@
+package hf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// part is a head whose tensors a checkpoint may hold.
+type part struct {
+	what   string
+	tensor string // whose presence tells; published models have it at the top
+	tasks  []string
+}
+
+// vocabularyTasks are served by every head that scores the vocabulary.
+var vocabularyTasks = []string{"fill-mask", "perplexity", "generate"}
+
+// parts are the heads, by model type.
+func parts(kind string) []part {
+	sequence := []string{"classify", "score", "rank", "zero-shot", "choose"}
+	list := []part{{"a question answering head", "qa_outputs.weight", []string{"answer"}}}
+	switch kind {
+	case "roberta":
+		return append(list, part{"a classifier of texts", "classifier.out_proj.weight", sequence[:4]}, part{"a classifier of tokens", "classifier.weight", []string{"tag", "choose"}},
+			part{"a head for masked tokens", "lm_head.dense.weight", vocabularyTasks})
+	case "bert":
+		return append(list, part{"a classifier", "classifier.weight", append([]string{"tag"}, sequence...)},
+			part{"a head for masked tokens", "cls.predictions.transform.dense.weight", vocabularyTasks})
+	}
+	return append(list, part{"a classifier", "classifier.weight", append([]string{"tag"}, sequence...)},
+		part{"a head for masked tokens", legacyHead, vocabularyTasks},
+		part{"a head for masked tokens", newHead, append([]string{"emd"}, vocabularyTasks...)},
+		part{"a head for replaced tokens", "mask_predictions.dense.weight", []string{"rtd"}})
+}
+
+// The first tensors of DeBERTa's two heads for masked tokens.
+const (
+	legacyHead = "cls.predictions.transform.dense.weight"
+	newHead    = "lm_predictions.lm_head.dense.weight"
+)
+
+// serves lists the tasks that the checkpoint has tensors for, beside embed, which needs none.
+func (h *heads) serves() []string {
+	var tasks []string
+	for _, p := range parts(h.kind) {
+		if h.tensors[p.tensor] == nil {
+			continue
+		}
+		for _, t := range p.tasks {
+			if !slices.Contains(tasks, t) && !h.contradicts(t) {
+				tasks = append(tasks, t)
+			}
+		}
+	}
+	return tasks
+}
+
+// contradicts reports whether a classifier is known not to serve a task: a pooler, the architecture or the number of its columns tell.
+func (h *heads) contradicts(task string) bool {
+	shape := h.tensors["classifier.weight"]
+	if shape == nil {
+		shape = h.tensors["classifier.out_proj.weight"]
+	}
+	one := len(shape) > 0 && shape[0] == 1
+	pooled := h.tensors["pooler.dense.weight"] != nil || h.tensors[h.kind+".pooler.dense.weight"] != nil
+	tokens := h.class == "tag" || h.class == "" && !pooled && h.kind != "roberta"
+	switch task {
+	case "tag":
+		return h.class != "tag" && (h.class != "" || pooled && h.kind != "roberta")
+	case "classify", "zero-shot":
+		return tokens || h.class == "choose" || one && task == "zero-shot"
+	case "score", "rank":
+		return tokens || h.class == "choose" || !one
+	case "choose":
+		return tokens || !one || !pooled || h.kind == "deberta"
+	}
+	return false
+}
+
+// offered holds the task that is asked for to what the folder has: to its tensors if they are known, else to its architecture.
+func (h *heads) offered() error {
+	task := h.opts.Task
+	if task == "embed" || task == "entities" {
+		return nil
+	}
+	deberta := task != "rtd" && task != "emd" || h.deberta()
+	if h.tensors == nil {
+		same := h.class == task || slices.Contains(vocabularyTasks, task) && slices.Contains(vocabularyTasks, h.class) ||
+			h.class == "classify" && slices.Contains([]string{"score", "zero-shot", "rank"}, task)
+		if deberta && (same || h.class == "" || slices.Contains([]string{"rtd", "emd"}, task)) {
+			return nil
+		}
+		if !deberta {
+			return fmt.Errorf("the head %s belongs to DeBERTa, the model is of model_type %s", task, h.kind)
+		}
+		return fmt.Errorf("the head %s is asked for, but the architecture has the head %s", task, h.class)
+	}
+	have := h.serves()
+	if slices.Contains(have, task) {
+		return nil
+	}
+	reason := fmt.Sprintf("the folder has no tensors for the head %s", task)
+	if !deberta {
+		reason = fmt.Sprintf("the head %s belongs to DeBERTa, the model is of model_type %s", task, h.kind)
+	}
+	return fmt.Errorf("%s; what it has serves %s", reason, strings.Join(append(have, "embed"), ", "))
+}
+
+// stray tells of heads that the file holds although no architecture names one.
+func (h *heads) stray(arch string) {
+	if arch == "" {
+		arch = "no architecture"
+	}
+	for _, p := range parts(h.kind) {
+		if h.tensors[p.tensor] != nil {
+			h.c.note("the file holds %s (%s), but the config names %s: the spec has the encoder alone; ask for one of the heads %s", p.what, p.tensor, arch, strings.Join(h.serves(), ", "))
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package hf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Tasks are the words for the heads that can be asked for.
+var Tasks = []string{
+	"classify", "score", "zero-shot", "rank", "tag", "answer", "choose", "embed", "fill-mask", "emd", "perplexity", "generate", "rtd", "entities",
+}
+
+// Pools are the ways in which rows of tokens become an embedding: their mean, the first row, the first row through the model's pooler, or the
+// rows themselves.
+var Pools = []string{"mean", "first", "pooler", "none"}
+
+// Masks are the words for what a query sees: every token, none behind it, or the first of two texts as well.
+var Masks = []string{"all", "causal", "prefix"}
+
+// check holds the wishes to one another.
+func (o *Options) check() error {
+	for _, f := range []struct {
+		what, value string
+		known       []string
+	}{{"head", o.Task, Tasks}, {"pooling", o.Pool, Pools}, {"mask", o.Mask, Masks}} {
+		if f.value != "" && !slices.Contains(f.known, f.value) {
+			return fmt.Errorf("no %s is named %q: there are %s", f.what, f.value, strings.Join(f.known, ", "))
+		}
+	}
+	switch {
+	case o.Layer < 0:
+		return fmt.Errorf("there is no layer %d: they count from 1", o.Layer)
+	case o.Layer > 0 && o.Task != "embed":
+		return fmt.Errorf("layer %d is asked for: heads but embed were trained on the last layer", o.Layer)
+	case o.Pool != "" && o.Task != "embed":
+		return fmt.Errorf("the pooling %s belongs to the head embed", o.Pool)
+	case o.Mask != "" && !slices.Contains(vocabularyTasks, o.Task):
+		return fmt.Errorf("the mask %s belongs to the heads %s", o.Mask, strings.Join(vocabularyTasks, ", "))
+	}
+	return nil
+}
+
+// prefixes are the library's class names by model type.
+var prefixes = map[string]string{"deberta": "Deberta", "deberta-v2": "DebertaV2", "bert": "Bert", "roberta": "Roberta"}
+
+// classes are the tasks of the library's classes, by their names without the prefix.
+var classes = map[string]string{
+	"": "", "Model": "", "ForSequenceClassification": "classify", "ForTokenClassification": "tag", "ForQuestionAnswering": "answer",
+	"ForMultipleChoice": "choose", "ForMaskedLM": "fill-mask", "ForPreTraining": "fill-mask", "LMHeadModel": "fill-mask", "ForCausalLM": "fill-mask",
+}
+
+// missing are the classes that the library lacks for a model type.
+var missing = map[string][]string{
+	"deberta": {"ForMultipleChoice", "ForPreTraining", "LMHeadModel", "ForCausalLM"}, "deberta-v2": {"ForPreTraining", "LMHeadModel", "ForCausalLM"},
+	"bert": {"ForCausalLM"}, "roberta": {"ForPreTraining", "LMHeadModel"},
+}
+
+// known lists the classes of a model type.
+func known(kind string) string {
+	var names []string
+	for class, task := range classes {
+		if task != "" && !slices.Contains(missing[kind], class) {
+			names = append(names, prefixes[kind]+class)
+		}
+	}
+	slices.Sort(names)
+	return prefixes[kind] + "Model, " + strings.Join(names, ", ")
+}
+
+// readHead makes the head that is asked for, or the architecture's. Its fields are read, and so held to their types, even without one.
+func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts Options, wanted bool) error {
+	arch, err := c.architecture()
+	if err != nil {
+		return err
+	}
+	f, err := c.headFields(w, kind)
+	if err != nil {
+		return err
+	}
+	w.origin = "From a config.json with model_type " + kind
+	if arch != "" {
+		w.origin += ", architecture " + arch
+	}
+	w.origin += "."
+	class, ok := strings.CutPrefix(arch, prefixes[kind])
+	if arch != "" && !ok {
+		return c.fault("architectures", "= %q does not belong to model_type = %q", arch, kind)
+	}
+	if !wanted {
+		return nil
+	}
+	task, ok := classes[class]
+	if !ok || slices.Contains(missing[kind], class) {
+		return c.fault("architectures", "= %q: known are %s", arch, known(kind))
+	}
+	if class == "ForPreTraining" {
+		c.note("%s also judges whether two texts follow one another: that head is left out", arch)
+	}
+	if f.causal {
+		w.mask = "j <= i"
+	}
+	h := &heads{c: c, w: w, f: f, kind: kind, class: task, tensors: tensors, opts: opts}
+	if opts.Task == "" {
+		if task == "" && opts.Sentence != nil {
+			h.opts.Task = "embed"
+			return h.embed()
+		}
+		if task == "" {
+			h.stray(arch)
+		}
+		return h.make(task)
+	}
+	if err := h.offered(); err != nil {
+		return err
+	}
+	return h.make(opts.Task)
+}
+
+// heads makes the head of one model.
+type heads struct {
+	c       *config
+	w       *want
+	f       *headFields
+	kind    string
+	class   string // the task of the architecture; "" none
+	tensors map[string][]int
+	opts    Options
+}
+
+// make makes the head of a task.
+func (h *heads) make(task string) error {
+	switch task {
+	case "":
+		return nil
+	case "classify", "score", "zero-shot", "rank":
+		return h.sequence(task)
+	case "tag":
+		h.w.head = &head{name: "tag", rows: len(h.f.labels)}
+		h.w.head.add("take each", drop(h.f.classifier), h.f.labelled("cross_entropy"))
+		return nil
+	case "answer":
+		if len(h.f.labels) != 2 {
+			return h.c.fault("id2label", "gives %d labels: the start and the end of an answer are 2", len(h.f.labels))
+		}
+		h.w.head = &head{name: "answer", rows: 2}
+		h.w.head.add("take each", "linear 2 as span\nloss cross_entropy")
+		return nil
+	case "choose":
+		h.w.head = &head{name: "choose", rows: 1}
+		pooler := h.f.pooler()
+		if !h.deberta() { // BERT's own pooler; RoBERTa's as well
+			pooler = "linear hidden\nact tanh"
+		}
+		h.w.head.add("take first", pooler, drop(h.f.classifier), "linear 1 as choices\nloss cross_entropy")
+		return nil
+	case "embed":
+		return h.embed()
+	case "rtd":
+		return h.replaced()
+	case "entities":
+		return fmt.Errorf("entities for labels given at run time need a GLiNER model, whose config is gliner_config.json")
+	}
+	return h.masked(task)
+}
+
+func (h *heads) deberta() bool { return strings.HasPrefix(h.kind, "deberta") }
+
+// sequence is the classification of whole sequences, by problem_type.
+func (h *heads) sequence(task string) error {
+	f, n := h.f, len(h.f.labels)
+	h.w.head = &head{name: "classify", rows: n}
+	h.w.head.add("take first", f.pooler(), drop(f.classifier))
+	one := n == 1 && f.problem != "multi_label_classification" && f.problem != "single_label_classification"
+	switch {
+	case task == "zero-shot" && !entails(f.labels):
+		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail", strings.Join(f.labels, ", "))
+	case (task == "score" || task == "rank") && n != 1:
+		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number a text", n, strings.Join(f.labels, ", "), task)
+	case one || task == "score" || task == "rank":
+		h.w.head.name = "score"
+		h.w.head.add("linear 1 as score\nloss mean_squared_error")
+	case f.problem == "regression":
+		h.w.head.name = "score"
+		h.w.head.add(fmt.Sprintf("linear %d\nloss mean_squared_error", n))
+		if !strings.HasPrefix(f.labels[0], "LABEL_") {
+			h.c.note("problem_type is regression over %d columns: the names of id2label are left out", n)
+		}
+	case f.problem == "multi_label_classification":
+		h.w.head.add(f.labelled("binary_cross_entropy"))
+	default:
+		h.w.head.add(f.labelled("cross_entropy"))
+	}
+	if task == "zero-shot" || task == "rank" {
+		h.w.head.name = strings.ReplaceAll(task, "-", "_")
+	}
+	return nil
+}
+
+// entails reports whether a label says that one text follows from another.
+func entails(labels []string) bool {
+	return slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
+}

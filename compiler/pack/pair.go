@@ -1,0 +1,119 @@
+package pack
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Part gives the tensors of one model of a pair of generator and discriminator, by the names that they have in a checkpoint of that model
+// alone: those of the file begin with the part's name and a dot. The tables of tokens and positions that the pair shares are the generator's;
+// where the discriminator has a tensor that ends in ._weight, that is what it adds to the generator's table, and the sum is given (He, Gao,
+// Chen 2021, section 3.3). Closing the part closes the file.
+func Part(w Weights, name string) Weights { return &part{w, name} }
+
+// generator is the part whose tables may be shared.
+const generator = "generator"
+
+type part struct {
+	Weights
+	name string
+}
+
+// shared are the ends of the names of the tables that two models may share.
+var shared = []string{"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"}
+
+// sources are the tensors of the file whose sum is the tensor; none if the file has it not.
+func (p *part) sources(name string) []string {
+	own := p.name + "." + name
+	if p.Weights.Has(own) {
+		return []string{own}
+	}
+	if p.name == generator {
+		return nil
+	}
+	for _, s := range shared {
+		base := generator + "." + name
+		if !strings.HasSuffix("."+name, "."+s) || !p.Weights.Has(base) {
+			continue
+		}
+		if delta := strings.TrimSuffix(own, "weight") + "_weight"; p.Weights.Has(delta) {
+			return []string{base, delta}
+		}
+		return []string{base}
+	}
+	return nil
+}
+
+// missing is what the file says of a tensor that it has not.
+func (p *part) missing(name string) error { return p.Weights.Check(p.name + "." + name) }
+
+// Names lists the part's tensors; those that another part shares with it as well.
+func (p *part) Names() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, n := range p.Weights.Names() {
+		rest, ok := strings.CutPrefix(n, p.name+".")
+		if !ok {
+			if rest, ok = strings.CutPrefix(n, generator+"."); !ok || len(p.sources(rest)) == 0 {
+				continue
+			}
+		}
+		if stem, delta := strings.CutSuffix(rest, "._weight"); delta && len(p.sources(stem+".weight")) == 2 {
+			rest = stem + ".weight"
+		}
+		if !seen[rest] {
+			seen[rest] = true
+			out = append(out, rest)
+		}
+	}
+	return out
+}
+
+// Has reports whether the part has a tensor.
+func (p *part) Has(name string) bool { return len(p.sources(name)) > 0 }
+
+// Info describes a tensor, by the first of those that it is the sum of.
+func (p *part) Info(name string) (safetensors.Info, error) {
+	from := p.sources(name)
+	if len(from) == 0 {
+		return p.Weights.Info(p.name + "." + name)
+	}
+	info, err := p.Weights.Info(from[0])
+	info.Name = name
+	return info, err
+}
+
+// Check returns an error unless the tensor exists and has this shape.
+func (p *part) Check(name string, shape ...int) error {
+	from := p.sources(name)
+	if len(from) == 0 {
+		return p.missing(name)
+	}
+	for _, n := range from {
+		if err := p.Weights.Check(n, shape...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Floats reads a tensor into dst, whose length must be the number of elements.
+func (p *part) Floats(name string, dst []float32) error {
+	from := p.sources(name)
+	if len(from) == 0 {
+		return p.missing(name)
+	}
+	if err := p.Weights.Floats(from[0], dst); err != nil || len(from) == 1 {
+		return err
+	}
+	add := make([]float32, len(dst))
+	if err := p.Weights.Floats(from[1], add); err != nil {
+		return fmt.Errorf("what %s adds: %w", p.name, err)
+	}
+	for i, v := range add {
+		dst[i] += v
+	}
+	return nil
+}

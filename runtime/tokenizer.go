@@ -62,6 +62,14 @@ type MaskTokenizer interface {
 	AppendMasked(dst []TokenSpan, text string) ([]TokenSpan, error)
 }
 
+// WordTokenizer is a tokenizer that reads words that the caller has cut.
+type WordTokenizer interface {
+	SpanTokenizer
+	// AppendWords appends the tokens of each word by itself, as one text: Word counts in
+	// words, Start and End in the word. A word may have no tokens.
+	AppendWords(dst []TokenSpan, words []string, specials bool) ([]TokenSpan, error)
+}
+
 // Frame is the special tokens around one text, Open text Close, or a pair, Open
 // first Middle second Close. For BERT and DeBERTa: [CLS] first [SEP] second [SEP].
 type Frame struct {

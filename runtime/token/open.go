@@ -92,6 +92,25 @@ func (m modelTokenizer) AppendMasked(dst []runtime.TokenSpan, text string) ([]ru
 	return m.spans(dst, text, SpecialMask)
 }
 
+// AppendWords appends the tokens of words that the caller has cut, each by itself.
+func (m modelTokenizer) AppendWords(dst []runtime.TokenSpan, words []string, specials bool) ([]runtime.TokenSpan, error) {
+	mode := SpecialText
+	if specials {
+		mode = SpecialTokens
+	}
+	for i, word := range words {
+		n := len(dst)
+		var err error
+		if dst, err = m.spans(dst, word, mode); err != nil {
+			return dst, err
+		}
+		for j := n; j < len(dst); j++ {
+			dst[j].Word = int32(i)
+		}
+	}
+	return dst, nil
+}
+
 func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special) ([]runtime.TokenSpan, error) {
 	if err := checkLength(text); err != nil {
 		return dst, err
@@ -99,10 +118,13 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 	s := m.get()
 	defer m.put(s)
 	r := &s.runs[0]
-	r.reset(true)
-	s.out = r
+	r.reset(true, m.template.trim)
+	s.out, s.texts[0] = r, text
 	if err := s.text(text, mode); err != nil {
 		return dst, err
+	}
+	if r.trim {
+		s.trim(r.spans, window{0, len(r.ids)}, 0)
 	}
 	for i, id := range r.ids {
 		dst = append(dst, runtime.TokenSpan{ID: id, Start: r.spans[i].Start, End: r.spans[i].End, Word: r.words[i]})
@@ -113,4 +135,7 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 // Specials are the ids of the tokens that models give a meaning to.
 func (m modelTokenizer) Specials() runtime.SpecialIDs { return runtime.SpecialIDs(m.ids) }
 
-var _ runtime.MaskTokenizer = modelTokenizer{}
+var (
+	_ runtime.MaskTokenizer = modelTokenizer{}
+	_ runtime.WordTokenizer = modelTokenizer{}
+)

@@ -1,0 +1,273 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// MaxWordsKey is the key in the extra metadata of packed weights under which the model's own limit on the words of a text stands.
+const MaxWordsKey = "max_words"
+
+// EntityOptions are the settings of Extractor.Entities. Zeros stand for the defaults.
+type EntityOptions struct {
+	// Threshold is the probability that an entity must exceed; 0: 0.5.
+	Threshold float64
+	// Nested lets entities lie inside each other; otherwise no two share a word.
+	Nested bool
+	// MultiLabel lets the same words have several labels; otherwise they have the best.
+	MultiLabel bool
+}
+
+// Extraction is the result for one text.
+type Extraction struct {
+	Entities []Entity `json:"entities"` // ordered by where they begin, of equals the better one first; scores are probabilities
+	Words    int      `json:"words"`    // of the text
+	// Tokens counts the labels' tokens too; Truncated counts the words that were cut.
+	runtime.Seen
+}
+
+// Extractor finds entities of labels that are given with each call (GLiNER, Zaratiana et al. 2024). It is safe for concurrent use.
+type Extractor struct {
+	head
+	tokens   runtime.WordTokenizer
+	mark     int32 // token in front of each label
+	end      int32 // token behind the last
+	maxWords int   // of a sequence; 0: no limit but that of tokens
+}
+
+// NewExtractor serves the named head ("" is the first), which must score words against labels of a prompt.
+func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
+	h, err := newHead(core, name, "entity extraction", []runtime.Task{runtime.TaskEntities}, []runtime.Rows{runtime.PerPair}, 0)
+	if err != nil {
+		return nil, err
+	}
+	if h.Prompt == nil {
+		return nil, input("head %q of this model does not say how labels stand in front of a text", h.Name)
+	}
+	x := &Extractor{head: h}
+	t, err := core.SpanTokenizer()
+	if err != nil {
+		return nil, err
+	}
+	var ok bool
+	if x.tokens, ok = t.(runtime.WordTokenizer); !ok {
+		return nil, input("the tokenizer cannot read words one by one: entity extraction needs one that does")
+	}
+	for _, special := range []struct {
+		text string
+		id   *int32
+	}{{h.Prompt.Mark, &x.mark}, {h.Prompt.End, &x.end}} {
+		if *special.id, ok = x.tokens.ID(special.text); !ok {
+			return nil, input("the tokenizer has no token %q, which the labels of a prompt need", special.text)
+		}
+	}
+	if text := core.Meta().Extra[MaxWordsKey]; text != "" {
+		if x.maxWords, err = strconv.Atoi(text); err != nil || x.maxWords < 1 {
+			return nil, fmt.Errorf("the weights say that a text has at most %q words: run debertac pack again", text)
+		}
+	}
+	return x, nil
+}
+
+// MaxWords is the model's own limit on the words of a text; 0: none but that on tokens.
+func (x *Extractor) MaxWords() int { return x.maxWords }
+
+// prompt is the labels of a call as they stand in front of every text.
+type prompt struct {
+	labels []string
+	ids    []int32 // frame and end included
+	marks  []int32 // the row at which each label is read
+}
+
+// prompt makes tokens of labels.
+func (x *Extractor) prompt(labels []string) (*prompt, error) {
+	if len(labels) == 0 {
+		return nil, input("there are no labels to look for")
+	}
+	tokens, err := x.tokens.AppendWords(nil, labels, false)
+	if err != nil {
+		return nil, input("the labels cannot be encoded: %v", err)
+	}
+	frame := x.tokens.Frame()
+	p := &prompt{labels: labels, ids: slices.Clone(frame.Open)}
+	for i, l := range labels {
+		switch {
+		case strings.TrimSpace(l) == "":
+			return nil, input("label %d is empty", i+1)
+		case slices.Contains(labels[:i], l):
+			return nil, input("label %q is given twice", l)
+		case strings.Contains(l, x.Prompt.Mark) || strings.Contains(l, x.Prompt.End):
+			return nil, input("label %q contains %s or %s, which separate labels", l, x.Prompt.Mark, x.Prompt.End)
+		}
+		row := int32(len(p.ids))
+		p.ids = append(p.ids, x.mark)
+		for len(tokens) > 0 && int(tokens[0].Word) == i {
+			p.ids, tokens = append(p.ids, tokens[0].ID), tokens[1:]
+		}
+		if int(row) == len(p.ids)-1 {
+			return nil, input("label %q has no tokens", l)
+		}
+		if x.Prompt.After {
+			row++
+		}
+		p.marks = append(p.marks, row)
+	}
+	p.ids = append(p.ids, x.end)
+	return p, nil
+}
+
+// Check finds faults of labels and options without a text.
+func (x *Extractor) Check(labels []string, o EntityOptions) error {
+	if o.Threshold != 0 && !(o.Threshold > 0 && o.Threshold < 1) {
+		return input("a threshold of %v: it must lie between 0 and 1", o.Threshold)
+	}
+	p, err := x.prompt(labels)
+	if err == nil {
+		_, err = x.room(p)
+	}
+	return err
+}
+
+// room is how many tokens a text may have behind the labels.
+func (x *Extractor) room(p *prompt) (int, error) {
+	limit, frame := x.core.Options().MaxTokens, len(x.tokens.Frame().Close)
+	if room := limit - len(p.ids) - frame; room > 0 {
+		return room, nil
+	}
+	return 0, input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in another (scores depend on all labels of a call)",
+		len(p.labels), len(p.ids)+frame, limit)
+}
+
+// Entities finds the entities of labels in texts; results come in input order. A label's score depends on the other labels of the call. What becomes of
+// texts with too many words or tokens is the model's policy: windows share at least so many tokens as its stride, and each span of words counts as that
+// window judges it in which it lies farther from an edge.
+func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o EntityOptions) ([]Extraction, error) {
+	if err := x.Check(labels, o); err != nil {
+		return nil, err
+	}
+	threshold := float32(o.Threshold)
+	if o.Threshold == 0 {
+		threshold = 0.5
+	}
+	p, err := x.prompt(labels)
+	if err != nil {
+		return nil, err
+	}
+	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
+	b, err := runtime.NewBatcher(x.core, x.index, true, func(w *runtime.Window, out []float32) error {
+		j := &work[w.Text]
+		j.take(w.Index, out, len(labels), x.Width, threshold)
+		if w.Index == w.Count-1 {
+			results[w.Text].Entities = j.entities(texts[w.Text], labels, o)
+			*j = extraction{}
+		}
+		return nil
+	})
+	if err == nil {
+		err = b.Begin(ctx, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, text := range texts {
+		if err := x.add(ctx, b, i, text, p, &work[i], &results[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, b.Flush(ctx)
+}
+
+// add puts the windows of a text into the batch.
+func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.Entities = []Entity{}
+	words := appendWords(nil, text)
+	r.Words = len(words)
+	list := make([]string, len(words))
+	for w, s := range words {
+		list[w] = text[s.start:s.end]
+	}
+	tokens, err := x.tokens.AppendWords(nil, list, false)
+	if err != nil {
+		return input("text %d: it cannot be encoded: %v", i, err)
+	}
+	var first []int // token of each word, and the number of tokens
+	for t := range tokens {
+		if w := int(tokens[t].Word); t == 0 || w != int(tokens[t-1].Word) {
+			j.words, first = append(j.words, words[w]), append(first, t)
+		}
+	}
+	if len(j.words) == 0 {
+		return nil
+	}
+	first = append(first, len(tokens))
+	room, err := x.room(p)
+	if err != nil {
+		return err
+	}
+	if j.windows, err = x.cut(i, first, room, len(p.ids)+len(x.tokens.Frame().Close)); err != nil {
+		return err
+	}
+	last := j.windows[len(j.windows)-1].hi
+	r.Truncated, r.Windows, r.Tokens = len(j.words)-last, len(j.windows), first[last]+len(p.ids)+len(x.tokens.Frame().Close)
+	var s runtime.Sequence
+	for n, f := range j.windows {
+		s.IDs, s.Marks, s.Words = append(s.IDs[:0], p.ids...), p.marks, s.Words[:0]
+		for w := f.lo; w < f.hi; w++ {
+			from := len(s.IDs)
+			for _, t := range tokens[first[w]:first[w+1]] {
+				s.IDs = append(s.IDs, t.ID)
+			}
+			s.Words = append(s.Words, int32(from), int32(len(s.IDs)))
+		}
+		s.IDs = append(s.IDs, x.tokens.Frame().Close...)
+		if err := b.AddSequence(ctx, runtime.Window{Text: i, Index: n, Count: len(j.windows), Size: len(s.IDs)}, &s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNoEntities says that scores do not belong to words and labels.
+var errNoEntities = errors.New("the number of scores is not that of words, labels and columns")
+
+// DecodeEntities finds the entities of a text whose words were cut, by bytes, as Words cuts them, from a head's scores of all words for all labels
+// [words, labels, columns]: those of spans of 1 to widths words, or with widths 0 start, end and inside.
+func DecodeEntities(text string, labels []string, logits []float32, widths int, o EntityOptions) ([]Entity, error) {
+	words := appendWords(nil, text)
+	columns := widths
+	if widths == 0 {
+		columns = 3
+	}
+	if len(logits) != len(words)*len(labels)*columns {
+		return nil, errNoEntities
+	}
+	j := extraction{words: words, windows: []frameOf{{0, len(words)}}}
+	threshold := float32(0.5)
+	if o.Threshold != 0 {
+		threshold = float32(o.Threshold)
+	}
+	j.take(0, logits, len(labels), widths, threshold)
+	return j.entities(text, labels, o), nil
+}
+
+// Words cuts a text into the words that an Extractor scores: letters, numbers and underscores, joined by single hyphens, or any other character that is
+// no space by itself.
+func Words(text string) []Part {
+	at := places{text: text}
+	var list []Part
+	for _, w := range appendWords(nil, text) {
+		p := Part{Text: text[w.start:w.end], Start: w.start, End: w.end}
+		p.RuneStart, p.RuneEnd = at.count(w.start), at.count(w.end)
+		list = append(list, p)
+	}
+	return list
+}

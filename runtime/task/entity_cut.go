@@ -1,0 +1,117 @@
+package task
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// extraction is a text while its windows are computed.
+type extraction struct {
+	words   []wordSpan // of the text, those without tokens left out
+	windows []frameOf
+	found   []found
+}
+
+// frameOf is a window of a text: words [lo, hi).
+type frameOf struct{ lo, hi int }
+
+// longError is a text that is too long for the model.
+type longError struct{ text string }
+
+func (e *longError) Error() string        { return e.text }
+func (e *longError) Is(target error) bool { return target == runtime.ErrInput }
+func (e *longError) Unwrap() error        { return runtime.ErrTooLong }
+
+// cut gives the windows of a text whose word w has the tokens first[w] … first[w+1]-1; room is the tokens that one may hold beside fixed ones.
+func (x *Extractor) cut(text int, first []int, room, fixed int) ([]frameOf, error) {
+	words := len(first) - 1
+	behind := func(lo int) int { // the last word that fits behind lo
+		hi := lo
+		for hi < words && first[hi+1]-first[lo] <= room && (x.maxWords == 0 || hi-lo < x.maxWords) {
+			hi++
+		}
+		return hi
+	}
+	hi := behind(0)
+	policy := x.core.Options().Long
+	switch {
+	case hi == words:
+		return []frameOf{{0, words}}, nil
+	case policy == runtime.Reject && x.maxWords != 0 && words > x.maxWords:
+		return nil, &longError{fmt.Sprintf("text %d: %d words are too long, the limit is %d (choose Truncate or Windows)", text, words, x.maxWords)}
+	case policy == runtime.Reject:
+		return nil, &longError{fmt.Sprintf("text %d: %d tokens are too long, the limit is %d (choose Truncate or Windows, or raise MaxTokens)", text, first[words]+fixed, room+fixed)}
+	case hi == 0:
+		return nil, input("text %d: its first word has %d tokens, beside the labels there is room for %d", text, first[1], room)
+	case policy == runtime.Truncate:
+		return []frameOf{{0, hi}}, nil
+	}
+	list := []frameOf{{0, hi}}
+	for hi < words {
+		lo := hi
+		for lo > 0 && first[hi]-first[lo] < policy.Stride() {
+			lo--
+		}
+		if last := list[len(list)-1]; lo <= last.lo || behind(lo) <= hi {
+			if policy.Stride() == 0 || behind(hi) == hi {
+				return nil, input("text %d: word %d has %d tokens, beside the labels there is room for %d", text, hi+1, first[hi+1]-first[hi], room)
+			}
+			return nil, input("text %d: windows of %d tokens beside the labels cannot overlap by %d: choose a smaller stride", text, room, policy.Stride())
+		}
+		hi = behind(lo)
+		list = append(list, frameOf{lo, hi})
+	}
+	return list, nil
+}
+
+// margin is how far words [first, last] lie from the edges of window n that are not the text's; below 0: not inside.
+func (j *extraction) margin(n, first, last int) int {
+	f := j.windows[n]
+	if first < f.lo || last >= f.hi {
+		return -1
+	}
+	m := len(j.words)
+	if n > 0 {
+		m = first - f.lo
+	}
+	if n < len(j.windows)-1 {
+		m = min(m, f.hi-1-last)
+	}
+	return m
+}
+
+// take reads a window's scores, of which those count that no other window knows better.
+func (j *extraction) take(n int, logits []float32, labels, widths int, threshold float32) {
+	f := j.windows[n]
+	var list []found
+	if widths > 0 {
+		list = appendSpans(nil, logits, f.hi-f.lo, labels, widths, threshold)
+	} else {
+		list = appendTokenSpans(nil, logits, f.hi-f.lo, labels, threshold)
+	}
+	for _, x := range list {
+		x.first, x.last = x.first+f.lo, x.last+f.lo
+		own := j.margin(n, x.first, x.last)
+		better := false
+		for k := n - 1; k >= 0 && !better && j.margin(k, x.first, x.last) >= 0; k-- {
+			better = j.margin(k, x.first, x.last) >= own // of equals the first
+		}
+		for k := n + 1; k < len(j.windows) && !better && j.margin(k, x.first, x.last) >= 0; k++ {
+			better = j.margin(k, x.first, x.last) > own
+		}
+		if !better {
+			j.found = append(j.found, x)
+		}
+	}
+}
+
+// entities chooses among what all windows of a text have found.
+func (j *extraction) entities(text string, labels []string, o EntityOptions) []Entity {
+	at := places{text: text}
+	list := []Entity{}
+	for _, f := range choose(j.found, o.Nested, o.MultiLabel) {
+		list = append(list, Entity{Part: at.part(j.words[f.first].start, j.words[f.last].end), Label: labels[f.label], Score: float64(f.score)})
+	}
+	return list
+}

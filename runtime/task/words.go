@@ -1,0 +1,61 @@
+package task
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// wordSpan is a word of a text by its bytes.
+type wordSpan struct{ start, end int }
+
+// appendWords appends the words of a text as GLiNER's splitter cuts them, the matches of \w+(?:[-_]\w+)*|\S of Python's re: letters, numbers and
+// underscores, joined by single hyphens, or any other character that is no space by itself. Combining marks are such characters. A byte that is not
+// valid UTF-8 is a character. It takes linear time.
+func appendWords(dst []wordSpan, text string) []wordSpan {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case isSpace(r):
+			i += n
+			continue
+		case !isWord(r, n):
+			dst = append(dst, wordSpan{i, i + n})
+			i += n
+			continue
+		}
+		end := wordEnd(text, i)
+		for end < len(text) && text[end] == '-' {
+			r, n := utf8.DecodeRuneInString(text[end+1:])
+			if !isWord(r, n) {
+				break
+			}
+			end = wordEnd(text, end+1)
+		}
+		dst = append(dst, wordSpan{i, end})
+		i = end
+	}
+	return dst
+}
+
+// wordEnd is where the run of word characters that begins at i ends.
+func wordEnd(text string, i int) int {
+	for i < len(text) {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if !isWord(r, n) {
+			break
+		}
+		i += n
+	}
+	return i
+}
+
+// isWord is Python's \w, for a code point of n bytes.
+func isWord(r rune, n int) bool {
+	if r == utf8.RuneError && n <= 1 {
+		return false
+	}
+	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
+}
+
+// isSpace is Python's \s, which counts four separators of files more than Go's.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f }

@@ -1,0 +1,247 @@
+package program
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// predicts is a model that expects, behind or in the place of a token, the next word of the vocabulary.
+func predicts(causal, prefix bool) *runtime.Program {
+	return taskProgram(runtime.Head{Name: "mlm", Task: runtime.TaskMLM, Rows: runtime.PerRow, C: fakeVocab},
+		func(l *runtime.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
+		func(ids []int32, row, column int) float32 {
+			at := ids[row]
+			if !causal && row > 0 {
+				at = ids[row-1]
+			}
+			if column == int(at)+1 {
+				return 6
+			}
+			return 0
+		})
+}
+
+func TestRunMasks(t *testing.T) {
+	p := predicts(false, false)
+	r := runTask(t, p, false, "", "the [MASK] of [MASK]", "--top", "2")
+	require.Equal(t, ExitDone, r.code, r.err)
+	score := math.Exp(6) / (math.Exp(6) + fakeVocab - 1)
+	other := 1 / (math.Exp(6) + fakeVocab - 1)
+	require.Equal(t, fmt.Sprintf(`the [MASK] of [MASK]  (6 tokens)
+    ^^^^^^    ^^^^^^
+  mask 1:
+  capital  %.4f  %s
+  [PAD]    %.4f
+  mask 2:
+  france  %.4f  %s
+  [PAD]   %.4f
+  → the capital of france
+`, score, bar(float32(score)), other, score, bar(float32(score)), other), r.out)
+	r = runTask(t, p, false, "", "--json", "the [MASK]", "--targets", "rome,capital")
+	var got task.Filled
+	object(t, r.out, &got)
+	require.Equal(t, "the capital", got.Text)
+	require.Len(t, got.Blanks[0].Candidates, 2)
+	require.InDelta(t, score, got.Blanks[0].Candidates[0].Score, 1e-6)
+	for want, args := range map[string][]string{
+		"argument 1: there is no [MASK] in it":          {"the capital"},
+		"--targets: target \"the of\" is 2 tokens":      {"--targets", "the of", "[MASK]"},
+		"--temperature belongs to text generation":      {"--temperature", "1", "[MASK]"},
+		"--pair: masks are filled in single texts":      {"--pair", "x", "[MASK]"},
+		"--perplexity and --targets contradict":         {"--perplexity", "--targets", "a", "a"},
+		"--top has no meaning with --perplexity":        {"--perplexity", "--top", "2", "a"},
+		"--seed belongs to text generation, and contra": {"--perplexity", "--seed", "2", "a"},
+	} {
+		r := runTask(t, p, false, "", args...)
+		require.NotEqual(t, ExitDone, r.code)
+		require.Contains(t, r.err, want)
+	}
+}
+
+func TestRunPerplexity(t *testing.T) {
+	for _, causal := range []bool{false, true} {
+		p := predicts(causal, false)
+		r := runTask(t, p, false, "", "--perplexity", "the capital of rome")
+		require.Equal(t, ExitDone, r.code, r.err)
+		// Two of four tokens are expected.
+		z := math.Log(math.Exp(6) + fakeVocab - 1)
+		want := math.Exp(-(2*(6-z) - 2*z) / 4)
+		name := map[bool]string{false: "pseudo-perplexity", true: "perplexity"}[causal]
+		require.Contains(t, r.out, fmt.Sprintf("the capital of rome  (6 tokens)\n  %s %.4g over 4 tokens\n", name, want))
+		require.Contains(t, r.out, "0.0020    the token that is predicted worst\n")
+		r = runTask(t, p, false, `{"text":"rome","pair":"the capital"}`, "--perplexity", "--json", "--input", "-")
+		var got task.Perplexity
+		object(t, r.out, &got)
+		require.Equal(t, []any{2, !causal, 6}, []any{got.Counted, got.Pseudo, got.Tokens})
+		r = runTask(t, p, false, "a\n\nb\n", "--perplexity")
+		require.Equal(t, ExitInput, r.code)
+		require.Contains(t, r.err, "standard input:2: it has no token that could be predicted")
+		require.Contains(t, r.out, "a  (3 tokens)", "what comes before is printed")
+	}
+}
+
+func TestRunGeneration(t *testing.T) {
+	p := predicts(true, false)
+	for _, terminal := range []bool{false, true} {
+		r := runTask(t, p, terminal, "", "rome the", "--max-new-tokens", "4")
+		require.Equal(t, ExitDone, r.code, r.err)
+		require.Equal(t, "rome the capital of france is\n  (4 tokens, ended by --max-new-tokens)\n", strings.ReplaceAll(r.out, "thecapital", "the capital"))
+	}
+	r := runTask(t, p, false, "", "the", "--json", "--stop", "is a,where")
+	var got generated
+	object(t, r.out, &got)
+	require.Equal(t, []any{" capital of france ", task.EndStop}, []any{got.Text, got.Reason})
+	r = runTask(t, p, false, "", "the", "--json", "--samples", "3", "--temperature", "1.5", "--seed", "4", "--top-k", "5", "--top-p", "0.9")
+	again := runTask(t, p, false, "", "the", "--json", "--samples", "3", "--temperature", "1.5", "--seed", "4", "--top-k", "5", "--top-p", "0.9")
+	require.Equal(t, r, again)
+	got = generated{}
+	object(t, r.out, &got)
+	require.Len(t, got.Samples, 3)
+	require.Equal(t, got.Text, got.Samples[0].Text)
+	r = runTask(t, predicts(true, true), false, "", "rome", "--max-new-tokens", "3")
+	require.Contains(t, r.out, "rome\n  → ")
+	for want, args := range map[string][]string{
+		"--targets and --top belong to filling masks": {"--targets", "a", "x"},
+		"--top-p 0 keeps no token":                    {"--top-p", "0", "x"},
+		"top-p 2: it must be from 0 to 1":             {"--top-p", "2", "x"},
+		"temperature -1: it must be a number":         {"--temperature", "-1", "x"},
+		"--max-new-tokens 0: it must be at least 1":   {"--max-new-tokens", "0", "x"},
+		"--samples 0: it must be at least 1":          {"--samples", "0", "x"},
+	} {
+		r := runTask(t, p, false, "", args...)
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, want)
+	}
+	r = runTask(t, p, false, "", strings.Repeat("a ", 100))
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "argument 1: a prompt of 101 tokens is too long")
+}
+
+func TestRunEmbeddings(t *testing.T) {
+	f := func(ids []int32, row, column int) float32 { return float32(column+1) * float32(ids[row]) }
+	p := taskProgram(runtime.Head{Name: "h", Task: runtime.TaskHidden, Rows: runtime.PerToken, C: 10}, nil, f)
+	r := runTask(t, p, false, "", "angela")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.Contains(t, r.out, "angela  (3 tokens)\n  2.6667 5.3333 8.0000 ")
+	require.Contains(t, r.out, " …  (10 numbers, length ")
+	r = runTask(t, p, false, "", "angela", "--pooling", "first", "--normalize", "--json")
+	var got embedded
+	object(t, r.out, &got)
+	require.Len(t, got.Embedding, 10)
+	require.InDelta(t, 1/math.Sqrt(385), got.Embedding[0], 1e-6)
+	require.Equal(t, 3, got.Tokens)
+	r = runTask(t, p, false, "", "angela", "--pooling", "last")
+	require.Equal(t, ExitUsage, r.code)
+	require.Contains(t, r.err, `--pooling: pooling "last": it must be mean or first`)
+	vector := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
+	r = runTask(t, vector, false, "", "angela", "--pair", "merkel", "--json")
+	object(t, r.out, &got)
+	require.Len(t, got.Embedding, 4)
+	require.Equal(t, 5, got.Tokens)
+	bad := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
+		if len(ids) == 3 {
+			return float32(math.NaN())
+		}
+		return 0
+	})
+	r = runTask(t, bad, false, "", "angela")
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "argument 1: the result has numbers that are none")
+}
+
+// nliProgram entails what has the word paris in its hypothesis.
+func nliProgram() *runtime.Program {
+	return taskProgram(runtime.Head{Name: "nli", Task: runtime.TaskLabels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil, func(ids []int32, _, column int) float32 {
+		return []float32{0, 0, likes(ids[len(ids)-2], "paris")}[column]
+	})
+}
+
+func TestRunZeroShot(t *testing.T) {
+	p := nliProgram()
+	r := runTask(t, p, false, "", "the capital", "--labels", "rome,paris,berlin", "--template", "in {}", "--top", "2")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.Equal(t, "the capital  (7 tokens)\n  paris  0.9998  ████████████████████\n  rome   0.0001\n", r.out)
+	r = runTask(t, p, false, "", "the capital", "--labels", `["rome","paris"]`, "--template", "in {}", "--multi", "--json")
+	var got zeroShot
+	object(t, r.out, &got)
+	require.Equal(t, "paris", got.Label)
+	require.InDelta(t, 0.5, got.Labels[1].Score, 1e-9)
+	for want, args := range map[string][]string{
+		"has no {}":                            {"--labels", "a", "--template", "x"},
+		`label "a" is given twice`:             {"--labels", "a,a"},
+		"--template needs --labels":            {"--template", "{}"},
+		"--accuracy and --labels contradict":   {"--labels", "a", "--accuracy"},
+		`the head has no label "yes"`:          {"--labels", "a", "--entailment", "yes"},
+		"a part between its commas is empty":   {"--labels", ","},
+		"--labels and --query contradict each": {"--labels", "a", "--query", "x"},
+	} {
+		r := runTask(t, p, false, "", append(args, "text")...)
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, want)
+	}
+}
+
+func TestRunRanking(t *testing.T) {
+	p := taskProgram(runtime.Head{Name: "score", Task: runtime.TaskScore, C: 1}, nil, func(ids []int32, _, _ int) float32 {
+		return float32(len(ids)) / 4
+	})
+	in := "a\nrome is a city\nthe capital\nb\n"
+	r := runTask(t, p, false, in, "--query", "paris")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.Equal(t, "   1      2.0000  rome is a city  (8 tokens)\n   2      1.5000  the capital  (6 tokens)\n   3      1.2500  a  (5 tokens)\n   4      1.2500  b  (5 tokens)\n", r.out)
+	r = runTask(t, p, false, in, "--query", "paris", "--json", "--top", "1", "--sigmoid")
+	var got ranked
+	object(t, r.out, &got)
+	require.Equal(t, []any{1, 1, "rome is a city"}, []any{got.Rank, got.Index, got.Text})
+	require.InDelta(t, 1/(1+math.Exp(-2)), got.Score, 1e-9)
+	r = runTask(t, p, false, "a\n"+strings.Repeat("a ", 70)+"\n", "--query", "paris")
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "standard input:2: 74 tokens are too long")
+	r = runTask(t, p, false, "a", "--query", " ")
+	require.Equal(t, ExitUsage, r.code)
+	r = runTask(t, p, false, "", "--pair", "the capital", "a")
+	require.Equal(t, "    1.5000  a\n", r.out, "without a query each text has its score")
+}
+
+// Flags of other tasks are refused by the name of what they belong to.
+func TestRunFlagsOfOtherTasks(t *testing.T) {
+	for want, args := range map[string][]string{
+		`--context belongs to heads for span or choices; head "nli" of this model is for labels`: {"--context", "x"},
+		"--aggregate belongs to heads for tags":                                                  {"--aggregate", "max"},
+		"--temperature belongs to heads for mlm":                                                 {"--temperature", "1"},
+		"--options belongs to heads for choices":                                                 {"--options", "a,b"},
+		"--threshold belongs to heads for replaced":                                              {"--threshold", "0.3"},
+		"--normalize belongs to heads for vector or hidden":                                      {"--normalize"},
+		"--no-answer-threshold belongs to heads for span":                                        {"--no-answer-threshold", "1"},
+	} {
+		r := runTask(t, nliProgram(), false, "", append(args, "text")...)
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, want)
+	}
+	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--accuracy", "x")
+	require.Contains(t, r.err, `--accuracy belongs to heads for labels; head "ner" of this model is for tags`)
+	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "x")
+	require.Contains(t, r.err, "--join belongs to heads for labels or score")
+	require.Contains(t, runTask(t, nliProgram(), false, "", "--join", "sum", "x").err, "--join sum: it must be mean or max")
+	for name := range owners {
+		require.Contains(t, runIn(t, "", "run", "--help").out, "--"+name)
+	}
+}
+
+// Marked texts are broken at spaces and stay aligned, whatever their characters' widths.
+func TestMarked(t *testing.T) {
+	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", strings.Repeat("word ", 30)+"Angela "+strings.Repeat("word ", 30)+"angela", "中文 e\u0301 angela\x1b x angela", "")
+	require.Equal(t, ExitDone, r.code, r.err)
+	for _, line := range strings.Split(r.out, "\n") {
+		require.LessOrEqual(t, len([]rune(line)), lineCells+20)
+	}
+	require.Contains(t, r.out, "中文 e\u0301 angela\uFFFD x angela  (7 tokens)\n                 ^^^^^^\n")
+	require.Equal(t, 3, strings.Count(r.out, "^^^^^^"))
+}

@@ -36,6 +36,7 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	o := func(row string) jen.Code {
 		return at(e.ptr(s.region, out), raw("%s", row).Op("*").Lit(out.LD).Op("+").Id("h").Op("*").Lit(dp))
 	}
+	resumes := e.resumes()
 	call := func(row, i0, i1 string) jen.Code {
 		args := append([]jen.Code{o(row)}, e.attentionArgs(s)...)
 		args = append(args, jen.Id("e").Dot("scratch").Call(jen.Id("worker")), jen.Id("n"), raw("%s", i0), raw("%s", i1))
@@ -52,8 +53,12 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	switch {
 	case n.Str("rows") == "first":
 		return append(code, call("b", "0", "1"))
+	case n.Str("rows") == "picked" && resumes:
+		return append(code, eachPicked("fresh", func(row, i0, i1 string) jen.Code { return call(row, "past+"+i0, "past+"+i1) }))
 	case n.Str("rows") == "picked":
-		return append(code, eachPicked(call))
+		return append(code, eachPicked("n", call))
+	case resumes:
+		return append(code, call("first", "past", "n"))
 	case ops.AttentionMixes(n):
 		return append(code,
 			raw("i0, i1 := part*n/%d, (part+1)*n/%d", mixedParts, mixedParts),
@@ -62,13 +67,13 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	return append(code, call("first", "0", "n"))
 }
 
-// eachPicked is the loop over the picked rows of a sequence: neighbours are computed together.
-func eachPicked(call func(row, i0, i1 string) jen.Code) jen.Code {
-	return jen.For(raw("m := 0; m < len(e.Rows) && int(e.Rows[m]) < first+n;")).Block(
+// eachPicked is the loop over the picked rows of a sequence of n rows: neighbours are computed together.
+func eachPicked(n string, call func(row, i0, i1 string) jen.Code) jen.Code {
+	return jen.For(raw("m := 0; m < len(e.Rows) && int(e.Rows[m]) < first+%s;", n)).Block(
 		raw("i := int(e.Rows[m]) - first"),
 		jen.If(raw("i < 0")).Block(raw("m++"), jen.Continue()),
 		raw("count := 1"),
-		jen.For(raw("m+count < len(e.Rows) && i+count < n && int(e.Rows[m+count]) == first+i+count")).Block(raw("count++")),
+		jen.For(raw("m+count < len(e.Rows) && i+count < %s && int(e.Rows[m+count]) == first+i+count", n)).Block(raw("count++")),
 		call("m", "i", "i+count"),
 		raw("m += count"),
 	)
@@ -97,7 +102,76 @@ func (e *emitter) attentionRows(s *step) []jen.Code {
 	if q := operand(s.node, ops.AttnQ); q != nil {
 		return append(code, start("q", q), start("k", s.node.In[ops.AttnQKV]))
 	}
-	return append(code, start("q", s.node.In[ops.AttnQKV]))
+	code = append(code, start("q", s.node.In[ops.AttnQKV]))
+	if e.resumes() {
+		code = append(code, e.continues(s.node)...)
+	}
+	return code
+}
+
+// continues makes q the first query of the whole sequence and n its rows, if some of them were computed by earlier calls: what the head needs of
+// the new rows goes to where those are kept.
+func (e *emitter) continues(n *ir.Node) []jen.Code {
+	ld, dp := n.In[ops.AttnQKV].LD, n.Int("dp")
+	var code []jen.Code
+	if n.Str("rows") == "picked" {
+		code = append(code, raw("fresh := n"))
+	}
+	return append(code,
+		raw("past, rows := e.Kept(b, e.attention)"),
+		jen.If(raw("rows != nil")).Block(
+			rt("KeepRows").Call(at(jen.Id("rows"), raw("past*%d + h*%d", ld, dp)), raw("q, n, %d, %d, %d", ld, dp, n.Int("heads")*dp)),
+			jen.List(jen.Id("q"), jen.Id("n")).Op("=").List(at(jen.Id("rows"), raw("h*%d", dp)), raw("past + n")),
+		))
+}
+
+// resumes reports whether the program can continue a sequence: no token's row may depend on one behind it, nor on anything that is not kept.
+func (e *emitter) resumes() bool {
+	if e.p.Meta.Trace || e.p.Meta.Task != ir.TaskHidden && e.p.Meta.Task != ir.TaskMLM && e.p.Meta.Task != ir.TaskTags {
+		return false
+	}
+	found, row := false, 0
+	for _, s := range e.steps {
+		n := s.node
+		switch ir.Lookup(n.Op).Class {
+		case ir.Elementwise, ir.Rowwise, ir.Contraction, ir.Gather:
+		case ir.Attention:
+			if n.Op != "attention" || !ops.AttentionMasked(n) || ops.AttentionMixes(n) || operand(n, ops.AttnQ) != nil || n.Str("rows") == "first" {
+				return false
+			}
+			if found && row != n.In[ops.AttnQKV].LD { // of another member of an ensemble
+				return false
+			}
+			found, row = true, n.In[ops.AttnQKV].LD
+		default:
+			return false
+		}
+	}
+	return found
+}
+
+// masked reports whether all attentions hide the keys behind a query, a prefix apart.
+func (e *emitter) masked() bool {
+	list := e.attentions()
+	for _, s := range list {
+		if !ops.AttentionMasked(s.node) {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+// pastShape is the literal that says what the program keeps of a token.
+func (e *emitter) pastShape() jen.Code {
+	layers, row := 0, 0
+	for _, c := range e.calls {
+		for _, n := range c.Region.Nodes {
+			if n.Op == "attention" {
+				layers, row = layers+c.Count, n.In[ops.AttnQKV].LD
+			}
+		}
+	}
+	return rt("PastShape").Values(jen.Dict{jen.Id("Layers"): jen.Lit(layers), jen.Id("Row"): jen.Lit(row)})
 }
 
 // attentionArgs are the arguments of an attention kernel behind the result and before the scratch memory.

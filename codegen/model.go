@@ -91,6 +91,9 @@ func (e *emitter) programDict() jen.Dict {
 			limits[jen.Id(field)] = jen.True()
 		}
 	}
+	if e.masked() {
+		limits[jen.Id("Causal")] = jen.True()
+	}
 	d := jen.Dict{
 		jen.Id("Name"): jen.Lit(e.pkg.Name),
 		jen.Id("Want"): rt("Want").Values(jen.Dict{
@@ -101,6 +104,9 @@ func (e *emitter) programDict() jen.Dict {
 		jen.Id("Heads"):  jen.Index().Add(rt("Head")).Values(jen.Values(head)),
 		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(rt("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
 		jen.Id("Bind"):   jen.Id("bind"),
+	}
+	if e.resumes() {
+		d[jen.Id("Past")] = e.pastShape()
 	}
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)

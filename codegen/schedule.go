@@ -120,6 +120,9 @@ func (e *emitter) execType(f *jen.File) {
 		if e.p.Meta.Trace {
 			g.Id("number").Int().Comment("of the layer that is running")
 		}
+		if e.resumes() {
+			g.Id("attention").Int().Comment("number of the attention that is running or comes next")
+		}
 		g.Line()
 		g.Id("step").StructFunc(func(g *jen.Group) {
 			for _, s := range e.steps {
@@ -209,6 +212,9 @@ func (e *emitter) forwardMethod(f *jen.File) {
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("forward").Params().Error().BlockFunc(func(g *jen.Group) {
 		g.Id("l").Op(":=").Id("place").Call(jen.Id("e").Dot("Sizes"))
 		g.List(jen.Id("e").Dot("tokens"), jen.Id("e").Dot("sequences")).Op("=").List(jen.Id("e").Dot("T"), jen.Id("e").Dot("B"))
+		if e.resumes() {
+			g.Id("e").Dot("attention").Op("=").Lit(0)
+		}
 		for i := range e.slots {
 			g.Id("e").Dot(slotField(i)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(i)))
 		}
@@ -346,6 +352,9 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 			g.Id("e").Dot("Run").Call(s.units(), jen.Id("e").Dot("step").Dot(s.method)).Comment(fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape))
 			if e.p.Meta.Trace && n.Op == "attention" {
 				g.Id("e").Dot(traceMethod(s)).Call()
+			}
+			if n.Op == "attention" && e.resumes() {
+				g.Id("e").Dot("attention").Op("++")
 			}
 		}
 	})

@@ -59,10 +59,15 @@ type Batch struct {
 	Marks []int32
 	// MarkStarts is the first label of each sequence, and C, [B+1].
 	MarkStarts []int32
+
+	past []*Past // of the call, see Call.Past
 }
 
 // Sequences is B.
 func (b *Batch) Sequences() int { return max(0, len(b.Starts)-1) }
+
+// rowsOf is the number of tokens of sequence s.
+func (b *Batch) rowsOf(s int) int { return int(b.Starts[s+1] - b.Starts[s]) }
 
 // Tokens is T.
 func (b *Batch) Tokens() int { return len(b.IDs) }

@@ -34,6 +34,7 @@ type Call struct {
 	Head  int       // index into the program's heads
 	Batch *Batch    // tokens in
 	Out   []float32 // outputs, row-major, a row for each of the head's Rows; exactly that long
+	Past  []*Past   // of each sequence what came before its tokens, nil for nothing; empty: no sequence has a past
 	Trace TraceFunc // overrides the option; nil: the option's
 }
 
@@ -227,7 +228,12 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 		return err
 	}
 	defer func() { c.free <- x }()
-	return x.run(ctx, &call)
+	if err := c.takePasts(&call); err != nil {
+		return err
+	}
+	err = x.run(ctx, &call)
+	call.leavePasts(err == nil)
+	return err
 }
 
 // acquire waits for an idle execution.

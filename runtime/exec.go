@@ -97,9 +97,13 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	b := c.Batch
 	x.Batch, x.Head, x.Out, x.ctx, x.trace, x.err = *b, c.Head, c.Out, ctx, c.Trace, nil
+	x.past = c.Past
 	x.Sizes = Sizes{
 		B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads(),
 		M: len(b.Rows), W: len(b.Words) / 2, C: len(b.Marks), G: b.Pairs(),
+	}
+	for s := range x.past {
+		x.N = max(x.N, b.rowsOf(s)+x.pastTokens(s))
 	}
 	if x.trace == nil {
 		x.trace = x.core.options.Trace

@@ -1,16 +1,16 @@
 package runtime
 
 // FillPositions writes the position of each token in its sequence to dst, [T]: the batch's own positions if it has them, else 0, 1, 2, … from
-// the start of each sequence.
+// the start of each sequence, or from the tokens on that its past has.
 func FillPositions(dst []int32, b *Batch) {
 	if len(b.Positions) != 0 {
 		copy(dst, b.Positions)
 		return
 	}
 	for s := 1; s < len(b.Starts); s++ {
-		rows := dst[b.Starts[s-1]:b.Starts[s]]
+		rows, first := dst[b.Starts[s-1]:b.Starts[s]], b.pastTokens(s-1)
 		for i := range rows {
-			rows[i] = int32(i)
+			rows[i] = int32(first + i)
 		}
 	}
 }

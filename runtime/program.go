@@ -16,6 +16,9 @@ type Program struct {
 	Threads int
 	Heads   []Head // in the order of Call.Head
 
+	// Past is what the program can keep of each token; zero: nothing.
+	Past PastShape
+
 	// Arena is the number of arena bytes that a call of these sizes takes. It must
 	// not fall when a size rises: the arena's bound is its value for the limits.
 	Arena func(Sizes) int64

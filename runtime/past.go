@@ -1,0 +1,191 @@
+package runtime
+
+import (
+	"slices"
+	"sync/atomic"
+	"unsafe"
+)
+
+// PastShape says what a program keeps of each token so that later tokens can attend to
+// it: the zero value, that it cannot.
+type PastShape struct {
+	Layers int // attentions of a call, in their order
+	Row    int // floats that an attention keeps of a token: a row of queries, keys and values
+}
+
+// Past is what a causal model has computed of one sequence: the queries, keys and values
+// of its tokens in every layer. A call that is given it computes further tokens of the
+// sequence as if all were there, and adds them: the same bits as from scratch, for the
+// work of the new tokens. Calls may share neither it nor its methods at the same time.
+type Past struct {
+	core     *Core
+	rows     []float32 // [Layers][capacity][Row]
+	capacity int
+	tokens   int
+	busy     atomic.Bool
+}
+
+// NewPast makes an empty past with room for some tokens, at most as many as a sequence
+// may have, which 0 stands for. Memory is taken as tokens come, 4·Layers·Row bytes each.
+func (c *Core) NewPast(tokens int) (*Past, error) {
+	shape, most := c.program.Past, c.program.Limits.SequenceTokens
+	switch {
+	case shape.Layers == 0 && !c.program.Limits.Causal:
+		return nil, input("tokens of this model look at those behind them: what is computed of a sequence does not hold when it grows")
+	case shape.Layers == 0:
+		return nil, input("this model is causal, but some of its steps need a sequence as a whole: nothing can be kept of it")
+	case tokens < 0 || tokens > most:
+		return nil, input("a past of %d tokens: a sequence of this model has at most %d", tokens, most)
+	case tokens == 0:
+		tokens = most
+	}
+	const line = 16 // floats
+	rows := make([]float32, shape.Layers*tokens*shape.Row+line)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(rows)))/4) & (line - 1)
+	return &Past{core: c, rows: rows[skip:], capacity: tokens}, nil
+}
+
+// Tokens is the number of tokens so far.
+func (p *Past) Tokens() int { return p.tokens }
+
+// Cap is the number of tokens that there is room for.
+func (p *Past) Cap() int { return p.capacity }
+
+// Truncate forgets all but the first n tokens: another continuation begins there.
+func (p *Past) Truncate(n int) error {
+	if !p.busy.CompareAndSwap(false, true) {
+		return input("a call is using the past")
+	}
+	defer p.busy.Store(false)
+	if n < 0 || n > p.tokens {
+		return input("a past of %d tokens cannot be cut to %d", p.tokens, n)
+	}
+	p.tokens = n
+	return nil
+}
+
+// CopyFrom makes p hold what another past of the same model holds: a second continuation
+// of the same beginning.
+func (p *Past) CopyFrom(from *Past) error {
+	if from == nil || from.core != p.core {
+		return input("the pasts belong to different models")
+	}
+	if p == from {
+		return nil
+	}
+	for _, x := range []*Past{p, from} {
+		if !x.busy.CompareAndSwap(false, true) {
+			return input("a call is using the past")
+		}
+		defer x.busy.Store(false)
+	}
+	if from.tokens > p.capacity {
+		return input("a past of %d tokens, room for %d", from.tokens, p.capacity)
+	}
+	shape := p.core.program.Past
+	for l := range shape.Layers {
+		copy(p.layer(l), from.layer(l)[:from.tokens*shape.Row])
+	}
+	p.tokens = from.tokens
+	return nil
+}
+
+// layer is the rows of one layer.
+func (p *Past) layer(l int) []float32 {
+	size := p.capacity * p.core.program.Past.Row
+	return p.rows[l*size : (l+1)*size]
+}
+
+// takePasts checks the pasts of a call whose batch is valid and reserves them.
+func (c *Core) takePasts(call *Call) (err error) {
+	if len(call.Past) == 0 {
+		return nil
+	}
+	b := call.Batch
+	if len(call.Past) != b.Sequences() {
+		return input("%d pasts for %d sequences: there must be one for each, nil for a sequence of its own", len(call.Past), b.Sequences())
+	}
+	var taken []*Past
+	defer func() {
+		if err != nil {
+			for _, p := range taken {
+				p.busy.Store(false)
+			}
+		}
+	}()
+	for s, p := range call.Past {
+		if p == nil {
+			continue
+		}
+		fresh := b.rowsOf(s)
+		switch {
+		case p.core != c:
+			return input("sequence %d: its past belongs to another model", s)
+		case slices.Contains(taken, p):
+			return input("sequence %d: its past is that of another sequence of the call", s)
+		case len(b.Positions) != 0:
+			return input("sequence %d: sequences with a past have no holes, leave Positions empty", s)
+		case !p.busy.CompareAndSwap(false, true):
+			return input("sequence %d: another call is using its past", s)
+		}
+		taken = append(taken, p)
+		switch {
+		case p.tokens+fresh > p.capacity:
+			return input("sequence %d: %d tokens behind %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
+		case p.tokens > 0 && len(b.Prefix) != 0 && b.Prefix[s] != 0:
+			return input("sequence %d: a prefix of %d behind %d tokens: the prefix lies in the first call, leave it 0 from then on", s, b.Prefix[s], p.tokens)
+		}
+	}
+	return nil
+}
+
+// leavePasts adds the tokens of a call that has succeeded and lets go of its pasts.
+func (call *Call) leavePasts(done bool) {
+	for s, p := range call.Past {
+		if p == nil {
+			continue
+		}
+		if done {
+			p.tokens += call.Batch.rowsOf(s)
+		}
+		p.busy.Store(false)
+	}
+}
+
+// pastTokens is the number of tokens before sequence s of a batch.
+func (b *Batch) pastTokens(s int) int {
+	if s >= len(b.past) || b.past[s] == nil {
+		return 0
+	}
+	return b.past[s].tokens
+}
+
+// Kept is the number of tokens of sequence s that earlier calls have computed and the rows
+// [·, Row] in which the attention numbered layer keeps them and those of this call; nil if
+// the sequence has no past.
+func (x *Exec) Kept(s, layer int) (tokens int, rows *float32) {
+	if s >= len(x.past) || x.past[s] == nil {
+		return 0, nil
+	}
+	p := x.past[s]
+	return p.tokens, unsafe.SliceData(p.layer(layer))
+}
+
+// Resumed reports whether a sequence of the call has a past.
+func (x *Exec) Resumed() bool { return len(x.past) != 0 }
+
+// KeepRows copies from rows of queries, keys and values what one head needs: cols floats
+// from each of 3 parts, step floats from one part to the next, of count rows that lie ld
+// apart in both places.
+func KeepRows(to, from *float32, count, ld, cols, step int) {
+	if count < 1 {
+		return
+	}
+	size := (count-1)*ld + 2*step + cols
+	t, f := unsafe.Slice(to, size), unsafe.Slice(from, size)
+	for at := 0; at < size; at += ld {
+		for c := at; c <= at+2*step; c += step {
+			copy(t[c:c+cols], f[c:c+cols])
+		}
+	}
+}

@@ -76,7 +76,6 @@ func (z *zeroShot) show(p *page, r *record) {
 
 // rankService orders all texts by a query.
 type rankService struct {
-	texts
 	ranker    *task.Ranker
 	query     string
 	top       int

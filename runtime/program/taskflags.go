@@ -25,15 +25,15 @@ type taskFlags struct {
 	context, question, options, labels, template, entailment, contradiction, query, positive string
 	multi, sigmoid                                                                           bool
 
-	targets, stop            string
-	perplexity               bool
-	newTokens, topK, samples int
-	temperature, topP        float64
-	seed                     uint64
-	aggregate, pooling       string
-	normalize                bool
-	threshold, noAnswer      float64
-	answerTokens             int
+	targets, stop                 string
+	perplexity                    bool
+	newTokens, topK, samples      int
+	temperature, topP             float64
+	seed                          uint64
+	aggregate, pooling            string
+	normalize, nested, multiLabel bool
+	threshold, noAnswer           float64
+	answerTokens                  int
 }
 
 // defaultTop is how many results of a text are printed.
@@ -66,6 +66,8 @@ func (f *taskFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
 	fs.StringVar(&f.aggregate, "aggregate", "", "entities by tags: how tokens are joined: `none|simple|first|average|max` (default simple)")
 	fs.Float64Var(&f.threshold, "threshold", 0.5, "the probability `P` from which a token counts as replaced, or an entity as found")
+	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: they may lie inside each other")
+	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: the same words may have several labels")
 	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: say so if none is better than no answer by more than `X` (in logits)")
 	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: an answer has at most `N` tokens")
 	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that gives a vector a token: `mean|first` (default mean)")
@@ -84,7 +86,7 @@ var owners = map[string][]runtime.Task{
 	"query": {runtime.TaskScore, runtime.TaskLabels}, "sigmoid": {runtime.TaskScore, runtime.TaskLabels}, "positive": {runtime.TaskLabels},
 	"targets": {runtime.TaskMLM}, "perplexity": {runtime.TaskMLM}, "max-new-tokens": {runtime.TaskMLM}, "temperature": {runtime.TaskMLM},
 	"top-k": {runtime.TaskMLM}, "top-p": {runtime.TaskMLM}, "seed": {runtime.TaskMLM}, "samples": {runtime.TaskMLM}, "stop": {runtime.TaskMLM},
-	"aggregate": {runtime.TaskTags},
+	"aggregate": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
 	"threshold": {runtime.TaskReplaced, runtime.TaskEntities}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
 	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
 	"join": {runtime.TaskLabels, runtime.TaskScore},
@@ -195,6 +197,8 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 	switch h.Task {
 	case runtime.TaskTags:
 		return f.tagging(core, h)
+	case runtime.TaskEntities:
+		return f.extracting(core, h)
 	case runtime.TaskReplaced:
 		return f.detecting(core, h)
 	case runtime.TaskSpan:

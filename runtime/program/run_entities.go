@@ -1,0 +1,89 @@
+package program
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// entityService finds entities of labels that are given at run time.
+type entityService struct {
+	noPairs
+	extractor *task.Extractor
+	labels    []string // nil: each record has its own
+	o         task.EntityOptions
+}
+
+func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head) (service, error) {
+	x, err := task.NewExtractor(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &entityService{extractor: x, o: task.EntityOptions{Threshold: f.threshold, Nested: f.nested, MultiLabel: f.multiLabel}}
+	if f.threshold == 0 {
+		s.o.Threshold = math.SmallestNonzeroFloat64 // 0 stands for the default there
+	}
+	if !f.given["labels"] {
+		return s, nil
+	}
+	if s.labels, err = list("labels", f.labels); err != nil {
+		return nil, err
+	}
+	if err := x.Check(s.labels, s.o); err != nil {
+		return nil, usage("--labels: %v", err)
+	}
+	return s, nil
+}
+
+func (s *entityService) prepare(r *record) error {
+	own, err := r.list("labels")
+	if err != nil {
+		return err
+	}
+	switch {
+	case own != nil && s.labels != nil:
+		return faulty(r.where(), "the input has labels of its own, and --labels would be others")
+	case own == nil && s.labels == nil:
+		return faulty(r.where(), "there are no labels to look for: give --labels person,place or \"labels\" in the input")
+	case own != nil:
+		if err := s.extractor.Check(own, s.o); err != nil {
+			return faulty(r.where(), "\"labels\": %w", err)
+		}
+	}
+	if r.options = own; own == nil {
+		r.options = s.labels
+	}
+	return s.noPairs.prepare(r)
+}
+
+func (s *entityService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	var outcomes []outcome
+	for len(outcomes) < len(records) {
+		rest := records[len(outcomes):]
+		n := 1
+		for n < len(rest) && slices.Equal(rest[n].options, rest[0].options) {
+			n++
+		}
+		results, err := s.extractor.Entities(ctx, firsts(rest[:n]), rest[0].options, s.o)
+		if err != nil {
+			return nil, err
+		}
+		for i := range results {
+			outcomes = append(outcomes, &extracted{&results[i]})
+		}
+	}
+	return outcomes, nil
+}
+
+// extracted is the result of one text.
+type extracted struct{ *task.Extraction }
+
+func (x *extracted) seen() runtime.Seen { return x.Seen }
+func (x *extracted) object() any        { return x.Extraction }
+
+func (x *extracted) show(p *page, r *record) {
+	showEntities(p, r, x.Entities, x.Seen)
+}

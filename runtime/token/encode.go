@@ -132,12 +132,13 @@ func (t *Tokenizer) encode(dst *Encoding, text, pair string, two bool, o Options
 	}
 	s := t.get()
 	defer t.put(s)
-	s.runs[0].reset(!o.NoOffsets)
+	s.runs[0].reset(!o.NoOffsets, t.template.trim)
 	s.out = &s.runs[0]
+	s.texts = [2]string{text, pair}
 	if err := s.text(text, o.Special); err != nil {
 		return err
 	}
-	s.runs[1].reset(!o.NoOffsets)
+	s.runs[1].reset(!o.NoOffsets, t.template.trim)
 	if two {
 		s.out = &s.runs[1]
 		if err := s.text(pair, o.Special); err != nil {
@@ -158,9 +159,9 @@ func (t *Tokenizer) EncodeWords(dst *Encoding, words []string, o Options) error 
 	s := t.get()
 	defer t.put(s)
 	r := &s.runs[0]
-	r.reset(!o.NoOffsets)
-	s.runs[1].reset(!o.NoOffsets)
-	s.out = r
+	r.reset(!o.NoOffsets, t.template.trim)
+	s.runs[1].reset(!o.NoOffsets, t.template.trim)
+	s.out, s.parts = r, words
 	for i, w := range words {
 		n := len(r.words)
 		if err := s.text(w, o.Special); err != nil {
@@ -341,7 +342,11 @@ func (t *Tokenizer) fill(e *Encoding, s *scratch, items []templateItem, a, b win
 			e.Sources = append(e.Sources, it.source)
 		}
 		if !o.NoOffsets {
+			n := len(e.Offsets)
 			e.Offsets = append(e.Offsets, r.spans[w.lo:w.hi]...)
+			if r.trim {
+				s.trim(e.Offsets[n:], w, it.source)
+			}
 			e.Words = append(e.Words, r.words[w.lo:w.hi]...)
 		}
 	}
@@ -354,6 +359,20 @@ func (t *Tokenizer) fill(e *Encoding, s *scratch, items []templateItem, a, b win
 		for range n {
 			e.ids(pad[:], 0, o)
 		}
+	}
+}
+
+// trim takes white space out of the offsets of a window of a text's tokens.
+func (s *scratch) trim(spans []Span, w window, source int8) {
+	r, text := &s.runs[source], s.texts[source]
+	for i, e := range r.edges[w.lo:w.hi] {
+		if e == (edge{}) {
+			continue
+		}
+		if s.parts != nil {
+			text = s.parts[r.words[w.lo+i]]
+		}
+		spans[i] = e.trim(text, spans[i], i == 0, s.t.template.prefix)
 	}
 }
 

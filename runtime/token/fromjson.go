@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -20,9 +18,10 @@ type jsonSource struct {
 	maps          []*charsMap     // a step's character map is its index here, "@0", "@1", …
 }
 
-// FromJSON reads tokenizer.json in the form that published DeBERTa v2 and v3 checkpoints carry: a Unigram model with
-// its normaliser, pre-tokenizer, post-processor, decoder and added tokens. A part that is unknown or not supported is an
-// error that names its path. The blocks truncation and padding are reported by Notes and never applied.
+// FromJSON reads tokenizer.json in the form that published checkpoints carry: a Unigram model (DeBERTa v2 and v3), a
+// byte-level BPE (DeBERTa v1, RoBERTa) or a WordPiece model (BERT), with its normaliser, pre-tokenizer, post-processor,
+// decoder and added tokens. A part that is unknown or not supported is an error that names its path. The blocks
+// truncation and padding are reported by Notes and never applied.
 func FromJSON(b []byte) (*Tokenizer, error) {
 	doc, err := parseJSON("tokenizer.json", b)
 	if err != nil {
@@ -51,7 +50,7 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json has a %s block (%s); it is not applied: lengths are the caller's choice", k, compact(n.raw)))
 		}
 	}
-	m, err := readModel(all["model"], &t.vocab)
+	model, err := readModel(all["model"], &t.vocab)
 	if err != nil {
 		return nil, err
 	}
@@ -62,22 +61,21 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	if err := t.setAdded(added); err != nil {
 		return nil, all["added_tokens"].errorf("%v", err)
 	}
-	special := func(id int32) bool { return t.special[t.vocab.text(id)] }
-	u, err := newUnigram(&t.vocab, m.scores, nil, special)
-	if err != nil {
+	if t.model, err = model(func(id int32) bool { return t.special[t.vocab.text(id)] }); err != nil {
 		return nil, all["model"].errorf("%v", err)
 	}
-	u.unknown, u.penalty = int32(m.unknown), slices.Min(m.scores)-unknownPenalty
-	if m.fallback {
-		u.setFallback(&t.vocab)
-	}
-	t.model = u
 	t.source = jsonSource{Normalizer: compact(all["normalizer"].raw), PreTokenizer: compact(all["pre_tokenizer"].raw), PostProcessor: compact(all["post_processor"].raw), Decoder: compact(all["decoder"].raw)}
 	if err := t.finishJSON(); err != nil {
 		return nil, err
 	}
-	t.nameIDs(u.unknown)
-	// Where the usual names are missing, the template says which tokens stand at the ends.
+	t.nameIDs(t.model.missing())
+	t.nameEnds()
+	t.noteBytes()
+	return t, nil
+}
+
+// nameEnds takes the tokens at the template's ends for [CLS] and [SEP] where their usual names are missing.
+func (t *Tokenizer) nameEnds() {
 	if items := t.template.single; len(items) > 0 {
 		if f := items[0]; t.ids.CLS < 0 && len(f.ids) > 0 {
 			t.ids.CLS = f.ids[0]
@@ -86,7 +84,23 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 			t.ids.SEP = l.ids[len(l.ids)-1]
 		}
 	}
-	return t, nil
+}
+
+// noteBytes says if a byte-level vocabulary does not cover all bytes.
+func (t *Tokenizer) noteBytes() {
+	m, ok := t.model.(*bpe)
+	if !ok || m.unknown >= 0 {
+		return
+	}
+	missing := 0
+	for _, id := range m.bytes {
+		if id < 0 {
+			missing++
+		}
+	}
+	if missing > 0 {
+		t.notes = append(t.notes, fmt.Sprintf("the vocabulary lacks pieces for %d of 256 bytes and names no unk_token: texts lose these bytes, as with the reference", missing))
+	}
 }
 
 // compact removes the white space of valid JSON.
@@ -105,6 +119,9 @@ func (t *Tokenizer) finishJSON() (err error) {
 		return err
 	}
 	if t.cuts, err = readPreTokenizer(jnode{"pre_tokenizer", src.PreTokenizer}, nil); err != nil {
+		return err
+	}
+	if err := t.checkCuts(); err != nil {
 		return err
 	}
 	for _, c := range t.cuts {
@@ -137,68 +154,6 @@ func (t *Tokenizer) finishJSON() (err error) {
 		return string(s.normalize(t.steps, s.load.load(a.Content, 0, len(a.Content), false)).text)
 	})
 	return err
-}
-
-type jsonModel struct {
-	scores   []float64
-	unknown  int
-	fallback bool
-}
-
-// readModel reads the member model. Another kind of model is another case here.
-func readModel(n jnode, v *vocabulary) (m jsonModel, err error) {
-	all, _, err := n.members()
-	if err != nil {
-		return m, err
-	}
-	// Files of the first years leave the type out; the vocabulary's form says which it is.
-	if k, ok := all["type"]; ok {
-		if _, err := k.one("Unigram"); err != nil {
-			return m, err
-		}
-	}
-	if all, err = n.object("type", "unk_id", "vocab", "byte_fallback"); err != nil {
-		return m, err
-	}
-	var rows []vocabRow
-	if err := json.Unmarshal(all["vocab"].raw, &rows); err != nil || all["vocab"].null() {
-		return m, all["vocab"].errorf("want an array of [piece, score] (%v)", err)
-	}
-	if len(rows) > maxID {
-		return m, all["vocab"].errorf("%d pieces (at most %d)", len(rows), maxID)
-	}
-	texts := make([]string, len(rows))
-	m.scores = make([]float64, len(rows))
-	for i, r := range rows {
-		if r.text == "" || len(r.text) > MaxPieceBytes || !(math.Abs(r.score) <= maxScore) {
-			return m, fmt.Errorf("%s[%d]: a piece of %d bytes with score %v (want 1 to %d bytes, and a score of at most %g)", all["vocab"].path, i, len(r.text), r.score, MaxPieceBytes, float64(maxScore))
-		}
-		texts[i], m.scores[i] = r.text, r.score
-	}
-	*v = newVocabulary(texts)
-	if m.unknown, err = all["unk_id"].integer(max(len(rows), 1)); err != nil {
-		return m, err
-	}
-	m.fallback, err = all["byte_fallback"].flag(false)
-	return m, err
-}
-
-// vocabRow is [piece, score].
-type vocabRow struct {
-	text  string
-	score float64
-}
-
-// UnmarshalJSON reads exactly one string and one number.
-func (r *vocabRow) UnmarshalJSON(b []byte) error {
-	var parts []json.RawMessage
-	if err := json.Unmarshal(b, &parts); err != nil || len(parts) != 2 {
-		return fmt.Errorf("a row is not [piece, score]: %.60s", b)
-	}
-	if parts[0][0] != '"' || json.Unmarshal(parts[0], &r.text) != nil || parts[1][0] == 'n' || json.Unmarshal(parts[1], &r.score) != nil {
-		return fmt.Errorf("a row is not [piece, score]: %.60s", b)
-	}
-	return nil
 }
 
 func readAdded(n jnode) ([]AddedToken, error) {
@@ -240,6 +195,25 @@ func readAdded(n jnode) ([]AddedToken, error) {
 	return out, nil
 }
 
+// checkCuts holds byte-level BPE and the step that cuts for it together: words are bytes behind that step.
+func (t *Tokenizer) checkCuts() error {
+	n := jnode{path: "pre_tokenizer"}
+	_, want := t.model.(*bpe)
+	for i, c := range t.cuts {
+		if _, ok := c.(*byteLevel); ok && !want {
+			return n.errorf("ByteLevel with a %s model is not supported (supported: with BPE)", t.model.kind())
+		} else if ok && i+1 < len(t.cuts) {
+			return n.errorf("a step behind ByteLevel is not supported (supported: ByteLevel as the last step)")
+		} else if i+1 == len(t.cuts) && want && !ok {
+			return n.errorf("a BPE model without ByteLevel as the last step is not supported (supported: byte-level BPE)")
+		}
+	}
+	if want && len(t.cuts) == 0 {
+		return n.errorf("a BPE model without ByteLevel is not supported (supported: byte-level BPE)")
+	}
+	return nil
+}
+
 // readNormalizer appends the steps of a normaliser.
 func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer, error) {
 	if n.null() {
@@ -276,6 +250,14 @@ func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer,
 		fields()
 		form := map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[kind]
 		return append(steps, unicodeForm{form}), err
+	case "StripAccents":
+		fields()
+		return append(steps, dropMarks{classMark}), err
+	case "BertNormalizer":
+		if !fields("clean_text", "handle_chinese_chars", "strip_accents", "lowercase") {
+			return nil, err
+		}
+		return readBertNormalizer(all, steps)
 	case "Strip":
 		if !fields("strip_left", "strip_right") {
 			return nil, err
@@ -309,7 +291,36 @@ func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer,
 		m, err := src.charsMap(all["precompiled_charsmap"])
 		return append(steps, &precompiled{m}), err
 	}
-	return nil, n.at("type").errorf("normalizer %q is not supported (supported: Sequence, Lowercase, Strip, Precompiled, Replace, Prepend, NFC, NFD, NFKC, NFKD)", kind)
+	return nil, n.at("type").errorf("normalizer %q is not supported (supported: Sequence, BertNormalizer, Lowercase, StripAccents, Strip, Precompiled, Replace, Prepend, NFC, NFD, NFKC, NFKD)", kind)
+}
+
+func readBertNormalizer(all map[string]jnode, steps []normalizer) ([]normalizer, error) {
+	var first bertClean
+	lower := false
+	for _, f := range []struct {
+		name string
+		v    *bool
+	}{{"clean_text", &first.clean}, {"handle_chinese_chars", &first.ideographs}, {"lowercase", &lower}} {
+		var err error
+		if *f.v, err = all[f.name].flag(true); err != nil {
+			return nil, err
+		}
+	}
+	// Accents go where case goes, unless the file says otherwise.
+	accents, err := all["strip_accents"].flag(lower)
+	if err != nil {
+		return nil, err
+	}
+	if first.clean || first.ideographs {
+		steps = append(steps, first)
+	}
+	if accents {
+		steps = append(steps, bertAccents{})
+	}
+	if lower {
+		steps = append(steps, lowercase{})
+	}
+	return steps, nil
 }
 
 // charsMap decodes a character map, or finds it among those that Unmarshal has read, and leaves its index in the source.

@@ -131,29 +131,42 @@ func (n jnode) object(known ...string) (map[string]jnode, error) {
 
 // members reads an object with any keys.
 func (n jnode) members() (map[string]jnode, []string, error) {
+	all := map[string]jnode{}
+	order, err := n.eachMember(func(k string, raw json.RawMessage) error {
+		m := n.at(k)
+		if _, ok := all[k]; ok {
+			return m.errorf("given twice")
+		}
+		m.raw = raw
+		all[k] = m
+		return nil
+	})
+	return all, order, err
+}
+
+// eachMember calls f for each member of an object and returns the keys in their order.
+func (n jnode) eachMember(f func(k string, raw json.RawMessage) error) ([]string, error) {
 	d := json.NewDecoder(bytes.NewReader(n.raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, nil, n.errorf("want an object")
+		return nil, n.errorf("want an object")
 	}
-	all := map[string]jnode{}
 	var order []string
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return nil, nil, n.errorf("%v", err)
+			return nil, n.errorf("%v", err)
 		}
 		k, _ := t.(string)
-		m := n.at(k)
-		if _, ok := all[k]; ok {
-			return nil, nil, m.errorf("given twice")
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, n.at(k).errorf("%v", err)
 		}
-		if err := d.Decode(&m.raw); err != nil {
-			return nil, nil, m.errorf("%v", err)
+		if err := f(k, raw); err != nil {
+			return nil, err
 		}
-		all[k] = m
 		order = append(order, k)
 	}
-	return all, order, nil
+	return order, nil
 }
 
 func (n jnode) array() ([]jnode, error) {

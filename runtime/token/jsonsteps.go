@@ -44,8 +44,17 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 	case "Metaspace":
 		m, err := readMetaspace(n)
 		return append(steps, m), err
+	case "ByteLevel":
+		b, _, err := readByteLevel(n)
+		return append(steps, b), err
+	case "BertPreTokenizer":
+		_, err := n.object("type")
+		return append(steps, bertWords{punct: true}), err
+	case "WhitespaceSplit":
+		_, err := n.object("type")
+		return append(steps, bertWords{}), err
 	}
-	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, Punctuation, Metaspace)", kind)
+	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, BertPreTokenizer, WhitespaceSplit, Punctuation, Metaspace)", kind)
 }
 
 // readMetaspace reads the step as it has been written over the years: add_prefix_space came before prepend_scheme, and
@@ -83,6 +92,24 @@ func readMetaspace(n jnode) (*metaspace, error) {
 	return m, err
 }
 
+// readByteLevel reads the step, which is also a decoder and a post-processor: there only trim_offsets and
+// add_prefix_space count. use_regex came later.
+func readByteLevel(n jnode) (b *byteLevel, trim bool, err error) {
+	all, err := n.object("type", "add_prefix_space", "trim_offsets", "use_regex")
+	if err != nil {
+		return nil, false, err
+	}
+	b = &byteLevel{}
+	if b.prefix, err = all["add_prefix_space"].flag(true); err != nil {
+		return nil, false, err
+	}
+	if trim, err = all["trim_offsets"].flag(true); err != nil {
+		return nil, false, err
+	}
+	b.pattern, err = all["use_regex"].flag(true)
+	return b, trim, err
+}
+
 // readDecoder appends the steps of a decoder. Without one, tokens are joined by spaces.
 func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 	if n.null() {
@@ -114,6 +141,22 @@ func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 	case "Metaspace":
 		m, err := readMetaspace(n)
 		return append(steps, m), err
+	case "ByteLevel":
+		b, _, err := readByteLevel(n)
+		return append(steps, b), err
+	case "WordPiece":
+		all, err := n.object("type", "prefix", "cleanup")
+		if err != nil {
+			return nil, err
+		}
+		d := &wordPieceDecoder{prefix: "##"}
+		if !all["prefix"].null() {
+			if d.prefix, err = all["prefix"].str(); err != nil {
+				return nil, err
+			}
+		}
+		d.cleanup, err = all["cleanup"].flag(true)
+		return append(steps, d), err
 	case "ByteFallback":
 		_, err := n.object("type")
 		return append(steps, byteFallback{}), err
@@ -149,5 +192,5 @@ func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 		d.stop, err = all["stop"].integer(maxID)
 		return append(steps, d), err
 	}
-	return nil, n.at("type").errorf("decoder %q is not supported (supported: Sequence, Metaspace, ByteFallback, Fuse, Replace, Strip)", kind)
+	return nil, n.at("type").errorf("decoder %q is not supported (supported: Sequence, Metaspace, ByteLevel, WordPiece, ByteFallback, Fuse, Replace, Strip)", kind)
 }

@@ -36,6 +36,8 @@ const (
 	sectionKinds              // SentencePiece's form only: byte a piece
 	sectionMap                // uint32: a character map's array, any number of times …
 	sectionMapText            // … and its texts, behind it
+	sectionMerges             // byte-level BPE only: uint64, see mergeTable
+	sectionRest               // WordPiece only: uint64, the trie of what continues words
 )
 
 // recipe is what is small.
@@ -50,6 +52,17 @@ type recipe struct {
 	Fallback bool
 	Bytes    []int32
 	Single   bool
+	// One of these unless the model is unigram.
+	BPE       *bpeRecipe       `json:",omitempty"`
+	WordPiece *wordPieceRecipe `json:",omitempty"`
+	Files     string           `json:",omitempty"`
+}
+
+type bpeRecipe struct{ Fuse bool }
+
+type wordPieceRecipe struct {
+	Limit  int32
+	Prefix string
 }
 
 type spmRecipe struct {
@@ -57,13 +70,37 @@ type spmRecipe struct {
 	Surface                                                string
 }
 
+// flat is sections on their way into a block.
+type flat struct {
+	kinds []uint32
+	data  [][]byte
+}
+
+func (f *flat) add(kind uint32, b []byte) { f.kinds, f.data = append(f.kinds, kind), append(f.data, b) }
+
+func (m *unigram) pack(r *recipe, f *flat) {
+	r.Unknown, r.Penalty, r.Fallback, r.Bytes, r.Single = m.unknown, m.penalty, m.fallback, m.bytes[:], m.single
+	f.add(sectionScores, flatScores(m.scores))
+	f.add(sectionTrie, flat64(m.pieces))
+}
+
+func (m *bpe) pack(r *recipe, f *flat) {
+	r.Unknown, r.Bytes, r.BPE = m.unknown, m.bytes[:], &bpeRecipe{m.fuse}
+	f.add(sectionTrie, flat64(m.whole))
+	f.add(sectionMerges, flat64(m.merges))
+}
+
+func (m *wordPiece) pack(r *recipe, f *flat) {
+	r.Unknown, r.WordPiece = m.unknown, &wordPieceRecipe{m.limit, m.prefix}
+	f.add(sectionTrie, flat64(m.first))
+	f.add(sectionRest, flat64(m.rest))
+}
+
 // Marshal writes the tokenizer as one block of bytes for Unmarshal. The same tokenizer gives the same bytes.
 func (t *Tokenizer) Marshal() ([]byte, error) {
-	m, ok := t.model.(*unigram)
-	if !ok {
-		return nil, fmt.Errorf("a word model of type %T has no flat form", t.model)
-	}
-	r := recipe{Added: t.added, IDs: t.ids, Notes: t.notes, Unknown: m.unknown, Penalty: m.penalty, Fallback: m.fallback, Bytes: m.bytes[:], Single: m.single}
+	r := recipe{Added: t.added, IDs: t.ids, Notes: t.notes, Files: t.files}
+	var parts flat
+	t.model.pack(&r, &parts)
 	maps := t.source.maps
 	if f := t.spm; f != nil {
 		n := &f.norm
@@ -76,8 +113,8 @@ func (t *Tokenizer) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds := []uint32{sectionRecipe, sectionPieces, sectionEnds, sectionScores, sectionTrie}
-	data := [][]byte{text, []byte(t.vocab.blob), flat32(t.vocab.ends), flatScores(m.scores), flat64(m.pieces)}
+	kinds := append([]uint32{sectionRecipe, sectionPieces, sectionEnds}, parts.kinds...)
+	data := append([][]byte{text, []byte(t.vocab.blob), flat32(t.vocab.ends)}, parts.data...)
 	if t.spm != nil {
 		kinds, data = append(kinds, sectionKinds), append(data, t.spm.kinds)
 	}
@@ -216,7 +253,7 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 			}
 			maps = append(maps, c)
 		case k == sectionMapText && i > 0 && kinds[i-1] == sectionMap:
-		case k >= sectionRecipe && k <= sectionKinds && !twice:
+		case (k >= sectionRecipe && k <= sectionKinds || k == sectionMerges || k == sectionRest) && !twice:
 			one[k] = data[i]
 		default:
 			return nil, fmt.Errorf("section %d of kind %d is unknown, there twice or out of place", i, k)
@@ -228,28 +265,20 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 	if err := d.Decode(&r); err != nil {
 		return nil, fmt.Errorf("its recipe: %w", err)
 	}
-	if (r.SPM == nil) == (r.JSON == nil) || len(r.Bytes) != 256 {
+	if (r.SPM == nil) == (r.JSON == nil) || r.BPE != nil && r.WordPiece != nil || r.SPM != nil && (r.BPE != nil || r.WordPiece != nil) || (len(r.Bytes) != 256) == (r.WordPiece == nil) {
 		return nil, errors.New("its recipe is not complete")
 	}
-	t := &Tokenizer{notes: r.Notes, ids: r.IDs, vocab: vocabulary{blob: bytesView(one[sectionPieces])}}
-	m := &unigram{unknown: r.Unknown, penalty: r.Penalty, fallback: r.Fallback, single: r.Single}
-	copy(m.bytes[:], r.Bytes)
-	t.model = m
+	t := &Tokenizer{notes: r.Notes, ids: r.IDs, files: r.Files, vocab: vocabulary{blob: bytesView(one[sectionPieces])}}
 	if t.vocab.ends, err = numbers[uint32](one[sectionEnds]); err != nil {
 		return nil, err
 	}
-	if m.scores, err = numbers[float64](one[sectionScores]); err != nil {
+	if t.model, err = unpackModel(&r, one); err != nil {
 		return nil, err
 	}
-	units, err := numbers[uint64](one[sectionTrie])
-	if err != nil {
+	if err := t.vocab.check(r.BPE != nil || r.WordPiece != nil); err != nil {
 		return nil, err
 	}
-	m.pieces = units
-	if err := t.vocab.check(); err != nil {
-		return nil, err
-	}
-	if err := m.check(t.vocab.size()); err != nil {
+	if err := t.model.check(t.vocab.size()); err != nil {
 		return nil, err
 	}
 	if err := t.setAdded(r.Added); err != nil {
@@ -261,11 +290,46 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 		}
 	}
 	if r.SPM != nil {
-		return t, t.unmarshalSPM(r.SPM, m, one[sectionKinds], maps)
+		return t, t.unmarshalSPM(r.SPM, t.model.(*unigram), one[sectionKinds], maps)
 	}
 	t.source = *r.JSON
 	t.source.maps = maps
 	return t, t.finishJSON()
+}
+
+// unpackModel opens the word model; check looks at its numbers.
+func unpackModel(r *recipe, one map[uint32][]byte) (wordModel, error) {
+	units, err := numbers[uint64](one[sectionTrie])
+	if err != nil {
+		return nil, err
+	}
+	var own uint32 // the section that only this kind of model has
+	var model wordModel
+	switch {
+	case r.BPE != nil:
+		m := &bpe{whole: units, unknown: r.Unknown, fuse: r.BPE.Fuse}
+		copy(m.bytes[:], r.Bytes)
+		model, own = m, sectionMerges
+		m.merges, err = numbers[uint64](one[sectionMerges])
+	case r.WordPiece != nil:
+		m := &wordPiece{first: units, unknown: r.Unknown, limit: r.WordPiece.Limit, prefix: r.WordPiece.Prefix}
+		model, own = m, sectionRest
+		m.rest, err = numbers[uint64](one[sectionRest])
+	default:
+		m := &unigram{pieces: units, unknown: r.Unknown, penalty: r.Penalty, fallback: r.Fallback, single: r.Single}
+		copy(m.bytes[:], r.Bytes)
+		model, own = m, sectionScores
+		m.scores, err = numbers[float64](one[sectionScores])
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range []uint32{sectionScores, sectionMerges, sectionRest} {
+		if _, ok := one[k]; ok != (k == own) {
+			return nil, fmt.Errorf("a section of kind %d: %v, in a %s tokenizer", k, ok, model.kind())
+		}
+	}
+	return model, nil
 }
 
 func (t *Tokenizer) unmarshalSPM(r *spmRecipe, m *unigram, kinds []byte, maps []*charsMap) error {

@@ -96,13 +96,13 @@ func lower(r rune) rune {
 	return unicode.ToLower(r)
 }
 
-// lateCases are capital letters that came with Unicode 16, which the standard library's tables may lack.
+// lateCases are capital letters that came with Unicode 16 and 17, which the standard library's tables may lack.
 var lateCases = [...]struct {
 	lo, hi rune
 	delta  rune
 }{
-	{0x1c89, 0x1c89, 1}, {0xa7cb, 0xa7cb, 0x264 - 0xa7cb}, {0xa7cc, 0xa7cc, 1}, {0xa7da, 0xa7da, 1},
-	{0xa7dc, 0xa7dc, 0x19b - 0xa7dc}, {0x10d50, 0x10d65, 0x20},
+	{0x1c89, 0x1c89, 1}, {0xa7cb, 0xa7cb, 0x264 - 0xa7cb}, {0xa7cc, 0xa7cc, 1}, {0xa7ce, 0xa7ce, 1}, {0xa7d2, 0xa7d2, 1},
+	{0xa7d4, 0xa7d4, 1}, {0xa7da, 0xa7da, 1}, {0xa7dc, 0xa7dc, 0x19b - 0xa7dc}, {0x10d50, 0x10d65, 0x20}, {0x16ea0, 0x16eb8, 0x1b},
 }
 
 // replace puts content in the place of every match; the content stands for what the match's last byte stood for.

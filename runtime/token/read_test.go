@@ -87,7 +87,7 @@ func TestFromJSONErrors(t *testing.T) {
 	for _, x := range []struct{ old, new, want string }{
 		{`"version"`, `"verzion"`, "verzion: unknown (supported here: version, truncation"},
 		{`"1.0"`, `"2.0"`, `version: "2.0" is not supported (supported: 1.0)`},
-		{`"type": "Unigram"`, `"type": "BPE"`, `model.type: "BPE" is not supported (supported: Unigram)`},
+		{`"type": "Unigram"`, `"type": "WordLevel"`, `model.type: "WordLevel" is not supported (supported: Unigram, BPE, WordPiece)`},
 		{`"unk_id": 0`, `"unk_id": null`, "model.unk_id: want a whole number from 0 to 3"},
 		{`"unk_id": 0`, `"unk_id": 4`, "model.unk_id: want a whole number"},
 		{`["b", -2e0]`, `["b"]`, "model.vocab: want an array of [piece, score]"},
@@ -109,7 +109,7 @@ func TestFromJSONErrors(t *testing.T) {
 		{`"replacement": "▁", "prepend_scheme": "always", "split": true}]}`, `"replacement": "__"}]}`, "pre_tokenizer.pretokenizers[1].replacement: want one character"},
 		{`"prepend_scheme": "always", "split": true}]}`, `"prepend_scheme": "always", "add_prefix_space": false}]}`, "pre_tokenizer.pretokenizers[1].add_prefix_space"},
 		{`"prepend_scheme": "always", "split": true}]}`, `"prepend_scheme": "sometimes"}]}`, "pre_tokenizer.pretokenizers[1].prepend_scheme"},
-		{`"TemplateProcessing"`, `"BertProcessing"`, `post_processor.type: "BertProcessing" is not supported (supported: TemplateProcessing)`},
+		{`"TemplateProcessing"`, `"GlueProcessing"`, `post_processor.type: "GlueProcessing" is not supported (supported: TemplateProcessing, BertProcessing, RobertaProcessing`},
 		{`"ids": [1]`, `"ids": [77]`, "post_processor.special_tokens.[CLS].ids[0]: want a whole number from 0 to 4"},
 		{`{"SpecialToken": {"id": "[CLS]"`, `{"SpecialToken": {"id": "[XXX]"`, `post_processor.single[0].SpecialToken.id: "[XXX]" is not among special_tokens`},
 		{`{"Sequence": {"id": "B", "type_id": 1}}`, `{"Sequence": {"id": "A", "type_id": 1}}`, "post_processor.pair[1].Sequence.id"},

@@ -17,16 +17,20 @@ var errGrowth = fmt.Errorf("the text grows more than %d times as it is normalise
 // growthLimit is the most bytes that n bytes may become; short ones may always grow by a prefix.
 func growthLimit(n int) int { return 1024 + maxGrowth*n }
 
-// tokenRun is tokens with what is known about them. spans and words are filled only if track is set.
+// tokenRun is tokens with what is known about them. spans and words are filled only if track is set, edges only if trim
+// is set too.
 type tokenRun struct {
 	ids   []int32
 	spans []Span
 	words []int32
+	edges []edge
 	track bool
+	trim  bool
 }
 
-func (r *tokenRun) reset(track bool) {
-	r.ids, r.spans, r.words, r.track = r.ids[:0], r.spans[:0], r.words[:0], track
+func (r *tokenRun) reset(track, trim bool) {
+	r.ids, r.spans, r.words, r.edges = r.ids[:0], r.spans[:0], r.words[:0], r.edges[:0]
+	r.track, r.trim = track, track && trim
 }
 
 func (r *tokenRun) add(id int32, at Span, word int32) {
@@ -44,12 +48,16 @@ type scratch struct {
 	runs    [2]tokenRun // the text's tokens and the pair's
 	ids     tokenRun    // AppendIDs: writes into the caller's slice
 	lat     lattice
+	sym     symbols
 	load    buffer
 	norm    [2]buffer
 	cut     []buffer // one a pre-tokenizer
 	emit    []func(c chunk)
 	edits   []edit
 	marks   []decomposed
+	marked  buffer // BERT's accents
+	texts   [2]string
+	parts   []string // EncodeWords: the words
 	literal bool
 	keep    int32 // the special token that is none the less read in literal text; -1: none
 	word    int32 // index of the current word
@@ -85,24 +93,53 @@ func (t *Tokenizer) get() *scratch {
 const keepBytes = 1 << 20
 
 func (t *Tokenizer) put(s *scratch) {
-	if cap(s.load.text)+cap(s.norm[0].text)+cap(s.norm[1].text)+len(s.lat.cells)+cap(s.edits) > keepBytes {
+	if cap(s.load.text)+cap(s.norm[0].text)+cap(s.norm[1].text)+len(s.lat.cells)+cap(s.edits)+cap(s.sym.merge) > keepBytes {
 		return
 	}
-	s.out, s.ids, s.pieces = nil, tokenRun{}, nil
+	s.out, s.ids, s.pieces, s.texts, s.parts = nil, tokenRun{}, nil, [2]string{}, nil
 	t.pool.Put(s)
 }
 
 // token appends a token; surface is the normalised text that it stands for.
 func (s *scratch) token(id int32, at Span, surface []byte) {
 	s.out.add(id, at, s.word)
+	if s.out.trim {
+		s.out.edges = append(s.out.edges, edgesOf(surface))
+	}
 	if s.pieces != nil {
 		*s.pieces = append(*s.pieces, string(surface))
 	}
 }
 
+// unknown appends the unknown token; its own name, which nothing trims, stands in surface's place.
+func (s *scratch) unknown(id int32, at Span, surface []byte) {
+	s.out.add(id, at, s.word)
+	if s.out.trim {
+		s.out.edges = append(s.out.edges, edge{})
+	}
+	if s.pieces != nil {
+		*s.pieces = append(*s.pieces, string(surface))
+	}
+}
+
+// addedToken appends an added token, which is a word of its own.
+func (s *scratch) addedToken(id int32, at Span, surface []byte) {
+	s.out.add(id, at, s.word)
+	if s.out.trim {
+		s.out.edges = append(s.out.edges, edgesOfAdded(surface, classes()))
+	}
+	if s.pieces != nil {
+		*s.pieces = append(*s.pieces, string(surface))
+	}
+	s.word++
+}
+
 // bytePiece appends the piece of one byte.
 func (s *scratch) bytePiece(id int32, at Span, c byte) {
 	s.out.add(id, at, s.word)
+	if s.out.trim {
+		s.out.edges = append(s.out.edges, edge{})
+	}
 	if s.pieces != nil {
 		*s.pieces = append(*s.pieces, fmt.Sprintf("<0x%02X>", c))
 	}
@@ -138,8 +175,7 @@ func (s *scratch) jsonText(text string) {
 			break
 		}
 		s.plain(text, from, c.lo)
-		s.token(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
-		s.word++
+		s.addedToken(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
 		from, scan = c.hi, max(c.scan, c.hi)
 	}
 	s.plain(text, from, len(text))
@@ -165,8 +201,7 @@ func (s *scratch) plain(text string, lo, hi int) {
 		if c.span != nil {
 			at = Span{c.span[k.lo].Start, c.span[k.hi-1].End}
 		}
-		s.token(k.token.ID, at, c.text[k.lo:k.hi])
-		s.word++
+		s.addedToken(k.token.ID, at, c.text[k.lo:k.hi])
 		from, scan = k.hi, max(k.scan, k.hi)
 	}
 	if from < len(c.text) {

@@ -184,8 +184,7 @@ func (f *spmForm) encode(s *scratch, text string) {
 			break
 		}
 		f.part(s, view, from, c.lo)
-		s.token(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
-		s.word++
+		s.addedToken(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
 		from, scan = c.hi, max(c.scan, c.hi)
 	}
 	f.part(s, view, from, len(view))

@@ -2,8 +2,12 @@ package token
 
 import "slices"
 
-// template puts special tokens around texts.
-type template struct{ single, pair []templateItem }
+// template puts special tokens around texts. trim takes the white space at tokens' ends out of their offsets; prefix says
+// that a space was put in front of texts when they were cut.
+type template struct {
+	single, pair []templateItem
+	trim, prefix bool
+}
 
 // templateItem is a text (source 0) or its pair (1), or fixed tokens (source -1).
 type templateItem struct {
@@ -29,7 +33,16 @@ func pairTemplate(cls, sep int32) template {
 	}
 }
 
-// readTemplate reads a TemplateProcessing post-processor; size is the number of ids.
+// robertaTemplate is <s> A </s></s> B </s>, all types 0.
+func robertaTemplate(cls, sep int32) template {
+	c, s := templateItem{-1, 0, []int32{cls}}, templateItem{-1, 0, []int32{sep}}
+	return template{
+		single: []templateItem{c, {source: 0}, s},
+		pair:   []templateItem{c, {source: 0}, s, s, {source: 1}, s},
+	}
+}
+
+// readTemplate reads a post-processor; size is the number of ids.
 func readTemplate(n jnode, size int) (template, error) {
 	if n.null() {
 		return plainTemplate(), nil
@@ -38,9 +51,102 @@ func readTemplate(n jnode, size int) (template, error) {
 	if err != nil {
 		return template{}, err
 	}
-	if kind != "TemplateProcessing" {
-		return template{}, n.at("type").errorf("%q is not supported (supported: TemplateProcessing)", kind)
+	switch kind {
+	case "TemplateProcessing":
+		return readTemplateProcessing(n, size)
+	case "BertProcessing":
+		all, err := n.object("type", "sep", "cls")
+		if err != nil {
+			return template{}, err
+		}
+		cls, sep, err := readEnds(all, size)
+		return pairTemplate(cls, sep), err
+	case "RobertaProcessing":
+		all, err := n.object("type", "sep", "cls", "trim_offsets", "add_prefix_space")
+		if err != nil {
+			return template{}, err
+		}
+		cls, sep, err := readEnds(all, size)
+		if err != nil {
+			return template{}, err
+		}
+		t := robertaTemplate(cls, sep)
+		if t.trim, err = all["trim_offsets"].flag(true); err != nil {
+			return t, err
+		}
+		t.prefix, err = all["add_prefix_space"].flag(true)
+		return t, err
+	case "ByteLevel":
+		b, trim, err := readByteLevel(n)
+		if err != nil {
+			return template{}, err
+		}
+		t := plainTemplate()
+		t.trim, t.prefix = trim, b.prefix
+		return t, nil
+	case "Sequence":
+		return readTemplateSequence(n, size)
 	}
+	return template{}, n.at("type").errorf("%q is not supported (supported: TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel, Sequence)", kind)
+}
+
+// readTemplateSequence reads the one sequence that is in use: ByteLevel, and then what puts special tokens around.
+func readTemplateSequence(n jnode, size int) (template, error) {
+	all, err := n.object("type", "processors")
+	if err != nil {
+		return template{}, err
+	}
+	list, err := all["processors"].array()
+	if err != nil {
+		return template{}, err
+	}
+	t := plainTemplate()
+	for i, x := range list {
+		kind, err := x.kind()
+		if err != nil {
+			return template{}, err
+		}
+		if kind == "Sequence" || i > 1 || (i == 0) != (kind == "ByteLevel") && len(list) > 1 {
+			return template{}, x.at("type").errorf("%q is not supported here (supported: one step, or ByteLevel and behind it one of TemplateProcessing, BertProcessing, RobertaProcessing)", kind)
+		}
+		next, err := readTemplate(x, size)
+		if err != nil {
+			return template{}, err
+		}
+		if next.trim && t.trim {
+			return template{}, x.at("trim_offsets").errorf("true is not supported behind a ByteLevel that trims too")
+		}
+		if t.trim {
+			next.trim, next.prefix = true, t.prefix
+		}
+		t = next
+	}
+	return t, nil
+}
+
+// readEnds reads cls and sep, each [name, id].
+func readEnds(all map[string]jnode, size int) (cls, sep int32, err error) {
+	for _, f := range []struct {
+		name string
+		v    *int32
+	}{{"cls", &cls}, {"sep", &sep}} {
+		pair, err := all[f.name].array()
+		if err != nil || len(pair) != 2 {
+			return 0, 0, all[f.name].errorf("want [name, id]")
+		}
+		if _, err := pair[0].str(); err != nil {
+			return 0, 0, err
+		}
+		id, err := pair[1].integer(size)
+		if err != nil {
+			return 0, 0, err
+		}
+		*f.v = int32(id)
+	}
+	return cls, sep, nil
+}
+
+func readTemplateProcessing(n jnode, size int) (template, error) {
 	all, err := n.object("type", "single", "pair", "special_tokens")
 	if err != nil {
 		return template{}, err

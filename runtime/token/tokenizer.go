@@ -42,6 +42,8 @@ type Tokenizer struct {
 
 	// SentencePiece's own form; nil in the json form.
 	spm *spmForm
+	// The files of the json form's parts; "": tokenizer.json.
+	files string
 
 	pool sync.Pool
 }
@@ -49,7 +51,13 @@ type Tokenizer struct {
 // wordModel turns one word into pieces, which it appends to s.out.
 type wordModel interface {
 	word(s *scratch, c chunk, literal bool)
+	// check reports whether every index is in range of a vocabulary of that many ids.
 	check(ids int) error
+	kind() string
+	// missing is the id of what the vocabulary lacks; -1 if there is none.
+	missing() int32
+	// pack puts what Marshal keeps of the model into the recipe and the sections.
+	pack(r *recipe, f *flat)
 }
 
 // SpecialIDs are the ids of the tokens that a model gives a meaning to; -1 where the tokenizer has none.
@@ -63,13 +71,20 @@ func (t *Tokenizer) Special() SpecialIDs { return t.ids }
 // Size is the number of ids: one more than the largest. A model's table may have more rows.
 func (t *Tokenizer) Size() int { return t.size }
 
-// Form names the form that the tokenizer follows: "tokenizer.json" or "spm.model".
+// Form names the files whose form the tokenizer follows: "tokenizer.json", "spm.model", "vocab.json, merges.txt" or
+// "vocab.txt".
 func (t *Tokenizer) Form() string {
-	if t.spm != nil {
+	switch {
+	case t.spm != nil:
 		return "spm.model"
+	case t.files != "":
+		return t.files
 	}
 	return "tokenizer.json"
 }
+
+// Kind names the algorithm that cuts words into pieces: "unigram", "byte-level BPE" or "WordPiece".
+func (t *Tokenizer) Kind() string { return t.model.kind() }
 
 // Notes are remarks on the files that it was read from, a line each: what was found there and is not applied.
 func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
@@ -77,13 +92,13 @@ func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
 // Added returns the added tokens by ascending id.
 func (t *Tokenizer) Added() []AddedToken { return slices.Clone(t.added) }
 
-// Piece returns the text of an id as it stands in the vocabulary (a space is U+2581 there); ok is false if there is no
-// such id.
+// Piece returns the text of an id as it stands in the vocabulary (unigram: a space is U+2581; byte-level BPE: each byte is
+// one character; WordPiece: what continues a word begins with ##); ok is false if there is no such id.
 func (t *Tokenizer) Piece(id int32) (piece string, ok bool) {
 	if a, ok := t.byID[id]; ok {
 		return a.Content, true
 	}
-	if id < 0 || int(id) >= t.vocab.size() {
+	if id < 0 || int(id) >= t.vocab.size() || t.vocab.text(id) == "" {
 		return "", false
 	}
 	return t.vocab.text(id), true
@@ -91,6 +106,9 @@ func (t *Tokenizer) Piece(id int32) (piece string, ok bool) {
 
 // ID returns the id of a token by its text in the vocabulary; ok is false if there is none.
 func (t *Tokenizer) ID(piece string) (id int32, ok bool) {
+	if piece == "" {
+		return -1, false
+	}
 	for i := range t.added {
 		if t.added[i].Content == piece {
 			return t.added[i].ID, true
@@ -131,7 +149,7 @@ func (t *Tokenizer) setAdded(added []AddedToken) error {
 			return fmt.Errorf("added tokens %q and %q both have id %d", t.byID[a.ID].Content, a.Content, a.ID)
 		case seen[a.Content]:
 			return fmt.Errorf("added token %q is given twice", a.Content)
-		case int(a.ID) < t.vocab.size() && t.vocab.text(a.ID) != a.Content:
+		case int(a.ID) < t.vocab.size() && t.vocab.text(a.ID) != a.Content && t.vocab.text(a.ID) != "":
 			return fmt.Errorf("added token %q has id %d, which the vocabulary calls %q", a.Content, a.ID, t.vocab.text(a.ID))
 		}
 		seen[a.Content], t.byID[a.ID] = true, a
@@ -155,6 +173,9 @@ func (t *Tokenizer) nameIDs(unknown int32) {
 			}
 		}
 		return -1
+	}
+	if unknown < 0 {
+		unknown = find("[UNK]", "<unk>")
 	}
 	t.ids = SpecialIDs{UNK: unknown, CLS: find("[CLS]", "<s>"), SEP: find("[SEP]", "</s>"), PAD: find("[PAD]", "<pad>"), MASK: find("[MASK]", "<mask>")}
 }
@@ -180,7 +201,7 @@ func (t *Tokenizer) setNames(cls, sep, pad, mask string) error {
 // String describes the tokenizer in one line.
 func (t *Tokenizer) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "unigram in the form of %s, %d ids", t.Form(), t.size)
+	fmt.Fprintf(&b, "%s in the form of %s, %d ids", t.Kind(), t.Form(), t.size)
 	if n := len(t.added); n > 0 {
 		fmt.Fprintf(&b, ", %d added tokens", n)
 	}

@@ -71,6 +71,23 @@ func (t trie) longest(text []byte) (n int, value int32) {
 	return n, value
 }
 
+// longestPiece is longest, but with literal, marked keys do not exist.
+func (t trie) longestPiece(text []byte, literal bool) (n int, value int32) {
+	if len(t) == 0 {
+		return 0, -1
+	}
+	u, ok := t[0], true
+	for i, c := range text {
+		if u, ok = t.child(u, c); !ok {
+			break
+		}
+		if v := uint32(u >> 32); v != 0 && !(literal && v >= unitMark) {
+			n, value = i+1, int32(v&^unitMark)-1
+		}
+	}
+	return n, value
+}
+
 // check reports whether every index in the trie is in range, which is what keeps a walk from leaving it. A walk
 // always ends, as each step consumes a byte.
 func (t trie) check(values int) error {

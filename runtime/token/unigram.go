@@ -164,6 +164,9 @@ func newUnigram(v *vocabulary, scores []float64, left, special func(id int32) bo
 	return m, err
 }
 
+func (m *unigram) kind() string   { return "unigram" }
+func (m *unigram) missing() int32 { return m.unknown }
+
 // setFallback turns on byte fallback with the byte pieces that v has.
 func (m *unigram) setFallback(v *vocabulary) {
 	m.fallback = true

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// vocabulary holds the pieces' texts as one string with offsets; ids are positions.
+// vocabulary holds the pieces' texts as one string with offsets; ids are positions. An empty text is an id without a piece.
 type vocabulary struct {
 	blob string
 	ends []uint32 // piece i is blob[ends[i]:ends[i+1]]
@@ -51,15 +51,19 @@ func (v *vocabulary) sorted() []int32 {
 	return ids
 }
 
-func (v *vocabulary) check() error {
+// check reports whether offsets and texts are in order; holes says that texts may be empty.
+func (v *vocabulary) check(holes bool) error {
 	if len(v.ends) < 2 || v.ends[0] != 0 || int64(v.ends[len(v.ends)-1]) != int64(len(v.blob)) {
 		return fmt.Errorf("the pieces' offsets do not cover their text")
 	}
 	bad := false
-	last := uint32(0)
+	last, least := uint32(0), uint32(1)
+	if holes {
+		least = 0
+	}
 	for _, e := range v.ends[1:] {
 		// An empty piece, a long one or a descending offset; unsigned, so one comparison finds all three.
-		bad = bad || e-last-1 >= MaxPieceBytes
+		bad = bad || e-last-least > MaxPieceBytes-least
 		last = e
 	}
 	if bad {

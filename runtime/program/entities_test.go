@@ -1,0 +1,92 @@
+package program
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// AppendWords makes words a runtime.WordTokenizer.
+func (w words) AppendWords(dst []runtime.TokenSpan, list []string, _ bool) ([]runtime.TokenSpan, error) {
+	for i, one := range list {
+		for _, s := range w.encode(nil, one, 0) {
+			s.Word = int32(i)
+			dst = append(dst, s)
+		}
+	}
+	return dst, nil
+}
+
+// entityProgram finds the word paris where a label is city, and merkel and the word before it where one is who.
+func entityProgram() *runtime.Program {
+	p := taskProgram(runtime.Head{
+		Name: "entities", Task: runtime.TaskEntities, Rows: runtime.PerPair, C: 2, Width: 2, Prompt: &runtime.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
+	}, func(l *runtime.Limits) { l.Words, l.Marks = true, true }, nil)
+	p.Bind = func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+		w.F32("table")
+		return func(x *runtime.Exec) (runtime.Forward, error) {
+			return func() error {
+				out := x.Out
+				for s := range x.B {
+					for i := x.WordStarts[s]; i < x.WordStarts[s+1]; i++ {
+						first, last := x.IDs[x.Words[2*i]], x.IDs[x.Words[2*i+1]-1]
+						next := int32(0)
+						if i+1 < x.WordStarts[s+1] {
+							next = x.IDs[x.Words[2*i+2]]
+						}
+						for _, m := range x.Marks[x.MarkStarts[s]:x.MarkStarts[s+1]] {
+							label := x.IDs[m]
+							out[0], out[1] = -3, -3
+							if label == word("city") {
+								out[0] += likes(last, "paris")
+							} else if label == word("who") {
+								out[0] += likes(last, "merkel") - 5
+								out[1] += likes(first, "angela") * likes(next, "merkel")
+							}
+							out = out[2:]
+						}
+					}
+				}
+				return x.Layer("all")
+			}, nil
+		}, nil
+	}
+	return p
+}
+
+func TestRunEntities(t *testing.T) {
+	p := entityProgram()
+	text := "Angela Merkel visited paris"
+	r := runTask(t, p, false, "", "--labels", "city, who", text)
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.Contains(t, r.out, text+"  (")
+	require.Contains(t, r.out, "^^^^^^^^^^^^^         ^^^^^\n  who   1.0000  ████████████████████  Angela Merkel\n  city  0.9975  ████████████████████  paris\n")
+	r = runTask(t, p, false, `{"text":"`+text+`","labels":["city"]}`+"\n"+`{"text":"`+text+`","labels":["who"]}`+"\n", "--json", "--input", "-", "--threshold", "0.1", "--nested")
+	require.Equal(t, ExitDone, r.code, r.err)
+	rows := strings.Split(strings.TrimSpace(r.out), "\n")
+	var got [2]task.Extraction
+	for i := range got {
+		object(t, rows[i], &got[i])
+	}
+	require.Equal(t, []any{1, "city", 22, 27}, []any{len(got[0].Entities), got[0].Entities[0].Label, got[0].Entities[0].Start, got[0].Entities[0].End})
+	require.Equal(t, []any{2, "Angela Merkel", "Merkel"}, []any{len(got[1].Entities), got[1].Entities[0].Text, got[1].Entities[1].Text}, "one inside the other")
+	for want, in := range map[string]string{
+		"there are no labels to look for":        `{"text":"a"}`,
+		`"labels": `:                             `{"text":"a","labels":[]}`,
+		`"labels" is "a", it must be an array`:   `{"text":"a","labels":"a"}`,
+		"a pair: this model's head takes single": `{"text":"a","pair":"b","labels":["c"]}`,
+	} {
+		r := runTask(t, p, false, in, "--input", "-")
+		require.Equal(t, ExitInput, r.code, in)
+		require.Contains(t, r.err, "standard input:1: ")
+		require.Contains(t, r.err, want)
+	}
+	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
+	require.Contains(t, r.err, "would be others")
+	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)
+	require.Contains(t, runTask(t, nliProgram(), false, "", "--nested", "x").err, "--nested belongs to heads for entities")
+}

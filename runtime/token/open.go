@@ -118,10 +118,13 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 	s := m.get()
 	defer m.put(s)
 	r := &s.runs[0]
-	r.reset(true)
-	s.out = r
+	r.reset(true, m.template.trim)
+	s.out, s.texts[0] = r, text
 	if err := s.text(text, mode); err != nil {
 		return dst, err
+	}
+	if r.trim {
+		s.trim(r.spans, window{0, len(r.ids)}, 0)
 	}
 	for i, id := range r.ids {
 		dst = append(dst, runtime.TokenSpan{ID: id, Start: r.spans[i].Start, End: r.spans[i].End, Word: r.words[i]})

@@ -176,6 +176,7 @@ func TestRunZeroShot(t *testing.T) {
 	for want, args := range map[string][]string{
 		"has no {}":                            {"--labels", "a", "--template", "x"},
 		`label "a" is given twice`:             {"--labels", "a,a"},
+		"--template is empty":                  {"--labels", "a", "--template="},
 		"--template needs --labels":            {"--template", "{}"},
 		"--accuracy and --labels contradict":   {"--labels", "a", "--accuracy"},
 		`the head has no label "yes"`:          {"--labels", "a", "--entailment", "yes"},

@@ -23,6 +23,9 @@ func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, erro
 	if err != nil {
 		return nil, err
 	}
+	if f.given["template"] && f.template == "" {
+		return nil, usage("--template is empty: it must be a sentence with {} in a label's place")
+	}
 	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.entailment, Contradiction: f.contradiction})
 	if err != nil {
 		return nil, usage("--labels: %v (--entailment and --contradiction name them)", err)

@@ -172,7 +172,17 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 	if m.Embed.Segment != nil {
 		types = m.Embed.Segment.Rows
 	}
-	b, err := t.golden.Batch(types, t.prefix, h != nil && (h.Take.Rows == spec.First || h.Take.Rows == spec.EachFirst))
+	dir, err := openFolder(t.dir, true)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var b *runtime.Batch
+	if t.golden.Texts != nil {
+		b, err = t.textBatch(dir)
+	} else {
+		b, err = t.golden.Batch(types, t.prefix, h != nil && (h.Take.Rows == spec.First || h.Take.Rows == spec.EachFirst))
+	}
 	if err != nil {
 		return err
 	}
@@ -180,11 +190,6 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 	if err := golden.WriteBatch(t.batch, b); err != nil {
 		return err
 	}
-	dir, err := openFolder(t.dir, true)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
 	t.program.weights = filepath.Join(temp, t.unit.Program.Name+".weights")
 	return pack.Write(t.program.weights, t.unit.Program, &pack.Checkpoint{File: dir.weights}, pack.Options{Context: ctx})
 }

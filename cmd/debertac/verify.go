@@ -170,7 +170,7 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 			held = false
 			continue
 		}
-		results, err := t.golden.Compare(t.outputs, golden.Produced{File: out, Layers: t.unit.Model.Layers, Head: t.unit.Head != nil}, v.Only == "forward")
+		results, err := t.golden.Compare(t.outputs, golden.Produced{File: out, Layers: t.unit.Model.Layers, Head: t.unit.Head != nil, Widths: t.unit.Program.Meta.Widths}, v.Only == "forward")
 		if err != nil {
 			v.say(a, t, isa, err.Error())
 			held = false

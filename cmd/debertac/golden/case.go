@@ -26,6 +26,8 @@ type Case struct {
 	Head      string               `json:"head"`
 	Tolerance map[string]Tolerance `json:"tolerance"` // by group
 
+	Texts []Text `json:"-"` // of kind gliner, instead of the following
+
 	IDs, Mask, Types []int64 // [S, N]
 	Sequences        int     // S; the choices of a multiple choice count one by one
 	Length           int     // N
@@ -68,14 +70,17 @@ func Open(dir string) (*Case, error) {
 		c.Name = filepath.Base(dir)
 	}
 	path = filepath.Join(dir, inputsFile)
-	if strings.HasPrefix(c.Kind, "train") || c.Kind == "gliner" {
+	switch {
+	case strings.HasPrefix(c.Kind, "train"):
 		return c, nil
+	case c.Kind == "gliner":
+		return c, c.readTexts()
 	}
 	return c, c.readInputs(path)
 }
 
-// HasBatch reports whether the case has one padded batch of token ids. Training runs have inputs step by step, GLiNER cases have texts.
-func (c *Case) HasBatch() bool { return c.IDs != nil }
+// HasBatch reports whether the case has one batch of token ids. Training runs have inputs step by step.
+func (c *Case) HasBatch() bool { return c.IDs != nil || c.Texts != nil }
 
 // OpenModel makes a case of recorded outputs of a real model: a safetensors file that holds input_ids, attention_mask and, if there are types,
 // token_type_ids beside the outputs. Everything is held to one tolerance.

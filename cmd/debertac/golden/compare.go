@@ -31,6 +31,7 @@ type Produced struct {
 	File   string // safetensors: traced tensors by name, and "output", the head's own rows
 	Layers int    // L
 	Head   bool   // the model has a head: output is its logits, and not the last layer's rows
+	Widths int    // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
 // reader gives one produced number for an index of a recorded tensor; skip says that the index is not to be compared.
@@ -49,6 +50,9 @@ func (c *Case) Compare(outputs string, p Produced, forward bool) ([]Result, erro
 		return nil, err
 	}
 	defer got.Close()
+	if c.Texts != nil {
+		return c.compareTexts(want, got, p.Widths)
+	}
 	names := recorded(want, forward)
 	k := &comparison{Case: c, layout: c.layout(), got: got, produced: p}
 	var results []Result

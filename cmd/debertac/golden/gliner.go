@@ -1,0 +1,213 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// textsFile holds a case of texts: one a line, with what the reference made of it.
+const textsFile = "expected.jsonl"
+
+// Text is a text with labels as the reference read it, and the entities that it found.
+type Text struct {
+	Text   string     `json:"text"`
+	Labels []string   `json:"labels"`
+	Words  [][]any    `json:"words"`      // text, start, end of each word
+	IDs    []int32    `json:"input_ids"`  // of the labels and the text
+	Mask   []int32    `json:"words_mask"` // the word that a token counts for, from 1 on; 0: none
+	Logits string     `json:"logits"`     // name of the recorded tensor
+	Found  []Findings `json:"results"`
+}
+
+// Findings are the entities under one setting.
+type Findings struct {
+	Threshold  float64 `json:"threshold"`
+	Flat       bool    `json:"flat_ner"`
+	MultiLabel bool    `json:"multi_label"`
+	Entities   []struct {
+		Start int     `json:"start"` // in code points
+		End   int     `json:"end"`
+		Text  string  `json:"text"`
+		Label string  `json:"label"`
+		Score float64 `json:"score"`
+	} `json:"entities"`
+}
+
+// readTexts reads the texts of a case, one a line.
+func (c *Case) readTexts() error {
+	path := filepath.Join(c.Dir, textsFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
+		var t Text
+		if err := json.Unmarshal(line, &t); err != nil {
+			return fault(path, "line %d is not valid: %v", i+1, err)
+		}
+		if len(t.IDs) != len(t.Mask) || len(t.IDs) == 0 || len(t.Labels) == 0 {
+			return fault(path, "line %d has %d ids, words for %d of them and %d labels", i+1, len(t.IDs), len(t.Mask), len(t.Labels))
+		}
+		c.Texts = append(c.Texts, t)
+		c.Length = max(c.Length, len(t.IDs))
+	}
+	return nil
+}
+
+// TextBatch is the batch of a case of texts, for a prompt whose labels stand behind the token mark and are read there, or at the token behind it.
+func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
+	b := &runtime.Batch{Starts: []int32{0}, WordStarts: []int32{0}, MarkStarts: []int32{0}}
+	for i, t := range c.Texts {
+		first := int32(len(b.IDs))
+		words, marks := int32(0), 0
+		for at, id := range t.IDs {
+			row := first + int32(at)
+			if id == mark {
+				if marks++; after {
+					row++
+				}
+				b.Marks = append(b.Marks, row)
+			}
+			switch w := t.Mask[at]; {
+			case w == 0:
+			case w == words:
+				b.Words[len(b.Words)-1] = first + int32(at) + 1
+			case w == words+1:
+				b.Words = append(b.Words, first+int32(at), first+int32(at)+1)
+				words = w
+			default:
+				return nil, fault(filepath.Join(c.Dir, textsFile), "line %d: word %d stands behind word %d", i+1, w, words)
+			}
+		}
+		if marks != len(t.Labels) {
+			return nil, fault(filepath.Join(c.Dir, textsFile), "line %d has %d labels and %d tokens in front of labels", i+1, len(t.Labels), marks)
+		}
+		b.IDs = append(b.IDs, t.IDs...)
+		b.Starts = append(b.Starts, int32(len(b.IDs)))
+		b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
+		b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
+	}
+	return b, nil
+}
+
+// compareTexts holds the scores of all texts to the recorded ones, and the entities that the published decoding finds in them.
+// A span head scores spans of up to widths words; with widths 0 the scores are start, end and inside.
+func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, error) {
+	info, err := got.Info("output")
+	if err != nil {
+		return nil, err
+	}
+	if len(info.Shape) != 2 {
+		return nil, fault(c.Dir, "the model gives scores of the shape %v", info.Shape)
+	}
+	all := make([]float32, info.Shape[0]*info.Shape[1])
+	if err := got.Floats("output", all); err != nil {
+		return nil, err
+	}
+	var results []Result
+	var entities []Result
+	for i := range c.Texts {
+		t := &c.Texts[i]
+		n := len(t.Words) * len(t.Labels) * info.Shape[1]
+		if n > len(all) {
+			return nil, fault(c.Dir, "the model gives fewer scores than the texts have words and labels")
+		}
+		r, err := c.compareScores(want, t, all[:n], widths)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+		e, err := c.compareEntities(t, i, all[:n], widths)
+		if err != nil {
+			return nil, err
+		}
+		entities = append(entities, e)
+		all = all[n:]
+	}
+	if len(all) > 0 {
+		return nil, fault(c.Dir, "the model gives %d scores more than the texts have words and labels", len(all))
+	}
+	return append(results, entities...), nil
+}
+
+// compareScores compares the scores of one text: recorded as [1, words, widths, labels] of a span head, of which those count whose last word is there,
+// or as [1, words, labels, 3] of a token head.
+func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, widths int) (Result, error) {
+	r := Result{Tensor: t.Logits, Group: Group(t.Logits)}
+	tol, ok := c.Tolerance[r.Group]
+	if !ok {
+		return r, fault(filepath.Join(c.Dir, caseFile), "it has no tolerance for the group %s", r.Group)
+	}
+	r.Abs, r.Rel = tol.Abs, tol.Rel
+	info, err := want.Info(t.Logits)
+	if err != nil {
+		return r, err
+	}
+	words, labels := len(t.Words), len(t.Labels)
+	shape := []int{1, words, labels, 3}
+	columns := 3
+	if widths > 0 {
+		shape, columns = []int{1, words, widths, labels}, widths
+	}
+	if !slices.Equal(info.Shape, shape) {
+		r.Reason = fmt.Sprintf("the model gives %v, %v was recorded", shape, info.Shape)
+		return r, nil
+	}
+	data := make([]float32, words*labels*columns)
+	if err := want.Floats(t.Logits, data); err != nil {
+		return r, err
+	}
+	r.hold(data, info.Shape, func(index []int) (float32, bool) {
+		w, label, column := index[1], index[2], index[3]
+		if widths > 0 {
+			label, column = column, label
+			if w+column >= words {
+				return 0, true
+			}
+		}
+		return got[(w*labels+label)*columns+column], false
+	})
+	return r, nil
+}
+
+// compareEntities decodes scores under every recorded setting; the error is the largest difference of a probability.
+func (c *Case) compareEntities(t *Text, number int, scores []float32, widths int) (Result, error) {
+	r := Result{Tensor: fmt.Sprintf("entities.%d", number), Group: "score", OK: true}
+	tol, ok := c.Tolerance[r.Group]
+	if !ok {
+		return r, fault(filepath.Join(c.Dir, caseFile), "it has no tolerance for the group %s", r.Group)
+	}
+	r.Abs, r.Rel = tol.Abs, tol.Rel
+	for _, f := range t.Found {
+		got, err := task.DecodeEntities(t.Text, t.Labels, scores, widths, task.EntityOptions{Threshold: f.Threshold, Nested: !f.Flat, MultiLabel: f.MultiLabel})
+		if err != nil {
+			return r, err
+		}
+		setting := fmt.Sprintf("threshold %v, flat %v, several labels %v", f.Threshold, f.Flat, f.MultiLabel)
+		if len(got) != len(f.Entities) {
+			r.OK, r.Reason = false, fmt.Sprintf("%s: %d entities, %d were recorded", setting, len(got), len(f.Entities))
+			return r, nil
+		}
+		for i, w := range f.Entities {
+			g := got[i]
+			if g.RuneStart != w.Start || g.RuneEnd != w.End || g.Text != w.Text || g.Label != w.Label {
+				r.OK, r.Reason = false, fmt.Sprintf("%s: entity %d is %s %q at %d, recorded is %s %q at %d", setting, i, g.Label, g.Text, g.RuneStart, w.Label, w.Text, w.Start)
+				return r, nil
+			}
+			d := math.Abs(g.Score - w.Score)
+			r.Compared++
+			r.Error = max(r.Error, d)
+			r.OK = r.OK && d <= r.Abs+r.Rel*w.Score
+		}
+	}
+	return r, nil
+}

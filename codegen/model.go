@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/dave/jennifer/jen"
 
@@ -24,6 +23,7 @@ func (e *emitter) modelFile() error {
 	f.PackageComment("")
 	f.PackageComment("The weights are packed by `debertac pack`; packed weights of another spec are refused.")
 	f.ImportName(runtimePath+"/token", "token")
+	f.ImportName(taskPath, "task")
 	f.ImportName(runtimePath+"/safetensors", "safetensors")
 
 	f.Comment("SpecHash is the sha256 of the canonical spec that this package and its weights are made for.")
@@ -121,101 +121,4 @@ func (e *emitter) programDict() jen.Dict {
 func (e *emitter) perSequence() bool {
 	_, v := e.p.Result()
 	return v.Type.Shape[0] == ir.B
-}
-
-// modelType declares the model and its verbs.
-func (e *emitter) modelType(f *jen.File) {
-	m := &e.p.Meta
-	text := e.perSequence()
-	f.Comment("The types of the runtime that calls take and give.")
-	f.Type().Defs(
-		jen.Id("Batch").Op("=").Add(rt("Batch")).Comment("token ids of several sequences, ragged"),
-		jen.Id("Option").Op("=").Add(rt("Option")).Comment("a setting of Open"),
-		jen.Id("Classification").Op("=").Add(rt("Classification")).Comment("the result for one text"),
-	)
-	for _, o := range [][3]string{
-		{"Threads", "n int", "sets how many threads a call uses, the caller's own included."},
-		{"UseISA", "name string", "forces an instruction set: go, avx2, avx512."},
-		{"MaxTokens", "n int", "sets how many tokens of a text the model sees at most."},
-	} {
-		name, typ, _ := strings.Cut(o[1], " ")
-		f.Commentf("%s %s", o[0], o[2])
-		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(rt(o[0]).Call(jen.Id(name))))
-	}
-	f.Comment("Long says what becomes of a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).")
-	f.Func().Id("Long").Params(jen.Id("p").Add(rt("LongPolicy"))).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
-
-	f.Comment("Model is an open model. It is safe for concurrent use and never writes to its weights.")
-	f.Type().Id("Model").StructFunc(func(g *jen.Group) {
-		g.Id("core").Op("*").Add(rt("Core"))
-		if text {
-			g.Id("classifier").Op("*").Add(rt("Classifier"))
-		}
-	})
-	wrap := func(call *jen.Statement) []jen.Code {
-		body := []jen.Code{
-			jen.List(jen.Id("core"), jen.Err()).Op(":=").Add(call),
-			jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Err())),
-		}
-		if !text {
-			return append(body, jen.Return(jen.Op("&").Id("Model").Values(jen.Dict{jen.Id("core"): jen.Id("core")}), jen.Nil()))
-		}
-		return append(body,
-			jen.List(jen.Id("c"), jen.Err()).Op(":=").Add(rt("NewClassifier")).Call(jen.Id("core"), jen.Lit("")),
-			jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Qual("errors", "Join").Call(jen.Err(), jen.Id("core").Dot("Close").Call()))),
-			jen.Return(jen.Op("&").Id("Model").Values(jen.Dict{jen.Id("core"): jen.Id("core"), jen.Id("classifier"): jen.Id("c")}), jen.Nil()))
-	}
-	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
-	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("Open").Call(jen.Id("Program"), jen.Id("path"), jen.Id("opts").Op("...")))...)
-	f.Comment("OpenBytes is Open for packed weights held in memory, as go:embed gives them.")
-	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("OpenBytes").Call(jen.Id("Program"), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
-	method := func(name, doc string) *jen.Statement {
-		f.Commentf("%s %s", name, doc)
-		return f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id(name)
-	}
-	method("Close", "waits for running calls and frees weights, memory and threads.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
-	method("Core", "is the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
-	method("CheckWeights", "reads the weight file and holds every tensor to its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
-	if text {
-		e.textVerbs(f, method)
-		return
-	}
-	if m.Task != ir.TaskHidden {
-		method("LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)).
-			Params(jen.Id("ctx").Qual("context", "Context"), jen.Id("b").Op("*").Id("Batch"), jen.Id("dst").Index().Float32()).Error().
-			Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))
-		return
-	}
-	method("Hidden", fmt.Sprintf("computes the last layer's rows, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Hidden)).
-		Params(jen.Id("ctx").Qual("context", "Context"), jen.Id("b").Op("*").Id("Batch"), jen.Id("dst").Index().Float32()).Error().
-		Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))
-}
-
-// textVerbs declares the verbs of a head that gives a row of numbers a text.
-func (e *emitter) textVerbs(f *jen.File, method func(name, doc string) *jen.Statement) {
-	m := &e.p.Meta
-	ctx := jen.Id("ctx").Qual("context", "Context")
-	fwd := func(name string, args ...jen.Code) jen.Code {
-		return jen.Return(jen.Id("m").Dot("classifier").Dot(name).Call(args...))
-	}
-	if m.Task == ir.TaskLabels {
-		method("Classify", "labels texts; results come in input order. How texts are batched never changes a result.").
-			Params(ctx, jen.Id("texts").Index().String()).Params(jen.Index().Id("Classification"), jen.Error()).
-			Block(fwd("Classify", jen.Id("ctx"), jen.Id("texts")))
-		method("ClassifyInto", "is Classify into dst, as long as texts. It reuses what dst holds and allocates nothing in steady state.").
-			Params(ctx, jen.Id("dst").Index().Id("Classification"), jen.Id("texts").Index().String()).Error().
-			Block(fwd("ClassifyInto", jen.Id("ctx"), jen.Id("dst"), jen.Id("texts")))
-		method("ClassifyPairs", "labels pairs of texts, such as premise and hypothesis.").
-			Params(ctx, jen.Id("pairs").Index().Index(jen.Lit(2)).String()).Params(jen.Index().Id("Classification"), jen.Error()).
-			Block(fwd("ClassifyPairs", jen.Id("ctx"), jen.Id("pairs")))
-		method("Labels", "are the labels in the order of the logits.").Params().Index().String().Block(fwd("Labels"))
-	}
-	method("Logits", fmt.Sprintf("computes the head's numbers for token ids, [B][%d].", m.Columns)).
-		Params(ctx, jen.Id("b").Op("*").Id("Batch")).Params(jen.Index().Index().Float32(), jen.Error()).
-		Block(fwd("Logits", jen.Id("ctx"), jen.Id("b")))
-	method("LogitsInto", fmt.Sprintf("is Logits into dst, row-major, B·%d numbers. It allocates nothing.", m.Columns)).
-		Params(ctx, jen.Id("b").Op("*").Id("Batch"), jen.Id("dst").Index().Float32()).Error().
-		Block(fwd("LogitsInto", jen.Id("ctx"), jen.Id("b"), jen.Id("dst")))
 }

@@ -62,7 +62,7 @@ func NewFiller(core *runtime.Core, name string) (*Filler, error) {
 		return nil, err
 	}
 	f := &Filler{predictor: p}
-	if core.Program().Limits.Causal && !core.Program().Limits.Prefix {
+	if core.Program().Limits.Causal {
 		return nil, input("this model is causal: it predicts what follows a text, see Generate, and fills no masks")
 	}
 	f.mask = p.token.Specials().MASK

@@ -1,0 +1,148 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// modelType declares the model, how it is opened, and its verbs.
+func (e *emitter) modelType(f *jen.File) {
+	services := e.services()
+	e.typeNames(f, services)
+	for _, o := range [][3]string{
+		{"Threads", "n int", "sets how many threads a call uses, the caller's own included."},
+		{"UseISA", "name string", "forces an instruction set: go, avx2, avx512."},
+		{"MaxTokens", "n int", "sets how many tokens of a text the model sees at most."},
+	} {
+		name, typ, _ := strings.Cut(o[1], " ")
+		f.Commentf("%s %s", o[0], o[2])
+		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(rt(o[0]).Call(jen.Id(name))))
+	}
+	f.Comment("Long says what becomes of a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).")
+	f.Func().Id("Long").Params(jen.Id("p").Add(rt("LongPolicy"))).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
+
+	classifies := e.perSequence()
+	f.Comment("Model is an open model. It is safe for concurrent use and never writes to its weights.")
+	f.Type().Id("Model").StructFunc(func(g *jen.Group) {
+		g.Id("core").Op("*").Add(rt("Core"))
+		if classifies {
+			g.Id("classifier").Op("*").Add(rt("Classifier"))
+		}
+		for _, s := range services {
+			g.Id(s.field).Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error())
+		}
+	})
+	e.opening(f, classifies, services)
+	method := func(name, doc string) *jen.Statement {
+		f.Commentf("%s %s", name, doc)
+		return f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id(name)
+	}
+	method("Close", "waits for running calls and frees weights, memory and threads.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
+	method("Core", "is the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
+	method("CheckWeights", "reads the weight file and holds every tensor to its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
+	for _, s := range services {
+		s.declare(method)
+	}
+	e.idVerbs(method, classifies)
+}
+
+// typeNames declares short names for the runtime's types that calls take and give.
+func (e *emitter) typeNames(f *jen.File, services []service) {
+	names := [][3]string{
+		{"Batch", runtimePath, "token ids of several sequences, ragged"},
+		{"Option", runtimePath, "a setting of Open"},
+	}
+	if e.p.Meta.Task == ir.TaskLabels {
+		names = append(names, [3]string{"Classification", runtimePath, "the result for one text"})
+	}
+	for _, s := range services {
+		for _, t := range s.types {
+			if !slices.ContainsFunc(names, func(n [3]string) bool { return n[0] == t[0] }) {
+				names = append(names, [3]string{t[0], taskPath, t[1]})
+			}
+		}
+	}
+	f.Comment("The types of the runtime that calls take and give.")
+	f.Type().DefsFunc(func(g *jen.Group) {
+		for _, n := range names {
+			g.Id(n[0]).Op("=").Qual(n[1], n[0]).Comment(n[2])
+		}
+	})
+}
+
+// opening declares the ways to open a model. Services of tasks are made when they are first asked for: what they need, such as a tokenizer,
+// may be missing from weights that serve ids.
+func (e *emitter) opening(f *jen.File, classifies bool, services []service) {
+	wrap := func(call *jen.Statement) []jen.Code {
+		body := []jen.Code{
+			jen.List(jen.Id("core"), jen.Err()).Op(":=").Add(call),
+			jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Err())),
+		}
+		fields := jen.Dict{jen.Id("core"): jen.Id("core")}
+		if classifies {
+			body = append(body,
+				jen.List(jen.Id("c"), jen.Err()).Op(":=").Add(rt("NewClassifier")).Call(jen.Id("core"), jen.Lit("")),
+				jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Qual("errors", "Join").Call(jen.Err(), jen.Id("core").Dot("Close").Call()))))
+			fields[jen.Id("classifier")] = jen.Id("c")
+		}
+		for _, s := range services {
+			fields[jen.Id(s.field)] = jen.Qual("sync", "OnceValues").Call(
+				jen.Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error()).Block(jen.Return(tk("New" + s.name).CallFunc(func(g *jen.Group) {
+					g.Id("core")
+					g.Lit("")
+					for _, o := range s.more {
+						g.Add(o)
+					}
+				}))))
+		}
+		return append(body, jen.Return(jen.Op("&").Id("Model").Values(fields), jen.Nil()))
+	}
+	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
+	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
+		Block(wrap(rt("Open").Call(jen.Id("Program"), jen.Id("path"), jen.Id("opts").Op("...")))...)
+	f.Comment("OpenBytes is Open for packed weights held in memory, as go:embed gives them.")
+	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
+		Block(wrap(rt("OpenBytes").Call(jen.Id("Program"), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
+}
+
+// idVerbs declares the verbs that take token ids, and those that classify.
+func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifies bool) {
+	m := &e.p.Meta
+	ctx, batch := jen.Id("ctx").Qual("context", "Context"), jen.Id("b").Op("*").Id("Batch")
+	into := []jen.Code{ctx, batch, jen.Id("dst").Index().Float32()}
+	if classifies {
+		fwd := func(name string, args ...jen.Code) jen.Code {
+			return jen.Return(jen.Id("m").Dot("classifier").Dot(name).Call(args...))
+		}
+		if m.Task == ir.TaskLabels {
+			method("Classify", "labels texts; results come in input order. How texts are batched never changes a result.").
+				Params(ctx, jen.Id("texts").Index().String()).Params(jen.Index().Id("Classification"), jen.Error()).
+				Block(fwd("Classify", jen.Id("ctx"), jen.Id("texts")))
+			method("ClassifyInto", "is Classify into dst, as long as texts. It reuses what dst holds and allocates nothing in steady state.").
+				Params(ctx, jen.Id("dst").Index().Id("Classification"), jen.Id("texts").Index().String()).Error().
+				Block(fwd("ClassifyInto", jen.Id("ctx"), jen.Id("dst"), jen.Id("texts")))
+			method("ClassifyPairs", "labels pairs of texts, such as premise and hypothesis.").
+				Params(ctx, jen.Id("pairs").Index().Index(jen.Lit(2)).String()).Params(jen.Index().Id("Classification"), jen.Error()).
+				Block(fwd("ClassifyPairs", jen.Id("ctx"), jen.Id("pairs")))
+			method("Labels", "are the labels in the order of the logits.").Params().Index().String().Block(fwd("Labels"))
+		}
+		method("Logits", fmt.Sprintf("computes the head's numbers for token ids, [B][%d].", m.Columns)).
+			Params(ctx, batch).Params(jen.Index().Index().Float32(), jen.Error()).
+			Block(fwd("Logits", jen.Id("ctx"), jen.Id("b")))
+		method("LogitsInto", fmt.Sprintf("is Logits into dst, row-major, B·%d numbers. It allocates nothing.", m.Columns)).
+			Params(into...).Error().
+			Block(fwd("LogitsInto", jen.Id("ctx"), jen.Id("b"), jen.Id("dst")))
+		return
+	}
+	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)
+	if m.Task == ir.TaskHidden {
+		name, doc = "Hidden", fmt.Sprintf("computes the last layer's rows, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Hidden)
+	}
+	method(name, doc).Params(into...).Error().
+		Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))
+}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,13 +57,19 @@ func readGolden(tb testing.TB, folder, file string) []byte {
 	return b
 }
 
-// loadGolden opens a recorded tokenizer in one of its forms: spm, json, or the tag of another json file.
+// loadGolden opens a recorded tokenizer in one of its forms: spm, json, older, or the tag of another json file.
 func loadGolden(tb testing.TB, folder, form string) *Tokenizer {
 	var t *Tokenizer
 	var err error
 	switch form {
 	case "spm":
 		t, err = FromSPM(readGolden(tb, folder, "spm.model"), SPMOptions{})
+	case "older":
+		if strings.HasPrefix(folder, "wordpiece") {
+			t, err = FromWordPiece(readGolden(tb, folder, "vocab.txt"), WordPieceOptions{Lower: folder == "wordpiece_uncased"})
+		} else {
+			t, err = FromBPE(readGolden(tb, folder, "vocab.json"), readGolden(tb, folder, "merges.txt"), BPEOptions{Roberta: folder == "bpe_roberta"})
+		}
 	case "json":
 		t, err = FromJSON(readGolden(tb, folder, "tokenizer.json"))
 	default:
@@ -73,7 +80,9 @@ func loadGolden(tb testing.TB, folder, form string) *Tokenizer {
 }
 
 // each golden tokenizer by folder and form.
-var goldens = [][2]string{{"spm_v3", "spm"}, {"spm_bytes", "spm"}, {"spm_v3", "json"}, {"spm_bytes", "json"}, {"spm_v3", "punct"}, {"spm_v3", "lower_punct"}}
+var goldens = [][2]string{{"spm_v3", "spm"}, {"spm_bytes", "spm"}, {"spm_v3", "json"}, {"spm_bytes", "json"}, {"spm_v3", "punct"}, {"spm_v3", "lower_punct"},
+	{"bpe_deberta", "json"}, {"bpe_roberta", "json"}, {"wordpiece_cased", "json"}, {"wordpiece_uncased", "json"},
+	{"bpe_deberta", "older"}, {"bpe_roberta", "older"}, {"wordpiece_cased", "older"}, {"wordpiece_uncased", "older"}}
 
 // bigTokenizer has n pieces of random letters, as many as a published model has.
 func bigTokenizer(tb testing.TB, n int) *Tokenizer {

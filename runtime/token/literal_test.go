@@ -15,10 +15,25 @@ import (
 func withoutSpecials(t *testing.T, file []byte) *Tokenizer {
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(file, &doc))
-	doc["added_tokens"], doc["post_processor"] = nil, nil
-	for i, row := range doc["model"].(map[string]any)["vocab"].([]any)[:4] {
-		row.([]any)[0] = fmt.Sprintf("\U0010fffd%d\U0010fffd", i)
+	model := doc["model"].(map[string]any)
+	for i, a := range doc["added_tokens"].([]any) {
+		name, other := a.(map[string]any)["content"].(string), fmt.Sprintf("\U0010fffd%d\U0010fffd", i)
+		switch vocab := model["vocab"].(type) {
+		case map[string]any:
+			vocab[other] = vocab[name]
+			delete(vocab, name)
+			if model["unk_token"] == name {
+				model["unk_token"] = other
+			}
+		case []any:
+			for _, row := range vocab[:4] {
+				if row := row.([]any); row[0] == name {
+					row[0] = other
+				}
+			}
+		}
 	}
+	doc["added_tokens"], doc["post_processor"] = nil, nil
 	b, err := json.Marshal(doc)
 	require.NoError(t, err)
 	tok, err := FromJSON(b)
@@ -34,7 +49,7 @@ func TestLiteralText(t *testing.T) {
 			var plain *Tokenizer
 			if g[1] != "spm" {
 				file := "tokenizer.json"
-				if g[1] != "json" {
+				if g[1] != "json" && g[1] != "older" {
 					file = "tokenizer_" + g[1] + ".json"
 				}
 				plain = withoutSpecials(t, readGolden(t, g[0], file))
@@ -44,7 +59,9 @@ func TestLiteralText(t *testing.T) {
 				texts = append(texts, r.Text)
 			}
 			seen := 0
+			sep, _ := tok.Piece(tok.Special().SEP)
 			for _, text := range texts {
+				text = strings.ReplaceAll(text, "[SEP]", sep)
 				ids, err := tok.AppendIDs(nil, text, SpecialText)
 				require.NoError(t, err)
 				for _, id := range ids {
@@ -59,7 +76,7 @@ func TestLiteralText(t *testing.T) {
 				}
 				taken, err := tok.AppendIDs(nil, text, SpecialTokens)
 				require.NoError(t, err)
-				if strings.Contains(text, "[SEP]") {
+				if strings.Contains(text, sep) {
 					seen++
 					assert.Contains(t, taken, tok.Special().SEP, text)
 					assert.NotEqual(t, taken, ids, text)

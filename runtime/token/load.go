@@ -1,113 +1,129 @@
 package token
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 )
 
-// Load reads the tokenizer of a model folder. A folder with tokenizer.json follows that form, one with only spm.model
-// SentencePiece's own, with what tokenizer_config.json and added_tokens.json say about lower case, punctuation and added
-// tokens. The names of special tokens come from tokenizer_config.json and special_tokens_map.json where they are there.
+// Load reads the tokenizer of a model folder. A folder with tokenizer.json follows that form. One without has older files,
+// with what tokenizer_config.json and added_tokens.json say about lower case, punctuation, spaces and added tokens: spm.model
+// (SentencePiece's own form), vocab.json with merges.txt (see FromBPE) or vocab.txt (see FromWordPiece). The names of
+// special tokens come from tokenizer_config.json and special_tokens_map.json where they are there; a name that the
+// tokenizer does not have is an error, or a note where nothing here would use it. So is a tokenizer_class of another
+// kind than the files: an error for older files, a note for tokenizer.json, which says all by itself.
 func Load(fsys fs.FS) (*Tokenizer, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {
 		return nil, err
 	}
+	t, err := loadFiles(fsys, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return t, cfg.settle(t)
+}
+
+func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	b, err := fs.ReadFile(fsys, "tokenizer.json")
 	if err == nil {
 		t, err := FromJSON(b)
 		if err != nil {
 			return nil, err
 		}
-		if err := t.setNames(cfg.names["cls_token"], cfg.names["sep_token"], cfg.names["pad_token"], cfg.names["mask_token"]); err != nil {
-			return nil, fmt.Errorf("tokenizer_config.json: %w", err)
-		}
+		cfg.noteDifferences(t)
 		return t, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	b, err = fs.ReadFile(fsys, "spm.model")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("the folder has neither tokenizer.json nor spm.model (supported so far: these two)")
-	}
+	file, err := olderFile(fsys, cfg.class)
 	if err != nil {
 		return nil, err
 	}
-	return FromSPM(b, SPMOptions{
-		Lower: cfg.lower, SplitPunct: cfg.punct, Added: cfg.added,
-		CLS: cfg.names["cls_token"], SEP: cfg.names["sep_token"], PAD: cfg.names["pad_token"], MASK: cfg.names["mask_token"],
+	b, err = fs.ReadFile(fsys, file)
+	if err != nil {
+		return nil, err
+	}
+	n := &cfg.names
+	switch file {
+	case "spm.model":
+		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct, Added: cfg.added, CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name})
+	case "vocab.txt":
+		if cfg.basic == flagOff {
+			return nil, errors.New("tokenizer_config.json: do_basic_tokenize: false is not supported (supported: true)")
+		}
+		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: append(cfg.added, cfg.flagged...), CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
+		if cfg.accents != flagUnset {
+			on := cfg.accents == flagOn
+			o.Accents = &on
+		}
+		return FromWordPiece(b, o)
+	}
+	merges, err := fs.ReadFile(fsys, "merges.txt")
+	if err != nil {
+		return nil, err
+	}
+	roberta, err := cfg.roberta(b)
+	if err != nil {
+		return nil, err
+	}
+	return FromBPE(b, merges, BPEOptions{
+		Roberta: roberta, PrefixSpace: cfg.prefix == flagOn, KeepOffsets: cfg.trim == flagOff, Added: append(cfg.added, cfg.flagged...),
+		CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name,
 	})
 }
 
-type config struct {
-	lower, punct bool
-	names        map[string]string
-	added        []AddedToken
+// kindsOfClass are the tokenizer classes of published configurations whose kind is known, without their ending "Fast".
+var kindsOfClass = map[string]string{
+	"DebertaV2Tokenizer": "unigram", "XLMRobertaTokenizer": "unigram", "AlbertTokenizer": "unigram", "CamembertTokenizer": "unigram", "T5Tokenizer": "unigram", "XLNetTokenizer": "unigram",
+	"DebertaTokenizer": "byte-level BPE", "RobertaTokenizer": "byte-level BPE", "GPT2Tokenizer": "byte-level BPE", "BartTokenizer": "byte-level BPE", "LongformerTokenizer": "byte-level BPE",
+	"BertTokenizer": "WordPiece", "DistilBertTokenizer": "WordPiece", "ElectraTokenizer": "WordPiece", "MPNetTokenizer": "WordPiece", "MobileBertTokenizer": "WordPiece",
 }
 
-// readConfig reads the small files beside the vocabulary. They hold much that is not the tokenizer's, so that unknown
-// members are no fault here.
-func readConfig(fsys fs.FS) (c config, err error) {
-	c.names = map[string]string{}
-	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
-		all, err := readMembers(fsys, file)
-		if err != nil {
-			return c, err
-		}
-		for _, k := range []string{"cls_token", "sep_token", "pad_token", "mask_token"} {
-			n := all[k]
-			if n.null() {
-				continue
-			}
-			// A name is a string, or an object with the name as its content.
-			if n.raw[0] == '{' {
-				m, _, err := n.members()
-				if err != nil {
-					return c, fmt.Errorf("%s: %w", file, err)
-				}
-				n = m["content"]
-			}
-			if c.names[k], err = n.str(); err != nil {
-				return c, fmt.Errorf("%s: %s: %w", file, k, err)
-			}
-		}
-		if file != "tokenizer_config.json" {
-			continue
-		}
-		if c.lower, err = all["do_lower_case"].flag(false); err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
-		if c.punct, err = all["split_by_punct"].flag(false); err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
-		if n := all["added_tokens_decoder"]; !n.null() {
-			if c.added, err = readAddedDecoder(n); err != nil {
-				return c, fmt.Errorf("%s: %w", file, err)
-			}
+func kindOfClass(class string) string { return kindsOfClass[strings.TrimSuffix(class, "Fast")] }
+
+// olderFile chooses the vocabulary: by the tokenizer's class, else the only one that is there.
+func olderFile(fsys fs.FS, class string) (string, error) {
+	kinds := map[string]string{"spm.model": "unigram", "vocab.json": "byte-level BPE", "vocab.txt": "WordPiece"}
+	var have []string
+	for _, file := range []string{"spm.model", "vocab.json", "vocab.txt"} {
+		if _, err := fs.Stat(fsys, file); err == nil {
+			have = append(have, file)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
 		}
 	}
-	all, err := readMembers(fsys, "added_tokens.json")
-	if err != nil {
-		return c, err
-	}
-	have := map[string]bool{}
-	for _, a := range c.added {
-		have[a.Content] = true
-	}
-	for name, n := range all {
-		id, err := n.integer(maxID + 1)
-		if err != nil {
-			return c, fmt.Errorf("added_tokens.json: %w", err)
+	merges := fileExists(fsys, "merges.txt")
+	want := kindOfClass(class)
+	switch {
+	case len(have) == 0 && fileExists(fsys, "bpe_encoder.bin"):
+		return "", errors.New("the folder has bpe_encoder.bin but neither tokenizer.json nor vocab.json with merges.txt (that file is a program's memory, which is not read; later versions of the checkpoint have the others)")
+	case len(have) == 0:
+		return "", errors.New("the folder has neither tokenizer.json nor spm.model, vocab.json with merges.txt, or vocab.txt (one of these is read)")
+	case want != "":
+		for _, file := range have {
+			if kinds[file] == want {
+				have = []string{file}
+			}
 		}
-		if !have[name] {
-			c.added = append(c.added, AddedToken{ID: int32(id), Content: name, Special: name == c.names["mask_token"] || name == "[MASK]"})
+		if kinds[have[0]] != want {
+			return "", fmt.Errorf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to another model", class, want, have[0], kinds[have[0]])
 		}
+	case len(have) > 1:
+		return "", fmt.Errorf("the folder has %s, and no tokenizer_class in tokenizer_config.json says which counts", strings.Join(have, " and "))
 	}
-	return c, nil
+	if have[0] == "vocab.json" && !merges {
+		return "", errors.New("the folder has vocab.json but no merges.txt, which belongs to it")
+	}
+	return have[0], nil
+}
+
+func fileExists(fsys fs.FS, name string) bool {
+	_, err := fs.Stat(fsys, name)
+	return err == nil
 }
 
 func readMembers(fsys fs.FS, file string) (map[string]jnode, error) {
@@ -141,18 +157,12 @@ func readAddedDecoder(n jnode) ([]AddedToken, error) {
 		if err != nil {
 			return nil, all[k].errorf("the key is not an id")
 		}
-		var a struct {
-			Content    *string `json:"content"`
-			SingleWord bool    `json:"single_word"`
-			LStrip     bool    `json:"lstrip"`
-			RStrip     bool    `json:"rstrip"`
-			Normalized bool    `json:"normalized"`
-			Special    bool    `json:"special"`
+		a, err := readFlags(all[k])
+		if err != nil {
+			return nil, err
 		}
-		if err := json.Unmarshal(all[k].raw, &a); err != nil || a.Content == nil {
-			return nil, all[k].errorf("want an object with content and the flags of an added token")
-		}
-		out = append(out, AddedToken{int32(id), *a.Content, a.SingleWord, a.LStrip, a.RStrip, a.Normalized, a.Special})
+		a.ID = int32(id)
+		out = append(out, a)
 	}
 	return out, nil
 }

@@ -18,7 +18,8 @@ import (
 )
 
 // VerifyDir compares every pair that is in dir: tokenizer<tag>.json with encodings<tag>.jsonl (special tokens in a text
-// are taken as tokens, as recorded) and spm.model with sentencepiece.jsonl. The records may be gzipped (.jsonl.gz). Each
+// are taken as tokens, as recorded), vocab.json with merges.txt, or vocab.txt, with encodings.jsonl too, and spm.model
+// with sentencepiece.jsonl. The records may be gzipped (.jsonl.gz). Each
 // difference is reported as file, line and the first thing that differs. It returns how many lines were compared and
 // how many failed; err is not nil if a file cannot be read or there is nothing to compare.
 func VerifyDir(dir string, report func(line string)) (compared, failed int, err error) {
@@ -39,6 +40,8 @@ func VerifyFS(fsys fs.FS, report func(line string)) (compared, failed int, err e
 		switch {
 		case name == "spm.model":
 			err = v.pair(name, "sentencepiece.jsonl", v.spm)
+		case name == "vocab.json" || name == "vocab.txt":
+			err = v.pair(name, "encodings.jsonl", v.older)
 		case ok && okTail && (tag == "" || tag[0] == '_') && tag != "_config":
 			err = v.pair(name, "encodings"+tag+".jsonl", v.json)
 		}
@@ -47,7 +50,7 @@ func VerifyFS(fsys fs.FS, report func(line string)) (compared, failed int, err e
 		}
 	}
 	if v.compared == 0 {
-		return 0, 0, errors.New("nothing to compare: want tokenizer*.json with encodings*.jsonl, or spm.model with sentencepiece.jsonl")
+		return 0, 0, errors.New("nothing to compare: want tokenizer*.json, vocab.json with merges.txt, or vocab.txt with encodings*.jsonl, or spm.model with sentencepiece.jsonl")
 	}
 	return v.compared, v.failed, nil
 }
@@ -87,7 +90,7 @@ func (v *verifier) pair(model, records string, open func(b []byte) (func(line []
 		v.compared++
 		if err := check(s.Bytes()); err != nil {
 			v.failed++
-			v.report(fmt.Sprintf("%s:%d: %v", name, line, err))
+			v.report(fmt.Sprintf("%s:%d (%s): %v", name, line, model, err))
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -160,6 +163,11 @@ func (v *verifier) json(b []byte) (func(line []byte) error, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v.encodings(t), nil
+}
+
+// encodings compares lines with what t does.
+func (v *verifier) encodings(t *token.Tokenizer) func(line []byte) error {
 	var e token.Encoding
 	return func(line []byte) error {
 		var r Record
@@ -167,7 +175,7 @@ func (v *verifier) json(b []byte) (func(line []byte) error, error) {
 			return err
 		}
 		return r.check(t, &e)
-	}, nil
+	}
 }
 
 func (r *Record) check(t *token.Tokenizer, e *token.Encoding) error {

@@ -19,10 +19,10 @@ func needTestdata(t *testing.T) {
 }
 
 // Every recorded line: ids, type ids, mask, offsets, words, overflow, decoded text; and SentencePiece's own normal
-// form, pieces, byte spans and parts.
+// form, pieces, byte spans and parts. Folders with older files count twice, once a reading.
 func TestGoldens(t *testing.T) {
 	needTestdata(t)
-	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820} {
+	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940, "wordpiece_uncased": 940} {
 		t.Run(folder, func(t *testing.T) {
 			compared, failed, err := VerifyDir("../testdata/"+folder, func(line string) { t.Error(line) })
 			require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestDifferencesAreFound(t *testing.T) {
 	report, failed := run(good)
 	require.Zero(t, failed, report)
 	for _, x := range []struct{ old, new, want string }{
-		{"[1,9,", "[1,8,", "encodings.jsonl:2: id 1 is 9, want 8"},
+		{"[1,9,", "[1,8,", "encodings.jsonl:2 (tokenizer.json): id 1 is 9, want 8"},
 		{`"type_ids":[0,0`, `"type_ids":[0,1`, "type id 1 is 0, want 1"},
 		{`"mask":[1,1,1,1]`, `"mask":[1,1,1,0]`, "mask 3 is 1, want 0"},
 		{`[0,1],[1,3]`, `[0,1],[2,3]`, "offsets 2 is [1 3], want [2 3]"},

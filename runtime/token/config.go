@@ -1,0 +1,294 @@
+package token
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// flag is a switch that a file may leave out.
+type flag uint8
+
+const (
+	flagUnset flag = iota
+	flagOn
+	flagOff
+)
+
+// specialName is the name of a special token, with the file and the member that say so.
+type specialName struct{ name, file, key string }
+
+// config is what the small files beside a vocabulary say.
+type config struct {
+	class   string // tokenizer_class
+	punct   bool
+	names   [5]specialName // [CLS], [SEP], [PAD], [MASK], [UNK]
+	others  []specialName  // names that nothing here uses
+	added   []AddedToken
+	flagged []AddedToken // tokens named with flags; their ids are in the vocabulary
+	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets
+	lower, accents, ideographs, basic, prefix, trim flag
+}
+
+var nameKeys = [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "unk_token"}
+
+// readConfig reads special_tokens_map.json, tokenizer_config.json and added_tokens.json. They hold much that is not the
+// tokenizer's, so that unknown members are no fault here.
+func readConfig(fsys fs.FS) (c config, err error) {
+	var flags [5]jnode // the names that came as objects, with flags
+	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
+		all, err := readMembers(fsys, file)
+		if err != nil {
+			return c, err
+		}
+		if err := c.readNames(file, all, &flags); err != nil {
+			return c, fmt.Errorf("%s: %w", file, err)
+		}
+		if file == "tokenizer_config.json" {
+			if err := c.readSwitches(all); err != nil {
+				return c, fmt.Errorf("%s: %w", file, err)
+			}
+		}
+	}
+	have := map[string]bool{}
+	for _, a := range c.added {
+		have[a.Content] = true
+	}
+	for i, n := range flags {
+		if n.raw == nil || have[c.names[i].name] {
+			continue
+		}
+		a, err := readFlags(n)
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", c.names[i].file, err)
+		}
+		a.ID, a.Special = -1, true
+		c.flagged = append(c.flagged, a)
+	}
+	all, err := readMembers(fsys, "added_tokens.json")
+	if err != nil {
+		return c, err
+	}
+	for name, n := range all {
+		id, err := n.integer(maxID + 1)
+		if err != nil {
+			return c, fmt.Errorf("added_tokens.json: %w", err)
+		}
+		if !have[name] {
+			c.added = append(c.added, AddedToken{ID: int32(id), Content: name, Special: name == c.names[3].name || name == "[MASK]"})
+		}
+	}
+	return c, nil
+}
+
+// readNames reads the members that name special tokens: each a string, or an object with the name as its content.
+func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) error {
+	read := func(n jnode, key string) (specialName, error) {
+		text := n
+		if n.raw[0] == '{' {
+			m, _, err := n.members()
+			if err != nil {
+				return specialName{}, err
+			}
+			text = m["content"]
+			text.path = n.path + ".content"
+		}
+		s, err := text.str()
+		return specialName{s, file, key}, err
+	}
+	for i, k := range nameKeys {
+		n := all[k]
+		if n.null() {
+			continue
+		}
+		name, err := read(n, k)
+		if err != nil {
+			return err
+		}
+		c.names[i] = name
+		if flags[i] = (jnode{}); n.raw[0] == '{' {
+			flags[i] = n
+		}
+	}
+	for _, k := range []string{"bos_token", "eos_token"} {
+		if n := all[k]; !n.null() {
+			name, err := read(n, k)
+			if err != nil {
+				return err
+			}
+			c.others = append(c.others, name)
+		}
+	}
+	if n := all["additional_special_tokens"]; !n.null() {
+		list, err := n.array()
+		if err != nil {
+			return err
+		}
+		for _, x := range list {
+			if x.null() {
+				return x.errorf("want a name")
+			}
+			name, err := read(x, "additional_special_tokens")
+			if err != nil {
+				return err
+			}
+			c.others = append(c.others, name)
+		}
+	}
+	return nil
+}
+
+// readFlags reads a token's text and flags.
+func readFlags(n jnode) (AddedToken, error) {
+	var a struct {
+		Content    *string `json:"content"`
+		SingleWord bool    `json:"single_word"`
+		LStrip     bool    `json:"lstrip"`
+		RStrip     bool    `json:"rstrip"`
+		Normalized bool    `json:"normalized"`
+		Special    bool    `json:"special"`
+	}
+	if err := json.Unmarshal(n.raw, &a); err != nil || a.Content == nil {
+		return AddedToken{}, n.errorf("want an object with content and the flags of an added token")
+	}
+	return AddedToken{0, *a.Content, a.SingleWord, a.LStrip, a.RStrip, a.Normalized, a.Special}, nil
+}
+
+// readSwitches reads what only tokenizer_config.json has.
+func (c *config) readSwitches(all map[string]jnode) (err error) {
+	for _, f := range []struct {
+		key string
+		v   *flag
+	}{
+		{"do_lower_case", &c.lower}, {"strip_accents", &c.accents}, {"tokenize_chinese_chars", &c.ideographs},
+		{"do_basic_tokenize", &c.basic}, {"add_prefix_space", &c.prefix}, {"trim_offsets", &c.trim},
+	} {
+		n := all[f.key]
+		if n.null() {
+			continue
+		}
+		on, err := n.flag(false)
+		if err != nil {
+			return err
+		}
+		if *f.v = flagOff; on {
+			*f.v = flagOn
+		}
+	}
+	if c.punct, err = all["split_by_punct"].flag(false); err != nil {
+		return err
+	}
+	if n := all["tokenizer_class"]; !n.null() {
+		if c.class, err = n.str(); err != nil {
+			return err
+		}
+	}
+	if n := all["added_tokens_decoder"]; !n.null() {
+		c.added, err = readAddedDecoder(n)
+	}
+	return err
+}
+
+// settle gives the tokens with a meaning the names that the files say, and notes what does not fit together.
+func (c *config) settle(t *Tokenizer) error {
+	ids := [5]*int32{&t.ids.CLS, &t.ids.SEP, &t.ids.PAD, &t.ids.MASK, &t.ids.UNK}
+	for i, n := range c.names {
+		if n.name == "" {
+			continue
+		}
+		id, ok := t.ID(n.name)
+		switch {
+		case !ok:
+			return fmt.Errorf("%s: %s is %q, which is not in the vocabulary", n.file, n.key, n.name)
+		case i == 4 && *ids[i] >= 0 && *ids[i] != id:
+			own, _ := t.Piece(*ids[i])
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for what it does not know; that is not changed", n.file, n.key, n.name, own))
+		default:
+			*ids[i] = id
+		}
+	}
+	for _, n := range c.others {
+		if _, ok := t.ID(n.name); !ok {
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s names %q, which is not in the vocabulary; no text becomes it", n.file, n.key, n.name))
+		}
+	}
+	if kind := kindOfClass(c.class); kind != "" && kind != t.Kind() {
+		t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, but %s is %s, and is followed; one of them may belong to another model", c.class, kind, t.Form(), t.Kind()))
+	}
+	return nil
+}
+
+// noteDifferences notes switches that tokenizer.json sets otherwise. It is followed, as it says what the checkpoint's
+// own tokenizer did when it was saved.
+func (c *config) noteDifferences(t *Tokenizer) {
+	var lower, accents, ideographs, clean, prefix bool
+	for _, n := range t.steps {
+		switch n := n.(type) {
+		case lowercase:
+			lower = true
+		case bertAccents, dropMarks:
+			accents = true
+		case bertClean:
+			clean, ideographs = true, n.ideographs
+		}
+	}
+	var byteCut bool
+	for _, p := range t.cuts {
+		if b, ok := p.(*byteLevel); ok {
+			byteCut, prefix = true, b.prefix
+		}
+	}
+	for _, x := range []struct {
+		key       string
+		said, has flag
+		applies   bool
+	}{
+		{"do_lower_case", c.lower, onOff(lower), true},
+		{"strip_accents", c.accents, onOff(accents), clean},
+		{"tokenize_chinese_chars", c.ideographs, onOff(ideographs), clean},
+		{"add_prefix_space", c.prefix, onOff(prefix), byteCut},
+	} {
+		if x.applies && x.said != flagUnset && x.said != x.has {
+			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json says %s: %v, but tokenizer.json has it otherwise, and is followed", x.key, x.said == flagOn))
+		}
+	}
+}
+
+func onOff(on bool) flag {
+	if on {
+		return flagOn
+	}
+	return flagOff
+}
+
+// roberta tells the two users of byte-level BPE apart: by the tokenizer's class, by the name of the first token, or by
+// which names the vocabulary has.
+func (c *config) roberta(vocab []byte) (bool, error) {
+	switch strings.TrimSuffix(c.class, "Fast") {
+	case "DebertaTokenizer":
+		return false, nil
+	case "RobertaTokenizer", "LongformerTokenizer", "BartTokenizer":
+		return true, nil
+	}
+	switch c.names[0].name {
+	case "[CLS]":
+		return false, nil
+	case "<s>":
+		return true, nil
+	}
+	doc, err := parseJSON("vocab.json", vocab)
+	if err != nil {
+		return false, err
+	}
+	_, byText, err := doc.ids()
+	if err != nil {
+		return false, fmt.Errorf("vocab.json: %w", err)
+	}
+	_, square := byText["[CLS]"]
+	_, angle := byText["<s>"]
+	if square == angle {
+		return false, fmt.Errorf("whether texts are framed as [CLS] … [SEP] (DeBERTa) or <s> … </s> (RoBERTa) is open: tokenizer_config.json has no tokenizer_class or cls_token that says so, and vocab.json has %s of the names", map[bool]string{true: "both", false: "neither"}[square])
+	}
+	return angle, nil
+}

@@ -1,0 +1,57 @@
+package tokentest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/debertac/debertac/runtime/token"
+)
+
+// older reads a folder's older files as a folder without tokenizer.json is read. A vocab.txt says nothing about case; where
+// no tokenizer_config.json says it either, the tokenizer.json beside it does.
+func (v *verifier) older(b []byte) (func(line []byte) error, error) {
+	t, err := v.loadOlder(b)
+	if err != nil {
+		return nil, err
+	}
+	return v.encodings(t), nil
+}
+
+func (v *verifier) loadOlder(b []byte) (*token.Tokenizer, error) {
+	_, errConfig := fs.Stat(v.fsys, "tokenizer_config.json")
+	_, errVocab := fs.Stat(v.fsys, "vocab.txt")
+	doc, err := fs.ReadFile(v.fsys, "tokenizer.json")
+	if errVocab != nil || errConfig == nil || errors.Is(err, fs.ErrNotExist) {
+		return token.Load(without{v.fsys, "tokenizer.json"})
+	}
+	if err != nil {
+		return nil, err
+	}
+	var says struct {
+		Normalizer struct {
+			Lowercase    bool  `json:"lowercase"`
+			StripAccents *bool `json:"strip_accents"`
+			Chinese      *bool `json:"handle_chinese_chars"`
+		} `json:"normalizer"`
+	}
+	if err := json.Unmarshal(doc, &says); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	n := &says.Normalizer
+	return token.FromWordPiece(b, token.WordPieceOptions{Lower: n.Lowercase, Accents: n.StripAccents, JoinIdeographs: n.Chinese != nil && !*n.Chinese})
+}
+
+// without is a file system that lacks one file.
+type without struct {
+	fs.FS
+	name string
+}
+
+func (w without) Open(name string) (fs.File, error) {
+	if name == w.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return w.FS.Open(name)
+}

@@ -17,9 +17,9 @@ import (
 )
 
 type benchVerb struct {
-	Path      string        `arg:"" help:"A spec, or a Hugging Face model folder."`
-	Target    string        `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Head      string        `placeholder:"NAME" help:"Which head, if the target emits several."`
+	Path   string `arg:"" help:"A spec, or a Hugging Face model folder."`
+	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	wishes
 	Batch     int           `default:"1" help:"Sequences a call."`
 	Tokens    *int          `placeholder:"128" help:"Tokens a sequence."`
 	Lengths   string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
@@ -98,7 +98,7 @@ func (v *benchVerb) Run(a *app) error {
 			return err
 		}
 	}
-	p, err := a.program(v.Path, programOptions{target: v.Target, head: v.Head, weights: v.Weights, seed: v.Random})
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 type buildVerb struct {
 	File string `arg:"" help:"A spec, or a Hugging Face model folder."`
 	chosen
+	wishes
 	Out     string `short:"o" required:"" placeholder:"FILE" help:"The program to write."`
 	Embed   bool   `help:"Put the weights inside the program."`
 	Weights string `placeholder:"FILE" help:"With --embed: packed weights; default those of the folder."`
@@ -32,11 +33,14 @@ func (v *buildVerb) Run(a *app) error {
 	if v.Weights != "" && !v.Embed {
 		return usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
 	}
-	src, dir, err := a.open(v.File, programOptions{weights: v.Weights})
+	src, dir, err := a.open(v.File, programOptions{wishes: v.wishes, weights: v.Weights})
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
+	if err := v.named(src, dir, v.Head); err != nil {
+		return err
+	}
 	units, err := a.units(src, compiler.Options{Target: v.Target, Emit: v.Emit})
 	if err != nil {
 		return err

@@ -15,9 +15,25 @@ type chosen struct {
 	Emit   string `placeholder:"NAME" help:"Only this one of what the target emits: MODEL or MODEL.HEAD."`
 }
 
+// named makes --head of a spec the choice of what is emitted. A folder's own spec has just the head that was asked for.
+func (c *chosen) named(src *source, dir *folder, head string) error {
+	if head == "" || dir != nil {
+		return nil
+	}
+	if c.Emit != "" {
+		return usage("give one of them", "--head %s and --emit %s both choose what is emitted", head, c.Emit)
+	}
+	h, err := findHead(src, head)
+	if err == nil {
+		c.Emit = h.FullName()
+	}
+	return err
+}
+
 type compileVerb struct {
-	File string `arg:"" help:"The spec; - is the standard input."`
+	File string `arg:"" help:"The spec, or a Hugging Face model folder; - is the standard input."`
 	chosen
+	wishes
 	Out string `short:"o" placeholder:"DIR" help:"Folder for the package. A spec that emits more than one gets a folder for each inside it. Default: a folder here, named like the package."`
 }
 
@@ -30,6 +46,7 @@ files that are no longer part of the package are removed.
 Examples:
   debertac compile model.dspec                 into a folder named like the package
   debertac compile model.dspec -o internal/nli
+  debertac compile ~/models/deberta-v3-base --head fill-mask
 
 In a Go file, to be run by ` + "`go generate`" + `:
   //go:generate go run github.com/debertac/debertac/cmd/debertac compile model.dspec -o .`
@@ -37,7 +54,7 @@ In a Go file, to be run by ` + "`go generate`" + `:
 
 // Run compiles and writes.
 func (v *compileVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, v.Out)
+	made, err := a.generate(v.File, v.chosen, v.wishes, v.Out)
 	if err != nil {
 		return err
 	}
@@ -64,9 +81,13 @@ type generated struct {
 }
 
 // generate compiles a spec to packages in memory.
-func (a *app) generate(file string, c chosen, out string) ([]generated, error) {
-	src, err := a.load(file)
+func (a *app) generate(file string, c chosen, w wishes, out string) ([]generated, error) {
+	src, dir, err := a.open(file, programOptions{wishes: w, shapesOnly: true})
 	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if err := c.named(src, dir, w.Head); err != nil {
 		return nil, err
 	}
 	return a.generateFrom(src, c, out)

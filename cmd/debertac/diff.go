@@ -3,8 +3,9 @@ package main
 import "fmt"
 
 type diffVerb struct {
-	File string `arg:"" help:"The spec; - is the standard input."`
+	File string `arg:"" help:"The spec, or a Hugging Face model folder; - is the standard input."`
 	chosen
+	wishes
 	Out string `short:"o" placeholder:"DIR" help:"The folder of the checked-in package, as given to compile."`
 }
 
@@ -19,7 +20,7 @@ Example, in a CI job:
 
 // Run compares.
 func (v *diffVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, v.Out)
+	made, err := a.generate(v.File, v.chosen, v.wishes, v.Out)
 	if err != nil {
 		return err
 	}

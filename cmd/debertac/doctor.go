@@ -73,7 +73,7 @@ func (v *doctorVerb) Run(a *app) error {
 	if v.Model == "" {
 		return nil
 	}
-	p, err := a.program(v.Model, programOptions{weights: v.Weights, head: v.Head})
+	p, err := a.program(v.Model, programOptions{weights: v.Weights, wishes: wishes{Head: v.Head}})
 	if err != nil {
 		return err
 	}

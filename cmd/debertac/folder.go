@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -21,9 +21,10 @@ type folder struct {
 	dir     string
 	name    string // of the configuration's file
 	config  []byte
-	weights *safetensors.File // nil: the folder has none
-	token   *token.Tokenizer  // nil: the folder has none
-	kind    string            // of the tokenizer, in the spec's words; "none" without one
+	weights pack.Weights     // nil: the folder has none
+	wish    hf.Options       // what is to be made of it
+	token   *token.Tokenizer // nil: the folder has none
+	kind    string           // of the tokenizer, in the spec's words; "none" without one
 	notes   []string
 }
 
@@ -49,8 +50,8 @@ func openFolder(dir string, needWeights bool) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if needWeights || exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) {
-		if f.weights, err = safetensors.OpenDir(dir); err != nil {
+	if needWeights || hasWeights(dir) {
+		if f.weights, err = openWeights(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -138,14 +139,21 @@ func (f *folder) shapes() (map[string][]int, error) {
 	return shapes, nil
 }
 
-// spec writes the folder's spec. seq 0 is the folder's own bound.
+// spec writes the folder's spec, with its wish; what o sets beside goes first.
 func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	shapes, err := f.shapes()
 	if err != nil {
 		return "", nil, err
 	}
-	o.Tokenizer = f.kind
-	text, notes, err = hf.Spec(f.config, shapes, o)
+	wish := f.wish
+	wish.Model, wish.HeadName, wish.Ignore, wish.Tokenizer = o.Model, o.HeadName, o.Ignore, f.kind
+	if o.Seq > 0 {
+		wish.Seq = o.Seq
+	}
+	if wish.Sentence, err = f.sentences(); err != nil {
+		return "", nil, err
+	}
+	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
 		return "", nil, inputFault(filepath.Join(f.dir, f.name), "%v", err)
 	}

@@ -11,29 +11,42 @@ import (
 )
 
 type importVerb struct {
-	Dir    string   `arg:"" help:"The Hugging Face model folder."`
-	Out    string   `short:"o" default:"model.dspec" placeholder:"FILE" help:"The spec to write; - is the standard output."`
-	Name   string   `placeholder:"NAME" help:"Name of the model in the spec; default the folder's."`
-	Head   string   `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
-	Seq    int      `placeholder:"TOKENS" help:"Bound on the tokens of a text. Default: the rows of absolute positions if the input has them, else the published model's."`
-	Ignore []string `placeholder:"FIELD" help:"Fields of config.json to ignore."`
-	Force  bool     `short:"f" help:"Overwrite the spec."`
+	Dir  string `arg:"" help:"The Hugging Face model folder."`
+	Out  string `short:"o" default:"model.dspec" placeholder:"FILE" help:"The spec to write; - is the standard output."`
+	Name string `placeholder:"NAME" help:"Name of the model in the spec; default the folder's."`
+	wishes
+	HeadName string   `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
+	Ignore   []string `placeholder:"FIELD" help:"Fields of config.json to ignore."`
+	Force    bool     `short:"f" help:"Overwrite the spec."`
 }
 
 // Help is the long help.
 func (importVerb) Help() string {
-	return `Reads config.json, the header of model.safetensors (or of the shards in its index) and the tokenizer, and writes the spec:
-the nearest published model and the lines that differ. What has no effect, and what is set but not applied (truncation and
-padding inside tokenizer.json), is said on stderr. Nothing is guessed: a field that is not known is an error.
+	return `Reads config.json, the names and shapes in model.safetensors or pytorch_model.bin (or in the shards of their index) and the
+tokenizer, and writes the spec: the nearest published model and the lines that differ. Nothing in a pytorch_model.bin is run.
+What has no effect, and what is set but not applied (truncation and padding inside tokenizer.json), is said on stderr. Nothing
+is guessed: a field that is not known is an error.
 
-Example:
-  debertac import ~/models/deberta-v3-base-mnli -o nli.dspec`
+A folder that was trained for a task has a head for it, which config.json names. A base model has none, or several that its
+makers trained it with; --head asks for one:
+  classify    one label, or several, for a text or a pair of texts     zero-shot   the same with labels of your own (models of NLI)
+  score       a number for a text (regression, reward)                 rank        a number for a query and a document
+  tag         a label for every token (names, parts of speech)         entities    names of kinds that you list (GLiNER)
+  answer      where a text answers a question                          choose      which of several endings is right
+  fill-mask   the token behind a mask                                  emd         the same; fails unless DeBERTa's mask decoder is there
+  perplexity  how well a text is predicted                             generate    text written on, token by token
+  rtd         which tokens of a text were replaced                     embed       a vector for a text; any folder serves it
+
+Examples:
+  debertac import ~/models/deberta-v3-base-mnli -o nli.dspec
+  debertac import ~/models/deberta-v3-base --head fill-mask -o mlm.dspec
+  debertac import ~/models/deberta-v3-base --head embed --layer 9 -o embed.dspec`
 }
 
 // Run writes the spec.
 func (v *importVerb) Run(a *app) error {
-	if v.Seq < 0 {
-		return usage("debertac import --help", "--seq %d: it must be positive", v.Seq)
+	if err := v.check(); err != nil {
+		return err
 	}
 	if v.Out != "-" && exists(v.Out) && !v.Force {
 		return inputFault(v.Out, "this file is there already").hint("--force overwrites it, -o names another one")
@@ -44,13 +57,14 @@ func (v *importVerb) Run(a *app) error {
 	}
 	defer f.Close()
 	if f.weights == nil {
-		f.note("the folder has no model.safetensors: the shapes of its tensors were not checked")
+		f.note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}
+	f.wish = v.options()
 	name := v.Name
 	if name == "" {
 		name = nameOf(v.Dir)
 	}
-	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.Head, Seq: v.Seq, Ignore: v.Ignore})
+	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.HeadName, Ignore: v.Ignore})
 	if err != nil {
 		return err
 	}
@@ -72,7 +86,15 @@ func (v *importVerb) Run(a *app) error {
 	if err := writeFile(v.Out, []byte(text)); err != nil {
 		return err
 	}
-	a.note("%s: model %s, like %s; texts of up to %d tokens", v.Out, name, src.spec.Models[0].Like[0], limit)
+	for _, m := range src.spec.Models {
+		head := ""
+		for _, h := range src.spec.Heads {
+			if h.Model == m {
+				head = ", head " + h.Name
+			}
+		}
+		a.note("%s: model %s, like %s%s; texts of up to %d tokens", v.Out, m.Name, m.Like[0], head, limit)
+	}
 	return nil
 }
 

@@ -12,15 +12,16 @@ import (
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/compiler/pack/torchfile"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 )
 
 type packVerb struct {
-	Path   string            `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
-	Spec   string            `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
-	Target string            `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Head   string            `placeholder:"NAME" help:"Which head, if the target emits several."`
+	Path   string `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
+	Spec   string `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
+	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	wishes
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
 	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"Of a spec that emits an ensemble: the folder of each member."`
 	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
@@ -41,7 +42,7 @@ Examples:
 
 // Run packs.
 func (v *packVerb) Run(a *app) error {
-	o := programOptions{spec: v.Spec, seed: v.Random}
+	o := programOptions{wishes: v.wishes, spec: v.Spec, seed: v.Random}
 	src, dir, err := a.open(v.Path, o)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func (v *packVerb) Run(a *app) error {
 	if dir == nil && v.Random == nil {
 		return inputFault(v.Path, "a spec has no weights").hint("debertac pack MODEL_FOLDER --spec %s -o %s", v.Path, v.Out)
 	}
-	unit, err := a.unitFor(src, v.Target, v.Head, compiler.Options{})
+	unit, err := a.unitFor(src, v.Target, o.headOf(dir), compiler.Options{})
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 		return err
 	}
 	stop := a.progress("packing weights")
-	source := dir.source()
+	source := dir.source(u.Model)
 	err = pack.Write(out, u.Program, source, o)
 	stop()
 	if err != nil {
@@ -136,9 +137,6 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 	}
 	return nil
 }
-
-// source gives the folder's tensors.
-func (f *folder) source() *pack.Checkpoint { return &pack.Checkpoint{File: f.weights} }
 
 // packFault says that weights cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
 // themselves.
@@ -153,7 +151,9 @@ func (a *app) packFault(path string, err error) error {
 // meaningful leaves out tensors that published checkpoints carry without a use in a forward pass of this model.
 func meaningful(names []string, head *spec.Head) []string {
 	return slices.DeleteFunc(names, func(name string) bool {
-		return strings.HasSuffix(name, "position_ids") || head == nil && !strings.Contains(name, "encoder.")
+		// A tied decoder is the token table once more.
+		tied := strings.HasSuffix(name, "predictions.decoder.weight") || strings.HasSuffix(name, "lm_head.decoder.weight") || strings.HasSuffix(name, ".decoder.bias")
+		return tied || strings.HasSuffix(name, "position_ids") || head == nil && !strings.Contains(name, "encoder.")
 	})
 }
 
@@ -197,9 +197,13 @@ func (f *folder) hash(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	weights := ".safetensors" // what else the folder holds is not read
+	if _, torch := f.weights.(*torchfile.File); torch {
+		weights = ".bin"
+	}
 	for _, e := range entries {
 		switch filepath.Ext(e.Name()) {
-		case ".json", ".safetensors", ".model", ".txt":
+		case ".json", weights, ".model", ".txt":
 			st, err := os.Stat(filepath.Join(f.dir, e.Name())) // published folders are often made of links
 			if err != nil {
 				return err

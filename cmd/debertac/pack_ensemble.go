@@ -50,7 +50,7 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 		case o.MaxTokens > 0 && o.MaxTokens < options.MaxTokens:
 			options.MaxTokens = o.MaxTokens
 		}
-		members[compiler.MemberPrefix(m.Head)] = f.source()
+		members[compiler.MemberPrefix(m.Head)] = f.source(m.Head.Model)
 	}
 	if len(named) > 0 {
 		return inputFault(v.Path, "the ensemble has no member %s", list(slices.Sorted(maps.Keys(named))))

@@ -26,11 +26,12 @@ import (
 
 // programOptions say how a model is to be made runnable.
 type programOptions struct {
-	target, head string
-	spec         string  // of a model folder: use this spec instead of the folder's own
-	weights      string  // packed weights; "" packs the folder's
-	seed         *uint64 // random weights instead
-	seq          int     // of a model folder: the least bound on the tokens of a text
+	wishes
+	target     string
+	spec       string  // of a model folder: use this spec instead of the folder's own
+	weights    string  // packed weights; "" packs the folder's
+	shapesOnly bool    // of a model folder: its weights may be missing, only their shapes are looked at
+	seed       *uint64 // random weights instead
 }
 
 // program is a built model with its weights.
@@ -50,7 +51,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	unit, err := a.unitFor(src, o.target, o.head, compiler.Options{})
+	unit, err := a.unitFor(src, o.target, o.headOf(dir), compiler.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -70,15 +71,31 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	return p, err
 }
 
+// headOf is the name of the head to pick from the spec: a folder's own spec has the one that was wished for.
+func (o *programOptions) headOf(dir *folder) string {
+	if dir != nil && o.spec == "" {
+		return ""
+	}
+	return o.Head
+}
+
 // open reads a spec, or a model folder and its spec; the folder is nil for a spec.
 func (a *app) open(path string, o programOptions) (*source, *folder, error) {
+	if err := o.check(); err != nil {
+		return nil, nil, err
+	}
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
-		dir, err := openFolder(path, o.seed == nil && o.weights == "")
+		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly)
 		if err != nil {
 			return nil, nil, err
 		}
-		src, err := a.specOf(dir, o.spec, o.seq)
+		if o.spec == "" {
+			dir.wish = o.options()
+		} else if err := o.ofSpec(o.spec); err != nil {
+			return nil, nil, errors.Join(err, dir.Close())
+		}
+		src, err := a.specOf(dir, o.spec, 0)
 		if err != nil {
 			return nil, nil, errors.Join(err, dir.Close())
 		}
@@ -86,6 +103,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	}
 	if o.spec != "" {
 		return nil, nil, usage("", "--spec belongs to a model folder, and %s is none", path)
+	}
+	if err := o.ofSpec(path); err != nil {
+		return nil, nil, err
 	}
 	src, err := a.load(path)
 	return src, nil, err

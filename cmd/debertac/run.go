@@ -9,9 +9,9 @@ type runVerb struct {
 	Path  string   `arg:"" help:"A spec, or a Hugging Face model folder."`
 	Texts []string `arg:"" optional:"" name:"text" help:"Texts; none: the lines of the standard input."`
 
+	wishes
 	Weights string  `placeholder:"FILE" help:"Packed weights; needed for a spec."`
 	Target  string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Head    string  `placeholder:"NAME" help:"Which head, if the target emits several."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights: to see that a spec runs."`
 
 	Input       string  `placeholder:"FILE" help:"Read texts from a file: JSONL with text and, for pairs, pair; CSV; .txt; .gz too; - is the standard input."`
@@ -20,30 +20,41 @@ type runVerb struct {
 	Special     string  `enum:"text,tokens" default:"text" help:"What a special token's name in a text is: text or tokens."`
 	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"What becomes of a text that is too long."`
 	MaxTokens   int     `placeholder:"N" help:"Most tokens of a text that the model sees; default its own limit."`
-	Top         int     `default:"5" placeholder:"N" help:"Print the N best labels."`
+	Join        string  `placeholder:"mean|max" help:"How the windows of a text give one result."`
+	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents."`
 	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
 	ISA         string  `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
 	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens together; changes speed and memory only."`
+	Examples    *int    `placeholder:"N" help:"Print the results of the first N texts only; summary and accuracy count all."`
 	Accuracy    bool    `help:"Compare with the label of every line of the input, and print the share that is right."`
 	MinAccuracy float64 `placeholder:"PERCENT" help:"With --accuracy: exit with 3 if fewer are right."`
 	Quiet       bool    `help:"No progress bar, no summary."`
+
+	taskArgs
 }
 
 // Help is the long help.
 func (runVerb) Help() string {
-	return `Compiles and builds the model, packs its weights (all three only the first time), and runs it on texts. Labels and scores go
-to the standard output, in input order.
+	return `Compiles and builds the model, packs its weights (all three only the first time), and runs it on texts. Results go to the
+standard output, in input order; what they are is up to the head: labels and scores, entities, answers, masks filled, embeddings. Flags of
+another head's task are refused, and the message says whose they are.
 
 Examples:
   debertac run ~/models/spam "you won a prize" "see you at nine"
   debertac run ~/models/spam --input mails.jsonl.gz --json > results.jsonl
   debertac run nli.dspec --weights nli.weights --input pairs.csv
-  cat mails.txt | debertac run ~/models/spam --long truncate`
+  cat mails.txt | debertac run ~/models/spam --long truncate
+  debertac run ~/models/ner "Angela Merkel visited Paris"
+  debertac run ~/models/squad --question "Who visited Paris?" --context "In 2010 Angela Merkel visited Paris."
+  debertac run ~/models/nli --labels "sport,politics" "The match ended in a draw."
+  debertac run ~/models/deberta-base "Paris is the [MASK] of France."
+  debertac run ~/models/reranker --query "capital of France" --input passages.txt
+  debertac run ~/models/gliner --labels "person,place" "Angela Merkel visited Paris"`
 }
 
 // Run runs the model.
 func (v *runVerb) Run(a *app) error {
-	p, err := a.program(v.Path, programOptions{target: v.Target, head: v.Head, weights: v.Weights, seed: v.Random})
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random})
 	if err != nil {
 		return err
 	}
@@ -51,10 +62,10 @@ func (v *runVerb) Run(a *app) error {
 	if v.MinAccuracy != 0 {
 		accuracy = strconv.FormatFloat(v.MinAccuracy, 'g', -1, 64)
 	}
-	args := flags(p.weightsFlag(), valueFlag("--input", v.Input), valueFlag("--format", v.Format), boolFlag("--json", v.JSON),
-		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), flag{"--top", strconv.Itoa(v.Top)},
+	args := flags(append(v.taskArgs.flags(), p.weightsFlag(), valueFlag("--input", v.Input), valueFlag("--format", v.Format), boolFlag("--json", v.JSON),
+		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
 		intFlag("--threads", v.Threads), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
-		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))
+		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)
 	}

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 	}
 	variables := map[string]string{
 		"CASES":       absolute("testdata", "cases"),
+		"TORCH":       absolute("testdata", "torch"),
 		"TOKENIZERS":  absolute("..", "..", "runtime", "token", "testdata"),
 		"REPO":        absolute("..", ".."),
 		"GOCACHE":     goEnv(t, "GOCACHE"),

@@ -191,7 +191,7 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 		return err
 	}
 	t.program.weights = filepath.Join(temp, t.unit.Program.Name+".weights")
-	return pack.Write(t.program.weights, t.unit.Program, &pack.Checkpoint{File: dir.weights}, pack.Options{Context: ctx})
+	return pack.Write(t.program.weights, t.unit.Program, dir.source(t.unit.Model), pack.Options{Context: ctx})
 }
 
 // forward runs the case on an instruction set and gives the file of what the model traced.

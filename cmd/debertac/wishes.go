@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/compiler/pack/torchfile"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// wishes are the flags that choose what is made of a model folder.
+type wishes struct {
+	Head  string `placeholder:"NAME" help:"What is computed. Of a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default what its config.json names. Of a spec: the name of a head, if the target emits several."`
+	Layer int    `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
+	Pool  string `placeholder:"mean|first|pooler|none" help:"Of a model folder, with --head embed: how the rows of a text's tokens become one vector; none keeps them. Default what the folder says, else mean."`
+	Mask  string `placeholder:"all|causal|prefix" help:"Of a model folder, with --head fill-mask, perplexity or generate: which tokens each token sees. Default all; causal with --head generate."`
+	Seq   int    `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
+}
+
+// options are the wishes in the words of the import.
+func (w *wishes) options() hf.Options {
+	return hf.Options{Task: w.Head, Layer: w.Layer, Pool: w.Pool, Mask: w.Mask, Seq: w.Seq}
+}
+
+// check refuses what no folder could grant.
+func (w *wishes) check() error {
+	if w.Seq < 0 {
+		return usage("", "--seq %d: it must be positive", w.Seq)
+	}
+	return nil
+}
+
+// ofSpec refuses wishes that only a folder can grant.
+func (w *wishes) ofSpec(path string) error {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"--layer", w.Layer != 0}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != 0}} {
+		if f.given {
+			return usage("", "%s belongs to a model folder: %s is a spec, which says this itself", f.name, path)
+		}
+	}
+	return nil
+}
+
+// hasWeights reports whether a folder has weights, in either format.
+func hasWeights(dir string) bool {
+	return exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) || torchfile.In(dir)
+}
+
+// openWeights opens a folder's weights: model.safetensors or its shards, else pytorch_model.bin or its shards.
+func openWeights(dir string) (pack.Weights, error) {
+	if exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) {
+		f, err := safetensors.OpenDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
+	if !torchfile.In(dir) {
+		return nil, inputFault(dir, "the folder has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards")
+	}
+	f, err := torchfile.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// sentences reads what a folder of sentence-transformers says about embeddings; nil if it is none.
+func (f *folder) sentences() (*hf.Sentences, error) {
+	path := filepath.Join(f.dir, "modules.json")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := hf.ReadSentences(text, func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(name))) })
+	var missing *fs.PathError
+	if err != nil && !errors.As(err, &missing) {
+		return nil, inputFault(path, "%v", err)
+	}
+	return s, err
+}
+
+// isPair reports whether the weights are those of a generator and a discriminator.
+func (f *folder) isPair() bool {
+	if f == nil || f.weights == nil {
+		return false
+	}
+	for _, n := range f.weights.Names() {
+		if strings.HasPrefix(n, hf.Discriminator+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// source gives the tensors of one of the folder's models.
+func (f *folder) source(m *spec.Model) *pack.Checkpoint {
+	if f.isPair() && (m.Name == hf.Generator || m.Name == hf.Discriminator) {
+		return &pack.Checkpoint{File: pack.Part(f.weights, m.Name)}
+	}
+	return &pack.Checkpoint{File: f.weights}
+}

@@ -87,6 +87,7 @@ def sentence_embedding(folder, hidden, mask):
 
 def main():
     a = arguments()
+    transformers.utils.logging.disable_progress_bar()
     config = transformers.AutoConfig.from_pretrained(a.dir)
     architecture = (config.architectures or [None])[0]
     kind = getattr(transformers, architecture) if architecture else transformers.AutoModel

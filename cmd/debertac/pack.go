@@ -42,7 +42,7 @@ Examples:
 
 // Run packs.
 func (v *packVerb) Run(a *app) error {
-	o := programOptions{wishes: v.wishes, spec: v.Spec, seed: v.Random}
+	o := programOptions{wishes: v.wishes, target: v.Target, spec: v.Spec, seed: v.Random}
 	src, dir, err := a.open(v.Path, o)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (v *packVerb) Run(a *app) error {
 	if dir == nil && v.Random == nil {
 		return inputFault(v.Path, "a spec has no weights").hint("debertac pack MODEL_FOLDER --spec %s -o %s", v.Path, v.Out)
 	}
-	unit, err := a.unitFor(src, v.Target, o.headOf(dir), compiler.Options{})
+	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
 		return err
 	}

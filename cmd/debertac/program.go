@@ -51,7 +51,10 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	unit, err := a.unitFor(src, o.target, o.headOf(dir), compiler.Options{})
+	if dir == nil && o.weights == "" && o.seed == nil {
+		return nil, inputFault(path, "a spec has no weights: name packed ones").hint("debertac pack MODEL_FOLDER --spec %s -o model.weights, then --weights model.weights", path)
+	}
+	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -63,20 +66,22 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	case p.weights != "":
 	case o.seed != nil:
 		p.weights, err = a.randomWeights(unit, *o.seed, dir)
-	case dir != nil:
-		p.weights, err = a.folderWeights(unit, dir)
 	default:
-		return nil, inputFault(path, "a spec has no weights: name packed ones").hint("debertac pack MODEL_FOLDER --spec %s -o model.weights, then --weights model.weights", path)
+		p.weights, err = a.folderWeights(unit, dir)
 	}
 	return p, err
 }
 
-// headOf is the name of the head to pick from the spec: a folder's own spec has the one that was wished for.
-func (o *programOptions) headOf(dir *folder) string {
+// oneOf compiles the one thing that is wanted. A folder's own spec has the head that was wished for, and no other.
+func (a *app) oneOf(src *source, dir *folder, o programOptions) (*compiler.Unit, error) {
+	head := o.Head
 	if dir != nil && o.spec == "" {
-		return ""
+		if head == "" && dir.isPair() {
+			return nil, inputFault(dir.dir, "the folder is a generator and a discriminator, one of them is wanted").hint("--head fill-mask or --head rtd")
+		}
+		head = ""
 	}
-	return o.Head
+	return a.unitFor(src, o.target, head, compiler.Options{})
 }
 
 // open reads a spec, or a model folder and its spec; the folder is nil for a spec.

@@ -1,0 +1,216 @@
+// Package tasks_test holds the models of examples/tasks to what is recorded of them, and the commands of the pages here to what they print.
+package tasks_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// tool is debertac, built once, with a cache of its own.
+var tool struct {
+	sync.Once
+	dir, path, said string
+	err             error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if tool.dir != "" {
+		os.RemoveAll(tool.dir)
+	}
+	os.Exit(code)
+}
+
+// debertac gives the path of the built program. Tests that need it are skipped by go test -short.
+func debertac(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain")
+	}
+	tool.Do(func() {
+		if tool.dir, tool.err = os.MkdirTemp("", "debertac-tasks-"); tool.err != nil {
+			return
+		}
+		tool.path = filepath.Join(tool.dir, "debertac")
+		out, err := exec.Command("go", "build", "-o", tool.path, "../../cmd/debertac").CombinedOutput()
+		tool.said, tool.err = string(out), err
+	})
+	require.NoError(t, tool.err, tool.said)
+	return tool.path
+}
+
+// environment is what commands run with.
+func environment() []string {
+	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=", "PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+}
+
+// run runs debertac and gives what it writes to the standard output.
+func run(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), debertac(t), args...)
+	cmd.Env = environment()
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		t.Fatalf("debertac %s: %v\n%s", strings.Join(args, " "), err, exit.Stderr)
+	}
+	require.NoError(t, err)
+	return out
+}
+
+// recording is a list of texts and what a reference gives for them.
+type recording struct {
+	Name   string            `json:"name"`
+	By     string            `json:"by"`     // the reference
+	Folder string            `json:"folder"` // of the model; default the file's name
+	Spec   string            `json:"spec"`   // to compile instead of the one that import writes
+	Flags  []string          `json:"flags"`
+	Input  []json.RawMessage `json:"input"`
+	Want   []any             `json:"want"` // fields that are not named are not compared
+}
+
+const models = "../../examples/tasks"
+
+// TestRecorded holds what debertac run prints to examples/tasks/expected.
+func TestRecorded(t *testing.T) {
+	debertac(t)
+	files, err := filepath.Glob(filepath.Join(models, "expected", "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var list []recording
+			require.NoError(t, json.Unmarshal(text, &list))
+			require.NotEmpty(t, list)
+			for i, r := range list {
+				t.Run(r.Name, func(t *testing.T) {
+					if r.Folder == "" {
+						r.Folder = name
+					}
+					r.compare(t, nil)
+					for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+						if i == 0 && isa.Supported() {
+							r.compare(t, []string{"--isa", isa.String()})
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// compare runs the model on the recorded texts.
+func (r *recording) compare(t *testing.T, more []string) {
+	t.Helper()
+	dir := t.TempDir()
+	input := filepath.Join(dir, "input.jsonl")
+	var lines bytes.Buffer
+	for _, one := range r.Input {
+		lines.Write(append(one, '\n'))
+	}
+	require.NoError(t, os.WriteFile(input, lines.Bytes(), 0o666))
+	args := []string{"run", filepath.Join(models, r.Folder)}
+	if r.Spec != "" {
+		weights := filepath.Join(dir, "model.weights")
+		run(t, "pack", filepath.Join(models, r.Folder), "--spec", filepath.Join(models, r.Spec), "-o", weights)
+		args = []string{"run", filepath.Join(models, r.Spec), "--weights", weights}
+	}
+	out := run(t, slices.Concat(args, []string{"--json", "--quiet", "--input", input}, r.Flags, more)...)
+	var got []any
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var v any
+		require.NoError(t, d.Decode(&v), "%s", out)
+		got = append(got, v)
+	}
+	require.Len(t, got, len(r.Want), "results")
+	for i, want := range r.Want {
+		if fault := differ(want, got[i], ""); fault != "" {
+			text, _ := json.Marshal(got[i])
+			t.Errorf("%s: %s (by %s)\ninput %s\ngot %.2000s", strings.Join(r.Flags, " "), fault, r.By, r.Input[i%len(r.Input)], text)
+		}
+	}
+}
+
+// Two numbers are the same if they differ by less than this, relative to those above 1.
+const tolerance = 1e-4
+
+// differ says where what was wanted and what came differ; "" is nowhere.
+func differ(want, got any, at string) string {
+	switch w := want.(type) {
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return fmt.Sprintf("%s: %v, an object is wanted", at, got)
+		}
+		for _, name := range slices.Sorted(maps.Keys(w)) {
+			v, ok := g[name]
+			if !ok {
+				return fmt.Sprintf("%s: there is no %s", at, name)
+			}
+			if fault := differ(w[name], v, at+"."+name); fault != "" {
+				return fault
+			}
+		}
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return fmt.Sprintf("%s: %d items, %d are wanted: %v, not %v", at, len(g), len(w), got, want)
+		}
+		for i := range w {
+			if fault := differ(w[i], g[i], fmt.Sprintf("%s[%d]", at, i)); fault != "" {
+				return fault
+			}
+		}
+	case float64:
+		g, ok := got.(float64)
+		if !ok || !(math.Abs(g-w) <= tolerance*math.Max(1, math.Abs(w))) {
+			return fmt.Sprintf("%s: %v, %v is wanted", at, got, want)
+		}
+	default:
+		if want != got {
+			return fmt.Sprintf("%s: %#v, %#v is wanted", at, got, want)
+		}
+	}
+	return ""
+}
+
+// TestDiffer sees that differences are seen.
+func TestDiffer(t *testing.T) {
+	parse := func(s string) (v any) {
+		require.NoError(t, json.Unmarshal([]byte(s), &v))
+		return v
+	}
+	for _, c := range []struct {
+		want, got string
+		same      bool
+	}{
+		{`{"a":1}`, `{"a":1.00001,"b":2}`, true}, {`{"a":1}`, `{"a":1.001}`, false}, {`{"a":1}`, `{"b":1}`, false}, {`{"a":1000}`, `{"a":1000.01}`, true},
+		{`[1,2]`, `[1]`, false}, {`[1]`, `[1,2]`, false}, {`["x"]`, `["x"]`, true}, {`["x"]`, `["y"]`, false}, {`{"a":true}`, `{"a":false}`, false}, {`{"a":1}`, `{"a":"1"}`, false},
+	} {
+		if got := differ(parse(c.want), parse(c.got), ""); (got == "") != c.same {
+			t.Errorf("%s and %s: %q", c.want, c.got, got)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type fake struct {
 	heads   []runtime.Head
 	limits  func(*runtime.Limits)
 	forward func(x *runtime.Exec)
+	past    runtime.PastShape
 	tensors map[string][]float32
 	labels  map[string][]string // in the weight file
 	token   runtime.Tokenizer   // nil: pieces{}
@@ -43,6 +44,7 @@ func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
 		Name: "fake", Want: runtime.Want{SpecHash: fakeSpec, Layout: "1"}, ISAs: []runtime.ISA{runtime.ISAGo},
 		Limits: runtime.Limits{Vocab: fakeVocab, Types: 2, SequenceTokens: 64, BatchSequences: 4, BatchTokens: 128},
 		Heads:  f.heads,
+		Past:   f.past,
 		Arena:  func(runtime.Sizes) int64 { return 64 },
 		Bind: func(*runtime.Weights, runtime.ISA) (runtime.NewForward, error) {
 			return func(x *runtime.Exec) (runtime.Forward, error) {

@@ -130,6 +130,7 @@ type growth struct {
 	Generated
 	prompt, sample int
 	seq            runtime.Sequence // what the model sees
+	past           *runtime.Past    // what was computed of it; nil: it is computed anew each time
 	before         int32            // the prompt's last token, -1 if the text begins anew
 	draw           *rand.Rand
 	shown          string // of the text, to Stream
@@ -143,32 +144,42 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	var live []*growth
-	a, err := g.ask(ctx, slices.ContainsFunc(prompts, func(t runtime.Text) bool { return t.Pair || g.prefix }), func(j *job, _ int, logits []float32) error {
-		return g.grow(live[j.text], logits, &o)
-	})
+	b, err := runtime.NewBatcher(g.core, g.index, true, nil) // to make sequences only
 	if err != nil {
 		return nil, err
 	}
+	if err := b.Begin(ctx, slices.ContainsFunc(prompts, func(t runtime.Text) bool { return t.Pair || g.prefix })); err != nil {
+		return nil, err
+	}
+	var live []*growth
+	memory := int64(pastBytes)
 	for n, t := range prompts {
 		for k := range o.Samples {
-			w, err := g.begin(a, n, t)
+			w, err := g.begin(b, n, t)
 			if err != nil {
 				return nil, err
 			}
 			w.sample, w.draw = k, rand.New(rand.NewPCG(o.Seed, uint64(k)))
+			if err := g.keep(w, &o, &memory); err != nil {
+				return nil, err
+			}
 			live = append(live, w)
 		}
 	}
 	all := live
+	var step step
 	for len(live) > 0 {
-		for i, w := range live {
-			if err := a.add(ctx, i, 0, &w.seq, []int32{int32(len(w.seq.IDs) - 1)}); err != nil {
+		for rest := live; len(rest) > 0; {
+			n, err := g.step(ctx, &step, rest)
+			if err != nil {
 				return nil, err
 			}
-		}
-		if err := a.flush(ctx); err != nil {
-			return nil, err
+			for i, w := range rest[:n] {
+				if err := g.grow(w, step.row(i), &o); err != nil {
+					return nil, err
+				}
+			}
+			rest = rest[n:]
 		}
 		next := make([]*growth, 0, len(live))
 		for _, w := range live {
@@ -177,6 +188,8 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 			}
 			if w.Reason == "" {
 				next = append(next, w)
+			} else {
+				w.past = nil // its memory is free
 			}
 		}
 		live = next
@@ -189,22 +202,22 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 }
 
 // begin makes the sequence that a prompt is.
-func (g *Generator) begin(a *asking, n int, t runtime.Text) (*growth, error) {
+func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, error) {
 	t.Pair = t.Pair || g.prefix
 	var e runtime.Encoded
-	if err := a.b.Encode(&e, n, t); err != nil {
+	if err := b.Encode(&e, n, t); err != nil {
 		return nil, err
 	}
 	w := &growth{prompt: n, before: -1}
-	a.b.Sequence(&w.seq, &runtime.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}, &e)
-	s, frame := &w.seq, a.b.Frame()
+	b.Sequence(&w.seq, &runtime.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}, &e)
+	s, frame := &w.seq, b.Frame()
 	s.IDs = s.IDs[:len(s.IDs)-len(frame.Close)]
 	s.Types = s.Types[:min(len(s.Types), len(s.IDs))]
 	w.Prompt = len(s.IDs)
 	if written := len(e.IDs); written > 0 && (!t.Pair || written > e.Split) {
 		w.before = e.IDs[written-1]
 	}
-	switch limit := a.b.MaxTokens; {
+	switch limit := b.MaxTokens; {
 	case len(s.IDs) == 0:
 		return nil, input("text %d: the prompt is empty, and the tokenizer puts no token before it", n)
 	case len(s.IDs) > limit:

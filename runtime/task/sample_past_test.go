@@ -1,0 +1,97 @@
+package task
+
+import (
+	"slices"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// keeps is a predictor that keeps its tokens, and the prefix, as rows of its past: what it gives for a token needs those before it. computed
+// counts the tokens of all calls.
+func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fake {
+	k := predicts(rows, true, prefix, f)
+	k.past = runtime.PastShape{Layers: 1, Row: 2}
+	k.forward = func(x *runtime.Exec) {
+		out, next := x.Out, 0
+		computed.Add(int64(x.T))
+		for s := range x.B {
+			lo, hi := int(x.Starts[s]), int(x.Starts[s+1])
+			var ids []int32
+			p := 0
+			if prefix {
+				p = int(x.Prefix[s])
+			}
+			before, first := x.Kept(s, 0)
+			if first != nil {
+				kept := unsafe.Slice(first, 2*(before+hi-lo))
+				for i := range before {
+					ids, p = append(ids, int32(kept[2*i])), int(kept[2*i+1])
+				}
+				for r := lo; r < hi; r++ {
+					kept[2*(before+r-lo)], kept[2*(before+r-lo)+1] = float32(x.IDs[r]), float32(p)
+				}
+			}
+			ids = append(ids, x.IDs[lo:hi]...)
+			for r := lo; r < hi; r++ {
+				if rows == runtime.PerRow {
+					if next == len(x.Rows) || int(x.Rows[next]) != r {
+						continue
+					}
+					next++
+				}
+				at := before + r - lo
+				end := max(at+1, p)
+				for c := range k.heads[0].C {
+					out[c] = float32(f(ids[:end], p, at, c))
+				}
+				out = out[k.heads[0].C:]
+			}
+		}
+	}
+	return k
+}
+
+// What a model keeps saves work and changes no result.
+func TestGenerateKeeps(t *testing.T) {
+	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+		for _, prefix := range []bool{false, true} {
+			var anew, kept atomic.Int64
+			forget := keeps(rows, prefix, logit, &anew)
+			forget.past = runtime.PastShape{}
+			slow, err := NewGenerator(forget.open(t), "")
+			require.NoError(t, err)
+			fast, err := NewGenerator(keeps(rows, prefix, logit, &kept).open(t), "")
+			require.NoError(t, err)
+			var prompts []runtime.Text
+			for _, s := range []string{"paris", "the capital of", "a b", "one two three", "rome is", "un"} {
+				prompts = append(prompts, runtime.Text{First: s, Second: "is", Pair: prefix})
+			}
+			o := GenerateOptions{Temperature: 0.8, MaxNew: 10, Samples: 2, Seed: 9, Stop: []string{"c !"}}
+			anew.Store(0)
+			kept.Store(0)
+			want, err := slow.Generate(background, prompts, o)
+			require.NoError(t, err)
+			got, err := fast.Generate(background, prompts, o)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			tokens := 0
+			for _, r := range got {
+				tokens += r.Prompt + r.Tokens - 1
+			}
+			require.EqualValues(t, tokens, kept.Load(), "each token is computed once")
+			require.Greater(t, anew.Load(), 2*kept.Load())
+			// Without memory for pasts, all is computed anew.
+			g := &growth{Generated: Generated{Prompt: 3}}
+			memory := int64(10)
+			require.NoError(t, fast.keep(g, &GenerateOptions{MaxNew: 5}, &memory))
+			require.Nil(t, g.past)
+			require.EqualValues(t, 10, memory)
+			require.True(t, slices.ContainsFunc(want, func(x Generated) bool { return x.Reason != EndLength }))
+		}
+	})
+}

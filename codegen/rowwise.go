@@ -3,6 +3,7 @@ package codegen
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/codegen/kernel"
@@ -33,16 +34,6 @@ var rowFamilies = map[string]func(*kernelSet, *ir.Node) (*kernelUse, error){
 			func(isa kernel.ISA) kernel.Kernel { return kernel.Act(p, isa) })
 	},
 	"embed": func(s *kernelSet, n *ir.Node) (*kernelUse, error) {
-		if n.Flag("panels") { // rows lie apart there; a lookup is so short that plain Go will do
-			cols, add := n.Out[0].Type.Shape[1].N, ""
-			if operand(n, 2) != nil {
-				add = "_add"
-			}
-			return s.use(fmt.Sprintf("embed_f32_%d_panels_ldy%d%s", cols, n.Out[0].LD, add), func(k *kernelUse) error {
-				k.operands, k.portable = []rowOperand{{1, true}, {0, false}}, portableOf(n)
-				return k.paramsFrom(n)
-			})
-		}
 		p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: n.In[0].Type.Shape[1].N, Add: operand(n, 2) != nil}
 		return s.rowKernel(n, kernel.EmbedName(p, kernel.Generic), []rowOperand{{1, true}, {0, false}},
 			func(isa kernel.ISA) kernel.Kernel { return kernel.Embed(p, isa) })
@@ -82,14 +73,22 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	}
 	return s.use(name, func(k *kernelUse) error {
 		k.portable = portableOf(n)
-		for i, v := range n.In {
-			if v != nil && v.Kind == ir.Batch && v.Name == ir.Starts { // no kernel reads it: who calls one gives it a sequence's rows
-				continue
-			}
-			k.operands = append(k.operands, rowOperand{i, v != nil && v.Batched() && v.Type.Shape[0] == n.Out[0].Type.Shape[0]})
+		if err := k.paramsFrom(n); err != nil {
+			return err
 		}
-		return k.paramsFrom(n)
+		for i, v := range n.In {
+			if k.takes(ir.Lookup(n.Op).In[i].Name) {
+				k.operands = append(k.operands, rowOperand{i, v != nil && v.Batched() && v.Type.Shape[0] == n.Out[0].Type.Shape[0]})
+			}
+		}
+		return nil
 	})
+}
+
+// takes reports whether a kernel has an argument of that name. There is none for operands that only who calls it reads (the first rows of
+// sequences), or that lie in the memory of the result.
+func (k *kernelUse) takes(name string) bool {
+	return slices.ContainsFunc(k.params, func(p kernel.Param) bool { return p.Name == name })
 }
 
 // paramsFrom takes the signature from the portable form.

@@ -32,6 +32,9 @@ func stride(v *ir.Value) {
 	s := v.Type.Shape
 	if v.Type.DType == ir.F32 && len(s) == 2 && !s[0].Const() && s[1].Const() {
 		v.LD = kernel.LD(s[1].N)
+		if v.Kind == ir.Batch { // it lies in the caller's memory, without padding
+			v.LD = s[1].N
+		}
 	}
 }
 
@@ -52,7 +55,8 @@ func tieTables(p *ir.Program) error {
 		for _, n := range nodes {
 			if n.Op == "embed" && n.In[0].Kind == ir.Tensor && multiplied[n.In[0].Name] {
 				n.In[0] = e.Name(e.Op("panels", n.Pos, n.Note, nil, n.In[0]), stem(n.In[0])+".panels")
-				n.Set("panels", true)
+				n.Op = "embed_panels"
+				n.Attrs = nil // a frozen row is for gradients
 			}
 			r.Nodes = append(r.Nodes, n)
 		}
@@ -70,7 +74,7 @@ func padWeights(r *ir.Region) error {
 	e := edit(r)
 	padded := map[*ir.Value]*ir.Value{}
 	for _, n := range nodes {
-		if n.Out[0].Batched() && (n.Op == "layernorm" || n.Op == "embed" && !n.Flag("panels")) {
+		if n.Out[0].Batched() && (n.Op == "layernorm" || n.Op == "embed") {
 			for i, v := range n.In {
 				if v == nil || v.Type.DType != ir.F32 || v.Batched() {
 					continue

@@ -10,15 +10,14 @@ import (
 var _ = ir.Define(ir.Op{
 	Name: "embed", Class: ir.Gather,
 	Doc: "Rows of a table: y[t] = table[ids[t]] (+ plus[t]), [V, E], [T] → [T, E]. With plus the kernel adds to y, which must be plus's memory.",
-	In: []ir.Operand{float("table", "[V, E], or [V, E16] with the attribute width, or [⌈V/16⌉, E, 16] with the attribute panels"), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"},
+	In: []ir.Operand{float("table", "[V, E], or [V, E16] with the attribute width"), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"},
 		optional("plus", "[T, E]")},
 	Attrs: []ir.AttrDef{
 		{Name: "width", Type: ir.AttrInt, Doc: "E where the table's rows are padded; 0: all columns"},
-		{Name: "panels", Type: ir.AttrBool, Doc: "the table lies in panels, see the op of that name: a product reads it as well"},
 		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that gets no gradient through the lookup (padding); absent: none"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
-		cols, err := tableColumns(n)
+		_, cols, err := fixed(n, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -37,9 +36,6 @@ var _ = ir.Define(ir.Op{
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		rows, cols := in[0].Shape[0], in[0].Shape[1]
-		if n.Flag("panels") {
-			rows *= 16
-		}
 		e := n.Int("width")
 		if e == 0 {
 			e = cols
@@ -50,14 +46,7 @@ var _ = ir.Define(ir.Op{
 			if id < 0 || int(id) >= rows {
 				return nil, fmt.Errorf("ids[%d] is %d, the table has %d rows", t, id, rows)
 			}
-			if n.Flag("panels") {
-				panel := in[0].Floats()[int(id)/16*cols*16:]
-				for j := range buf {
-					buf[j] = panel[j*16+int(id)%16]
-				}
-			} else {
-				in[0].Row(int(id), buf)
-			}
+			in[0].Row(int(id), buf)
 			copy(y.F[t*e:(t+1)*e], buf)
 		}
 		if plus := data(in, 2); plus != nil {
@@ -69,8 +58,8 @@ var _ = ir.Define(ir.Op{
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		table := n.In[0].Type.Shape
-		if n.Flag("panels") || table[1] != dy[0].Type.Shape[1] {
-			return nil, fmt.Errorf("%v: no gradient goes to a padded table or to panels", n.Pos)
+		if table[1] != dy[0].Type.Shape[1] {
+			return nil, fmt.Errorf("%v: no gradient goes to a padded table", n.Pos)
 		}
 		a := attrs("rows", table[0].N)
 		if f := n.Attr("frozen"); f != nil {
@@ -85,28 +74,28 @@ var _ = ir.Define(ir.Op{
 		}
 		return ir.Cost{FLOPs: y, Bytes: 12 * y}
 	},
-	Lower: lowerEmbed,
-	Launches: func(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
-		at := map[string]ir.Place{"y": {Operand: ir.Result}, "ids": {Operand: 1}, "table": {Operand: 0}}
-		if in(n, 2) != nil {
-			at["y"] = ir.Place{Operand: 2}
-		}
-		return []ir.Launch{{Memory: at, Counts: map[string]int{"m": int(starts[len(starts)-1])}}}
-	},
-	Kernels: []string{"embed"},
+	Lower:    lowerEmbed,
+	Launches: embedLaunches,
+	Kernels:  []string{"embed"},
 	Sample: samples(
 		sample(nil, normal(ir.N(7), ir.N(5)), below(7, ir.T)),
 		sample(nil, normal(ir.N(7), ir.N(16)), below(7, ir.T), normal(ir.T, ir.N(16))),
-		sample(attrs("panels", true), panelled(19, 5), below(19, ir.T)),
-		sample(attrs("panels", true), panelled(16, 3), below(16, ir.T), normal(ir.T, ir.N(3))),
 	),
 })
+
+// embedLaunches is one call, in the memory of plus if there is one.
+func embedLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
+	at := map[string]ir.Place{"y": {Operand: ir.Result}, "ids": {Operand: 1}, "table": {Operand: 0}}
+	if in(n, 2) != nil {
+		at["y"] = ir.Place{Operand: 2}
+	}
+	return []ir.Launch{{Memory: at, Counts: map[string]int{"m": int(starts[len(starts)-1])}}}
+}
 
 // lowerEmbed is the portable form, arguments (y, ids, table, m).
 func lowerEmbed(n *ir.Node) (*loop.Nest, error) {
 	cols, ldy, err := row(n.Out[0])
 	_, ldt, err2 := row(n.In[0])
-	panels := n.Flag("panels")
 	if err := first(err, err2); err != nil {
 		return nil, err
 	}
@@ -115,16 +104,9 @@ func lowerEmbed(n *ir.Node) (*loop.Nest, error) {
 	b.Slice("id", "ids", loop.I(0), loop.V("m"))
 	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(cols))
-		at := func(j loop.Expr) loop.Expr { return j }
-		if panels {
-			b.Slice("ti", "table", loop.Mul(loop.Div(loop.At("id", i), loop.I(16)), loop.I(16*cols)), loop.I(16*cols))
-			b.Let("lane", loop.Mod(loop.At("id", i), loop.I(16)))
-			at = func(j loop.Expr) loop.Expr { return loop.Add(loop.Mul(j, loop.I(16)), loop.V("lane")) }
-		} else {
-			b.Slice("ti", "table", loop.Mul(loop.At("id", i), loop.I(ldt)), loop.I(cols))
-		}
+		b.Slice("ti", "table", loop.Mul(loop.At("id", i), loop.I(ldt)), loop.I(cols))
 		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) {
-			v := loop.At("ti", at(j))
+			v := loop.At("ti", j)
 			if in(n, 2) != nil {
 				v = loop.Add(loop.At("yi", j), v)
 			}
@@ -132,17 +114,4 @@ func lowerEmbed(n *ir.Node) (*loop.Nest, error) {
 		})
 	})
 	return b.Nest()
-}
-
-// tableColumns is the number of columns of a table, which lies row by row or in panels.
-func tableColumns(n *ir.Node) (int, error) {
-	if !n.Flag("panels") {
-		_, cols, err := fixed(n, 0)
-		return cols, err
-	}
-	s := n.In[0].Type.Shape
-	if len(s) != 3 || !s[0].Const() || !s[1].Const() || s[2] != ir.N(16) {
-		return 0, fmt.Errorf("table is %s, not panels", n.In[0].Type)
-	}
-	return s[1].N, nil
 }

@@ -39,6 +39,8 @@ type program struct {
 	binary  string
 	weights string // packed
 	unit    *compiler.Unit
+
+	normalize bool // its folder says that embeddings are divided by their length
 }
 
 // program makes a spec or a model folder runnable: compiles it, builds it and packs its weights, each only if the cache does not have it.
@@ -59,6 +61,13 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		return nil, err
 	}
 	p := &program{unit: unit, weights: o.weights}
+	if task := unit.Program.Meta.Task; dir != nil && (task == ir.TaskVector || task == ir.TaskHidden) {
+		s, err := dir.sentences()
+		if err != nil {
+			return nil, err
+		}
+		p.normalize = s != nil && s.Normalize
+	}
 	if p.binary, err = a.binary([]*compiler.Unit{unit}); err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ func (v *runVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	v.Normalize = v.Normalize || p.normalize
 	accuracy := ""
 	if v.MinAccuracy != 0 {
 		accuracy = strconv.FormatFloat(v.MinAccuracy, 'g', -1, 64)

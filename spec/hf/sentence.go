@@ -107,7 +107,7 @@ func (h *heads) embed() error {
 		pool = s.Pool
 	}
 	if s != nil && s.Normalize {
-		h.c.note("the folder's modules.json divides every vector by its length")
+		h.c.note("the folder's modules.json divides every vector by its length, of which a spec says nothing: run does it for the folder; use --normalize elsewhere")
 	}
 	if pool == "" {
 		pool = "mean"

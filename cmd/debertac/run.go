@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strconv"
 )
@@ -54,6 +55,16 @@ Examples:
 
 // Run runs the model.
 func (v *runVerb) Run(a *app) error {
+	if st, err := os.Stat(v.Path); err == nil && st.IsDir() {
+		switch v.Head { // the names of what a folder's head is wanted for say what is to be done with it
+		case "perplexity":
+			v.Perplexity = true
+		case "zero-shot":
+			if v.Labels == nil {
+				return usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
+			}
+		}
+	}
 	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random})
 	if err != nil {
 		return err

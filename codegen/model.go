@@ -86,6 +86,9 @@ func (e *emitter) programDict() jen.Dict {
 	if b.Rows > 0 {
 		limits[jen.Id("Rows")] = jen.Lit(b.Rows)
 	}
+	if v := e.p.Given(ir.Delta); v != nil {
+		limits[jen.Id("Delta")] = jen.Lit(v.Type.Shape[1].N)
+	}
 	for field, part := range map[string]string{"Words": ir.Words, "Marks": ir.Marks, "Prefix": ir.Prefix} {
 		if e.p.Reads(part) {
 			limits[jen.Id(field)] = jen.True()

@@ -39,6 +39,7 @@ var batchParts = []struct {
 }{
 	{ir.IDs, "", true}, {ir.Pos, "", true}, {ir.Types, "", true},
 	{ir.Rows, "Rows", false}, {ir.Words, "Words", false}, {ir.WordStarts, "WordStarts", false}, {ir.Marks, "Marks", false}, {ir.MarkStarts, "MarkStarts", false},
+	{ir.Delta, "Delta", false},
 }
 
 // gathers reports whether a gather reads the batch's part of that name.
@@ -99,6 +100,8 @@ func (e *emitter) execType(f *jen.File) {
 			case in.name != ir.IDs && !e.gathers(in.name):
 			case in.perToken:
 				list = append(list, jen.Id(camel(in.name)))
+			case in.name == ir.Delta:
+				g.Id(camel(in.name)).Op("*").Float32().Comment("[T, H]")
 			default:
 				others = append(others, jen.Id(camel(in.name)))
 			}

@@ -13,6 +13,8 @@ type builder struct {
 	prog  *ir.Program
 	trace bool // all hidden states are wanted
 
+	perturb bool // the normalised input and a summand of the batch, see Options
+
 	behind []ir.Call // of layers that nothing but a trace reads
 	err    error
 }
@@ -23,6 +25,7 @@ const (
 	storeTable  = "relative.table"
 	storeHidden = "hidden_states.{l}"   // float32 [T, H] input of layer l
 	storeNext   = "hidden_states.{l+1}" // its output
+	storeNormed = "normed"              // float32 [T, H] the sum of the input's tables, normalised, of programs whose input can be perturbed
 	storeConv   = "conv.branch"         // float32 [T, H] what the convolution adds
 	storeLogits = "logits"
 )
@@ -31,8 +34,8 @@ const (
 func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build gives the program before any pass.
-func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, trace bool) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: trace, prog: &ir.Program{Name: name, File: file, Bounds: bounds}}
+func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, prog: &ir.Program{Name: name, File: file, Bounds: bounds}}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {
 		if err := s(); err != nil {

@@ -21,11 +21,37 @@ func (b *builder) embed() error {
 	if em.Width != b.m.Hidden {
 		x = b.linear(e, "embed.project", em.Source, em.Width, b.m.Hidden, false, x)
 	}
+	if b.perturb {
+		if e, x = b.perturbed(e, x); e.Err() != nil {
+			return e.Err()
+		}
+	}
 	if em.Norm != nil {
 		x = b.norm(e, "embed.norm", em.Norm, b.m.Hidden, x)
 	}
 	e.Output(hiddenAt(0), x)
 	return e.Err()
+}
+
+// perturbEps is added to the variance of the norm without gain and shift, as the authors of scale-invariant fine-tuning do.
+const perturbEps = 1e-7
+
+// perturbed normalises the sum x of the input's tables, which ends the region e, and begins the one that adds what the batch gives. Gain and shift
+// are constants: the kernels of layer norms serve this one.
+func (b *builder) perturbed(e editor, x *ir.Value) (next editor, sum *ir.Value) {
+	em := &b.m.Embed
+	zeros := func() *ir.Value {
+		return e.op("zeros", em.Source, []ir.Attr{{Key: "shape", Value: []int{b.m.Hidden}}})
+	}
+	gain := e.op("offset", em.Source, []ir.Attr{{Key: "by", Value: 1.0}}, zeros())
+	normed := e.op("layernorm", em.Source, []ir.Attr{{Key: "eps", Value: perturbEps}}, x, gain, zeros())
+	e.Output(storeNormed, normed)
+	if e.Err() != nil {
+		return e, nil
+	}
+	next = b.region("perturb", "perturb adds what the call gives to the normalised input, and makes the rows that enter the first layer.", em.Source, 1)
+	delta := next.Input(ir.Delta, ir.Batch, normed.Type)
+	return next, next.op("add", em.Source, nil, next.Input(storeNormed, ir.State, normed.Type), delta)
 }
 
 // relative makes what all layers share of the relative table: its rows, normalised, and the row that each offset takes.

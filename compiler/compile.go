@@ -18,7 +18,10 @@ type Options struct {
 	Target string // a target's name; "" is the first
 	Emit   string // only the emitted name given (model, model.head); "" is all
 	After  string // stop behind the named pass, or behind "build"; "" runs all
-	Trace  bool   // keep the hidden states of every layer as outputs, for `verify`; nothing is skipped that no head reads
+	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds ir.Delta of the batch to it: the
+	// input of scale-invariant fine-tuning (He et al. 2020, section 4; the authors' code normalises in the clean pass too).
+	Perturb bool
+	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; nothing is skipped that no head reads
 }
 
 // Unit is one program with the parts of the spec that it comes from.
@@ -110,7 +113,7 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 	if h != nil && h.Take.Rows == spec.Masked {
 		bounds.Rows = min(t.Tokens, max(leastRows, rowBudget/h.Out))
 	}
-	p, err := build(m, h, bounds, s.Name, name, o.Trace)
+	p, err := build(m, h, bounds, s.Name, name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +121,9 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 	if o.Trace {
 		p.Meta.Trace = true
 		p.Outputs = nil
+		if o.Perturb {
+			p.Outputs = append(p.Outputs, storeNormed)
+		}
 		for l := 0; l <= m.Encoder.Layers; l++ {
 			p.Outputs = append(p.Outputs, hiddenAt(l))
 		}

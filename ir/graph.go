@@ -112,6 +112,7 @@ const (
 	WordStarts = "word_starts" // i32[B+1] first word of each sequence, and W
 	Marks      = "marks"       // i32[C] row of each label of the prompt, rising
 	MarkStarts = "mark_starts" // i32[B+1] first label of each sequence, and C
+	Delta      = "delta"       // f32[T, H] what is added to the normalised input, rows H apart
 )
 
 // Kind says where a region's input comes from.
@@ -280,13 +281,16 @@ func (r *Region) Input(name string) *Value {
 }
 
 // Reads reports whether a call of the schedule reads the part of the batch with that name.
-func (p *Program) Reads(name string) bool {
+func (p *Program) Reads(name string) bool { return p.Given(name) != nil }
+
+// Given finds the part of the batch with that name among the inputs of the schedule's regions; nil if no call reads it.
+func (p *Program) Given(name string) *Value {
 	for _, c := range p.Run {
 		if v := c.Region.Input(name); v != nil && v.Kind == Batch {
-			return true
+			return v
 		}
 	}
-	return false
+	return nil
 }
 
 // Result finds the program's result, the last of its outputs, with the region that gives it; nil if nothing does.

@@ -14,6 +14,7 @@ type Limits struct {
 	Rows           int  `json:"rows,omitempty"`   // most rows M of a call that Batch.Rows asks for; 0: the model has no such head
 	Words          bool `json:"words,omitempty"`  // the model needs Batch.Words
 	Marks          bool `json:"marks,omitempty"`  // the model needs Batch.Marks
+	Delta          int  `json:"delta,omitempty"`  // numbers of a token in Batch.Delta; 0: the model takes none
 }
 
 // sizes are the largest that a call may have.
@@ -59,6 +60,9 @@ type Batch struct {
 	Marks []int32
 	// MarkStarts is the first label of each sequence, and C, [B+1].
 	MarkStarts []int32
+	// Delta is, for models whose input can be perturbed, what is added to the
+	// normalised sum of each token's tables, [T, H], finite.
+	Delta []float32
 
 	past []*Past // of the call, see Call.Past
 }
@@ -85,6 +89,7 @@ func (b *Batch) Longest() int {
 func (b *Batch) Reset() {
 	b.IDs, b.Starts, b.Types, b.Positions, b.Prefix = b.IDs[:0], b.Starts[:0], b.Types[:0], b.Positions[:0], b.Prefix[:0]
 	b.Rows, b.Words, b.WordStarts, b.Marks, b.MarkStarts = b.Rows[:0], b.Words[:0], b.WordStarts[:0], b.Marks[:0], b.MarkStarts[:0]
+	b.Delta = b.Delta[:0]
 }
 
 // Validate checks everything that a forward pass relies on, and nothing needs to
@@ -106,6 +111,9 @@ func (b *Batch) Validate(l Limits) error {
 		return input("the model's mask needs a prefix length a sequence: %d for %d sequences", len(b.Prefix), n)
 	case !l.Prefix && len(b.Prefix) != 0:
 		return input("the model's mask has no prefix, leave Prefix empty")
+	}
+	if err := b.validateDelta(l); err != nil {
+		return err
 	}
 	for s := range n {
 		if err := b.validateSequence(s, l); err != nil {

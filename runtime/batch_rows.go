@@ -120,7 +120,7 @@ func (b *Batch) Pairs() int {
 
 // FillNeeded adds what a model with these limits needs beside ids and is not there:
 // no prefix, every token a row (as many as fit), the first token of each sequence a
-// label and every other one a word. It is for measuring and testing with ids that mean
+// label and every other one a word, nothing to add to the input. It is for measuring and testing with ids that mean
 // nothing.
 func (b *Batch) FillNeeded(l Limits) {
 	if l.Prefix && len(b.Prefix) == 0 {
@@ -130,6 +130,9 @@ func (b *Batch) FillNeeded(l Limits) {
 		for r := range min(l.Rows, len(b.IDs)) {
 			b.Rows = append(b.Rows, int32(r))
 		}
+	}
+	if len(b.Delta) == 0 && l.Delta > 0 {
+		b.Delta = append(b.Delta, make([]float32, len(b.IDs)*l.Delta)...)
 	}
 	words, marks := l.Words && len(b.WordStarts) == 0, l.Marks && len(b.MarkStarts) == 0
 	if words {

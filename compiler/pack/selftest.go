@@ -49,6 +49,9 @@ func newSelfTest(p *ir.Program) *selfTest {
 	t.store = map[string]*ir.Array{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(make([]int32, n)), ir.Starts: ints(b.Starts), ir.Prefix: ints(b.Prefix),
 		ir.Rows: ints(b.Rows), ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks),
 		ir.MarkStarts: ints(b.MarkStarts)}
+	if l.Delta > 0 {
+		t.store[ir.Delta] = ir.NewArray(n, l.Delta) // nothing is added
+	}
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
 			t.steps = append(t.steps, runStep{c.Region, l})
@@ -75,6 +78,9 @@ func (t *selfTest) outputs() int {
 func limits(p *ir.Program) runtime.Limits {
 	l := runtime.Limits{Vocab: p.Meta.Vocab, Types: p.Meta.Types, SequenceTokens: p.Bounds.Length, BatchSequences: p.Bounds.Sequences, BatchTokens: p.Bounds.Tokens,
 		Rows: p.Bounds.Rows}
+	if v := p.Given(ir.Delta); v != nil {
+		l.Delta = v.Type.Shape[1].N
+	}
 	l.Words, l.Marks, l.Prefix = p.Reads(ir.Words), p.Reads(ir.Marks), p.Reads(ir.Prefix)
 	return l
 }

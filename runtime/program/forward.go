@@ -27,7 +27,7 @@ func newForward(fs *flag.FlagSet) action {
 	var f forwardFlags
 	f.register(fs)
 	f.registerHead(fs)
-	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with I32 tensors: ids [T], starts [B+1], and if needed types [T], positions [T], prefix [B], rows [M], words [2·W], word_starts [B+1], marks [C], mark_starts [B+1]")
+	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with I32 tensors: ids [T], starts [B+1], and if needed types [T], positions [T], prefix [B], rows [M], words [2·W], word_starts [B+1], marks [C], mark_starts [B+1]; F32: delta [T·H]")
 	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: every traced tensor and \""+OutputTensor+"\", as F32")
 	return f.run
 }
@@ -107,12 +107,39 @@ func readBatch(path string) (*runtime.Batch, error) {
 			*p.into = append(*p.into, int32(v))
 		}
 	}
+	known[deltaTensor] = true
+	if b.Delta, err = readDelta(f, path); err != nil {
+		return nil, err
+	}
 	for _, name := range f.Names() {
 		if !known[name] {
-			return nil, faulty(path, "tensor %q is no part of a batch (ids starts types positions prefix rows words word_starts marks mark_starts)", name)
+			return nil, faulty(path, "tensor %q is no part of a batch (ids starts types positions prefix rows words word_starts marks mark_starts delta)", name)
 		}
 	}
 	return b, nil
+}
+
+// deltaTensor names the part of a batch that is of numbers.
+const deltaTensor = "delta"
+
+// readDelta reads what is to be added to the input, nil if there is nothing.
+func readDelta(f *safetensors.File, path string) ([]float32, error) {
+	if !f.Has(deltaTensor) {
+		return nil, nil
+	}
+	info, err := f.Info(deltaTensor)
+	if err != nil {
+		return nil, err
+	}
+	n := 1
+	for _, d := range info.Shape {
+		n *= d
+	}
+	if info.DType != safetensors.F32 || len(info.Shape) < 1 || len(info.Shape) > 2 {
+		return nil, faulty(path, "tensor %q is %s %v, it must be F32 with one or two dimensions", deltaTensor, info.DType, info.Shape)
+	}
+	delta := make([]float32, n)
+	return delta, f.Floats(deltaTensor, delta)
 }
 
 // recorder keeps copies of traced tensors.

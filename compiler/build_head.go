@@ -94,15 +94,19 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	return x
 }
 
-// crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them.
+// crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them. In checkpoints they have
+// those that the pytorch-crf library gives them.
 func (b *builder) crf(s *spec.Step) {
 	e := b.region("crf", "crf holds the scores of neighbouring labels.", s.Source, 1)
 	for _, t := range []struct {
-		name string
-		dims []int
-	}{{"transitions", []int{s.In, s.In}}, {"start", []int{s.In}}, {"end", []int{s.In}}} {
-		name := "crf." + t.name
-		e.Output(name, e.op("identity", s.Source, nil, b.tensor(e, "head."+b.h.Name+"."+name, t.dims...)))
+		name, published string
+		dims            []int
+	}{{"transitions", "transitions", []int{s.In, s.In}}, {"start", "start_transitions", []int{s.In}}, {"end", "end_transitions", []int{s.In}}} {
+		name, stored := "crf."+t.name, "crf."+t.published
+		if b.names.scheme == own.scheme {
+			stored = "head." + b.h.Name + "." + name
+		}
+		e.Output(name, e.op("identity", s.Source, nil, b.tensor(e, stored, t.dims...)))
 		b.prog.Keep = append(b.prog.Keep, name)
 	}
 	if b.err == nil {

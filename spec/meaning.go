@@ -131,7 +131,7 @@ const (
 	NoWeights      Layout = "rows"     // take alone: embeddings
 	SequenceLayout Layout = "sequence" // take first; linear hidden; act; linear N
 	PoolerLayout   Layout = "pooler"   // take first; linear hidden; act
-	TokenLayout    Layout = "token"    // take each; linear N
+	TokenLayout    Layout = "token"    // take each; linear N, and maybe crf
 	SpanLayout     Layout = "span"     // take each; linear 2 as span
 	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
 	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab tied embed.token
@@ -140,7 +140,7 @@ const (
 	OwnLayout      Layout = "own"      // any other: tensors are named by the spec's paths
 )
 
-// Layout recognises the head's form. Dropout does not matter.
+// Layout recognises the head's form. Dropout does not matter, nor how labels are decoded.
 func (h *Head) Layout() Layout {
 	form := ""
 	for _, s := range h.Steps {
@@ -151,7 +151,9 @@ func (h *Head) Layout() Layout {
 			} else {
 				form += "L"
 			}
-		case StepDropout:
+		case StepDropout, StepDecode:
+		case StepCRF:
+			form += "C"
 		case StepAct:
 			form += "A"
 		case StepNorm:
@@ -174,7 +176,7 @@ func (h *Head) Layout() Layout {
 		return PoolerLayout
 	case h.Take.Rows == Each && form == "L" && h.As == SpanEnds:
 		return SpanLayout
-	case h.Take.Rows == Each && form == "L":
+	case h.Take.Rows == Each && (form == "L" || form == "LC"):
 		return TokenLayout
 	case h.Take.Rows == Masked && form == "LANT":
 		return MaskedLayout

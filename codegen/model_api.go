@@ -141,7 +141,7 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 	}
 	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)
 	if m.Task == ir.TaskHidden {
-		name, doc = "Hidden", fmt.Sprintf("computes the last layer's rows, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Hidden)
+		name, doc = "Hidden", fmt.Sprintf("computes a row of %d numbers for each token, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Columns, m.Columns)
 	}
 	method(name, doc).Params(into...).Error().
 		Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))

@@ -70,7 +70,7 @@ func TestBadSpecs(t *testing.T) {
 			})
 		}
 	}
-	ofCompiler := []diag.Code{"isa-missing", "memory-bound", "not-yet", "portable"} // found by the compiler, tested there
+	ofCompiler := []diag.Code{"isa-missing", "members", "memory-bound", "not-yet", "portable"} // found by the compiler, tested there
 	for _, i := range diag.Codes {
 		if !slices.Contains(ofCompiler, i.Code) {
 			require.True(t, seen[i.Code], "no bad spec has the fault %s", i.Code)

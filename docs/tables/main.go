@@ -15,7 +15,7 @@ import (
 )
 
 // pages are the files that have generated parts.
-var pages = []string{"language.md", "cli.md"}
+var pages = []string{"language.md", "cli.md", "zoo.md"}
 
 // parts makes each part by its name.
 var parts = map[string]func(context.Context) (string, error){
@@ -23,6 +23,7 @@ var parts = map[string]func(context.Context) (string, error){
 	"codes":  codes,
 	"models": models,
 	"verbs":  verbs,
+	"counts": counts, "ablations": ablations,
 }
 
 const (

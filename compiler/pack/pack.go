@@ -26,6 +26,7 @@ type Options struct {
 	TokenizerKind string              // how to read it
 	MaxTokens     int                 // the model's own limit on the tokens of a text; 0: the spec's bound
 	Labels        map[string][]string // by head, where the checkpoint names them and the spec does not
+	Extra         map[string]string   // what only a head or a tool reads
 	Progress      func(done, total int)
 	Context       context.Context // asked between tensors; nil: packing goes on to its end
 }
@@ -51,7 +52,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
 	}
 	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
-		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases,
+		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases, Extra: o.Extra,
 		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, IDs: test.batch.IDs, Rows: test.batch.Rows, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err

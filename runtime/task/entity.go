@@ -28,7 +28,7 @@ type EntityOptions struct {
 type Extraction struct {
 	Entities []Entity `json:"entities"` // ordered by where they begin, of equals the better one first; scores are probabilities
 	Words    int      `json:"words"`    // of the text
-	// Tokens counts the labels' tokens too; Truncated counts the words that were cut.
+	// Tokens counts the labels' tokens too. A text without words is not computed: it has no tokens and no windows.
 	runtime.Seen
 }
 
@@ -217,7 +217,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 		return err
 	}
 	last := j.windows[len(j.windows)-1].hi
-	r.Truncated, r.Windows, r.Tokens = len(j.words)-last, len(j.windows), first[last]+len(p.ids)+len(x.tokens.Frame().Close)
+	r.Truncated, r.Windows, r.Tokens = len(tokens)-first[last], len(j.windows), first[last]+len(p.ids)+len(x.tokens.Frame().Close)
 	var s runtime.Sequence
 	for n, f := range j.windows {
 		s.IDs, s.Marks, s.Words = append(s.IDs[:0], p.ids...), p.marks, s.Words[:0]

@@ -31,6 +31,9 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 		return nil, err
 	}
 	w.checkpoint, w.origin = "hf.gliner", "From a gliner_config.json."
+	if err := c.glinerLength(w, opts); err != nil {
+		return nil, err
+	}
 	if err := c.glinerHead(w); err != nil {
 		return nil, err
 	}
@@ -38,12 +41,27 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 	return w, c.rest()
 }
 
+// tokensOfWord is how many tokens a text's words have at most, on average: twice as many as is usual, as the labels are in front.
+const tokensOfWord = 3
+
+// glinerLength bounds sequences: a model's texts have at most max_len words, and relative positions go on behind those that the encoder's config names.
+func (c *config) glinerLength(w *want, opts Options) error {
+	words, err := c.integer("max_len", 384, 1, 1<<20)
+	if err != nil {
+		return err
+	}
+	if opts.Seq == 0 && w.absolute == 0 {
+		w.seq = max(w.positions, (tokensOfWord*words+127)/128*128)
+	}
+	return nil
+}
+
 // glinerHarmless are the fields of training and of the tokenizer.
 var glinerHarmless = []string{
 	"name", "fine_tune", "lr_encoder", "lr_others", "num_steps", "warmup_ratio", "train_batch_size", "eval_every", "save_total_limit", "max_neg_type_ratio",
 	"neg_spans_ratio", "max_types", "random_drop", "shuffle_types", "size_sup", "log_dir", "root_dir", "train_data", "val_data_dir", "prev_path", "scheduler_type",
 	"loss_alpha", "loss_gamma", "loss_reduction", "weight_decay_encoder", "weight_decay_other", "freeze_token_rep", "eval_batch_size", "max_grad_norm",
-	"masking", "model_type", "token_loss_coef", "span_loss_coef", "represent_spans", "max_len", "model_name", "vocab_size", "dropout", "id_to_classes",
+	"masking", "model_type", "token_loss_coef", "span_loss_coef", "represent_spans", "model_name", "vocab_size", "dropout", "id_to_classes",
 	"label_smoothing", "decoder_mode", "full_decoder_context", "blank_entity_prob", "decoder_loss_coef", "embed_rel_token", "rel_token_index", "rel_token",
 	"adjacency_loss_coef", "relation_loss_coef",
 }

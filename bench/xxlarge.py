@@ -11,6 +11,7 @@ same parts. The interpreter needs the packages of bench/peers/requirements.txt. 
 import argparse, json, os, shutil, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != HERE]  # a script beside this one must not hide a package of its name
 RECORD = os.path.join(HERE, "..", "docs", "record.py")
 SHARD = 1 << 30  # bytes
 

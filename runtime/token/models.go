@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // modelMaker makes a word model once it is known which pieces are special tokens' names.
@@ -100,7 +101,61 @@ func (r *vocabRow) UnmarshalJSON(b []byte) error {
 	if parts[0][0] != '"' || json.Unmarshal(parts[0], &r.text) != nil || parts[1][0] == 'n' || json.Unmarshal(parts[1], &r.score) != nil {
 		return fmt.Errorf("a row is not [piece, score]: %.60s", b)
 	}
+	r.score = readScore(parts[1])
 	return nil
+}
+
+// readScore reads a JSON number as the reference does: up to 19 digits as an integer, times or by one power of ten, so that
+// the last bit is not always the nearest. Scores that differ there decide between segmentations that cost the same.
+func readScore(b []byte) float64 {
+	digits, power, point, full := uint64(0), 0, false, false
+	i := 0
+	if b[0] == '-' {
+		i = 1
+	}
+	for ; i < len(b); i++ {
+		if b[i] == '.' {
+			point, full = true, false
+			continue
+		}
+		if b[i] == 'e' || b[i] == 'E' {
+			break
+		}
+		d := uint64(b[i] - '0')
+		if full = full || digits > (math.MaxUint64-d)/10; !full {
+			digits = digits*10 + d
+		}
+		if full && !point {
+			power++
+		} else if !full && point {
+			power--
+		}
+	}
+	if i < len(b) {
+		e, err := strconv.Atoi(string(b[i+1:]))
+		if err != nil {
+			e = math.MaxInt32
+			if b[i+1] == '-' {
+				e = -e
+			}
+		}
+		power += e
+	}
+	v := float64(digits)
+	switch {
+	case v == 0:
+	case power >= 0:
+		v *= math.Pow10(power)
+	default:
+		for ; power < -308 && v != 0; power += 308 {
+			v /= 1e308
+		}
+		v /= math.Pow10(-power)
+	}
+	if b[0] == '-' {
+		v = -v
+	}
+	return v
 }
 
 // maxHoles bounds the ids that a vocabulary leaves out.

@@ -266,10 +266,20 @@ func TestLabels(t *testing.T) {
 // Whatever a config says, its spec resolves or the error says why.
 func FuzzConfig(f *testing.F) {
 	for _, text := range configs(f) {
-		f.Add(text)
+		for i := range len(hf.Tasks) + 1 {
+			f.Add(text, uint8(i), i%2 == 0)
+		}
 	}
-	f.Fuzz(func(t *testing.T, config []byte) {
-		text, _, err := hf.Spec(config, nil, hf.Options{})
+	f.Fuzz(func(t *testing.T, config []byte, task uint8, weights bool) {
+		var opts hf.Options
+		if task > 0 {
+			opts.Task = hf.Tasks[int(task)%len(hf.Tasks)]
+		}
+		var tensors map[string][]int
+		if weights {
+			tensors = published
+		}
+		text, _, err := hf.Spec(config, tensors, opts)
 		if err != nil {
 			require.NotEmpty(t, err.Error())
 			return

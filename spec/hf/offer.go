@@ -69,9 +69,10 @@ func (h *heads) contradicts(task string) bool {
 	case "tag":
 		return h.class != "tag" && (h.class != "" || pooled && h.kind != "roberta")
 	case "classify", "zero-shot":
-		return tokens || h.class == "choose" || one && task == "zero-shot"
+		return tokens || h.class == "choose" || task == "zero-shot" && (one || !entails(h.f.labels))
 	case "score", "rank":
-		return tokens || h.class == "choose" || !one
+		several := task == "score" && h.f.problem == "regression"
+		return tokens || h.class == "choose" || !one && !several
 	case "choose":
 		return tokens || !one || !pooled || h.kind == "deberta"
 	}
@@ -97,7 +98,7 @@ func (h *heads) offered() error {
 		return fmt.Errorf("the head %s is asked for, but the architecture has the head %s", task, h.class)
 	}
 	have := h.serves()
-	if slices.Contains(have, task) {
+	if slices.Contains(have, task) || task == "zero-shot" && slices.Contains(have, "classify") { // the labels are looked at later
 		return nil
 	}
 	reason := fmt.Sprintf("the folder has no tensors for the head %s", task)

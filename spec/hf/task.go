@@ -175,9 +175,9 @@ func (h *heads) sequence(task string) error {
 	switch {
 	case task == "zero-shot" && !entails(f.labels):
 		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail", strings.Join(f.labels, ", "))
-	case (task == "score" || task == "rank") && n != 1:
+	case n != 1 && (task == "rank" || task == "score" && f.problem != "regression"):
 		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number a text", n, strings.Join(f.labels, ", "), task)
-	case one || task == "score" || task == "rank":
+	case one || n == 1 && (task == "score" || task == "rank"):
 		h.w.head.name = "score"
 		h.w.head.add("linear 1 as score\nloss mean_squared_error")
 	case f.problem == "regression":

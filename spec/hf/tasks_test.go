@@ -78,6 +78,7 @@ func TestTasks(t *testing.T) {
 		{"v2_seq_multi", nil, pooled, hf.Options{Task: "classify"}, "model.classify", "take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
 		{"v2_seq_multi", entail, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot", "take first; linear hidden; act; linear 3 as labels(\"ENTAILMENT\", \"neutral\", \"contradiction\")"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 1 as score"},
+		{"v2_seq_regression3", nil, pooled, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 3"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "rank"}, "model.rank", "take first; linear hidden; act; linear 1 as score"},
 		{"v2_choice", single, one, hf.Options{Task: "choose"}, "model.choose", "take first; linear hidden; act; linear 1 as choices"},
 		{"v2_tokcls", nil, nil, hf.Options{Task: "tag"}, "model.tag", ""},
@@ -134,7 +135,7 @@ func TestTaskFaults(t *testing.T) {
 		want    string
 	}{
 		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; what it has serves emd, fill-mask, perplexity, generate, rtd, embed"},
-		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; what it has serves classify, zero-shot, embed"},
+		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; what it has serves classify, embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "score"}, "no tensors for the head score"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "zero-shot"}, "id2label = LABEL_0, LABEL_1, LABEL_2: zero-shot classification needs a model of entailment"},
 		{"v2_seq_multi", nil, hf.Options{Task: "rank"}, "id2label has the 3 labels LABEL_0, LABEL_1, LABEL_2: the head rank is one number a text"},
@@ -159,6 +160,24 @@ func TestTaskFaults(t *testing.T) {
 	} {
 		_, _, err := hf.Spec(with(t, c.base, nil), c.tensors, c.opts)
 		require.ErrorContains(t, err, c.want, "%s %+v", c.base, c.opts)
+	}
+}
+
+// The first GLiNER configs name an encoder and say little else: the table of tokens tells how many were added.
+func TestFirstGLiNER(t *testing.T) {
+	tensors := shapes("token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight 250105x768")
+	for text, steps := range map[string]string{
+		`{"max_width": 12, "max_len": 384, "hidden_size": 512, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "subtoken_pooling": "first"}`:                    "take words(first); linear 512; lstm 256 both; spans <= 12 markers",
+		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "token-level", "has_rnn": false, "label_smoothing": 0}`:                                       "take words(first); tokens start end inside",
+		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "num_rnn_layers": -1, "vocab_size": -1, "class_token_index": -1, "max_width": 3}`: "take words(first); spans <= 3 markers",
+	} {
+		out, _, err := hf.Spec([]byte(text), tensors, hf.Options{})
+		require.NoError(t, err)
+		f, _ := spec.Parse("model.dspec", []byte(out))
+		s, faults := spec.Resolve(f)
+		require.Empty(t, faults, out)
+		require.Equal(t, 250105, s.Models[0].Vocab)
+		require.Equal(t, steps, statements(s.Heads[0]), out)
 	}
 }
 

@@ -102,9 +102,9 @@ func (b *builder) crf(s *spec.Step) {
 		name, published string
 		dims            []int
 	}{{"transitions", "transitions", []int{s.In, s.In}}, {"start", "start_transitions", []int{s.In}}, {"end", "end_transitions", []int{s.In}}} {
-		name, stored := "crf."+t.name, "crf."+t.published
+		name, stored := "label."+t.name, "crf."+t.published
 		if b.names.scheme == own.scheme {
-			stored = "head." + b.h.Name + "." + name
+			stored = "head." + b.h.Name + ".crf." + t.name
 		}
 		e.Output(name, e.op("identity", s.Source, nil, b.tensor(e, stored, t.dims...)))
 		b.prog.Keep = append(b.prog.Keep, name)

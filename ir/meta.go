@@ -9,7 +9,7 @@ type Meta struct {
 	Labels   []string // of TaskLabels, in the order of the logits
 	Columns  int      // numbers in a row of the output
 	Multi    bool     // labels are judged one by one (a sigmoid each) instead of against each other (a softmax)
-	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors crf.transitions, crf.start and crf.end score label sequences
+	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors label.transitions, label.start and label.end score label sequences
 	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" none
 	Prompt   *Prompt  `json:",omitempty"` // TaskEntities: how labels stand in front of a text
 	Widths   int      `json:",omitempty"` // TaskEntities: words of the longest span, one a column; 0: the columns are start, end and inside

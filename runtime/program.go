@@ -111,9 +111,9 @@ var rowsOf = map[Task][]Rows{
 // The tensors of a head with CRF: scores of a label behind another, [C, C] from row to
 // column, of the first label and of the last, [C] each.
 const (
-	CRFTransitions = "crf.transitions"
-	CRFStart       = "crf.start"
-	CRFEnd         = "crf.end"
+	CRFTransitions = "label.transitions"
+	CRFStart       = "label.start"
+	CRFEnd         = "label.end"
 )
 
 // Head is one output of a program.

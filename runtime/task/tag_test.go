@@ -201,10 +201,10 @@ func TestCRFHead(t *testing.T) {
 
 	f.tensors = nil
 	_, err = NewTagger(f.open(t), "")
-	require.ErrorContains(t, err, `tensor "crf.transitions"`)
+	require.ErrorContains(t, err, `tensor "label.transitions"`)
 	f.tensors = map[string][]float32{runtime.CRFTransitions: make([]float32, 3), runtime.CRFStart: {0}, runtime.CRFEnd: {0}}
 	_, err = NewTagger(f.open(t), "")
-	require.ErrorContains(t, err, `tensor "crf.transitions" has 3 numbers, 5 labels need 25`)
+	require.ErrorContains(t, err, `tensor "label.transitions" has 3 numbers, 5 labels need 25`)
 }
 
 // TestTagWindows: of a token in two windows the row counts that is farther from an edge;

@@ -9,6 +9,7 @@ What a pipeline of transformers computes is taken from it; the rest is computed 
 """
 import json, os, sys, warnings
 
+import numpy as np
 import torch, transformers
 
 import recording
@@ -22,6 +23,8 @@ def rounded(v):
         return {k: rounded(x) for k, x in v.items()}
     if isinstance(v, (list, tuple)):
         return [rounded(x) for x in v]
+    if isinstance(v, np.bool_):
+        return bool(v)
     if isinstance(v, bool) or v is None or isinstance(v, (str, int)):
         return v
     return float(f"{float(v):.8g}")

@@ -1,8 +1,8 @@
 """Small tokenizers in the forms that published checkpoints carry: DeBERTa v2/v3 (Unigram), DeBERTa v1 and RoBERTa (byte-level BPE), BERT (WordPiece).
 
-They are trained on the project's own pages and the lines of texts.py.
+They are trained on corpus.txt, which was taken from the project's own pages, and on lines of texts.py.
 """
-import glob, os
+import os
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -15,11 +15,8 @@ ANGLES = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "
 
 
 def corpus():
-    lines = []
-    for path in sorted(glob.glob(os.path.join(HERE, "..", "..", "docs", "*.md"))):
-        with open(path, encoding="utf-8") as f:
-            lines += [l.strip() for l in f if len(l.strip()) > 30 and not l.startswith((" ", "|", "`"))]
-    return lines + texts.MULTILINGUAL * 8
+    with open(os.path.join(HERE, "corpus.txt"), encoding="utf-8") as f:
+        return f.read().splitlines() + texts.MULTILINGUAL * 8
 
 
 def template(t):

@@ -145,6 +145,11 @@ func TestRunEmbeddings(t *testing.T) {
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
 	require.Equal(t, 5, got.Tokens)
+	silent := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
+	silent.Tokenizer = func(string, []byte) (runtime.Tokenizer, error) { return nil, nil }
+	r = runTask(t, silent, false, "", "angela")
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "without a tokenizer")
 	bad := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
 		if len(ids) == 3 {
 			return float32(math.NaN())

@@ -23,7 +23,7 @@ def arguments():
     p.add_argument("file")
     p.add_argument("--text", action="append", default=[])
     p.add_argument("--pair", action="append", default=[], help="the second part of the text in the same place")
-    p.add_argument("--texts", metavar="FILE", help="a text a line, or text, tab, pair")
+    p.add_argument("--texts", metavar="FILE", help="a text a line, or text, tab, pair; FILE.json: an array of texts or of [text, pair]")
     p.add_argument("--random", metavar="SxN", help="S sequences, of N tokens and shorter ones, drawn by --seed")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--choices", type=int, help="multiple choice: so many texts make a question; default all")
@@ -47,12 +47,12 @@ def encode(a, config):
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     texts, pairs = list(a.text), list(a.pair)
     if a.texts:
-        with open(a.texts, encoding="utf-8") as f:
-            for line in f.read().split("\n"):
-                if line:
-                    text, _, pair = line.partition("\t")
-                    texts.append(text)
-                    pairs += [pair] if pair else []
+        with open(a.texts, encoding="utf-8", newline="") as f:
+            rows = json.load(f) if a.texts.endswith(".json") else [line.rstrip("\r").split("\t", 1) for line in f.read().split("\n") if line.strip()]
+        for row in rows:
+            text, *pair = [row] if isinstance(row, str) else row
+            texts.append(text)
+            pairs += pair
     if not texts:
         sys.exit("give --text, --texts or --random")
     if pairs and len(pairs) != len(texts):
@@ -88,6 +88,7 @@ def sentence_embedding(folder, hidden, mask):
 def main():
     a = arguments()
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     config = transformers.AutoConfig.from_pretrained(a.dir)
     architecture = (config.architectures or [None])[0]
     kind = getattr(transformers, architecture) if architecture else transformers.AutoModel

@@ -203,7 +203,7 @@ func (e *exec) layerLast() {
 	// scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
 	e.Run(6*e.sequences, e.step.layerLastAttention) // attention [B, 384]
 	// take first    nli.dspec:7
-	e.Run(1, e.step.layerLastTake) // take [B, 384]
+	e.Run(e.sequences, e.step.layerLastTake) // take [B, 384]
 	// attention    deberta_v3.dspec:30
 	e.Run(12, e.step.layerLastAttentionOutputDense) // gemm [B, 384]
 	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
@@ -216,7 +216,7 @@ func (e *exec) layerLast() {
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 384]
 }
 
-// head reads the first row of each sequence and gives its logits.
+// head computes what the head gives for the rows that it takes.
 func (e *exec) head() {
 	// linear hidden    nli.dspec:8
 	e.Run(12, e.step.headPoolerDense) // gemm [B, 384]
@@ -359,14 +359,12 @@ func (e *exec) layerLastAttention(worker, unit int) {
 	e.k.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc(runtime.At(e.slot2, b*384+h*64), q, runtime.At(q, 384), runtime.At(q, 768), runtime.At(&e.w.layerLastKrPanels[0], h*32768), runtime.At(&e.w.layerLastQrPanels[0], h*32768), nil, runtime.At(&e.w.relativeIndex[0], 511), e.holes(first), e.scratch(worker), n, 0, 1)
 }
 
-// layerLastTake computes [B, 384]. There is one unit.
+// layerLastTake computes [B, 384]. A unit is one sequence.
 //
 //	take first    nli.dspec:7
-func (e *exec) layerLastTake(_, _ int) {
-	for b := range e.sequences {
-		row := int(e.Starts[b])
-		copy(unsafe.Slice(runtime.At(e.slot3, b*384), 384), unsafe.Slice(runtime.At(e.slot1, row*384), 384))
-	}
+func (e *exec) layerLastTake(_, unit int) {
+	first := int(e.Starts[unit])
+	e.k.take_f32_384_384_0_384_rowsfirst(runtime.At(e.slot3, unit*384), runtime.At(e.slot1, first*384), int(e.Starts[unit+1])-first)
 }
 
 // layerLastAttentionOutputDense computes [B, 384]. A unit is 32 columns of the result.

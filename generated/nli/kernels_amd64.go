@@ -22,6 +22,7 @@ var tableAVX512 = kernels{
 	gemm_f32_384x32_lda384_ldc384_bias_gelu:       gemm_f32_384x32_lda384_ldc384_bias_gelu_avx512,
 	gemm_f32_384x32_lda384_ldc384_bias_residual:   gemm_f32_384x32_lda384_ldc384_bias_residual_avx512,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx512,
+	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          14,
 }
 
@@ -36,6 +37,7 @@ var tableAVX2 = kernels{
 	gemm_f32_384x32_lda384_ldc384_bias_gelu:       gemm_f32_384x32_lda384_ldc384_bias_gelu_avx2,
 	gemm_f32_384x32_lda384_ldc384_bias_residual:   gemm_f32_384x32_lda384_ldc384_bias_residual_avx2,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx2,
+	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          6,
 }
 
@@ -176,7 +178,7 @@ type attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*384+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*384+64)
 	w.v = unsafe.Slice(v, (n-1)*1152+64)
 	w.q = unsafe.Slice(q, (i1-1)*1152+64)
 	w.k = unsafe.Slice(k, (n-1)*1152+64)
@@ -300,14 +302,14 @@ func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) strip(i, s, 
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*384], 384, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*384], 384, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx512(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
@@ -475,7 +477,7 @@ type attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work struct {
 // place cuts the scratch into arrays and sets bounds to the operands.
 func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
 	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-1)*384+64)
+	w.o = unsafe.Slice(o, (i1-i0-1)*384+64)
 	w.v = unsafe.Slice(v, (n-1)*1152+64)
 	w.q = unsafe.Slice(q, (i1-1)*1152+64)
 	w.k = unsafe.Slice(k, (n-1)*1152+64)
@@ -599,14 +601,14 @@ func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) strip(i, s, m,
 		sum = &w.sum[s*64]
 	}
 	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[i*384], 384, &w.stats[1680+s] // 1 / sum
+	out, ldo, factor := &w.o[(i-w.i0)*384], 384, &w.stats[1680+s] // 1 / sum
 	if j+keys < w.n {
 		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
 	}
 	attn_f32_weigh_64_avx2(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
 }
 
-// table multiplies m rows with panels of a relative table, from the one called first on.
+// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
 //
 //go:noinline
 func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {

@@ -20,6 +20,7 @@ type kernels struct {
 	gemm_f32_384x32_lda384_ldc384_bias_residual   func(c, a, w, bias, r *float32, m int)
 	gemm_f32_384x32_lda384_ldc1552_bias_gelu      func(c, a, w, bias *float32, m int)
 	gemm_f32_1536x32_lda1552_ldc384_bias_residual func(c, a, w, bias, r *float32, m int)
+	take_f32_384_384_0_384_rowsfirst              func(y, x *float32, n int)
 	gemm_f32_384x32_lda384_ldc384_bias_gelu       func(c, a, w, bias *float32, m int)
 	gemm_f32_384x16_lda384_ldc16_bias             func(c, a, w, bias *float32, m int)
 }
@@ -35,6 +36,7 @@ var portable = kernels{
 	gemm_f32_384x32_lda384_ldc384_bias_gelu:       gemm_f32_384x32_lda384_ldc384_bias_gelu_generic,
 	gemm_f32_384x32_lda384_ldc384_bias_residual:   gemm_f32_384x32_lda384_ldc384_bias_residual_generic,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_generic,
+	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          2,
 }
 
@@ -175,15 +177,16 @@ func gemm_f32_384x32_lda384_ldc1152_bias_generic_panel(c, a, w, bias *float32, m
 func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	for i := i0; i < i1; i += 16 {
 		last := min(i+16, i1)
-		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
+		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*384), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
 	}
 }
 
 // attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
 func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
 	if i0 < i1 {
-		scores := unsafe.Slice(scratch, (i1-i0)*n)
-		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*((i1-i0)*n))), 512)
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
+		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
 			qi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(i*1152))), 64)
@@ -208,7 +211,8 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 			for icpc := i0; icpc < i1; icpc++ {
 				scpc := scores[(icpc-i0)*n:][:n]
 				qcpc := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icpc*1152))), 64)
-				locpc := int(indexc[(reachc+icpc)-(n-1)]) / 16
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
 				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
 				for pcpc := locpc; pcpc < hicpc; pcpc++ {
 					outcpc := products[pcpc*16:][:16]
@@ -232,7 +236,7 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 						outcpc[ccpc+3] = s3cpc
 					}
 				}
-				for jcpc := range n {
+				for jcpc := range seencpc {
 					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
 				}
 			}
@@ -273,7 +277,8 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 			for icph := i0; icph < i1; icph++ {
 				scph := scores[(icph-i0)*n:][:n]
 				qcph := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*(icph*1152))), 64)
-				locph := int(indexh[(reachh+int(at[icph]))-int(at[n-1])]) / 16
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
 				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
 				for pcph := locph; pcph < hicph; pcph++ {
 					outcph := products[pcph*16:][:16]
@@ -297,7 +302,7 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 						outcph[ccph+3] = s3cph
 					}
 				}
-				for jcph := range n {
+				for jcph := range seencph {
 					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
 				}
 			}
@@ -334,24 +339,27 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 		}
 		for io := i0; io < i1; io++ {
 			pi := scores[(io-i0)*n:][:n]
+			seen := n
 			top := pi[0]
-			for jm := 1; jm < n; jm++ {
+			for jm := 1; jm < seen; jm++ {
 				top = max(top, pi[jm])
 			}
 			sum := float32(0.0)
-			for je := range n {
+			for je := range seen {
 				e := float32(math.Exp(float64(pi[je] - top)))
 				pi[je] = e
 				sum += e
 			}
 			share := 1.0 / sum
-			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*(io*384))), 64)
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*384))), 64)
 			for dz := range 64 {
 				oi[dz] = 0.0
 			}
 			for jo := range n {
-				p := float32(pi[jo] * share)
-				pi[jo] = p
+				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*1152))), 64)
 				for do := range 64 {
 					oi[do] = oi[do] + float32(p*vj[do])
@@ -616,6 +624,15 @@ func gemm_f32_1536x32_lda1552_ldc384_bias_residual_generic_panel(c, a, w, bias, 
 			s3l += add[jl+3]
 			y0l[jl+3] = s3l + z0l[jl+3]
 		}
+	}
+}
+
+// take_f32_384_384_0_384_rowsfirst_generic: y = the first of n rows of 384.
+func take_f32_384_384_0_384_rowsfirst_generic(y, x *float32, n int) {
+	y0 := unsafe.Slice(y, 384)
+	x0 := unsafe.Slice(x, 384)
+	for j := range 384 {
+		y0[j] = x0[j]
 	}
 }
 

@@ -11,8 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -30,6 +32,7 @@ var Program = &runtime.Program{
 		Labels: []string{"entailment", "neutral", "contradiction"},
 		Name:   "entailment",
 		Rows:   runtime.PerSequence,
+		Task:   "labels",
 	}},
 	ISAs: instructionSets,
 	Limits: runtime.Limits{
@@ -61,9 +64,11 @@ func bind(file *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
 
 // The types of the runtime that calls take and give.
 type (
-	Batch          = runtime.Batch          // token ids of several sequences, ragged
-	Option         = runtime.Option         // a setting of Open
-	Classification = runtime.Classification // the result for one text
+	Batch           = runtime.Batch          // token ids of several sequences, ragged
+	Option          = runtime.Option         // a setting of Open
+	Classification  = runtime.Classification // the result for one text
+	ZeroShotOptions = task.ZeroShotOptions   // the settings of Entail
+	ZeroShotResult  = task.ZeroShotResult    // a text with labels of the caller's own
 )
 
 // Threads sets how many threads a call uses, the caller's own included.
@@ -90,6 +95,7 @@ func Long(p runtime.LongPolicy) Option {
 type Model struct {
 	core       *runtime.Core
 	classifier *runtime.Classifier
+	entailing  func() (*task.ZeroShot, error)
 }
 
 // Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.
@@ -105,6 +111,9 @@ func Open(path string, opts ...Option) (*Model, error) {
 	return &Model{
 		classifier: c,
 		core:       core,
+		entailing: sync.OnceValues(func() (*task.ZeroShot, error) {
+			return task.NewZeroShot(core, "", task.NLIOptions{})
+		}),
 	}, nil
 }
 
@@ -121,6 +130,9 @@ func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	return &Model{
 		classifier: c,
 		core:       core,
+		entailing: sync.OnceValues(func() (*task.ZeroShot, error) {
+			return task.NewZeroShot(core, "", task.NLIOptions{})
+		}),
 	}, nil
 }
 
@@ -137,6 +149,15 @@ func (m *Model) Core() *runtime.Core {
 // CheckWeights reads the weight file and holds every tensor to its hash.
 func (m *Model) CheckWeights() error {
 	return m.core.CheckWeights()
+}
+
+// Entail labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, and the model judges whether the one entails the other.
+func (m *Model) Entail(ctx context.Context, texts []string, labels []string, o ZeroShotOptions) ([]ZeroShotResult, error) {
+	s, err := m.entailing()
+	if err != nil {
+		return nil, err
+	}
+	return s.Classify(ctx, texts, labels, o)
 }
 
 // Classify labels texts; results come in input order. How texts are batched never changes a result.

@@ -203,7 +203,7 @@ func (e *exec) layerLast() {
 	// scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
 	e.Run(2*e.sequences, e.step.layerLastAttention) // attention [B, 128]
 	// take first    spam.dspec:14
-	e.Run(1, e.step.layerLastTake) // take [B, 128]
+	e.Run(e.sequences, e.step.layerLastTake) // take [B, 128]
 	// attention    deberta_v3.dspec:30
 	e.Run(4, e.step.layerLastAttentionOutputDense) // gemm [B, 128]
 	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
@@ -216,7 +216,7 @@ func (e *exec) layerLast() {
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 128]
 }
 
-// head reads the first row of each sequence and gives its logits.
+// head computes what the head gives for the rows that it takes.
 func (e *exec) head() {
 	// linear hidden    spam.dspec:16
 	e.Run(4, e.step.headPoolerDense) // gemm [B, 128]
@@ -359,14 +359,12 @@ func (e *exec) layerLastAttention(worker, unit int) {
 	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc(runtime.At(e.slot2, b*128+h*64), q, runtime.At(q, 128), runtime.At(q, 256), runtime.At(&e.w.layerLastKrPanels[0], h*8192), runtime.At(&e.w.layerLastQrPanels[0], h*8192), nil, runtime.At(&e.w.relativeIndex[0], 511), e.holes(first), e.scratch(worker), n, 0, 1)
 }
 
-// layerLastTake computes [B, 128]. There is one unit.
+// layerLastTake computes [B, 128]. A unit is one sequence.
 //
 //	take first    spam.dspec:14
-func (e *exec) layerLastTake(_, _ int) {
-	for b := range e.sequences {
-		row := int(e.Starts[b])
-		copy(unsafe.Slice(runtime.At(e.slot3, b*128), 128), unsafe.Slice(runtime.At(e.slot1, row*128), 128))
-	}
+func (e *exec) layerLastTake(_, unit int) {
+	first := int(e.Starts[unit])
+	e.k.take_f32_128_128_0_128_rowsfirst(runtime.At(e.slot3, unit*128), runtime.At(e.slot1, first*128), int(e.Starts[unit+1])-first)
 }
 
 // layerLastAttentionOutputDense computes [B, 128]. A unit is 32 columns of the result.

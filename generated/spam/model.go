@@ -30,6 +30,7 @@ var Program = &runtime.Program{
 		Labels: []string{"ham", "spam"},
 		Name:   "classify",
 		Rows:   runtime.PerSequence,
+		Task:   "labels",
 	}},
 	ISAs: instructionSets,
 	Limits: runtime.Limits{

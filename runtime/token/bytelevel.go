@@ -282,12 +282,12 @@ func edgesOfAdded(surface []byte, table *charPages) (e edge) {
 }
 
 // trim takes the white space at a token's ends out of its offsets, counted in characters of the text as the reference
-// counts. first says that the token is the first of its encoding; prefix that a space was put in front when encoding,
-// so that a first token's first space is not in the text.
+// counts. first says that the token is the first of its encoding; prefix that a space was put in front when encoding: a
+// single space before a first token may be that one, and stays; several were in the text.
 func (e edge) trim(text string, at Span, first, prefix bool) Span {
 	lead := e.lead
-	if lead > 0 && prefix && (first || at.Start == 0) {
-		lead--
+	if lead == 1 && prefix && (first || at.Start == 0) {
+		lead = 0
 	}
 	lo, hi := int(at.Start), int(at.End)
 	for ; lead > 0 && lo < hi; lead-- {

@@ -22,7 +22,7 @@ func needTestdata(t *testing.T) {
 // form, pieces, byte spans and parts. Folders with older files count twice, once a reading.
 func TestGoldens(t *testing.T) {
 	needTestdata(t)
-	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940, "wordpiece_uncased": 940} {
+	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940, "wordpiece_uncased": 940, "variants": 960} {
 		t.Run(folder, func(t *testing.T) {
 			compared, failed, err := VerifyDir("../testdata/"+folder, func(line string) { t.Error(line) })
 			require.NoError(t, err)

@@ -1,0 +1,82 @@
+package token
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
+)
+
+// What the reference says about every code point: classes, lower case, decompositions.
+func TestCharacters(t *testing.T) {
+	z, err := gzip.NewReader(bytes.NewReader(readGolden(t, ".", "characters.json.gz")))
+	require.NoError(t, err)
+	b, err := io.ReadAll(z)
+	require.NoError(t, err)
+	var want struct {
+		Letters, Numbers, Spaces, Cleaned, Ideographs, Accents, Marks, Punctuation [][2]rune
+		Lower, NFD                                                                 map[string]string
+	}
+	require.NoError(t, json.Unmarshal(b, &want))
+	table := classes()
+	is := func(c charClass) func(r rune) bool { return func(r rune) bool { return table.of(r)&c != 0 } }
+	for _, x := range []struct {
+		name string
+		want [][2]rune
+		got  func(r rune) bool
+		skip func(r rune) bool
+	}{
+		{"letters", want.Letters, is(classLetter), nil},
+		{"numbers", want.Numbers, is(classNumber), nil},
+		{"white space", want.Spaces, is(classSpace), nil},
+		{"cleaned", want.Cleaned, is(classControl), nil},
+		{"ideographs", want.Ideographs, is(classIdeograph), nil},
+		// Accents are taken off behind the decomposition, so what decomposes is never asked for.
+		{"accents", want.Accents, is(classAccent), func(r rune) bool { _, ok := want.NFD[string(r)]; return ok }},
+		{"marks", want.Marks, is(classMark), nil},
+		{"punctuation", want.Punctuation, is(classPunct), nil},
+	} {
+		in := map[rune]bool{}
+		for _, r := range x.want {
+			for c := r[0]; c <= r[1]; c++ {
+				in[c] = true
+			}
+		}
+		wrong := 0
+		for r := rune(0); r <= utf8.MaxRune; r++ {
+			if utf8.ValidRune(r) && in[r] != x.got(r) && (x.skip == nil || !x.skip(r)) {
+				if wrong++; wrong < 9 {
+					t.Errorf("%s: %U is %v, want %v", x.name, r, x.got(r), in[r])
+				}
+			}
+		}
+		assert.Zero(t, wrong, x.name)
+	}
+	var s scratch
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		c := string(r)
+		low, ok := want.Lower[c]
+		if !ok {
+			low = c
+		}
+		require.Equal(t, low, string(appendLower(nil, r)), "lower case of %U", r)
+		nfd, ok := want.NFD[c]
+		if !ok {
+			nfd = c
+		}
+		if 0xac00 <= r && r <= 0xd7a3 {
+			continue
+		}
+		var b buffer
+		require.Equal(t, nfd, string(unicodeForm{norm.NFD}.normalize(chunk{text: []byte(c)}, &b, &s).text), "decomposition of %U", r)
+	}
+}

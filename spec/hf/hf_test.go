@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 	"github.com/debertac/debertac/spec/hf"
@@ -37,7 +38,7 @@ func resolve(t *testing.T, config []byte, opts hf.Options) (*spec.Spec, string, 
 	return s, text, notes
 }
 
-// The text of every case's spec is kept beside its config, to be read by people; UPDATE=1 rewrites it.
+// Every case's spec compiles. Its text is kept beside its config, to be read by people; UPDATE=1 rewrites it.
 func TestTexts(t *testing.T) {
 	const golden = "testdata/specs.txtar"
 	a, err := txtar.ParseFile("testdata/configs.txtar")
@@ -50,6 +51,14 @@ func TestTexts(t *testing.T) {
 			opts.Task = "emd"
 		}
 		text, notes, err := hf.Spec(f.Data, nil, opts)
+		if err == nil {
+			tree, faults := spec.Parse("model.dspec", []byte(text))
+			s, more := spec.Resolve(tree)
+			require.Empty(t, append(faults, more...), name)
+			for _, d := range compiler.NotYet(s) { // a part that runs in portable Go is a warning
+				require.Equal(t, "portable", string(d.Code), "%s: %s", name, d)
+			}
+		}
 		for _, n := range notes {
 			text += "note: " + n + "\n"
 		}

@@ -353,7 +353,7 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 			s := e.byNode[n]
 			g.Comment(source(n))
 			g.Id("e").Dot("Run").Call(s.units(), jen.Id("e").Dot("step").Dot(s.method)).Comment(fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape))
-			if e.p.Meta.Trace && n.Op == "attention" {
+			if e.traces(s) {
 				g.Id("e").Dot(traceMethod(s)).Call()
 			}
 			if n.Op == "attention" && e.resumes() {

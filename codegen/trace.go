@@ -15,6 +15,9 @@ func traceMethod(s *step) string { return s.method + "Maps" }
 func (e *emitter) traceMethods(f *jen.File) {
 	printed := map[string]bool{}
 	for _, s := range e.attentions() {
+		if !e.traces(s) {
+			continue
+		}
 		name := s.kernel.field + "_traced"
 		if !printed[name] {
 			printed[name] = true
@@ -23,6 +26,11 @@ func (e *emitter) traceMethods(f *jen.File) {
 		}
 		e.traceMethodOf(f, s, name)
 	}
+}
+
+// traces reports whether an attention's maps are shown: those of the encoder's layers, which are numbered, and not those of a decoder's steps.
+func (e *emitter) traces(s *step) bool {
+	return e.p.Meta.Trace && s.node.Op == "attention" && e.weights.layerOf(s.region) != nil
 }
 
 // traceMethodOf declares the method of one attention. Maps are [A, P]: for each head the N×N probabilities of one sequence behind the other.

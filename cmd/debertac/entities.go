@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
 )
@@ -27,8 +28,8 @@ func (f *folder) maxWords() (map[string]string, error) {
 }
 
 // textBatch is the batch of a case of texts, whose prompt the model's head describes.
-func (t *trial) textBatch(dir *folder) (*runtime.Batch, error) {
-	p := t.unit.Program.Meta.Prompt
+func (t *trial) textBatch(dir *folder, u *compiler.Unit) (*runtime.Batch, error) {
+	p := u.Program.Meta.Prompt
 	if p == nil {
 		return nil, inputFault(t.dir, "the model has no head that reads labels in front of a text, which the case is for")
 	}

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
@@ -24,11 +24,23 @@ type trial struct {
 	golden  *golden.Case
 	outputs string // the recorded tensors
 	dir     string // the model folder
-	prefix  []int32
-	unit    *compiler.Unit
+	wish    hf.Options
+	passes  []*pass
 	fault   error // why it cannot be run; nil if it can
-	program program
-	batch   string // file of the ragged batch
+}
+
+// pass is one run that a case consists of.
+type pass struct {
+	golden.Pass
+	form  *form
+	batch string // file of its ragged batch
+}
+
+// form is a compiled form of a case's model, which several passes may run.
+type form struct {
+	program
+	model  golden.Model
+	prefix []int32
 }
 
 // trial reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
@@ -48,11 +60,11 @@ func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
 	if v.OfLargest > 0 {
 		tolerance = golden.Tolerance{OfLargest: v.OfLargest}
 	}
-	c, err := golden.OpenModel(filepath.Base(v.Model), "", v.Outputs, tolerance)
+	c, err := golden.OpenModel(filepath.Base(v.Model), v.Outputs, tolerance)
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model}
+	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.options()}
 	t.fault = t.compile(a)
 	return t, nil
 }
@@ -66,34 +78,59 @@ func caseFault(err error) error {
 	return err
 }
 
-// compile imports the case's model, with the case's mask and at least its length, and compiles it with the hidden states as outputs.
+// compile finds the passes that the recorded tensors ask for, and compiles the forms of the model that they run.
 func (t *trial) compile(a *app) error {
-	if !t.golden.HasBatch() {
-		return fmt.Errorf("a case of kind %s is more than a forward pass of token ids, which is all that this version compares", t.golden.Kind)
+	if t.golden.Training() {
+		return fmt.Errorf("a case of kind %s is a training run, which this version does not compare", t.golden.Kind)
 	}
+	passes, err := t.golden.Passes(t.outputs)
+	if err != nil {
+		return rendered(a, caseFault(err))
+	}
+	forms := map[golden.Model]*form{}
+	for _, p := range passes {
+		if forms[p.Model] == nil {
+			if forms[p.Model], err = t.form(a, p.Model); err != nil {
+				return rendered(a, caseFault(err))
+			}
+		}
+		t.passes = append(t.passes, &pass{Pass: p, form: forms[p.Model]})
+	}
+	return nil
+}
+
+// form imports the case's model, with the case's mask and at least its length, and compiles it with the hidden states as outputs.
+func (t *trial) form(a *app, m golden.Model) (*form, error) {
 	kind, prefix, err := t.golden.AttentionMask()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.prefix = prefix
+	f := &form{model: m, prefix: prefix}
 	dir, err := openFolder(t.dir, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer dir.Close()
+	if dir.wish = t.wish; m.Task != "" {
+		dir.wish = hf.Options{Task: m.Task, Pool: m.Pool}
+	}
 	quiet := *a // what import and the compiler remark is not what is verified
 	quiet.err = &bytes.Buffer{}
 	src, err := quiet.specOf(dir, "", t.golden.Length)
 	if err != nil {
-		return rendered(a, err)
+		return nil, err
 	}
 	if kind != golden.MaskLive {
 		if src, err = masked(&quiet, dir, kind, src); err != nil {
-			return rendered(a, err)
+			return nil, err
 		}
 	}
-	t.unit, err = quiet.unitFor(src, "", "", compiler.Options{Trace: true})
-	return rendered(a, err)
+	if f.unit, err = quiet.unitFor(src, "", "", compiler.Options{Trace: true, Perturb: m.Perturb}); err != nil {
+		return nil, err
+	}
+	s, err := dir.sentences()
+	f.normalize = s != nil && s.Normalize
+	return f, err
 }
 
 // rendered is an error with all its messages in full.
@@ -121,10 +158,21 @@ func masked(a *app, dir *folder, kind golden.MaskKind, src *source) (*source, er
 	return a.parse(src.tree.Name, []byte(before+"{\nencoder.attention.mask "+word+"\n"+after))
 }
 
+// forms lists the compiled forms of the model, each once.
+func (t *trial) forms() []*form {
+	var list []*form
+	for _, p := range t.passes {
+		if !slices.Contains(list, p.form) {
+			list = append(list, p.form)
+		}
+	}
+	return list
+}
+
 // isas lists the instruction sets of the compiled model that this machine has.
 func (t *trial) isas() []string {
 	var names []string
-	for _, name := range t.unit.Program.Meta.ISAs {
+	for _, name := range t.passes[0].form.unit.Program.Meta.ISAs {
 		if isa, err := runtime.ParseISA(name); err == nil && isa.Supported() {
 			names = append(names, name)
 		}
@@ -137,75 +185,141 @@ var notPackage = regexp.MustCompile(`[^a-z0-9]+`)
 // buildTrials packs the weights and writes the batches of all trials that can run, and builds one program of them.
 func (a *app) buildTrials(trials []*trial, temp string) error {
 	names := map[string]bool{}
-	var units []*compiler.Unit
 	for _, t := range trials {
 		if t.fault != nil {
 			continue
 		}
-		name := "case" + notPackage.ReplaceAllString(strings.ToLower(t.golden.Name), "")
-		for i := 2; names[name]; i++ {
-			name = fmt.Sprintf("case%s%d", notPackage.ReplaceAllString(strings.ToLower(t.golden.Name), ""), i)
+		for _, f := range t.forms() {
+			stem := "case" + notPackage.ReplaceAllString(strings.ToLower(t.golden.Name+f.model.Task), "")
+			name := stem
+			for i := 2; names[name]; i++ {
+				name = fmt.Sprintf("%sx%d", stem, i)
+			}
+			names[name] = true
+			f.unit.Program.Name = name
 		}
-		names[name] = true
-		t.unit.Program.Name = name
-		if _, t.fault = codegen.Emit(t.unit.Program); t.fault == nil { // one that fails is not to keep the others from being built
-			t.fault = t.prepare(a.ctx, temp)
+		t.fault = rendered(a, caseFault(t.prepare(a.ctx, temp)))
+	}
+	binary, err := a.binary(unitsOf(trials))
+	if err != nil { // a form that no code can be generated for is not to keep the others from being built
+		bad := false
+		for _, t := range trials {
+			if t.fault == nil {
+				t.fault = t.emits()
+				bad = bad || t.fault != nil
+			}
 		}
-		if t.fault == nil {
-			units = append(units, t.unit)
+		if !bad {
+			return err
+		}
+		if binary, err = a.binary(unitsOf(trials)); err != nil {
+			return err
 		}
 	}
-	if len(units) == 0 {
-		return nil
-	}
-	binary, err := a.binary(units)
 	for _, t := range trials {
-		t.program.binary = binary
+		for _, f := range t.forms() {
+			f.binary = binary
+		}
 	}
-	return err
+	return nil
 }
 
-// prepare packs the case's weights and writes its batch.
-func (t *trial) prepare(ctx context.Context, temp string) error {
-	m, h := t.unit.Model, t.unit.Head
-	types := 0
-	if m.Embed.Segment != nil {
-		types = m.Embed.Segment.Rows
+// unitsOf lists what is to be built for the trials that can run.
+func unitsOf(trials []*trial) []*compiler.Unit {
+	var units []*compiler.Unit
+	for _, t := range trials {
+		if t.fault == nil {
+			for _, f := range t.forms() {
+				units = append(units, f.unit)
+			}
+		}
 	}
+	return units
+}
+
+// emits reports why no code can be generated for a form; nil if it can for all.
+func (t *trial) emits() error {
+	for _, f := range t.forms() {
+		if _, err := codegen.Emit(f.unit.Program); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare packs the weights of the case's models and writes the batches of its passes.
+func (t *trial) prepare(ctx context.Context, temp string) error {
 	dir, err := openFolder(t.dir, true)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	var b *runtime.Batch
-	if t.golden.Texts != nil {
-		b, err = t.textBatch(dir)
-	} else {
-		b, err = t.golden.Batch(types, t.prefix, h != nil && (h.Take.Rows == spec.First || h.Take.Rows == spec.EachFirst))
+	for i, p := range t.passes {
+		b, err := t.batch(dir, p)
+		if err != nil {
+			return err
+		}
+		p.batch = filepath.Join(temp, fmt.Sprintf("%s.%d.batch", p.form.unit.Program.Name, i))
+		if err := golden.WriteBatch(p.batch, b); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	for _, f := range t.forms() {
+		f.weights = filepath.Join(temp, f.unit.Program.Name+".weights")
+		if err := pack.Write(f.weights, f.unit.Program, dir.source(f.unit.Model), pack.Options{Context: ctx}); err != nil {
+			return err
+		}
 	}
-	t.batch = filepath.Join(temp, t.unit.Program.Name+".batch")
-	if err := golden.WriteBatch(t.batch, b); err != nil {
-		return err
-	}
-	t.program.weights = filepath.Join(temp, t.unit.Program.Name+".weights")
-	return pack.Write(t.program.weights, t.unit.Program, dir.source(t.unit.Model), pack.Options{Context: ctx})
+	return nil
 }
 
-// forward runs the case on an instruction set and gives the file of what the model traced.
-func (t *trial) forward(a *app, temp, isa string) (string, error) {
-	out := filepath.Join(temp, t.unit.Program.Name+"."+isa+".out")
-	args := flags(t.program.weightsFlag(), flag{"--model", modelName(t.unit)}, flag{"--batch", t.batch}, flag{"--out", out}, flag{"--isa", isa})
-	cmd := t.program.command(a.ctx, "forward", args)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("the compiled model fails: %w\n%s", err, strings.TrimSpace(said.String()))
+// batch makes the batch of a pass.
+func (t *trial) batch(dir *folder, p *pass) (*runtime.Batch, error) {
+	u := p.form.unit
+	if t.golden.Texts != nil {
+		return t.textBatch(dir, u)
 	}
-	if _, err := os.Stat(out); err != nil {
-		return "", err
+	n := golden.Needs{Prefix: p.form.prefix, Pad: -1}
+	if s := u.Model.Embed.Segment; s != nil {
+		n.Types = s.Rows
 	}
-	return out, nil
+	if h := u.Head; h != nil {
+		n.First = h.Take.Rows == spec.First || h.Take.Rows == spec.EachFirst
+		n.Rows = h.Take.Rows == spec.Masked
+	}
+	if p.Model.Perturb {
+		n.Hidden = u.Model.Hidden
+	}
+	if abs := u.Model.Embed.Absolute; abs != nil && abs.From > 0 { // positions are counted from the row behind the padding token's
+		n.Pad = int64(abs.From - 1)
+	}
+	return t.golden.Batch(p.Pass, n)
+}
+
+// forward runs the passes of the case on an instruction set and gives the files of what they traced, by pass.
+func (t *trial) forward(a *app, temp, isa string) (map[string]string, error) {
+	files := map[string]string{}
+	for i, p := range t.passes {
+		f := p.form
+		out := filepath.Join(temp, fmt.Sprintf("%s.%d.%s.out", f.unit.Program.Name, i, isa))
+		args := flags(f.weightsFlag(), flag{"--model", modelName(f.unit)}, flag{"--batch", p.batch}, flag{"--out", out}, flag{"--isa", isa})
+		cmd := f.command(a.ctx, "forward", args)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("the compiled model fails: %w\n%s", err, strings.TrimSpace(said.String()))
+		}
+		files[p.Name] = out
+	}
+	return files, nil
+}
+
+// compare holds what the passes gave to the recorded tensors.
+func (t *trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
+	main := t.passes[0].form
+	p := golden.Produced{Files: files, Layers: main.unit.Model.Layers, Unit: main.normalize, Widths: main.unit.Program.Meta.Widths}
+	if h := main.unit.Head; h != nil {
+		p.Head, p.Loss = true, h.Loss
+	}
+	return t.golden.Compare(t.outputs, p, scope)
 }

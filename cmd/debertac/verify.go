@@ -14,7 +14,7 @@ import (
 
 type verifyVerb struct {
 	Cases []string `arg:"" optional:"" name:"case" help:"Folders of cases."`
-	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"forward leaves out what only training gives: gradients, losses, trained weights."`
+	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"forward leaves out what only training gives: gradients, trained weights, training runs."`
 	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets; default all that this machine has."`
 
 	Tokenizer string  `placeholder:"DIR" help:"Instead: compare the tokenizers of a folder with their recorded encodings."`
@@ -23,6 +23,9 @@ type verifyVerb struct {
 	Atol      float64 `default:"1e-4" help:"Of --model: |got - want| <= atol + rtol·|want|."`
 	Rtol      float64 `default:"1e-4" help:"Of --model."`
 	OfLargest float64 `placeholder:"X" help:"Of --model, instead of --atol and --rtol: |got - want| <= X times the tensor's largest |want|."`
+
+	Layers []int `placeholder:"N,…" help:"Compare the hidden states behind these layers only; 0 is the input of the first."`
+	wishes
 
 	JSON bool `name:"json" help:"One JSON object a tensor, the summary last."`
 }
@@ -34,11 +37,17 @@ inputs.safetensors, outputs.safetensors and case.json (head and tolerances). The
 every instruction set of this machine, and every recorded tensor is compared where the attention mask is 1. All cases share
 one build. A tensor that this version does not produce fails its case; the exit code is 3 if anything fails.
 
+A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, or the three passes of
+scale-invariant fine-tuning, of which the last takes the recorded noise. Losses are computed from what the model gives and the
+case's labels; one that depends on rows where the mask is 0 is left out, and said to be. Cases that are training runs are left
+out with --only forward.
+
 Examples:
   debertac verify cases/v2_*
   debertac verify --only forward --isa avx2 cases/v2_v3like
   debertac verify --tokenizer path/to/tokenizer_folder
-  debertac verify --model ~/models/deberta-v3-base --outputs reference.safetensors`
+  debertac verify --model ~/models/deberta-v3-base --outputs reference.safetensors
+  debertac verify --model ~/models/deberta-base --head fill-mask --outputs reference.safetensors --layers 0,6,12`
 }
 
 // Run verifies.
@@ -58,8 +67,13 @@ func (v *verifyVerb) Run(a *app) error {
 		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
 	case !(v.Atol >= 0 && v.Rtol >= 0 && v.OfLargest >= 0):
 		return usage("debertac verify --help", "a tolerance must be 0 or more")
+	case v.Model == "" && v.wishes != wishes{}:
+		return usage("debertac verify --help", "--head, --layer, --pool, --mask and --seq belong to --model: a case says itself what its model is for")
 	case v.Tokenizer != "":
 		return v.tokenizer(a)
+	}
+	if err := v.wishes.check(); err != nil {
+		return err
 	}
 	for _, name := range v.ISA {
 		isa, err := runtime.ParseISA(name)
@@ -124,6 +138,11 @@ func (v *verifyVerb) judge(a *app, trials []*trial) error {
 		if err := a.ctx.Err(); err != nil {
 			return err
 		}
+		if t.golden.Training() && v.scope().Forward {
+			total.left++
+			v.leave(a, t)
+			continue
+		}
 		total.cases++
 		held := v.one(a, t, temp, &total)
 		if held {
@@ -135,17 +154,32 @@ func (v *verifyVerb) judge(a *app, trials []*trial) error {
 	} else {
 		_, err = fmt.Fprintln(a.out, total.line())
 	}
-	if err == nil && total.held < total.cases {
+	if err == nil && !total.ok() {
 		return notHeld()
 	}
 	return err
+}
+
+// scope is what is compared of the recorded tensors.
+func (v *verifyVerb) scope() golden.Scope {
+	return golden.Scope{Forward: v.Only == "forward", Layers: v.Layers}
+}
+
+// leave says that a training run is left out.
+func (v *verifyVerb) leave(a *app, t *trial) {
+	const reason = "a training run, which --only forward leaves out"
+	if v.JSON {
+		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "left": reason, "ok": true}) // a broken pipe shows at the summary
+		return
+	}
+	fmt.Fprintf(a.out, "%s: %s\n", t.golden.Name, reason)
 }
 
 // one runs and compares one case on every instruction set, and reports whether everything held.
 func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 	if t.fault != nil {
 		v.say(a, t, "", t.fault.Error())
-		names, err := golden.Recorded(t.outputs, v.Only == "forward")
+		names, err := golden.Recorded(t.outputs, v.scope())
 		total.missing += len(names)
 		switch {
 		case v.JSON:
@@ -164,15 +198,13 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 	}
 	held := true
 	for _, isa := range isas {
-		out, err := t.forward(a, temp, isa)
-		if err != nil {
-			v.say(a, t, isa, err.Error())
-			held = false
-			continue
+		files, err := t.forward(a, temp, isa)
+		var results []golden.Result
+		if err == nil {
+			results, err = t.compare(files, v.scope())
 		}
-		results, err := t.golden.Compare(t.outputs, golden.Produced{File: out, Layers: t.unit.Model.Layers, Head: t.unit.Head != nil, Widths: t.unit.Program.Meta.Widths}, v.Only == "forward")
 		if err != nil {
-			v.say(a, t, isa, err.Error())
+			v.say(a, t, isa, rendered(a, caseFault(err)).Error())
 			held = false
 			continue
 		}
@@ -188,7 +220,7 @@ const mostLines = 12
 // say reports why a case could not be compared.
 func (v *verifyVerb) say(a *app, t *trial, isa, reason string) {
 	if v.JSON {
-		names, err := golden.Recorded(t.outputs, v.Only == "forward")
+		names, err := golden.Recorded(t.outputs, v.scope())
 		if err != nil {
 			reason += "; " + err.Error()
 		}
@@ -240,6 +272,8 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 	fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  ok\n", width, "tensor", "largest error", "tolerance")
 	for _, r := range results {
 		switch {
+		case r.Left != "":
+			fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  left out: %s\n", width, r.Tensor, "-", "", r.Left)
 		case r.Reason != "":
 			fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
 		default:
@@ -266,6 +300,7 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 // tally counts what was compared.
 type tally struct {
 	cases, held      int
+	left             int // cases of training
 	tensors, missing int
 	isas             map[string]bool
 }
@@ -273,11 +308,13 @@ type tally struct {
 func (t *tally) add(isa string, results []golden.Result) {
 	t.isas[isa] = true
 	for _, r := range results {
-		if r.Reason != "" {
+		switch {
+		case r.Left != "":
+		case r.Reason != "":
 			t.missing++
-			continue
+		default:
+			t.tensors++
 		}
-		t.tensors++
 	}
 }
 
@@ -299,9 +336,15 @@ func (t *tally) line() string {
 	if t.missing > 0 {
 		s += fmt.Sprintf(", %d not produced", t.missing)
 	}
+	if t.left > 0 {
+		s += fmt.Sprintf("; %d training runs left out", t.left)
+	}
 	return s
 }
 
+// ok reports whether everything held; nothing at all does not.
+func (t *tally) ok() bool { return t.cases > 0 && t.held == t.cases }
+
 func (t *tally) json() map[string]any {
-	return map[string]any{"cases": t.cases, "held": t.held, "isas": t.names(), "tensors": t.tensors, "missing": t.missing, "ok": t.held == t.cases}
+	return map[string]any{"cases": t.cases, "held": t.held, "isas": t.names(), "tensors": t.tensors, "missing": t.missing, "left": t.left, "ok": t.ok()}
 }

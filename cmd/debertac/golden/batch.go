@@ -44,49 +44,96 @@ func (c *Case) layout() *ragged {
 	return r
 }
 
-// Batch gives the live tokens as the ragged batch of a model with so many token types (0: none). Positions are given if a sequence has holes
-// or does not start at 0. needFirst says that the head reads first tokens, which must be live then.
-func (c *Case) Batch(types int, prefix []int32, needFirst bool) (*runtime.Batch, error) {
+// Needs say what a model reads of a batch.
+type Needs struct {
+	Types  int     // token types; 0: none
+	First  bool    // the head reads the first token of each sequence
+	Rows   bool    // the head computes chosen rows
+	Hidden int     // numbers of a token that are added to the input; 0: none
+	Prefix []int32 // of each sequence of the case, for a mask with a prefix; nil: none
+	Pad    int64   // RoBERTa: the padding token, which positions do not count; below 0: they count every token
+}
+
+// Batch gives the live tokens as the ragged batch of a pass. Positions are given if a sequence has holes or does not start at 0.
+func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
+	ids, err := c.idsOf(p)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := c.chosen()
+	if err != nil {
+		return nil, err
+	}
+	noise, err := c.noise(p, n.Hidden)
+	if err != nil {
+		return nil, err
+	}
 	b := &runtime.Batch{Starts: []int32{0}}
 	var positions []int32
 	holes := false
 	for s := range c.Sequences {
-		n := int32(0)
-		for p := range c.Length {
-			if !c.live(s, p) {
+		first, counted := len(b.IDs), int32(0)
+		for at := range c.Length {
+			i := s*c.Length + at
+			position := int32(at)
+			if n.Pad >= 0 {
+				position = counted
+				if ids[i] != n.Pad {
+					counted++
+				}
+			}
+			if !c.live(s, at) {
 				continue
 			}
-			i := s*c.Length + p
-			if int64(int32(c.IDs[i])) != c.IDs[i] {
-				return nil, fault(c.Dir, "input_ids holds %d", c.IDs[i])
+			if n.Pad >= 0 && ids[i] == n.Pad {
+				return nil, fault(c.inputs, "sequence %d has the padding token at position %d, where attention_mask is 1: this kind of model gives it the position of padding", s, at)
 			}
-			b.IDs = append(b.IDs, int32(c.IDs[i]))
-			if types > 0 && c.Types != nil {
+			if int64(int32(ids[i])) != ids[i] {
+				return nil, fault(c.inputs, "input_ids holds %d", ids[i])
+			}
+			row := int32(len(b.IDs))
+			b.IDs = append(b.IDs, int32(ids[i]))
+			if n.Types > 0 && c.Types != nil {
 				b.Types = append(b.Types, int32(c.Types[i]))
 			}
-			positions = append(positions, int32(p))
-			holes = holes || int32(p) != n
-			n++
+			if n.Rows && chosen(i) {
+				b.Rows = append(b.Rows, row)
+			}
+			for k := range n.Hidden {
+				v := float32(0)
+				if noise != nil {
+					v = float32(noise[i*n.Hidden+k])
+				}
+				b.Delta = append(b.Delta, v)
+			}
+			positions = append(positions, position)
+			holes = holes || position != row-int32(first)
 		}
-		if n == 0 {
+		if len(b.IDs) == first {
 			continue
 		}
-		if needFirst && !c.live(s, 0) {
-			return nil, fault(c.Dir, "the head reads the first token of each sequence, and that of sequence %d is masked", s)
+		if n.First && !c.live(s, 0) {
+			return nil, fault(c.inputs, "the head reads the first token of each sequence, and that of sequence %d is masked", s)
 		}
 		b.Starts = append(b.Starts, int32(len(b.IDs)))
-		if prefix != nil {
-			b.Prefix = append(b.Prefix, prefix[s])
+		if n.Prefix != nil {
+			b.Prefix = append(b.Prefix, n.Prefix[s])
 		}
 	}
-	if len(b.IDs) == 0 {
-		return nil, fault(c.Dir, "nothing of the case is live: attention_mask is 0 everywhere")
+	switch {
+	case len(b.IDs) == 0:
+		return nil, fault(c.inputs, "nothing of the case is live: attention_mask is 0 everywhere")
+	case n.Rows && len(b.Rows) == 0:
+		return nil, fault(c.inputs, "no token is to be predicted: labels has no number above 0")
 	}
 	if holes {
 		b.Positions = positions
 	}
 	return b, nil
 }
+
+// deltaName names what is added to the input in a file of a batch.
+const deltaName = "delta"
 
 // WriteBatch writes a batch in the form that a built program's verb forward reads.
 func WriteBatch(path string, b *runtime.Batch) error {
@@ -98,6 +145,9 @@ func WriteBatch(path string, b *runtime.Batch) error {
 			list = append(list, safetensors.Tensor{Name: name, DType: safetensors.I32, Shape: []int{len(parts[name])}})
 		}
 	}
+	if b.Delta != nil {
+		list = append(list, safetensors.Tensor{Name: deltaName, DType: safetensors.F32, Shape: []int{len(b.Delta)}})
+	}
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -107,6 +157,10 @@ func WriteBatch(path string, b *runtime.Batch) error {
 		return errors.Join(err, f.Close())
 	}
 	for _, name := range w.Order() {
+		if name == deltaName {
+			err = errors.Join(err, w.WriteFloats(name, b.Delta))
+			continue
+		}
 		bytes := make([]byte, 0, 4*len(parts[name]))
 		for _, v := range parts[name] {
 			bytes = binary.LittleEndian.AppendUint32(bytes, uint32(v))

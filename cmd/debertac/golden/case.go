@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/debertac/debertac/runtime/safetensors"
 )
 
 // Tolerance bounds a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, the largest number that is compared of the tensor.
@@ -32,8 +30,29 @@ type Case struct {
 	Sequences        int     // S; the choices of a multiple choice count one by one
 	Length           int     // N
 	Choices          int     // of each question; 1 where there are none
+	inputs           string  // the file that holds them
 	pairs            []int64 // attention_mask_3d, [S, N, N]; nil: none
+
+	// What is in the inputs beside ids: what losses compare with, and what other passes are fed.
+	extra map[string]*given
+
+	Lambda      float64 `json:"rtd_lambda"`  // weight of the discriminator's loss
+	Adversarial float64 `json:"sift_lambda"` // weight of the disagreement with the perturbed pass
+	Inner       string  `json:"inner_loss"`  // by which the perturbation was found: symmetric-kl, kl or mse
 }
+
+// The kinds of cases, in case.json. Those that begin with train are training runs.
+const (
+	KindLibrary = "library" // one forward pass
+	KindEMD     = "emd"     // the enhanced mask decoder
+	KindRTD     = "rtd"     // a generator and a discriminator
+	KindSiFT    = "sift"    // a clean pass, one with given noise, one with noise moved uphill
+	KindGLiNER  = "gliner"  // texts with labels
+	kindModel   = "model"   // recorded outputs of a real model
+)
+
+// Training reports whether the case is a training run.
+func (c *Case) Training() bool { return strings.HasPrefix(c.Kind, "train") }
 
 // The files of a case.
 const (
@@ -70,152 +89,26 @@ func Open(dir string) (*Case, error) {
 		c.Name = filepath.Base(dir)
 	}
 	path = filepath.Join(dir, inputsFile)
-	switch {
-	case strings.HasPrefix(c.Kind, "train"):
-		return c, nil
-	case c.Kind == "gliner":
+	switch c.Kind {
+	case KindGLiNER:
 		return c, c.readTexts()
+	case KindLibrary, KindEMD, KindRTD, KindSiFT:
+		return c, c.readInputs(path)
 	}
-	return c, c.readInputs(path)
+	if c.Training() {
+		return c, nil
+	}
+	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, train and train_ref", c.Kind)
 }
-
-// HasBatch reports whether the case has one batch of token ids. Training runs have inputs step by step.
-func (c *Case) HasBatch() bool { return c.IDs != nil || c.Texts != nil }
 
 // OpenModel makes a case of recorded outputs of a real model: a safetensors file that holds input_ids, attention_mask and, if there are types,
 // token_type_ids beside the outputs. Everything is held to one tolerance.
-func OpenModel(name, head, outputs string, t Tolerance) (*Case, error) {
-	c := &Case{Dir: filepath.Dir(outputs), Name: name, Kind: "model", Head: head, Tolerance: map[string]Tolerance{}}
+func OpenModel(name, outputs string, t Tolerance) (*Case, error) {
+	c := &Case{Dir: filepath.Dir(outputs), Name: name, Kind: kindModel, Tolerance: map[string]Tolerance{}}
 	for _, g := range []string{"hidden_states", "attentions", "grad", "param", "loss", "other"} {
 		c.Tolerance[g] = t
 	}
 	return c, c.readInputs(outputs)
-}
-
-// readInputs reads ids, mask and types, [S, N] or, for choices, [questions, choices, N].
-func (c *Case) readInputs(path string) error {
-	f, err := safetensors.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Info("input_ids")
-	if err != nil {
-		return err
-	}
-	switch s := info.Shape; len(s) {
-	case 2:
-		c.Sequences, c.Length, c.Choices = s[0], s[1], 1
-	case 3:
-		c.Sequences, c.Length, c.Choices = s[0]*s[1], s[2], s[1]
-	default:
-		return fault(path, "input_ids has the shape %v, two or three dimensions are wanted", s)
-	}
-	if c.Sequences == 0 || c.Length == 0 {
-		return fault(path, "input_ids is empty")
-	}
-	n := c.Sequences * c.Length
-	read := func(name string, into *[]int64, size int) error {
-		if !f.Has(name) {
-			return nil
-		}
-		info, err := f.Info(name)
-		if err != nil {
-			return err
-		}
-		elements := 1
-		for _, d := range info.Shape {
-			elements *= d
-		}
-		if elements != size {
-			return fault(path, "%s has the shape %v, which does not go with input_ids", name, info.Shape)
-		}
-		*into = make([]int64, size)
-		return f.Ints(name, *into)
-	}
-	if err := read("input_ids", &c.IDs, n); err != nil {
-		return err
-	}
-	if err := read("attention_mask", &c.Mask, n); err != nil {
-		return err
-	}
-	if err := read("token_type_ids", &c.Types, n); err != nil {
-		return err
-	}
-	if c.Mask == nil {
-		c.Mask = make([]int64, n)
-		for i := range c.Mask {
-			c.Mask[i] = 1
-		}
-	}
-	for i, m := range c.Mask {
-		if m != 0 && m != 1 {
-			return fault(path, "attention_mask holds %d at %d: it must be 0 or 1", m, i)
-		}
-	}
-	return read("attention_mask_3d", &c.pairs, n*c.Length)
-}
-
-// live reports whether position p of sequence s is a token.
-func (c *Case) live(s, p int) bool { return c.Mask[s*c.Length+p] == 1 }
-
-// MaskKind is which keys a query sees.
-type MaskKind uint8
-
-// The masks that a spec can state.
-const (
-	MaskLive   MaskKind = iota // all live keys
-	MaskCausal                 // no key behind the query
-	MaskPrefix                 // no key behind the query, but for those of the prefix
-)
-
-// AttentionMask recognises attention_mask_3d: causal, or sequence to sequence with the length of each prefix, counted in live tokens, [S].
-// Any other mask is an error.
-func (c *Case) AttentionMask() (kind MaskKind, prefix []int32, err error) {
-	if c.pairs == nil {
-		return MaskLive, nil, nil
-	}
-	prefix = make([]int32, c.Sequences)
-	sees := func(s, i, j int) bool { return c.pairs[(s*c.Length+i)*c.Length+j] != 0 }
-	longest := int32(0)
-	for s := range c.Sequences {
-		first := -1
-		for i := 0; i < c.Length && first < 0; i++ {
-			if c.live(s, i) {
-				first = i
-			}
-		}
-		if first < 0 {
-			continue
-		}
-		// The first query sees itself and the prefix.
-		ahead := int32(0)
-		for j := range c.Length {
-			if c.live(s, j) && sees(s, first, j) {
-				ahead++
-			}
-		}
-		if ahead > 1 {
-			prefix[s] = ahead
-		}
-		longest = max(longest, prefix[s])
-		rank := int32(-1)
-		for j := range c.Length {
-			if !c.live(s, j) {
-				continue
-			}
-			rank++
-			for i := range c.Length {
-				if c.live(s, i) && sees(s, i, j) != (j <= i || rank < prefix[s]) {
-					return 0, nil, fault(filepath.Join(c.Dir, inputsFile), "attention_mask_3d of sequence %d is neither causal nor that of a sequence with a prefix (query %d, key %d)", s, i, j)
-				}
-			}
-		}
-	}
-	if longest == 0 {
-		return MaskCausal, nil, nil
-	}
-	return MaskPrefix, prefix, nil
 }
 
 // Group is the group of tolerances that a tensor belongs to.
@@ -234,11 +127,11 @@ func Group(name string) string {
 // OnlyTraining reports whether a tensor comes from a backward pass or a training run, which a comparison of the forward pass leaves out.
 func OnlyTraining(name string) bool {
 	switch {
-	case strings.HasPrefix(name, "grad."), strings.HasPrefix(name, "param."), strings.HasSuffix(name, "grad_norms"), strings.Contains(name, "loss"):
+	case strings.HasPrefix(name, "grad."), strings.HasPrefix(name, "param."), strings.HasSuffix(name, "grad_norms"):
 		return true
 	}
 	switch name {
-	case "learning_rates", "delta_grad", "delta1", "pert_logits":
+	case "learning_rates", "delta_grad", "delta1":
 		return true
 	}
 	return false

@@ -2,7 +2,6 @@ package golden
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -23,40 +22,51 @@ type Result struct {
 	Compared int     `json:"compared"`         // numbers that were compared
 	At       []int   `json:"at,omitempty"`     // index of the number that is furthest outside its tolerance, or of the largest error
 	Reason   string  `json:"reason,omitempty"` // why it was not compared, or is not accepted for another reason than Error
+	Left     string  `json:"left,omitempty"`   // why it is left out: it depends on rows that attention_mask leaves out
 	OK       bool    `json:"ok"`
 }
 
-// Produced is what the model gave.
+// Produced is what the case's model gave.
 type Produced struct {
-	File   string // safetensors: traced tensors by name, and "output", the head's own rows
-	Layers int    // L
-	Head   bool   // the model has a head: output is its logits, and not the last layer's rows
-	Widths int    // of a head that scores spans of words for labels: the longest span; 0: other heads
+	Files  map[string]string // by pass, safetensors: traced tensors by name, and "output", the head's own rows
+	Layers int               // L
+	Head   bool              // the model has a head: output is its logits, and not the last layer's rows
+	Loss   string            // of the head, in the language's word; "" it has none
+	Unit   bool              // a sentence_embedding is output divided by its length, which happens behind the model
+	Widths int               // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
-// reader gives one produced number for an index of a recorded tensor; skip says that the index is not to be compared.
-type reader func(index []int) (got float32, skip bool)
+// Scope says which recorded tensors are compared.
+type Scope struct {
+	Forward bool  // leave out what only training gives
+	Layers  []int // of the hidden states, only those behind these layers; nil: all
+}
 
-// Compare holds every recorded tensor to what the model gave, in the order in which a model computes them. forward leaves out what only
-// training gives. A recorded tensor that the model does not give is a result with a reason and not OK.
-func (c *Case) Compare(outputs string, p Produced, forward bool) ([]Result, error) {
+// Compare holds every recorded tensor to what the model gave, in the order in which a model computes them. A recorded tensor that the model does not
+// give is a result with a reason and not OK; one that depends on rows which a compiled model does not compute is a result with Left.
+func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error) {
 	want, err := safetensors.Open(outputs)
 	if err != nil {
 		return nil, err
 	}
 	defer want.Close()
-	got, err := safetensors.Open(p.File)
-	if err != nil {
-		return nil, err
+	k := &comparison{Case: c, layout: c.layout(), produced: p, files: map[string]*safetensors.File{}}
+	defer func() {
+		for _, f := range k.files {
+			_ = f.Close() // it was only read
+		}
+	}()
+	for pass, path := range p.Files {
+		if k.files[pass], err = safetensors.Open(path); err != nil {
+			delete(k.files, pass)
+			return nil, err
+		}
 	}
-	defer got.Close()
 	if c.Texts != nil {
-		return c.compareTexts(want, got, p.Widths)
+		return c.compareTexts(want, k.files[""], p.Widths)
 	}
-	names := recorded(want, forward)
-	k := &comparison{Case: c, layout: c.layout(), got: got, produced: p}
 	var results []Result
-	for _, name := range names {
+	for _, name := range recorded(want, scope) {
 		r, err := k.tensor(want, name)
 		if err != nil {
 			return nil, err
@@ -66,19 +76,23 @@ func (c *Case) Compare(outputs string, p Produced, forward bool) ([]Result, erro
 	return results, nil
 }
 
-// Recorded lists the tensors of a file of outputs that are to be compared, in the order in which a model computes them. forward leaves out what
-// only training gives.
-func Recorded(outputs string, forward bool) ([]string, error) {
+// Recorded lists the tensors of a file of outputs that are to be compared, in the order in which a model computes them.
+func Recorded(outputs string, scope Scope) ([]string, error) {
 	f, err := safetensors.Open(outputs)
 	if err != nil {
 		return nil, err
 	}
-	return recorded(f, forward), f.Close()
+	return recorded(f, scope), f.Close()
 }
 
-func recorded(f *safetensors.File, forward bool) []string {
+func recorded(f *safetensors.File, scope Scope) []string {
 	names := slices.DeleteFunc(f.Names(), func(name string) bool {
-		return forward && OnlyTraining(name) || slices.Contains(inputNames, name)
+		if rest, ok := strings.CutPrefix(name, "hidden_states."); ok && scope.Layers != nil {
+			if n, err := strconv.Atoi(rest); err == nil && !slices.Contains(scope.Layers, n) {
+				return true
+			}
+		}
+		return scope.Forward && OnlyTraining(name) || slices.Contains(inputNames, name)
 	})
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a, b)) })
 	return names
@@ -88,9 +102,12 @@ func recorded(f *safetensors.File, forward bool) []string {
 func (c *Case) Outputs() string { return filepath.Join(c.Dir, outputsFile) }
 
 // inputNames are the inputs that recorded outputs of a real model hold beside the outputs.
-var inputNames = []string{
-	"input_ids", "attention_mask", "token_type_ids", "attention_mask_3d",
-	"labels", "start_positions", "end_positions", "grad_output", "sampled_ids", "delta0",
+var inputNames = append([]string{"input_ids", "attention_mask", "token_type_ids", "attention_mask_3d"}, givenNames...)
+
+// stages are the tensors behind the layers, in the order in which a model computes them; those that are not listed come before the losses.
+var stages = []string{
+	"last_hidden_state", "steps.0", "steps.1", "positions", "pooler_output", "normed", "clean_logits", "task_loss", "probe_logits", "inner_loss",
+	"pert_logits", "adv_loss", "mlm_logits", "mlm_loss", "new_input_ids", "rtd_labels", "rtd_logits", "rtd_loss", "", "loss_per_token", "loss",
 }
 
 // order ranks tensors as a model computes them: layer by layer, then the head, then what training adds.
@@ -102,72 +119,71 @@ func order(name string) int {
 			}
 		}
 	}
+	stage := slices.Index(stages, name)
 	switch {
-	case name == "last_hidden_state":
-		return 1 << 20
-	case !OnlyTraining(name):
-		return 1<<20 + 1
-	case strings.Contains(name, "loss"):
-		return 1<<20 + 2
+	case OnlyTraining(name):
+		stage = len(stages)
+	case stage < 0:
+		stage = slices.Index(stages, "")
 	}
-	return 1<<20 + 3
+	return 1<<20 + stage
 }
 
 // comparison is one case against one set of produced tensors.
 type comparison struct {
 	*Case
 	layout   *ragged
-	got      *safetensors.File
+	files    map[string]*safetensors.File // by pass
 	produced Produced
 }
 
 // tensor compares one recorded tensor.
 func (k *comparison) tensor(want *safetensors.File, name string) (Result, error) {
-	info, err := want.Info(name)
-	if err != nil {
-		return Result{}, err
-	}
 	r := Result{Tensor: name, Group: Group(name)}
 	tol, ok := k.Tolerance[r.Group]
 	if !ok {
 		return r, fault(filepath.Join(k.Dir, caseFile), "it has no tolerance for the group %s of the tensor %s", r.Group, name)
 	}
-	r.Abs, r.Rel = tol.Abs, tol.Rel
-	read, reason, err := k.reader(name, info.Shape)
+	info, err := want.Info(name)
 	if err != nil {
 		return r, err
 	}
-	if reason != "" {
-		r.Reason = reason
-		return r, nil
-	}
-	n := 1
-	for _, d := range info.Shape {
-		n *= d
-	}
-	data := make([]float32, n)
-	if err := want.Floats(name, data); err != nil {
+	got, err := k.value(name, info.Shape)
+	if err != nil {
 		return r, err
 	}
-	r.largest(data, info.Shape, read)
+	if got.reason != "" || got.left != "" {
+		r.Reason, r.Left = got.reason, got.left
+		r.OK = got.left != ""
+		return r, nil
+	}
+	data, err := readTensor(want, name)
+	if err != nil {
+		return r, err
+	}
+	if data.integer { // exactly
+		tol = Tolerance{}
+	}
+	r.Abs, r.Rel = tol.Abs, tol.Rel
+	r.largest(data.data, info.Shape, got.read)
 	if tol.OfLargest > 0 {
 		r.Abs += tol.OfLargest * r.Largest
 	}
-	r.hold(data, info.Shape, read)
+	r.hold(data.data, info.Shape, got.read)
 	return r, nil
 }
 
 // largest finds the largest number that is compared.
-func (r *Result) largest(want []float32, shape []int, read reader) {
+func (r *Result) largest(want []float64, shape []int, read reader) {
 	each(shape, func(i int, index []int) {
 		if _, skip := read(index); !skip {
-			r.Largest = math.Max(r.Largest, math.Abs(float64(want[i])))
+			r.Largest = math.Max(r.Largest, math.Abs(want[i]))
 		}
 	})
 }
 
 // hold compares all numbers of a tensor.
-func (r *Result) hold(want []float32, shape []int, read reader) {
+func (r *Result) hold(want []float64, shape []int, read reader) {
 	r.OK = true
 	worst := math.Inf(-1)
 	each(shape, func(i int, index []int) {
@@ -175,9 +191,9 @@ func (r *Result) hold(want []float32, shape []int, read reader) {
 		if skip {
 			return
 		}
-		w := float64(want[i])
+		w := want[i]
 		r.Compared++
-		d := math.Abs(float64(got) - w)
+		d := math.Abs(got - w)
 		if math.IsNaN(d) {
 			d = math.Inf(1)
 		}
@@ -210,106 +226,5 @@ func each(shape []int, visit func(i int, index []int)) {
 			}
 			index[d] = 0
 		}
-	}
-}
-
-// reader finds what the model gave for a recorded tensor. reason says why there is nothing.
-func (k *comparison) reader(name string, shape []int) (read reader, reason string, err error) {
-	source := name
-	switch name {
-	case "last_hidden_state":
-		source = fmt.Sprintf("hidden_states.%d", k.produced.Layers)
-	case "logits", "start_logits", "end_logits", "sentence_embedding":
-		if k.produced.Head {
-			source = "output"
-		}
-	}
-	if !k.got.Has(source) {
-		return nil, "this version does not produce it", nil
-	}
-	info, err := k.got.Info(source)
-	if err != nil {
-		return nil, "", err
-	}
-	size := 1
-	for _, d := range info.Shape {
-		size *= d
-	}
-	data := make([]float32, size)
-	if err := k.got.Floats(source, data); err != nil {
-		return nil, "", err
-	}
-	mismatch := fmt.Sprintf("the model gives %v, %v was recorded for %d sequences of %d", info.Shape, shape, k.Sequences, k.Length)
-	rows, columns := 0, 0
-	if len(info.Shape) == 2 {
-		rows, columns = info.Shape[0], info.Shape[1]
-	}
-	l := k.layout
-	perToken := rows == l.tokens && len(shape) >= 2 && shape[0] == k.Sequences && shape[1] == k.Length
-	switch {
-	case strings.HasPrefix(name, "attentions."):
-		if len(shape) != 4 || columns != l.total || rows != shape[1] || shape[0] != k.Sequences || shape[2] != k.Length || shape[3] != k.Length {
-			return nil, mismatch, nil
-		}
-		return k.pairs(data), "", nil
-	case name == "start_logits" || name == "end_logits":
-		if !perToken || columns != 2 || len(shape) != 2 {
-			return nil, mismatch, nil
-		}
-		column := 0
-		if name == "end_logits" {
-			column = 1
-		}
-		return k.tokens(data, 2, func([]int) int { return column }), "", nil
-	case perToken && len(shape) == 3 && columns == shape[2]:
-		return k.tokens(data, columns, func(index []int) int { return index[2] }), "", nil
-	case k.Choices > 1 && len(shape) == 2 && shape[0]*shape[1] == k.Sequences && shape[1] == k.Choices && columns == 1:
-		return k.sequences(data, 1, func(index []int) (int, int) { return index[0]*k.Choices + index[1], 0 }), "", nil
-	case rows == len(l.starts)-1 && columns == 1 && len(shape) == 1 && shape[0] == k.Sequences: // recorded flat
-		return k.sequences(data, 1, func(index []int) (int, int) { return index[0], 0 }), "", nil
-	case rows == len(l.starts)-1 && len(shape) == 2 && shape[0] == k.Sequences && shape[1] == columns:
-		return k.sequences(data, columns, func(index []int) (int, int) { return index[0], index[1] }), "", nil
-	}
-	return nil, mismatch, nil
-}
-
-// tokens reads a [T, columns] tensor for indices that begin with sequence and position.
-func (k *comparison) tokens(data []float32, columns int, column func([]int) int) reader {
-	return func(index []int) (float32, bool) {
-		row := k.layout.row[index[0]*k.Length+index[1]]
-		if row < 0 {
-			return 0, true
-		}
-		return data[row*columns+column(index)], false
-	}
-}
-
-// sequences reads a [B, columns] tensor; at gives sequence and column of an index.
-func (k *comparison) sequences(data []float32, columns int, at func([]int) (seq, column int)) reader {
-	return func(index []int) (float32, bool) {
-		s, column := at(index)
-		if k.layout.seq[s] < 0 {
-			return 0, true
-		}
-		return data[k.layout.seq[s]*columns+column], false
-	}
-}
-
-// pairs reads an [A, P] tensor of attention weights for indices [sequence, head, query, key]. A live query's weight on a dead key is exactly
-// 0: the ragged batch does not have the key.
-func (k *comparison) pairs(data []float32) reader {
-	l := k.layout
-	return func(index []int) (float32, bool) {
-		s, h, i, j := index[0], index[1], index[2], index[3]
-		query, key := l.row[s*k.Length+i], l.row[s*k.Length+j]
-		if query < 0 {
-			return 0, true
-		}
-		if key < 0 {
-			return 0, false
-		}
-		b := l.seq[s]
-		first, n := l.starts[b], l.starts[b+1]-l.starts[b]
-		return data[h*l.total+l.pairs[b]+(query-first)*n+(key-first)], false
 	}
 }

@@ -162,11 +162,11 @@ func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, wid
 		r.Reason = fmt.Sprintf("the model gives %v, %v was recorded", shape, info.Shape)
 		return r, nil
 	}
-	data := make([]float32, words*labels*columns)
-	if err := want.Floats(t.Logits, data); err != nil {
+	data, err := readTensor(want, t.Logits)
+	if err != nil {
 		return r, err
 	}
-	r.hold(data, info.Shape, func(index []int) (float32, bool) {
+	r.hold(data.data, info.Shape, func(index []int) (float64, bool) {
 		w, label, column := index[1], index[2], index[3]
 		if widths > 0 {
 			label, column = column, label
@@ -174,7 +174,7 @@ func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, wid
 				return 0, true
 			}
 		}
-		return got[(w*labels+label)*columns+column], false
+		return float64(got[(w*labels+label)*columns+column]), false
 	})
 	return r, nil
 }

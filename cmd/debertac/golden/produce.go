@@ -1,0 +1,266 @@
+package golden
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// reader gives one produced number for an index of a recorded tensor; skip says that the index is not to be compared.
+type reader func(index []int) (got float64, skip bool)
+
+// value is what was produced for a recorded tensor: a reader, or why there is none.
+type value struct {
+	read   reader
+	reason string // it is not produced
+	left   string // it is left out
+}
+
+// outputTensor is what a head gives, in the file of a pass.
+const outputTensor = "output"
+
+// sources are the passes that give tensors with a name of their own.
+var sources = map[string]string{
+	"pooler_output": passPooler, "clean_logits": passClean, "probe_logits": passProbe, "pert_logits": passPerturbed, "mlm_logits": passGenerator, "rtd_logits": passDiscriminator,
+}
+
+// source finds the pass and its tensor that give a recorded one.
+func (k *comparison) source(name string) (pass, tensor string) {
+	if pass, ok := sources[name]; ok {
+		return pass, outputTensor
+	}
+	switch name {
+	case "normed":
+		return passClean, name
+	case "last_hidden_state":
+		return "", fmt.Sprintf("hidden_states.%d", k.produced.Layers)
+	case "logits", "start_logits", "end_logits", "sentence_embedding":
+		if k.produced.Head {
+			return "", outputTensor
+		}
+	}
+	if rest, ok := strings.CutPrefix(name, "steps."); ok {
+		if step, err := strconv.Atoi(rest); err == nil {
+			if tensor := fmt.Sprintf("decoder.%d", step+1); step > 0 || k.has("", tensor) {
+				return "", tensor
+			}
+			return "", fmt.Sprintf("hidden_states.%d", k.produced.Layers) // without the decoder its head reads the last layer
+		}
+	}
+	return "", name
+}
+
+// has reports whether a pass gave a tensor.
+func (k *comparison) has(pass, tensor string) bool {
+	return k.files[pass] != nil && k.files[pass].Has(tensor)
+}
+
+// grid is a produced tensor, [rows, columns].
+type grid struct {
+	data          []float64
+	rows, columns int
+}
+
+// row is one row.
+func (g *grid) row(i int) []float64 { return g.data[i*g.columns : (i+1)*g.columns] }
+
+// grid reads a tensor of a pass; nil if the pass did not give it.
+func (k *comparison) grid(pass, tensor string) (*grid, error) {
+	if !k.has(pass, tensor) {
+		return nil, nil
+	}
+	t, err := readTensor(k.files[pass], tensor)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.shape) != 2 || t.shape[1] == 0 {
+		return nil, fault(k.produced.Files[pass], "%s has the shape %v, two dimensions are wanted", tensor, t.shape)
+	}
+	return &grid{t.data, t.shape[0], t.shape[1]}, nil
+}
+
+// value finds what the model gave for a recorded tensor of the given shape.
+func (k *comparison) value(name string, shape []int) (value, error) {
+	switch {
+	case OnlyTraining(name):
+		return notProduced, nil
+	case Group(name) == "loss":
+		return k.loss(name, shape)
+	case name == "positions" && k.Kind == KindEMD, name == "new_input_ids", name == "rtd_labels":
+		return k.given(name, shape)
+	}
+	pass, tensor := k.source(name)
+	g, err := k.grid(pass, tensor)
+	if err != nil {
+		return value{}, err
+	}
+	if g == nil {
+		return notProduced, nil
+	}
+	if name == "sentence_embedding" && k.produced.Unit {
+		divideByLength(g)
+	}
+	if read := k.reader(name, g, shape); read != nil {
+		return value{read: read}, nil
+	}
+	return value{reason: fmt.Sprintf("the model gives %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences, k.Length)}, nil
+}
+
+// notProduced is the value of a tensor that no pass gives.
+var notProduced = value{reason: "this version does not produce it"}
+
+// reader finds how a recorded tensor of the given shape lies in a produced one; nil if it cannot.
+func (k *comparison) reader(name string, g *grid, shape []int) reader {
+	l, dims := k.layout, len(shape)
+	perToken := g.rows == l.tokens && dims >= 2 && shape[0] == k.Sequences && shape[1] == k.Length
+	perSequence := g.rows == len(l.starts)-1
+	switch {
+	case strings.HasPrefix(name, "attentions."):
+		if !slices.Equal(shape, []int{k.Sequences, g.rows, k.Length, k.Length}) || g.columns != l.total {
+			return nil
+		}
+		return k.pairsOf(g)
+	case name == "start_logits" || name == "end_logits":
+		if !perToken || g.columns != 2 || dims != 2 {
+			return nil
+		}
+		column := 0
+		if name == "end_logits" {
+			column = 1
+		}
+		return k.tokensOf(g, func([]int) int { return column })
+	case (k.Kind == KindEMD || k.Kind == KindRTD) && dims == 2 && strings.HasSuffix(name, "logits") && shape[0] == g.rows && shape[1] == g.columns: // of chosen rows
+		return func(index []int) (float64, bool) { return g.row(index[0])[index[1]], false }
+	case perToken && dims == 3 && g.columns == shape[2]:
+		return k.tokensOf(g, func(index []int) int { return index[2] })
+	case perToken && dims == 2 && g.columns == 1:
+		return k.tokensOf(g, func([]int) int { return 0 })
+	case k.Choices > 1 && dims == 2 && shape[0]*shape[1] == k.Sequences && shape[1] == k.Choices && g.columns == 1 && perSequence:
+		return k.sequencesOf(g, func(index []int) (int, int) { return index[0]*k.Choices + index[1], 0 })
+	case perSequence && g.columns == 1 && dims == 1 && shape[0] == k.Sequences: // recorded flat
+		return k.sequencesOf(g, func(index []int) (int, int) { return index[0], 0 })
+	case perSequence && g.columns == 1 && dims == 2 && shape[0] == 1 && shape[1] == k.Sequences: // as one row
+		return k.sequencesOf(g, func(index []int) (int, int) { return index[1], 0 })
+	case perSequence && dims == 2 && shape[0] == k.Sequences && shape[1] == g.columns:
+		return k.sequencesOf(g, func(index []int) (int, int) { return index[0], index[1] })
+	}
+	return nil
+}
+
+// given are the tensors that follow from the inputs: which positions are predicted, what the discriminator reads, and what it should say.
+func (k *comparison) given(name string, shape []int) (value, error) {
+	chosen, err := k.chosen()
+	if err != nil {
+		return value{}, err
+	}
+	var at []int
+	for i := range k.IDs {
+		if k.Mask[i] == 1 && chosen(i) {
+			at = append(at, i)
+		}
+	}
+	if name == "positions" {
+		if !slices.Equal(shape, []int{len(at)}) {
+			return value{reason: fmt.Sprintf("labels has %d tokens to predict, %v was recorded", len(at), shape)}, nil
+		}
+		return value{read: func(index []int) (float64, bool) { return float64(at[index[0]]), false }}, nil
+	}
+	numbers := k.targets
+	if name == "new_input_ids" {
+		numbers = k.written
+	}
+	list, err := numbers()
+	if err != nil {
+		return value{}, err
+	}
+	if !slices.Equal(shape, []int{k.Sequences, k.Length}) {
+		return value{reason: fmt.Sprintf("%v was recorded for %d sequences of %d", shape, k.Sequences, k.Length)}, nil
+	}
+	return value{read: func(index []int) (float64, bool) {
+		i := index[0]*k.Length + index[1]
+		return list[i], k.Mask[i] == 0
+	}}, nil
+}
+
+// written are the ids that the discriminator reads, [S, N].
+func (k *comparison) written() ([]float64, error) {
+	ids, err := k.replaced()
+	out := make([]float64, len(ids))
+	for i, id := range ids {
+		out[i] = float64(id)
+	}
+	return out, err
+}
+
+// targets are 1 where the token that the generator wrote is not the original one, [S, N].
+func (k *comparison) targets() ([]float64, error) {
+	ids, err := k.replaced()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(ids))
+	for i, l := range k.extra["labels"].data {
+		if l > 0 && float64(ids[i]) != l {
+			out[i] = 1
+		}
+	}
+	return out, nil
+}
+
+// divideByLength divides every row by its Euclidean length; a row of zeros stays.
+func divideByLength(g *grid) {
+	for i := range g.rows {
+		squares := 0.0
+		for _, v := range g.row(i) {
+			squares += v * v
+		}
+		if length := math.Sqrt(squares); length > 0 {
+			for j := range g.row(i) {
+				g.row(i)[j] /= length
+			}
+		}
+	}
+}
+
+// tokensOf reads a [T, columns] tensor for indices that begin with sequence and position.
+func (k *comparison) tokensOf(g *grid, column func([]int) int) reader {
+	return func(index []int) (float64, bool) {
+		row := k.layout.row[index[0]*k.Length+index[1]]
+		if row < 0 {
+			return 0, true
+		}
+		return g.row(row)[column(index)], false
+	}
+}
+
+// sequencesOf reads a [B, columns] tensor; at gives sequence and column of an index.
+func (k *comparison) sequencesOf(g *grid, at func([]int) (seq, column int)) reader {
+	return func(index []int) (float64, bool) {
+		s, column := at(index)
+		if k.layout.seq[s] < 0 {
+			return 0, true
+		}
+		return g.row(k.layout.seq[s])[column], false
+	}
+}
+
+// pairsOf reads an [A, P] tensor of attention weights for indices [sequence, head, query, key]. A live query's weight on a dead key is exactly
+// 0: the ragged batch does not have the key.
+func (k *comparison) pairsOf(g *grid) reader {
+	l := k.layout
+	return func(index []int) (float64, bool) {
+		s, h, i, j := index[0], index[1], index[2], index[3]
+		query, key := l.row[s*k.Length+i], l.row[s*k.Length+j]
+		if query < 0 {
+			return 0, true
+		}
+		if key < 0 {
+			return 0, false
+		}
+		b := l.seq[s]
+		first, n := l.starts[b], l.starts[b+1]-l.starts[b]
+		return g.row(h)[l.pairs[b]+(query-first)*n+(key-first)], false
+	}
+}

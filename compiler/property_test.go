@@ -88,16 +88,31 @@ func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 		starts.I = append(starts.I, int32(len(ids.I)))
 		prefix.I = append(prefix.I, int32(r.IntN(n+1)))
 	}
+	words, marks, wordStarts, markStarts := ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(1)
+	for s := range lens { // a label or two in front of words of up to three tokens
+		at, end := starts.I[s], starts.I[s+1]
+		for n := at + 1 + r.Int32N(2); at < min(n, end); at++ {
+			marks.I = append(marks.I, at)
+		}
+		for ; at < end; at += r.Int32N(2) {
+			last := min(at+1+r.Int32N(3), end)
+			words.I = append(words.I, at, last)
+			at = last
+		}
+		wordStarts.I, markStarts.I = append(wordStarts.I, int32(len(words.I)/2)), append(markStarts.I, int32(len(marks.I)))
+	}
 	rows := ir.NewInts(0)
 	for t := range ids.I {
 		if r.IntN(3) == 0 {
 			rows.I = append(rows.I, int32(t))
 		}
 	}
-	for _, a := range []*ir.Array{ids, pos, types, starts, rows, prefix} {
+	for _, a := range []*ir.Array{ids, pos, types, starts, rows, prefix, marks, wordStarts, markStarts} {
 		a.Shape = []int{len(a.I)}
 	}
-	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows, ir.Prefix: prefix}
+	words.Shape = []int{len(words.I) / 2, 2}
+	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows, ir.Prefix: prefix,
+		ir.Words: words, ir.WordStarts: wordStarts, ir.Marks: marks, ir.MarkStarts: markStarts}
 }
 
 // compileTo compiles a spec's only emit up to a pass.

@@ -105,7 +105,8 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	if types == nil {
 		types = make([]int32, len(b.IDs))
 	}
-	store := eval.Store{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(b.Starts), ir.Rows: ints(b.Rows), ir.Prefix: ints(b.Prefix)}
+	store := eval.Store{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(b.Starts), ir.Rows: ints(b.Rows), ir.Prefix: ints(b.Prefix),
+		ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks), ir.MarkStarts: ints(b.MarkStarts)}
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
 	m.want = store[plain.Outputs[0]].Floats()
 	return m
@@ -145,7 +146,34 @@ func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 			}
 		}
 	}
+	drawWords(r, p, b)
 	return b
+}
+
+// drawWords draws a label or two in front of each sequence's words of up to three tokens, for programs that read them.
+func drawWords(r *rand.Rand, p *ir.Program, b *runtime.Batch) {
+	if !p.Reads(ir.Words) {
+		return
+	}
+	b.WordStarts = []int32{0}
+	if p.Reads(ir.Marks) {
+		b.MarkStarts = []int32{0}
+	}
+	for s := range b.Sequences() {
+		at, end := b.Starts[s], b.Starts[s+1]
+		if p.Reads(ir.Marks) {
+			for n := at + 1 + r.Int32N(11); at < min(n, end); at++ {
+				b.Marks = append(b.Marks, at)
+			}
+			b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
+		}
+		for ; at < end; at += r.Int32N(2) {
+			last := min(at+1+r.Int32N(3), end)
+			b.Words = append(b.Words, at, last)
+			at = last
+		}
+		b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
+	}
 }
 
 // TestRandomModels builds one program of random specs and holds every instruction set to the oracle: assembly may be off by at most 20 times as

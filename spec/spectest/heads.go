@@ -56,7 +56,7 @@ func (s *draft) head(on string, width int) {
 			optional("norm")
 		}
 	}
-	kind := s.IntN(8)
+	kind := s.IntN(11)
 	if on != "m" && kind < 3 { // on a decoder mostly the head that it is made for
 		kind = 5
 	}
@@ -83,8 +83,38 @@ func (s *draft) head(on string, width int) {
 		add("take each + first")
 		optional("norm")
 		add("linear hidden", "act", "linear 1", "loss binary_cross_entropy")
+	case 7:
+		add("take words(" + s.pick() + ")")
+		middle()
+		s.lstm(add)
+		add(labelled, "loss cross_entropy")
+	case 8, 9:
+		add("take words(" + s.pick() + ")")
+		if s.yes(2) {
+			add(fmt.Sprintf("linear %d", 3+s.IntN(40)))
+			optional("act")
+			optional("norm")
+		}
+		s.lstm(add)
+		add("prompt labels " + s.one("", "after ") + `mark "<<ENT>>" end "<<SEP>>"`)
+		if s.yes(2) {
+			add(fmt.Sprintf("spans <= %d markers", 1+s.IntN(18)))
+		} else {
+			add("tokens start end inside")
+		}
+		add("loss binary_cross_entropy")
 	default:
 		add("take " + s.one("first", "mean"))
 	}
 	s.line("head c on %s { %s }", on, strings.Join(steps, "; "))
+}
+
+// pick draws what stands for a word.
+func (s *draft) pick() string { return s.one("first", "last", "mean", "max") }
+
+// lstm draws a long short-term memory over words, or none.
+func (s *draft) lstm(add func(...string)) {
+	if s.yes(2) {
+		add(fmt.Sprintf("lstm %d%s", 1+s.IntN(36), s.one("", " both", " both")))
+	}
 }

@@ -121,7 +121,7 @@ func TestRunGeneration(t *testing.T) {
 	}
 	r = runTask(t, p, false, "", strings.Repeat("a ", 100))
 	require.Equal(t, ExitInput, r.code)
-	require.Contains(t, r.err, "argument 1: a prompt of 101 tokens is too long")
+	require.Contains(t, r.err, "argument 1: a prompt of 101 tokens is too long, the limit is 64: shorten it\n")
 }
 
 func TestRunEmbeddings(t *testing.T) {

@@ -1,6 +1,8 @@
 // Package task is what the heads of a model mean on text: labels and entities of tokens
 // ([Tagger]), answers to questions ([Answerer]), choices ([Chooser]), replaced tokens
-// ([Detector]), embeddings ([Embedder]), scores ([Scorer]) and more. Each is made from an
+// ([Detector]), embeddings ([Embedder]), scores ([Scorer]), filled masks ([Filler]),
+// perplexity ([Perplexer]), generated text ([Generator]), labels of the caller's own
+// ([ZeroShot], [Extractor]) and the order of documents ([Ranker]). Each is made from an
 // open model and the name of a head and is safe for concurrent use.
 //
 // Texts that are too long follow the model's policy (runtime.Long). Windows never show in

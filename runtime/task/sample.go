@@ -3,7 +3,6 @@ package task
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -139,7 +138,7 @@ type growth struct {
 // Generate continues texts. Results come in the order of the prompts, Samples for each.
 // For a causal model the prompt is a text's beginning; a pair is the beginning of a pair.
 // For a model with a prefix, First is the source and Second, if there is one, the
-// beginning of the result.
+// beginning of the result. A prompt is never cut: one that is too long is an error.
 func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o GenerateOptions) ([]Generated, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -221,17 +220,9 @@ func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, e
 	case len(s.IDs) == 0:
 		return nil, input("text %d: the prompt is empty, and the tokenizer puts no token before it", n)
 	case len(s.IDs) > limit:
-		return nil, &tooLongError{fmt.Sprintf("text %d: a prompt of %d tokens is too long, the limit is %d: shorten it", n, len(s.IDs), limit)}
+		return nil, input("text %d: a prompt of %d tokens is too long, the limit is %d: shorten it", n, len(s.IDs), limit)
 	}
 	return w, nil
-}
-
-// tooLongError wraps runtime.ErrInput and runtime.ErrTooLong.
-type tooLongError struct{ text string }
-
-func (e *tooLongError) Error() string { return e.text }
-func (e *tooLongError) Is(target error) bool {
-	return target == runtime.ErrInput || target == runtime.ErrTooLong
 }
 
 // grow draws the next token from the logits.

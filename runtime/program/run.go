@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -306,15 +307,18 @@ func (l *job) some(ctx context.Context, records []record) error {
 		}
 		return nil
 	}
-	return blamed(err, "text 0: ", &records[0])
+	return blamed(err, &records[0])
 }
 
-// blamed is a fault of the input as one of a record, whose name in it is prefix.
-func blamed(err error, prefix string, r *record) error {
+// textNumber is how errors of the runtime begin that name one of several texts; an option or label of a text counts as one.
+var textNumber = regexp.MustCompile(`^text [0-9]+: `)
+
+// blamed is a fault of the input as one of a record.
+func blamed(err error, r *record) error {
 	if !errors.Is(err, runtime.ErrInput) {
 		return err
 	}
-	text := strings.TrimPrefix(err.Error(), prefix)
+	text := textNumber.ReplaceAllString(err.Error(), "")
 	if errors.Is(err, runtime.ErrTooLong) {
 		text, _, _ = strings.Cut(text, " (")
 		text += ": cut it with --long truncate or --long windows:STRIDE"

@@ -128,7 +128,7 @@ func (s *rankService) end(ctx context.Context) ([]outcome, error) {
 	if err != nil {
 		n := 0
 		if _, scan := fmt.Sscanf(err.Error(), "text %d: ", &n); scan == nil && n < len(s.records) {
-			return nil, blamed(err, fmt.Sprintf("text %d: ", n), &s.records[n])
+			return nil, blamed(err, &s.records[n])
 		}
 		return nil, err
 	}

@@ -291,6 +291,9 @@ func TestRunChoices(t *testing.T) {
 		require.Equal(t, ExitInput, r.code, in)
 		require.Contains(t, r.err, want)
 	}
+	r = runTask(t, p, false, "", "--options", "a,"+strings.Repeat("b ", 70), "x")
+	require.Equal(t, ExitInput, r.code)
+	require.Contains(t, r.err, "argument 1: 74 tokens are too long")
 	require.Contains(t, runTask(t, p, false, "", "--options", "a,,b", "x").err, "a part between its commas is empty")
 	require.Contains(t, runTask(t, p, false, "", "--options", `["a",1]`, "x").err, "JSON array of strings")
 }

@@ -196,7 +196,7 @@ func TestAllocations(t *testing.T) {
 	}
 	for _, g := range goldens {
 		tok := loadGolden(t, g[0], g[1])
-		text := strings.Repeat("Hello, wörld 中文 \U0001f600 [SEP] naïve e\u0301! ", 20)
+		text := strings.Repeat("Hello, wörld 中文 \U0001f600 [SEP] naïve e\u0301! ", 20) + strings.Repeat("ab", 60)
 		var ids []int32
 		var e Encoding
 		run := func() {
@@ -245,8 +245,13 @@ func TestLinear(t *testing.T) {
 		"marks": "a" + strings.Repeat("\u0301\u0323", n/4), "flags": strings.Repeat("\U0001f1e9", n/4), "joiners": strings.Repeat("\U0001f468\u200d", n/8),
 		"brackets": strings.Repeat("[", n), "names": strings.Repeat("[SEP]", n/5), "almost names": strings.Repeat("[SEP", n/4),
 		"invalid": strings.Repeat("\xe2\x96", n/2), "conjuncts": strings.Repeat("\u0915\u094d", n/6), "NUL": strings.Repeat("\x00", n), "ligatures": strings.Repeat("\ufdfa", n/3),
+		"ideographs": strings.Repeat("\u4e2d", n/3), "emoji": strings.Repeat("\U0001f600", n/4), "apostrophes": strings.Repeat("'", n), "digits": strings.Repeat("7", n),
+		"spaces before a mask": strings.Repeat(" ", n) + "[MASK]<mask>", "syllables": strings.Repeat("\ud55c", n/3), "a megabyte": strings.Repeat("the", 1<<20/3),
 	} {
-		for _, g := range [][2]string{{"spm_v3", "spm"}, {"spm_bytes", "json"}, {"spm_v3", "lower_punct"}} {
+		for _, g := range [][2]string{
+			{"spm_v3", "spm"}, {"spm_bytes", "json"}, {"spm_v3", "lower_punct"},
+			{"bpe_deberta", "json"}, {"bpe_roberta", "json"}, {"wordpiece_cased", "json"}, {"wordpiece_uncased", "json"},
+		} {
 			tok := loadGolden(t, g[0], g[1])
 			var e Encoding
 			start := time.Now()

@@ -28,6 +28,43 @@ func FuzzSPM(f *testing.F) {
 	})
 }
 
+func FuzzBPE(f *testing.F) {
+	f.Add([]byte(smallVocab), []byte("#version: 0.2\na b\nĠ ab\n"), false)
+	f.Add([]byte(`{"<s>": 0, "</s>": 1, "<mask>": 2, "Ġ": 3, "H": 4, "ĠH": 9}`), []byte("Ġ H"), true)
+	f.Fuzz(func(t *testing.T, vocab, merges []byte, roberta bool) {
+		if tok, err := FromBPE(vocab, merges, BPEOptions{Roberta: roberta, PrefixSpace: len(merges)%2 == 0}); err == nil {
+			tryOut(t, tok, fuzzText)
+			tryMarshal(t, tok)
+		}
+	})
+}
+
+const smallVocab = `{"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3, "a": 4, "b": 5, "ab": 6, "Ġ": 7, "Ġab": 8, "[MASK]": 9}`
+
+func FuzzVocabulary(f *testing.F) {
+	f.Add([]byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n##ö\n"), true)
+	f.Add([]byte("[UNK]\r\n\r\n中\n##中\n##\n"), false)
+	f.Fuzz(func(t *testing.T, vocab []byte, lower bool) {
+		if tok, err := FromWordPiece(vocab, WordPieceOptions{Lower: lower, JoinIdeographs: !lower}); err == nil {
+			tryOut(t, tok, fuzzText)
+			tryMarshal(t, tok)
+		}
+	})
+}
+
+// smallBPE and smallWordPiece are tokenizer.json files of the other kinds, with most of what they may hold.
+const (
+	smallBPE = `{"added_tokens": [{"id": 9, "content": "[MASK]", "single_word": false, "lstrip": true, "rstrip": false, "normalized": true, "special": true}],
+		"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "StripAccents"}]},
+		"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}]},
+		"post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}, {"type": "RobertaProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1], "trim_offsets": false, "add_prefix_space": true}]},
+		"decoder": {"type": "ByteLevel"},
+		"model": {"type": "BPE", "unk_token": "[UNK]", "fuse_unk": true, "ignore_merges": true, "vocab": ` + smallVocab + `, "merges": ["a b", ["Ġ", "ab"]]}}`
+	smallWordPiece = `{"normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+		"pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 1], "cls": ["[CLS]", 2]}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+		"model": {"type": "WordPiece", "max_input_chars_per_word": 9, "vocab": {"[UNK]": 0, "[SEP]": 1, "[CLS]": 2, "h": 3, "##ello": 4, "a": 5, "##b": 7}}}`
+)
+
 func tryMarshal(t *testing.T, tok *Tokenizer) {
 	flat, err := tok.Marshal()
 	require.NoError(t, err)
@@ -42,6 +79,8 @@ func tryMarshal(t *testing.T, tok *Tokenizer) {
 
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte(smallJSON))
+	f.Add([]byte(smallBPE))
+	f.Add([]byte(smallWordPiece))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "NFKC"`, 1)))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Prepend", "prepend": "BAAAAAAAAABhAA=="}, {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
@@ -56,7 +95,7 @@ func FuzzJSON(f *testing.F) {
 
 // The checksum is made to fit, so that the fuzzer gets past it.
 func FuzzUnmarshal(f *testing.F) {
-	for _, text := range []string{smallJSON, strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)} {
+	for _, text := range []string{smallJSON, smallBPE, smallWordPiece, strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)} {
 		tok, err := FromJSON([]byte(text))
 		require.NoError(f, err)
 		flat, err := tok.Marshal()

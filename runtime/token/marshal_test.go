@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -68,6 +69,21 @@ func TestUnmarshalInPlace(t *testing.T) {
 	}
 	n := testing.AllocsPerRun(3, func() { _, _ = Unmarshal(flat) })
 	assert.Less(t, n, 3000.0)
+
+	for folder, arrays := range map[string]func(m wordModel) [2][]uint64{
+		"bpe_roberta":     func(m wordModel) [2][]uint64 { return [2][]uint64{m.(*bpe).whole, m.(*bpe).merges} },
+		"wordpiece_cased": func(m wordModel) [2][]uint64 { return [2][]uint64{m.(*wordPiece).first, m.(*wordPiece).rest} },
+	} {
+		flat, err := loadGolden(t, folder, "json").Marshal()
+		require.NoError(t, err)
+		back, err := Unmarshal(flat)
+		require.NoError(t, err)
+		lo := uintptr(unsafe.Pointer(unsafe.SliceData(flat)))
+		for _, a := range arrays(back.model) {
+			p := uintptr(unsafe.Pointer(unsafe.SliceData(a)))
+			assert.True(t, p >= lo && p < lo+uintptr(len(flat)))
+		}
+	}
 }
 
 func fixSum(b []byte) []byte {
@@ -80,7 +96,7 @@ func fixSum(b []byte) []byte {
 // Any single damaged byte is found by the checksum. With the checksum made to fit, as an attacker would, a block is
 // refused or works without harm.
 func TestUnmarshalDamage(t *testing.T) {
-	for _, g := range goldens[1:4] {
+	for _, g := range append(slices.Clone(goldens[1:4]), [2]string{"bpe_roberta", "json"}, [2]string{"wordpiece_uncased", "older"}) {
 		flat, err := loadGolden(t, g[0], g[1]).Marshal()
 		require.NoError(t, err)
 		for _, n := range []int{0, 7, 8, 15, 16, 40, 200, len(flat) / 2, len(flat) - 1} {

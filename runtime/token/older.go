@@ -115,7 +115,7 @@ func FromWordPiece(vocab []byte, o WordPieceOptions) (*Tokenizer, error) {
 	t := &Tokenizer{vocab: newVocabulary(texts), files: filesWordPiece}
 	unknown, ok := t.ID(names[4])
 	if !ok {
-		return nil, fmt.Errorf("vocab.txt: unk_token %q is not in the vocabulary", names[4])
+		return nil, fmt.Errorf("vocab.txt: unk_token is %q, which is not in the vocabulary", names[4])
 	}
 	accents := o.Lower
 	if o.Accents != nil {

@@ -1,0 +1,226 @@
+package token
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// plainPieces is the greedy cutting by its definition; nil: the word is unknown.
+func plainPieces(vocab []string, word string, limit int) (parts []string) {
+	if utf8.RuneCountInString(word) > limit {
+		return nil
+	}
+	for from := 0; from < len(word); {
+		to := len(word)
+		for ; to > from; to-- {
+			s := word[from:to]
+			if from > 0 {
+				s = "##" + s
+			}
+			if slices.Contains(vocab, s) {
+				parts = append(parts, s)
+				break
+			}
+		}
+		if to == from {
+			return nil
+		}
+		from = to
+	}
+	return parts
+}
+
+func TestWordPieces(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		vocab := append([]string{"[UNK]"}, rapid.SliceOfNDistinct(rapid.StringMatching(`(##)?[aé中]{1,4}`), 1, 30, rapid.ID[string]).Draw(t, "vocab")...)
+		v := newVocabulary(vocab)
+		m, err := newWordPiece(&v, "##", func(id int32) bool { return id == 0 })
+		require.NoError(t, err)
+		m.limit = int32(rapid.IntRange(1, 12).Draw(t, "limit"))
+		require.NoError(t, m.check(len(vocab)))
+		word := rapid.StringMatching(`[aé中]{1,14}`).Draw(t, "word")
+		s := &scratch{out: &tokenRun{}}
+		m.word(s, chunk{text: []byte(word)}, true)
+		var got []string
+		for _, id := range s.out.ids {
+			got = append(got, vocab[id])
+		}
+		want := plainPieces(vocab, word, int(m.limit))
+		if want == nil {
+			want = []string{"[UNK]"}
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+// A special token's name is none for literal text, even as a word of its own and where nothing else could stand for it.
+func TestWordPieceLiteral(t *testing.T) {
+	tok, err := FromJSON([]byte(`{"added_tokens": [{"id": 1, "content": "end", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+		"pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "end": 1, "e": 2, "##n": 3, "##d": 4, "##end": 6}}}`))
+	require.NoError(t, err)
+	assert.Equal(t, "WordPiece in the form of tokenizer.json, 7 ids, 1 added tokens", tok.String())
+	for mode, want := range map[Special][]int32{SpecialText: {2, 3, 4, 2, 6, 0}, SpecialTokens: {1, 2, 1, 0}} {
+		ids, err := tok.AppendIDs(nil, "end eend x", mode)
+		require.NoError(t, err)
+		assert.Equal(t, want, ids)
+	}
+	_, ok := tok.Piece(5)
+	assert.False(t, ok, "an id that no piece has")
+	_, err = tok.Decode([]int32{5}, false)
+	assert.ErrorContains(t, err, "id 5 at 0")
+	flat, err := tok.Marshal()
+	require.NoError(t, err)
+	back, err := Unmarshal(flat)
+	require.NoError(t, err)
+	assert.Equal(t, tok.String(), back.String())
+}
+
+func TestWordPieceErrors(t *testing.T) {
+	type doc = map[string]any
+	for want, change := range map[string]func(d doc){
+		`model.unk_token: "<none>" is not in the vocabulary`:               func(d doc) { d["model"].(doc)["unk_token"] = "<none>" },
+		"model.max_input_chars_per_word: want a whole number":              func(d doc) { d["model"].(doc)["max_input_chars_per_word"] = -1 },
+		"model.continuing_subword_prefix: want a string":                   func(d doc) { d["model"].(doc)["continuing_subword_prefix"] = 1 },
+		"model.type: missing, and neither merges nor":                      func(d doc) { delete(d["model"].(doc), "type"); delete(d["model"].(doc), "max_input_chars_per_word") },
+		"normalizer.strip_accents: want true or false":                     func(d doc) { d["normalizer"].(doc)["strip_accents"] = "auto" },
+		"normalizer.accents: unknown":                                      func(d doc) { d["normalizer"].(doc)["accents"] = true },
+		"pre_tokenizer.split: unknown":                                     func(d doc) { d["pre_tokenizer"].(doc)["split"] = true },
+		"pre_tokenizer: ByteLevel with a WordPiece model is not supported": func(d doc) { d["pre_tokenizer"] = doc{"type": "ByteLevel"} },
+		"decoder.cleanup: want true or false":                              func(d doc) { d["decoder"].(doc)["cleanup"] = 1 },
+	} {
+		_, _, err := variant(t, "wordpiece_cased", change)
+		assert.ErrorContains(t, err, want)
+	}
+	// The type may be missing, as in files of the first years.
+	for _, folder := range []string{"wordpiece_cased", "bpe_deberta"} {
+		_, tok, err := variant(t, folder, func(d doc) { delete(d["model"].(doc), "type") })
+		require.NoError(t, err)
+		assert.Equal(t, loadGolden(t, folder, "json").Kind(), tok.Kind())
+	}
+	for text, want := range map[string]string{
+		"": "vocab.txt is empty", "\n\n": "vocab.txt is empty", "\xff\n": "not valid UTF-8", "a\n": `unk_token is "[UNK]", which is not in the vocabulary`,
+		strings.Repeat("x", MaxPieceBytes+1): "vocab.txt:1: a piece of 1025 bytes",
+	} {
+		_, err := FromWordPiece([]byte(text), WordPieceOptions{})
+		assert.ErrorContains(t, err, want)
+	}
+	// Line ends of both kinds, an empty line, a piece that stands twice.
+	tok, err := FromWordPiece([]byte("[UNK]\r\na\n\nb\r\na"), WordPieceOptions{})
+	require.NoError(t, err)
+	ids, err := tok.AppendIDs(nil, "a b c", SpecialText)
+	require.NoError(t, err)
+	assert.Equal(t, []int32{4, 3, 0}, ids)
+	assert.Equal(t, SpecialIDs{-1, -1, -1, -1, 0}, tok.Special())
+}
+
+// What runs programs sees: the frames of both families, the middle of RoBERTa's being two tokens.
+func TestFrames(t *testing.T) {
+	for _, x := range []struct {
+		folder string
+		want   runtime.Frame
+	}{
+		{"bpe_deberta", runtime.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}, SecondType: 1}},
+		{"bpe_roberta", runtime.Frame{Open: []int32{0}, Middle: []int32{2, 2}, Close: []int32{2}}},
+		{"wordpiece_cased", runtime.Frame{Open: []int32{2}, Middle: []int32{3}, Close: []int32{3}, SecondType: 1}},
+	} {
+		for _, form := range []string{"json", "older"} {
+			tok := loadGolden(t, x.folder, form)
+			flat, err := tok.Marshal()
+			require.NoError(t, err)
+			m, err := Open(PackedKind, flat)
+			require.NoError(t, err)
+			assert.Equal(t, x.want, m.Frame(), x.folder)
+			// Places are those of the encoding, trimmed where the encoding's are.
+			var e Encoding
+			const text = "a  word here, <mask> [MASK]"
+			require.NoError(t, tok.Encode(&e, text, Options{Special: SpecialTokens, NoTemplate: true}))
+			spans, err := m.(runtime.MaskTokenizer).AppendSpans(nil, text, true)
+			require.NoError(t, err)
+			require.Len(t, spans, len(e.IDs))
+			for i, s := range spans {
+				assert.Equal(t, runtime.TokenSpan{ID: e.IDs[i], Start: e.Offsets[i].Start, End: e.Offsets[i].End, Word: e.Words[i]}, s)
+			}
+		}
+	}
+}
+
+func TestLoadOlder(t *testing.T) {
+	file := func(folder, name string) *fstest.MapFile { return &fstest.MapFile{Data: readGolden(t, folder, name)} }
+	text := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	deberta, roberta := file("bpe_deberta", "vocab.json"), file("bpe_roberta", "vocab.json")
+	merges, cased := file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
+	spm := file("spm_v3", "spm.model")
+	encode := func(tok *Tokenizer, s string) Encoding {
+		var e Encoding
+		require.NoError(t, tok.EncodePair(&e, s, "b", Options{Special: SpecialTokens}))
+		return e
+	}
+	for _, x := range []struct {
+		name string
+		fsys fstest.MapFS
+		form string
+		like [2]string // the golden that it is like
+	}{
+		{"deberta by its names", fstest.MapFS{"vocab.json": deberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_deberta", "json"}},
+		{"roberta by its names", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_roberta", "json"}},
+		{"by class", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "RobertaTokenizerFast"}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
+		{"by cls_token", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "special_tokens_map.json": text(`{"cls_token": {"content": "<s>"}, "mask_token": {"content": "<mask>", "lstrip": true}}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
+		{"cased", fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"do_lower_case": false, "tokenizer_class": "BertTokenizer", "unk_token": "[UNK]"}`)}, "vocab.txt", [2]string{"wordpiece_cased", "json"}},
+		{"uncased is the default", fstest.MapFS{"vocab.txt": file("wordpiece_uncased", "vocab.txt")}, "vocab.txt", [2]string{"wordpiece_uncased", "json"}},
+	} {
+		tok, err := Load(x.fsys)
+		require.NoError(t, err, x.name)
+		assert.Equal(t, x.form, tok.Form())
+		assert.Empty(t, tok.Notes())
+		want := loadGolden(t, x.like[0], x.like[1])
+		assert.Equal(t, want.Special(), tok.Special(), x.name)
+		for _, s := range []string{"Hällo,  [MASK] <mask> WORLD", " 中x"} {
+			assert.Equal(t, encode(want, s), encode(tok, s), x.name)
+		}
+	}
+	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
+	require.NoError(t, err)
+	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[3])
+	accents, err := Load(fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"strip_accents": false, "tokenize_chinese_chars": false}`)})
+	require.NoError(t, err)
+	assert.Equal(t, "é中x", accents.Normalize("É中X"))
+
+	for want, fsys := range map[string]fstest.MapFS{
+		"has vocab.json but no merges.txt":                 {"vocab.json": deberta},
+		"bpe_encoder.bin but neither":                      {"bpe_encoder.bin": text("x")},
+		"vocab.json and vocab.txt, and no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
+		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
+		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model":                        {"spm.model": spm, "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
+		"do_basic_tokenize: false is not supported":                                                                        {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
+		`unk_token is "<nope>", which is not in the vocabulary`:                                                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
+		`special_tokens_map.json: unk_token is "<nope>"`:                                                                   {"spm.model": spm, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
+		"and vocab.json has neither of the names":                                                                          {"vocab.json": text(`{"a": 0}`), "merges.txt": text("")},
+		"special_tokens_map.json: mask_token.content: want a string":                                                       {"vocab.txt": cased, "special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
+		"special_tokens_map.json: additional_special_tokens: want an array":                                                {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
+	} {
+		_, err := Load(fsys)
+		assert.ErrorContains(t, err, want)
+	}
+	for want, fsys := range map[string]fstest.MapFS{
+		"tokenizer_class is BertTokenizer, a WordPiece tokenizer, but tokenizer.json is unigram": {"tokenizer.json": file("spm_v3", "tokenizer.json"), "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizer"}`)},
+		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`:                                 {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
+		`bos_token names "<bos>", which is not in the vocabulary`:                                {"vocab.txt": cased, "special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
+		`additional_special_tokens names "<e1>"`:                                                 {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
+		"tokenizer_config.json says do_lower_case: true, but tokenizer.json has it otherwise":    {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true}`)},
+		"says strip_accents: false":                                                              {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false}`)},
+		"says add_prefix_space: true":                                                            {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true}`)},
+	} {
+		tok, err := Load(fsys)
+		require.NoError(t, err)
+		assert.Contains(t, strings.Join(tok.Notes(), "\n"), want)
+	}
+}

@@ -213,7 +213,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	if err != nil {
 		return err
 	}
-	if j.windows, err = x.cut(i, first, room, len(p.ids)+len(x.tokens.Frame().Close)); err != nil {
+	if j.windows, err = x.cutBy(i, first, room, len(p.ids)+len(x.tokens.Frame().Close), x.core.Options().Long); err != nil {
 		return err
 	}
 	last := j.windows[len(j.windows)-1].hi

@@ -23,8 +23,8 @@ func (e *longError) Error() string        { return e.text }
 func (e *longError) Is(target error) bool { return target == runtime.ErrInput }
 func (e *longError) Unwrap() error        { return runtime.ErrTooLong }
 
-// cut gives the windows of a text whose word w has the tokens first[w] … first[w+1]-1; room is the tokens that one may hold beside fixed ones.
-func (x *Extractor) cut(text int, first []int, room, fixed int) ([]frameOf, error) {
+// cutBy gives the windows of a text whose word w has the tokens first[w] … first[w+1]-1; room is the tokens that one may hold beside fixed ones.
+func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime.LongPolicy) ([]frameOf, error) {
 	words := len(first) - 1
 	behind := func(lo int) int { // the last word that fits behind lo
 		hi := lo
@@ -34,7 +34,6 @@ func (x *Extractor) cut(text int, first []int, room, fixed int) ([]frameOf, erro
 		return hi
 	}
 	hi := behind(0)
-	policy := x.core.Options().Long
 	switch {
 	case hi == words:
 		return []frameOf{{0, words}}, nil

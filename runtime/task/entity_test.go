@@ -1,0 +1,322 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// plainChoose is the published choice, word for word: quadratic, and without thought.
+func plainChoose(list []found, nested, multi bool) []found {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	inside := func(a, b found) bool { return a.first <= b.first && a.last >= b.last }
+	var kept []found
+	for _, f := range list {
+		drop := false
+		for _, k := range kept {
+			switch {
+			case k.first == f.first && k.last == f.last:
+				drop = drop || !multi
+			case k.first > f.last || f.first > k.last:
+			case nested && (inside(k, f) || inside(f, k)):
+			default:
+				drop = true
+			}
+		}
+		if !drop {
+			kept = append(kept, f)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b found) int { return cmp.Compare(a.first, b.first) })
+	return kept
+}
+
+// drawFound draws spans, many of them with equal scores.
+func drawFound(t *rapid.T) []found {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) found {
+		first := rapid.IntRange(0, 9).Draw(t, "first")
+		return found{first, first + rapid.IntRange(0, 4).Draw(t, "more"), rapid.IntRange(0, 2).Draw(t, "label"), float32(rapid.IntRange(1, 6).Draw(t, "score")) / 8}
+	}), 0, 40).Draw(t, "found")
+}
+
+func TestChooseEntities(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := drawFound(t)
+		for _, nested := range []bool{false, true} {
+			for _, multi := range []bool{false, true} {
+				require.Equal(t, plainChoose(list, nested, multi), choose(list, nested, multi), "nested %v, several labels %v", nested, multi)
+			}
+		}
+	})
+}
+
+// TestTokenSpans holds the search of starts and ends to one that looks at all pairs.
+func TestTokenSpans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words, labels := rapid.IntRange(1, 8).Draw(t, "words"), rapid.IntRange(1, 3).Draw(t, "labels")
+		logits := make([]float32, words*labels*3)
+		for i := range logits {
+			logits[i] = float32(rapid.IntRange(-3, 3).Draw(t, "logit")) / 2
+		}
+		threshold := rapid.SampledFrom([]float32{0.3, 0.5, rounded(0.5)}).Draw(t, "threshold")
+		p := func(w, c, part int) float32 { return rounded(logits[(w*labels+c)*3+part]) }
+		var want []found
+		for w := range words {
+			for c := range labels {
+				for e := w; e < words; e++ {
+					lowest, held := min(p(w, c, 0), p(e, c, 1)), p(w, c, 0) > threshold && p(e, c, 1) > threshold
+					for k := w; k <= e; k++ {
+						lowest, held = min(lowest, p(k, c, 2)), held && !(p(k, c, 2) < threshold)
+					}
+					if held {
+						want = append(want, found{w, e, c, lowest})
+					}
+				}
+			}
+		}
+		require.Equal(t, want, appendTokenSpans(nil, logits, words, labels, threshold))
+	})
+}
+
+func TestDecodeEntities(t *testing.T) {
+	// Spans of up to two words: "a" and "a b" of x, "b" of y.
+	logits := []float32{1, 3, -9, -9, -9, 0, 2, 7}
+	got, err := DecodeEntities("a  b", []string{"x", "y"}, logits, 2, EntityOptions{})
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Equal(t, Part{"a  b", 0, 4, 0, 4}, got[0].Part)
+	require.InDelta(t, 1/(1+math.Exp(-3)), got[0].Score, 1e-7)
+	got, err = DecodeEntities("a  b", []string{"x", "y"}, logits, 2, EntityOptions{Nested: true})
+	require.NoError(t, err)
+	require.Equal(t, "[{a  b 0 4 0 4} {a 0 1 0 1} {b 3 4 3 4}]", fmt.Sprint(slices.Collect(func(yield func(Part) bool) {
+		for _, e := range got {
+			if !yield(e.Part) {
+				return
+			}
+		}
+	})), "a span that ends behind the text is none, whatever its score")
+	_, err = DecodeEntities("a b", []string{"x"}, logits[:3], 2, EntityOptions{})
+	require.ErrorIs(t, err, errNoEntities)
+}
+
+// wordPieces is a tokenizer of words that are cut.
+type wordPieces struct{ pieces }
+
+func (p wordPieces) AppendWords(dst []runtime.TokenSpan, words []string, specials bool) ([]runtime.TokenSpan, error) {
+	for i, w := range words {
+		if w == "\u200b" {
+			continue // has no tokens
+		}
+		n := len(dst)
+		var err error
+		if dst, err = p.AppendSpans(dst, w, specials); err != nil {
+			return dst, err
+		}
+		for j := range dst[n:] {
+			dst[n+j].Word = int32(i)
+		}
+	}
+	return dst, nil
+}
+
+func (wordPieces) ID(piece string) (int32, bool) { return pieceID(piece), piece != "none" }
+
+// extractor is a fake model whose score of a span is a function of its first token, its label's token, and its width; odd words of more than three
+// letters are seen as wholes.
+func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
+	c := widths
+	if widths == 0 {
+		c = 3
+	}
+	f := fake{
+		heads: []runtime.Head{{Task: runtime.TaskEntities, Rows: runtime.PerPair, C: c, Width: widths, Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
+		limits: func(l *runtime.Limits) {
+			l.Types, l.Words, l.Marks = 0, true, true
+		},
+		forward: func(x *runtime.Exec) {
+			out := x.Out
+			for s := range x.B {
+				for w := x.WordStarts[s]; w < x.WordStarts[s+1]; w++ {
+					for _, m := range x.Marks[x.MarkStarts[s]:x.MarkStarts[s+1]] {
+						for j := range c {
+							out[j] = float32(8 * noise(int(x.IDs[x.Words[2*w]]), int(x.IDs[m]), j))
+						}
+						out = out[c:]
+					}
+				}
+			}
+		},
+		token: wordPieces{},
+	}
+	x, err := NewExtractor(f.open(t, opts...), "")
+	require.NoError(t, err)
+	return x
+}
+
+// TestEntitiesAsDecoded holds extraction to decoding of the scores that the model must have given, for texts that are batched in any way.
+func TestEntitiesAsDecoded(t *testing.T) {
+	labels := []string{"per", "place name", "x"}
+	for _, widths := range []int{0, 1, 4} {
+		x := extractor(t, widths)
+		c := max(widths, 3)
+		if widths > 0 {
+			c = widths
+		}
+		texts := []string{"One two, three-four!", "", "  \t", "東京 é five", strings.Repeat("ab ", 12), "x"}
+		o := EntityOptions{Threshold: 0.4, MultiLabel: true}
+		results, err := x.Entities(t.Context(), texts, labels, o)
+		require.NoError(t, err)
+		for i, text := range texts {
+			words := Words(text)
+			var logits []float32
+			for _, w := range words {
+				for _, l := range labels {
+					for j := range c {
+						logits = append(logits, float32(8*noise(int(spansOf(t, w.Text)[0].ID), int(spansOf(t, l)[0].ID), j)))
+					}
+				}
+			}
+			want, err := DecodeEntities(text, labels, logits, widths, o)
+			require.NoError(t, err)
+			require.Equal(t, want, results[i].Entities, "%q", text)
+			require.Equal(t, len(words), results[i].Words)
+			if len(words) == 0 {
+				require.Zero(t, results[i].Seen)
+			} else {
+				require.Equal(t, 1, results[i].Windows)
+			}
+		}
+	}
+}
+
+// TestEntityWindows: every window holds as many words as fit, they overlap by the stride, and each span that some window holds is judged by the one in
+// which it lies farthest from an edge, once.
+func TestEntityWindows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 60).Draw(t, "sizes")
+		first := []int{0}
+		for _, n := range sizes {
+			first = append(first, first[len(first)-1]+n)
+		}
+		room, most, stride := rapid.IntRange(12, 30).Draw(t, "room"), rapid.IntRange(0, 9).Draw(t, "words"), rapid.IntRange(0, 4).Draw(t, "stride")
+		x := &Extractor{maxWords: most}
+		windows, err := x.cutBy(0, first, room, 5, runtime.Windows(stride))
+		if err != nil {
+			require.ErrorIs(t, err, runtime.ErrInput)
+			require.True(t, most > 0 && most <= stride+1, "%v", err) // few words and a long overlap
+			return
+		}
+		j := extraction{words: make([]wordSpan, len(sizes)), windows: windows}
+		require.Zero(t, windows[0].lo)
+		require.Equal(t, len(sizes), windows[len(windows)-1].hi)
+		for n, w := range windows {
+			require.LessOrEqual(t, first[w.hi]-first[w.lo], room)
+			require.True(t, most == 0 || w.hi-w.lo <= most)
+			require.Less(t, w.lo, w.hi)
+			if w.hi < len(sizes) {
+				require.True(t, first[w.hi+1]-first[w.lo] > room || w.hi-w.lo == most, "another word fits")
+			}
+			if n > 0 {
+				require.Greater(t, w.lo, windows[n-1].lo)
+				require.GreaterOrEqual(t, first[windows[n-1].hi]-first[w.lo], stride)
+			}
+		}
+		times := map[[2]int]int{}
+		for n, w := range windows {
+			logits := slices.Repeat([]float32{5}, (w.hi-w.lo)*3)
+			j.found = nil
+			j.take(n, logits, 1, 3, 0.5)
+			for _, f := range j.found {
+				times[[2]int{f.first, f.last}]++
+				for k := range windows {
+					require.LessOrEqual(t, j.margin(k, f.first, f.last), j.margin(n, f.first, f.last))
+				}
+			}
+		}
+		for a := range sizes {
+			for b := a; b < min(a+3, len(sizes)); b++ {
+				held := slices.ContainsFunc(windows, func(w frameOf) bool { return w.lo <= a && b < w.hi })
+				require.Equal(t, map[bool]int{true: 1, false: 0}[held], times[[2]int{a, b}], "words %d to %d", a, b)
+			}
+		}
+	})
+}
+
+func TestLongEntities(t *testing.T) {
+	text := strings.Repeat("abcd ", 40) // two tokens each, of 64 that fit
+	long := func(p runtime.LongPolicy) ([]Extraction, error) {
+		return extractor(t, 2, runtime.Long(p)).Entities(t.Context(), []string{"short", text}, []string{"x"}, EntityOptions{})
+	}
+	_, err := long(runtime.Reject)
+	require.ErrorIs(t, err, runtime.ErrTooLong)
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "text 1: 85 tokens are too long, the limit is 64")
+	r, err := long(runtime.Truncate)
+	require.NoError(t, err)
+	require.Equal(t, runtime.Seen{Tokens: 63, Truncated: 22, Windows: 1}, r[1].Seen)
+	require.Equal(t, 40, r[1].Words)
+	r, err = long(runtime.Windows(8))
+	require.NoError(t, err)
+	require.Equal(t, runtime.Seen{Tokens: 85, Windows: 2}, r[1].Seen)
+	whole := strings.Repeat("abcd ", 25)
+	short, err := extractor(t, 2).Entities(t.Context(), []string{whole}, []string{"x"}, EntityOptions{})
+	require.NoError(t, err)
+	require.Equal(t, len(short[0].Entities) > 0, len(r[1].Entities) > 0, "the same words have the same scores in windows")
+	_, err = long(runtime.Windows(57))
+	require.ErrorContains(t, err, "choose a smaller stride")
+	x := extractor(t, 2)
+	x.maxWords = 3
+	_, err = x.Entities(t.Context(), []string{"a b c d"}, []string{"x"}, EntityOptions{})
+	require.ErrorContains(t, err, "text 0: 4 words are too long, the limit is 3")
+	_, err = extractor(t, 2, runtime.Long(runtime.Truncate)).Entities(t.Context(), []string{strings.Repeat("a", 200)}, []string{"x"}, EntityOptions{})
+	require.ErrorContains(t, err, "its first word has 67 tokens")
+}
+
+func TestEntityFaults(t *testing.T) {
+	x := extractor(t, 2)
+	for want, labels := range map[string][]string{
+		"there are no labels":          nil,
+		"label 2 is empty":             {"a", " "},
+		`label "a" is given twice`:     {"a", "b", "a"},
+		"which separate labels":        {"a<<SEP>>"},
+		`label "\u200b" has no tokens`: {"\u200b"},
+		"cannot be encoded":            {"a\x00"},
+		"70 labels take 143 tokens, the li": slices.Collect(func(yield func(string) bool) {
+			for i := range 70 {
+				if !yield(fmt.Sprint("l", i)) {
+					return
+				}
+			}
+		}),
+	} {
+		_, err := x.Entities(t.Context(), []string{"text"}, labels, EntityOptions{})
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, want)
+		require.Error(t, x.Check(labels, EntityOptions{}))
+	}
+	for _, threshold := range []float64{-0.1, 1, 2, math.NaN()} {
+		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Threshold: threshold}), "must lie between 0 and 1")
+	}
+	_, err := x.Entities(t.Context(), []string{"fine", "a\x00"}, []string{"a"}, EntityOptions{})
+	require.ErrorContains(t, err, "text 1: it cannot be encoded")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = x.Entities(gone, []string{"a"}, []string{"a"}, EntityOptions{})
+	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+	// Words without tokens are left out.
+	r, err := x.Entities(t.Context(), []string{"\u200b", "a \u200b b"}, []string{"a"}, EntityOptions{Threshold: 0.001, Nested: true})
+	require.NoError(t, err)
+	require.Empty(t, r[0].Entities)
+	require.Equal(t, []int{1, 3}, []int{r[0].Words, r[1].Words})
+}

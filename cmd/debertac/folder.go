@@ -74,19 +74,14 @@ func (f *folder) Close() error {
 	return f.weights.Close()
 }
 
-// readTokenizer loads what there is. A folder with vocabulary files of a kind that is not read yet has none, and says so.
+// readTokenizer loads what there is. A folder without any of a tokenizer's files has none, and says so.
 func (f *folder) readTokenizer() error {
 	f.kind = "none"
-	switch {
-	case exists(filepath.Join(f.dir, "tokenizer.json")):
-		f.kind = jsonKind(filepath.Join(f.dir, "tokenizer.json"))
-	case exists(filepath.Join(f.dir, "spm.model")):
-		f.kind = "sentencepiece"
-	case exists(filepath.Join(f.dir, "merges.txt")) || exists(filepath.Join(f.dir, "bpe_encoder.bin")):
-		f.kind = "bytebpe"
-	case exists(filepath.Join(f.dir, "vocab.txt")):
-		f.kind = "wordpiece"
-	default:
+	found := false
+	for _, name := range []string{"tokenizer.json", "spm.model", "vocab.json", "merges.txt", "vocab.txt", "bpe_encoder.bin"} {
+		found = found || exists(filepath.Join(f.dir, name))
+	}
+	if !found {
 		f.note("the folder has no tokenizer: the model takes token ids only")
 		return nil
 	}
@@ -95,28 +90,9 @@ func (f *folder) readTokenizer() error {
 		return inputFault(f.dir, "the tokenizer cannot be read: %v", err)
 	}
 	f.token = t
+	f.kind = map[string]string{"unigram": "sentencepiece", "byte-level BPE": "bytebpe", "WordPiece": "wordpiece"}[t.Kind()]
 	f.notes = append(f.notes, t.Notes()...)
 	return nil
-}
-
-// jsonKind reads the kind of model off a tokenizer.json; what is unclear is left to the loader, which says what is wrong.
-func jsonKind(path string) string {
-	var doc struct {
-		Model struct {
-			Type string `json:"type"`
-		} `json:"model"`
-	}
-	text, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(text, &doc) != nil {
-		return "sentencepiece"
-	}
-	switch doc.Model.Type {
-	case "BPE":
-		return "bytebpe"
-	case "WordPiece":
-		return "wordpiece"
-	}
-	return "sentencepiece"
 }
 
 func (f *folder) note(format string, args ...any) {

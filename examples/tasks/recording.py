@@ -4,9 +4,10 @@ Fields that a case does not name are not compared. "by" says where the numbers c
 """
 import numpy as np
 import torch
+import torch.nn.functional as F
 import transformers as hf
 
-import drawing, independent as own, texts, training
+import drawing, independent as own, lessons, texts, training
 
 LIMIT = 64
 
@@ -43,9 +44,21 @@ def classified_pairs(model, tokenizer, pipe, names, multi):
             yield {"scores": (own.sigmoid(z) if multi else own.softmax(z)).tolist()}
 
 
-def classify(folder, multi=False, config=drawing.v3, cls=hf.DebertaV2ForSequenceClassification, names=("negative", "neutral", "positive")):
+def small(name, x):
+    """Weights to begin training with."""
+    x *= 0.4
+
+
+def drawn(folder, cls, config, learn=None, **more):
+    """A model with random weights, or one that learns from these."""
+    if learn:
+        return drawing.save(folder, cls, config, LIMIT, change=small, train=learn, **more)
+    return drawing.save(folder, cls, config, LIMIT, **more)
+
+
+def classify(folder, multi=False, config=drawing.v3, cls=hf.DebertaV2ForSequenceClassification, names=("negative", "neutral", "positive"), learn=None):
     more = {"problem_type": "multi_label_classification"} if multi else {}
-    model, tokenizer = drawing.save(folder, cls, config(**drawing.labels(*names, **more)), LIMIT)
+    model, tokenizer = drawn(folder, cls, config(**drawing.labels(*names, **more)), learn)
     pipe = hf.pipeline("text-classification", model=model, tokenizer=tokenizer)
     names, by = list(names), "transformers text-classification"
     inputs = texts.SINGLE + texts.EMPTY
@@ -70,7 +83,7 @@ def score(folder):
 
 
 def rank(folder):
-    model, tokenizer = drawing.save(folder, hf.RobertaForSequenceClassification, drawing.roberta(num_labels=1), LIMIT)
+    model, tokenizer = drawn(folder, hf.RobertaForSequenceClassification, drawing.roberta(num_labels=1), training.labels(lessons.wanted, 800, pairs=True, loss=F.mse_loss))
     pipe = hf.pipeline("text-classification", model=model, tokenizer=tokenizer, function_to_apply="none")
     query = "Where does Anna live?"
     for flags, act in ([], lambda z: z), (["--sigmoid"], own.sigmoid):
@@ -82,7 +95,7 @@ def rank(folder):
 
 def nli(folder, names=("contradiction", "neutral", "entailment"), layers=2):
     config = drawing.v3(**drawing.labels(*names), num_hidden_layers=layers)
-    model, tokenizer = drawing.save(folder, hf.DebertaV2ForSequenceClassification, config, LIMIT)
+    model, tokenizer = drawing.save(folder, hf.DebertaV2ForSequenceClassification, config, LIMIT, change=small, train=training.labels(lessons.about, 500, pairs=True))
     pipe = hf.pipeline("zero-shot-classification", model=model, tokenizer=tokenizer)
     inputs = texts.SINGLE + [texts.LONG]
     for labels, template, multi in [
@@ -118,8 +131,8 @@ def tagged(pipe, strategy, inputs):
         yield {"entities": [e for e in found if e["text"]]}
 
 
-def tag(folder, cls=hf.DebertaV2ForTokenClassification, config=drawing.v3):
-    model, tokenizer = drawing.save(folder, cls, config(**drawing.labels(*drawing.BIO)), LIMIT)
+def tag(folder, cls=hf.DebertaV2ForTokenClassification, config=drawing.v3, learn=None):
+    model, tokenizer = drawn(folder, cls, config(**drawing.labels(*drawing.BIO)), learn)
     pipe, by_word = (kind(model=model, tokenizer=tokenizer, task="token-classification") for kind in (hf.TokenClassificationPipeline, ByWord))
     inputs = texts.SINGLE + texts.EMPTY + [texts.LONG]
     for strategy in ("none", "simple", "first", "average", "max"):
@@ -184,8 +197,8 @@ def crf(folder):
 
 # ---- questions -----------------------------------------------------------------------------------------------------------------------------
 
-def answer(folder, cls=hf.DebertaV2ForQuestionAnswering, config=drawing.v3):
-    model, tokenizer = drawing.save(folder, cls, config(), LIMIT)
+def answer(folder, cls=hf.DebertaV2ForQuestionAnswering, config=drawing.v3, learn=None):
+    model, tokenizer = drawn(folder, cls, config(), learn)
     records = [{"question": q, "context": c} for q, c in texts.QUESTIONS]
     get = lambda r, stride, best: own.answers(model, tokenizer, r["question"], r["context"], LIMIT, stride, best)
     yield case("the best of five", "independent", ["--top", "5", "--long", "windows:8"], records, [get(r, 8, 5) for r in records])
@@ -198,7 +211,7 @@ def answer(folder, cls=hf.DebertaV2ForQuestionAnswering, config=drawing.v3):
 
 
 def choose(folder):
-    model, tokenizer = drawing.save(folder, hf.DebertaV2ForMultipleChoice, drawing.v2(num_labels=1), LIMIT)
+    model, tokenizer = drawn(folder, hf.DebertaV2ForMultipleChoice, drawing.v2(num_labels=1), training.choices)
     records, want = [], []
     for context, question, options in texts.CHOICES:
         # As for RACE (a context, and the question with each option) and COPA (no context: the question, and each option).
@@ -281,8 +294,8 @@ def mask_rows(model, tokenizer):
     return rows
 
 
-def fill(folder, cls=hf.DebertaV2ForMaskedLM, config=drawing.v3, **more):
-    model, tokenizer = drawing.save(folder, cls, config(**more), LIMIT)
+def fill(folder, cls=hf.DebertaV2ForMaskedLM, config=drawing.v3, learn=None, **more):
+    model, tokenizer = drawn(folder, cls, config(**more), learn)
     yield from fill_cases(mask_rows(model, tokenizer), tokenizer, "transformers " + cls.__name__)
     pipe = hf.pipeline("fill-mask", model=model, tokenizer=tokenizer)
     t = texts.MASKED[0].format(m=tokenizer.mask_token)
@@ -330,10 +343,8 @@ def emd(folder):
 
 
 def generate(folder):
-    def small(name, x):
-        x *= 0.3
     config = drawing.v3(legacy=False, num_hidden_layers=3)
-    model, tokenizer = drawing.save(folder, hf.DebertaV2ForMaskedLM, config, LIMIT, change=small, train=training.causal)
+    model, tokenizer = drawn(folder, hf.DebertaV2ForMaskedLM, config, training.causal)
     end = tokenizer.sep_token_id
     want = [own.greedy(model, tokenizer, t, 12, end) for t in texts.PROMPTS]
     yield case("greedy", "independent", ["--head", "generate", "--max-new-tokens", "12"], singles(texts.PROMPTS), want)
@@ -350,25 +361,25 @@ def generate(folder):
 
 
 RECORDINGS = {
-    "classify": classify,
-    "multilabel": lambda f: classify(f, True, names=("toxic", "spam", "praise", "question")),
+    "classify": lambda f: classify(f, learn=training.labels(lessons.sentiment)),
+    "multilabel": lambda f: classify(f, True, names=("toxic", "spam", "praise", "question"), learn=training.labels(lessons.remarks, loss=F.binary_cross_entropy_with_logits)),
     "classify_deberta": lambda f: classify(f, config=drawing.v1, cls=hf.DebertaForSequenceClassification),
     "classify_bert": lambda f: classify(f, config=drawing.bert, cls=hf.BertForSequenceClassification),
     "score": score,
     "rank": rank,
     "nli": nli,
     "nli_small": lambda f: nli(f, layers=1),
-    "tag": tag,
+    "tag": lambda f: tag(f, learn=training.tags),
     "tag_deberta": lambda f: tag(f, hf.DebertaForTokenClassification, drawing.v1),
     "tag_bert": lambda f: tag(f, hf.BertForTokenClassification, drawing.bert),
     "bio": bio,
     "crf": crf,
-    "answer": answer,
+    "answer": lambda f: answer(f, config=lambda: drawing.v3(num_hidden_layers=3), learn=training.answers),
     "answer_roberta": lambda f: answer(f, hf.RobertaForQuestionAnswering, drawing.roberta),
     "choose": choose,
     "embed": embed,
     "rtd": rtd,
-    "fill": lambda f: fill(f, legacy=False),
+    "fill": lambda f: fill(f, legacy=False, learn=training.masked),
     "fill_legacy": fill,
     "fill_deberta": lambda f: fill(f, hf.DebertaForMaskedLM, drawing.v1),
     "fill_bert": lambda f: fill(f, hf.BertForMaskedLM, drawing.bert),

@@ -33,7 +33,7 @@ def unigram(size):
     t.train_from_iterator(corpus(), trainers.UnigramTrainer(vocab_size=size, special_tokens=special, unk_token="[UNK]", show_progress=False))
     t.add_special_tokens([AddedToken(x, normalized=x == "[UNK]", special=True) for x in special + ["[MASK]"]])
     t.post_processor = template(t)
-    return t, BRACKETS
+    return t
 
 
 def byte_bpe(size, names):
@@ -48,7 +48,7 @@ def byte_bpe(size, names):
         t.post_processor = template(t)
     else:
         t.post_processor = processors.RobertaProcessing(("</s>", t.token_to_id("</s>")), ("<s>", t.token_to_id("<s>")), trim_offsets=True, add_prefix_space=False)
-    return t, names
+    return t
 
 
 def wordpiece(size):
@@ -59,7 +59,7 @@ def wordpiece(size):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     t.train_from_iterator(corpus(), trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False))
     t.post_processor = template(t)
-    return t, BRACKETS
+    return t
 
 
 MAKERS = {
@@ -71,10 +71,15 @@ MAKERS = {
 
 
 def make(kind, limit, made={}):
-    """The tokenizer of a model type, with a limit on the tokens of a text."""
+    """The tokenizer of a model type, with a limit on the tokens of a text. One that lies in tokenizers/ is kept, as training is not repeatable
+    to the byte."""
     if kind not in made:
-        made[kind] = MAKERS[kind]()
-    t, names = made[kind]
+        path = os.path.join(HERE, "tokenizers", kind + ".json")
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            MAKERS[kind]().save(path, pretty=False)
+        made[kind] = path
+    t, names = Tokenizer.from_file(made[kind]), ANGLES if kind == "roberta" else BRACKETS
     return PreTrainedTokenizerFast(tokenizer_object=t, model_max_length=limit, clean_up_tokenization_spaces=False,
                                    model_input_names=["input_ids", "token_type_ids", "attention_mask"],
                                    cls_token=names["cls"], sep_token=names["sep"], pad_token=names["pad"], unk_token=names["unk"], mask_token=names["mask"])

@@ -200,7 +200,11 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 		}
 		t.fault = rendered(a, caseFault(t.prepare(a.ctx, temp)))
 	}
-	binary, err := a.binary(unitsOf(trials))
+	units := unitsOf(trials)
+	if len(units) == 0 {
+		return nil
+	}
+	binary, err := a.binary(units)
 	if err != nil { // a form that no code can be generated for is not to keep the others from being built
 		bad := false
 		for _, t := range trials {
@@ -212,7 +216,10 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 		if !bad {
 			return err
 		}
-		if binary, err = a.binary(unitsOf(trials)); err != nil {
+		if units = unitsOf(trials); len(units) == 0 {
+			return nil
+		}
+		if binary, err = a.binary(units); err != nil {
 			return err
 		}
 	}

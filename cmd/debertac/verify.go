@@ -183,6 +183,7 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 		total.missing += len(names)
 		switch {
 		case v.JSON:
+		case err != nil && strings.Contains(t.fault.Error(), t.outputs): // that is the fault
 		case err != nil:
 			fmt.Fprintf(a.out, "  %v\n", err)
 		case len(names) == 0:
@@ -337,7 +338,7 @@ func (t *tally) line() string {
 		s += fmt.Sprintf(", %d not produced", t.missing)
 	}
 	if t.left > 0 {
-		s += fmt.Sprintf("; %d training runs left out", t.left)
+		s += fmt.Sprintf("; %d training run%s left out", t.left, map[bool]string{true: "s"}[t.left > 1])
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package golden
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,11 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 		return c.compareTexts(want, k.files[""], p.Widths)
 	}
 	var results []Result
+	for _, l := range scope.Layers {
+		if name := fmt.Sprintf("hidden_states.%d", l); !want.Has(name) {
+			results = append(results, Result{Tensor: name, Group: Group(name), Reason: "it was not recorded"})
+		}
+	}
 	for _, name := range recorded(want, scope) {
 		r, err := k.tensor(want, name)
 		if err != nil {

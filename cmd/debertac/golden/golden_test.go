@@ -45,13 +45,16 @@ func (ts tensors) write(t *testing.T, path string) {
 	require.NoError(t, f.Close())
 }
 
-// holes opens a recorded case whose masks have holes and padding on the left.
-func holes(t *testing.T) *golden.Case {
+// open opens a recorded case.
+func open(t *testing.T, name string) *golden.Case {
 	t.Helper()
-	c, err := golden.Open(filepath.Join("..", "testdata", "cases", "v2_holes"))
+	c, err := golden.Open(filepath.Join("..", "testdata", "cases", name))
 	require.NoError(t, err)
 	return c
 }
+
+// holes opens a recorded case whose masks have holes and padding on the left.
+func holes(t *testing.T) *golden.Case { return open(t, "v2_holes") }
 
 func TestBatchDropsDeadRows(t *testing.T) {
 	c := holes(t)

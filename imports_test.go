@@ -44,6 +44,7 @@ var rooms = []struct {
 	{"runtime", []string{"runtime/safetensors"}, []string{"golang.org/x/sys"}},
 	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
+	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
 	{"docs", []string{"compiler!", "spec"}, nil}, // fills in what the code knows

@@ -61,7 +61,10 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	if err := t.setAdded(added); err != nil {
 		return nil, all["added_tokens"].errorf("%v", err)
 	}
-	if t.model, err = model(func(id int32) bool { return t.special[t.vocab.text(id)] }); err != nil {
+	if t.template, err = readTemplate(all["post_processor"], t.size); err != nil {
+		return nil, err
+	}
+	if t.model, err = model(t.control()); err != nil {
 		return nil, all["model"].errorf("%v", err)
 	}
 	t.source = jsonSource{Normalizer: compact(all["normalizer"].raw), PreTokenizer: compact(all["pre_tokenizer"].raw), PostProcessor: compact(all["post_processor"].raw), Decoder: compact(all["decoder"].raw)}
@@ -72,6 +75,21 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	t.nameEnds()
 	t.noteBytes()
 	return t, nil
+}
+
+// control reports which ids literal text must not become: those of special tokens, by their text, and the template's.
+func (t *Tokenizer) control() func(id int32) bool {
+	ids := map[int32]bool{}
+	for _, items := range [][]templateItem{t.template.single, t.template.pair} {
+		for i := range items {
+			for _, id := range items[i].ids {
+				ids[id] = true
+			}
+		}
+	}
+	return func(id int32) bool {
+		return ids[id] || int(id) < t.vocab.size() && t.special[t.vocab.text(id)]
+	}
 }
 
 // nameEnds takes the tokens at the template's ends for [CLS] and [SEP] where their usual names are missing.
@@ -135,10 +153,11 @@ func (t *Tokenizer) finishJSON() (err error) {
 	if t.decode, err = readDecoder(jnode{"decoder", src.Decoder}, nil); err != nil {
 		return err
 	}
-	// A token is special by its text, also for the template's tokens.
+	// What stands around texts is no text, also where a file does not call it special.
 	var raw, normal []AddedToken
+	control := t.control()
 	for _, a := range t.added {
-		a.Special = t.special[a.Content]
+		a.Special = a.Special || control(a.ID)
 		if a.Normalized {
 			normal = append(normal, a)
 		} else {

@@ -92,6 +92,39 @@ func TestLiteralText(t *testing.T) {
 	}
 }
 
+// What the template puts around texts is no text even where the file does not call it special, or does not add it at all.
+func TestTemplateTokensAreNoText(t *testing.T) {
+	for name, change := range map[string]func(added []any) any{
+		"not special": func(added []any) any {
+			for _, a := range added {
+				a.(map[string]any)["special"] = false
+			}
+			return added
+		},
+		"not added": func([]any) any { return nil },
+	} {
+		for _, folder := range []string{"spm_v3", "bpe_roberta", "wordpiece_cased"} {
+			_, tok, err := variant(t, folder, func(doc map[string]any) {
+				doc["added_tokens"] = change(doc["added_tokens"].([]any))
+				if folder != "spm_v3" {
+					doc["pre_tokenizer"].(map[string]any)["type"] = map[string]string{"bpe_roberta": "ByteLevel", "wordpiece_cased": "WhitespaceSplit"}[folder]
+				}
+			})
+			require.NoError(t, err)
+			flat, err := tok.Marshal()
+			require.NoError(t, err)
+			back, err := Unmarshal(flat)
+			require.NoError(t, err)
+			for _, tok := range []*Tokenizer{tok, back} {
+				ids, err := tok.AppendIDs(nil, "a [SEP] [CLS] </s> <s> b", SpecialText)
+				require.NoError(t, err)
+				assert.NotContains(t, ids, tok.Special().SEP, "%s, %s", folder, name)
+				assert.NotContains(t, ids, tok.Special().CLS, "%s, %s", folder, name)
+			}
+		}
+	}
+}
+
 // In the json form full-width letters fold to a special token's name after the tokens were cut out. Its reference then
 // finds the name among the pieces; so do we when tokens are asked for, and never when text is text.
 func TestFoldedSpecialName(t *testing.T) {

@@ -218,13 +218,16 @@ func (t *Tokenizer) older(names [5]string, given [5]bool, more []AddedToken, mod
 		return nil, fmt.Errorf("%s: %w", t.files, err)
 	}
 	var err error
-	if t.model, err = model(func(id int32) bool { return t.special[t.vocab.text(id)] }); err != nil {
-		return nil, fmt.Errorf("%s: %w", t.files, err)
-	}
 	if ids[0] >= 0 && ids[1] >= 0 {
 		t.source.PostProcessor = frame(ids[0], ids[1])
 	} else {
 		t.notes = append(t.notes, fmt.Sprintf("%s has no %s and %s: encodings have no special tokens around them", t.files, names[0], names[1]))
+	}
+	if t.template, err = readTemplate(jnode{"post_processor", t.source.PostProcessor}, t.size); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.files, err)
+	}
+	if t.model, err = model(t.control()); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.files, err)
 	}
 	if err := t.finishJSON(); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.files, err)

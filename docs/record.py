@@ -8,7 +8,7 @@
     python record.py DIR FILE --random 3x128                            token ids drawn: no tokenizer is needed
 
 It needs Python 3.10 or newer and: pip install torch transformers
-The head is that of the architecture that config.json names. FILE gets the inputs, hidden_states.0 (the embeddings) to hidden_states.L, and
+The head is that of the architecture that config.json names, or of --as CLASS. FILE gets the inputs, hidden_states.0 (the embeddings) to hidden_states.L, and
 what the head gives: last_hidden_state, logits, or start_logits and end_logits; sentence_embedding if the folder is one of sentence-transformers.
 """
 import argparse, json, os, sys
@@ -26,6 +26,7 @@ def arguments():
     p.add_argument("--texts", metavar="FILE", help="a text a line, or text, tab, pair; FILE.json: an array of texts or of [text, pair]")
     p.add_argument("--random", metavar="SxN", help="S sequences, of N tokens and shorter ones, drawn by --seed")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--as", dest="cls", metavar="CLASS", help="a class of transformers, such as BertForMaskedLM, instead of the architecture's")
     p.add_argument("--choices", type=int, help="multiple choice: so many texts make a question; default all")
     p.add_argument("--layers", metavar="LIST", help="hidden states to keep, as 0,1,12; default all; none for none")
     p.add_argument("--max-tokens", type=int, help="cut texts to so many tokens; default what the tokenizer says")
@@ -36,7 +37,10 @@ def arguments():
 def encode(a, config):
     """Token ids, mask and types, [S, N]."""
     if a.random:
-        s, n = (int(x) for x in a.random.split("x"))
+        try:
+            s, n = (int(x) for x in a.random.split("x"))
+        except ValueError:
+            sys.exit(f"--random {a.random}: it is sequences and tokens, such as 3x128")
         draw = torch.Generator().manual_seed(a.seed)
         ids = torch.randint(3, config.vocab_size, (s, n), generator=draw)
         lengths = torch.tensor([max(1, n - i * n // s) for i in range(s)])
@@ -48,7 +52,8 @@ def encode(a, config):
     texts, pairs = list(a.text), list(a.pair)
     if a.texts:
         with open(a.texts, encoding="utf-8", newline="") as f:
-            rows = json.load(f) if a.texts.endswith(".json") else [line.rstrip("\r").split("\t", 1) for line in f.read().split("\n") if line.strip()]
+            whole = f.read()
+        rows = json.loads(whole) if a.texts.endswith(".json") else [line.rstrip("\r").split("\t", 1) for line in whole.split("\n") if line.strip()]
         for row in rows:
             text, *pair = [row] if isinstance(row, str) else row
             texts.append(text)
@@ -90,9 +95,12 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     config = transformers.AutoConfig.from_pretrained(a.dir)
-    architecture = (config.architectures or [None])[0]
-    kind = getattr(transformers, architecture) if architecture else transformers.AutoModel
-    more = {"add_pooling_layer": False} if architecture in ("BertModel", "RobertaModel") else {}
+    architecture = a.cls or (config.architectures or ["AutoModel"])[0]
+    kind = getattr(transformers, architecture, None)
+    if kind is None:
+        sys.exit(f"transformers {transformers.__version__} has no class {architecture}")
+    bare = architecture in ("AutoModel", "BertModel", "RobertaModel")
+    more = {"add_pooling_layer": False} if bare and config.model_type in ("bert", "roberta") else {}
     model, found = kind.from_pretrained(a.dir, dtype=torch.float64 if a.double else torch.float32, output_loading_info=True, **more)
     if found["missing_keys"]:
         sys.exit(f"{a.dir} lacks weights, which would be drawn at random: {', '.join(sorted(found['missing_keys']))}")
@@ -100,8 +108,10 @@ def main():
     inputs = encode(a, config)
     if getattr(config, "type_vocab_size", 0) == 0:
         inputs.pop("token_type_ids")
-    if architecture and architecture.endswith("ForMultipleChoice"):
+    if architecture.endswith("ForMultipleChoice"):
         each = a.choices or len(inputs["input_ids"])
+        if len(inputs["input_ids"]) % each:
+            sys.exit(f"{len(inputs['input_ids'])} texts are no questions of {each} choices")
         inputs = {k: v.view(-1, each, v.shape[-1]) for k, v in inputs.items()}
     with torch.no_grad():
         out = model(**inputs, output_hidden_states=a.layers != "none", return_dict=True)
@@ -109,6 +119,8 @@ def main():
     hidden = out.get("hidden_states") or ()
     keep = range(len(hidden)) if a.layers in (None, "none") else [int(i) for i in a.layers.split(",")]
     for i in keep:
+        if not 0 <= i < len(hidden):
+            sys.exit(f"--layers {a.layers}: there are the embeddings, 0, and {len(hidden) - 1} layers")
         record[f"hidden_states.{i}"] = hidden[i]
     for name in ("last_hidden_state", "logits", "start_logits", "end_logits"):
         if name in out:

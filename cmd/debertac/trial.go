@@ -114,6 +114,9 @@ func (t *trial) form(a *app, m golden.Model) (*form, error) {
 	if dir.wish = t.wish; m.Task != "" {
 		dir.wish = hf.Options{Task: m.Task, Pool: m.Pool}
 	}
+	if dir.wish.Task == "" && dir.isPair() {
+		return nil, inputFault(dir.dir, "the folder is a generator and a discriminator, one of them is wanted").hint("--head fill-mask or --head rtd")
+	}
 	quiet := *a // what import and the compiler remark is not what is verified
 	quiet.err = &bytes.Buffer{}
 	src, err := quiet.specOf(dir, "", t.golden.Length)

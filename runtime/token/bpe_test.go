@@ -1,7 +1,6 @@
 package token
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -274,38 +273,58 @@ func TestMissingBytes(t *testing.T) {
 	assert.Contains(t, lacking("").Notes()[0], "lacks pieces for 253 of 256 bytes")
 }
 
-func TestOlderErrors(t *testing.T) {
-	vocab, merges := readGolden(t, "bpe_deberta", "vocab.json"), readGolden(t, "bpe_deberta", "merges.txt")
-	for _, x := range []struct {
-		vocab, merges string
-		o             BPEOptions
-		want          string
-	}{
-		{"", "", BPEOptions{}, "vocab.json is cut short or empty"},
-		{"[]", "", BPEOptions{}, "vocab.json: the document: want an object"},
-		{"{}", "", BPEOptions{}, "with at least one"},
-		{`{"a": 0, "a": 1}`, "", BPEOptions{}, `piece "a" is given twice`},
-		{`{"a": 0, "b": 0}`, "", BPEOptions{}, `pieces "a" and "b" both have id 0`},
-		{`{"a": "0"}`, "", BPEOptions{}, `the id of "a" is "0"`},
-		{`{"a": 1.5}`, "", BPEOptions{}, `piece "a" has id 1.5`},
-		{`{"a": -1}`, "", BPEOptions{}, `piece "a" has id -1`},
-		{`{"a": 99999999}`, "", BPEOptions{}, `piece "a" has id 99999999 (want a whole number from 0 to 65537)`},
-		{`{"": 0}`, "", BPEOptions{}, "has 0 bytes"},
-		{`{"中": 0}`, "", BPEOptions{}, "is this a byte-level BPE?"},
-		{string(vocab), "a", BPEOptions{}, `merges.txt:1: "a" is not a pair`},
-		{string(vocab), "#version: 0.2\nt h\n\na  b\n", BPEOptions{}, `merges.txt:4: "a  b" is not a pair`},
-		{string(vocab), "t h\nq q\n", BPEOptions{}, `merges.txt:2: the merge of "q" and "q" needs "qq"`},
-		{string(vocab), "\xff", BPEOptions{}, "merges.txt is not valid UTF-8"},
-		{string(vocab), string(merges), BPEOptions{CLS: "<cls>"}, `cls_token is "<cls>", which is not in the vocabulary`},
-		{string(vocab), string(merges), BPEOptions{Added: []AddedToken{{ID: -1, Content: "<x>"}}}, `added token "<x>" is not in the vocabulary, and has no id`},
-		{string(vocab), string(merges), BPEOptions{Added: []AddedToken{{ID: 4, Content: "<x>"}}}, `which the vocabulary calls "!"`},
-	} {
-		_, err := FromBPE([]byte(x.vocab), []byte(x.merges), x.o)
-		assert.ErrorContains(t, err, x.want)
+// A merge into a special token's text is none for literal text, and one where tokens are asked for.
+func TestMergeIntoSpecial(t *testing.T) {
+	const file = `{"added_tokens": [{"id": 2, "content": "ab", "single_word": true, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a b", "ab a"], "vocab": {"a": 0, "b": 1, "ab": 2, "aba": 3}}}`
+	for _, more := range []string{"", `, "ignore_merges": true`} {
+		tok, err := FromJSON([]byte(strings.Replace(file, `"aba": 3}`, `"aba": 3}`+more, 1)))
+		require.NoError(t, err)
+		for mode, want := range map[Special][]int32{SpecialText: {0, 1, 0, 1, 1}, SpecialTokens: {2, 2, 1}} {
+			ids, err := tok.AppendIDs(nil, "ab", mode)
+			require.NoError(t, err)
+			more, err := tok.AppendIDs(nil, "abb", mode)
+			require.NoError(t, err)
+			assert.Equal(t, want, append(ids, more...))
+		}
 	}
-	tok, err := FromBPE(vocab, bytes.ReplaceAll(merges, []byte("\n"), []byte("\r\n")), BPEOptions{Roberta: true})
+}
+
+func TestMergeTableDamage(t *testing.T) {
+	m := newMergeTable([]mergeRow{{0, 1, 2}, {2, 0, 3}, {0, 1, 2}}, func(id int32) bool { return id == 3 })
+	require.NoError(t, m.check(4))
+	assert.Equal(t, uint64(2)<<32|2, m.find(0, 1, true), "the last of equal pairs counts")
+	assert.Equal(t, mergeNone, m.find(2, 0, true))
+	assert.Equal(t, uint64(1)<<32|3, m.find(2, 0, false))
+	assert.Equal(t, mergeNone, m.find(1, 1, false))
+	assert.Error(t, m.check(3), "a piece out of range")
+	assert.Error(t, m[:len(m)-2].check(4), "not a power of two")
+	assert.Error(t, m[:8].check(4), "too small")
+	full := slices.Clone(m)
+	for i := range full {
+		full[i] = 0
+	}
+	assert.ErrorContains(t, full.check(4), "at most half", "or a search would not end")
+	b := &bpe{whole: make(trie, 256), merges: m, unknown: 9}
+	assert.ErrorContains(t, b.check(4), "unknown id 9")
+	b.unknown, b.bytes[7] = -1, 4
+	assert.ErrorContains(t, b.check(4), "the piece of byte 7 has id 4")
+}
+
+// A token with characters outside the alphabet stands for itself, between the others' bytes.
+func TestByteDecoder(t *testing.T) {
+	_, tok, err := variant(t, "bpe_roberta", func(d map[string]any) {
+		d["added_tokens"] = append(d["added_tokens"].([]any), map[string]any{"id": 1501, "content": "中 é", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false})
+	})
 	require.NoError(t, err)
-	assert.Equal(t, SpecialIDs{-1, -1, -1, -1, -1}, tok.Special())
-	require.Len(t, tok.Notes(), 1)
-	assert.Contains(t, tok.Notes()[0], "has no <s> and </s>")
+	const text = "Ünï 中 é x\U0001f600"
+	ids, err := tok.AppendIDs(nil, text, SpecialText)
+	require.NoError(t, err)
+	assert.Contains(t, ids, int32(1501))
+	back, err := tok.Decode(ids, true)
+	require.NoError(t, err)
+	assert.Equal(t, text, back)
+	back, err = tok.Decode(ids[:len(ids)-1], true)
+	require.NoError(t, err)
+	assert.Equal(t, "Ünï 中 é x\ufffd", back)
 }

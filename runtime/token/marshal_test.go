@@ -178,3 +178,27 @@ func TestUnmarshalRecipe(t *testing.T) {
 		}
 	}
 }
+
+// A model has its own sections, all of them and no other's.
+func TestUnmarshalSections(t *testing.T) {
+	for _, g := range [][2]string{{"spm_v3", "json"}, {"bpe_deberta", "json"}, {"wordpiece_cased", "older"}} {
+		flat, err := loadGolden(t, g[0], g[1]).Marshal()
+		require.NoError(t, err)
+		kinds, _, err := sections(flat)
+		require.NoError(t, err)
+		swapped := 0
+		for i, k := range kinds {
+			for _, other := range []uint32{sectionScores, sectionMerges, sectionRest, sectionKinds} {
+				if k != sectionScores && k != sectionMerges && k != sectionRest || other == k {
+					continue
+				}
+				b := slices.Clone(flat)
+				binary.LittleEndian.PutUint32(b[16+flatRow*i:], other)
+				_, err := Unmarshal(fixSum(b))
+				require.ErrorContains(t, err, "a section of kind", "%v: %d as %d", g, k, other)
+				swapped++
+			}
+		}
+		require.Equal(t, 3, swapped)
+	}
+}

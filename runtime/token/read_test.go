@@ -138,6 +138,19 @@ func TestFromJSONErrors(t *testing.T) {
 	assert.NoError(t, err, "a whole surrogate pair is a character")
 }
 
+// Numbers as the reference reads them: with 17 digits and more the last bit is not always the nearest.
+func TestScores(t *testing.T) {
+	for text, want := range map[string]float64{
+		"-13.393726348876953": -13.393726348876951, "-9.577546119689941": -9.57754611968994, "-7.0479016304016113": -7.047901630401611,
+		"0": 0, "1": 1, "-2e0": -2, "1.5E+2": 150, "12345678901234567890123": 1.2345678901234568e+22, "-8.123456789012345678901234567": -8.123456789012346,
+		"0.1": 0.1, "1e-7": 1e-7, "2.5e-310": 2.5e-310, "18446744073709551615.7": 1.8446744073709552e+19, "18446744073709551616.5": 1.8446744073709552e+19,
+		"184467440737095516199e-11": 1844674407.3709552, "0.30000000000000004": 0.30000000000000004, "-0.000123456789123456789": -0.0001234567891234568,
+		"1e-99999999999999999999": 0, "0e99999999999999999999": 0,
+	} {
+		assert.Equal(t, want, readScore([]byte(text)), text)
+	}
+}
+
 // wire builds messages for the tests.
 type wire []byte
 

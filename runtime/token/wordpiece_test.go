@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -150,77 +149,5 @@ func TestFrames(t *testing.T) {
 				assert.Equal(t, runtime.TokenSpan{ID: e.IDs[i], Start: e.Offsets[i].Start, End: e.Offsets[i].End, Word: e.Words[i]}, s)
 			}
 		}
-	}
-}
-
-func TestLoadOlder(t *testing.T) {
-	file := func(folder, name string) *fstest.MapFile { return &fstest.MapFile{Data: readGolden(t, folder, name)} }
-	text := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
-	deberta, roberta := file("bpe_deberta", "vocab.json"), file("bpe_roberta", "vocab.json")
-	merges, cased := file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
-	spm := file("spm_v3", "spm.model")
-	encode := func(tok *Tokenizer, s string) Encoding {
-		var e Encoding
-		require.NoError(t, tok.EncodePair(&e, s, "b", Options{Special: SpecialTokens}))
-		return e
-	}
-	for _, x := range []struct {
-		name string
-		fsys fstest.MapFS
-		form string
-		like [2]string // the golden that it is like
-	}{
-		{"deberta by its names", fstest.MapFS{"vocab.json": deberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_deberta", "json"}},
-		{"roberta by its names", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"by class", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "RobertaTokenizerFast"}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"by cls_token", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "special_tokens_map.json": text(`{"cls_token": {"content": "<s>"}, "mask_token": {"content": "<mask>", "lstrip": true}}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"cased", fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"do_lower_case": false, "tokenizer_class": "BertTokenizer", "unk_token": "[UNK]"}`)}, "vocab.txt", [2]string{"wordpiece_cased", "json"}},
-		{"uncased is the default", fstest.MapFS{"vocab.txt": file("wordpiece_uncased", "vocab.txt")}, "vocab.txt", [2]string{"wordpiece_uncased", "json"}},
-	} {
-		tok, err := Load(x.fsys)
-		require.NoError(t, err, x.name)
-		assert.Equal(t, x.form, tok.Form())
-		assert.Empty(t, tok.Notes())
-		want := loadGolden(t, x.like[0], x.like[1])
-		assert.Equal(t, want.Special(), tok.Special(), x.name)
-		for _, s := range []string{"Hällo,  [MASK] <mask> WORLD", " 中x"} {
-			assert.Equal(t, encode(want, s), encode(tok, s), x.name)
-		}
-	}
-	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
-	require.NoError(t, err)
-	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[3])
-	accents, err := Load(fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"strip_accents": false, "tokenize_chinese_chars": false}`)})
-	require.NoError(t, err)
-	assert.Equal(t, "é中x", accents.Normalize("É中X"))
-
-	for want, fsys := range map[string]fstest.MapFS{
-		"has vocab.json but no merges.txt":                 {"vocab.json": deberta},
-		"bpe_encoder.bin but neither":                      {"bpe_encoder.bin": text("x")},
-		"vocab.json and vocab.txt, and no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
-		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
-		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model":                        {"spm.model": spm, "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
-		"do_basic_tokenize: false is not supported":                                                                        {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
-		`unk_token is "<nope>", which is not in the vocabulary`:                                                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
-		`special_tokens_map.json: unk_token is "<nope>"`:                                                                   {"spm.model": spm, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
-		"and vocab.json has neither of the names":                                                                          {"vocab.json": text(`{"a": 0}`), "merges.txt": text("")},
-		"special_tokens_map.json: mask_token.content: want a string":                                                       {"vocab.txt": cased, "special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
-		"special_tokens_map.json: additional_special_tokens: want an array":                                                {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
-	} {
-		_, err := Load(fsys)
-		assert.ErrorContains(t, err, want)
-	}
-	for want, fsys := range map[string]fstest.MapFS{
-		"tokenizer_class is BertTokenizer, a WordPiece tokenizer, but tokenizer.json is unigram": {"tokenizer.json": file("spm_v3", "tokenizer.json"), "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizer"}`)},
-		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`:                                 {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
-		`bos_token names "<bos>", which is not in the vocabulary`:                                {"vocab.txt": cased, "special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
-		`additional_special_tokens names "<e1>"`:                                                 {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
-		"tokenizer_config.json says do_lower_case: true, but tokenizer.json has it otherwise":    {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true}`)},
-		"says strip_accents: false":                                                              {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false}`)},
-		"says add_prefix_space: true":                                                            {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true}`)},
-	} {
-		tok, err := Load(fsys)
-		require.NoError(t, err)
-		assert.Contains(t, strings.Join(tok.Notes(), "\n"), want)
 	}
 }

@@ -256,6 +256,37 @@ func TestBPEErrors(t *testing.T) {
 	assert.ErrorContains(t, err, `the special token "!" is also the piece of a single byte`)
 }
 
+// The pattern as a step of its own, before a ByteLevel that does not cut.
+func TestSplitPattern(t *testing.T) {
+	split := func(pattern, behavior string, invert bool) (*Tokenizer, error) {
+		_, tok, err := variant(t, "bpe_deberta", func(d map[string]any) {
+			d["pre_tokenizer"] = map[string]any{"type": "Sequence", "pretokenizers": []any{
+				map[string]any{"type": "Split", "pattern": map[string]any{"Regex": pattern}, "behavior": behavior, "invert": invert},
+				map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+			}}
+		})
+		return tok, err
+	}
+	tok, err := split(wordPattern, "Isolated", false)
+	require.NoError(t, err)
+	plain := loadGolden(t, "bpe_deberta", "json")
+	var got, want Encoding
+	for _, r := range readRecords(t, "bpe_deberta", "encodings.jsonl.gz") {
+		require.NoError(t, tok.Encode(&got, r.Text, Options{}))
+		require.NoError(t, plain.Encode(&want, r.Text, Options{}))
+		require.Equal(t, want, got)
+	}
+	for want, err := range map[string]error{
+		`pre_tokenizer.pretokenizers[0].pattern: {"Regex":"\\d"} is not supported`: second(split(`\d`, "Isolated", false)),
+		`pre_tokenizer.pretokenizers[0].behavior: "Removed" is not supported`:      second(split(wordPattern, "Removed", false)),
+		`pre_tokenizer.pretokenizers[0].invert: true is not supported`:             second(split(wordPattern, "Isolated", true)),
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
 // Bytes that the vocabulary lacks: with the unknown token, fused or not; without, they go, and a note says so.
 func TestMissingBytes(t *testing.T) {
 	lacking := func(more string) *Tokenizer {

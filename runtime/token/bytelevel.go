@@ -42,8 +42,11 @@ func fromByteChars(dst []byte, s string) (out []byte, ok bool) {
 	return dst, true
 }
 
-// byteLevel puts a space in front of what does not begin with one (prefix) and cuts by the pattern
-// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ (pattern unset: not at all).
+// wordPattern is how texts are cut into words; nextWord is its match.
+const wordPattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+// byteLevel puts a space in front of what does not begin with one (prefix) and cuts by wordPattern (pattern unset: not at
+// all).
 type byteLevel struct{ prefix, pattern bool }
 
 func (p *byteLevel) split(c chunk, b *buffer, emit func(c chunk)) {
@@ -65,6 +68,13 @@ func (p *byteLevel) split(c chunk, b *buffer, emit func(c chunk)) {
 		emit(c)
 		return
 	}
+	wordSplit{}.split(c, b, emit)
+}
+
+// wordSplit cuts by wordPattern.
+type wordSplit struct{}
+
+func (wordSplit) split(c chunk, _ *buffer, emit func(c chunk)) {
 	table := classes()
 	for i := 0; i < len(c.text); {
 		n := nextWord(c.text[i:], table)

@@ -47,6 +47,25 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 	case "ByteLevel":
 		b, _, err := readByteLevel(n)
 		return append(steps, b), err
+	case "Split":
+		all, err := n.object("type", "pattern", "behavior", "invert")
+		if err != nil {
+			return nil, err
+		}
+		rule, err := all["pattern"].object("Regex", "String")
+		if err != nil {
+			return nil, err
+		}
+		if r, err := rule["Regex"].str(); err != nil || r != wordPattern {
+			return nil, all["pattern"].errorf("%s is not supported (supported: the Regex %s)", compact(all["pattern"].raw), wordPattern)
+		}
+		if _, err := all["behavior"].one("Isolated"); err != nil {
+			return nil, err
+		}
+		if invert, err := all["invert"].flag(false); err != nil || invert {
+			return nil, all["invert"].errorf("%s is not supported (supported: false)", all["invert"].raw)
+		}
+		return append(steps, wordSplit{}), nil
 	case "BertPreTokenizer":
 		_, err := n.object("type")
 		return append(steps, bertWords{punct: true}), err
@@ -54,7 +73,7 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 		_, err := n.object("type")
 		return append(steps, bertWords{}), err
 	}
-	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, BertPreTokenizer, WhitespaceSplit, Punctuation, Metaspace)", kind)
+	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, Split, BertPreTokenizer, WhitespaceSplit, Punctuation, Metaspace)", kind)
 }
 
 // readMetaspace reads the step as it has been written over the years: add_prefix_space came before prepend_scheme, and

@@ -175,9 +175,11 @@ def measure(a, work):
             for row in lines([program, listed, "3", *folders]):
                 keep({"round": r, **row})
             for peer, version, name, way, encode in peers(work):
-                start = time.process_time()
-                ids = encode(texts)
-                seconds = time.process_time() - start
+                seconds = float("inf")
+                for _ in range(1 if peer == "tokenizers" else 3):  # that one takes long, and the least of its rounds still counts
+                    start = time.process_time()
+                    ids = encode(texts)
+                    seconds = min(seconds, time.process_time() - start)
                 keep({"round": r, "peer": peer, "version": version, "tokenizer": name, "way": way, "seconds": seconds, "tokens": sum(map(len, ids)), "crc": crc(ids) if r == 0 else None})
     best = {}
     for row in rows:

@@ -3,6 +3,7 @@ package compiler
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -28,11 +29,20 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
 		case taskOf(h) != taskOf(first) || h.Take.Rows != first.Take.Rows && taskOf(h) != ir.TaskLabels:
 			out = append(out, diag.Errorf("members", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
-		case h.Prompt != nil, taskOf(h) == ir.TaskMLM:
+		case h.Prompt != nil, taskOf(h) == ir.TaskMLM, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
 			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
+		case e.Mean == "probabilities" && (taskOf(h) == ir.TaskSpan || taskOf(h) == ir.TaskChoices):
+			out = append(out, diag.Errorf("members", m.Pos, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
+				h.FullName()).Hintf("mean logits"))
 		}
 	}
 	return out
+}
+
+// averagesProbabilities reports whether the members' probabilities are averaged: other numbers than the logits of labels are no logits of anything,
+// whatever the spec says of them.
+func averagesProbabilities(e *spec.Ensemble, t ir.Task) bool {
+	return e.Mean == "probabilities" && (t == ir.TaskLabels || t == ir.TaskTags || t == ir.TaskReplaced)
 }
 
 // compileEnsemble builds the programs of all members and joins them.
@@ -165,7 +175,7 @@ func mean(p *ir.Program, e *spec.Ensemble, logits []*ir.Value) error {
 	for _, m := range e.Members {
 		total += m.Weight
 	}
-	probabilities := e.Mean == "probabilities" && p.Meta.Task != ir.TaskScore && p.Meta.Task != ir.TaskVector
+	probabilities := averagesProbabilities(e, p.Meta.Task)
 	var sum *ir.Value
 	for i, m := range e.Members {
 		x := b.Input(logits[i].Name, ir.State, logits[i].Type)

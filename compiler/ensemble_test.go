@@ -1,0 +1,71 @@
+package compiler_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec"
+)
+
+// twoMembers is an ensemble of two equal heads.
+const twoMembers = `dspec 1
+model a {
+    checkpoint own; tokenizer none
+    dim vocab = 500; dim hidden = 32; dim heads = 2; dim head = hidden / heads; dim inner = 40; dim layers = 1; dim seq <= 32
+    defaults { norm layernorm(eps: 1e-7); act gelu }
+    embed { token vocab; norm }
+    encoder layers {
+        attention { q, k, v = linear(x); score q[i]·k[j]; scale 1 / sqrt(head * terms); mask j }
+        ffn inner
+    }
+}
+model b like a { dim layers = 2 }
+head c on a { HEAD }
+head c on b { HEAD }
+ensemble both { member a.c; member b.c; mean MEAN }
+target t { batch <= 8 sequences; tokens <= 256; emit infer both }
+`
+
+// TestEnsembleMeans holds the mean of each kind of head to what its numbers are: only rows of labels' logits have probabilities of their own.
+func TestEnsembleMeans(t *testing.T) {
+	labels := `linear 3 as labels("O", "B-X", "I-X")`
+	for _, c := range []struct{ head, mean, join, fault string }{
+		{"take first; " + labels, "probabilities", "softmax_rows", ""},
+		{"take first; " + labels, "logits", "", ""},
+		{"take first; " + labels + "; loss binary_cross_entropy", "probabilities", "sigmoid", ""},
+		{"take each; " + labels, "probabilities", "softmax_rows", ""},
+		{"take each; linear 1; loss binary_cross_entropy", "probabilities", "sigmoid", ""},
+		{"take each; linear 4", "probabilities", "", ""},
+		{"take mean; linear 4", "probabilities", "", ""},
+		{"take first; linear 1 as score", "probabilities", "", ""},
+		{"take each; linear 2 as span", "logits", "", ""},
+		{"take each; linear 2 as span", "probabilities", "", "over the tokens of a text"},
+		{"take first; linear 1 as choices", "logits", "", ""},
+		{"take first; linear 1 as choices", "probabilities", "", "over options"},
+		{"take each; " + labels + "; crf", "logits", "", "no mean is defined"},
+	} {
+		f, faults := spec.Parse("both.dspec", []byte(strings.NewReplacer("HEAD", c.head, "MEAN", c.mean).Replace(twoMembers)))
+		require.Empty(t, faults, c.head)
+		s, faults := spec.Resolve(f)
+		require.Empty(t, faults, c.head)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err, c.head)
+		if c.fault != "" {
+			require.True(t, faults.HasErrors(), c.head)
+			require.Contains(t, faults[0].Message, c.fault)
+			continue
+		}
+		require.Empty(t, faults, c.head)
+		regions := units[0].Program.Regions
+		join := ""
+		for _, n := range regions[len(regions)-1].Nodes {
+			if strings.HasPrefix(n.Op, "softmax") || n.Op == "sigmoid" {
+				join = n.Op
+			}
+		}
+		require.Equal(t, c.join, join, "%s, mean %s", c.head, c.mean)
+	}
+}

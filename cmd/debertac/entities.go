@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strconv"
 
@@ -12,19 +13,47 @@ import (
 // glinerConfig is the configuration of a folder whose model reads labels in front of a text.
 const glinerConfig = "gliner_config.json"
 
-// maxWords is the model's own limit on the words of a text, in the form that is packed; nil: it has none.
-func (f *folder) maxWords() (map[string]string, error) {
-	if f.name != glinerConfig {
+// entityExtra is what is packed for a head that reads labels in front of a text: the model's own limit on the words of a text, and the numbers of the
+// tokens around labels where the tokenizer, that of the plain encoder, does not have them; nil for other folders.
+func (f *folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
+	p := u.Program.Meta.Prompt
+	if f.name != glinerConfig || p == nil {
 		return nil, nil
 	}
+	path := filepath.Join(f.dir, f.name)
 	n, err := limitIn(f.config, "max_len", 1e6)
 	if err != nil {
-		return nil, inputFault(filepath.Join(f.dir, f.name), "%v", err)
+		return nil, inputFault(path, "%v", err)
 	}
-	if n == 0 {
-		return nil, nil
+	extra := map[string]string{}
+	if n > 0 {
+		extra[task.MaxWordsKey] = strconv.Itoa(n)
 	}
-	return map[string]string{task.MaxWordsKey: strconv.Itoa(n)}, nil
+	if f.token == nil {
+		return extra, nil
+	}
+	_, mark := f.token.ID(p.Mark)
+	_, end := f.token.ID(p.End)
+	if mark && end {
+		return extra, nil
+	}
+	// The library adds them behind the tokenizer's own tokens, the end behind the mark; configs written before it has done so have no number, or -1.
+	var config struct {
+		Class *int `json:"class_token_index"`
+	}
+	if err := json.Unmarshal(f.config, &config); err != nil {
+		return nil, inputFault(path, "class_token_index: %v", err)
+	}
+	first := u.Model.Vocab - 2
+	if config.Class != nil && *config.Class >= 0 {
+		first = *config.Class
+	}
+	if first < f.token.Size() || first+1 >= u.Model.Vocab {
+		return nil, inputFault(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have %s: in a table of %d rows the number must lie behind the tokenizer's",
+			first, f.token.Size(), p.Mark, u.Model.Vocab)
+	}
+	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)
+	return extra, nil
 }
 
 // textBatch is the batch of a case of texts, whose prompt the model's head describes.

@@ -83,6 +83,9 @@ func (f *folder) readTokenizer() error {
 	}
 	if !found {
 		f.note("the folder has no tokenizer: the model takes token ids only")
+		if f.name == glinerConfig {
+			f.note("many GLiNER folders come without one: copy tokenizer.json, or spm.model, of the encoder that model_name in %s names", f.name)
+		}
 		return nil
 	}
 	t, err := token.Load(os.DirFS(f.dir))

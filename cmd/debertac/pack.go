@@ -102,7 +102,7 @@ func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err er
 	if dir == nil {
 		return o, nil
 	}
-	if o.Extra, err = dir.maxWords(); err != nil {
+	if o.Extra, err = dir.entityExtra(u); err != nil {
 		return o, err
 	}
 	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil || dir.token == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,8 +12,13 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// MaxWordsKey is the key in the extra metadata of packed weights under which the model's own limit on the words of a text stands.
-const MaxWordsKey = "max_words"
+// The keys in the extra metadata of packed weights under which stand the model's own limit on the words of a text, and the ids of the tokens around
+// labels where the tokenizer does not have them.
+const (
+	MaxWordsKey = "max_words"
+	MarkKey     = "mark_id"
+	EndKey      = "end_id"
+)
 
 // EntityOptions are the settings of Extractor.Entities. Zeros stand for the defaults.
 type EntityOptions struct {
@@ -60,19 +66,37 @@ func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
 		return nil, input("the tokenizer cannot read words one by one: entity extraction needs one that does")
 	}
 	for _, special := range []struct {
-		text string
-		id   *int32
-	}{{h.Prompt.Mark, &x.mark}, {h.Prompt.End, &x.end}} {
-		if *special.id, ok = x.tokens.ID(special.text); !ok {
+		text, key string
+		id        *int32
+	}{{h.Prompt.Mark, MarkKey, &x.mark}, {h.Prompt.End, EndKey, &x.end}} {
+		if *special.id, ok = x.tokens.ID(special.text); ok {
+			continue
+		}
+		id, found, err := x.extra(special.key, 0, core.Program().Limits.Vocab-1)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
 			return nil, input("the tokenizer has no token %q, which the labels of a prompt need", special.text)
 		}
+		*special.id = int32(id)
 	}
-	if text := core.Meta().Extra[MaxWordsKey]; text != "" {
-		if x.maxWords, err = strconv.Atoi(text); err != nil || x.maxWords < 1 {
-			return nil, fmt.Errorf("the weights say that a text has at most %q words: run debertac pack again", text)
-		}
+	if x.maxWords, _, err = x.extra(MaxWordsKey, 1, math.MaxInt32); err != nil {
+		return nil, err
 	}
 	return x, nil
+}
+
+// extra reads a number of the extra metadata; found is false if it is not there.
+func (x *Extractor) extra(key string, least, most int) (n int, found bool, err error) {
+	text, found := x.core.Meta().Extra[key]
+	if !found {
+		return 0, false, nil
+	}
+	if n, err = strconv.Atoi(text); err != nil || n < least || n > most {
+		return 0, true, fmt.Errorf("the weights say that %s is %q, which is no number from %d to %d: run debertac pack again", key, text, least, most)
+	}
+	return n, true, nil
 }
 
 // MaxWords is the model's own limit on the words of a text; 0: none but that on tokens.

@@ -320,3 +320,26 @@ func TestEntityFaults(t *testing.T) {
 	require.Empty(t, r[0].Entities)
 	require.Equal(t, []int{1, 3}, []int{r[0].Words, r[1].Words})
 }
+
+// TestExtractorExtra: limits and ids that are packed beside the weights.
+func TestExtractorExtra(t *testing.T) {
+	open := func(mark string, extra map[string]string) (*Extractor, error) {
+		return NewExtractor(fake{
+			heads:  []runtime.Head{{Task: runtime.TaskEntities, Rows: runtime.PerPair, C: 3, Prompt: &runtime.Prompt{Mark: mark, End: "none"}}},
+			limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true },
+			forward: func(*runtime.Exec) {
+			}, token: wordPieces{}, extra: extra,
+		}.open(t), "")
+	}
+	x, err := open("<<ENT>>", map[string]string{MaxWordsKey: "7", MarkKey: "5", EndKey: "999"})
+	require.NoError(t, err)
+	require.Equal(t, []any{7, pieceID("<<ENT>>"), int32(999)}, []any{x.MaxWords(), x.mark, x.end}, "the tokenizer's own ids come first")
+	for want, extra := range map[string]map[string]string{
+		`the tokenizer has no token "none"`: nil,
+		`end_id is "1000", which is no`:     {EndKey: "1000"},
+		`max_words is "x"`:                  {EndKey: "3", MaxWordsKey: "x"},
+	} {
+		_, err := open("<<ENT>>", extra)
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -34,6 +34,7 @@ type fake struct {
 	past    runtime.PastShape
 	tensors map[string][]float32
 	labels  map[string][]string // in the weight file
+	extra   map[string]string   // too
 	token   runtime.Tokenizer   // nil: pieces{}
 }
 
@@ -67,7 +68,7 @@ func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
 		decls = append(decls, runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(len(v))})
 	})
 	var file memory
-	w, err := runtime.NewWeightsWriter(&file, runtime.Meta{Layout: "1", SpecHash: fakeSpec, Model: "fake", Labels: f.labels}, decls)
+	w, err := runtime.NewWeightsWriter(&file, runtime.Meta{Layout: "1", SpecHash: fakeSpec, Model: "fake", Labels: f.labels, Extra: f.extra}, decls)
 	require.NoError(t, err)
 	f.tensor(func(name string, v []float32) { require.NoError(t, w.WriteF32(name, v)) })
 	require.NoError(t, w.Close())

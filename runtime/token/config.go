@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,8 @@ type config struct {
 	names   [5]specialName // [CLS], [SEP], [PAD], [MASK], [UNK]
 	others  []specialName  // names that nothing here uses
 	added   []AddedToken
-	flagged []AddedToken // tokens named with flags; their ids are in the vocabulary
+	flagged []AddedToken    // tokens named with flags, but no ids
+	bare    map[string]bool // tokens of added_tokens.json, which has ids but no flags
 	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets
 	lower, accents, ideographs, basic, prefix, trim flag
 }
@@ -70,16 +72,41 @@ func readConfig(fsys fs.FS) (c config, err error) {
 	if err != nil {
 		return c, err
 	}
+	c.bare = map[string]bool{}
 	for name, n := range all {
 		id, err := n.integer(maxID + 1)
 		if err != nil {
 			return c, fmt.Errorf("added_tokens.json: %w", err)
 		}
 		if !have[name] {
-			c.added = append(c.added, AddedToken{ID: int32(id), Content: name, Special: name == c.names[3].name || name == "[MASK]"})
+			special := name == "[MASK]" || slices.ContainsFunc(c.names[:], func(n specialName) bool { return n.name == name })
+			c.added = append(c.added, AddedToken{ID: int32(id), Content: name, Special: special})
+			c.bare[name] = true
 		}
 	}
 	return c, nil
+}
+
+// tokens puts ids and flags together, for the older files that are read as tokenizer.json. strip: a mask token without flags takes the
+// spaces before it with it.
+func (c *config) tokens(strip bool) []AddedToken {
+	out := slices.Clone(c.added)
+	for i := range out {
+		a := &out[i]
+		mask := a.Content == c.names[3].name || c.names[3].name == "" && (a.Content == "[MASK]" || a.Content == "<mask>")
+		if c.bare[a.Content] && mask {
+			a.LStrip, a.Special = strip, true
+		}
+	}
+	for _, f := range c.flagged {
+		if i := slices.IndexFunc(out, func(a AddedToken) bool { return a.Content == f.Content }); i < 0 {
+			out = append(out, f)
+		} else if c.bare[f.Content] {
+			f.ID = out[i].ID
+			out[i] = f
+		}
+	}
+	return out
 }
 
 // readNames reads the members that name special tokens: each a string, or an object with the name as its content.

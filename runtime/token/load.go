@@ -55,7 +55,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 		if cfg.basic == flagOff {
 			return nil, errors.New("tokenizer_config.json: do_basic_tokenize: false is not supported (supported: true)")
 		}
-		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: append(cfg.added, cfg.flagged...), CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
+		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: cfg.tokens(false), CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
 		if cfg.accents != flagUnset {
 			on := cfg.accents == flagOn
 			o.Accents = &on
@@ -71,7 +71,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 		return nil, err
 	}
 	return FromBPE(b, merges, BPEOptions{
-		Roberta: roberta, PrefixSpace: cfg.prefix == flagOn, KeepOffsets: cfg.trim == flagOff, Added: append(cfg.added, cfg.flagged...),
+		Roberta: roberta, PrefixSpace: cfg.prefix == flagOn, KeepOffsets: cfg.trim == flagOff, Added: cfg.tokens(true),
 		CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name,
 	})
 }

@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -83,6 +84,24 @@ func TestLoadOlder(t *testing.T) {
 	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
 	require.NoError(t, err)
 	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[3])
+	// Ids from one file, flags from another, or none at all: then those of the published form.
+	for _, x := range []struct {
+		names string
+		want  Span
+	}{{`{}`, Span{1, 8}}, {`{"mask_token": "[M]"}`, Span{1, 5}}, {`{"mask_token": {"content": "[M]", "rstrip": true}}`, Span{2, 6}}} {
+		name := "[MASK]"
+		if strings.Contains(x.names, "[M]") {
+			name = "[M]"
+		}
+		tok, err := Load(fstest.MapFS{"vocab.json": text(`{"[CLS]": 0, "[SEP]": 1, "a": 2, "Ġ": 3}`), "merges.txt": text(""), "added_tokens.json": text(`{"` + name + `": 9, "x": 7}`), "special_tokens_map.json": text(x.names)})
+		require.NoError(t, err)
+		e := encode(tok, "a "+name+" a")
+		at := slices.Index(e.IDs, 9)
+		require.Positive(t, at, x.names)
+		assert.Equal(t, x.want, e.Offsets[at], x.names)
+		assert.Equal(t, int32(9), tok.Special().MASK)
+		assert.True(t, tok.IsSpecial(9) && !tok.IsSpecial(7))
+	}
 	accents, err := Load(fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"strip_accents": false, "tokenize_chinese_chars": false}`)})
 	require.NoError(t, err)
 	assert.Equal(t, "é中x", accents.Normalize("É中X"))

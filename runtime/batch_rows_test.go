@@ -125,6 +125,7 @@ func TestOutLen(t *testing.T) {
 func TestHeadChecks(t *testing.T) {
 	for want, h := range map[string]Head{
 		`has the task "dance"`:                       {Task: "dance", C: 1},
+		`has the task "", which`:                     {C: 1},
 		"gives a row a token, its task is labels":    {Task: TaskLabels, Rows: PerToken, C: 2},
 		"has 3 outputs a row, its task span has 2":   {Task: TaskSpan, Rows: PerToken, C: 3},
 		"has 3 outputs a row, its task score has 1":  {Task: TaskScore, C: 3},

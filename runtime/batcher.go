@@ -40,9 +40,6 @@ type Batcher struct {
 	Long      LongPolicy
 	MaxTokens int
 	Cutting   Cutting
-	// Choose gives the rows of a window's sequence that a head with PerRow computes,
-	// rising from 0. It may reuse dst.
-	Choose func(dst []int32, w *Window, e *Encoded) []int32
 
 	core    *Core
 	head    *Head
@@ -127,7 +124,7 @@ func (b *Batcher) drop() {
 // text.
 func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
 	if err := e.encode(b.core.token, b.spans, t, b.core.options.Special == SpecialAsTokens); err != nil {
-		return &inputError{"text " + itoa(n) + ": it cannot be encoded: " + err.Error(), err}
+		return &TextError{n, "it cannot be encoded: " + err.Error(), err}
 	}
 	return nil
 }
@@ -167,7 +164,7 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 	}
 	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
 	if s.Tokens == 0 {
-		return dst, s, input("text %d: it has no tokens", n)
+		return dst, s, textFault(n, "it has no tokens")
 	}
 	for i := from; i < len(dst); i++ {
 		dst[i].Count = s.Windows
@@ -176,8 +173,8 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 }
 
 // Sequence makes s, whose memory is reused, the sequence of a window that Cut gave: the
-// texts' parts in their frame, and the rows and words that the model needs. It completes
-// the window.
+// texts' parts in their frame, and the words that the model needs. Rows that a head with
+// PerRow computes are for the caller to add. It completes the window.
 func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
 	f, l := &b.frame, &b.core.program.Limits
 	s.IDs = append(s.IDs[:0], f.Open...)
@@ -201,9 +198,6 @@ func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
 		s.Prefix = int32(border) // all may attend to the first text of a pair; a single text is causal
 	}
 	s.Rows, s.Words, s.Marks = s.Rows[:0], s.Words[:0], s.Marks[:0]
-	if b.Choose != nil {
-		s.Rows = b.Choose(s.Rows, w, e)
-	}
 	if l.Words && len(e.Spans) == len(e.IDs) {
 		s.Words = appendWords(s.Words, e.Spans[w.First:w.Last], int32(w.FirstRow))
 		s.Words = appendWords(s.Words, e.Spans[w.Second:w.Behind], int32(w.SecondRow))
@@ -228,11 +222,11 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 	l, o := &b.core.program.Limits, &b.core.options
 	switch {
 	case len(s.IDs) == 0:
-		return input("text %d: it has no tokens", w.Text)
+		return textFault(w.Text, "it has no tokens")
 	case len(s.Types) != 0 && len(s.Types) != len(s.IDs):
-		return input("text %d: %d token types for %d tokens", w.Text, len(s.Types), len(s.IDs))
+		return textFault(w.Text, "%d token types for %d tokens", len(s.Types), len(s.IDs))
 	case len(s.Rows) > l.Rows:
-		return input("text %d: %d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", w.Text, len(s.Rows), l.Rows)
+		return textFault(w.Text, "%d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", len(s.Rows), l.Rows)
 	}
 	if len(b.windows) == l.BatchSequences || len(b.windows) > 0 && (len(b.batch.IDs)+len(s.IDs) > o.BatchTokens || len(b.batch.Rows)+len(s.Rows) > l.Rows) {
 		if err := b.Flush(ctx); err != nil {
@@ -336,7 +330,7 @@ func (b *Batcher) blame(err error) error {
 	}
 	first, last := b.windows[0].Text, b.windows[len(b.windows)-1].Text
 	if first == last {
-		return &inputError{"text " + itoa(first) + ": " + err.Error(), err}
+		return &TextError{first, err.Error(), err}
 	}
 	return &inputError{"texts " + itoa(first) + " to " + itoa(last) + ", computed together: " + err.Error(), err}
 }

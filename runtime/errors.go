@@ -1,6 +1,9 @@
 package runtime
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrClosed is returned by every method of a model, its weights or its pool after
 // Close, and by calls that Close interrupted. Test with errors.Is.
@@ -13,3 +16,23 @@ var ErrTooLong = errors.New("too long")
 // ErrInput is wrapped by every error that the caller's input causes: a bad batch,
 // a text that is too long or cannot be encoded.
 var ErrInput = errors.New("bad input")
+
+// TextError is a fault of one of the texts of a call, where it is known which. It wraps
+// ErrInput.
+type TextError struct {
+	Text int    // number of the text in the call, from 0
+	What string // what is wrong with it, and what to do
+	Err  error  // the cause, such as ErrTooLong; nil: none but What
+}
+
+func (e *TextError) Error() string { return "text " + itoa(e.Text) + ": " + e.What }
+
+// Is makes the error an ErrInput.
+func (e *TextError) Is(target error) bool { return target == ErrInput }
+
+// Unwrap gives the cause.
+func (e *TextError) Unwrap() error { return e.Err }
+
+func textFault(n int, format string, args ...any) error {
+	return &TextError{Text: n, What: fmt.Sprintf(format, args...)}
+}

@@ -56,9 +56,9 @@ func fakeProgram(h fakeHooks) *runtime.Program {
 		ISAs:   []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2},
 		Limits: runtime.Limits{Vocab: fakeVocab, Types: fakeTypes, SequenceTokens: 64, BatchSequences: 8, BatchTokens: 256},
 		Heads: []runtime.Head{
-			{Name: "kind", Rows: runtime.PerSequence, C: fakeLabels, Labels: []string{"a", "b", "c"}},
-			{Name: "tags", Rows: runtime.PerToken, C: fakeTags},
-			{Name: "topics", Rows: runtime.PerSequence, C: fakeLabels, Independent: true},
+			{Name: "kind", Task: runtime.TaskLabels, Rows: runtime.PerSequence, C: fakeLabels, Labels: []string{"a", "b", "c"}},
+			{Name: "tags", Task: runtime.TaskTags, Rows: runtime.PerToken, C: fakeTags},
+			{Name: "topics", Task: runtime.TaskLabels, Rows: runtime.PerSequence, C: fakeLabels, Independent: true},
 		},
 		Arena: func(s runtime.Sizes) int64 { return int64(2*s.T+s.B) * fakeHidden * 4 },
 		Bind: func(w *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {

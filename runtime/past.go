@@ -171,9 +171,6 @@ func (x *Exec) Kept(s, layer int) (tokens int, rows *float32) {
 	return p.tokens, unsafe.SliceData(p.layer(layer))
 }
 
-// Resumed reports whether a sequence of the call has a past.
-func (x *Exec) Resumed() bool { return len(x.past) != 0 }
-
 // KeepRows copies from rows of queries, keys and values what one head needs: cols floats
 // from each of 3 parts, step floats from one part to the next, of count rows that lie ld
 // apart in both places.

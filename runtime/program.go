@@ -89,7 +89,7 @@ type Task string
 
 // The tasks, with the shape of the outputs.
 const (
-	TaskHidden   Task = "hidden"   // the last layer's rows, [T, H]
+	TaskHidden   Task = "hidden"   // rows of numbers that stand for tokens: the last layer's, or a head's own, [T, C], [M, C] or [W, C]
 	TaskLabels   Task = "labels"   // a logit a label, [B, C]
 	TaskScore    Task = "score"    // one number a sequence, [B, 1]
 	TaskVector   Task = "vector"   // an embedding a sequence, [B, C]
@@ -101,9 +101,8 @@ const (
 	TaskEntities Task = "entities" // columns of spans, or start, end and inside, for each word and label, [G, K]
 )
 
-// rows are those that a task's outputs can come in.
+// rowsOf are the rows that a task's outputs can come in.
 var rowsOf = map[Task][]Rows{
-	"":         {PerSequence, PerToken, PerRow, PerPair, PerWord}, // what packages of earlier compilers say
 	TaskHidden: {PerToken, PerRow, PerWord}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
 	TaskTags: {PerToken, PerWord}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken}, TaskEntities: {PerPair},
 }
@@ -119,7 +118,7 @@ const (
 // Head is one output of a program.
 type Head struct {
 	Name   string   // of the head in the spec
-	Task   Task     // what the outputs mean; "" in packages that were compiled before there were several
+	Task   Task     // what the outputs mean
 	Rows   Rows     // what there is a row of outputs for
 	C      int      // outputs a row
 	Labels []string // of the outputs, [C], for heads that classify; else nil

@@ -96,18 +96,18 @@ func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit,
 		return append(dst, whole), 0, nil
 	}
 	if room < 0 || room == 0 && p.kind == longWindows {
-		return dst, 0, input("text %d: the limit of %d tokens leaves no room beside %d special tokens: raise it", n, limit, frame)
+		return dst, 0, textFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
 	}
 	if !e.Pair {
 		cutting = CutLonger
 	}
 	if cutting == CutSecond && a >= room && p.kind != longReject {
-		return dst, 0, input("text %d: %d tokens of its first part and %d special tokens leave no room for the second, the limit is %d: shorten the first, or raise the limit",
-			n, a, frame, limit)
+		return dst, 0, textFault(n, "%d tokens of its first part and %d special tokens leave no room for the second, the limit is %d: shorten the first, or raise the limit",
+			a, frame, limit)
 	}
 	if cutting == CutFirst && b >= room && p.kind != longReject {
-		return dst, 0, input("text %d: %d tokens of its second part and %d special tokens leave no room for the first, the limit is %d: shorten the second, or raise the limit",
-			n, b, frame, limit)
+		return dst, 0, textFault(n, "%d tokens of its second part and %d special tokens leave no room for the first, the limit is %d: shorten the second, or raise the limit",
+			b, frame, limit)
 	}
 	switch p.kind {
 	case longTruncate:
@@ -124,10 +124,10 @@ func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit,
 		dst, err = e.slide(dst, whole, p.stride, room, cutting == CutSecond || cutting == CutLonger && b > a)
 		return dst, 0, err
 	}
-	return dst, 0, &inputError{
-		text: "text " + itoa(n) + ": " + itoa(a+b+frame) + " tokens are too long, the limit is " + itoa(limit) +
-			" (choose Truncate or Windows, or raise MaxTokens)",
-		cause: ErrTooLong,
+	return dst, 0, &TextError{
+		Text: n,
+		What: itoa(a+b+frame) + " tokens are too long, the limit is " + itoa(limit) + " (choose Truncate or Windows, or raise MaxTokens)",
+		Err:  ErrTooLong,
 	}
 }
 
@@ -151,7 +151,7 @@ func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second boo
 	}
 	width := room - other
 	if width <= stride {
-		return dst, input("text %d: windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", whole.Text, max(width, 0), other, stride)
+		return dst, textFault(whole.Text, "windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", max(width, 0), other, stride)
 	}
 	before := len(dst)
 	for from := 0; ; from += width - stride {

@@ -46,7 +46,7 @@ func fakeProgram() *runtime.Program {
 		}},
 		ISAs:      []runtime.ISA{runtime.ISAGo},
 		Limits:    runtime.Limits{Vocab: fakeVocab, SequenceTokens: 64, BatchSequences: 16, BatchTokens: 256},
-		Heads:     []runtime.Head{{Name: "kind", C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}}, {Name: "rows", Rows: runtime.PerToken, C: fakeLabels}},
+		Heads:     []runtime.Head{{Name: "kind", Task: runtime.TaskLabels, C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}}, {Name: "rows", Task: runtime.TaskTags, Rows: runtime.PerToken, C: fakeLabels}},
 		Arena:     func(s runtime.Sizes) int64 { return int64(s.T) * 64 },
 		Bind:      fakeBind,
 		Tokenizer: func(string, []byte) (runtime.Tokenizer, error) { return fakeTokenizer{}, nil },

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -310,15 +309,16 @@ func (l *job) some(ctx context.Context, records []record) error {
 	return blamed(err, &records[0])
 }
 
-// textNumber is how errors of the runtime begin that name one of several texts; an option or label of a text counts as one.
-var textNumber = regexp.MustCompile(`^text [0-9]+: `)
-
 // blamed is a fault of the input as one of a record.
 func blamed(err error, r *record) error {
 	if !errors.Is(err, runtime.ErrInput) {
 		return err
 	}
-	text := textNumber.ReplaceAllString(err.Error(), "")
+	text := err.Error()
+	var one *runtime.TextError
+	if errors.As(err, &one) { // the record's place is a better name
+		text = one.What
+	}
 	if errors.Is(err, runtime.ErrTooLong) {
 		text, _, _ = strings.Cut(text, " (")
 		text += ": cut it with --long truncate or --long windows:STRIDE"

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -13,15 +14,7 @@ import (
 
 // bestRows are the rows of the highest scores, in their order.
 func bestRows(list []row, top int) []row {
-	slices.SortStableFunc(list, func(a, b row) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(list, func(a, b row) int { return cmp.Compare(b.score, a.score) })
 	return list[:min(top, len(list))]
 }
 

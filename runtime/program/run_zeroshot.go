@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -126,9 +127,9 @@ func (s *rankService) compute(_ context.Context, records []record) ([]outcome, e
 func (s *rankService) end(ctx context.Context) ([]outcome, error) {
 	results, err := s.ranker.Rank(ctx, s.query, s.documents, s.o)
 	if err != nil {
-		n := 0
-		if _, scan := fmt.Sscanf(err.Error(), "text %d: ", &n); scan == nil && n < len(s.records) {
-			return nil, blamed(err, &s.records[n])
+		var one *runtime.TextError
+		if errors.As(err, &one) && one.Text < len(s.records) {
+			return nil, blamed(err, &s.records[one.Text])
 		}
 		return nil, err
 	}

@@ -156,20 +156,16 @@ func list(name, value string) ([]string, error) {
 
 // belong refuses flags that the head's task does not have.
 func (f *taskFlags) belong(h *runtime.Head) error {
-	t := h.Task
-	if t == "" && h.Rows == runtime.PerSequence {
-		t = runtime.TaskLabels
-	}
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
 		tasks, own := owners[name]
-		if !own || slices.Contains(tasks, t) {
+		if !own || slices.Contains(tasks, h.Task) {
 			continue
 		}
 		var names []string
 		for _, t := range tasks {
 			names = append(names, string(t))
 		}
-		return usage("--%s belongs to heads for %s; head %q of this model is for %s", name, strings.Join(names, " or "), h.Name, t)
+		return usage("--%s belongs to heads for %s; head %q of this model is for %s", name, strings.Join(names, " or "), h.Name, h.Task)
 	}
 	return nil
 }
@@ -188,7 +184,7 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 	if err := f.belong(h); err != nil {
 		return nil, err
 	}
-	plain := (h.Task == "" || h.Task == runtime.TaskLabels || h.Task == runtime.TaskScore) && !f.given["labels"] && !f.given["query"]
+	plain := (h.Task == runtime.TaskLabels || h.Task == runtime.TaskScore) && !f.given["labels"] && !f.given["query"]
 	if core.Tokenizer() == nil && !plain {
 		_, err := core.SpanTokenizer() // says what to do; labels and scores say it with the text
 		return nil, err

@@ -293,7 +293,7 @@ func TestRunChoices(t *testing.T) {
 	}
 	r = runTask(t, p, false, "", "--options", "a,"+strings.Repeat("b ", 70), "x")
 	require.Equal(t, ExitInput, r.code)
-	require.Contains(t, r.err, "argument 1: 74 tokens are too long")
+	require.Contains(t, r.err, "argument 1: with option 2: 74 tokens are too long")
 	require.Contains(t, runTask(t, p, false, "", "--options", "a,,b", "x").err, "a part between its commas is empty")
 	require.Contains(t, runTask(t, p, false, "", "--options", `["a",1]`, "x").err, "JSON array of strings")
 }

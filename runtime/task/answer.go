@@ -85,7 +85,7 @@ type Answerer struct{ head }
 // NewAnswerer serves the named head ("" is the first), which must give start and end
 // logits a token.
 func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
-	h, err := newHead(core, name, "question answering", []runtime.Task{runtime.TaskSpan}, []runtime.Rows{runtime.PerToken}, 2)
+	h, err := newHead(core, name, "question answering", runtime.TaskSpan)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 	}
 	results := make([]Answered, len(questions))
 	var at places
-	_, seen, err := a.run(ctx, texts, stream{
+	seen, err := a.run(ctx, texts, stream{
 		spans: true, cutting: runtime.CutSecond,
 		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
 			r := &results[w.Text]

@@ -189,26 +189,7 @@ func TestAnswerFaults(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
 	}
-	f.heads[0].C, f.heads[0].Task = 3, ""
+	f.heads[0].C, f.heads[0].Task = 3, runtime.TaskTags
 	_, err = NewAnswerer(f.open(t), "")
-	require.ErrorContains(t, err, "gives 3 numbers a row; question answering needs 2")
-}
-
-func TestSnippet(t *testing.T) {
-	text := "The quick  brown fox jumps\nover the lazy dog"
-	at := strings.Index(text, "fox")
-	p := Part{Start: at, End: at + 3}
-	for runes, want := range map[int]string{0: "…fox…", 4: "…fox…", 6: "…brown fox jumps…", 9: "…brown fox jumps…", 100: "The quick brown fox jumps over the lazy dog"} {
-		require.Equal(t, want, Snippet(text, p, runes), "%d", runes)
-	}
-	require.Empty(t, Snippet(text, Part{Start: 5, End: 99}, 3))
-	require.Equal(t, "…bcdef…", Snippet("abcdefg", Part{Start: 2, End: 5}, 1), "without white space words are cut")
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab é中 \n\xff")), 0, 20, -1).Draw(t, "text")
-		start := rapid.IntRange(0, len(text)).Draw(t, "start")
-		p := (&places{text: text}).part(start, rapid.IntRange(start, len(text)).Draw(t, "end"))
-		checkPart(t, text, p)
-		s := Snippet(text, p, rapid.IntRange(0, 9).Draw(t, "runes"))
-		require.Contains(t, s, strings.Join(strings.Fields(p.Text), " "))
-	})
+	require.ErrorContains(t, err, "is for tags; question answering needs one for span")
 }

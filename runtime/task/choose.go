@@ -2,6 +2,8 @@ package task
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
@@ -46,7 +48,7 @@ type Chooser struct{ head }
 // NewChooser serves the named head ("" is the first), which must give one logit a
 // sequence.
 func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
-	h, err := newHead(core, name, "multiple choice", []runtime.Task{runtime.TaskChoices}, []runtime.Rows{runtime.PerSequence}, 1)
+	h, err := newHead(core, name, "multiple choice", runtime.TaskChoices)
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +57,13 @@ func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
 
 // Choose answers questions; results come in input order. The model reads each option by
 // itself, as a pair of texts: the context, and question with option ("_" in the question is
-// the option's place). Errors of the texts number these pairs through.
+// the option's place).
 func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Choice, error) {
 	var texts []runtime.Text
 	for i := range questions {
 		q := &questions[i]
 		if len(q.Options) == 0 {
-			return nil, input("question %d has no options", i)
+			return nil, fault(i, "the question has no options")
 		}
 		for _, o := range q.Options {
 			texts = append(texts, q.pair(o))
@@ -69,7 +71,7 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 	}
 	logits, seen, err := c.means(ctx, texts)
 	if err != nil {
-		return nil, err
+		return nil, ofOption(err, questions)
 	}
 	results := make([]Choice, len(questions))
 	at := 0
@@ -88,11 +90,28 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 	return results, nil
 }
 
+// ofOption is a fault of a pair as one of an option of a question.
+func ofOption(err error, questions []ChoiceQuestion) error {
+	var t *runtime.TextError
+	if !errors.As(err, &t) {
+		return err
+	}
+	pair := t.Text
+	for i := range questions {
+		if n := len(questions[i].Options); pair >= n {
+			pair -= n
+			continue
+		}
+		return &runtime.TextError{Text: i, What: fmt.Sprintf("with option %d: %s", pair+1, t.What), Err: t.Err}
+	}
+	return err
+}
+
 // means computes the outputs of a head with a row a sequence for each text: over a text's
 // windows the mean.
 func (h *head) means(ctx context.Context, texts []runtime.Text) ([][]float64, []runtime.Seen, error) {
 	sums := make([][]float64, len(texts))
-	_, seen, err := h.run(ctx, texts, stream{
+	seen, err := h.run(ctx, texts, stream{
 		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
 			if w.Index == 0 {
 				sums[w.Text] = make([]float64, h.C)

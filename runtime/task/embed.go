@@ -37,9 +37,12 @@ type Embedder struct{ head }
 // NewEmbedder serves the named head ("" is the first), which must give a vector a sequence
 // or hidden states a token.
 func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
-	h, err := newHead(core, name, "embedding", []runtime.Task{runtime.TaskVector, runtime.TaskHidden}, []runtime.Rows{runtime.PerSequence, runtime.PerToken}, 0)
+	h, err := newHead(core, name, "embedding", runtime.TaskVector, runtime.TaskHidden)
 	if err != nil {
 		return nil, err
+	}
+	if h.Rows != runtime.PerSequence && h.Rows != runtime.PerToken {
+		return nil, input("head %q of this model gives a row %v; embedding needs one a sequence or a token", h.Name, h.Rows)
 	}
 	return &Embedder{h}, nil
 }
@@ -66,7 +69,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 	}
 	results := make([]Embedding, len(texts))
 	sum, weight := make([]float64, m.C), 0.0
-	_, seen, err := m.run(ctx, texts, stream{
+	seen, err := m.run(ctx, texts, stream{
 		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
 			if w.Index == 0 {
 				clear(sum)

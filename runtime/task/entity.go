@@ -49,7 +49,7 @@ type Extractor struct {
 
 // NewExtractor serves the named head ("" is the first), which must score words against labels of a prompt.
 func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
-	h, err := newHead(core, name, "entity extraction", []runtime.Task{runtime.TaskEntities}, []runtime.Rows{runtime.PerPair}, 0)
+	h, err := newHead(core, name, "entity extraction", runtime.TaskEntities)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	}
 	tokens, err := x.tokens.AppendWords(nil, list, false)
 	if err != nil {
-		return input("text %d: it cannot be encoded: %v", i, err)
+		return fault(i, "it cannot be encoded: %v", err)
 	}
 	var first []int // token of each word, and the number of tokens
 	for t := range tokens {

@@ -16,12 +16,10 @@ type extraction struct {
 // frameOf is a window of a text: words [lo, hi).
 type frameOf struct{ lo, hi int }
 
-// longError is a text that is too long for the model.
-type longError struct{ text string }
-
-func (e *longError) Error() string        { return e.text }
-func (e *longError) Is(target error) bool { return target == runtime.ErrInput }
-func (e *longError) Unwrap() error        { return runtime.ErrTooLong }
+// tooLong is the fault of a text that is too long for the model.
+func tooLong(text int, format string, args ...any) error {
+	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
+}
 
 // cutBy gives the windows of a text whose word w has the tokens first[w] … first[w+1]-1; room is the tokens that one may hold beside fixed ones.
 func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime.LongPolicy) ([]frameOf, error) {
@@ -38,11 +36,11 @@ func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime
 	case hi == words:
 		return []frameOf{{0, words}}, nil
 	case policy == runtime.Reject && x.maxWords != 0 && words > x.maxWords:
-		return nil, &longError{fmt.Sprintf("text %d: %d words are too long, the limit is %d (choose Truncate or Windows)", text, words, x.maxWords)}
+		return nil, tooLong(text, "%d words are too long, the limit is %d (choose Truncate or Windows)", words, x.maxWords)
 	case policy == runtime.Reject:
-		return nil, &longError{fmt.Sprintf("text %d: %d tokens are too long, the limit is %d (choose Truncate or Windows, or raise MaxTokens)", text, first[words]+fixed, room+fixed)}
+		return nil, tooLong(text, "%d tokens are too long, the limit is %d (choose Truncate or Windows, or raise MaxTokens)", first[words]+fixed, room+fixed)
 	case hi == 0:
-		return nil, input("text %d: its first word has %d tokens, beside the labels there is room for %d", text, first[1], room)
+		return nil, fault(text, "its first word has %d tokens, beside the labels there is room for %d", first[1], room)
 	case policy == runtime.Truncate:
 		return []frameOf{{0, hi}}, nil
 	}
@@ -54,9 +52,9 @@ func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime
 		}
 		if last := list[len(list)-1]; lo <= last.lo || behind(lo) <= hi {
 			if policy.Stride() == 0 || behind(hi) == hi {
-				return nil, input("text %d: word %d has %d tokens, beside the labels there is room for %d", text, hi+1, first[hi+1]-first[hi], room)
+				return nil, fault(text, "word %d has %d tokens, beside the labels there is room for %d", hi+1, first[hi+1]-first[hi], room)
 			}
-			return nil, input("text %d: windows of %d tokens beside the labels cannot overlap by %d: choose a smaller stride", text, room, policy.Stride())
+			return nil, fault(text, "windows of %d tokens beside the labels cannot overlap by %d: choose a smaller stride", room, policy.Stride())
 		}
 		hi = behind(lo)
 		list = append(list, frameOf{lo, hi})
@@ -70,14 +68,7 @@ func (j *extraction) margin(n, first, last int) int {
 	if first < f.lo || last >= f.hi {
 		return -1
 	}
-	m := len(j.words)
-	if n > 0 {
-		m = first - f.lo
-	}
-	if n < len(j.windows)-1 {
-		m = min(m, f.hi-1-last)
-	}
-	return m
+	return margin(first, last+1, f.lo, f.hi, 0, j.windows[len(j.windows)-1].hi)
 }
 
 // take reads a window's scores, of which those count that no other window knows better.

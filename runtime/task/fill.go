@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -106,7 +107,7 @@ func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Fil
 		if targets == nil {
 			ids = best(logits, o.Top, f.known)
 		} else {
-			slices.SortStableFunc(ids, func(x, y int32) int { return compareDown(logits[x], logits[y]) })
+			slices.SortStableFunc(ids, func(x, y int32) int { return cmp.Compare(logits[y], logits[x]) })
 		}
 		for _, id := range ids {
 			piece, _ := f.token.Piece(id)
@@ -163,7 +164,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	e := &b.encoded
 	var err error
 	if e.Spans, err = f.masks.AppendMasked(nil, text); err != nil {
-		return input("text %d: it cannot be encoded: %v", n, err)
+		return fault(n, "it cannot be encoded: %v", err)
 	}
 	at := places{text: text}
 	var masks []int // tokens
@@ -182,7 +183,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	}
 	e.Split = len(e.IDs)
 	if len(masks) == 0 {
-		return input("text %d: there is no %s in it: write it where a word is to be found", n, f.name)
+		return fault(n, "there is no %s in it: write it where a word is to be found", f.name)
 	}
 	windows, seen, err := a.b.Cut(nil, n, e)
 	if err != nil {
@@ -192,7 +193,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	homes := make([]int, len(masks))
 	for k, t := range masks {
 		if homes[k] = home(windows, t, false, 0, e.Split); homes[k] < 0 {
-			return input("text %d: mask %d of %d lies behind what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", n, k+1, len(masks), seen.Tokens)
+			return fault(n, "mask %d of %d lies behind what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1, len(masks), seen.Tokens)
 		}
 	}
 	var s runtime.Sequence
@@ -316,15 +317,4 @@ func (f *Filler) targets(words []string) (targets, error) {
 		list = append(list, x)
 	}
 	return list, nil
-}
-
-// compareDown orders from large to small.
-func compareDown(a, b float32) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
 }

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func TestFill(t *testing.T) {
 				for id := range lex { // columns without a piece are no candidates
 					order = append(order, int32(id))
 				}
-				slices.SortStableFunc(order, func(a, b int32) int { return compareDown(float32(p[a]), float32(p[b])) })
+				slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(float32(p[b]), float32(p[a])) })
 				require.Len(t, b.Candidates, 4)
 				for i, c := range b.Candidates {
 					require.Equal(t, order[i], c.ID, "%q mask %d", text, k)

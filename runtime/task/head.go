@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,6 +20,14 @@ func input(format string, args ...any) error {
 	return &inputError{fmt.Sprintf(format, args...)}
 }
 
+// fault is an error of one of the texts of a call.
+func fault(text int, format string, args ...any) error {
+	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
+}
+
+// errNoNumbers says that outputs cannot be used.
+var errNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+
 // head is a head of an open model, as all tasks need it.
 type head struct {
 	core  *runtime.Core
@@ -27,9 +36,8 @@ type head struct {
 }
 
 // newHead finds a head by name ("" is the first) and checks that it is for one of the
-// tasks. who says what it is wanted for. Heads of packages that say no task must give a
-// row of one of the kinds, of columns outputs (0: any number).
-func newHead(core *runtime.Core, name, who string, tasks []runtime.Task, rows []runtime.Rows, columns int) (head, error) {
+// tasks. who says what it is wanted for.
+func newHead(core *runtime.Core, name, who string, tasks ...runtime.Task) (head, error) {
 	if core == nil {
 		return head{}, input("%s: the model is nil", who)
 	}
@@ -38,17 +46,12 @@ func newHead(core *runtime.Core, name, who string, tasks []runtime.Task, rows []
 		return head{}, err
 	}
 	h := head{core, i, &core.Program().Heads[i]}
-	switch {
-	case h.Task != "" && !slices.Contains(tasks, h.Task):
+	if !slices.Contains(tasks, h.Task) {
 		var want []string
 		for _, t := range tasks {
 			want = append(want, string(t))
 		}
 		return head{}, input("head %q of this model is for %s; %s needs one for %s", h.Name, h.Task, who, strings.Join(want, " or "))
-	case !slices.Contains(rows, h.Rows):
-		return head{}, input("head %q of this model gives a row %v; %s needs a row %v", h.Name, h.Rows, who, rows[0])
-	case columns != 0 && h.C != columns:
-		return head{}, input("head %q of this model gives %d numbers a row; %s needs %d", h.Name, h.C, who, columns)
 	}
 	return h, nil
 }
@@ -57,50 +60,37 @@ func newHead(core *runtime.Core, name, who string, tasks []runtime.Task, rows []
 type stream struct {
 	spans   bool // places of tokens are needed
 	cutting runtime.Cutting
-	long    *runtime.LongPolicy // instead of the model's
-	// begin receives each text before its windows are computed; nil: nothing to do.
-	begin func(n int, e *runtime.Encoded) error
 	// take receives each window of a text with its outputs. Both change afterwards.
 	take func(w *runtime.Window, e *runtime.Encoded, out []float32) error
-	// choose is runtime.Batcher's Choose.
-	choose func(dst []int32, w *runtime.Window, e *runtime.Encoded) []int32
 }
 
 // run computes texts. The tokens of all texts are kept until the call is over.
-func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]*runtime.Encoded, []runtime.Seen, error) {
+func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runtime.Seen, error) {
 	encoded := make([]*runtime.Encoded, len(texts))
 	b, err := runtime.NewBatcher(h.core, h.index, s.spans, func(w *runtime.Window, out []float32) error {
 		return s.take(w, encoded[w.Text], out)
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	b.Cutting, b.Choose = s.cutting, s.choose
-	if s.long != nil {
-		b.Long = *s.long
-	}
+	b.Cutting = s.cutting
 	if err := b.Begin(ctx, slices.ContainsFunc(texts, func(t runtime.Text) bool { return t.Pair })); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	seen := make([]runtime.Seen, len(texts))
 	for i, t := range texts {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		encoded[i] = new(runtime.Encoded)
 		if err := b.Encode(encoded[i], i, t); err != nil {
-			return nil, nil, err
-		}
-		if s.begin != nil {
-			if err := s.begin(i, encoded[i]); err != nil {
-				return nil, nil, err
-			}
+			return nil, err
 		}
 		if seen[i], err = b.Add(ctx, i, encoded[i]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return encoded, seen, b.Flush(ctx)
+	return seen, b.Flush(ctx)
 }
 
 // singles and pairs make inputs.
@@ -134,6 +124,46 @@ func units(e *runtime.Encoded, words bool) []unit {
 		}
 	}
 	return list
+}
+
+// margin is how far items [lo, hi) of a window [from, to) lie from those of its edges that
+// are not the edges of the whole, [begin, end).
+func margin(lo, hi, from, to, begin, end int) int {
+	m := end - begin // farther than any edge
+	if from > begin {
+		m = lo - from
+	}
+	if to < end {
+		m = min(m, to-hi)
+	}
+	return m
+}
+
+// joined computes a number of each text: value of its window's outputs, over several
+// windows their mean, or with runtime.JoinMax the highest.
+func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen, error) {
+	best := h.core.Options().Join == runtime.JoinMax
+	values := make([]float64, len(texts))
+	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+		v := value(out)
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return &runtime.TextError{Text: w.Text, What: errNoNumbers.Error(), Err: errNoNumbers}
+		}
+		x := &values[w.Text]
+		switch {
+		case w.Index == 0:
+			*x = v
+		case best:
+			*x = max(*x, v)
+		default:
+			*x += v
+		}
+		if !best && w.Index == w.Count-1 {
+			*x /= float64(w.Count)
+		}
+		return nil
+	}})
+	return values, seen, err
 }
 
 // rows collects a row of outputs for each token, or word, of a single text over its
@@ -171,13 +201,7 @@ func (r *rows) take(w *runtime.Window, out []float32) {
 		if word++; !r.words {
 			row = w.FirstRow + lo - w.First
 		}
-		m := r.tokens // farther than any edge
-		if w.First > 0 {
-			m = lo - w.First
-		}
-		if w.Last < r.tokens {
-			m = min(m, w.Last-hi)
-		}
+		m := margin(lo, hi, w.First, w.Last, 0, r.tokens)
 		if lo == u.lo && hi == u.hi {
 			m++
 		}

@@ -134,7 +134,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 		r.Scored = append(r.Scored, TokenScore{Part: at.part(int(span.Start), int(span.End)), ID: span.ID, Piece: piece})
 	}
 	if r.Counted = len(r.Scored); r.Counted == 0 {
-		return input("text %d: it has no token that could be predicted", n)
+		return fault(n, "it has no token that could be predicted")
 	}
 	first := 0
 	for i := range windows {

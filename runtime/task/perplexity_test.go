@@ -119,7 +119,7 @@ func TestPerplexityWindows(t *testing.T) {
 		best, most := -1, -1
 		for from := 0; from+overlap < len(ids); from += width - overlap {
 			to := min(from+width, len(ids))
-			if m := margin(i, from, to, len(ids)); from <= i && i < to && m > most {
+			if m := farFromEdge(i, from, to, len(ids)); from <= i && i < to && m > most {
 				best, most = from, m
 			}
 		}
@@ -136,9 +136,9 @@ func TestPerplexityWindows(t *testing.T) {
 	require.Equal(t, 14, cut[0].Truncated)
 }
 
-// margin is how far token i lies from an edge of tokens [from, to) that is none of the
+// farFromEdge is how far token i lies from an edge of tokens [from, to) that is none of the
 // text's.
-func margin(i, from, to, n int) int {
+func farFromEdge(i, from, to, n int) int {
 	m := n
 	if from > 0 {
 		m = i - from

@@ -1,8 +1,8 @@
 package task
 
 import (
+	"cmp"
 	"context"
-	"math"
 	"slices"
 	"strings"
 
@@ -41,7 +41,7 @@ type Ranker struct {
 // NewRanker serves the named head ("" is the first), which must give one number a
 // sequence, or labels.
 func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
-	h, err := newHead(core, name, "ranking", []runtime.Task{runtime.TaskScore, runtime.TaskLabels, runtime.TaskChoices}, []runtime.Rows{runtime.PerSequence}, 0)
+	h, err := newHead(core, name, "ranking", runtime.TaskScore, runtime.TaskLabels, runtime.TaskChoices)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	for i, d := range documents {
 		inputs[i] = runtime.Text{First: query, Second: d, Pair: true}
 	}
-	scores, seen, err := r.scores(ctx, inputs, positive)
+	scores, seen, err := r.joined(ctx, inputs, runtime.CutSecond, r.value(positive))
 	if err != nil {
 		return nil, err
 	}
@@ -92,43 +92,25 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 		}
 		results[i] = Ranked{i, documents[i], scores[i], seen[i]}
 	}
-	slices.SortStableFunc(results, func(a, b Ranked) int { return descending(a.Score, b.Score) })
+	slices.SortStableFunc(results, func(a, b Ranked) int { return cmp.Compare(b.Score, a.Score) })
 	if o.Top > 0 && o.Top < len(results) {
 		results = results[:o.Top]
 	}
 	return results, nil
 }
 
-// scores computes the pairs: the logit of a head with one output, else the label's
-// probability.
-func (r *Ranker) scores(ctx context.Context, inputs []runtime.Text, positive int) ([]float64, []runtime.Seen, error) {
-	best := r.core.Options().Join == runtime.JoinMax
-	scores := make([]float64, len(inputs))
+// value gives what counts of a document's outputs: the logit of a head with one, else the
+// label's probability.
+func (r *Ranker) value(positive int) func(out []float32) float64 {
 	logits, p := make([]float64, r.C), make([]float64, r.C)
-	_, seen, err := r.run(ctx, inputs, stream{cutting: runtime.CutSecond, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+	return func(out []float32) float64 {
 		for j, v := range out {
 			logits[j] = float64(v)
 		}
-		v := logits[positive]
-		if r.C > 1 {
-			probabilities(p, logits, r.Independent)
-			v = p[positive]
+		if r.C == 1 {
+			return logits[positive]
 		}
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return input("text %d: the model's outputs are no numbers: the weights may be damaged, see debertac doctor", w.Text)
-		}
-		x := &scores[w.Text]
-		if w.Index == 0 {
-			*x = v
-		} else if best {
-			*x = max(*x, v)
-		} else {
-			*x += v
-		}
-		if !best && w.Index == w.Count-1 {
-			*x /= float64(w.Count)
-		}
-		return nil
-	}})
-	return scores, seen, err
+		probabilities(p, logits, r.Independent)
+		return p[positive]
+	}
 }

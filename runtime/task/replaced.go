@@ -28,7 +28,7 @@ type Detector struct{ head }
 
 // NewDetector serves the named head ("" is the first), which must give one logit a token.
 func NewDetector(core *runtime.Core, name string) (*Detector, error) {
-	h, err := newHead(core, name, "detecting replaced tokens", []runtime.Task{runtime.TaskReplaced}, []runtime.Rows{runtime.PerToken}, 1)
+	h, err := newHead(core, name, "detecting replaced tokens", runtime.TaskReplaced)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64
 	}
 	results := make([]Detection, len(texts))
 	var r *rows
-	_, seen, err := d.run(ctx, singles(texts), stream{
+	seen, err := d.run(ctx, singles(texts), stream{
 		spans: true,
 		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
 			if w.Index == 0 {

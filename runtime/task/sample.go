@@ -218,9 +218,9 @@ func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, e
 	}
 	switch limit := b.MaxTokens; {
 	case len(s.IDs) == 0:
-		return nil, input("text %d: the prompt is empty, and the tokenizer puts no token before it", n)
+		return nil, fault(n, "the prompt is empty, and the tokenizer puts no token before it")
 	case len(s.IDs) > limit:
-		return nil, input("text %d: a prompt of %d tokens is too long, the limit is %d: shorten it", n, len(s.IDs), limit)
+		return nil, fault(n, "a prompt of %d tokens is too long, the limit is %d: shorten it", len(s.IDs), limit)
 	}
 	return w, nil
 }
@@ -280,7 +280,7 @@ func (g *Generator) pick(logits []float32, o *GenerateOptions, draw *rand.Rand) 
 // nucleus keeps the most probable of the ids whose weights sum up to mass or just above.
 // It gives them with that sum.
 func nucleus(list []int32, logits []float32, weight func(int32) float64, mass float64) ([]int32, float64) {
-	slices.SortFunc(list, func(a, b int32) int { return cmp.Or(compareDown(logits[a], logits[b]), cmp.Compare(a, b)) })
+	slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) })
 	sum := 0.0
 	for i, id := range list {
 		if sum += weight(id); sum >= mass {

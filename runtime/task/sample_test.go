@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -179,7 +180,7 @@ func settled(p []float64, o GenerateOptions) []float64 {
 			order = append(order, c)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return compareDown(float32(q[a]), float32(q[b])) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(float32(q[b]), float32(q[a])) })
 	keep := func(n int) {
 		for _, c := range order[n:] {
 			q[c] = 0

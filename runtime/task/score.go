@@ -19,9 +19,12 @@ type Scorer struct{ head }
 // NewScorer serves the named head ("" is the first), which must give one number a
 // sequence.
 func NewScorer(core *runtime.Core, name string) (*Scorer, error) {
-	h, err := newHead(core, name, "scoring", []runtime.Task{runtime.TaskScore, runtime.TaskLabels}, []runtime.Rows{runtime.PerSequence}, 1)
+	h, err := newHead(core, name, "scoring", runtime.TaskScore, runtime.TaskLabels)
 	if err != nil {
 		return nil, err
+	}
+	if h.C != 1 {
+		return nil, input("head %q of this model gives %d numbers a sequence; scoring needs one", h.Name, h.C)
 	}
 	return &Scorer{h}, nil
 }

@@ -66,7 +66,7 @@ func TestChoose(t *testing.T) {
 	}
 	_, err = c.Choose(background, []ChoiceQuestion{questions[0], {"a", "b", nil}})
 	require.ErrorIs(t, err, runtime.ErrInput)
-	require.ErrorContains(t, err, "question 1 has no options")
+	require.ErrorContains(t, err, "text 1: the question has no options")
 }
 
 func TestScore(t *testing.T) {
@@ -82,6 +82,10 @@ func TestScore(t *testing.T) {
 	got, err = s.ScorePairs(background, [][2]string{{"a", "b"}})
 	require.NoError(t, err)
 	require.InDelta(t, number(idsOf(t, "a", "b"), 0), got[0].Score, 1e-6)
+
+	f.heads[0] = runtime.Head{Name: "kind", Task: runtime.TaskLabels, C: 3}
+	_, err = NewScorer(f.open(t), "")
+	require.ErrorContains(t, err, `head "kind" of this model gives 3 numbers a sequence; scoring needs one`)
 }
 
 func TestDetect(t *testing.T) {

@@ -73,7 +73,7 @@ type Tagger struct {
 // NewTagger serves the named head ("" is the first), which must give a row of label logits
 // a token or a word.
 func NewTagger(core *runtime.Core, name string) (*Tagger, error) {
-	h, err := newHead(core, name, "tagging", []runtime.Task{runtime.TaskTags}, []runtime.Rows{runtime.PerToken, runtime.PerWord}, 0)
+	h, err := newHead(core, name, "tagging", runtime.TaskTags)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]Tagged, len(texts))
 	var r *rows
-	_, seen, err := t.run(ctx, singles(texts), stream{
+	seen, err := t.run(ctx, singles(texts), stream{
 		spans: true,
 		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
 			if w.Index == 0 {

@@ -313,7 +313,7 @@ func TestCutWord(t *testing.T) {
 func TestChosenRows(t *testing.T) {
 	most := 0
 	f := fake{
-		heads:  []runtime.Head{{Rows: runtime.PerRow, C: 1}},
+		heads:  []runtime.Head{{Task: runtime.TaskHidden, Rows: runtime.PerRow, C: 1}},
 		limits: func(l *runtime.Limits) { l.Rows = 5 },
 		forward: func(x *runtime.Exec) {
 			most = max(most, x.M)
@@ -322,25 +322,33 @@ func TestChosenRows(t *testing.T) {
 			}
 		},
 	}
-	h, err := newHead(f.open(t, runtime.SkipSelfTest()), "", "a test", nil, []runtime.Rows{runtime.PerRow}, 1)
-	require.NoError(t, err)
 	texts := []string{"a b c d e", "", "d", "one two ten", "a b c d e f g h i"}
 	got := make([][]float32, len(texts))
-	_, _, err = h.run(background, singles(texts), stream{
-		choose: func(dst []int32, w *runtime.Window, e *runtime.Encoded) []int32 {
-			for i := 0; i < len(e.IDs); i += 2 { // every other token
-				row, ok := w.Row(i)
-				require.True(t, ok)
-				dst = append(dst, int32(row))
-			}
-			return dst
-		},
-		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
-			got[w.Text] = append([]float32(nil), out...)
-			return nil
-		},
+	core := f.open(t, runtime.SkipSelfTest())
+	_, err := NewEmbedder(core, "")
+	require.ErrorContains(t, err, "gives a row a chosen token; embedding needs one a sequence or a token")
+	b, err := runtime.NewBatcher(core, 0, true, func(w *runtime.Window, out []float32) error {
+		got[w.Text] = append([]float32(nil), out...)
+		return nil
 	})
 	require.NoError(t, err)
+	require.NoError(t, b.Begin(background, false))
+	var e runtime.Encoded
+	var s runtime.Sequence
+	for n, text := range texts {
+		require.NoError(t, b.Encode(&e, n, runtime.Text{First: text}))
+		windows, _, err := b.Cut(nil, n, &e)
+		require.NoError(t, err)
+		require.Len(t, windows, 1)
+		b.Sequence(&s, &windows[0], &e)
+		for i := 0; i < len(e.IDs); i += 2 { // every other token
+			row, ok := windows[0].Row(i)
+			require.True(t, ok)
+			s.Rows = append(s.Rows, int32(row))
+		}
+		require.NoError(t, b.AddSequence(background, windows[0], &s))
+	}
+	require.NoError(t, b.Flush(background))
 	for i, text := range texts {
 		var want []float32
 		for j, s := range spansOf(t, text) {

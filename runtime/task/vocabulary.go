@@ -19,11 +19,7 @@ type predictor struct {
 
 // newPredictor finds a head that predicts tokens.
 func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
-	columns := 0
-	if core != nil {
-		columns = core.Program().Limits.Vocab
-	}
-	h, err := newHead(core, name, who, []runtime.Task{runtime.TaskMLM}, []runtime.Rows{runtime.PerRow, runtime.PerToken}, columns)
+	h, err := newHead(core, name, who, runtime.TaskMLM)
 	if err != nil {
 		return predictor{}, err
 	}
@@ -138,7 +134,7 @@ func logNorm(logits []float32) (float64, error) {
 	if z := top + math.Log(sum); !math.IsNaN(z) && !math.IsInf(z, 0) {
 		return z, nil
 	}
-	return 0, input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+	return 0, errNoNumbers
 }
 
 // best are the ids of the k largest logits, largest first and of equals the smaller id.
@@ -162,7 +158,7 @@ func best(logits []float32, k int, use func(id int32) bool) []int32 {
 
 // home is the number of the window that a token of the first or second text counts in:
 // that in which it lies farthest from a cut edge, the first of equals; -1 if it is in
-// none. long says which tokens [lo, hi) the windows cut.
+// none. The windows cut tokens [lo, hi).
 func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 	found, most := -1, -1
 	for i := range windows {
@@ -174,14 +170,7 @@ func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 		if token < from || token >= to {
 			continue
 		}
-		m := hi - lo // farther than any edge
-		if from > lo {
-			m = token - from
-		}
-		if to < hi {
-			m = min(m, to-1-token)
-		}
-		if m > most {
+		if m := margin(token, token+1, from, to, lo, hi); m > most {
 			found, most = i, m
 		}
 	}

@@ -1,8 +1,9 @@
 package task
 
 import (
+	"cmp"
 	"context"
-	"math"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ type ZeroShot struct {
 // entailment and contradiction. They are found by their names: one begins with "entail",
 // the other with "contra" or is "not_entailment", in any case.
 func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
-	h, err := newHead(core, name, "zero-shot classification", []runtime.Task{runtime.TaskLabels}, []runtime.Rows{runtime.PerSequence}, 0)
+	h, err := newHead(core, name, "zero-shot classification", runtime.TaskLabels)
 	if err != nil {
 		return nil, err
 	}
@@ -143,31 +144,13 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 			inputs = append(inputs, runtime.Text{First: t, Second: h, Pair: true})
 		}
 	}
-	best := z.core.Options().Join == runtime.JoinMax
 	multi := o.Multi || c == 1
-	logits := make([]float64, len(inputs)) // of entailment; multi: less that of contradiction
-	_, seen, err := z.run(ctx, inputs, stream{cutting: runtime.CutFirst, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
-		v := float64(out[z.entail])
+	logits, seen, err := z.joined(ctx, inputs, runtime.CutFirst, func(out []float32) float64 {
 		if multi {
-			v -= float64(out[z.contradict])
+			return float64(out[z.entail]) - float64(out[z.contradict])
 		}
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return input("text %d: the model's outputs are no numbers: the weights may be damaged, see debertac doctor", w.Text/c)
-		}
-		x := &logits[w.Text]
-		switch {
-		case w.Index == 0:
-			*x = v
-		case best:
-			*x = max(*x, v)
-		default:
-			*x += v
-		}
-		if !best && w.Index == w.Count-1 {
-			*x /= float64(w.Count)
-		}
-		return nil
-	}})
+		return float64(out[z.entail])
+	})
 	if err != nil {
 		return nil, renumbered(err, c)
 	}
@@ -183,39 +166,17 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 				r.Seen = s
 			}
 		}
-		slices.SortStableFunc(r.Labels, func(a, b LabelScore) int { return descending(a.Score, b.Score) })
+		slices.SortStableFunc(r.Labels, func(a, b LabelScore) int { return cmp.Compare(b.Score, a.Score) })
 	}
 	return results, nil
 }
 
-// descending orders from large to small.
-func descending(a, b float64) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
-}
-
-// renumbered is an error that names text number i where each of the caller's texts became
-// several inputs in a row, with the caller's number.
+// renumbered is a fault of input i where each of the caller's texts became several inputs
+// in a row, as one of the caller's text.
 func renumbered(err error, each int) error {
-	rest, ok := strings.CutPrefix(err.Error(), "text ")
-	digits, what, found := strings.Cut(rest, ": ")
-	n, bad := strconv.Atoi(digits)
-	if !ok || !found || bad != nil {
-		return err
+	var t *runtime.TextError
+	if errors.As(err, &t) {
+		return &runtime.TextError{Text: t.Text / each, What: t.What, Err: t.Err}
 	}
-	return &renumberedError{"text " + strconv.Itoa(n/each) + ": " + what, err}
+	return err
 }
-
-// renumberedError is an error with another text.
-type renumberedError struct {
-	text string
-	err  error
-}
-
-func (e *renumberedError) Error() string { return e.text }
-func (e *renumberedError) Unwrap() error { return e.err }

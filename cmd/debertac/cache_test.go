@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
 )
 
 // write makes an entry's content.
@@ -51,4 +55,16 @@ func TestEntriesOutOfUseAreRemoved(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "old"))
 	require.FileExists(t, filepath.Join(dir, "used"))
 	require.FileExists(t, filepath.Join(dir, "new"))
+}
+
+// A program is found again by what it is, and not by where parts of its description lie in memory.
+func TestUnitsAreDescribedByTheirContent(t *testing.T) {
+	describe := func(mark string) string {
+		var b bytes.Buffer
+		u := &compiler.Unit{Program: &ir.Program{Name: "m", Meta: ir.Meta{Prompt: &ir.Prompt{Mark: mark}}}}
+		require.NoError(t, describeUnits(&b, []*compiler.Unit{u}))
+		return b.String()
+	}
+	require.Equal(t, describe("<<ENT>>"), describe("<<ENT>>"))
+	require.NotEqual(t, describe("<<ENT>>"), describe("[E]"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -188,8 +189,8 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 	if err := a.identify(sum); err != nil {
 		return "", err
 	}
-	for _, u := range units {
-		fmt.Fprintf(sum, "%s %s %+v %+v\n%s\n", u.Program.Name, u.Program.File, u.Program.Meta, u.Program.Bounds, ir.Print(u.Program))
+	if err := describeUnits(sum, units); err != nil {
+		return "", err
 	}
 	dir, err := cacheDir()
 	if err != nil {
@@ -206,6 +207,18 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 		return a.build(packages, temp)
 	})
 	return path, err
+}
+
+// describeUnits writes everything that the code of the units follows from.
+func describeUnits(w io.Writer, units []*compiler.Unit) error {
+	for _, u := range units {
+		meta, err := json.Marshal(u.Program.Meta) // what its pointers point at, and not where that lies
+		if err != nil {
+			return ours(err)
+		}
+		fmt.Fprintf(w, "%s %s %s %+v\n%s\n", u.Program.Name, u.Program.File, meta, u.Program.Bounds, ir.Print(u.Program))
+	}
+	return nil
 }
 
 // build builds one static program of the packages.

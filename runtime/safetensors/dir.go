@@ -13,7 +13,6 @@ import (
 
 const (
 	singleName = "model.safetensors"
-	pickleName = "pytorch_model.bin" // what was published before
 	indexName  = "model.safetensors.index.json"
 	maxIndex   = 100_000_000
 )
@@ -31,16 +30,13 @@ func OpenDir(dir string) (*File, error) {
 	}
 	index := filepath.Join(dir, indexName)
 	if _, err := os.Stat(index); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(dir, pickleName)); err == nil {
-			return nil, fault(dir, "", "it has only %s, which runs code when it is read: convert it to %s, with save_pretrained of transformers for instance", pickleName, singleName)
-		}
 		return nil, fault(dir, "", "neither %s nor %s is in this folder", singleName, indexName)
 	}
 	return openSharded(dir, index)
 }
 
 func openSharded(dir, index string) (*File, error) {
-	shardOf, err := readIndex(index)
+	shardOf, err := ReadIndex(index, ".safetensors")
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +90,9 @@ func openSharded(dir, index string) (*File, error) {
 	return newFile(dir, parts), nil
 }
 
-// readIndex returns tensor name → shard file name.
-func readIndex(index string) (map[string]string, error) {
+// ReadIndex reads the index of a model folder's shards: tensor name → file name. File
+// names must end in ending and lie in the same folder.
+func ReadIndex(index, ending string) (map[string]string, error) {
 	f, err := os.Open(index)
 	if err != nil {
 		return nil, err
@@ -108,10 +105,10 @@ func readIndex(index string) (map[string]string, error) {
 	if len(text) > maxIndex {
 		return nil, fault(index, "", "longer than %d bytes", maxIndex)
 	}
-	return parseIndex(index, text)
+	return parseIndex(index, ending, text)
 }
 
-func parseIndex(index string, text []byte) (map[string]string, error) {
+func parseIndex(index, ending string, text []byte) (map[string]string, error) {
 	p := &parser{file: index, text: text, dec: json.NewDecoder(strings.NewReader(string(text)))}
 	p.dec.UseNumber()
 	var shardOf map[string]string
@@ -142,8 +139,8 @@ func parseIndex(index string, text []byte) (map[string]string, error) {
 				if !ok {
 					return fault(index, name, "weight_map must give a file name, it gives %s", describe(t))
 				}
-				if !plainName(shard) {
-					return fault(index, name, "weight_map gives the file %q: it must be a plain .safetensors file name in the same folder", shard)
+				if !strings.HasSuffix(shard, ending) || !plainName(shard) {
+					return fault(index, name, "weight_map gives the file %q: it must be a plain %s file name in the same folder", shard, ending)
 				}
 				shardOf[name] = shard
 				return nil
@@ -165,5 +162,5 @@ func parseIndex(index string, text []byte) (map[string]string, error) {
 
 // plainName refuses everything that could lead out of the folder.
 func plainName(s string) bool {
-	return strings.HasSuffix(s, ".safetensors") && !strings.ContainsAny(s, `/\:`+"\x00") && filepath.IsLocal(s) && filepath.Base(s) == s
+	return !strings.ContainsAny(s, `/\:`+"\x00") && filepath.IsLocal(s) && filepath.Base(s) == s
 }

@@ -1,14 +1,11 @@
 package torchfile
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -17,7 +14,6 @@ import (
 const (
 	SingleName = "pytorch_model.bin"
 	IndexName  = "pytorch_model.bin.index.json"
-	maxIndex   = 100_000_000
 )
 
 // In reports whether a model folder has weights of this kind.
@@ -40,7 +36,7 @@ func OpenDir(dir string) (*File, error) {
 		return nil, err
 	}
 	index := filepath.Join(dir, IndexName)
-	shardOf, err := readIndex(index)
+	shardOf, err := safetensors.ReadIndex(index, ".bin")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault(dir, "", "neither %s nor %s is in this folder", SingleName, IndexName)
 	}
@@ -92,46 +88,4 @@ func openShards(dir, index string, shardOf map[string]string) (parts []*part, er
 	}
 	first := slices.Min(absent)
 	return parts, fault(filepath.Join(dir, shardOf[first]), first, "%s lists it there, the shard lacks it (%d such tensors)", IndexName, len(absent))
-}
-
-// readIndex returns tensor name → shard file name.
-func readIndex(index string) (map[string]string, error) {
-	f, err := os.Open(index)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxIndex {
-		return nil, fault(index, "", "longer than %d bytes", maxIndex)
-	}
-	return parseIndex(index, text)
-}
-
-func parseIndex(index string, text []byte) (map[string]string, error) {
-	var doc struct {
-		Metadata  json.RawMessage   `json:"metadata"` // sizes for information; published files differ in what they count
-		WeightMap map[string]string `json:"weight_map"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(text)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&doc); err != nil {
-		return nil, &safetensors.Error{File: index, Reason: "it is no index of shards", Err: err}
-	}
-	if rest := strings.TrimSpace(string(text[dec.InputOffset():])); rest != "" {
-		return nil, fault(index, "", "its JSON object is followed by %.20q", rest)
-	}
-	if len(doc.WeightMap) == 0 {
-		return nil, fault(index, "", "it has no weight_map, or an empty one")
-	}
-	for name, shard := range doc.WeightMap {
-		// Nothing may lead out of the folder.
-		if !strings.HasSuffix(shard, ".bin") || strings.ContainsAny(shard, `/\:`+"\x00") || !filepath.IsLocal(shard) || filepath.Base(shard) != shard {
-			return nil, fault(index, name, "weight_map gives the file %q: it must be a plain .bin file name in the same folder", shard)
-		}
-	}
-	return doc.WeightMap, nil
 }

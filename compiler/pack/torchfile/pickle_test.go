@@ -60,6 +60,9 @@ func view(storage string, offset int, shape, stride string) string {
 	return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + shape + stride + "\x89ccollections\nOrderedDict\n)RtR"
 }
 
+// wide is a tuple of two tuples of two and so on, which written out would be 2⁶⁴ values.
+var wide = "N" + strings.Repeat("q\x00h\x00\x86", 64)
+
 // weights is the dictionary of one tensor.
 func weights(tensor string) string { return "\x80\x02}" + text("w") + tensor + "s." }
 
@@ -115,6 +118,8 @@ func TestPickleFaults(t *testing.T) {
 		{weights(view(ok, 1, numbers(4), numbers(1))), "reaches number 4"},
 		{weights(view(ok, 0, numbers(2, 2), numbers(3, 1))), "reaches number 4"},
 		{weights(view(ok, -1, numbers(2), numbers(1))), "the offset is -1"},
+		{weights("ctorch._utils\n_rebuild_tensor_v2\n(" + ok + wide + numbers(1) + numbers(1) + "tR"), "the offset is a tuple"},
+		{weights(view("("+text("storage")+"ctorch\nFloatStorage\n"+text("0")+text("cpu")+wide+"tQ", 0, numbers(1), numbers(1))), `storage "0" with a tuple elements`},
 		{weights(view(ok, 0, numbers(-2), numbers(1))), "numbers from 0"},
 		{weights(view(ok, 0, numbers(2), numbers(-1))), "numbers from 0"},
 		{weights(view(ok, 0, numbers(2, 2), numbers(1))), "2 extents with 1 strides"},
@@ -184,6 +189,8 @@ func TestStreamFaults(t *testing.T) {
 	require.Equal(t, float32(1), v[0])
 	for want, file := range map[string]string{
 		"its version is 1002":               "\x80\x02M\xea\x03.",
+		"its version is a tuple":            "\x80\x02" + wide + ".",
+		"has a tuple for a key":             version + system + tensor + "\x80\x02]" + wide + "a.",
 		"byte order little":                 version + "\x80\x02}" + text("little_endian") + "\x89s.",
 		"byte order":                        version + "\x80\x02].",
 		"a part of another one":             version + system + weights(view(storage(1, text("view")), 0, numbers(1), numbers(1))),

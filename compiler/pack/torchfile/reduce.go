@@ -73,7 +73,7 @@ func rebuild(args tuple) (*tensor, error) {
 	}
 	offset, ok := args[1].(int64)
 	if !ok || offset < 0 {
-		return nil, fmt.Errorf("the offset is %v, a number from 0 is wanted", args[1])
+		return nil, fmt.Errorf("the offset is %v, a number from 0 is wanted", shown(args[1]))
 	}
 	t := &tensor{storage: s, offset: offset}
 	var err error

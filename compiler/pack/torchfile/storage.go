@@ -33,7 +33,7 @@ func (s *storageTable) person(operands int) func(any) (any, error) {
 		}
 		count, ok := t[4].(int64)
 		if !ok || count < 0 || count > maxCount {
-			return nil, fmt.Errorf("storage %q with %v elements", key, t[4])
+			return nil, fmt.Errorf("storage %q with %v elements", key, shown(t[4]))
 		}
 		if operands == 6 && t[5] != nil {
 			return nil, errors.New("a storage that is a part of another one, as torch wrote before version 0.4: load the file with torch and save it again")

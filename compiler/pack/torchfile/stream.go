@@ -59,7 +59,7 @@ func (p *part) parseStream(head []byte, r io.ReaderAt, size int64) (any, error) 
 		return nil, err
 	}
 	if version != int64(streamVersion) {
-		return nil, fault(p.name, "", "its version is %v, only %d is known", version, streamVersion)
+		return nil, fault(p.name, "", "its version is %v, only %d is known", shown(version), streamVersion)
 	}
 	system, err := next(nil)
 	if err != nil {
@@ -103,9 +103,12 @@ func (p *part) places(keys any, known map[string]*storage, r io.ReaderAt, at, si
 	p.data = s
 	for _, k := range l.items {
 		key, ok := k.(string)
+		if !ok {
+			return fault(p.name, "", "its list of storages has %s for a key", kind(k))
+		}
 		st := known[key]
-		if !ok || st == nil {
-			return fault(p.name, "", "it lists the storage %v, which its pickle does not read", k)
+		if st == nil {
+			return fault(p.name, "", "it lists the storage %s, which its pickle does not read", key)
 		}
 		if _, twice := s.places[key]; twice {
 			return fault(p.name, "", "it lists the storage %s twice", key)

@@ -165,8 +165,8 @@ func TestShards(t *testing.T) {
 		"elsewhere":     {`{"weight_map": {"0.weight": ` + one + `, "0.bias": "pytorch_model-00002-of-00002.bin"}}`, []int{1, 2}, "says that it is in"},
 		"absent":        {`{"weight_map": {"0.weight": ` + one + `, "0.bias": ` + one + `, "2.bias": ` + one + `}}`, []int{1}, `tensor "2.bias"`},
 		"escape":        {`{"weight_map": {"0.weight": "../x.bin"}}`, nil, "plain .bin file name"},
-		"not json":      {`{"weight_map": `, nil, "no index of shards"},
-		"unknown field": {`{"weights": {}}`, nil, "no index of shards"},
+		"not json":      {`{"weight_map": `, nil, "JSON"},
+		"unknown field": {`{"weights": {}}`, nil, `unknown field "weights"`},
 		"empty":         {`{}`, nil, "no weight_map"},
 		"trailing":      {`{"weight_map": {"a": "a.bin"}} {}`, nil, "followed by"},
 	} {

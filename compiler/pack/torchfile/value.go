@@ -57,6 +57,16 @@ func known(g global) bool {
 	return ok
 }
 
+// shown is a value in messages, where a number is wanted. Other values are named and never written out: a few instructions make tuples of tuples
+// that would fill any memory.
+func shown(v any) any {
+	switch v.(type) {
+	case int64, float64, bool:
+		return v
+	}
+	return kind(v)
+}
+
 // kind names a value in messages.
 func kind(v any) string {
 	switch v := v.(type) {

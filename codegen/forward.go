@@ -143,7 +143,6 @@ func (s *step) unitDoc() string {
 // stepMethod declares the method that runs one unit of a step.
 func (e *emitter) stepMethod(f *jen.File, s *step) error {
 	var body []jen.Code
-	var err error
 	worker := "_"
 	switch {
 	case s.node.Op == "gemm":
@@ -157,14 +156,11 @@ func (e *emitter) stepMethod(f *jen.File, s *step) error {
 		}
 		body = wordOps[s.node.Op].unit(e, s)
 	case s.split == ir.SplitRows:
-		body, err = e.rowsUnit(s)
+		body = e.rowsUnit(s)
 	case s.split == ir.SplitSeqs:
 		body = e.sequenceUnit(s)
 	default:
-		err = fmt.Errorf("region %s: no code for op %s", s.region.Name, s.node.Op)
-	}
-	if err != nil {
-		return err
+		return fmt.Errorf("region %s: no code for op %s", s.region.Name, s.node.Op)
 	}
 	out := s.node.Out[0]
 	f.Line()
@@ -262,7 +258,7 @@ func (e *emitter) sequenceUnit(s *step) []jen.Code {
 }
 
 // rowsUnit runs a kernel whose operands all have the same rows, on one block of them.
-func (e *emitter) rowsUnit(s *step) ([]jen.Code, error) {
+func (e *emitter) rowsUnit(s *step) []jen.Code {
 	n, r := s.node, s.region
 	out := n.Out[0]
 	row := func(v *ir.Value) jen.Code {
@@ -291,5 +287,5 @@ func (e *emitter) rowsUnit(s *step) ([]jen.Code, error) {
 		}
 	}
 	args = append(args, jen.Id("m"))
-	return append(code, kernelCall(s.kernel, args...)), nil
+	return append(code, kernelCall(s.kernel, args...))
 }

@@ -69,3 +69,15 @@ func TestEnsembleMeans(t *testing.T) {
 		require.Equal(t, c.join, join, "%s, mean %s", c.head, c.mean)
 	}
 }
+
+// TestEnsemblesInPlainGo: checking says it of every member.
+func TestEnsemblesInPlainGo(t *testing.T) {
+	text := strings.NewReplacer("HEAD", "take first; linear 4", "MEAN", "logits", "dim layers = 2", "dim layers = 2; encoder.attention { mix score }").Replace(twoMembers)
+	f, faults := spec.Parse("both.dspec", []byte(text))
+	require.Empty(t, faults)
+	s, faults := spec.Resolve(f)
+	require.Empty(t, faults)
+	early := compiler.NotYet(s)
+	require.Len(t, early, 1)
+	require.Contains(t, early[0].String(), "both.dspec:12:54: warning: no kernel mixes heads")
+}

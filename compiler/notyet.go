@@ -19,7 +19,16 @@ func NotYet(s *spec.Spec) diag.List {
 			if m != nil || e.Ensemble != nil {
 				list = emitFaults(e, m, h, t)
 			}
+			var models []*spec.Model
 			if m != nil {
+				models = append(models, m)
+			}
+			if e.Ensemble != nil {
+				for _, member := range e.Ensemble.Members {
+					models = append(models, member.Head.Model)
+				}
+			}
+			for _, m := range models {
 				list = append(list, inPlainGo(m, t)...)
 			}
 			for _, d := range list {

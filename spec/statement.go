@@ -74,7 +74,7 @@ func (b *builder) words(s *Stmt, ctx string) string {
 		row := lookupRow(ctx, word.Value)
 		if row == nil {
 			if !s.broken {
-				b.unknownWord(s, ctx, word)
+				b.unknownWord(ctx, word)
 			}
 			s.row = nil
 			return ctx
@@ -127,7 +127,7 @@ func (b *builder) bad(s *Stmt, t lexer.Token) {
 }
 
 // unknownWord reports a word that its block does not have: the nearest spelling, or the block where it belongs.
-func (b *builder) unknownWord(s *Stmt, ctx string, t lexer.Token) {
+func (b *builder) unknownWord(ctx string, t lexer.Token) {
 	d := diag.Errorf("unknown-word", spanOf(b.file, t), "%s has no word %s", blockName(ctx), t.Value)
 	switch home := homes(t.Value); {
 	case len(home) > 0:

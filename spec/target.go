@@ -41,7 +41,7 @@ func (r *resolver) target(s *Stmt) {
 		return w, w != nil && !w.broken
 	}
 	if w, ok := word("isa"); ok {
-		t.ISA = r.isa(w, w.Form.(*isaForm))
+		t.ISA = r.isa(w.Form.(*isaForm))
 	}
 	if w, ok := word("weights"); ok {
 		form := w.Form.(*weightsForm)
@@ -89,7 +89,7 @@ func (r *resolver) atMost(s *Stmt, units ...string) int {
 }
 
 // isa resolves the list: known names, none twice, nothing behind go, which runs everywhere.
-func (r *resolver) isa(s *Stmt, form *isaForm) []string {
+func (r *resolver) isa(form *isaForm) []string {
 	var names []string
 	for i, n := range form.Names {
 		name, ok := r.pick(n, "instruction set", ISAs)

@@ -48,7 +48,7 @@ func newRun(fs *flag.FlagSet) action {
 }
 
 // options turns the flags into options; faults are usage errors.
-func (r *runFlags) options(s *session) ([]runtime.Option, error) {
+func (r *runFlags) options() ([]runtime.Option, error) {
 	long, err := runtime.ParseLong(r.long)
 	if err != nil {
 		return nil, usage("--long: %v", err)
@@ -110,7 +110,7 @@ func (r *runFlags) source(s *session, args []string) (*input, error) {
 }
 
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
-	opts, err := r.options(s)
+	opts, err := r.options()
 	if err != nil {
 		return err
 	}

@@ -176,25 +176,25 @@ func (c *config) text(name, absent string) (string, error) {
 	return s, nil
 }
 
-// parts reads a list of texts, or a text split at |, trimmed and in lower case. given is false if the field is absent.
-func (c *config) parts(name string) (list []string, given bool, err error) {
+// parts reads a list of texts, or a text split at |, trimmed and in lower case; nil if the field is absent.
+func (c *config) parts(name string) (list []string, err error) {
 	v := c.raw(name)
 	if v == nil {
-		return nil, false, nil
+		return nil, nil
 	}
 	var s string
 	if json.Unmarshal(v, &s) == nil {
 		list = strings.Split(s, "|")
 	} else if json.Unmarshal(v, &list) != nil || strings.Contains(string(v), "null") {
-		return nil, false, c.fault(name, "= %s is not a text or a list of texts", shown(v))
+		return nil, c.fault(name, "= %s is not a text or a list of texts", shown(v))
 	}
 	if len(list) > 100 {
-		return nil, false, c.fault(name, "has %d entries", len(list))
+		return nil, c.fault(name, "has %d entries", len(list))
 	}
 	for i := range list {
 		list[i] = strings.ToLower(strings.TrimSpace(list[i]))
 	}
-	return list, true, nil
+	return list, nil
 }
 
 // act reads an activation and gives the language's word for it.

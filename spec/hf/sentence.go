@@ -74,7 +74,7 @@ func (s *Sentences) pooling(text []byte) error {
 		}
 	}
 	if c.has("pooling_mode") { // how versions from 5 on write it
-		modes, _, err := c.parts("pooling_mode")
+		modes, err := c.parts("pooling_mode")
 		if err != nil {
 			return err
 		}

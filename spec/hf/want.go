@@ -215,7 +215,7 @@ func (c *config) offsets(w *want, kind string) error {
 	if err != nil {
 		return err
 	}
-	types, _, err := c.parts("pos_att_type")
+	types, err := c.parts("pos_att_type")
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (c *config) buckets(w *want, kind string) error {
 	if err != nil {
 		return err
 	}
-	norms, _, err := c.parts("norm_rel_ebd")
+	norms, err := c.parts("norm_rel_ebd")
 	if err != nil {
 		return err
 	}

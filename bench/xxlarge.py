@@ -135,7 +135,7 @@ def main():
     _, status, usage = os.wait4(drawing, 0)
     if status:
         sys.exit("the weights cannot be drawn")
-    print(f"drawing: at most {usage.ru_maxrss / (1 << 20):.1f} GiB")
+    print(f"drawing: at most {usage.ru_maxrss / (1 << (20 if sys.platform != 'darwin' else 30)):.1f} GiB")
 
     _, code = measured("transformers", [sys.executable, RECORD, model, outputs, "--random", f"1x{a.tokens}", "--layers", a.layers, "--seed", str(a.seed)])
     if code:

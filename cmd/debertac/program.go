@@ -154,13 +154,23 @@ func (a *app) unitFor(src *source, target, head string, o compiler.Options) (*co
 		return nil, inputFault(src.tree.Name, "no target is named %s", target)
 	}
 	if head != "" {
-		h, err := findHead(src, head)
-		if err != nil {
-			return nil, err
+		o.Emit = head
+		if !emitsModel(t, head) {
+			h, err := findHead(src, head)
+			if err != nil {
+				return nil, err
+			}
+			o.Emit = h.FullName()
 		}
-		o.Emit = h.FullName()
 	}
 	return a.oneUnit(src, o)
+}
+
+// emitsModel reports whether a target emits a model of this name without a head.
+func emitsModel(t *spec.Target, name string) bool {
+	return slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
+		return e.Kind == spec.EmitInfer && e.Head == nil && e.Model != nil && e.Model.Name == name
+	})
 }
 
 // findHead finds a head by its name or its full name.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -85,59 +86,117 @@ type recording struct {
 	Flags  []string          `json:"flags"`
 	Input  []json.RawMessage `json:"input"`
 	Want   []any             `json:"want"` // fields that are not named are not compared
+
+	file  string // without .json
+	first bool   // of its file
+	model *compiled
 }
 
 const models = "../../examples/tasks"
 
-// TestRecorded holds what debertac run prints to examples/tasks/expected.
+// compiled is a model of the one program that the recordings are compared with: compiling them together saves most of the time that
+// debertac run takes for the first text of each. The commands of the pages go the other way.
+type compiled struct {
+	name, folder, emit, weights string
+}
+
+// TestRecorded holds what the run of compiled models prints to examples/tasks/expected.
 func TestRecorded(t *testing.T) {
 	debertac(t)
 	files, err := filepath.Glob(filepath.Join(models, "expected", "*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	var every []*recording
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		t.Run(name, func(t *testing.T) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var list []*recording
+		require.NoError(t, json.Unmarshal(text, &list))
+		require.NotEmpty(t, list)
+		for i, r := range list {
+			r.file, r.first = strings.TrimSuffix(filepath.Base(file), ".json"), i == 0
+			if r.Folder == "" {
+				r.Folder = r.file
+			}
+		}
+		every = append(every, list...)
+	}
+	build(t, dir, program, every)
+	for _, r := range every {
+		t.Run(r.file+"/"+r.Name, func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			var list []recording
-			require.NoError(t, json.Unmarshal(text, &list))
-			require.NotEmpty(t, list)
-			for i, r := range list {
-				t.Run(r.Name, func(t *testing.T) {
-					if r.Folder == "" {
-						r.Folder = name
-					}
-					r.compare(t, nil)
-					for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
-						if i == 0 && isa.Supported() {
-							r.compare(t, []string{"--isa", isa.String()})
-						}
-					}
-				})
+			r.compare(t, program, nil)
+			for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+				if r.first && isa.Supported() {
+					r.compare(t, program, []string{"--isa", isa.String()})
+				}
 			}
 		})
 	}
 }
 
-// compare runs the model on the recorded texts.
-func (r *recording) compare(t *testing.T, more []string) {
+// headOn finds the head of a spec.
+var headOn = regexp.MustCompile(`(?m)^head (\w+) on`)
+
+// build compiles the models of all recordings into one program and packs their weights.
+func build(t *testing.T, dir, program string, list []*recording) {
 	t.Helper()
-	dir := t.TempDir()
-	input := filepath.Join(dir, "input.jsonl")
+	known := map[string]*compiled{}
+	spec, emits := "dspec 1\n", ""
+	for _, r := range list {
+		var choice []string // flags that choose what is compiled
+		for i := 0; i < len(r.Flags); {
+			if r.Flags[i] == "--head" || r.Flags[i] == "--layer" {
+				choice, r.Flags = append(choice, r.Flags[i:i+2]...), slices.Delete(r.Flags, i, i+2)
+			} else {
+				i++
+			}
+		}
+		key := strings.Join(append([]string{r.Folder, r.Spec}, choice...), " ")
+		if r.model = known[key]; r.model != nil {
+			continue
+		}
+		name := fmt.Sprintf("m%d", len(known))
+		var text string
+		if r.Spec != "" {
+			one, err := os.ReadFile(filepath.Join(models, r.Spec))
+			require.NoError(t, err)
+			text = regexp.MustCompile(`(?m)^(model|head \w+ on) \w+`).ReplaceAllString(string(one), "$1 "+name)
+		} else {
+			text = string(run(t, slices.Concat([]string{"import", filepath.Join(models, r.Folder), "--name", name, "-o", "-"}, choice)...))
+		}
+		m := &compiled{name, filepath.Join(models, r.Folder), name, filepath.Join(dir, name+".weights")}
+		if head := headOn.FindStringSubmatch(text); head != nil {
+			m.emit += "." + head[1]
+		}
+		spec += strings.Replace(text, "dspec 1", "", 1)
+		emits += fmt.Sprintf("    emit infer %s as package %q\n", m.emit, name)
+		known[key], r.model = m, m
+	}
+	path := filepath.Join(dir, "all.dspec")
+	require.NoError(t, os.WriteFile(path, []byte(spec+"target cpu {\n"+emits+"}\n"), 0o666))
+	run(t, "build", path, "-o", program)
+	for _, m := range known {
+		run(t, "pack", m.folder, "--spec", path, "--head", m.emit, "-o", m.weights)
+	}
+}
+
+// compare runs the model on the recorded texts.
+func (r *recording) compare(t *testing.T, program string, more []string) {
+	t.Helper()
 	var lines bytes.Buffer
 	for _, one := range r.Input {
-		lines.Write(append(one, '\n'))
+		lines.Write(one)
+		lines.WriteByte('\n')
 	}
-	require.NoError(t, os.WriteFile(input, lines.Bytes(), 0o666))
-	args := []string{"run", filepath.Join(models, r.Folder)}
-	if r.Spec != "" {
-		weights := filepath.Join(dir, "model.weights")
-		run(t, "pack", filepath.Join(models, r.Folder), "--spec", filepath.Join(models, r.Spec), "-o", weights)
-		args = []string{"run", filepath.Join(models, r.Spec), "--weights", weights}
-	}
-	out := run(t, slices.Concat(args, []string{"--json", "--quiet", "--input", input}, r.Flags, more)...)
+	cmd := exec.CommandContext(t.Context(), program, slices.Concat([]string{"run", "--model", r.model.name, "--weights", r.model.weights,
+		"--json", "--quiet", "--input", "-", "--format", "jsonl"}, r.Flags, more)...)
+	var said bytes.Buffer
+	cmd.Stdin, cmd.Stderr = &lines, &said
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s\n%s", strings.Join(r.Flags, " "), &said)
 	var got []any
 	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
 		var v any
@@ -148,7 +207,7 @@ func (r *recording) compare(t *testing.T, more []string) {
 	for i, want := range r.Want {
 		if fault := differ(want, got[i], ""); fault != "" {
 			text, _ := json.Marshal(got[i])
-			t.Errorf("%s: %s (by %s)\ninput %s\ngot %.2000s", strings.Join(r.Flags, " "), fault, r.By, r.Input[i%len(r.Input)], text)
+			t.Errorf("%s: %s (by %s)\ninput %s\ngot %.2000s", strings.Join(append(r.Flags, more...), " "), fault, r.By, r.Input[i%len(r.Input)], text)
 		}
 	}
 }

@@ -64,7 +64,7 @@ def about(r, template="This example is {}."):
     """A premise, a hypothesis on its topic, and whether it follows: 2, or contradicts: 0."""
     topic, other = r.sample(sorted(TOPICS), 2)
     same = r.random() < 0.5
-    if r.random() < 0.15:
+    if r.random() < 0.1:
         return r.choice(TOPICS[topic]), f"It is about {r.choice(NAMES)}.", 1
     return r.choice(TOPICS[topic]), template.format(topic if same else other), 2 if same else 0
 

@@ -71,6 +71,9 @@ def classify(folder, multi=False, config=drawing.v3, cls=hf.DebertaV2ForSequence
         p = own.sigmoid(z) if multi else own.softmax(z)
         want = {"logits": z.tolist(), "scores": p.tolist(), "label": names[int(np.argmax(p))], "windows": len(e)}
         yield case(f"windows that overlap by {stride}", "independent", ["--long", f"windows:{stride}"], singles([texts.LONG]), [want])
+    every = np.stack([own.forward(model, x).logits[0].numpy() for x in e])
+    best = (own.sigmoid(every) if multi else own.softmax(every)).max(0)
+    yield case("the best of windows", "independent", ["--long", "windows:16", "--join", "max"], singles([texts.LONG]), [{"scores": best.tolist()}])
 
 
 def score(folder):
@@ -95,7 +98,7 @@ def rank(folder):
 
 def nli(folder, names=("contradiction", "neutral", "entailment"), layers=2):
     config = drawing.v3(**drawing.labels(*names), num_hidden_layers=layers)
-    model, tokenizer = drawing.save(folder, hf.DebertaV2ForSequenceClassification, config, LIMIT, change=small, train=training.labels(lessons.about, 500, pairs=True))
+    model, tokenizer = drawing.save(folder, hf.DebertaV2ForSequenceClassification, config, LIMIT, change=small, train=training.labels(lessons.about, 1200 if layers > 1 else 300, pairs=True))
     pipe = hf.pipeline("zero-shot-classification", model=model, tokenizer=tokenizer)
     inputs = texts.SINGLE + [texts.LONG]
     for labels, template, multi in [

@@ -90,7 +90,7 @@ def choices(model, tokenizer, steps=400, batch=12):
     train(model, one, steps)
 
 
-def masked(model, tokenizer, steps=700, batch=16):
+def masked(model, tokenizer, steps=1200, batch=16):
     """A model that fills masks: 15 % of the tokens are masked."""
     def one(r):
         e = encode(tokenizer, [r.choice([r.choice(texts.MULTILINGUAL), lessons.named(r)[0], lessons.sentiment(r)[0]]) for _ in range(batch)])

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/spec/diag"
@@ -67,6 +68,10 @@ func (r *resolver) ensemble(s *Stmt) {
 			m.Weight, _ = r.real(form.Weight, "weight", "above 0", positive)
 		}
 		if m.Head == nil {
+			continue
+		}
+		if i := slices.IndexFunc(e.Members, func(o Member) bool { return o.Head == m.Head }); i >= 0 {
+			r.add(diag.Errorf("twice", t.Pos, "%s is a member already", m.Head.FullName()).Note(e.Members[i].Pos, "the first time here").Hintf("give the first one the weight of both"))
 			continue
 		}
 		e.Members = append(e.Members, m)

@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,7 +95,7 @@ func (c Change) String() string {
 }
 
 // Diff compares the package with a folder's files. An empty result means that the folder holds just what would be written. A file that is not
-// marked as generated but has the name of one is an error.
+// marked as generated but has the name of one is an error, and so is a Go file of another package: the two could not be compiled together.
 func (p *Package) Diff(dir string) ([]Change, error) {
 	var changes []Change
 	names := map[string]bool{}
@@ -125,10 +128,35 @@ func (p *Package) Diff(dir string) ([]Change, error) {
 		}
 		if marked(text) {
 			changes = append(changes, Change{Name: e.Name(), Kind: Orphan})
+		} else if other := packageOf(text); ext == ".go" && other != "" && other != p.Name && other != p.Name+"_test" {
+			remedy := "choose another folder"
+			if other != "main" {
+				remedy += fmt.Sprintf(", or have the spec's target say: emit infer NAME as package %q", other)
+			}
+			return nil, fmt.Errorf("%s is of package %s, and what is generated is of package %s: %s", filepath.Join(dir, e.Name()), other, p.Name, remedy)
 		}
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
 	return changes, nil
+}
+
+// packageOf is the package of a Go file that belongs to its folder's; "" if it is left out of every build, or is no Go.
+func packageOf(text []byte) string {
+	f, err := parser.ParseFile(token.NewFileSet(), "", text, parser.PackageClauseOnly|parser.ParseComments)
+	if err != nil {
+		return ""
+	}
+	for _, group := range f.Comments {
+		for _, c := range group.List {
+			if c.Pos() > f.Package || !constraint.IsGoBuild(c.Text) {
+				continue
+			}
+			if x, err := constraint.Parse(c.Text); err == nil && !x.Eval(func(tag string) bool { return tag != "ignore" }) {
+				return ""
+			}
+		}
+	}
+	return f.Name.Name
 }
 
 // firstDifference is the number of the first line that differs.

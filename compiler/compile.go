@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
@@ -39,16 +40,22 @@ type Unit struct {
 func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	t := s.Target(o.Target)
 	if t == nil {
-		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name}, Message: fmt.Sprintf("no target is named %q", o.Target)}}, nil
+		var names []string
+		for _, t := range s.Targets {
+			names = append(names, t.Name)
+		}
+		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name}, Message: fmt.Sprintf("no target is named %q: there is %s", o.Target, strings.Join(names, ", "))}}, nil
 	}
 	var units []*Unit
 	var faults diag.List
+	var emits []string
 	packages, clashes := packageNames(s, t)
 	faults = append(faults, clashes...)
 	_, missing := instructionSets(t)
 	faults = append(faults, missing...)
 	for i, e := range t.Emit {
 		name, m, h := emitted(e)
+		emits = append(emits, name)
 		if o.Emit != "" && o.Emit != name {
 			continue
 		}
@@ -77,7 +84,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		units = append(units, u)
 	}
 	if len(units) == 0 && !faults.HasErrors() {
-		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q", o.Emit)})
+		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
 	}
 	faults.Sort()
 	return units, faults, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -334,7 +335,10 @@ func (c *Core) HeadIndex(name string) (int, error) {
 		}
 		names = append(names, h.Name)
 	}
-	return 0, input("no head %q in package %s (there are: %v)", name, c.program.Name, names)
+	if names == nil {
+		return 0, input("no head %q in package %s, which has none: it gives the rows of the last layer", name, c.program.Name)
+	}
+	return 0, input("no head %q in package %s (there is: %s)", name, c.program.Name, strings.Join(names, ", "))
 }
 
 // Report is what doctor and bench print of an open model.

@@ -63,7 +63,7 @@ func TestPerTokenHead(t *testing.T) {
 	require.NoError(t, c.Run(context.Background(), runtime.Call{Head: i, Batch: oneSequence(5), Out: out}))
 	require.NotZero(t, out[9])
 	_, err = c.HeadIndex("nope")
-	require.ErrorContains(t, err, "[kind tags topics]")
+	require.ErrorContains(t, err, "there is: kind, tags, topics")
 	_, err = runtime.NewClassifier(c, "tags")
 	require.ErrorContains(t, err, "a row a token")
 }

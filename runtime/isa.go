@@ -27,12 +27,13 @@ var isaTable = []struct {
 	name    string
 	implies ISA
 	has     func() bool
+	kernels bool // this version has kernels for it
 }{
-	{ISAGo, "go", ISAGo, func() bool { return true }},
-	{ISAAVX2, "avx2", ISAGo, hasAVX2},
-	{ISAAVX512, "avx512", ISAAVX2, hasAVX512},
-	{ISAAVX512VNNI, "avx512vnni", ISAAVX512, hasAVX512VNNI},
-	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16},
+	{ISAGo, "go", ISAGo, func() bool { return true }, true},
+	{ISAAVX2, "avx2", ISAGo, hasAVX2, true},
+	{ISAAVX512, "avx512", ISAAVX2, hasAVX512, true},
+	{ISAAVX512VNNI, "avx512vnni", ISAAVX512, hasAVX512VNNI, false},
+	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16, false},
 }
 
 // EnvISA names the environment variable that forces an instruction set.
@@ -55,16 +56,18 @@ func (i ISA) Supported() bool {
 	return row.has() && (row.implies == i || row.implies.Supported())
 }
 
-// ParseISA finds an instruction set by name.
+// ParseISA finds an instruction set by name. Its error lists those that there are kernels for.
 func ParseISA(name string) (ISA, error) {
 	var known []string
 	for _, row := range isaTable {
 		if row.name == name {
 			return row.isa, nil
 		}
-		known = append(known, row.name)
+		if row.kernels {
+			known = append(known, row.name)
+		}
 	}
-	return 0, fmt.Errorf("unknown instruction set %q (known: %s)", name, strings.Join(known, " "))
+	return 0, fmt.Errorf("unknown instruction set %q (there are: %s)", name, strings.Join(known, " "))
 }
 
 // SupportedISAs lists what this CPU and operating system can run, best last.

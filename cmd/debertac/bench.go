@@ -24,6 +24,7 @@ type benchVerb struct {
 	Tokens    *int          `placeholder:"128" help:"Tokens a sequence."`
 	Lengths   string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads   int           `placeholder:"N" help:"Threads of a call; default the physical cores."`
+	Pin       bool          `help:"Bind threads to cores (Linux): steadier beside other busy programs."`
 	Precision string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"The precision that is expected; it is the target's weights line that decides."`
 	ISA       string        `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
 	Weights   string        `placeholder:"FILE" help:"Packed weights."`
@@ -90,6 +91,9 @@ func (v *benchVerb) Run(a *app) error {
 	}
 	if v.Batch < 1 || v.tokens() < 1 || v.MinTime <= 0 || !(v.tolerance() >= 0) { // not a number is no tolerance either
 		return usage("debertac bench --help", "--batch, --tokens and --min-time must be positive, --tolerance not negative")
+	}
+	if err := checkISA(v.ISA); err != nil {
+		return err
 	}
 	var before []measured
 	if v.Against != "" {
@@ -171,7 +175,7 @@ func (v *benchVerb) lengths() ([]int, error) {
 // measure runs the built program's own measurement.
 func (v *benchVerb) measure(a *app, p *program, flops float64) (*measured, error) {
 	args := flags(p.weightsFlag(), flag{"--batch", strconv.Itoa(v.Batch)}, flag{"--tokens", strconv.Itoa(v.tokens())}, valueFlag("--lengths", v.Lengths),
-		intFlag("--threads", v.Threads), valueFlag("--isa", v.ISA), flag{"--min-time", v.MinTime.String()},
+		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), valueFlag("--isa", v.ISA), flag{"--min-time", v.MinTime.String()},
 		flag{"--flops", strconv.FormatFloat(flops, 'g', -1, 64)}, flag{name: "--json"})
 	cmd := p.command(a.ctx, "bench", args)
 	var out bytes.Buffer

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/debertac/debertac/codegen"
@@ -71,7 +73,13 @@ func (v *compileVerb) Run(a *app) error {
 }
 
 // folderFault is for errors about what lies in the output folder: they are the user's to resolve.
-func folderFault(dir string, err error) error { return inputFault(dir, "%v", err) }
+func folderFault(dir string, err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) {
+		return err
+	}
+	return inputFault(dir, "%v", err)
+}
 
 // generated is one package and the folder where it belongs.
 type generated struct {

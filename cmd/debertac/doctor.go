@@ -99,6 +99,28 @@ func kernelReports() []kernelReport {
 	return append(out, kernelReport{ISA: runtime.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
 }
 
+// checkISA refuses an instruction set that no program could use here. "auto" and none are the best that there is.
+func checkISA(name string) error {
+	if name == "" || name == "auto" {
+		return nil
+	}
+	isa, err := runtime.ParseISA(name)
+	if err != nil {
+		return usage("debertac doctor", "--isa: %v", err)
+	}
+	var names []string
+	for _, k := range kernelReports() {
+		names = append(names, k.ISA)
+	}
+	switch {
+	case !slices.Contains(names, name):
+		return usage("debertac doctor", "--isa %s: this version has no kernels for it; it has some for %s", name, list(names))
+	case !isa.Supported():
+		return usage("debertac doctor", "--isa %s: this machine does not have it", name)
+	}
+	return nil
+}
+
 // goToolchain finds the Go toolchain.
 func (a *app) goToolchain() goReport {
 	g, err := build.FindGo(a.ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,7 @@ func openFolder(dir string, needWeights bool) (*folder, error) {
 	}
 	f.config, err = os.ReadFile(filepath.Join(dir, f.name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, inputFault(dir, "the folder has no config.json: it is no Hugging Face model folder")
+		return nil, inputFault(dir, "the folder has no config.json, nor gliner_config.json: it is no Hugging Face model folder")
 	}
 	if err != nil {
 		return nil, err
@@ -134,7 +135,12 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	}
 	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
-		return "", nil, inputFault(filepath.Join(f.dir, f.name), "%v", err)
+		fault := inputFault(filepath.Join(f.dir, f.name), "%v", err)
+		var unknown *hf.UnknownFieldError
+		if errors.As(err, &unknown) {
+			fault.hint("debertac import %s --ignore %s -o model.dspec, if it means nothing for the model", f.dir, unknown.Field)
+		}
+		return "", nil, fault
 	}
 	return text, append(notes, f.notes...), nil
 }
@@ -180,8 +186,8 @@ func limitIn(text []byte, field string, below float64) (int, error) {
 		return 0, nil
 	}
 	var x float64
-	if err := json.Unmarshal(raw, &x); err != nil || x < 1 {
-		return 0, fmt.Errorf("%s = %s is not a positive number", field, strings.TrimSpace(string(raw)))
+	if err := json.Unmarshal(raw, &x); err != nil || x < 1 || x < below && x != math.Trunc(x) {
+		return 0, fmt.Errorf("%s = %s is not a positive whole number", field, strings.TrimSpace(string(raw)))
 	}
 	if x >= below {
 		return 0, nil

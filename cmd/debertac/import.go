@@ -45,7 +45,7 @@ Examples:
 
 // Run writes the spec.
 func (v *importVerb) Run(a *app) error {
-	if err := v.check(); err != nil {
+	if err := v.ofFolder(); err != nil {
 		return err
 	}
 	if v.Out != "-" && exists(v.Out) && !v.Force {

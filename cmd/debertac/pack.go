@@ -13,6 +13,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/compiler/pack/torchfile"
+	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 )
@@ -136,9 +137,22 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 		return a.packFault(dir.dir, err)
 	}
 	if unused := meaningful(source.Unused(), u.Head); len(unused) > 0 {
-		a.note("%s: note: %d tensors are not part of the spec and were not packed: %s", dir.dir, len(unused), list(unused[:min(len(unused), 5)]))
+		a.note("%s: note: %s", dir.dir, notPacked(unused))
 	}
 	return nil
+}
+
+// notPacked says which tensors were left out, the first ones by name.
+func notPacked(unused []string) string {
+	const shown = 5
+	names := list(unused)
+	if len(unused) > shown {
+		names = fmt.Sprintf("%s and %d more", strings.Join(unused[:shown], ", "), len(unused)-shown)
+	}
+	if len(unused) == 1 {
+		return "1 tensor is not part of the spec and was not packed: " + names
+	}
+	return fmt.Sprintf("%d tensors are not part of the spec and were not packed: %s", len(unused), names)
 }
 
 // packFault says that weights cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
@@ -147,6 +161,10 @@ func (a *app) packFault(path string, err error) error {
 	var system *fs.PathError
 	if errors.As(err, &system) || a.ctx.Err() != nil {
 		return err
+	}
+	var tensor *safetensors.Error
+	if errors.As(err, &tensor) { // it names the file and the tensor, so that where packing was does not matter
+		return inputFault("", "%v", tensor)
 	}
 	return inputFault(path, "the weights cannot be packed: %v", err)
 }

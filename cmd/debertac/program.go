@@ -32,6 +32,7 @@ type programOptions struct {
 	spec       string  // of a model folder: use this spec instead of the folder's own
 	weights    string  // packed weights; "" packs the folder's
 	shapesOnly bool    // of a model folder: its weights may be missing, only their shapes are looked at
+	texts      bool    // it is to read texts: a folder needs a tokenizer
 	seed       *uint64 // random weights instead
 }
 
@@ -57,6 +58,9 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	if dir == nil && o.weights == "" && o.seed == nil {
 		return nil, inputFault(path, "a spec has no weights: name packed ones").hint("debertac pack MODEL_FOLDER --spec %s -o model.weights, then --weights model.weights", path)
 	}
+	if o.texts && o.weights == "" && dir != nil && dir.token == nil {
+		return nil, inputFault(path, "the folder has no tokenizer, which texts need: tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt")
+	}
 	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
 		return nil, err
@@ -69,9 +73,16 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		}
 		p.normalize = s != nil && s.Normalize
 	}
-	if p.binary, err = a.binary([]*compiler.Unit{unit}); err != nil {
+	units := []*compiler.Unit{unit}
+	if p.binary, err = a.binaryPath(units); err != nil {
 		return nil, err
 	}
+	if !exists(p.binary) { // what is not there is said before any work
+		if _, err := build.FindGo(a.ctx); err != nil {
+			return nil, err
+		}
+	}
+	// Weights are packed first: faults of a folder's tensors are more frequent than faults of ours, and packing is the quicker of the two.
 	switch {
 	case p.weights != "":
 	case o.seed != nil:
@@ -79,6 +90,10 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	default:
 		p.weights, err = a.folderWeights(unit, dir)
 	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.binary(units)
 	return p, err
 }
 
@@ -106,6 +121,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 			return nil, nil, err
 		}
 		if o.spec == "" {
+			if err := o.ofFolder(); err != nil {
+				return nil, nil, errors.Join(err, dir.Close())
+			}
 			dir.wish = o.options()
 		} else if err := o.ofSpec(o.spec); err != nil {
 			return nil, nil, errors.Join(err, dir.Close())
@@ -149,13 +167,9 @@ func (a *app) specOf(dir *folder, file string, seq int) (*source, error) {
 // unitFor compiles what the target emits and picks one: the named head, or the only one there is.
 func (a *app) unitFor(src *source, target, head string, o compiler.Options) (*compiler.Unit, error) {
 	o.Target = target
-	t := src.spec.Target(target)
-	if t == nil {
-		return nil, inputFault(src.tree.Name, "no target is named %s", target)
-	}
 	if head != "" {
 		o.Emit = head
-		if !emitsModel(t, head) {
+		if t := src.spec.Target(target); t == nil || !emitsModel(t, head) {
 			h, err := findHead(src, head)
 			if err != nil {
 				return nil, err
@@ -195,6 +209,24 @@ func findHead(src *source, name string) (*spec.Head, error) {
 // binary builds one program of the units, or finds it in the cache. Generated code follows from the program and this very executable, so it is
 // only made when it is to be built.
 func (a *app) binary(units []*compiler.Unit) (string, error) {
+	path, err := a.binaryPath(units)
+	if err != nil {
+		return "", err
+	}
+	err = cached(path, func(temp string) error {
+		stop := a.progress("building")
+		defer stop()
+		packages, err := emitAll(units)
+		if err != nil {
+			return err
+		}
+		return a.build(packages, temp)
+	})
+	return path, err
+}
+
+// binaryPath is where the cache has the program of the units, or would have it.
+func (a *app) binaryPath(units []*compiler.Unit) (string, error) {
 	sum := sha256.New()
 	if err := a.identify(sum); err != nil {
 		return "", err
@@ -206,17 +238,7 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "built", hex.EncodeToString(sum.Sum(nil))[:32])
-	err = cached(path, func(temp string) error {
-		stop := a.progress("building")
-		defer stop()
-		packages, err := emitAll(units)
-		if err != nil {
-			return err
-		}
-		return a.build(packages, temp)
-	})
-	return path, err
+	return filepath.Join(dir, "built", hex.EncodeToString(sum.Sum(nil))[:32]), nil
 }
 
 // describeUnits writes everything that the code of the units follows from.

@@ -24,6 +24,7 @@ type runVerb struct {
 	Join        string  `placeholder:"mean|max" help:"How the windows of a text give one result."`
 	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents."`
 	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
+	Pin         bool    `help:"Bind threads to cores (Linux): faster beside other busy programs, if only one of them does so."`
 	ISA         string  `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
 	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens together; changes speed and memory only."`
 	Examples    *int    `placeholder:"N" help:"Print the results of the first N texts only; summary and accuracy count all."`
@@ -65,7 +66,10 @@ func (v *runVerb) Run(a *app) error {
 			}
 		}
 	}
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random})
+	if err := checkISA(v.ISA); err != nil {
+		return err
+	}
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (v *runVerb) Run(a *app) error {
 	}
 	args := flags(append(v.taskArgs.flags(), p.weightsFlag(), valueFlag("--input", v.Input), valueFlag("--format", v.Format), boolFlag("--json", v.JSON),
 		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
-		intFlag("--threads", v.Threads), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
+		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -46,6 +47,9 @@ type form struct {
 // trial reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
 func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 	c, err := golden.Open(dir)
+	if exists(dir) && errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(dir, "case.json")) {
+		return nil, inputFault(dir, "the folder has no case.json: it is no case").hint("debertac verify --model %s --outputs FILE, if it is a model's", dir)
+	}
 	if err != nil {
 		return nil, caseFault(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/token/tokentest"
 )
 
@@ -72,16 +71,12 @@ func (v *verifyVerb) Run(a *app) error {
 	case v.Tokenizer != "":
 		return v.tokenizer(a)
 	}
-	if err := v.wishes.check(); err != nil {
+	if err := v.wishes.ofFolder(); err != nil {
 		return err
 	}
 	for _, name := range v.ISA {
-		isa, err := runtime.ParseISA(name)
-		if err != nil {
-			return usage("debertac doctor", "--isa: %v", err)
-		}
-		if !isa.Supported() {
-			return usage("debertac doctor", "--isa %s: this machine does not have it", name)
+		if err := checkISA(name); err != nil {
+			return err
 		}
 	}
 	var trials []*trial

@@ -17,21 +17,43 @@ import (
 // wishes are the flags that choose what is made of a model folder.
 type wishes struct {
 	Head  string `placeholder:"NAME" help:"What is computed. Of a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default what its config.json names. Of a spec: the name of a head, if the target emits several."`
-	Layer int    `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
+	Layer *int   `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
 	Pool  string `placeholder:"mean|first|pooler|none" help:"Of a model folder, with --head embed: how the rows of a text's tokens become one vector; none keeps them. Default what the folder says, else mean."`
 	Mask  string `placeholder:"all|causal|prefix" help:"Of a model folder, with --head fill-mask, perplexity or generate: which tokens each token sees. Default all; causal with --head generate."`
-	Seq   int    `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
+	Seq   *int   `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
 }
 
 // options are the wishes in the words of the import.
 func (w *wishes) options() hf.Options {
-	return hf.Options{Task: w.Head, Layer: w.Layer, Pool: w.Pool, Mask: w.Mask, Seq: w.Seq}
+	o := hf.Options{Task: w.Head, Pool: w.Pool, Mask: w.Mask}
+	if w.Layer != nil {
+		o.Layer = *w.Layer
+	}
+	if w.Seq != nil {
+		o.Seq = *w.Seq
+	}
+	return o
 }
 
 // check refuses what no folder could grant.
 func (w *wishes) check() error {
-	if w.Seq < 0 {
-		return usage("", "--seq %d: it must be positive", w.Seq)
+	switch {
+	case w.Seq != nil && *w.Seq < 1:
+		return usage("", "--seq %d: it must be at least 1", *w.Seq)
+	case w.Layer != nil && *w.Layer < 1:
+		return usage("", "--layer %d: layers count from 1", *w.Layer)
+	}
+	return nil
+}
+
+// ofFolder refuses wishes that no folder could grant, in the words of the import.
+func (w *wishes) ofFolder() error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	o := w.options()
+	if err := o.Check(); err != nil {
+		return usage("", "%v", err)
 	}
 	return nil
 }
@@ -41,7 +63,7 @@ func (w *wishes) ofSpec(path string) error {
 	for _, f := range []struct {
 		name  string
 		given bool
-	}{{"--layer", w.Layer != 0}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != 0}} {
+	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}} {
 		if f.given {
 			return usage("", "%s belongs to a model folder: %s is a spec, which says this itself", f.name, path)
 		}

@@ -88,5 +88,6 @@ func TestRunEntities(t *testing.T) {
 	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
 	require.Contains(t, r.err, "would be others")
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)
+	require.Contains(t, runTask(t, p, false, "", "--labels", "a", "--threshold", "1", "x").err, "--threshold 1: no entity exceeds it")
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--nested", "x").err, "--nested belongs to heads for entities")
 }

@@ -1,7 +1,9 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,6 +27,8 @@ type cell struct {
 // cellsOf are the characters of a text as one line shows them.
 func cellsOf(text string, marks []mark) []cell {
 	var cells []cell
+	rest := slices.SortedFunc(slices.Values(marks), func(a, b mark) int { return cmp.Compare(a.start, b.start) })
+	end := 0 // of what is marked, by marks that have begun
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
 		c := cell{r: r, width: width(r)}
@@ -34,9 +38,11 @@ func cellsOf(text string, marks []mark) []cell {
 		case r != utf8.RuneError && !unicode.IsPrint(r):
 			c.r, c.width = unicode.ReplacementChar, 1
 		}
-		for _, m := range marks {
-			c.marked = c.marked || m.start <= i && i < m.end
+		for len(rest) > 0 && rest[0].start <= i {
+			end = max(end, rest[0].end)
+			rest = rest[1:]
 		}
+		c.marked = i < end
 		cells = append(cells, c)
 		i += n
 	}

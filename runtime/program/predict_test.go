@@ -109,8 +109,11 @@ func TestRunGeneration(t *testing.T) {
 	require.Contains(t, r.out, "rome\n  → ")
 	for want, args := range map[string][]string{
 		"--targets and --top belong to filling masks": {"--targets", "a", "x"},
-		"--top-p 0 keeps no token":                    {"--top-p", "0", "x"},
-		"top-p 2: it must be from 0 to 1":             {"--top-p", "2", "x"},
+		"--top-p 0 keeps no token":                    {"--temperature", "1", "--top-p", "0", "x"},
+		"top-p 2: it must be from 0 to 1":             {"--temperature", "1", "--top-p", "2", "x"},
+		"--seed needs --temperature":                  {"--seed", "2", "x"},
+		"--top-k needs --temperature":                 {"--top-k", "2", "x"},
+		"--samples 2 needs --temperature":             {"--samples", "2", "x"},
 		"temperature -1: it must be a number":         {"--temperature", "-1", "x"},
 		"--max-new-tokens 0: it must be at least 1":   {"--max-new-tokens", "0", "x"},
 		"--samples 0: it must be at least 1":          {"--samples", "0", "x"},
@@ -214,6 +217,17 @@ func TestRunRanking(t *testing.T) {
 	require.Equal(t, ExitUsage, r.code)
 	r = runTask(t, p, false, "", "--pair", "the capital", "a")
 	require.Equal(t, "    1.5000  a\n", r.out, "without a query each text has its score")
+	for want, args := range map[string][]string{
+		"--top needs --query":           {"--top", "2", "a"},
+		"counted by --top":              {"--query", "paris", "--examples", "1", "a"},
+		"--join needs --long windows":   {"--join", "max", "a"},
+		`value "x" for flag --top: `:    {"--top", "x", "a"},
+		"provided but not defined: --x": {"--x", "a"},
+	} {
+		r := runTask(t, p, false, "", args...)
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, want)
+	}
 }
 
 // Flags of other tasks are refused by the name of what they belong to.
@@ -234,7 +248,11 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--accuracy", "x")
 	require.Contains(t, r.err, `--accuracy belongs to heads for labels; head "ner" of this model is for tags`)
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "x")
+	require.Contains(t, r.err, "--join needs --long windows")
+	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "--long", "windows:2", "x")
 	require.Contains(t, r.err, "--join belongs to heads for labels or score")
+	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--aggregate", "", "x")
+	require.Contains(t, r.err, "--aggregate is empty")
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--join", "sum", "x").err, "--join sum: it must be mean or max")
 	for name := range owners {
 		require.Contains(t, runIn(t, "", "run", "--help").out, "--"+name)

@@ -158,7 +158,8 @@ func (s *session) verb(ctx context.Context, v verb, args []string) error {
 		return err
 	}
 	if err != nil {
-		return usage("%s: %v (%s %s --help lists the flags)", v.name, err, s.name, v.name)
+		fault := strings.NewReplacer(" for flag -", " for flag --", "not defined: -", "not defined: --", "needs an argument: -", "needs an argument: --").Replace(err.Error())
+		return usage("%s: %s (%s %s --help lists the flags)", v.name, fault, s.name, v.name)
 	}
 	if len(rest) > 0 && v.args == "" {
 		return usage("%s takes no arguments, only flags: %q", v.name, rest[0])

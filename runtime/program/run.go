@@ -87,6 +87,10 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 		return nil, usage("--format %s: it must be jsonl, csv or lines", r.format)
 	case r.format != "" && r.input == "":
 		return nil, usage("--format belongs to --input")
+	case r.given["join"] && !strings.HasPrefix(r.long, "windows"):
+		return nil, usage("--join needs --long windows:STRIDE: without windows there is nothing to join")
+	case r.given["examples"] && r.given["query"]:
+		return nil, usage("--examples counts texts as they come; the best of those that --query orders are counted by --top")
 	}
 	return opts, nil
 }

@@ -23,8 +23,11 @@ func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head) (service, er
 		return nil, err
 	}
 	s := &entityService{extractor: x, o: task.EntityOptions{Threshold: f.threshold, Nested: f.nested, MultiLabel: f.multiLabel}}
-	if f.threshold == 0 {
+	switch f.threshold {
+	case 0:
 		s.o.Threshold = math.SmallestNonzeroFloat64 // 0 stands for the default there
+	case 1:
+		return nil, usage("--threshold 1: no entity exceeds it; it must be below 1")
 	}
 	if !f.given["labels"] {
 		return s, nil

@@ -27,8 +27,11 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, err
 		return nil, err
 	}
 	s := &labelService{texts: f.texts(), classifier: k, labels: k.Labels(), head: h, top: f.best(defaultTop)}
-	if f.accuracy && s.regression() {
+	switch {
+	case f.accuracy && s.regression():
 		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
+	case f.given["top"] && s.regression():
+		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model gives one number for each", h.Name)
 	}
 	return s, nil
 }

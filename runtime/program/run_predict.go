@@ -167,6 +167,16 @@ func (f *taskFlags) generating(core *runtime.Core, h *runtime.Head, p *page) (se
 			return nil, err
 		}
 	}
+	if !f.given["temperature"] {
+		for _, name := range []string{"top-k", "top-p", "seed"} {
+			if f.given[name] {
+				return nil, usage("--%s needs --temperature: without it the likeliest token is taken, and nothing drawn", name)
+			}
+		}
+		if f.samples > 1 {
+			return nil, usage("--samples %d needs --temperature: without it they would all be the same", f.samples)
+		}
+	}
 	if f.given["top-p"] && f.topP == 0 {
 		return nil, usage("--top-p 0 keeps no token: it must be above 0")
 	}

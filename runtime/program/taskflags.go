@@ -125,6 +125,14 @@ func (f *taskFlags) check() error {
 	case f.samples < 1:
 		return usage("--samples %d: it must be at least 1", f.samples)
 	}
+	for _, l := range []struct{ name, value string }{
+		{"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive}, {"aggregate", f.aggregate}, {"pooling", f.pooling},
+		{"question", strings.TrimSpace(f.question)},
+	} {
+		if f.given[l.name] && l.value == "" {
+			return usage("--%s is empty", l.name)
+		}
+	}
 	for _, l := range []struct{ name, value string }{{"labels", f.labels}, {"options", f.options}, {"targets", f.targets}, {"stop", f.stop}} {
 		if !f.given[l.name] {
 			continue

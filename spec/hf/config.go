@@ -215,6 +215,15 @@ var acts = map[string]string{
 	"gelu_accurate": "gelu_tanh", "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "sigmoid": "sigmoid", "linear": "identity",
 }
 
+// UnknownFieldError says that nobody knows what a field of a config means. Options.Ignore with the field's name says that it means nothing.
+type UnknownFieldError struct {
+	Field string // its name, without the object that it lies in
+	err   error
+}
+
+// Error names the field, and one that is nearly written so.
+func (e *UnknownFieldError) Error() string { return e.err.Error() }
+
 // rest reports the first field that nobody has asked for and that is not known to be harmless.
 func (c *config) rest() error {
 	for _, name := range c.order {
@@ -243,10 +252,11 @@ func (c *config) rest() error {
 			names = append(names, k)
 		}
 		slices.Sort(names)
+		fault := c.fault(name, "is not known: what it means for the model cannot be told")
 		if near := spec.Nearest(name, names); near != "" {
-			return c.fault(name, "is not known; %s is", near)
+			fault = c.fault(name, "is not known; %s is", near)
 		}
-		return c.fault(name, "is not known: what it means for the model cannot be told")
+		return &UnknownFieldError{Field: name, err: fault}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type Options struct {
 // error. notes say what a user should know: fields with no effect, defaults that were taken. Every fault of the config is an error that names
 // its field; so is a wish that the folder cannot grant, which names what it has.
 func Spec(config []byte, tensors map[string][]int, opts Options) (text string, notes []string, err error) {
-	if err := opts.check(); err != nil {
+	if err := opts.Check(); err != nil {
 		return "", nil, err
 	}
 	c, err := readConfig(config)

@@ -18,8 +18,8 @@ var Pools = []string{"mean", "first", "pooler", "none"}
 // Masks are the words for what a query sees: every token, none behind it, or the first of two texts as well.
 var Masks = []string{"all", "causal", "prefix"}
 
-// check holds the wishes to one another.
-func (o *Options) check() error {
+// Check holds the wishes to the words that there are and to one another. Spec does so too; by itself it tells what no folder could grant.
+func (o *Options) Check() error {
 	for _, f := range []struct {
 		what, value string
 		known       []string

@@ -1,0 +1,43 @@
+package codegen_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Files of a user's own may lie beside generated ones if the two can be compiled together; otherwise nothing is written.
+func TestWriteToBesideOtherFiles(t *testing.T) {
+	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
+	for name, c := range map[string]struct{ file, text, fault string }{
+		"same package":     {"own.go", "// Package m is mine.\npackage m\n", ""},
+		"its tests":        {"own_test.go", "package m_test\n", ""},
+		"left out":         {"gen.go", "//go:build ignore\n\npackage main\n", ""},
+		"no Go":            {"own.go", "what is this", ""},
+		"another language": {"own.s", "package x", ""},
+		"another package":  {"server.go", "// Package server serves.\npackage server\n", `server.go is of package server, and what is generated is of package m: choose another folder, or have the spec's target say: emit infer NAME as package "server"`},
+		"its constraint":   {"server.go", "//go:build linux\n\npackage server\n", "is of package server"},
+		"a program":        {"main.go", "package main\n\nfunc main() {}\n", "main.go is of package main, and what is generated is of package m: choose another folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, c.file)
+			require.NoError(t, os.WriteFile(path, []byte(c.text), 0o666))
+			err := p.WriteTo(dir)
+			entries, readErr := os.ReadDir(dir)
+			require.NoError(t, readErr)
+			if c.fault == "" {
+				require.NoError(t, err)
+				require.Len(t, entries, 1+len(p.Files))
+			} else {
+				require.ErrorContains(t, err, c.fault)
+				require.Len(t, entries, 1, "nothing is written")
+			}
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, c.text, string(text))
+		})
+	}
+}

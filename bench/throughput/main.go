@@ -1,4 +1,4 @@
-// Command throughput measures the tokenizers of folders on texts, on one thread: what bench/tokenizers.py runs beside its peers.
+// Command throughput measures the tokenizers of folders on texts, on one thread: what bench/throughput.py runs beside its peers.
 //
 //	throughput TEXTS ROUNDS FOLDER...
 //

@@ -201,7 +201,7 @@ func (r *Result) hold(want []float64, shape []int, read reader) {
 		r.Compared++
 		d := math.Abs(got - w)
 		if math.IsNaN(d) {
-			d = math.Inf(1)
+			d = math.MaxFloat64 // not infinite, which JSON cannot say
 		}
 		r.Error = math.Max(r.Error, d)
 		beyond := d - (r.Abs + r.Rel*math.Abs(w))

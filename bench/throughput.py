@@ -1,6 +1,6 @@
 """Measures debertac's tokenizers and their peers on the same texts, one thread each, in turn, in processor time; keeps every line and prints the best.
 
-    tokenizers.py --text mails.jsonl.gz [--text more.txt] --mb 10 --rounds 5 -o bench/results/NAME.jsonl
+    throughput.py --text mails.jsonl.gz [--text more.txt] --mb 10 --rounds 5 -o bench/results/NAME.jsonl
 
 Text files hold a text a line, or in .jsonl files an object with a member "text"; .gz is opened. They are repeated up to --mb. The vocabularies, of the size that published models have, are
 trained on these texts and on the docstrings of Python's standard library, in a folder that goes away (--keep FOLDER keeps it and uses what is there). Needs the packages in peers/tokenizers.txt and the Go toolchain.

@@ -200,7 +200,7 @@ func (r *Result) hold(want []float64, shape []int, read reader) {
 		w := want[i]
 		r.Compared++
 		d := math.Abs(got - w)
-		if math.IsNaN(d) {
+		if math.IsNaN(d) || math.IsInf(d, 0) {
 			d = math.MaxFloat64 // not infinite, which JSON cannot say
 		}
 		r.Error = math.Max(r.Error, d)

@@ -137,7 +137,11 @@ func (h *heads) make(task string) error {
 		return h.sequence(task)
 	case "tag":
 		h.w.head = &head{name: "tag", rows: len(h.f.labels)}
-		h.w.head.add("take each", drop(h.f.classifier), h.f.labelled("cross_entropy"))
+		labels := h.f.labelled("cross_entropy")
+		if h.chained() {
+			labels = strings.Replace(labels, "\nloss", "\ncrf\nloss", 1)
+		}
+		h.w.head.add("take each", drop(h.f.classifier), labels)
 		return nil
 	case "answer":
 		if len(h.f.labels) != 2 {
@@ -162,6 +166,28 @@ func (h *heads) make(task string) error {
 		return fmt.Errorf("entities for labels given at run time need a GLiNER model, whose config is gliner_config.json")
 	}
 	return h.masked(task)
+}
+
+// chained reports whether the checkpoint has a conditional random field over the labels of tokens, as the pytorch-crf library stores it. The
+// config of such a model is that of one without.
+func (h *heads) chained() bool {
+	n := len(h.f.labels)
+	has := false
+	for _, t := range []struct {
+		name  string
+		shape []int
+	}{{"crf.transitions", []int{n, n}}, {"crf.start_transitions", []int{n}}, {"crf.end_transitions", []int{n}}} {
+		shape, ok := h.tensors[t.name]
+		has = has || ok
+		if has && !slices.Equal(shape, t.shape) {
+			h.c.note("crf.transitions and its like are not those of the pytorch-crf library for %d labels: each token's label is taken by itself", n)
+			return false
+		}
+	}
+	if has {
+		h.c.note("labels are decoded together, by the transitions of the checkpoint's conditional random field")
+	}
+	return has
 }
 
 func (h *heads) deberta() bool { return strings.HasPrefix(h.kind, "deberta") }

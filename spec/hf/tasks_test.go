@@ -53,6 +53,7 @@ func TestTasks(t *testing.T) {
 	one := maps.Clone(pooled)
 	one["classifier.weight"] = []int{1, 32}
 	entail := fields{"id2label": fields{"0": "ENTAILMENT", "1": "neutral", "2": "contradiction"}, "label2id": nil}
+	bio := fields{"id2label": fields{"0": "O", "1": "B-X", "2": "I-X"}, "label2id": nil}
 	single := fields{"id2label": fields{"0": "LABEL_0"}, "label2id": nil}
 	for _, c := range []struct {
 		base    string
@@ -82,6 +83,9 @@ func TestTasks(t *testing.T) {
 		{"v2_seq_regression", single, one, hf.Options{Task: "rank"}, "model.rank", "take first; linear hidden; act; linear 1 as score"},
 		{"v2_choice", single, one, hf.Options{Task: "choose"}, "model.choose", "take first; linear hidden; act; linear 1 as choices"},
 		{"v2_tokcls", nil, nil, hf.Options{Task: "tag"}, "model.tag", ""},
+		{"v2_tokcls", bio, shapes("crf.transitions 3x3", "crf.start_transitions 3", "crf.end_transitions 3"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X"); crf`},
+		{"v2_tokcls", bio, shapes("crf.transitions 5x5", "crf.start_transitions 5", "crf.end_transitions 5"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X")`},
+		{"v2_tokcls", bio, shapes("crf.transitions 3x3"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X")`},
 		{"v2_qa", nil, nil, hf.Options{Task: "answer"}, "model.answer", "take each; linear 2 as span"},
 		{"bert_model", nil, shapes("embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32"), hf.Options{Task: "embed", Pool: "pooler"}, "model.embed", "take first; linear hidden; act tanh"},
 		{"bert_model", nil, bare, hf.Options{Sentence: &hf.Sentences{Pool: "first", Normalize: true}}, "model.embed", "take first"},

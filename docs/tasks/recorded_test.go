@@ -148,7 +148,7 @@ func build(t *testing.T, dir, program string, list []*recording) {
 	for _, r := range list {
 		var choice []string // flags that choose what is compiled
 		for i := 0; i < len(r.Flags); {
-			if r.Flags[i] == "--head" || r.Flags[i] == "--layer" {
+			if slices.Contains([]string{"--head", "--layer", "--mask"}, r.Flags[i]) {
 				choice, r.Flags = append(choice, r.Flags[i:i+2]...), slices.Delete(r.Flags, i, i+2)
 			} else {
 				i++

@@ -163,12 +163,14 @@ def enhanced(model, positions, ids):
         return vocabulary_head(model, q)[0].double().numpy()
 
 
-def causal(model, ids):
-    """Logits of a causal model: embeddings as ever, the encoder under a triangular mask."""
+def causal(model, ids, prefix=0):
+    """Logits of a causal model: embeddings as ever, the encoder under a triangular mask. All tokens see the first prefix ones."""
     with torch.no_grad():
         n = len(ids)
+        mask = torch.tril(torch.ones(1, n, n))
+        mask[:, :, :prefix] = 1
         x = model.deberta.embeddings(input_ids=torch.tensor([ids]), mask=torch.ones(1, n))
-        h = model.deberta.encoder(x, torch.tril(torch.ones(1, n, n))).last_hidden_state
+        h = model.deberta.encoder(x, mask).last_hidden_state
         return vocabulary_head(model, h)[0].double().numpy()
 
 
@@ -180,13 +182,14 @@ def replaced(tensors, x):
     return (y @ t("classifier.weight").T + t("classifier.bias"))[:, 0].double().numpy()
 
 
-def greedy(model, tokenizer, prompt, new, end):
-    """The most probable token, again and again."""
-    ids = [tokenizer.cls_token_id] + tokenizer(prompt, add_special_tokens=False)["input_ids"]
+def greedy(model, tokenizer, prompt, new, end, prefix=False):
+    """The most probable token, again and again; behind the prompt, or behind its end if the prompt is a prefix that all tokens see."""
+    ids = [tokenizer.cls_token_id] + tokenizer(prompt, add_special_tokens=False)["input_ids"] + [end] * prefix
+    seen = len(ids) * prefix
     first, total = len(ids), 0.0
     banned = [i for i in tokenizer.all_special_ids if i != end]
     while len(ids) - first < new:
-        z = causal(model, ids)[-1]
+        z = causal(model, ids, seen)[-1]
         logp = z - np.log(np.exp(z - z.max()).sum()) - z.max()
         z[banned] = -np.inf
         i = int(np.argmax(z))

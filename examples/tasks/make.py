@@ -3,6 +3,7 @@
 
     python make.py            everything
     python make.py answer     only these
+    python make.py --keep     only expected/, with the models as they are
 
 It needs Python 3.10 or newer and: pip install torch transformers
 What a pipeline of transformers computes is taken from it; the rest is computed in independent.py. Other versions may change last digits.
@@ -12,7 +13,7 @@ import json, os, sys, warnings
 import numpy as np
 import torch, transformers
 
-import recording
+import drawing, recording
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -36,8 +37,10 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
     os.makedirs(os.path.join(HERE, "expected"), exist_ok=True)
+    names = [a for a in sys.argv[1:] if a != "--keep"]
+    drawing.KEEP = "--keep" in sys.argv[1:]
     for name, make in recording.RECORDINGS.items():
-        if sys.argv[1:] and name not in sys.argv[1:]:
+        if names and name not in names:
             continue
         cases = list(make(os.path.join(HERE, name)))
         with open(os.path.join(HERE, "expected", name + ".json"), "w", encoding="utf-8") as f:

@@ -112,6 +112,13 @@ def nli(folder, names=("contradiction", "neutral", "entailment"), layers=2):
             r = pipe(t, candidate_labels=labels, multi_label=multi, **kw)
             want.append({"labels": [{"label": l, "index": labels.index(l), "score": s} for l, s in zip(r["labels"], r["scores"])]})
         yield case(" ".join(flags), "transformers zero-shot-classification", flags, singles(inputs), want)
+    labels, z = ["sports", "politics"], []
+    for l in labels:
+        e = own.windows(tokenizer, (texts.LONG, f"This example is {l}."), LIMIT, 8, "only_first")
+        z.append(np.mean([own.forward(model, x).logits[0].numpy() for x in e], 0)[list(names).index("entailment")])
+    p = own.softmax(z)
+    want = [{"label": labels[i], "index": int(i), "score": p[i]} for i in np.argsort(-p)]
+    yield case("windows", "independent", ["--labels", ",".join(labels), "--long", "windows:8"], singles([texts.LONG]), [{"labels": want}])
 
 
 # ---- labels of tokens ----------------------------------------------------------------------------------------------------------------------
@@ -262,6 +269,10 @@ def rtd(folder):
         verdicts = [own.part(t, *e.offsets[r]) | {"logit": z[r], "score": own.sigmoid(z[r]), "replaced": bool(z[r] > 0)} for r in rows]
         want.append({"verdicts": verdicts, "replaced": sum(v["replaced"] for v in verdicts)})
     yield case("replaced", "independent", ["--head", "rtd"], singles(inputs), want)
+    e, whole = own.windows(tokenizer, (texts.LONG,), LIMIT, 16), tokenizer(texts.LONG, add_special_tokens=False)
+    z = [own.replaced(names, own.forward(model, x).last_hidden_state[0]) for x in e]
+    homes = own.farthest(e, len(whole["input_ids"]))
+    yield case("windows", "independent", ["--head", "rtd", "--long", "windows:16"], singles([texts.LONG]), [{"verdicts": [{"logit": z[w][r]} for w, r, _ in homes]}])
 
 
 # ---- tokens --------------------------------------------------------------------------------------------------------------------------------
@@ -312,6 +323,20 @@ def fill(folder, cls=hf.DebertaV2ForMaskedLM, config=drawing.v3, learn=None, **m
     want = [{"candidates": [{"id": c["token"], "score": c["score"]} for c in found]}]
     yield case("targets", "transformers fill-mask", ["--targets", ",".join(words)], singles([t]), [{"masks": want}])
     yield perplexities(model, tokenizer)
+    yield fill_windows(model, tokenizer)
+
+
+def fill_windows(model, tokenizer):
+    """Masks in a long text, each in the window in which it lies farthest from a cut edge."""
+    t = texts.LONG
+    for word in ("Paris", "city", "river", "little", "station"):
+        t = t.replace(word, tokenizer.mask_token, 1)
+    ids = tokenizer(t, add_special_tokens=False)["input_ids"]
+    e = own.windows(tokenizer, (t,), LIMIT, 16)
+    z = [own.forward(model, x).logits[0].double().numpy() for x in e]
+    rows = [z[w][r] for (w, r, _), i in zip(own.farthest(e, len(ids)), ids) if i == tokenizer.mask_token_id]
+    want = [{"candidates": [{"id": int(i), "score": p[i]} for i in np.argsort(-p)[:3]]} for p in map(own.softmax, rows)]
+    return case("windows", "independent", ["--top", "3", "--long", "windows:16"], singles([t]), [{"masks": want, "windows": len(e)}])
 
 
 def perplexities(model, tokenizer):
@@ -361,6 +386,17 @@ def generate(folder):
         total = sum(s["log_probability"] for s in scored)
         want.append({"perplexity": np.exp(-total / len(scored)), "log_probability": total, "counted": len(scored), "pseudo": False, "scored": scored})
     yield case("perplexity", "independent", ["--head", "generate", "--perplexity"], singles(inputs), want)
+    want = [own.greedy(model, tokenizer, t, 8, end, True) for t in texts.PROMPTS]
+    yield case("a prefix", "independent", ["--head", "generate", "--mask", "prefix", "--max-new-tokens", "8"], singles(texts.PROMPTS), want)
+    e, total, counted = own.windows(tokenizer, (texts.LONG,), LIMIT, 16), 0.0, 0
+    for i, x in enumerate(e):
+        z = own.causal(model, x.ids)
+        fresh = own.encodings_overlap(e, i - 1) if i else 0  # tokens that the window before has predicted
+        for r in range(1 + fresh, len(x.ids) - 1):
+            p = z[r - 1] - z[r - 1].max()
+            total, counted = total + p[x.ids[r]] - np.log(np.exp(p).sum()), counted + 1
+    want = [{"perplexity": np.exp(-total / counted), "log_probability": total, "counted": counted, "windows": len(e)}]
+    yield case("perplexity in windows", "independent", ["--head", "generate", "--perplexity", "--long", "windows:16"], singles([texts.LONG]), want)
 
 
 RECORDINGS = {

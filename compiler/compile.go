@@ -84,7 +84,11 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		units = append(units, u)
 	}
 	if len(units) == 0 && !faults.HasErrors() {
-		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: t.Pos, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
+		at := t.Pos
+		if t.Default { // it is written nowhere
+			at = diag.Span{File: s.Name}
+		}
+		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
 	}
 	faults.Sort()
 	return units, faults, nil

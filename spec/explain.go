@@ -68,13 +68,41 @@ func Explain(s *Spec) string {
 			explainHead(&b, h)
 		}
 	}
+	for _, e := range s.Ensembles {
+		b.WriteByte('\n')
+		fmt.Fprintf(&b, "ensemble %s, mean of %s\n", e.Name, e.Mean)
+		for _, m := range e.Members {
+			fmt.Fprintf(&b, "  %s weight %s\n", m.Head.FullName(), float(m.Weight))
+		}
+	}
 	for _, t := range s.Targets {
 		b.WriteByte('\n')
-		var d dumper
-		d.target(t)
-		b.WriteString(d.b.String())
+		explainTarget(&b, t)
 	}
 	return b.String()
+}
+
+// explainTarget writes a target as a spec says it, with its defaults.
+func explainTarget(b *strings.Builder, t *Target) {
+	weights := t.Weights.Kind
+	if t.Weights.Channel {
+		weights += " per channel"
+	}
+	fmt.Fprintf(b, "target %s\n  isa %s\n  weights %s\n  batch <= %d sequences\n  tokens <= %d\n", t.Name, strings.Join(t.ISA, ", "), weights, t.Batch, t.Tokens)
+	if t.Threads > 0 {
+		fmt.Fprintf(b, "  threads <= %d\n", t.Threads)
+	}
+	if t.Memory > 0 {
+		fmt.Fprintf(b, "  memory <= %s MiB\n", float(float64(t.Memory)/(1<<20)))
+	}
+	fmt.Fprintf(b, "  agree %s with reference\n", float(t.Agree))
+	for _, e := range t.Emit {
+		fmt.Fprintf(b, "  emit %s", e.Name())
+		if e.Package != "" {
+			fmt.Fprintf(b, " as package %q", e.Package)
+		}
+		b.WriteByte('\n')
+	}
 }
 
 func explainModel(b *strings.Builder, m *Model) {

@@ -63,6 +63,12 @@ func (v *buildVerb) Run(a *app) error {
 			return err
 		}
 	}
+	var weights []appended.Source // packed first: a folder's faults are found sooner so
+	if v.Embed {
+		if weights, err = a.embedded(units, dir, v.Weights); err != nil {
+			return err
+		}
+	}
 	// The program appears under its name when it is whole.
 	temp, err := os.MkdirTemp(filepath.Dir(v.Out), ".build-")
 	if err != nil {
@@ -77,7 +83,7 @@ func (v *buildVerb) Run(a *app) error {
 		return err
 	}
 	if v.Embed {
-		if err := a.embed(made, units, dir, v.Weights); err != nil {
+		if err := appended.Append(made, weights); err != nil {
 			return err
 		}
 	}
@@ -92,18 +98,18 @@ func (v *buildVerb) Run(a *app) error {
 	return nil
 }
 
-// embed appends the weights of every unit to a built program.
-func (a *app) embed(binary string, units []*compiler.Unit, dir *folder, weights string) error {
+// embedded are the packed weights of every unit: the given file, or those of the folder.
+func (a *app) embedded(units []*compiler.Unit, dir *folder, weights string) ([]appended.Source, error) {
 	var sources []appended.Source
 	for _, u := range units {
 		path := weights
 		if path == "" {
 			var err error
 			if path, err = a.folderWeights(u, dir); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		sources = append(sources, appended.Source{Name: modelName(u), Path: path})
 	}
-	return appended.Append(binary, sources)
+	return sources, nil
 }

@@ -53,7 +53,7 @@ func (v *packVerb) Run(a *app) error {
 		return v.ensemble(a, src, dir)
 	}
 	if dir == nil && v.Random == nil {
-		return inputFault(v.Path, "a spec has no weights").hint("debertac pack MODEL_FOLDER --spec %s -o %s", v.Path, v.Out)
+		return noWeights(src, v.Path, "a spec has no weights", v.Out)
 	}
 	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
@@ -74,6 +74,23 @@ func (v *packVerb) Run(a *app) error {
 		return err
 	}
 	return a.packed(v.Out, unit)
+}
+
+// noWeights says that a spec has no weights, and how they are made.
+func noWeights(src *source, path, what, out string) error {
+	for _, t := range src.spec.Targets {
+		for _, e := range t.Emit {
+			if e.Ensemble == nil {
+				continue
+			}
+			var members []string
+			for _, m := range e.Ensemble.Members {
+				members = append(members, fmt.Sprintf("--member %s=DIR", m.Head.FullName()))
+			}
+			return inputFault(path, "%s", what).hint("debertac pack %s %s -o %s", path, strings.Join(members, " "), out)
+		}
+	}
+	return inputFault(path, "%s", what).hint("debertac pack MODEL_FOLDER --spec %s -o %s", path, out)
 }
 
 // packed says what was packed.

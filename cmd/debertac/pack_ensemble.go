@@ -26,6 +26,7 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 	}
 	var options pack.Options
 	members, named := pack.Members{}, maps.Clone(v.Member)
+	folders := map[*pack.Checkpoint]string{}
 	for i, m := range unit.Ensemble.Members {
 		name := m.Head.FullName()
 		path, ok := named[name]
@@ -50,7 +51,8 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 		case o.MaxTokens > 0 && o.MaxTokens < options.MaxTokens:
 			options.MaxTokens = o.MaxTokens
 		}
-		members[compiler.MemberPrefix(m.Head)] = f.source(m.Head.Model)
+		source := f.source(m.Head.Model)
+		members[compiler.MemberPrefix(m.Head)], folders[source] = source, path
 	}
 	if len(named) > 0 {
 		return inputFault(v.Path, "the ensemble has no member %s", list(slices.Sorted(maps.Keys(named))))
@@ -60,6 +62,12 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 	stop()
 	if err != nil {
 		return a.packFault(v.Path, err)
+	}
+	for _, m := range unit.Ensemble.Members {
+		source := members[compiler.MemberPrefix(m.Head)].(*pack.Checkpoint)
+		if unused := meaningful(source.Unused(), m.Head); len(unused) > 0 {
+			a.note("%s: note: %s", folders[source], notPacked(unused))
+		}
 	}
 	return a.packed(v.Out, unit)
 }

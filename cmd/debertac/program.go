@@ -56,7 +56,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	}
 	defer dir.Close()
 	if dir == nil && o.weights == "" && o.seed == nil {
-		return nil, inputFault(path, "a spec has no weights: name packed ones").hint("debertac pack MODEL_FOLDER --spec %s -o model.weights, then --weights model.weights", path)
+		return nil, noWeights(src, path, "a spec has no weights: name packed ones", "model.weights, then --weights model.weights")
 	}
 	if o.texts && o.weights == "" && dir != nil && dir.token == nil {
 		return nil, inputFault(path, "the folder has no tokenizer, which texts need: tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt")
@@ -180,10 +180,10 @@ func (a *app) unitFor(src *source, target, head string, o compiler.Options) (*co
 	return a.oneUnit(src, o)
 }
 
-// emitsModel reports whether a target emits a model of this name without a head.
+// emitsModel reports whether a target emits a model of this name without a head, or an ensemble.
 func emitsModel(t *spec.Target, name string) bool {
 	return slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
-		return e.Kind == spec.EmitInfer && e.Head == nil && e.Model != nil && e.Model.Name == name
+		return e.Ensemble != nil && e.Ensemble.Name == name || e.Kind == spec.EmitInfer && e.Head == nil && e.Model != nil && e.Model.Name == name
 	})
 }
 

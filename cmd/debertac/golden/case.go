@@ -1,7 +1,9 @@
 package golden
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,6 +85,10 @@ func Open(dir string) (*Case, error) {
 	}
 	c := &Case{Dir: dir}
 	if err := json.Unmarshal(text, c); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return nil, fault(path, "it is not valid: %s must not be a JSON %s", cmp.Or(kind.Field, "the whole"), kind.Value)
+		}
 		return nil, fault(path, "it is not valid: %v", err)
 	}
 	if c.Name == "" {

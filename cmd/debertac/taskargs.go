@@ -23,6 +23,7 @@ type taskArgs struct {
 	Nested            bool     `group:"Entities and tokens" help:"Entities may lie inside each other."`
 	MultiLabel        bool     `group:"Entities and tokens" help:"The same words may have several labels."`
 	Aggregate         *string  `group:"Entities and tokens" placeholder:"none|simple|first|average|max" help:"How tokens are joined to entities (simple)."`
+	BIO               bool     `name:"bio" group:"Entities and tokens" help:"Only sequences of labels that their B- and I- allow (Viterbi)."`
 	Targets           *string  `group:"Masks and text" placeholder:"A,B,…" help:"Only these words may fill a mask."`
 	Perplexity        bool     `group:"Masks and text" help:"How well the model predicts each text."`
 	MaxNewTokens      *int     `group:"Masks and text" placeholder:"N" help:"Generate at most N tokens (64)."`
@@ -42,7 +43,7 @@ func (t *taskArgs) flags() []flag {
 		textFlag("--pair", t.Pair), textFlag("--query", t.Query), boolFlag("--sigmoid", t.Sigmoid), textFlag("--positive", t.Positive), textFlag("--context", t.Context), textFlag("--question", t.Question),
 		textFlag("--options", t.Options), realFlag("--no-answer-threshold", t.NoAnswerThreshold), numberFlag("--answer-tokens", t.AnswerTokens),
 		textFlag("--labels", t.Labels), textFlag("--template", t.Template), boolFlag("--multi", t.Multi), textFlag("--entailment", t.Entailment), textFlag("--contradiction", t.Contradiction),
-		realFlag("--threshold", t.Threshold), boolFlag("--nested", t.Nested), boolFlag("--multi-label", t.MultiLabel), textFlag("--aggregate", t.Aggregate),
+		realFlag("--threshold", t.Threshold), boolFlag("--nested", t.Nested), boolFlag("--multi-label", t.MultiLabel), textFlag("--aggregate", t.Aggregate), boolFlag("--bio", t.BIO),
 		textFlag("--targets", t.Targets), boolFlag("--perplexity", t.Perplexity), numberFlag("--max-new-tokens", t.MaxNewTokens), realFlag("--temperature", t.Temperature),
 		numberFlag("--top-k", t.TopK), realFlag("--top-p", t.TopP), numberFlag("--samples", t.Samples), textFlag("--stop", t.Stop),
 		textFlag("--pooling", t.Pooling), boolFlag("--normalize", t.Normalize),

@@ -3,6 +3,8 @@ package program
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
@@ -30,9 +32,12 @@ func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head) (service, error
 	if err != nil {
 		return nil, err
 	}
-	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate)}}
+	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate), BIO: f.bio}}
 	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--aggregate: %v", err)
+	}
+	if f.bio && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {
+		return nil, usage("--bio: no label of the head begins with B-, they are %s: there is no sequence to hold them to", strings.Join(t.Labels(), ", "))
 	}
 	return s, nil
 }

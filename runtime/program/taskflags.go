@@ -32,6 +32,7 @@ type taskFlags struct {
 	seed                          uint64
 	aggregate, pooling            string
 	normalize, nested, multiLabel bool
+	bio                           bool
 	threshold, noAnswer           float64
 	answerTokens                  int
 }
@@ -65,6 +66,7 @@ func (f *taskFlags) register(fs *flag.FlagSet) {
 	fs.IntVar(&f.samples, "samples", 1, "text generation: `N` results a text")
 	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
 	fs.StringVar(&f.aggregate, "aggregate", "", "entities by tags: how tokens are joined: `none|simple|first|average|max` (default simple)")
+	fs.BoolVar(&f.bio, "bio", false, "entities by tags: only sequences of labels that their B- and I- allow")
 	fs.Float64Var(&f.threshold, "threshold", 0.5, "the probability `P` from which a token counts as replaced, or an entity as found")
 	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: they may lie inside each other")
 	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: the same words may have several labels")
@@ -86,7 +88,7 @@ var owners = map[string][]runtime.Task{
 	"query": {runtime.TaskScore, runtime.TaskLabels}, "sigmoid": {runtime.TaskScore, runtime.TaskLabels}, "positive": {runtime.TaskLabels},
 	"targets": {runtime.TaskMLM}, "perplexity": {runtime.TaskMLM}, "max-new-tokens": {runtime.TaskMLM}, "temperature": {runtime.TaskMLM},
 	"top-k": {runtime.TaskMLM}, "top-p": {runtime.TaskMLM}, "seed": {runtime.TaskMLM}, "samples": {runtime.TaskMLM}, "stop": {runtime.TaskMLM},
-	"aggregate": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
+	"aggregate": {runtime.TaskTags}, "bio": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
 	"threshold": {runtime.TaskReplaced, runtime.TaskEntities}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
 	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
 	"join": {runtime.TaskLabels, runtime.TaskScore},

@@ -189,6 +189,18 @@ func TestRunTags(t *testing.T) {
 	require.Len(t, got.Entities, 2)
 	require.Equal(t, []any{"B-PER", 8, 14, "I-PER", 15, 21}, []any{got.Entities[0].Label, got.Entities[0].Start, got.Entities[0].End, got.Entities[1].Label, got.Entities[1].RuneStart, got.Entities[1].RuneEnd})
 	require.Equal(t, 8, got.Tokens)
+
+	// A name that begins in its middle, as the model would have it, is no sequence that --bio allows.
+	r = runTask(t, p, false, "", "--aggregate", "none", "visited merkel")
+	require.Contains(t, r.out, "I-PER")
+	r = runTask(t, p, false, "", "--aggregate", "none", "--bio", "visited merkel")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.NotContains(t, r.out, "I-PER")
+	plain := tagsHead
+	plain.Labels = []string{"O", "PER", "LOC"}
+	r = runTask(t, taskProgram(plain, nil, tagsOf), false, "", "--bio", "visited merkel")
+	require.Equal(t, ExitUsage, r.code)
+	require.Contains(t, r.err, "--bio: no label of the head begins with B-, they are O, PER, LOC")
 }
 
 func TestRunReplaced(t *testing.T) {

@@ -191,9 +191,9 @@ func TestRunTags(t *testing.T) {
 	require.Equal(t, 8, got.Tokens)
 
 	// A name that begins in its middle, as the model would have it, is no sequence that --bio allows.
-	r = runTask(t, p, false, "", "--aggregate", "none", "visited merkel")
+	r = runTask(t, p, false, "", "--aggregate", "none", "merkel")
 	require.Contains(t, r.out, "I-PER")
-	r = runTask(t, p, false, "", "--aggregate", "none", "--bio", "visited merkel")
+	r = runTask(t, p, false, "", "--aggregate", "none", "--bio", "merkel")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.NotContains(t, r.out, "I-PER")
 	plain := tagsHead

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,7 +224,7 @@ func (v *benchVerb) limits(a *app, p *program, m *measured, lengths []int) error
 		return err
 	}
 	stop := a.progress("measuring this machine")
-	limits, err := machine.Measure(a.ctx, binary, isa, m.Threads)
+	limits, err := machine.Measure(a.ctx, binary, isa, min(m.Threads, runtime.NumCPU())) // more threads reach no more
 	stop()
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 type explainVerb struct {
 	What   string `arg:"" optional:"" help:"A message code, a word of the language, a model of the zoo, or a spec; - is the standard input."`
-	Tokens int    `placeholder:"N" help:"With --json: length of the one sequence that operations are counted for; default the model's seq."`
+	Tokens *int   `placeholder:"N" help:"With --json: length of the one sequence that operations are counted for; default the model's seq."`
 	JSON   bool   `name:"json" help:"Of a spec: the sums, one JSON object a model and a head."`
 }
 
@@ -34,8 +34,11 @@ Examples:
 
 // Run explains.
 func (v *explainVerb) Run(a *app) error {
-	if v.Tokens < 0 {
-		return usage("debertac explain --help", "--tokens %d: it must be positive", v.Tokens)
+	switch {
+	case v.Tokens != nil && *v.Tokens < 1:
+		return usage("debertac explain --help", "--tokens %d: it must be at least 1", *v.Tokens)
+	case v.Tokens != nil && !v.JSON:
+		return usage("debertac explain --help", "--tokens belongs to --json")
 	}
 	if v.What == "" {
 		return v.codes(a)
@@ -139,9 +142,9 @@ type sums struct {
 }
 
 func (v *explainVerb) sums(m *spec.Model, h *spec.Head) sums {
-	s := sums{Model: m.Name, Params: spec.Params(m), Tokens: v.Tokens}
-	if s.Tokens == 0 {
-		s.Tokens = m.Seq
+	s := sums{Model: m.Name, Params: spec.Params(m), Tokens: m.Seq}
+	if v.Tokens != nil {
+		s.Tokens = *v.Tokens
 	}
 	s.GFLOP = cost.Flops(m, h, []int{s.Tokens}) / 1e9
 	if h != nil {

@@ -21,7 +21,7 @@ type runVerb struct {
 	Special     string  `enum:"text,tokens" default:"text" help:"What a special token's name in a text is: text or tokens."`
 	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"What becomes of a text that is too long."`
 	MaxTokens   int     `placeholder:"N" help:"Most tokens of a text that the model sees; default its own limit."`
-	Join        string  `placeholder:"mean|max" help:"How the windows of a text give one result."`
+	Join        string  `placeholder:"mean|max" help:"With --long windows: how the windows of a text give one result."`
 	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents."`
 	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
 	Pin         bool    `help:"Bind threads to cores (Linux): faster beside other busy programs, if only one of them does so."`

@@ -28,10 +28,10 @@ type taskArgs struct {
 	Perplexity        bool     `group:"Masks and text" help:"How well the model predicts each text."`
 	MaxNewTokens      *int     `group:"Masks and text" placeholder:"N" help:"Generate at most N tokens (64)."`
 	Temperature       *float64 `group:"Masks and text" placeholder:"T" help:"0 takes the likeliest token; higher lets others through (0)."`
-	TopK              *int     `group:"Masks and text" placeholder:"K" help:"Draw from the K likeliest tokens only."`
-	TopP              *float64 `group:"Masks and text" placeholder:"P" help:"Draw from the likeliest tokens that sum up to P only."`
-	Seed              *uint64  `group:"Masks and text" placeholder:"NUMBER" help:"Decides what is drawn (1)."`
-	Samples           *int     `group:"Masks and text" placeholder:"N" help:"Generated texts a prompt (1)."`
+	TopK              *int     `group:"Masks and text" placeholder:"K" help:"With --temperature: draw from the K likeliest tokens only."`
+	TopP              *float64 `group:"Masks and text" placeholder:"P" help:"With --temperature: draw from the likeliest tokens that sum up to P only."`
+	Seed              *uint64  `group:"Masks and text" placeholder:"NUMBER" help:"With --temperature: decides what is drawn (1)."`
+	Samples           *int     `group:"Masks and text" placeholder:"N" help:"With --temperature: generated texts a prompt (1)."`
 	Stop              *string  `group:"Masks and text" placeholder:"A,B,…" help:"Strings that end a generated text."`
 	Pooling           *string  `group:"Embeddings" placeholder:"mean|first" help:"How a vector a token becomes one a text (mean)."`
 	Normalize         bool     `group:"Embeddings" help:"Divide each by its length."`

@@ -34,7 +34,7 @@ func newRun(fs *flag.FlagSet) action {
 	fs.BoolVar(&r.asJSON, "json", false, "print a JSON object a text, in input order, such as label index score scores logits tokens truncated; the fields are those of the head's task")
 	fs.StringVar(&r.special, "special", "text", "whether special tokens written in a text, such as [SEP], are `text|tokens`")
 	fs.StringVar(&r.long, "long", "reject", "what becomes of a text that is too long: `reject|truncate|windows[:STRIDE]`")
-	fs.StringVar(&r.join, "join", "mean", "how the windows of a text give one result: `mean|max`, for labels, scores and ranking")
+	fs.StringVar(&r.join, "join", "mean", "with --long windows: how the windows of a text give one result: `mean|max`, for labels, scores and ranking")
 	fs.IntVar(&r.maxTokens, "max-tokens", 0, "the model sees at most `N` tokens of a text, [CLS] and [SEP] included; 0: the model's own limit")
 	fs.IntVar(&r.batchTokens, "batch-tokens", 0, "compute up to `N` tokens together; changes speed and memory only; 0: a good default")
 	fs.IntVar(&r.examples, "examples", -1, "print the results of the first `N` texts only; summary and accuracy count all; -1: print all")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -154,11 +155,37 @@ func (a *app) read(file string) (name string, text []byte, err error) {
 		if st, err := os.Stat(file); err == nil && st.IsDir() {
 			return file, nil, inputFault(file, "this is a folder, a .dspec file is wanted")
 		}
-		text, err = os.ReadFile(file)
-		return file, text, err
+		if text, err = os.ReadFile(file); err != nil {
+			return file, nil, err
+		}
+		return file, text, noSpec(file, text)
 	}
-	text, err = readAll(a.ctx, a.in)
-	return "stdin", text, err
+	if text, err = readAll(a.ctx, a.in); err != nil {
+		return "stdin", nil, err
+	}
+	return "stdin", text, noSpec("stdin", text)
+}
+
+// noSpec refuses what is no spec at first sight, such as the files of a model folder: the faults that its lines have as a spec would tell nothing.
+func noSpec(file string, text []byte) error {
+	start := bytes.TrimSpace(text)
+	if bytes.HasPrefix(start, []byte("dspec")) {
+		return nil
+	}
+	what := ""
+	switch {
+	case bytes.IndexByte(text, 0) >= 0:
+		what = "this is no text, a .dspec file is wanted"
+	case bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")):
+		what = "this is JSON, a .dspec file is wanted"
+	default:
+		return nil
+	}
+	fault := inputFault(file, "%s", what)
+	if dir := filepath.Dir(file); file != "stdin" && exists(filepath.Join(dir, "config.json")) {
+		fault.hint("the model folder is %s", dir)
+	}
+	return fault
 }
 
 // load reads, parses and resolves a spec. Warnings are printed, errors come back with everything that was found.

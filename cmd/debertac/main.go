@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -85,6 +86,11 @@ func run() (code int) {
 		return a.report(ours(err))
 	}
 	a.parser = parser
+	for i, arg := range os.Args[1:] {
+		if !utf8.ValidString(arg) { // the parser would put other characters in its place
+			return a.report(inputFault("debertac", "argument %d is not valid UTF-8: %q", i+1, arg).hint("convert it first, with iconv for instance"))
+		}
+	}
 	k, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		hint := "debertac --help"

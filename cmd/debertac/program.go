@@ -114,6 +114,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
 	}
+	if path == "" {
+		return nil, nil, usage("", "the name of the spec or model folder is empty")
+	}
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
 		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly)

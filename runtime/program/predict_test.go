@@ -245,7 +245,10 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 		require.Equal(t, ExitUsage, r.code, r.err)
 		require.Contains(t, r.err, want)
 	}
-	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--accuracy", "x")
+	r := runTask(t, nliProgram(), false, "", "--pair", "caf\xe9", "x")
+	require.Equal(t, ExitUsage, r.code)
+	require.Contains(t, r.err, "--pair is not valid UTF-8")
+	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--accuracy", "x")
 	require.Contains(t, r.err, `--accuracy belongs to heads for labels; head "ner" of this model is for tags`)
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "x")
 	require.Contains(t, r.err, "--join needs --long windows")

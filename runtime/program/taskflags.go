@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
@@ -126,6 +127,14 @@ func (f *taskFlags) check() error {
 		return usage("--max-new-tokens %d: it must be at least 1", f.newTokens)
 	case f.samples < 1:
 		return usage("--samples %d: it must be at least 1", f.samples)
+	}
+	for _, l := range []struct{ name, value string }{
+		{"pair", f.pair}, {"context", f.context}, {"question", f.question}, {"options", f.options}, {"labels", f.labels}, {"template", f.template},
+		{"query", f.query}, {"targets", f.targets}, {"stop", f.stop}, {"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive},
+	} {
+		if !utf8.ValidString(l.value) {
+			return usage("--%s is %s", l.name, notUTF8)
+		}
 	}
 	for _, l := range []struct{ name, value string }{
 		{"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive}, {"aggregate", f.aggregate}, {"pooling", f.pooling},

@@ -216,7 +216,7 @@ func TestRunRanking(t *testing.T) {
 	r = runTask(t, p, false, "a", "--query", " ")
 	require.Equal(t, ExitUsage, r.code)
 	r = runTask(t, p, false, "", "--pair", "the capital", "a")
-	require.Equal(t, "    1.5000  a\n", r.out, "without a query each text has its score")
+	require.Equal(t, "    1.5000  a | the capital  (6 tokens)\n", r.out, "without a query each text has its score")
 	for want, args := range map[string][]string{
 		"--top needs --query":           {"--top", "2", "a"},
 		"counted by --top":              {"--query", "paris", "--examples", "1", "a"},

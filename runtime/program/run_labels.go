@@ -87,7 +87,8 @@ func (c *classified) object() any {
 
 func (c *classified) show(p *page, r *record) {
 	if c.service.regression() {
-		fmt.Fprintf(p, "%10.4f  %s\n", c.Logits[0], printable(shorten(r.text.First, excerptSize)))
+		fmt.Fprintf(p, "%10.4f  ", c.Logits[0])
+		p.title(r, c.Tokens, c.Truncated)
 		return
 	}
 	if c.service.shower == nil {

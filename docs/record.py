@@ -92,6 +92,8 @@ def sentence_embedding(folder, hidden, mask):
 
 def main():
     a = arguments()
+    if not os.path.isfile(os.path.join(a.dir, "config.json")):
+        sys.exit(f"{a.dir} is no model folder: it has no config.json")
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     config = transformers.AutoConfig.from_pretrained(a.dir)
@@ -130,10 +132,12 @@ def main():
         if pooled is not None:
             record["sentence_embedding"] = pooled
     save_file({k: (v.float() if v.is_floating_point() else v).contiguous().clone() for k, v in record.items()}, a.file)
+    mask = inputs["attention_mask"]
+    mask = mask.view(-1, mask.shape[-1])  # choices count one by one
     for k, v in record.items():
         live = v
-        if v.is_floating_point() and v.dim() == 3 and v.shape[:2] == inputs["attention_mask"].shape[-2:]:
-            live = v[inputs["attention_mask"] == 1]
+        if v.is_floating_point() and v.dim() == 3 and v.shape[:2] == mask.shape:
+            live = v[mask == 1]
         print(f"{k:24} {str(list(v.shape)):20}" + (f" largest {live.abs().max():.4g}  standard deviation {live.std():.4g}" if v.is_floating_point() else ""))
 
 

@@ -221,6 +221,7 @@ func TestRunRanking(t *testing.T) {
 		"--top needs --query":           {"--top", "2", "a"},
 		"counted by --top":              {"--query", "paris", "--examples", "1", "a"},
 		"--join needs --long windows":   {"--join", "max", "a"},
+		"choose a smaller stride":       {"--long", "windows:64", "a"},
 		`value "x" for flag --top: `:    {"--top", "x", "a"},
 		"provided but not defined: --x": {"--x", "a"},
 	} {

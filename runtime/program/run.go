@@ -135,6 +135,11 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err != nil {
 		return usage("--head: %v", err)
 	}
+	if stride, ok := strings.CutPrefix(r.long, "windows:"); ok {
+		if n, err := strconv.Atoi(stride); err == nil && n >= core.Options().MaxTokens {
+			return usage("--long windows:%d: the model sees %d tokens, by which windows cannot overlap: choose a smaller stride", n, core.Options().MaxTokens)
+		}
+	}
 	out := bufio.NewWriterSize(s.Out, 1<<16)
 	job := &job{
 		runFlags: r, session: s, page: &page{out, s.OutTerminal && !r.asJSON},

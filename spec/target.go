@@ -18,11 +18,14 @@ func (r *resolver) defaultTarget() *Target {
 	return t
 }
 
-// emitAll emits every head; the rows of every model if there is no head.
+// emitAll emits every head and ensemble; the rows of every model if there is no head.
 func (r *resolver) emitAll() []Emit {
 	var all []Emit
 	for _, h := range r.spec.Heads {
 		all = append(all, Emit{Source: h.Source, Head: h})
+	}
+	for _, e := range r.spec.Ensembles {
+		all = append(all, Emit{Source: e.Source, Ensemble: e})
 	}
 	if len(all) == 0 {
 		for _, m := range r.spec.Models {

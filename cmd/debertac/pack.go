@@ -130,6 +130,9 @@ func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err er
 	case u.Model.Tokenizer == "none":
 		a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
 		return o, nil
+	case dir.kind != u.Model.Tokenizer:
+		return o, inputFault(dir.dir, "the spec says tokenizer %s, the folder's is %s: the model was not trained with its ids", u.Model.Tokenizer, dir.kind).
+			hint("tokenizer %s, if the spec is wrong", dir.kind)
 	case dir.token.Size() > u.Model.Vocab:
 		return o, inputFault(dir.dir, "the tokenizer has %d ids, the model's token table %d rows", dir.token.Size(), u.Model.Vocab)
 	}

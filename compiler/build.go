@@ -16,7 +16,6 @@ type builder struct {
 	perturb bool // the normalised input and a summand of the batch, see Options
 
 	behind []ir.Call // of layers that nothing but a trace reads
-	err    error
 }
 
 // Names in the store that the regions of a forward call talk through, beside those of the batch.
@@ -48,10 +47,16 @@ func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o O
 
 // region starts a region that is called Count times from layer 0.
 func (b *builder) region(name, doc string, src spec.Source, count int) editor {
-	r := &ir.Region{Name: name, Doc: doc, Pos: src.Pos}
-	b.prog.Regions = append(b.prog.Regions, r)
+	r := b.describe(name, doc, src)
 	b.prog.Run = append(b.prog.Run, ir.Call{Region: r, Count: count})
 	return edit(r)
+}
+
+// describe starts a region that nothing calls yet.
+func (b *builder) describe(name, doc string, src spec.Source) *ir.Region {
+	r := &ir.Region{Name: name, Doc: doc, Pos: src.Pos}
+	b.prog.Regions = append(b.prog.Regions, r)
+	return r
 }
 
 // tensor is a tensor of the checkpoint as a region input.
@@ -95,12 +100,15 @@ func (b *builder) layers() error {
 			return err
 		}
 	}
-	plain := b.layer("layer", "layer is one encoder layer: attention, feed-forward, each with its residual and norm.", false)
-	b.prog.Run = b.prog.Run[:len(b.prog.Run)-1]
+	plain, err := b.layer("layer", "layer is one encoder layer: attention, feed-forward, each with its residual and norm.", false)
+	if err != nil {
+		return err
+	}
 	with := plain
 	if beside > 0 {
-		with = b.layer("layer_conv", "layer_conv is the encoder layer that the convolution stands beside.", true)
-		b.prog.Run = b.prog.Run[:len(b.prog.Run)-1]
+		if with, err = b.layer("layer_conv", "layer_conv is the encoder layer that the convolution stands beside.", true); err != nil {
+			return err
+		}
 	}
 	call := func(first, end int) (out []ir.Call) {
 		for _, c := range []ir.Call{{Region: plain, First: first, Count: min(beside-1, end) - first}, {Region: with, First: beside - 1, Count: 1},
@@ -115,24 +123,22 @@ func (b *builder) layers() error {
 	if b.trace {
 		b.behind = call(last, enc.Layers)
 	}
-	return b.err
+	return nil
 }
 
 // layer describes the region of a layer, the convolution added if it stands beside it.
-func (b *builder) layer(name, doc string, conv bool) *ir.Region {
+func (b *builder) layer(name, doc string, conv bool) (*ir.Region, error) {
 	m := b.m
 	rows := ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}}
-	e := b.region(name, doc, m.Encoder.Source, 1)
+	r := b.describe(name, doc, m.Encoder.Source)
+	e := edit(r)
 	x := e.Input(storeHidden, ir.State, rows)
 	y := b.layerBody(e, x, x, "encoder.{l}.")
 	if c := m.Encoder.Conv; conv {
 		y = b.norm(e, "conv.norm", &m.Defaults.Norm, m.Hidden, e.op("add", c.Source, nil, y, e.Input(storeConv, ir.State, rows)))
 	}
 	e.Output(storeNext, y)
-	if b.err == nil {
-		b.err = e.Err()
-	}
-	return b.prog.Regions[len(b.prog.Regions)-1]
+	return r, e.Err()
 }
 
 // convBranch describes the convolution over the embedding's rows, act(conv(x)), which stands beside a layer.

@@ -59,7 +59,9 @@ func (b *builder) head() error {
 			}
 			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, b.startsOf(e, starts))
 		case spec.StepCRF: // its scores are for who decodes the logits
-			b.crf(s)
+			if err := b.crf(s); err != nil {
+				return err
+			}
 		case spec.StepDecode, spec.StepDropout: // for who decodes the logits; for training
 		default:
 			return fmt.Errorf("%v: this step reached the builder", s.Pos)
@@ -96,7 +98,7 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 
 // crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them. In checkpoints they have
 // those that the pytorch-crf library gives them.
-func (b *builder) crf(s *spec.Step) {
+func (b *builder) crf(s *spec.Step) error {
 	e := b.region("crf", "crf holds the scores of neighbouring labels.", s.Source, 1)
 	for _, t := range []struct {
 		name, published string
@@ -109,7 +111,5 @@ func (b *builder) crf(s *spec.Step) {
 		e.Output(name, e.op("identity", s.Source, nil, b.tensor(e, stored, t.dims...)))
 		b.prog.Keep = append(b.prog.Keep, name)
 	}
-	if b.err == nil {
-		b.err = e.Err()
-	}
+	return e.Err()
 }

@@ -58,11 +58,13 @@ func (w *Weights) parse() error {
 // alias gives tensors that are stored once their further names.
 func (w *Weights) alias() error {
 	for name, stored := range w.meta.Aliases {
-		t, ok := w.tensors[stored]
+		_, ok := w.tensors[stored]
 		if _, twice := w.tensors[name]; twice || !ok {
 			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it is said to be stored as %q, which cannot be; %s", stored, again)}
 		}
-		defer func() { w.tensors[name] = t }() // when all are checked: no name stands for another that does so itself
+	}
+	for name, stored := range w.meta.Aliases { // when all are checked: no name stands for another that does so itself
+		w.tensors[name] = w.tensors[stored]
 	}
 	return nil
 }

@@ -111,8 +111,8 @@ type prompt struct {
 
 // prompt makes tokens of labels.
 func (x *Extractor) prompt(labels []string) (*prompt, error) {
-	if len(labels) == 0 {
-		return nil, input("there are no labels to look for")
+	if err := distinct(labels, "look for"); err != nil {
+		return nil, err
 	}
 	tokens, err := x.tokens.AppendWords(nil, labels, false)
 	if err != nil {
@@ -121,12 +121,7 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	frame := x.tokens.Frame()
 	p := &prompt{labels: labels, ids: slices.Clone(frame.Open)}
 	for i, l := range labels {
-		switch {
-		case strings.TrimSpace(l) == "":
-			return nil, input("label %d is empty", i+1)
-		case slices.Contains(labels[:i], l):
-			return nil, input("label %q is given twice", l)
-		case strings.Contains(l, x.Prompt.Mark) || strings.Contains(l, x.Prompt.End):
+		if strings.Contains(l, x.Prompt.Mark) || strings.Contains(l, x.Prompt.End) {
 			return nil, input("label %q contains %s or %s, which separate labels", l, x.Prompt.Mark, x.Prompt.End)
 		}
 		row := int32(len(p.ids))

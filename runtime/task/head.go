@@ -225,3 +225,19 @@ func (r *rows) seen() int {
 	}
 	return n
 }
+
+// distinct finds what is wrong with labels that a caller gives, whose use is said in messages.
+func distinct(labels []string, use string) error {
+	if len(labels) == 0 {
+		return input("there are no labels to %s", use)
+	}
+	for i, l := range labels {
+		switch {
+		case strings.TrimSpace(l) == "":
+			return input("label %d is empty", i+1)
+		case slices.Contains(labels[:i], l):
+			return input("label %q is given twice", l)
+		}
+	}
+	return nil
+}

@@ -113,17 +113,11 @@ func hypotheses(template string, labels []string) ([]string, error) {
 	if !strings.Contains(template, "{}") {
 		return nil, input("the template %q has no {}, where a label's place is", template)
 	}
-	if len(labels) == 0 {
-		return nil, input("there are no labels to choose from")
+	if err := distinct(labels, "choose from"); err != nil {
+		return nil, err
 	}
 	var list []string
-	for i, l := range labels {
-		switch {
-		case strings.TrimSpace(l) == "":
-			return nil, input("label %d is empty", i+1)
-		case slices.Contains(labels[:i], l):
-			return nil, input("label %q is given twice", l)
-		}
+	for _, l := range labels {
 		list = append(list, strings.ReplaceAll(template, "{}", l))
 	}
 	return list, nil

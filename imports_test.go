@@ -29,25 +29,26 @@ var rooms = []struct {
 	{"ir/ops", []string{"ir!", "ir/loop", "spec/diag"}, nil},
 	{"ir/eval", []string{"ir!"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop"}, nil},
-	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/safetensors"}, nil},
+	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/disk", "runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel"}, nil},
 	{"codegen/kernel", []string{"codegen/kernel"}, []string{"github.com/mmcloughlin/avo"}},
-	{"codegen/attentionset", []string{"codegen!", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
-	{"codegen/build", []string{"codegen!", "codegen/build"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
-	{"codegen", []string{"ir", "codegen/kernel"}, []string{"github.com/dave/jennifer"}},
-	{"runtime/token", []string{"runtime!", "runtime/token"}, []string{"golang.org/x/text"}},
+	{"codegen/attentionset", []string{"codegen!", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
+	{"codegen/build", []string{"codegen!", "codegen/build", "runtime/disk"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
+	{"codegen", []string{"ir", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
+	{"runtime/disk", nil, []string{"golang.org/x/sys"}},
+	{"runtime/token", []string{"runtime!", "runtime/disk", "runtime/token"}, []string{"golang.org/x/text"}},
 	{"runtime/task", []string{"runtime!"}, nil},
-	{"runtime/safetensors", nil, []string{"golang.org/x/sys"}},
-	{"runtime/appended", nil, []string{"golang.org/x/sys"}},
+	{"runtime/safetensors", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},
+	{"runtime/appended", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
-	{"runtime/programtest", []string{"runtime!", "runtime/safetensors"}, nil},
-	{"runtime", []string{"runtime/safetensors"}, []string{"golang.org/x/sys"}},
+	{"runtime/programtest", []string{"runtime!", "runtime/disk", "runtime/safetensors"}, nil},
+	{"runtime", []string{"runtime/disk", "runtime/safetensors"}, []string{"golang.org/x/sys"}},
 	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
-	{"docs", []string{"compiler!", "spec"}, nil}, // fills in what the code knows
+	{"docs", []string{"compiler!", "runtime/disk", "spec"}, nil}, // fills in what the code knows
 	{"", nil, nil},
 }
 

@@ -1,0 +1,130 @@
+// Package disk is the one place that touches files. Everything that reads or writes a file goes through it, so that four rules hold everywhere:
+//
+//   - A name that exists and cannot be read is an error. Only a name that nothing has is absent: a link that leads nowhere is not.
+//   - What is read has a kind and a limit. Open and ReadFile look before they open, so a FIFO does not block them and a device is refused, and
+//     ReadFile stops at its limit. OpenStream is for input that may be a pipe.
+//   - What is written is whole or absent. The bytes go to a temporary file in the same folder, are synced, and take the name with a rename.
+//   - What is no regular file is never replaced. Links are followed: the file that the link names is replaced, and the link stays.
+//
+// Errors are of type *fs.PathError and carry the path that the caller gave.
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrKind is what errors.Is finds in the errors for a path that is a folder, device, FIFO or socket where a regular file is wanted.
+var ErrKind = errors.New("not a regular file")
+
+// ErrLink is what errors.Is finds in the errors for a link that leads nowhere. Such an error is not fs.ErrNotExist.
+var ErrLink = errors.New("a link that leads nowhere")
+
+// ErrLimit is what errors.Is finds in the errors for a file that is longer than its limit.
+var ErrLimit = errors.New("longer than its limit")
+
+// reason is an error with a text of its own that errors.Is finds by its kind.
+type reason struct {
+	kind error
+	text string
+}
+
+func (r *reason) Error() string { return r.text }
+
+func (r *reason) Is(target error) bool { return target == r.kind }
+
+// pathError names the operation and the path that the caller gave.
+func pathError(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
+
+// because is pathError with a text.
+func because(op, path string, kind error, format string, args ...any) error {
+	return pathError(op, path, &reason{kind, fmt.Sprintf(format, args...)})
+}
+
+// kindOf names the kind of what is no regular file.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a FIFO"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "of no known kind"
+}
+
+// Stat describes what path names; links are followed. A link that leads nowhere is an error that errors.Is finds as ErrLink. Only if nothing has the
+// name, the error is fs.ErrNotExist.
+func Stat(path string) (fs.FileInfo, error) {
+	if err := step(OpStat, path); err != nil {
+		return nil, pathError("stat", path, err)
+	}
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if link := danglingLink(path); link != nil {
+			return nil, pathError("stat", path, link)
+		}
+	}
+	return st, err
+}
+
+// danglingLink returns an error if path, or a folder on its way, is a link that leads nowhere.
+func danglingLink(path string) error {
+	for p := path; ; {
+		st, err := os.Lstat(p)
+		if err == nil {
+			if st.Mode()&fs.ModeSymlink == 0 {
+				return nil
+			}
+			if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			text := "this is a link that leads nowhere"
+			if p != path {
+				text = p + " is a link that leads nowhere"
+			}
+			if to, err := os.Readlink(p); err == nil {
+				text += fmt.Sprintf(": there is no %s", to)
+			}
+			return &reason{ErrLink, text}
+		}
+		up := filepath.Dir(p)
+		if up == p || !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		p = up
+	}
+}
+
+// Exists reports whether something has the name. It returns false and no error only if nothing has it; a link that leads nowhere, a folder that
+// may not be searched and every other failure are errors.
+func Exists(path string) (bool, error) {
+	_, err := Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// IsDir reports whether path names a folder. It returns false and no error if nothing has the name.
+func IsDir(path string) (bool, error) {
+	st, err := Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && st.IsDir(), err
+}
+
+// ReadDir lists a folder, sorted by name.
+func ReadDir(path string) ([]fs.DirEntry, error) {
+	if err := step(OpReadDir, path); err != nil {
+		return nil, pathError("open", path, err)
+	}
+	return os.ReadDir(path)
+}

@@ -1,0 +1,73 @@
+package disk
+
+import (
+	"io"
+	"sync/atomic"
+)
+
+// Op is a kind of operation on a file.
+type Op string
+
+// The operations, in the order in which a file that is written meets them.
+const (
+	OpStat    Op = "stat"
+	OpOpen    Op = "open"
+	OpRead    Op = "read"
+	OpReadDir Op = "readdir"
+	OpMkdir   Op = "mkdir"
+	OpCreate  Op = "create"
+	OpWrite   Op = "write"
+	OpSync    Op = "sync"
+	OpRename  Op = "rename"
+	OpSyncDir Op = "syncdir"
+	OpRemove  Op = "remove"
+	OpTouch   Op = "touch"
+)
+
+// Fault decides about an operation before it is done. nil lets it be done; an error is returned in its place. *Short is for writes.
+type Fault func(op Op, path string) error
+
+// Short makes a write stop halfway.
+type Short struct {
+	Err  error  // what the write returns
+	Then func() // if not nil, it is called when half of the bytes are written, such as to end the process there
+}
+
+// Error returns the text of Err.
+func (s *Short) Error() string { return s.Err.Error() }
+
+// Unwrap returns Err.
+func (s *Short) Unwrap() error { return s.Err }
+
+var injected atomic.Pointer[Fault]
+
+// Inject has f asked before every operation of this package, in any goroutine, until the function that it returns is called. It is for tests: no flag
+// and no variable of the environment reaches it, and without it an operation costs one atomic load more.
+func Inject(f Fault) (restore func()) {
+	old := injected.Swap(&f)
+	return func() { injected.Store(old) }
+}
+
+// step asks the injected fault, if any.
+func step(op Op, path string) error {
+	if f := injected.Load(); f != nil {
+		return (*f)(op, path)
+	}
+	return nil
+}
+
+// write writes p to w unless the injected fault decides otherwise.
+func write(w io.Writer, path string, p []byte) (int, error) {
+	err := step(OpWrite, path)
+	if err == nil {
+		return w.Write(p)
+	}
+	n := 0
+	if s, ok := err.(*Short); ok {
+		n, _ = w.Write(p[:len(p)/2]) // the injected error is the one to report
+		if s.Then != nil {
+			s.Then()
+		}
+	}
+	return n, pathError("write", path, err)
+}

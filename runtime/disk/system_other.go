@@ -1,0 +1,26 @@
+//go:build !unix
+
+package disk
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// errOtherDisk is the system's error for a rename to another file system, ERROR_NOT_SAME_DEVICE.
+const errOtherDisk = syscall.Errno(17)
+
+// keep does nothing: permissions belong to the folder here.
+func keep(*os.File, string, fs.FileMode) error { return nil }
+
+// writable leaves it to the rename: here it refuses read-only files.
+func writable(string) error { return nil }
+
+// flushDir does nothing: folders cannot be synced here.
+func flushDir(string) error { return nil }
+
+func lock(*os.File) {}
+
+// abandoned reports nothing as abandoned: a file that is open cannot be removed here, and others may be in use.
+func abandoned(string) bool { return false }

@@ -1,0 +1,64 @@
+//go:build unix
+
+package disk
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// errOtherDisk is the system's error for a rename to another file system.
+const errOtherDisk = unix.EXDEV
+
+// keep gives a new file the permissions of the old one, and its owner as far as this user may.
+func keep(f *os.File, old string, mode fs.FileMode) error {
+	if st, err := os.Stat(old); err == nil {
+		if s, ok := st.Sys().(*syscall.Stat_t); ok {
+			_ = f.Chown(int(s.Uid), int(s.Gid)) // only the administrator may give files away
+		}
+	}
+	return f.Chmod(mode.Perm())
+}
+
+// writable reports an error if this user may not write to a file that exists. A program that runs may be replaced.
+func writable(path string) error {
+	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
+		return err
+	}
+	return nil
+}
+
+// flushDir syncs a folder.
+func flushDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil // a folder that may be written to and not be listed
+		}
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EBADF) {
+		return nil // this file system does not sync folders
+	}
+	return err
+}
+
+// lock marks a temporary file as in use until its process ends. File systems without locks have no stale files removed.
+func lock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
+// abandoned reports whether no process has locked the file.
+func abandoned(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}

@@ -178,7 +178,7 @@ func (v *benchVerb) measure(a *app, p *program, flops float64) (*measured, error
 	args := flags(p.weightsFlag(), flag{"--batch", strconv.Itoa(v.Batch)}, flag{"--tokens", strconv.Itoa(v.tokens())}, valueFlag("--lengths", v.Lengths),
 		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), valueFlag("--isa", v.ISA), flag{"--min-time", v.MinTime.String()},
 		flag{"--flops", strconv.FormatFloat(flops, 'g', -1, 64)}, flag{name: "--json"})
-	cmd := p.command(a.ctx, "bench", args)
+	cmd := p.command(a, "bench", args)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, a.err
 	stop := a.progress("measuring")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -93,7 +94,7 @@ func (a *app) classify(err error) *fault {
 		return f
 	}
 	if a.ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		return &fault{code: exitBySignal, list: diag.List{diag.Errorf("", diag.Span{File: "debertac"}, "stopped")}}
+		return &fault{code: interrupt.Code(a.ctx), list: diag.List{diag.Errorf("", diag.Span{File: "debertac"}, "stopped")}}
 	}
 	var path *fs.PathError
 	if errors.As(err, &path) {

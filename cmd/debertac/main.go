@@ -8,23 +8,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"github.com/debertac/debertac/runtime/interrupt"
 )
 
 // The exit codes of every verb.
 const (
-	exitDone     = 0
-	exitInput    = 1   // the user's input is at fault
-	exitUsage    = 2   // the command line is
-	exitNotHeld  = 3   // a check did not hold
-	exitOurs     = 4   // debertac is
-	exitBySignal = 130 // stopped by Ctrl-C, as shells count it
-	exitPipe     = 141 // who read the output has closed it, as shells count it
+	exitDone    = 0
+	exitInput   = 1   // the user's input is at fault
+	exitUsage   = 2   // the command line is
+	exitNotHeld = 3   // a check did not hold
+	exitOurs    = 4   // debertac is
+	exitPipe    = 141 // the reader of the output has closed it, as shells count it; signals are in runtime/interrupt
 )
 
 // grammar is the command line: a field a verb, each in the file of its name.
@@ -45,6 +44,7 @@ type grammar struct {
 	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
 	Version    versionVerb    `cmd:"" help:"Print the version, and how this program was built."`
 	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
+	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`
 }
 
 // app is what a verb works with.
@@ -62,9 +62,8 @@ func main() { os.Exit(run()) }
 
 // run is the whole program; it gives the exit code.
 func run() (code int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupt.Context()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal has its usual effect
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	a := &app{
 		ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr,
@@ -91,7 +90,10 @@ func run() (code int) {
 			return a.report(inputFault("debertac", "argument %d is not valid UTF-8: %q", i+1, arg).hint("convert it first, with iconv for instance"))
 		}
 	}
-	k, err := parser.Parse(os.Args[1:])
+	if len(os.Args) < 2 {
+		return a.report(usage("debertac help", "a verb is missing; there are %s", list(verbNames(parser.Model))))
+	}
+	k, err := parser.Parse(spelled(os.Args[1:]))
 	if err != nil {
 		hint := "debertac --help"
 		var pe *kong.ParseError

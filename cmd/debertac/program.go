@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +20,7 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -358,18 +358,17 @@ func valueFlag(name, value string) flag {
 // weightsFlag tells the program where its weights are.
 func (p *program) weightsFlag() flag { return valueFlag("--weights", p.weights) }
 
-// command prepares a verb of the built program. Ctrl-C reaches it too, and it gets some time to stop.
-func (p *program) command(ctx context.Context, verb string, args []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, p.binary, slices.Concat([]string{verb}, args)...)
+// command prepares a verb of the built program. Signals reach it too, and it gets some time to stop.
+func (p *program) command(a *app, verb string, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(a.ctx, p.binary, slices.Concat([]string{verb}, args)...)
 	cmd.Args[0] = "debertac" // its name in messages; in the cache it has a number
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
+	interrupt.Forward(a.ctx, cmd, a.tty)
 	return cmd
 }
 
 // exec runs a verb of the built program on this program's streams; its exit code becomes ours.
 func (p *program) exec(a *app, verb string, args []string) error {
-	cmd := p.command(a.ctx, verb, args)
+	cmd := p.command(a, verb, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
 	return a.childFault(cmd.Run())
 }
@@ -380,7 +379,10 @@ func (a *app) childFault(err error) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	if exit.ExitCode() > 0 {
+	switch {
+	case exit.ExitCode() > 0 && a.ctx.Err() != nil: // the signal is ours to report, whatever the program made of it
+		return &fault{code: interrupt.Code(a.ctx)}
+	case exit.ExitCode() > 0:
 		return &fault{code: exit.ExitCode()}
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)

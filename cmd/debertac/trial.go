@@ -317,7 +317,7 @@ func (t *trial) forward(a *app, temp, isa string) (map[string]string, error) {
 		f := p.form
 		out := filepath.Join(temp, fmt.Sprintf("%s.%d.%s.out", f.unit.Program.Name, i, isa))
 		args := flags(f.weightsFlag(), flag{"--model", modelName(f.unit)}, flag{"--batch", p.batch}, flag{"--out", out}, flag{"--isa", isa})
-		cmd := f.command(a.ctx, "forward", args)
+		cmd := f.command(a, "forward", args)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
 		if err := cmd.Run(); err != nil {

@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/debertac/debertac/codegen/build"
 )
 
 // languageVersion is the version of the spec language that this program reads: the number behind dspec.
@@ -33,35 +36,15 @@ type buildInfo struct {
 }
 
 func readBuildInfo() buildInfo {
-	b := buildInfo{Version: "(unknown)", Language: languageVersion}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	b.Go, b.Version = info.GoVersion, info.Main.Version
-	if b.Version == "" {
-		b.Version = "(devel)"
-	}
-	var system, arch string
-	changed := false
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "GOOS":
-			system = s.Value
-		case "GOARCH":
-			arch = s.Value
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.modified":
-			changed = s.Value == "true"
-		case "-tags":
-			b.Tags = s.Value
+	own := build.OwnStamp()
+	b := buildInfo{Version: own.Version, Revision: own.Revision, Language: languageVersion, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-tags" {
+				b.Tags = s.Value
+			}
 		}
 	}
-	if changed {
-		b.Revision += "+"
-	}
-	b.Platform = system + "/" + arch
 	return b
 }
 

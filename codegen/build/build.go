@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -181,7 +180,7 @@ func (e *CompileError) Unwrap() error { return e.Err }
 // build runs go build in the module at dir.
 func (g *Toolchain) build(ctx context.Context, dir, made string, o *Options) error {
 	args := []string{"build", "-mod=vendor", "-trimpath", "-buildvcs=false",
-		"-ldflags=-s -w -X github.com/debertac/debertac/runtime/program.Version=" + ownVersion(), "-o", made}
+		"-ldflags=-s -w" + OwnStamp().linkFlags(), "-o", made}
 	if len(o.Tags) > 0 {
 		args = append(args, "-tags="+strings.Join(o.Tags, ","))
 	}
@@ -201,15 +200,6 @@ func (g *Toolchain) build(ctx context.Context, dir, made string, o *Options) err
 		return &CompileError{dir, string(out), err}
 	}
 	return err
-}
-
-// ownVersion is the version of debertac, as far as the linker may be told.
-func ownVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" || strings.ContainsAny(info.Main.Version, " \t\"'") {
-		return "development"
-	}
-	return info.Main.Version
 }
 
 // ReadPackage reads a package that was generated before: the Go and assembly files of a folder, without tests.

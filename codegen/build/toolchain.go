@@ -98,7 +98,7 @@ func enough(have, need string) bool {
 // or reach for a network is set here.
 func (g *Toolchain) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, g.Path, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go build removes its temporary files
 	cmd.WaitDelay = 5 * time.Second
 	places := map[string]bool{"GOCACHE": true, "GOPATH": true, "GOMODCACHE": true, "GOTMPDIR": true, "GOROOT": true, "GOMAXPROCS": true}
 	for _, e := range os.Environ() {

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/interrupt"
 )
 
 // Model is a compiled model that the binary holds.
@@ -33,18 +32,18 @@ type Streams struct {
 
 // The exit codes.
 const (
-	ExitDone        = 0   // all went well
-	ExitInput       = 1   // the user's input, weights or files are at fault
-	ExitUsage       = 2   // a wrong command line
-	ExitCheck       = 3   // a check did not hold
-	ExitFault       = 4   // a fault of the program itself
-	ExitInterrupted = 130 // Ctrl-C, as shells report it
+	ExitDone        = 0                       // all went well
+	ExitInput       = 1                       // the user's input, weights or files are at fault
+	ExitUsage       = 2                       // a wrong command line
+	ExitCheck       = 3                       // a check did not hold
+	ExitFault       = 4                       // a fault of the program itself
+	ExitInterrupted = interrupt.CodeInterrupt // stopped by Ctrl-C
+	ExitTerminated  = interrupt.CodeTerminate // stopped by SIGTERM
 )
 
-// Main runs the command line of the process and exits with its code. Ctrl-C and SIGTERM stop it between layers; a second one kills it.
+// Main runs the command line of the process and exits with its code. Ctrl-C and SIGTERM stop it between layers; a second signal kills it.
 func Main(models []Model) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal has its usual effect again
+	ctx, stop := interrupt.Context()
 	code := Run(ctx, models, os.Args[1:], Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr),
@@ -108,6 +107,7 @@ func Run(ctx context.Context, models []Model, args []string, streams Streams) in
 	}
 	code := exitCode(err)
 	if code == ExitInterrupted {
+		code = interrupt.Code(ctx)
 		fmt.Fprintf(s.Err, "%s: stopped\n", s.name)
 		return code
 	}
@@ -130,11 +130,17 @@ func (s *session) run(ctx context.Context, args []string) (err error) {
 		return usage("a verb is missing")
 	}
 	switch args[0] {
-	case "help", "-h", "--help", "-help":
-		s.help(s.Out)
-		return nil
-	case "--version":
-		args = []string{"version"}
+	case "help", "-h", "--help", "-help", "-?":
+		if len(args) == 1 {
+			s.help(s.Out)
+			return nil
+		}
+		if len(args) > 2 {
+			return usage("help takes one verb: %q", args[2])
+		}
+		args = []string{args[1], "--help"}
+	case "--version", "-version", "-v":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	var names []string
 	for _, v := range verbs() {
@@ -187,7 +193,7 @@ func (s *session) help(w io.Writer) {
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  %-8s %s\n", v.name, v.doc)
 	}
-	fmt.Fprintf(w, "\n%s VERB --help lists the flags of a verb.\n", s.name)
+	fmt.Fprintf(w, "  %-8s %s\n\n%s help VERB lists the flags of a verb.\n", "help", "print this list, or the flags of a verb", s.name)
 	if len(s.models) > 1 {
 		fmt.Fprintf(w, "\nModels in this binary (--model picks one): %s\n", strings.Join(s.modelNames(), " "))
 	}

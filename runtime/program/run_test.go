@@ -245,6 +245,15 @@ func TestUsage(t *testing.T) {
 			assert.Contains(t, r.out, "Example: ")
 		}
 	}
+	for _, args := range [][]string{{"--version"}, {"-v"}, {"-version", "--json"}} {
+		r := runIn(t, "", args...)
+		assert.Equal(t, ExitDone, r.code)
+		assert.Contains(t, r.out, "debertac")
+	}
+	help := runIn(t, "", "help", "bench")
+	assert.Equal(t, runIn(t, "", "bench", "--help").out, help.out)
+	assert.Equal(t, ExitUsage, runIn(t, "", "help", "nonsense").code)
+	assert.Equal(t, ExitUsage, runIn(t, "", "help", "run", "bench").code)
 	r := runIn(t, "", "run", "--quiet", "--weights", w, "--json", "one", "--", "--json")
 	require.Len(t, decode(t, r.out), 2, "texts that look like flags stand behind --")
 }
@@ -285,28 +294,30 @@ func TestChunkAdapts(t *testing.T) {
 	require.Equal(t, leastChunk, l.chunk)
 }
 
-// TestInterrupt types a line, reads its result at once, and stops the program while it waits for the next.
+// TestInterrupt types a line, reads its result at once, and stops the program while it waits for the next. The exit code names the signal.
 func TestInterrupt(t *testing.T) {
-	cmd := command(t, "one", "run", "--weights", fakeWeights(t, true), "--json")
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	require.NoError(t, cmd.Start())
-	_, err = io.WriteString(in, "hello\n")
-	require.NoError(t, err)
-	buf := make([]byte, 4096)
-	n, err := out.Read(buf)
-	require.NoError(t, err)
-	require.Len(t, decode(t, string(buf[:n])), 1)
-	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	timeout := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-	defer timeout.Stop()
-	require.Error(t, cmd.Wait())
-	require.Equal(t, ExitInterrupted, cmd.ProcessState.ExitCode(), errs.String())
-	require.Contains(t, errs.String(), "stopped")
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: ExitInterrupted, syscall.SIGTERM: ExitTerminated} {
+		cmd := command(t, "one", "run", "--weights", fakeWeights(t, true), "--json")
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		require.NoError(t, cmd.Start())
+		_, err = io.WriteString(in, "hello\n")
+		require.NoError(t, err)
+		buf := make([]byte, 4096)
+		n, err := out.Read(buf)
+		require.NoError(t, err)
+		require.Len(t, decode(t, string(buf[:n])), 1)
+		require.NoError(t, cmd.Process.Signal(signal))
+		timeout := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+		defer timeout.Stop()
+		require.Error(t, cmd.Wait())
+		require.Equal(t, want, cmd.ProcessState.ExitCode(), errs.String())
+		require.Contains(t, errs.String(), "stopped")
+	}
 }
 
 // TestStopWhileWaiting: Ctrl-C ends a program whose input has nothing yet, as a terminal has until somebody types.

@@ -13,8 +13,12 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Version is the version of debertac that built the binary. The build sets it by the linker's -X.
-var Version = "development"
+// Version and Revision are the version of the debertac that built the binary, and its commit (with + at its end if its work tree had changes; ""
+// if not recorded). The build sets them by the linker's -X.
+var (
+	Version  = "(unknown)"
+	Revision = ""
+)
 
 type versionModel struct {
 	Name     string         `json:"name"`
@@ -26,6 +30,7 @@ type versionModel struct {
 
 type versionReport struct {
 	Debertac string         `json:"debertac"`
+	Revision string         `json:"revision,omitempty"`
 	Go       string         `json:"go"`
 	OS       string         `json:"os"`
 	Arch     string         `json:"arch"`
@@ -35,7 +40,7 @@ type versionReport struct {
 func newVersion(fs *flag.FlagSet) action {
 	asJSON := fs.Bool("json", false, "print a JSON object")
 	return func(_ context.Context, s *session, _ []string) error {
-		r := versionReport{Debertac: Version, Go: goruntime.Version(), OS: goruntime.GOOS, Arch: goruntime.GOARCH, Models: []versionModel{}}
+		r := versionReport{Debertac: Version, Revision: Revision, Go: goruntime.Version(), OS: goruntime.GOOS, Arch: goruntime.GOARCH, Models: []versionModel{}}
 		for _, m := range s.models {
 			v := versionModel{Name: m.Name, SpecHash: m.Program.Want.SpecHash, Layout: m.Program.Want.Layout, Limits: m.Program.Limits}
 			for _, i := range m.Program.ISAs {
@@ -46,9 +51,13 @@ func newVersion(fs *flag.FlagSet) action {
 		if *asJSON {
 			return printJSON(s.Out, r)
 		}
-		fmt.Fprintf(s.Out, "debertac %s, built with %s for %s/%s\n", r.Debertac, r.Go, r.OS, r.Arch)
+		commit := ""
+		if r.Revision != "" {
+			commit = ", commit " + r.Revision
+		}
+		fmt.Fprintf(s.Out, "debertac %s%s, built with %s for %s/%s\n", r.Debertac, commit, r.Go, r.OS, r.Arch)
 		for _, m := range r.Models {
-			fmt.Fprintf(s.Out, "model %s: spec sha256 %.12s…, layout %s, kernels %s, up to %d tokens a text\n",
+			fmt.Fprintf(s.Out, "model %s: spec sha256 %.12s…, layout %s, kernels %s, up to %d tokens per text\n",
 				m.Name, m.SpecHash, m.Layout, strings.Join(m.ISAs, " "), m.Limits.SequenceTokens)
 		}
 		return nil

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/alecthomas/kong"
+)
+
+type helpVerb struct {
+	Verb string `arg:"" optional:"" help:"The verb; none: the list of all."`
+}
+
+// Help is the long help.
+func (helpVerb) Help() string {
+	return `Prints the help of a verb, as VERB --help does, or the list of all verbs.
+
+Example:
+  debertac help run`
+}
+
+// Run prints the help.
+func (v *helpVerb) Run(a *app) error {
+	args := []string{"--help"}
+	if v.Verb != "" {
+		if names := verbNames(a.parser.Model); !slices.Contains(names, v.Verb) {
+			return usage("debertac help", "there is no verb %q; there are %s", v.Verb, list(names))
+		}
+		args = []string{v.Verb, "--help"}
+	}
+	_, err := a.parser.Parse(args) // prints it and exits
+	return err
+}
+
+// verbNames lists the verbs of the command line.
+func verbNames(model *kong.Application) []string {
+	var names []string
+	for _, n := range model.Children {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// usual is what people type first at a command that they do not know, and the verb that it stands for.
+var usual = map[string]string{"-v": "version", "--version": "version", "-version": "version", "-help": "help", "-?": "help"}
+
+// spelled puts the verb in the place of a first argument that stands for one.
+func spelled(args []string) []string {
+	if len(args) > 0 && usual[args[0]] != "" {
+		return slices.Concat([]string{usual[args[0]]}, args[1:])
+	}
+	return args
+}

@@ -1,0 +1,31 @@
+package build
+
+import (
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestStamp: version and commit come from what Go records; a changed work tree shows.
+func TestStamp(t *testing.T) {
+	vcs := func(revision, modified string) []debug.BuildSetting {
+		return []debug.BuildSetting{{Key: "GOOS", Value: "linux"}, {Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified}}
+	}
+	for _, c := range []struct {
+		info  debug.BuildInfo
+		want  Stamp
+		flags string
+	}{
+		{debug.BuildInfo{}, Stamp{Version: "(devel)"}, " -X github.com/debertac/debertac/runtime/program.Version=(devel)"},
+		{debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("abc", "false")}, Stamp{"v1.2.3", "abc"},
+			" -X github.com/debertac/debertac/runtime/program.Version=v1.2.3 -X github.com/debertac/debertac/runtime/program.Revision=abc"},
+		{debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("abc", "true")}, Stamp{"v1.2.3", "abc+"},
+			" -X github.com/debertac/debertac/runtime/program.Version=v1.2.3 -X github.com/debertac/debertac/runtime/program.Revision=abc+"},
+		{debug.BuildInfo{Main: debug.Module{Version: "a b"}}, Stamp{Version: "a b"}, ""},
+	} {
+		got := stampOf(&c.info)
+		require.Equal(t, c.want, got)
+		require.Equal(t, c.flags, got.linkFlags())
+	}
+}

@@ -1,0 +1,85 @@
+// Package interrupt ends a program in order at Ctrl-C (SIGINT) and SIGTERM: the program's context ends, running work stops at the next layer or
+// file, and the exit code names the signal.
+package interrupt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Exit codes of a program that a signal has stopped: 128 plus the number of the signal, as shells report it.
+const (
+	CodeInterrupt = 130 // SIGINT, Ctrl-C
+	CodeTerminate = 143 // SIGTERM
+)
+
+// Grace is how long a program may go on after a signal, to stop its children and to remove its temporary files.
+const Grace = 10 * time.Second
+
+// Error is the cause of a context that a signal has ended.
+type Error struct{ Signal os.Signal }
+
+// Error names the signal.
+func (e *Error) Error() string { return fmt.Sprintf("stopped by a signal: %v", e.Signal) }
+
+// Context returns a context that ends at the first SIGINT or SIGTERM of the process. A second signal ends the process at once, and so does the
+// end of Grace: a read that never returns cannot keep the process alive. stop releases the signals; call it when the work is done.
+func Context() (ctx context.Context, stop context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(&Error{s})
+			time.AfterFunc(Grace, func() { os.Exit(Code(ctx)) })
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// Signal returns the signal that ended ctx, nil if no signal did.
+func Signal(ctx context.Context) os.Signal {
+	if e, ok := context.Cause(ctx).(*Error); ok {
+		return e.Signal
+	}
+	return nil
+}
+
+// Code returns the exit code of a program whose context ctx has ended: CodeTerminate after SIGTERM, CodeInterrupt in all other cases.
+func Code(ctx context.Context) int {
+	if Signal(ctx) == syscall.SIGTERM {
+		return CodeTerminate
+	}
+	return CodeInterrupt
+}
+
+// Forward makes the end of ctx reach a child that exec.CommandContext has prepared: the child gets the signal that ended ctx (os.Interrupt if no
+// signal did) and five seconds to stop, then it is killed. A Ctrl-C on a terminal goes to all processes of the terminal; terminal says that the
+// process has one, and then a Ctrl-C is not sent a second time, which would kill the child at once.
+func Forward(ctx context.Context, cmd *exec.Cmd, terminal bool) {
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error {
+		s := Signal(ctx)
+		switch {
+		case s == os.Interrupt && terminal:
+			return nil
+		case s == nil:
+			s = os.Interrupt
+		}
+		if err := cmd.Process.Signal(s); err != nil { // not every system can send it
+			return cmd.Process.Kill()
+		}
+		return nil
+	}
+}

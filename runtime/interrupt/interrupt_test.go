@@ -1,0 +1,97 @@
+package interrupt
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// envChild makes the test binary a program that waits for a signal: "orderly" ends with its context, "stuck" never looks at it.
+const envChild = "INTERRUPT_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(envChild) {
+	case "orderly":
+		ctx, stop := Context()
+		defer stop()
+		fmt.Println("ready")
+		<-ctx.Done()
+		os.Exit(Code(ctx))
+	case "stuck":
+		_, stop := Context()
+		defer stop()
+		fmt.Println("ready")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+// child starts the test binary as a program and waits until it listens for signals.
+func child(t *testing.T, ctx context.Context, kind string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), envChild+"="+kind)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	Forward(ctx, cmd, false)
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	return cmd
+}
+
+// TestCodes: the exit code names the signal.
+func TestCodes(t *testing.T) {
+	for s, want := range map[os.Signal]int{os.Interrupt: CodeInterrupt, syscall.SIGTERM: CodeTerminate} {
+		cmd := child(t, t.Context(), "orderly")
+		require.NoError(t, cmd.Process.Signal(s))
+		require.Error(t, cmd.Wait())
+		require.Equal(t, want, cmd.ProcessState.ExitCode(), "%v", s)
+	}
+}
+
+// TestForward: a child gets the signal that ended its parent's context.
+func TestForward(t *testing.T) {
+	for s, want := range map[os.Signal]int{os.Interrupt: CodeInterrupt, syscall.SIGTERM: CodeTerminate} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cmd := child(t, ctx, "orderly")
+		cancel(&Error{s})
+		require.Error(t, cmd.Wait())
+		require.Equal(t, want, cmd.ProcessState.ExitCode(), "%v", s)
+		require.Equal(t, want, Code(ctx))
+	}
+}
+
+// TestStuck: a program that does not look at its context ends too, at a second signal or after Grace.
+func TestStuck(t *testing.T) {
+	cmd := child(t, t.Context(), "stuck")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	time.Sleep(200 * time.Millisecond) // the first one must have been taken
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	if testing.Short() {
+		return
+	}
+	cmd = child(t, t.Context(), "stuck")
+	start := time.Now()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, CodeTerminate, cmd.ProcessState.ExitCode())
+	require.GreaterOrEqual(t, time.Since(start), Grace)
+}
+
+// TestNoSignal: a context that ended without a signal has the code of Ctrl-C, and no signal.
+func TestNoSignal(t *testing.T) {
+	ctx, stop := Context()
+	stop()
+	require.Nil(t, Signal(ctx))
+	require.Equal(t, CodeInterrupt, Code(ctx))
+}

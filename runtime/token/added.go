@@ -25,6 +25,32 @@ type AddedToken struct {
 	Special bool
 }
 
+// number replaces the ids that tokenizer.json states by those that the reference library gives when it reads the file: a
+// token that the vocabulary has keeps its id there, and the others are numbered in the file's order from the vocabulary's
+// size on. A model has been trained with these ids. Notes name each token whose stated id differs.
+func (t *Tokenizer) number(added []AddedToken) {
+	known := make(map[string]int32, t.vocab.size())
+	for i := range int32(t.vocab.size()) {
+		if s := t.vocab.text(i); s != "" {
+			known[s] = i // the last of equal pieces counts
+		}
+	}
+	next := int32(t.vocab.count())
+	for i := range added {
+		a := &added[i]
+		id, ok := known[a.Content]
+		if !ok {
+			id = next
+			next++
+		}
+		if id != a.ID {
+			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json gives added token %q the id %d; the reference library gives it %d when it reads the file, and so does this tokenizer", a.Content, a.ID, id))
+		}
+		a.ID = id
+		known[a.Content] = id // a token that is given twice has one id, and setAdded reports it
+	}
+}
+
 // matcher finds the added tokens of one kind in a text: leftmost, and of those the longest.
 type matcher struct {
 	tokens []AddedToken // the trie's values are indices
@@ -32,6 +58,7 @@ type matcher struct {
 	first  [256]bool
 	only   byte // the one byte that all keys begin with, if there is one
 	one    bool
+	apart  bool // a token does not begin inside the white space that the one before it took
 }
 
 func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, error) {
@@ -46,7 +73,7 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 	for _, i := range order {
 		k := key(tokens[i])
 		if k == "" {
-			continue // its normal form is empty: no text holds it
+			return m, fmt.Errorf("added token %q (id %d) becomes the empty text when it is normalized: the reference library finds that between all characters, cuts there and fails on texts beyond ASCII; set its normalized to false, so that it is found as it is written", tokens[i].Content, tokens[i].ID)
 		}
 		if len(keys) > 0 && keys[len(keys)-1] == k {
 			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
@@ -63,14 +90,17 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 	return m, err
 }
 
-// cut is an added token in a text: the bytes before lo and from the last cut on are plain; scan is where to go on.
+// cut is an added token in a text: the bytes before lo and from the last cut on are plain; scan is where to go on. The
+// json form's reference goes on where a token's own text ends, also if the token has taken the white space behind it. So lo
+// can lie before the end of the last cut, and hi too: the text between is then cut again. With LStrip, lo can even lie
+// behind hi, where the reference fails.
 type cut struct {
 	token        *AddedToken
 	lo, hi, scan int
 }
 
 // next finds the next token. from is the end of the last cut, scan its scan.
-// With literal, special tokens are characters but for the one with the id keep.
+// With literal, special tokens are characters except the one with the id keep.
 func (m *matcher) next(text []byte, from, scan int, literal bool, keep int32) (cut, bool) {
 	if len(m.keys) == 0 {
 		return cut{}, false
@@ -106,8 +136,8 @@ func (m *matcher) next(text []byte, from, scan int, literal bool, keep int32) (c
 				}
 				c.lo -= w
 			}
+			c.lo = max(c.lo, from)
 		}
-		c.lo = max(c.lo, from)
 		if t.RStrip {
 			for c.hi < len(text) {
 				r, w := utf8.DecodeRune(text[c.hi:])
@@ -117,8 +147,11 @@ func (m *matcher) next(text []byte, from, scan int, literal bool, keep int32) (c
 				c.hi += w
 			}
 		}
-		if c.hi <= from {
-			continue
+		if m.apart {
+			c.lo, c.scan = max(c.lo, from), c.hi
+			if c.hi <= from {
+				continue
+			}
 		}
 		return c, true
 	}

@@ -58,6 +58,7 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.number(added)
 	if err := t.setAdded(added); err != nil {
 		return nil, all["added_tokens"].errorf("%v", err)
 	}

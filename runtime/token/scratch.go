@@ -65,9 +65,10 @@ type scratch struct {
 	lowerAt []int32
 	origin  []int32 // SentencePiece: where each normalised byte came from
 	windows [2][]window
-	pieces  *[]string // Pieces: the tokens' texts
-	limit   int       // bytes that the text under way may have
-	over    bool      // it had more
+	pieces  *[]string   // Pieces: the tokens' texts
+	limit   int         // bytes that the text under way may have
+	over    bool        // it had more
+	inside  *AddedToken // an added token that begins behind its end: there is no result
 }
 
 func (t *Tokenizer) get() *scratch {
@@ -151,14 +152,17 @@ func (s *scratch) text(text string, mode Special) error {
 	if mode == SpecialMask {
 		s.keep = s.t.ids.MASK
 	}
-	s.word, s.over = 0, false
+	s.word, s.over, s.inside = 0, false, nil
 	if s.t.spm != nil {
 		s.t.spm.encode(s, text)
 	} else {
 		s.jsonText(text)
 	}
-	if s.over {
+	switch {
+	case s.over:
 		return errGrowth
+	case s.inside != nil:
+		return fmt.Errorf("added token %q, which takes the white space before it (lstrip), begins inside white space that another added token has taken (rstrip): the reference library fails on this text; set one of the two to false in tokenizer.json", s.inside.Content)
 	}
 	return nil
 }
@@ -174,9 +178,15 @@ func (s *scratch) jsonText(text string) {
 		if !ok {
 			break
 		}
+		if c.lo > c.hi {
+			s.inside = c.token
+			return
+		}
 		s.plain(text, from, c.lo)
-		s.addedToken(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
-		from, scan = c.hi, max(c.scan, c.hi)
+		if c.lo < c.hi {
+			s.addedToken(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
+		}
+		from, scan = c.hi, c.scan
 	}
 	s.plain(text, from, len(text))
 }
@@ -197,12 +207,18 @@ func (s *scratch) plain(text string, lo, hi int) {
 		if from < k.lo {
 			s.emit[0](c.slice(from, k.lo))
 		}
-		var at Span
-		if c.span != nil {
-			at = Span{c.span[k.lo].Start, c.span[k.hi-1].End}
+		if k.lo > k.hi {
+			s.inside = k.token
+			return
 		}
-		s.addedToken(k.token.ID, at, c.text[k.lo:k.hi])
-		from, scan = k.hi, max(k.scan, k.hi)
+		if k.lo < k.hi {
+			var at Span
+			if c.span != nil {
+				at = Span{c.span[k.lo].Start, c.span[k.hi-1].End}
+			}
+			s.addedToken(k.token.ID, at, c.text[k.lo:k.hi])
+		}
+		from, scan = k.hi, k.scan
 	}
 	if from < len(c.text) {
 		s.emit[0](c.slice(from, len(c.text)))

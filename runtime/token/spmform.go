@@ -171,6 +171,7 @@ func (t *Tokenizer) finishSPM() (err error) {
 	}
 	f.norm.prepare()
 	f.added, err = newMatcher(t.added, func(a AddedToken) string { return a.Content })
+	f.added.apart = true
 	return err
 }
 
@@ -185,7 +186,7 @@ func (f *spmForm) encode(s *scratch, text string) {
 		}
 		f.part(s, view, from, c.lo)
 		s.addedToken(c.token.ID, Span{int32(c.lo), int32(c.hi)}, view[c.lo:c.hi])
-		from, scan = c.hi, max(c.scan, c.hi)
+		from, scan = c.hi, c.scan
 	}
 	f.part(s, view, from, len(view))
 }

@@ -145,10 +145,10 @@ func (t *Tokenizer) setAdded(added []AddedToken) error {
 			return fmt.Errorf("added token %d: its text has %d bytes (want 1 to %d)", a.ID, len(a.Content), MaxPieceBytes)
 		case a.ID < 0 || a.ID > maxID:
 			return fmt.Errorf("added token %q: id %d (want 0 to %d)", a.Content, a.ID, maxID)
-		case t.byID[a.ID] != nil:
-			return fmt.Errorf("added tokens %q and %q both have id %d", t.byID[a.ID].Content, a.Content, a.ID)
 		case seen[a.Content]:
 			return fmt.Errorf("added token %q is given twice", a.Content)
+		case t.byID[a.ID] != nil:
+			return fmt.Errorf("added tokens %q and %q both have id %d", t.byID[a.ID].Content, a.Content, a.ID)
 		case int(a.ID) < t.vocab.size() && t.vocab.text(a.ID) != a.Content && t.vocab.text(a.ID) != "":
 			return fmt.Errorf("added token %q has id %d, which the vocabulary calls %q", a.Content, a.ID, t.vocab.text(a.ID))
 		}

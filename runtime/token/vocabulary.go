@@ -33,6 +33,17 @@ func newVocabulary(texts []string) vocabulary {
 
 func (v *vocabulary) size() int { return max(len(v.ends)-1, 0) }
 
+// count is the number of ids with a piece.
+func (v *vocabulary) count() int {
+	n := 0
+	for i := range int32(v.size()) {
+		if v.text(i) != "" {
+			n++
+		}
+	}
+	return n
+}
+
 func (v *vocabulary) text(id int32) string { return v.blob[v.ends[id]:v.ends[id+1]] }
 
 // sorted returns all ids in the order of their texts, equal texts by id.

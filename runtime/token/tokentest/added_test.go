@@ -1,0 +1,69 @@
+package tokentest
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/token"
+)
+
+// Random added tokens over each kind of model: that take white space with them and overlap there, that are normalized to
+// what a word is, to a prefix of one another or to white space, that the vocabulary has, with ids that the file has wrong.
+// testdata/added.py records what the reference does with them.
+func TestAddedTokens(t *testing.T) {
+	needTestdata(t)
+	f, err := os.Open("../testdata/added.jsonl.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	s := bufio.NewScanner(z)
+	s.Buffer(nil, 1<<24)
+	tokenizers, encodings, faults, renumbered := 0, 0, 0, 0
+	for s.Scan() {
+		var line struct {
+			Folder    string
+			Added     json.RawMessage `json:"added_tokens"`
+			Encodings []Record
+		}
+		require.NoError(t, json.Unmarshal(s.Bytes(), &line))
+		tok := withAdded(t, line.Folder, line.Added)
+		tokenizers++
+		if len(tok.Notes()) > 0 {
+			renumbered++
+		}
+		var e token.Encoding
+		for _, r := range line.Encodings {
+			encodings++
+			if r.Error != "" {
+				faults++
+			}
+			assert.NoError(t, r.check(tok, &e), "%s with %s: %q", line.Folder, line.Added, r.Text)
+		}
+	}
+	require.NoError(t, s.Err())
+	assert.Equal(t, 120, tokenizers)
+	assert.Equal(t, 1200, encodings)
+	assert.NotZero(t, faults, "a text on which the reference fails")
+	assert.Greater(t, renumbered, 20)
+}
+
+// withAdded opens a recorded tokenizer with other added tokens.
+func withAdded(t *testing.T, folder string, added json.RawMessage) *token.Tokenizer {
+	b, err := os.ReadFile("../testdata/" + folder + "/tokenizer.json")
+	require.NoError(t, err)
+	var doc map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(b, &doc))
+	doc["added_tokens"] = added
+	b, err = json.Marshal(doc)
+	require.NoError(t, err)
+	tok, err := token.FromJSON(b)
+	require.NoError(t, err)
+	return tok
+}

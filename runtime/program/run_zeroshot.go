@@ -29,7 +29,7 @@ func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, erro
 	}
 	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.entailment, Contradiction: f.contradiction})
 	if err != nil {
-		return nil, usage("--labels: %v (--entailment and --contradiction name them)", err)
+		return nil, usage("--labels: %v", err)
 	}
 	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.template, Multi: f.multi}, top: f.best(len(labels))}
 	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // what is wrong without any text

@@ -21,7 +21,8 @@ type ZeroShotOptions struct {
 	Template string
 	// Multi says that several labels may hold: each gets a probability of its own, of
 	// entailment against contradiction. Otherwise they share one: a softmax over the labels'
-	// entailment logits. A single label is always judged by itself.
+	// entailment logits. A single label is always judged by itself. Multi and a single label
+	// need a head with a known label for contradiction.
 	Multi bool
 }
 
@@ -49,12 +50,15 @@ type NLIOptions struct{ Entailment, Contradiction string }
 // computes. It is safe for concurrent use.
 type ZeroShot struct {
 	head
-	entail, contradict int
+	entail, contradict int   // contradict is -1 if it is not known …
+	unknown            error // … and this says why
 }
 
-// NewZeroShot serves the named head ("" is the first), which must have labels for
-// entailment and contradiction. They are found by their names: one begins with "entail",
-// the other with "contra" or is "not_entailment", in any case.
+// NewZeroShot serves the named head ("" is the first), which must have a label for
+// entailment. It is found by its name, which begins with "entail", in any case. The label
+// for contradiction begins with "contra" or is "not_entailment"; of two labels it is the
+// other one. Where it is not known, only several labels that share one probability can be
+// judged (see ZeroShotOptions.Multi).
 func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
 	h, err := newHead(core, name, "zero-shot classification", runtime.TaskLabels)
 	if err != nil {
@@ -69,10 +73,17 @@ func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, erro
 		return nil, err
 	}
 	z.contradict, err = labelNumber(labels, "contradiction", o.Contradiction, "contra", "not entail", "non entail", "notentail", "nonentail")
-	if err == nil && z.entail == z.contradict {
-		err = input("entailment and contradiction are both label %q", labels[z.entail])
+	switch {
+	case err != nil && o.Contradiction == "" && len(labels) == 2:
+		z.contradict = 1 - z.entail
+	case err != nil && o.Contradiction == "":
+		z.contradict, z.unknown = -1, err
+	case err != nil:
+		return nil, err
+	case z.entail == z.contradict:
+		return nil, input("entailment and contradiction are both label %q", labels[z.entail])
 	}
-	return z, err
+	return z, nil
 }
 
 // labelNumber finds a label: the one that the caller names, or the only one whose name,
@@ -102,7 +113,7 @@ func labelNumber(labels []string, what, named string, prefixes ...string) (int, 
 			return found, nil
 		}
 	}
-	return 0, input("%s: none of the head's labels (%s) is called so: name one, by its name or number, if this is a model of natural language inference", what, strings.Join(labels, ", "))
+	return 0, input("%s: none of the head's labels (%s) is called so: if this is a model of natural language inference, name one by its name or number (--%[1]s on the command line, NLIOptions in Go)", what, strings.Join(labels, ", "))
 }
 
 // hypotheses puts each label into the template.
@@ -139,6 +150,9 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 		}
 	}
 	multi := o.Multi || c == 1
+	if multi && z.unknown != nil {
+		return nil, z.unknown
+	}
 	logits, seen, err := z.joined(ctx, inputs, runtime.CutFirst, func(out []float32) float64 {
 		if multi {
 			return float64(out[z.entail]) - float64(out[z.contradict])

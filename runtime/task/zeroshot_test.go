@@ -177,7 +177,7 @@ func TestZeroShotFaults(t *testing.T) {
 		want   string
 	}{
 		{[]string{"ham", "spam"}, NLIOptions{}, "entailment: none of the head's labels (ham, spam) is called so"},
-		{[]string{"entailment", "other"}, NLIOptions{}, "contradiction: none of the head's labels"},
+		{[]string{"LABEL_0", "LABEL_1", "LABEL_2"}, NLIOptions{"LABEL_2", "LABEL_3"}, `contradiction: the head has no label "LABEL_3"`},
 		{[]string{"entailment", "entails", "contradiction"}, NLIOptions{}, `entailment: both "entailment" and "entails" may be meant`},
 		{[]string{"ham", "spam"}, NLIOptions{"yes", "0"}, `entailment: the head has no label "yes"; it has ham, spam`},
 		{[]string{"ham", "spam"}, NLIOptions{"1", "2"}, `contradiction: the head has no label "2"`},
@@ -190,4 +190,30 @@ func TestZeroShotFaults(t *testing.T) {
 	named, err := NewZeroShot(nli([]string{"ham", "spam"}, nliLogit).open(t), "", NLIOptions{"Spam", "0"})
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 0}, []int{named.entail, named.contradict})
+	other, err := NewZeroShot(nli([]string{"LABEL_0", "LABEL_1"}, nliLogit).open(t), "", NLIOptions{Entailment: "LABEL_0"})
+	require.NoError(t, err)
+	require.Equal(t, 1, other.contradict, "of two labels it is the other one")
+}
+
+// Labels that share one probability need the label for entailment alone.
+func TestZeroShotWithoutContradiction(t *testing.T) {
+	labels := []string{"LABEL_0", "LABEL_1", "LABEL_2"}
+	alone, err := NewZeroShot(nli(labels, nliLogit).open(t), "", NLIOptions{Entailment: "LABEL_2"})
+	require.NoError(t, err)
+	both, err := NewZeroShot(nli(labels, nliLogit).open(t), "", NLIOptions{Entailment: "2", Contradiction: "0"})
+	require.NoError(t, err)
+	texts, candidates := []string{"paris is the capital", "one"}, []string{"france", "rome"}
+	got, err := alone.Classify(background, texts, candidates, ZeroShotOptions{})
+	require.NoError(t, err)
+	want, err := both.Classify(background, texts, candidates, ZeroShotOptions{})
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for _, c := range []struct {
+		candidates []string
+		o          ZeroShotOptions
+	}{{candidates, ZeroShotOptions{Multi: true}}, {candidates[:1], ZeroShotOptions{}}} {
+		_, err := alone.Classify(background, texts, c.candidates, c.o)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, "contradiction: none of the head's labels (LABEL_0, LABEL_1, LABEL_2)")
+	}
 }

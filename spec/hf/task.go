@@ -199,7 +199,7 @@ func (h *heads) sequence(task string) error {
 	h.w.head.add("take first", f.pooler(), drop(f.classifier))
 	one := n == 1 && f.problem != "multi_label_classification" && f.problem != "single_label_classification"
 	switch {
-	case task == "zero-shot" && !entails(f.labels):
+	case task == "zero-shot" && !entails(f.labels) && !unnamed(f.labels):
 		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail", strings.Join(f.labels, ", "))
 	case n != 1 && (task == "rank" || task == "score" && f.problem != "regression"):
 		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number a text", n, strings.Join(f.labels, ", "), task)
@@ -217,10 +217,23 @@ func (h *heads) sequence(task string) error {
 	default:
 		h.w.head.add(f.labelled("cross_entropy"))
 	}
+	if task == "zero-shot" && !entails(f.labels) {
+		h.c.note("id2label = %s: no name tells which label means entailment, so say it by --entailment, such as --entailment %s", strings.Join(f.labels, ", "), f.labels[n-1])
+	}
 	if task == "zero-shot" || task == "rank" {
 		h.w.head.name = strings.ReplaceAll(task, "-", "_")
 	}
 	return nil
+}
+
+// unnamed reports whether several labels have no names but those that the transformers library makes of their numbers.
+func unnamed(labels []string) bool {
+	for i, l := range labels {
+		if l != fmt.Sprintf("LABEL_%d", i) {
+			return false
+		}
+	}
+	return len(labels) > 1
 }
 
 // entails reports whether a label says that one text follows from another.

@@ -78,6 +78,7 @@ func TestTasks(t *testing.T) {
 		{"v2_mlm_new", nil, nil, hf.Options{Task: "generate", Mask: "prefix"}, "model.generate", lm},
 		{"v2_seq_multi", nil, pooled, hf.Options{Task: "classify"}, "model.classify", "take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
 		{"v2_seq_multi", entail, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot", "take first; linear hidden; act; linear 3 as labels(\"ENTAILMENT\", \"neutral\", \"contradiction\")"},
+		{"v2_seq_multi", nil, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot", "take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 1 as score"},
 		{"v2_seq_regression3", nil, pooled, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 3"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "rank"}, "model.rank", "take first; linear hidden; act; linear 1 as score"},
@@ -141,7 +142,6 @@ func TestTaskFaults(t *testing.T) {
 		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; what it has serves emd, fill-mask, perplexity, generate, rtd, embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; what it has serves classify, embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "score"}, "no tensors for the head score"},
-		{"v2_seq_multi", pooled, hf.Options{Task: "zero-shot"}, "id2label = LABEL_0, LABEL_1, LABEL_2: zero-shot classification needs a model of entailment"},
 		{"v2_seq_multi", nil, hf.Options{Task: "rank"}, "id2label has the 3 labels LABEL_0, LABEL_1, LABEL_2: the head rank is one number a text"},
 		{"v2_seq_multi", nil, hf.Options{Task: "answer"}, "the head answer is asked for, but the architecture has the head classify"},
 		{"bert_model", bare, hf.Options{Task: "emd"}, "the head emd belongs to DeBERTa, the model is of model_type bert; what it has serves embed"},
@@ -165,6 +165,19 @@ func TestTaskFaults(t *testing.T) {
 		_, _, err := hf.Spec(with(t, c.base, nil), c.tensors, c.opts)
 		require.ErrorContains(t, err, c.want, "%s %+v", c.base, c.opts)
 	}
+	topics := fields{"id2label": fields{"0": "ham", "1": "LABEL_1", "2": "spam"}, "label2id": nil}
+	_, _, err := hf.Spec(with(t, "v2_seq_multi", topics), pooled, hf.Options{Task: "zero-shot"})
+	require.ErrorContains(t, err, "id2label = ham, LABEL_1, spam: zero-shot classification needs a model of entailment")
+	one := fields{"id2label": fields{"0": "LABEL_0"}, "label2id": nil}
+	_, _, err = hf.Spec(with(t, "v2_seq_regression", one), nil, hf.Options{Task: "zero-shot"})
+	require.ErrorContains(t, err, "id2label = LABEL_0: zero-shot classification needs")
+}
+
+// Labels that are but numbers may be those of entailment: which one it is, is said when the model runs.
+func TestUnnamedLabels(t *testing.T) {
+	_, notes, err := hf.Spec(with(t, "v2_seq_multi", nil), shapes("pooler.dense.weight 32x32", "classifier.weight 3x32"), hf.Options{Task: "zero-shot"})
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(notes, "\n"), "id2label = LABEL_0, LABEL_1, LABEL_2: no name tells which label means entailment")
 }
 
 // The first GLiNER configs name an encoder and say little else: the table of tokens tells how many were added.

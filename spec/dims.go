@@ -243,6 +243,7 @@ func (d *dimTable) atom(a *atom, exact bool) (*big.Rat, bool) {
 func (d *dimTable) unknown(name string, at diag.Span) {
 	f := diag.Errorf("unknown-name", at, "there is no dim %s", name)
 	if near := Nearest(name, d.order); near != "" {
+		d.r.meant = append(d.r.meant, near)
 		f.Hintf("%s", near)
 	} else if len(d.order) > 0 {
 		names := slices.Clone(d.order)

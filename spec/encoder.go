@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/spec/diag"
@@ -144,6 +145,7 @@ func (b *modelBuilder) projections(t *tree) map[string]*Proj {
 		if e.name == "" {
 			continue
 		}
+		e.read = true
 		form := e.stmt.Form.(*assignForm)
 		p := &Proj{Source: source(e.stmt), Name: e.name, Bias: form.Bias != "no"}
 		all[e.name] = p
@@ -271,6 +273,7 @@ func (b *modelBuilder) prune(t *tree, a *Attention, all map[string]*Proj, scored
 		switch {
 		case p.Name == "v", scored[p.Name], shared[p]:
 			kept = append(kept, p)
+		case b.passedOn(t, p.Name, scored):
 		case t.find("="+p.Name).inherited || t.find("score") == nil || t.find("score").stmt.broken || all[p.Name] == nil:
 		default:
 			b.r.add(diag.Errorf("not-scored", p.Pos, "%s is projected but no term of the score reads it", p.Name).
@@ -281,23 +284,50 @@ func (b *modelBuilder) prune(t *tree, a *Attention, all map[string]*Proj, scored
 	b.pruneTable(t, a)
 }
 
+// passedOn reports whether a projection that the score reads shares the weights of another one through this name, as kr does in k = q(x), kr = k(rel).
+func (b *modelBuilder) passedOn(t *tree, name string, scored map[string]bool) bool {
+	return slices.ContainsFunc(t.entries, func(e *entry) bool {
+		if e.name == "" || e.name == name {
+			return false
+		}
+		form, ok := e.stmt.Form.(*assignForm)
+		return ok && form.Func.Name == name && (e.name == "v" || scored[e.name])
+	})
+}
+
 // pruneTable leaves out a table of offsets that no projection in use reads, if like has copied it; else it is a fault.
 func (b *modelBuilder) pruneTable(t *tree, a *Attention) {
 	rel := b.m.Relative
 	if rel == nil || t.isBroken() || b.r.errorsSince(b.before) {
 		return
 	}
-	for _, p := range a.Projections {
-		if p.Of == Rel {
-			return
-		}
+	e := b.t.find("relative " + rel.Name)
+	rows := b.m.ReadsTable()
+	if norm := e.body.find("norm"); !rows && norm != nil && !norm.inherited && slices.ContainsFunc(a.Projections, ofTable) {
+		b.idle(a, norm, "no projection reads the rows of "+rel.Name+", scalars have numbers of their own")
 	}
-	if b.t.find("relative " + rel.Name).inherited {
+	if slices.ContainsFunc(a.Projections, ofTable) {
+		return
+	}
+	if e.inherited {
+		for _, own := range e.body.entries {
+			if !own.inherited {
+				b.idle(a, own, "no projection of the score reads the table "+rel.Name)
+			}
+		}
 		b.m.Relative = nil
 		return
 	}
 	b.r.add(diag.Errorf("not-scored", rel.Pos, "no projection of the score reads the table %s", rel.Name).Note(a.ScoreSource.Pos, "the score is here").
 		Hintf("remove it, or kr = k(%s) and a term q[i]·kr[i-j]", rel.Name))
+}
+
+// ofTable reports whether a projection reads the table of offsets or its buckets.
+func ofTable(p *Proj) bool { return p.Of == Rel }
+
+// idle reports a statement about the table of offsets that changes nothing, with the reason.
+func (b *modelBuilder) idle(a *Attention, e *entry, reason string) {
+	b.r.add(diag.Errorf("no-effect", e.stmt.Pos, "%s has no effect: %s", e.stmt.Word, reason).Note(a.ScoreSource.Pos, "the score is here").Hintf("remove it"))
 }
 
 // example is an index that fits a projection.
@@ -365,6 +395,7 @@ func (b *modelBuilder) positions(ref *reference) *Absolute {
 	var names []string
 	for _, a := range b.m.Absolutes {
 		if a.Name == ref.Name {
+			b.r.tables[b.t.at("absolute "+ref.Name).stmt] = true
 			return a
 		}
 		names = append(names, a.Name)

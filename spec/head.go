@@ -72,7 +72,7 @@ func (r *resolver) head(s *Stmt) {
 }
 
 // once finds the words of a block that may stand only once.
-func (r *resolver) once(s *Stmt) map[string]*Stmt {
+func (r *resolver) once(s *Stmt) words {
 	found := map[string]*Stmt{}
 	for _, t := range code(s.Block.Stmts) {
 		if t.row == nil || t.row.Many {
@@ -84,7 +84,7 @@ func (r *resolver) once(s *Stmt) map[string]*Stmt {
 		}
 		found[t.Word] = t
 	}
-	return found
+	return words{r, found}
 }
 
 func blockBroken(s *Stmt) bool {
@@ -101,7 +101,7 @@ func (b *headBuilder) steps(s *Stmt) {
 		b.r.add(diag.Errorf("too-large", s.Pos, "%s has %d statements, more than %d", h.Name, len(list), maxSteps))
 		return
 	}
-	if words["take"] == nil && !broken {
+	if words.get("take") == nil && !broken {
 		b.r.add(diag.Errorf("missing", s.Pos, "%s does not say which rows it takes", h.Name).Hintf("take first"))
 	}
 	for _, t := range list {
@@ -120,64 +120,66 @@ func (b *headBuilder) steps(s *Stmt) {
 		return
 	}
 	b.checkLoss(words)
+	if s := words.get("from"); s != nil && (b.m.Checkpoint == "own" || h.Layout() != MaskedLayout) {
+		b.r.add(diag.Errorf("no-effect", s.Pos, "from has no effect: it names the tensors of a head that predicts masked tokens in a published layout").
+			Note(b.m.Pos, "the model has the layout %s", b.m.Checkpoint).Hintf("remove it"))
+	}
 	if !b.r.errorsSince(before) && h.Layout() == OwnLayout && b.m.Checkpoint != "own" {
 		b.r.add(diag.Errorf("checkpoint-scheme", s.Pos, "the layout %s has no tensor names for a head of this form", b.m.Checkpoint).
 			Note(b.m.Pos, "the model is here").Hintf("checkpoint own"))
 	}
 }
 
-// step resolves one statement of the head.
+// step resolves one statement of the head. A word that has no case here stays unread, which is a fault.
 func (b *headBuilder) step(t *Stmt) {
 	h := b.h
 	step := &Step{Source: source(t), In: b.cols}
-	switch form := t.Form.(type) {
-	case *takeForm:
-		b.take(t, form)
+	b.r.reads(t)
+	switch t.Word {
+	case "take":
+		b.take(t, t.Form.(*takeForm))
 		return
-	case *linearForm:
-		b.linear(step, form)
-	case *wordForm:
-		switch t.Word {
-		case "loss":
-			h.Loss, _ = b.r.pick(form.Value, "loss", losses)
-			return
-		case "decode":
-			step.Kind = StepDecode
-			step.Decode, _ = b.r.pick(form.Value, "constraint", []string{"bio"})
-		default:
-			step.Kind = StepAct
+	case "loss":
+		h.Loss, _ = b.r.pick(t.Form.(*wordForm).Value, "loss", losses)
+		return
+	case "from":
+		h.From = b.text(t, t.Form.(*stringForm).Value)
+		return
+	case "prompt":
+		form := t.Form.(*promptForm)
+		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After}
+		return
+	case "linear":
+		b.linear(step, t.Form.(*linearForm))
+	case "act":
+		step.Kind, step.Act = StepAct, b.m.Defaults.Act
+		if form, ok := t.Form.(*wordForm); ok {
 			step.Act, _ = b.r.pick(form.Value, "activation", Acts)
 		}
-	case *normForm:
+	case "norm":
 		step.Kind, step.Norm = StepNorm, b.r.norm(t, b.m.Defaults.Norm)
-	case *numForm:
+	case "dropout":
 		step.Kind = StepDropout
-		step.Rate, _ = b.r.real(form.Value, "dropout", "in [0, 1)", share)
-	case *stringForm:
-		h.From = b.text(t, form.Value)
-		return
-	case *lstmForm:
+		step.Rate, _ = b.r.real(t.Form.(*numForm).Value, "dropout", "in [0, 1)", share)
+	case "crf":
+		step.Kind = StepCRF
+	case "decode":
+		step.Kind = StepDecode
+		step.Decode, _ = b.r.pick(t.Form.(*wordForm).Value, "constraint", []string{"bio"})
+	case "lstm":
+		form := t.Form.(*lstmForm)
 		step.Kind, step.Both = StepLSTM, form.Both
 		b.cols = b.count(form.Size, "size", 1)
 		if form.Both {
 			b.cols *= 2
 		}
-	case *promptForm:
-		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After}
-		return
-	case *spansForm:
-		step.Kind, step.Width, h.As = StepSpans, b.count(form.Width, "spans", 1), Entities
-	case *tokensForm:
+	case "spans":
+		step.Kind, step.Width, h.As = StepSpans, b.count(t.Form.(*spansForm).Width, "spans", 1), Entities
+	case "tokens":
 		step.Kind, h.As = StepTokens, Entities
 	default:
-		switch t.Word {
-		case "crf":
-			step.Kind = StepCRF
-		case "norm":
-			step.Kind, step.Norm = StepNorm, b.r.norm(t, b.m.Defaults.Norm)
-		default:
-			step.Kind, step.Act = StepAct, b.m.Defaults.Act
-		}
+		delete(b.r.read, t)
+		return
 	}
 	step.Out = b.cols
 	h.Steps = append(h.Steps, step)
@@ -228,8 +230,18 @@ func (b *headBuilder) take(t *Stmt, form *takeForm) {
 	b.h.Take = take
 }
 
+// unmeant reports a meaning that was written for the last linear layer and does not hold for the head's numbers, with the reason.
+func (b *headBuilder) unmeant(reason string) {
+	if b.last == nil || b.last.As == nil {
+		return
+	}
+	as := spanOfAll(b.last.As.Tokens)
+	b.r.add(diag.Errorf("no-effect", as, "as %s has no effect: %s", b.last.As.Kind, reason).Hintf("remove it"))
+}
+
 func (b *headBuilder) linear(step *Step, form *linearForm) {
 	step.Kind = StepLinear
+	b.unmeant("a later linear layer makes the head's numbers")
 	b.cols = b.count(form.Out, "columns", 1)
 	b.last = form
 	if form.Tied == nil {

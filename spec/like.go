@@ -19,9 +19,20 @@ type entry struct {
 	stmt      *Stmt
 	body      *tree // of a block
 	inherited bool
+	read      bool // the resolver has looked at it
 }
 
+// find returns the entry of a key, or nil, and marks it as read.
 func (t *tree) find(key string) *entry {
+	e := t.at(key)
+	if e != nil {
+		e.read = true
+	}
+	return e
+}
+
+// at returns the entry of a key, or nil.
+func (t *tree) at(key string) *entry {
 	if t == nil {
 		return nil
 	}
@@ -33,12 +44,13 @@ func (t *tree) find(key string) *entry {
 	return nil
 }
 
-// all lists the entries of a word that has names: dim, decoder …
+// all lists the entries of a word that has names, as dim or decoder, and marks them as read.
 func (t *tree) all(word string) []*entry {
 	var out []*entry
 	if t != nil {
 		for _, e := range t.entries {
 			if strings.HasPrefix(e.key, word+" ") {
+				e.read = true
 				out = append(out, e)
 			}
 		}
@@ -50,7 +62,7 @@ func (t *tree) copy() *tree {
 	c := &tree{broken: t.broken, entries: make([]*entry, len(t.entries))}
 	for i, e := range t.entries {
 		d := *e
-		d.inherited = true
+		d.inherited, d.read = true, false
 		if e.body != nil {
 			d.body = e.body.copy()
 		}
@@ -79,11 +91,12 @@ func (t *tree) isBroken() bool {
 type merger struct {
 	r     *resolver
 	first map[string]*Stmt // what the body itself has set, to find words that stand twice
+	gone  map[string]*Stmt // what the body has dropped, by key
 }
 
 // merge applies a model's own statements to the tree that it is like: first what is dropped, then what is set.
 func (r *resolver) merge(t *tree, stmts []*Stmt) {
-	m := &merger{r: r, first: map[string]*Stmt{}}
+	m := &merger{r: r, first: map[string]*Stmt{}, gone: map[string]*Stmt{}}
 	m.body(t, stmts, "", true)
 	m.body(t, stmts, "", false)
 }
@@ -104,7 +117,7 @@ func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops boo
 		if s.Word == "drop" && !drops {
 			return
 		}
-		e := t.find(path[0])
+		e := t.at(path[0])
 		if e == nil {
 			if drops {
 				if s.Word == "drop" {
@@ -125,7 +138,7 @@ func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops boo
 	case s.Word == "drop":
 		if form, ok := s.Form.(*dropForm); ok && drops {
 			for _, p := range form.Paths {
-				m.r.drop(t, s, p)
+				m.drop(t, s, p, prefix)
 			}
 		}
 	case s.row.Opens != "":
@@ -137,7 +150,7 @@ func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops boo
 
 func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
 	key := keyOf(s)
-	e := t.find(key)
+	e := t.at(key)
 	if drops && e == nil {
 		e = &entry{body: &tree{}} // nothing is there: every drop inside is of nothing
 	}
@@ -149,6 +162,7 @@ func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
 		e.body = &tree{}
 	}
 	if !drops {
+		m.again(s, e, prefix+key)
 		if s.Form != nil || e.stmt.Form == nil || s.broken {
 			e.stmt = s
 		}
@@ -157,6 +171,21 @@ func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
 	}
 	if s.Block != nil {
 		m.body(e.body, s.Block.Stmts, prefix+key+".", drops)
+	}
+}
+
+// again reports operands of a block that the same body has set before, and a block that sets nothing.
+func (m *merger) again(s *Stmt, e *entry, full string) {
+	operands := s.Form != nil && !s.row.Named
+	if before := m.first[full]; before != nil && operands {
+		m.r.add(diag.Errorf("twice", s.Pos, "the operands of %s are set twice", s.Word).Note(before.Pos, "the first time here").Hintf("%s { … }", s.Word))
+	}
+	if operands {
+		m.first[full] = s
+	}
+	changes := e.stmt == s && s.Word != "defaults" // a block that was not there before
+	if s.Block != nil && len(s.Block.Stmts) == 0 && s.Block.Trail == "" && !changes && !operands && !s.broken {
+		m.r.add(diag.Errorf("no-effect", s.Pos, "the block of %s is empty, so it changes nothing", s.Word).Hintf("remove it"))
 	}
 }
 
@@ -186,6 +215,10 @@ func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
 		return
 	}
 	m.first[full] = e.stmt
+	if d := m.gone[full]; d != nil {
+		m.r.add(diag.Errorf("no-effect", d.Pos, "drop has no effect: %s is set again", strings.TrimPrefix(e.key, "=")).Note(at, "it is set here").
+			Hintf("remove it: what is set replaces what like has copied"))
+	}
 	for i, old := range t.entries {
 		if old.key == e.key {
 			t.entries[i] = e
@@ -206,29 +239,37 @@ func keyOf(s *Stmt) string {
 	return s.Word
 }
 
-// drop removes what a path names from a tree.
-func (r *resolver) drop(t *tree, s *Stmt, p *path) {
+// drop removes what a path names from a tree; prefix is the path of the tree.
+func (m *merger) drop(t *tree, s *Stmt, p *path, prefix string) {
+	at := *s
+	at.Pos = spanOfAll(p.Tokens)
+	remove := func(e *entry) {
+		t.remove(e)
+		m.gone[prefix+e.key] = &at
+	}
 	for len(p.Parts) > 0 {
 		first := p.Parts[0]
 		if len(p.Parts) >= 2 {
-			if e := t.find(first + " " + p.Parts[1]); e != nil {
+			if e := t.at(first + " " + p.Parts[1]); e != nil {
 				if len(p.Parts) == 2 {
-					t.remove(e)
+					remove(e)
 					return
 				}
+				prefix += e.key + "."
 				t, p = e.body, &path{Tokens: p.Tokens, Parts: p.Parts[2:]}
 				continue
 			}
-			if e := t.find(first); e != nil && e.body != nil {
+			if e := t.at(first); e != nil && e.body != nil {
+				prefix += e.key + "."
 				t, p = e.body, &path{Tokens: p.Tokens, Parts: p.Parts[1:]}
 				continue
 			}
 			break
 		}
 		found := false
-		for _, e := range append([]*entry{t.find(first), t.find("=" + first), t.find("dim " + first)}, t.all(first)...) {
+		for _, e := range append([]*entry{t.at(first), t.at("=" + first), t.at("dim " + first)}, t.all(first)...) {
 			if e != nil {
-				t.remove(e)
+				remove(e)
 				found = true
 			}
 		}
@@ -237,9 +278,7 @@ func (r *resolver) drop(t *tree, s *Stmt, p *path) {
 		}
 		break
 	}
-	at := *s
-	at.Pos = spanOfAll(p.Tokens)
-	r.dropNothing(&at, strings.Join(p.Parts, "."), t)
+	m.r.dropNothing(&at, strings.Join(p.Parts, "."), t)
 }
 
 func (t *tree) remove(e *entry) {

@@ -1,18 +1,17 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/spec/diag"
 )
 
 // checkMeaning resolves what the last linear layer's numbers mean.
-func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
+func (b *headBuilder) checkMeaning(words words) {
 	h := b.h
-	if b.last != nil && b.last.As != nil {
-		b.meaning(b.last.As)
-	}
 	if h.As == Entities {
+		b.unmeant("spans and tokens score labels that are given at run time")
 		if h.Prompt == nil {
 			b.r.add(diag.Errorf("missing", h.Pos, "%s scores labels given at run time, but does not say how they precede the text", h.Name).
 				Hintf(`prompt labels mark "<<ENT>>" end "<<SEP>>"`))
@@ -20,8 +19,11 @@ func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
 		if h.Take.Rows != Words {
 			b.r.add(diag.Errorf("take-loss", h.Take.Pos, "spans and tokens score words").Hintf("take words(first)"))
 		}
-	} else if p := words["prompt"]; p != nil {
+	} else if p := words.get("prompt"); p != nil {
+		b.meant()
 		b.r.add(diag.Errorf("missing", p.Pos, "a prompt needs spans or tokens that score it").Hintf("spans <= 12 markers"))
+	} else {
+		b.meant()
 	}
 	for _, s := range h.Steps {
 		if s.Kind != StepCRF && s.Kind != StepDecode && s.Kind != StepLSTM {
@@ -37,6 +39,13 @@ func (b *headBuilder) checkMeaning(words map[string]*Stmt) {
 		if s.Kind == StepDecode {
 			b.bio(s)
 		}
+	}
+}
+
+// meant resolves the meaning of the last linear layer, if it has one.
+func (b *headBuilder) meant() {
+	if b.last != nil && b.last.As != nil {
+		b.meaning(b.last.As)
 	}
 }
 
@@ -88,10 +97,10 @@ func (b *headBuilder) bio(s *Step) {
 }
 
 // checkLoss holds the rows, the columns and the loss to each other.
-func (b *headBuilder) checkLoss(words map[string]*Stmt) {
+func (b *headBuilder) checkLoss(words words) {
 	h := b.h
 	at := h.Pos
-	if s := words["loss"]; s != nil {
+	if s := words.get("loss"); s != nil {
 		at = s.Pos
 	}
 	fault := func(message, hint string) {
@@ -112,6 +121,8 @@ func (b *headBuilder) checkLoss(words map[string]*Stmt) {
 		fault("choices are compared sequence by sequence", "take first; … linear 1 as choices; loss cross_entropy")
 	case h.As == Score && (!sequence || h.Loss == "cross_entropy"):
 		fault("a score is one number a sequence, there is nothing to choose among", "take first; … linear 1 as score; loss mean_squared_error")
+	case h.Loss == "binary_cross_entropy" && hasStep(h, StepCRF):
+		fault("a CRF chooses one sequence of labels: binary_cross_entropy, which judges each label by itself, does not fit", "loss cross_entropy")
 	case h.As == Labels && h.Loss == "mean_squared_error":
 		fault("labels are no quantities: mean_squared_error does not fit", "loss cross_entropy")
 	case h.As == Entities && h.Loss != "" && h.Loss != "binary_cross_entropy":
@@ -184,6 +195,11 @@ func (h *Head) Layout() Layout {
 		return ReplacedLayout
 	}
 	return OwnLayout
+}
+
+// hasStep reports whether a head has a step of a kind.
+func hasStep(h *Head, kind StepKind) bool {
+	return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Kind == kind })
 }
 
 func firstLinear(h *Head) *Step {

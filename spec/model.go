@@ -21,6 +21,7 @@ type modelBuilder struct {
 func (r *resolver) resolveModel(d *decl) *Model {
 	t := r.merged(d)
 	if d.bad {
+		r.readAll(d.stmt)
 		return nil
 	}
 	r.model = d
@@ -40,6 +41,8 @@ func (r *resolver) resolveModel(d *decl) *Model {
 	b.encoder()
 	b.decoders()
 	b.scheme()
+	d.faulty = r.errorsSince(b.before)
+	r.readModel(t, !d.faulty)
 	return m
 }
 

@@ -19,7 +19,7 @@ const (
 // Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is
 // nil if there is an error in the list. What this version cannot compile yet is no fault here; the compiler says so.
 func Resolve(f *File) (*Spec, diag.List) {
-	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}}
+	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
 	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
@@ -56,6 +56,9 @@ type resolver struct {
 	model  *decl            // the one that is being resolved
 	faults diag.List
 	seen   map[string]bool // faults already reported; like repeats statements
+	read   map[*Stmt]bool  // statements that count, see effect.go
+	tables map[*Stmt]bool  // tables of absolute positions that a decoder reads
+	meant  []string        // sizes that a misspelt name probably means
 }
 
 // decl is a model's statement and what has become of it.
@@ -66,6 +69,8 @@ type decl struct {
 	state uint8 // 0 new, 1 being merged, 2 merged
 	bad   bool  // like leads nowhere
 	model *Model
+
+	faulty bool // the model has faults of its own
 }
 
 // add reports a fault once. A fault in a line of the zoo is reported where the user's file leads there.
@@ -137,6 +142,7 @@ func (r *resolver) run() {
 	r.each("ensemble", r.ensemble)
 	r.each("train", r.train)
 	r.each("target", r.target)
+	r.idle()
 	if len(r.spec.Targets) == 0 {
 		r.spec.Targets = []*Target{r.defaultTarget()}
 	}
@@ -146,7 +152,10 @@ func (r *resolver) run() {
 func (r *resolver) each(word string, resolve func(*Stmt)) {
 	for _, s := range r.file.stmts() {
 		if s.Word == word && s.row != nil && !s.broken {
-			resolve(s)
+			before := len(r.faults)
+			if resolve(s); r.errorsSince(before) {
+				r.readAll(s)
+			}
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (b *trainBuilder) tasks() {
 	if s, ok := b.word("replace"); ok {
 		masked = true
 		b.replace(s, s.Form.(*replaceForm))
-	} else if t.Head.Layout() == ReplacedLayout && b.words["replace"] == nil {
+	} else if t.Head.Layout() == ReplacedLayout && b.words.of["replace"] == nil {
 		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).Hintf("replace from generator.mlm share embed.token stopping gradient"))
 	}
 	if masked {
@@ -122,7 +122,7 @@ func (b *trainBuilder) tasks() {
 	}
 	if s, ok := b.word("weight"); ok {
 		t.Weight, _ = b.r.real(s.Form.(*numForm).Value, "weight", "above 0", positive)
-		if t.Replace == nil && b.words["replace"] == nil {
+		if t.Replace == nil && b.words.of["replace"] == nil {
 			b.r.add(diag.Errorf("missing", s.Pos, "weight balances the detection loss, but nothing is replaced").Hintf("replace from generator.mlm"))
 		}
 	}
@@ -148,6 +148,9 @@ func (b *trainBuilder) sift(s *Stmt) {
 	}
 	if w, ok := in.word("loss"); ok {
 		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "disagreement", []string{"symmetric_kl", "kl", "mse"})
+		if h := b.t.Head; f.Loss != "mse" && f.Loss != "" && !h.hasProbabilities() {
+			b.r.add(diag.Errorf("take-loss", w.Pos, "%s compares probabilities, but %s has none", f.Loss, h.FullName()).Note(h.Pos, "the head is here").Hintf("loss mse"))
+		}
 	}
 	if b.t.Head.Model.Embed.Norm == nil {
 		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).Hintf("embed { norm }"))

@@ -40,7 +40,7 @@ func (r *resolver) target(s *Stmt) {
 	t.Source, t.Name, t.Default = source(s), s.Name, false
 	words := r.once(s)
 	word := func(name string) (*Stmt, bool) {
-		w := words[name]
+		w := words.get(name)
 		return w, w != nil && !w.broken
 	}
 	if w, ok := word("isa"); ok {
@@ -132,6 +132,7 @@ func (r *resolver) emits(s *Stmt, t *Target) {
 		if !ok {
 			continue
 		}
+		r.reads(w)
 		e := Emit{Source: source(w)}
 		if form.Package != "" {
 			e.Package = r.text(w.Pos, form.Package)

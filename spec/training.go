@@ -55,7 +55,8 @@ func (r *resolver) headsOf(model string) []string {
 func (r *resolver) ensemble(s *Stmt) {
 	e := &Ensemble{Source: source(s), Name: s.Name, Mean: "probabilities"}
 	words := r.once(s)
-	if w := words["mean"]; w != nil && !w.broken {
+	mean := words.get("mean")
+	if w := mean; w != nil && !w.broken {
 		e.Mean, _ = r.pick(w.Form.(*wordForm).Value, "mean", []string{"probabilities", "logits"})
 	}
 	for _, t := range code(s.Block.Stmts) {
@@ -63,6 +64,7 @@ func (r *resolver) ensemble(s *Stmt) {
 		if !ok {
 			continue
 		}
+		r.reads(t)
 		m := Member{Source: source(t), Head: r.headOf(form.Head), Weight: 1}
 		if form.Weight != nil {
 			m.Weight, _ = r.real(form.Weight, "weight", "above 0", positive)
@@ -82,7 +84,36 @@ func (r *resolver) ensemble(s *Stmt) {
 	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
 		r.add(diag.Errorf("missing", s.Pos, "the ensemble %s has no members", e.Name).Hintf("member model.head"))
 	}
+	r.idleEnsemble(s, e, mean)
 	r.spec.Ensembles = append(r.spec.Ensembles, e)
+}
+
+// idleEnsemble reports what an ensemble says without an effect: the weight of an only member, and probabilities of numbers that have none.
+func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
+	if len(e.Members) == 0 || blockBroken(s) {
+		return
+	}
+	members := 0
+	for _, t := range code(s.Block.Stmts) {
+		if t.Word == "member" {
+			members++
+		}
+	}
+	for _, t := range code(s.Block.Stmts) {
+		form, ok := t.Form.(*memberForm)
+		if ok && form.Weight != nil && members == 1 {
+			r.add(diag.Errorf("no-effect", t.Pos, "weight has no effect: the ensemble %s has one member", e.Name).Hintf("member %s", e.Members[0].Head.FullName()))
+		}
+	}
+	if h := e.Members[0].Head; mean != nil && e.Mean == "probabilities" && !h.hasProbabilities() {
+		r.add(diag.Errorf("no-effect", mean.Pos, "mean probabilities has no effect: the numbers of %s are no logits", h.FullName()).
+			Note(h.Pos, "the head is here").Hintf("mean logits"))
+	}
+}
+
+// hasProbabilities reports whether a softmax or sigmoid of the head's numbers has a meaning.
+func (h *Head) hasProbabilities() bool {
+	return h.As != Score && (h.As != Vector || h.Loss == "cross_entropy" || h.Loss == "binary_cross_entropy")
 }
 
 // unit holds a number's unit to those that the word takes and gives it.
@@ -127,12 +158,12 @@ func (r *resolver) bytes(s *Stmt) int64 {
 type trainBuilder struct {
 	r     *resolver
 	t     *Train
-	words map[string]*Stmt
+	words words
 }
 
 // word is the statement of a word, if it is there and readable.
 func (b *trainBuilder) word(name string) (*Stmt, bool) {
-	s := b.words[name]
+	s := b.words.get(name)
 	return s, s != nil && !s.broken
 }
 

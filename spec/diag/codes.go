@@ -35,6 +35,7 @@ var Codes = []Info{
 	{"members", "the members of an ensemble do not fit each other", "member a.tag\nmember b.classify", "member a.classify\nmember b.classify"},
 	{"memory-bound", "a step needs more memory than the bound allows", "target t { memory <= 10 MiB }", "target t { memory <= 600 MiB }"},
 	{"missing", "a word or a size that must be there is not", "head nli on m { linear 3 }", "head nli on m { take first; linear 3 }"},
+	{"no-effect", "a statement changes nothing: nothing reads it, or what it says is ignored here", "model m like deberta_v3_base { dim laers = 6 }", "model m like deberta_v3_base { dim layers = 6 }"},
 	{"not-scored", "a projection or table is written that no term of the score reads", "kr = k(rel)\nscore q[i]·k[j]", "score q[i]·k[j] + q[i]·kr[i-j]"},
 	{"not-yet", "the spec is right, but this version of debertac cannot compile it", "target t { weights int8 per channel }", "target t { weights f32 }"},
 	{"offsets", "the offsets of a table do not go from -span to span - 1", "offsets -span .. span", "offsets -span .. span - 1"},

@@ -44,7 +44,7 @@ func Random(src Source) (text, name string) {
 	width := s.embed(hidden)
 	terms := s.terms()
 	if terms.relative {
-		s.relative()
+		s.relative(terms.rows)
 	}
 	s.line("encoder layers {")
 	s.line("attention {")
@@ -90,14 +90,14 @@ func (s *draft) embed(hidden int) (width int) {
 	return width
 }
 
-// relative draws the table of offsets.
-func (s *draft) relative() {
+// relative draws the table of offsets; rows says that a projection reads its rows, which can then have a norm.
+func (s *draft) relative(rows bool) {
 	bucket := "bucket clamp"
 	if s.yes(2) {
 		bucket = fmt.Sprintf("bucket log(exact: span / 2, reach: span + %d)", 2+s.IntN(60))
 	}
 	norm := ""
-	if s.yes(2) {
+	if s.yes(2) && rows {
 		norm = "; norm"
 	}
 	s.line("relative rel { offsets -span .. span - 1; %s%s }", bucket, norm)

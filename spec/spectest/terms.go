@@ -10,6 +10,7 @@ import (
 type drawn struct {
 	text     string
 	relative bool
+	rows     bool // a projection reads the rows of the table of offsets
 }
 
 // offset is the index of a lookup.
@@ -88,6 +89,7 @@ func (s *draft) terms() drawn {
 			fmt.Fprintf(&b, "%s = linear(rel%s)\n", n, s.one("", ", bias: no"))
 		}
 	}
+	rows := relative
 	for _, n := range []string{"b", "c"} {
 		if need[n] {
 			relative = true
@@ -96,7 +98,7 @@ func (s *draft) terms() drawn {
 	}
 	fmt.Fprintf(&b, "score %s\n", strings.Join(score, " + "))
 	fmt.Fprintf(&b, "scale 1 / sqrt(head * %s)\n", s.one("terms", "terms", "3"))
-	return drawn{b.String(), relative}
+	return drawn{b.String(), relative, rows}
 }
 
 // mask draws what hides keys, and whether heads are mixed.

@@ -1,0 +1,261 @@
+package spec
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// A statement without an effect is an error: a misspelt name would otherwise describe another model than was meant, without a word. Three rules find
+// such statements.
+//
+//   - Every statement must be read by the resolver. It marks what it reads, so a word of the schema that no code reads cannot be forgotten.
+//   - A size must be read by a statement of a model or of a head, or be one that the language knows.
+//   - A word that is read and then ignored has a check where it is ignored.
+//
+// What like has copied is exempt: a copied size may lose its last reader when a statement is replaced.
+
+// knownDims are the sizes that the language itself knows: setting one is never a misspelling.
+var knownDims = []string{"vocab", "hidden", "heads", "head", "inner", "layers", "span", "reach", "seq"}
+
+// words are the statements of a block that may stand only once, by word.
+type words struct {
+	r  *resolver
+	of map[string]*Stmt
+}
+
+// get returns the statement of a word, or nil, and marks it as read.
+func (w words) get(name string) *Stmt {
+	s := w.of[name]
+	w.r.reads(s)
+	return s
+}
+
+// reads marks a statement as read.
+func (r *resolver) reads(s *Stmt) {
+	if s != nil {
+		r.read[s] = true
+	}
+}
+
+// readAll marks everything in a block as read: after a fault nothing can be said of the rest of it.
+func (r *resolver) readAll(s *Stmt) {
+	if s.Block == nil {
+		return
+	}
+	for _, t := range code(s.Block.Stmts) {
+		r.reads(t)
+		r.readAll(t)
+	}
+}
+
+// readModel marks which statements of a merged model were read: all of them if the model has faults.
+func (r *resolver) readModel(t *tree, clean bool) {
+	for _, e := range t.entries {
+		if e.body != nil {
+			r.readModel(e.body, clean)
+		}
+		if isDim := strings.HasPrefix(e.key, "dim "); !isDim && (e.read || !clean) {
+			r.reads(e.stmt)
+		}
+	}
+}
+
+// idle reports the statements that nothing has read.
+func (r *resolver) idle() {
+	r.readDims()
+	r.idleTables()
+	for _, s := range r.file.stmts() {
+		if d := r.decls[s.Name]; s.Word == "model" && (d == nil || d.stmt != s) {
+			continue // a second one of its name
+		}
+		r.idleIn(s, s)
+	}
+}
+
+// idleTables reports tables of absolute positions that no decoder reads, here or in a model that is like this one.
+func (r *resolver) idleTables() {
+	for _, s := range r.file.stmts() {
+		d := r.decls[s.Name]
+		if s.Word != "model" || d == nil || d.stmt != s || d.model == nil || d.faulty {
+			continue
+		}
+		for _, e := range d.tree.all("absolute") {
+			if e.stmt.Pos.File == r.file.Name && !e.inherited && !r.tables[e.stmt] {
+				r.add(diag.Errorf("no-effect", e.stmt.Pos, "absolute %s has no effect: no decoder adds its rows", e.stmt.Name).
+					Hintf("remove it, or query encoder[-2] + %s in a decoder", e.stmt.Name))
+			}
+		}
+	}
+}
+
+// idleIn reports those of a block; top is the statement of the file that it belongs to.
+func (r *resolver) idleIn(top, block *Stmt) {
+	if block.Block == nil || block.broken && block != top {
+		return
+	}
+	for _, s := range code(block.Block.Stmts) {
+		switch {
+		case s.row == nil || s.broken || s.row == dropRow:
+		case s.row.Opens != "":
+			r.idleIn(top, s)
+		case r.read[s] || r.faultIn(s.Pos):
+		case s.Word == "dim":
+			r.idleDim(top, s)
+		default:
+			r.add(diag.Errorf("no-effect", s.Pos, "%s has no effect: nothing reads it", describe(s.row)).Hintf("remove it"))
+		}
+	}
+}
+
+// faultIn reports whether a statement has a fault already: a second message about it would be noise.
+func (r *resolver) faultIn(at diag.Span) bool {
+	return slices.ContainsFunc(r.faults, func(d *diag.Diag) bool {
+		return d.Span.File == at.File && d.Span.Line == at.Line && d.Span.Col >= at.Col && d.Span.Col <= at.EndCol
+	})
+}
+
+// idleDim reports a size that no statement reads. The hint is the nearest size that can be set here.
+func (r *resolver) idleDim(model, s *Stmt) {
+	d := diag.Errorf("no-effect", s.Pos, "dim %s has no effect: no statement reads %s", s.Name, s.Name)
+	own := map[string]bool{}
+	for _, t := range code(model.Block.Stmts) {
+		if t.Word == "dim" {
+			own[t.Name] = true
+		}
+	}
+	var settable []string
+	for _, n := range append(slices.Clone(knownDims), r.dimReads(r.decls[model.Name])...) {
+		if !own[n] {
+			settable = append(settable, n)
+		}
+	}
+	form, _ := s.Form.(*dimForm)
+	if near := Nearest(s.Name, settable); near != "" && form != nil {
+		op := "="
+		if near == "seq" {
+			op = "<="
+		}
+		r.add(d.Hintf("dim %s %s %s", near, op, textOf(form.Value.Tokens)))
+		return
+	}
+	r.add(d.Hintf("remove it"))
+}
+
+// readDims marks the sizes that some statement reads, through other sizes too.
+func (r *resolver) readDims() {
+	for _, d := range r.decls {
+		if d.tree == nil {
+			continue
+		}
+		reads := r.dimReads(d)
+		for _, e := range d.tree.all("dim") {
+			if slices.Contains(reads, e.stmt.Name) {
+				r.reads(e.stmt)
+			}
+		}
+	}
+}
+
+// dimReads lists the sizes that a model's statements and its heads read. Statements with faults count as readers of every name in them.
+func (r *resolver) dimReads(d *decl) []string {
+	found := map[string]bool{}
+	var list []string
+	add := func(names ...string) {
+		for _, n := range names {
+			if !found[n] {
+				found[n] = true
+				list = append(list, n)
+			}
+		}
+	}
+	add(knownDims...)
+	add(r.meant...)
+	d.tree.leaves(func(e *entry) {
+		if !strings.HasPrefix(e.key, "dim ") || r.faultIn(e.stmt.Pos) {
+			add(exprNames(e.stmt.Form)...)
+		}
+	})
+	for _, s := range r.file.stmts() {
+		add(brokenNames(s)...)
+		if s.Word != "head" || s.Block == nil {
+			continue
+		}
+		if form, ok := s.Form.(*onForm); ok && r.decls[form.On.Parts[0]] != d && r.decls[form.On.Parts[0]] != nil {
+			continue // on another model
+		}
+		for _, t := range code(s.Block.Stmts) {
+			add(exprNames(t.Form)...)
+		}
+	}
+	for i := 0; i < len(list); i++ {
+		for _, e := range d.tree.all("dim") {
+			if e.stmt.Name == list[i] {
+				add(exprNames(e.stmt.Form)...)
+			}
+		}
+	}
+	return list
+}
+
+// leaves calls f for every entry without a block of its own, and for the operands of blocks.
+func (t *tree) leaves(f func(*entry)) {
+	for _, e := range t.entries {
+		f(e)
+		if e.body != nil {
+			e.body.leaves(f)
+		}
+	}
+}
+
+// brokenNames are the names in statements with faults, which may be readers.
+func brokenNames(s *Stmt) []string {
+	var names []string
+	if s.broken || s.row == nil {
+		for _, t := range s.toks {
+			if t.Type == tIdent {
+				names = append(names, t.Value)
+			}
+		}
+	}
+	if s.Block != nil {
+		for _, t := range code(s.Block.Stmts) {
+			names = append(names, brokenNames(t)...)
+		}
+	}
+	return names
+}
+
+// exprNames are the sizes that the expressions in a statement's operands read. Forms are walked by reflection, so that a new one cannot be forgotten.
+func exprNames(form any) []string {
+	var names []string
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer, reflect.Interface:
+			if v.IsNil() {
+				return
+			}
+			if a, ok := v.Interface().(*atom); ok && a.Name != nil {
+				names = append(names, *a.Name)
+			}
+			walk(v.Elem())
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); f.Name != "Tokens" {
+					walk(v.Field(i))
+				}
+			}
+		}
+	}
+	if form != nil {
+		walk(reflect.ValueOf(form))
+	}
+	return names
+}

@@ -15,8 +15,6 @@ type runVerb struct {
 	Target  string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights: to see that a spec runs."`
 
-	Input       string  `placeholder:"FILE" help:"Read texts from a file: JSONL with text and, for pairs, pair; CSV; .txt; .gz too; - is the standard input."`
-	Format      string  `placeholder:"jsonl|csv|lines" help:"Format of --input, if its name does not tell."`
 	JSON        bool    `name:"json" help:"One JSON object a text, in input order."`
 	Special     string  `enum:"text,tokens" default:"text" help:"What a special token's name in a text is: text or tokens."`
 	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"What becomes of a text that is too long."`
@@ -32,6 +30,7 @@ type runVerb struct {
 	MinAccuracy float64 `placeholder:"PERCENT" help:"With --accuracy: exit with 3 if fewer are right."`
 	Quiet       bool    `help:"No progress bar, no summary."`
 
+	inputArgs
 	taskArgs
 }
 
@@ -44,6 +43,7 @@ another head's task are refused, and the message says whose they are.
 Examples:
   debertac run ~/models/spam "you won a prize" "see you at nine"
   debertac run ~/models/spam --input mails.jsonl.gz --json > results.jsonl
+  debertac run ~/models/spam --input mails.csv --text-field body --id number --on-error report --json > results.jsonl
   debertac run nli.dspec --weights nli.weights --input pairs.csv
   cat mails.txt | debertac run ~/models/spam --long truncate
   debertac run ~/models/ner "Angela Merkel visited Paris"
@@ -69,6 +69,9 @@ func (v *runVerb) Run(a *app) error {
 	if err := checkISA(v.ISA); err != nil {
 		return err
 	}
+	if err := v.inputArgs.check(); err != nil {
+		return err
+	}
 	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (v *runVerb) Run(a *app) error {
 	if v.MinAccuracy != 0 {
 		accuracy = strconv.FormatFloat(v.MinAccuracy, 'g', -1, 64)
 	}
-	args := flags(append(v.taskArgs.flags(), p.weightsFlag(), valueFlag("--input", v.Input), valueFlag("--format", v.Format), boolFlag("--json", v.JSON),
+	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), p.weightsFlag(), boolFlag("--json", v.JSON),
 		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
 		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)

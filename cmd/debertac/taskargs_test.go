@@ -35,36 +35,39 @@ func TestTaskFlagsAgree(t *testing.T) {
 	for _, f := range parser.Model.Children[0].Flags {
 		ours = append(ours, f.Name)
 	}
-	alone := []string{"model", "pin"} // of programs: which of several models, and where threads run
+	alone := []string{"model", "pin", "input-name"} // of programs: which of several models, where threads run, and what debertac run has converted
 	for _, name := range built {
 		if !slices.Contains(alone, name) {
 			require.Contains(t, ours, name, "a flag of built programs that debertac run lacks")
 		}
 	}
 
-	var args taskArgs
-	v := reflect.ValueOf(&args).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Bool:
-			f.SetBool(true)
-		default:
-			p := reflect.New(f.Type().Elem())
-			if p.Elem().Kind() == reflect.String {
-				p.Elem().SetString("x")
+	for _, args := range []interface{ flags() []flag }{&taskArgs{}, &inputArgs{}} {
+		v := reflect.ValueOf(args).Elem()
+		for i := range v.NumField() {
+			switch f := v.Field(i); f.Kind() {
+			case reflect.Bool:
+				f.SetBool(true)
+			case reflect.String:
+				f.SetString("x")
+			default:
+				p := reflect.New(f.Type().Elem())
+				if p.Elem().Kind() == reflect.String {
+					p.Elem().SetString("x")
+				}
+				f.Set(p)
 			}
-			f.Set(p)
 		}
+		var handed []string
+		for _, f := range args.flags() {
+			handed = append(handed, strings.TrimPrefix(f.name, "--"))
+		}
+		require.Len(t, handed, v.NumField())
+		for _, name := range handed {
+			require.Contains(t, built, name)
+			require.Contains(t, ours, name)
+		}
+		slices.Sort(handed)
+		require.Len(t, slices.Compact(handed), v.NumField())
 	}
-	var handed []string
-	for _, f := range args.flags() {
-		handed = append(handed, strings.TrimPrefix(f.name, "--"))
-	}
-	require.Len(t, handed, v.NumField())
-	for _, name := range handed {
-		require.Contains(t, built, name)
-		require.Contains(t, ours, name)
-	}
-	slices.Sort(handed)
-	require.Len(t, slices.Compact(handed), v.NumField())
 }

@@ -23,6 +23,7 @@ type inputError struct {
 	where string // file:line, or empty
 	text  string
 	err   error
+	kind  kind // of a fault of one record; kindOther if nothing else fits
 }
 
 func (e *inputError) Error() string {
@@ -36,7 +37,13 @@ func (e *inputError) Unwrap() error { return e.err }
 
 func faulty(where, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	return &inputError{where, err.Error(), errors.Unwrap(err)}
+	return &inputError{where, err.Error(), errors.Unwrap(err), kindOther}
+}
+
+// faultOf is the fault of one record, of a kind.
+func faultOf(k kind, where, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &inputError{where, err.Error(), errors.Unwrap(err), k}
 }
 
 // checkError is a check that did not hold.

@@ -25,9 +25,9 @@ type Model struct {
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// OutTerminal and ErrTerminal say whether a person watches. A progress bar is drawn only if Err is a terminal and Out is not, lest the two
-	// mix on the screen.
-	OutTerminal, ErrTerminal bool
+	// InTerminal says whether a person types. OutTerminal and ErrTerminal say whether a person watches. A progress bar is drawn only if Err is a
+	// terminal and Out is not, lest the two mix on the screen.
+	InTerminal, OutTerminal, ErrTerminal bool
 }
 
 // The exit codes.
@@ -46,7 +46,7 @@ func Main(models []Model) {
 	ctx, stop := interrupt.Context()
 	code := Run(ctx, models, os.Args[1:], Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr),
+		InTerminal: terminal(os.Stdin), OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr),
 	})
 	stop()
 	os.Exit(code)

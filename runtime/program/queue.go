@@ -78,10 +78,7 @@ func (q *queue) put(r record, err error) bool {
 		q.err = err
 	} else {
 		q.records = append(q.records, r)
-		q.bytes += len(r.text.First) + len(r.text.Second)
-		for _, raw := range r.extra {
-			q.bytes += len(raw)
-		}
+		q.bytes += r.bytes()
 	}
 	q.changed.Broadcast()
 	return true

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,18 +18,18 @@ import (
 type runFlags struct {
 	openFlags
 	taskFlags
-	input, format, special, long, join string
-	maxTokens, batchTokens             int
-	examples                           int
-	asJSON, quiet                      bool
+	inputFlags
+	special, long, join    string
+	maxTokens, batchTokens int
+	examples               int
+	asJSON, quiet          bool
 }
 
 func newRun(fs *flag.FlagSet) action {
 	var r runFlags
 	r.openFlags.register(fs)
 	r.registerHead(fs)
-	fs.StringVar(&r.input, "input", "", "read texts from a `FILE`: JSONL with \"text\" and for pairs \"pair\", CSV with such columns, or .txt, a text a line; .gz too; - is standard input. For questions: \"question\", \"context\", \"options\"")
-	fs.StringVar(&r.format, "format", "", "the `FORMAT` of --input: jsonl, csv or lines, if its name does not tell")
+	r.inputFlags.register(fs)
 	fs.BoolVar(&r.asJSON, "json", false, "print a JSON object a text, in input order, such as label index score scores logits tokens truncated; the fields are those of the head's task")
 	fs.StringVar(&r.special, "special", "text", "whether special tokens written in a text, such as [SEP], are `text|tokens`")
 	fs.StringVar(&r.long, "long", "reject", "what becomes of a text that is too long: `reject|truncate|windows[:STRIDE]`")
@@ -41,8 +40,9 @@ func newRun(fs *flag.FlagSet) action {
 	fs.BoolVar(&r.quiet, "quiet", false, "no progress bar, no summary")
 	r.taskFlags.register(fs)
 	return func(ctx context.Context, s *session, args []string) error {
-		r.given = map[string]bool{}
-		fs.Visit(func(f *flag.Flag) { r.given[f.Name] = true })
+		r.taskFlags.given = map[string]bool{}
+		r.inputFlags.given = r.taskFlags.given
+		fs.Visit(func(f *flag.Flag) { r.taskFlags.given[f.Name] = true })
 		return r.run(ctx, s, args)
 	}
 }
@@ -83,34 +83,12 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 	switch {
 	case r.examples < -1:
 		return nil, usage("--examples %d: it must not be negative", r.examples)
-	case !slices.Contains([]string{"", formatJSONL, formatCSV, formatLines}, r.format):
-		return nil, usage("--format %s: it must be jsonl, csv or lines", r.format)
-	case r.format != "" && r.input == "":
-		return nil, usage("--format belongs to --input")
-	case r.given["join"] && !strings.HasPrefix(r.long, "windows"):
+	case r.taskFlags.given["join"] && !strings.HasPrefix(r.long, "windows"):
 		return nil, usage("--join needs --long windows:STRIDE: without windows there is nothing to join")
-	case r.given["examples"] && r.given["query"]:
+	case r.taskFlags.given["examples"] && r.taskFlags.given["query"]:
 		return nil, usage("--examples counts texts as they come; the best of those that --query orders are counted by --top")
 	}
 	return opts, nil
-}
-
-// source chooses where the texts come from.
-func (r *runFlags) source(s *session, args []string) (*input, error) {
-	switch {
-	case r.given["context"] && r.given["question"]:
-		if r.input != "" || len(args) > 0 {
-			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in the texts")
-		}
-		return &input{source: &arguments{texts: []string{r.question}}, size: -1, close: func() error { return nil }}, nil
-	case r.input != "" && len(args) > 0:
-		return nil, usage("texts come from --input or from the arguments, not both: %q", shorten(args[0], 40))
-	case r.input != "":
-		return openInput(r.input, r.format, s.In)
-	case len(args) > 0:
-		return &input{source: &arguments{texts: args}, size: -1, close: func() error { return nil }}, nil
-	}
-	return openInput("-", formatLines, s.In)
 }
 
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
@@ -120,6 +98,18 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	}
 	if err := r.taskFlags.check(); err != nil {
 		return err
+	}
+	if err := r.inputFlags.check(); err != nil {
+		return err
+	}
+	if m, err := r.pick(s); err == nil { // opening it says what is wrong
+		if limit := m.Program.Limits.SequenceTokens; r.maxTokens > limit {
+			return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a spec: dim seq <= %d)",
+				r.maxTokens, limit, r.maxTokens, r.maxTokens)
+		}
+	}
+	if r.fromTerminal(s, args) && !r.quiet {
+		fmt.Fprintln(s.Err, "reading one text per line from the terminal; Ctrl-D ends the input")
 	}
 	in, err := await(ctx, func() (*input, error) { return r.source(s, args) })
 	if err != nil {
@@ -143,7 +133,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	out := bufio.NewWriterSize(s.Out, 1<<16)
 	job := &job{
 		runFlags: r, session: s, page: &page{out, s.OutTerminal && !r.asJSON},
-		progress: newProgress(s, in, r.quiet, r.examples >= 0), chunk: 4 * leastChunk,
+		progress: newProgress(s, in, r.quiet, r.examples >= 0), chunk: 4 * leastChunk, left: newLeftOut(r.onError),
 	}
 	if job.service, err = r.taskFlags.service(core, head, job.page); err != nil {
 		return err
@@ -157,13 +147,15 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if ferr := job.page.Flush(); err == nil {
 		err = ferr
 	}
-	if err == nil || job.texts > 0 {
+	if err == nil && job.texts == 0 && job.left.total == 0 && !r.quiet {
+		fmt.Fprintf(s.Err, "%s: the input is empty: there are no texts\n", in.name)
+	} else if err == nil || job.texts > 0 {
 		job.summary(core, time.Since(start))
 	}
 	if err == nil && r.accuracy {
 		err = job.judge()
 	}
-	return err
+	return job.left.end(s, job.texts, err, in, r.echo())
 }
 
 // service is a task on records.
@@ -172,8 +164,8 @@ type service interface {
 	prepare(r *record) error
 	// compute gives a result for each record, all of them pairs or none. Errors of the input call a record text 0, 1 …
 	compute(ctx context.Context, records []record) ([]outcome, error)
-	// end is called behind the last record.
-	end(ctx context.Context) ([]outcome, error)
+	// end is called after the last record. It returns what only all records give, and the record of each.
+	end(ctx context.Context) ([]record, []outcome, error)
 }
 
 // outcome is the result of one record.
@@ -197,14 +189,18 @@ type job struct {
 	page     *page
 	progress *progress
 
-	chunk  int // records given to the model together
-	texts  int
+	chunk  int       // records given to the model together
+	good   []record  // of a chunk, those that can be computed; reused
+	bad    []*record // of a chunk, those that cannot, in order, and are not reported yet
+	left   *leftOut
+	read   int // records of the input
+	texts  int // of them, those with a result
 	tokens int
 	cut    int
 	right  int
 }
 
-// all computes what the queue gives, in order. Results of texts before a fault are printed.
+// all computes what the queue has, in order. Results of texts before a fault are printed.
 func (l *job) all(ctx context.Context, q *queue) error {
 	var records []record
 	for {
@@ -215,16 +211,19 @@ func (l *job) all(ctx context.Context, q *queue) error {
 		if records == nil {
 			return l.last(ctx)
 		}
-		ready := 0
-		for ready < len(records) && err == nil {
-			if err = l.prepare(&records[ready]); err == nil {
-				ready++
+		for i := range records {
+			r := &records[i]
+			r.number = l.read
+			l.read++
+			if r.fault == nil {
+				r.fault = l.prepare(r)
+			}
+			if r.fault != nil && l.left.stops() {
+				records = records[:i+1]
+				break
 			}
 		}
-		if done := l.chunks(ctx, records[:ready]); done != nil {
-			return done
-		}
-		if err != nil {
+		if err := l.chunks(ctx, records); err != nil {
 			return err
 		}
 	}
@@ -233,12 +232,12 @@ func (l *job) all(ctx context.Context, q *queue) error {
 // chunks computes records, as many at a time as seems good.
 func (l *job) chunks(ctx context.Context, records []record) error {
 	for rest := records; len(rest) > 0; {
-		n := 1
-		for n < min(len(rest), l.chunk) && rest[n].text.Pair == rest[0].text.Pair {
-			n++
-		}
+		n := l.gather(rest)
 		begin := time.Now()
-		if err := l.some(ctx, rest[:n]); err != nil {
+		if err := l.some(ctx, l.good); err != nil {
+			return err
+		}
+		if err := l.reportBefore(n); err != nil {
 			return err
 		}
 		l.adapt(n, time.Since(begin))
@@ -248,21 +247,53 @@ func (l *job) chunks(ctx context.Context, records []record) error {
 		if err := l.page.Flush(); err != nil {
 			return err
 		}
-		l.progress.update(l.texts, rest[n-1].read)
+		l.progress.update(l.texts+l.left.total, rest[n-1].read)
 		rest = rest[n:]
+	}
+	return nil
+}
+
+// gather takes the next chunk: the records that can be computed, all of them pairs or none, and those that cannot. It returns how many there are
+// of both.
+func (l *job) gather(records []record) int {
+	l.good, l.bad = l.good[:0], l.bad[:0]
+	for i := range records {
+		r := &records[i]
+		switch {
+		case len(l.good) == l.chunk, r.fault == nil && len(l.good) > 0 && r.text.Pair != l.good[0].text.Pair:
+			return i
+		case r.fault != nil:
+			r.place = i
+			l.bad = append(l.bad, r)
+		default:
+			r.place = i
+			l.good = append(l.good, *r)
+		}
+	}
+	return len(records)
+}
+
+// reportBefore reports the records of the chunk that cannot be computed and stand before a place.
+func (l *job) reportBefore(place int) error {
+	for len(l.bad) > 0 && l.bad[0].place < place {
+		r := l.bad[0]
+		l.bad = l.bad[1:]
+		if err := l.refuse(r, r.fault); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // last prints what only the whole input gives.
 func (l *job) last(ctx context.Context) error {
-	outcomes, err := l.end(ctx)
+	records, outcomes, err := l.end(ctx)
 	if err != nil {
 		return err
 	}
-	for _, o := range outcomes {
+	for i, o := range outcomes {
 		l.count(o)
-		if err := l.print(&record{file: "the result"}, o); err != nil {
+		if err := l.print(&records[i], o); err != nil {
 			return err
 		}
 	}
@@ -297,6 +328,9 @@ func (l *job) adapt(n int, took time.Duration) {
 
 // some computes records of one kind, singles or pairs.
 func (l *job) some(ctx context.Context, records []record) error {
+	if len(records) == 0 {
+		return nil
+	}
 	outcomes, err := l.compute(ctx, records)
 	switch {
 	case err == nil:
@@ -306,16 +340,21 @@ func (l *job) some(ctx context.Context, records []record) error {
 			}
 		}
 		return nil
-	case len(records) > 1 && errors.Is(err, runtime.ErrInput):
-		// One of them is at fault. The others' results do not depend on it.
-		for i := range records {
-			if err := l.some(ctx, records[i:i+1]); err != nil {
-				return err
-			}
+	case !errors.Is(err, runtime.ErrInput):
+		return err
+	case len(records) > 1:
+		// One of them is at fault. The others' results do not depend on it, nor on how many are computed together.
+		half := len(records) / 2
+		if err := l.some(ctx, records[:half]); err != nil {
+			return err
 		}
-		return nil
+		return l.some(ctx, records[half:])
 	}
-	return blamed(err, &records[0])
+	r := &records[0]
+	if err := l.reportBefore(r.place); err != nil {
+		return err
+	}
+	return l.refuse(r, blamed(err, r))
 }
 
 // blamed is a fault of the input as one of a record.
@@ -328,19 +367,24 @@ func blamed(err error, r *record) error {
 	if errors.As(err, &one) { // the record's place is a better name
 		text = one.What
 	}
+	of := kindOther
 	if errors.Is(err, runtime.ErrTooLong) {
 		text, _, _ = strings.Cut(text, " (")
 		text += ": cut it with --long truncate or --long windows:STRIDE"
+		of = kindLong
 	}
-	return &inputError{r.where(), text, err}
+	return &inputError{r.where(), text, err, of}
 }
 
 // emit prints one result and counts it.
 func (l *job) emit(r *record, o outcome) error {
+	if err := l.reportBefore(r.place); err != nil {
+		return err
+	}
 	if l.accuracy {
 		right, err := o.(*classified).right(r)
 		if err != nil {
-			return err
+			return l.refuse(r, err)
 		}
 		if right {
 			l.right++
@@ -365,9 +409,9 @@ func (l *job) print(r *record, o outcome) error {
 		return faulty(r.where(), "the result has numbers that are none (%v): the weights may be damaged, see doctor", err)
 	}
 	if l.asJSON {
-		_, err = l.page.Write(text)
-		return err
+		return l.page.object(r, text, l.echo())
 	}
+	l.page.passed(r, l.echo())
 	o.show(l.page, r)
 	return nil
 }

@@ -58,9 +58,9 @@ func (q questions) prepare(r *record) error {
 	}
 	switch {
 	case !hasQuestion:
-		return faulty(r.where(), "there is no question: give --question, or \"question\" in the input")
+		return faultOf(kindMissing, r.where(), "there is no question: give --question, or \"question\" in the input")
 	case !hasContext && q.need:
-		return faulty(r.where(), "there is no context to answer from: give --context, or \"context\" in the input")
+		return faultOf(kindMissing, r.where(), "there is no context to answer from: give --context, or \"context\" in the input")
 	}
 	r.text = runtime.Text{First: question, Second: context, Pair: true}
 	return nil
@@ -145,7 +145,7 @@ func (s *choiceService) prepare(r *record) error {
 	case own != nil && s.options != nil:
 		return faulty(r.where(), "the input has options of its own, and --options would be others")
 	case own == nil && s.options == nil:
-		return faulty(r.where(), "there are no options to choose from: give --options, or \"options\" in the input")
+		return faultOf(kindMissing, r.where(), "there are no options to choose from: give --options, or \"options\" in the input")
 	case own != nil && len(own) == 0:
 		return faulty(r.where(), "\"options\" is empty")
 	}

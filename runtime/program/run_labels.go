@@ -101,7 +101,7 @@ func (c *classified) show(p *page, r *record) {
 func (c *classified) right(r *record) (bool, error) {
 	labels := c.service.labels
 	if !r.hasLabel {
-		return false, faulty(r.where(), "no \"label\" to compare with, which --accuracy needs")
+		return false, faultOf(kindMissing, r.where(), "no \"label\" to compare with, which --accuracy needs")
 	}
 	if i := slices.Index(labels, r.label); i >= 0 {
 		return i == c.Index, nil

@@ -156,7 +156,7 @@ func TestRunFaultyInput(t *testing.T) {
 		{"a.jsonl", "{\"text\":5}\n", ":1: \"text\" is 5, it must be a string"},
 		{"a.jsonl", "{\"text\":\"x\",\"pair\":[]}\n", ":1: \"pair\" is [], it must be a string"},
 		{"a.jsonl", "{\"text\":\"x\xff\"}\n", ":1: not valid UTF-8"},
-		{"a.csv", "", ":1: a CSV file needs a header"},
+		{"a.csv", "", ":1: a table needs a header"},
 		{"a.csv", "id,body\n1,x\n", ":1: no column \"text\" in the header (its columns: id, body)"},
 		{"a.csv", "text,text\n1,x\n", ":1: two columns are named \"text\""},
 		{"a.csv", "id,text\n1,x\n2\n", ":3: wrong number of fields"},

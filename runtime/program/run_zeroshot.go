@@ -1,10 +1,11 @@
 package program
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
@@ -78,14 +79,19 @@ func (z *zeroShot) show(p *page, r *record) {
 	p.rows(list)
 }
 
-// rankService orders all texts by a query.
+// rankService orders all texts by a query. Each is scored as it comes, and they are ordered at the end.
 type rankService struct {
-	ranker    *task.Ranker
-	query     string
-	top       int
-	o         task.RankOptions
-	documents []string
-	records   []record
+	ranker  *task.Ranker
+	query   string
+	top     int
+	o       task.RankOptions
+	results []scored
+}
+
+// scored is a text with its score.
+type scored struct {
+	record record
+	task.Ranked
 }
 
 func (f *taskFlags) ranking(core *runtime.Core, h *runtime.Head) (service, error) {
@@ -114,30 +120,34 @@ func (waiting) seen() runtime.Seen  { return runtime.Seen{} }
 func (waiting) object() any         { return nil }
 func (waiting) show(*page, *record) {}
 
-// compute keeps the texts: all are ranked together.
-func (s *rankService) compute(_ context.Context, records []record) ([]outcome, error) {
+// compute scores the texts and keeps them: what one of them scores does not depend on the others.
+func (s *rankService) compute(ctx context.Context, records []record) ([]outcome, error) {
+	results, err := s.ranker.Rank(ctx, s.query, firsts(records), s.o)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range results {
+		r := records[d.Index]
+		d.Index = r.number
+		s.results = append(s.results, scored{r, d})
+	}
 	outcomes := make([]outcome, len(records))
-	for i := range records {
-		s.documents, s.records = append(s.documents, records[i].text.First), append(s.records, records[i])
+	for i := range outcomes {
 		outcomes[i] = waiting{}
 	}
 	return outcomes, nil
 }
 
-func (s *rankService) end(ctx context.Context) ([]outcome, error) {
-	results, err := s.ranker.Rank(ctx, s.query, s.documents, s.o)
-	if err != nil {
-		var one *runtime.TextError
-		if errors.As(err, &one) && one.Text < len(s.records) {
-			return nil, blamed(err, &s.records[one.Text])
-		}
-		return nil, err
+func (s *rankService) end(context.Context) ([]record, []outcome, error) {
+	// Ties: the text that came first wins.
+	slices.SortFunc(s.results, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Index, b.Index))
+	})
+	records, outcomes := make([]record, len(s.results)), make([]outcome, len(s.results))
+	for i, r := range s.results {
+		records[i], outcomes[i] = r.record, &ranked{i + 1, r.Ranked, i >= s.top}
 	}
-	outcomes := make([]outcome, len(results))
-	for i, r := range results {
-		outcomes[i] = &ranked{i + 1, r, i >= s.top}
-	}
-	return outcomes, nil
+	return records, outcomes, nil
 }
 
 // ranked is one text with its place.

@@ -3,13 +3,11 @@ package program
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,75 +23,8 @@ const notUTF8 = "not valid UTF-8: convert it first, with iconv for instance"
 // maxRecord bounds one line or CSV record: more is taken for a file of another kind, and must not fill the memory.
 const maxRecord = 64 << 20
 
-// record is one text of the input.
-type record struct {
-	file  string
-	line  int // from 1; 0 for arguments
-	text  runtime.Text
-	label string // the expected label, if hasLabel
-	// hasLabel says that the input gives one. One that is neither a name nor a number is kept as it is written: only --accuracy minds.
-	hasLabel bool
-	// extra are the fields of extraFields that the input gives, as JSON; only the tasks that need them read them.
-	extra   map[string]json.RawMessage
-	options []string // to choose from, when they are known
-	noText  bool     // the input has no text, but some of those fields
-	read    int64    // bytes of the input, as stored, that were read up to here; about, as it is read in blocks
-}
-
-// extraFields are what questions and models that are asked for labels have beside a text. A question stands in the text's place.
-var extraFields = []string{"question", "context", "options", "labels"}
-
-// needText is a fault if the record has no text.
-func (r *record) needText() error {
-	if r.noText {
-		return faulty(r.where(), "the object has no field \"text\" (it has: %s)", fieldNames(r.extra))
-	}
-	return nil
-}
-
-// field is a field of text; ok is false if the record has none.
-func (r *record) field(name string) (text string, ok bool, err error) {
-	raw, ok := r.extra[name]
-	if !ok {
-		return "", false, nil
-	}
-	if text, err = jsonString(name, raw); err != nil {
-		err = faulty(r.where(), "%w", err)
-	}
-	return text, true, err
-}
-
-// list is a field of several texts; nil if the record has none.
-func (r *record) list(name string) ([]string, error) {
-	raw, ok := r.extra[name]
-	if !ok {
-		return nil, nil
-	}
-	var all []json.RawMessage
-	err := json.Unmarshal(raw, &all)
-	list := []string{}
-	for _, one := range all {
-		var text string
-		if text, err = jsonString(name, one); err != nil {
-			break
-		}
-		list = append(list, text)
-	}
-	if err != nil || raw[0] != '[' {
-		return nil, faulty(r.where(), "%q is %s, it must be an array of strings", name, shorten(string(raw), 40))
-	}
-	return list, nil
-}
-
-// where is "file:line", or what stands for it.
-func (r *record) where() string {
-	if r.line == 0 {
-		return r.file
-	}
-	return r.file + ":" + strconv.Itoa(r.line)
-}
-
-// source gives records until io.EOF. Errors are inputErrors with file and line.
+// source returns records until io.EOF. A record that cannot be used has its fault, and the next one can be read. An error ends the input; it is an
+// inputError with the file.
 type source interface{ next() (record, error) }
 
 // arguments are texts of the command line.
@@ -107,221 +38,223 @@ func (a *arguments) next() (record, error) {
 		return record{}, io.EOF
 	}
 	a.done++
-	r := record{file: fmt.Sprintf("argument %d", a.done), text: runtime.Text{First: a.texts[a.done-1]}}
+	r := record{unit: unitArgument, line: a.done, text: runtime.Text{First: a.texts[a.done-1]}}
 	if !utf8.ValidString(r.text.First) {
-		return record{}, faulty(r.where(), notUTF8)
+		r.fault = faultOf(kindEncoding, r.where(), notUTF8)
 	}
 	return r, nil
 }
 
-// The formats of input files.
-const (
-	formatJSONL = "jsonl"
-	formatCSV   = "csv"
-	formatLines = "lines"
-)
-
-// formatOf reads the format off a file's name: .csv, .txt, and else JSONL; a .gz behind it does not count.
-func formatOf(name string) string {
-	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
-	case ".csv":
-		return formatCSV
-	case ".txt":
-		return formatLines
-	}
-	return formatJSONL
-}
-
-// input is an open input.
-type input struct {
-	source
-	size  int64        // of the file in bytes, as stored; -1 if not known
-	read  *countReader // bytes read of it so far
-	close func() error // never nil
-}
-
-// next reads a record and notes how far the input is read.
-func (in *input) next() (record, error) {
-	r, err := in.source.next()
-	if in.read != nil {
-		r.read = in.read.n.Load()
-	}
-	return r, err
-}
-
-// openInput opens a file, or standard input for "-". Gzip is recognised by its first bytes. An empty format is read off the name.
-func openInput(name, format string, stdin io.Reader) (*input, error) {
-	in := &input{size: -1, close: func() error { return nil }}
-	var raw io.Reader = stdin
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		in.close = f.Close
-		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-			in.size = st.Size()
-		}
-		raw = f
-	}
-	guessed := ""
-	if format == "" {
-		format = formatOf(name)
-		if format == formatJSONL && !strings.Contains(strings.ToLower(name), ".json") {
-			guessed = " (the name does not tell the format: --format csv or lines if it is no JSONL)"
-		}
-	}
-	in.read = &countReader{r: raw}
-	b := bufio.NewReaderSize(in.read, 1<<13) // small, as progress counts what was read: of compressed mails a block holds a dozen
-	head, err := b.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(faulty(name, "it cannot be read: %w", err), in.close())
-	}
-	if bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, errors.Join(faulty(name, "damaged gzip file: %w", err), in.close())
-		}
-		b = bufio.NewReaderSize(z, 1<<16)
-	} else if strings.HasSuffix(strings.ToLower(name), ".gz") {
-		return nil, errors.Join(faulty(name, "its name ends in .gz, but it is no gzip file"), in.close())
-	}
-	skipByteOrderMark(b)
-	err = nil // an empty input is one without texts
-	switch format {
-	case formatLines:
-		in.source = &lines{file: name, r: b}
-	case formatCSV:
-		in.source, err = newTable(name, b)
-	default:
-		in.source = &objects{lines{file: name, r: b}, guessed}
-	}
-	if err != nil {
-		return nil, errors.Join(err, in.close())
-	}
-	return in, nil
-}
-
-// skipByteOrderMark drops a mark that some editors put before UTF-8.
-func skipByteOrderMark(b *bufio.Reader) {
-	if head, err := b.Peek(3); err == nil && bytes.Equal(head, []byte{0xef, 0xbb, 0xbf}) {
-		b.Discard(3) // just peeked at: cannot fail
-	}
-}
-
-// lines reads a text a line.
+// lines reads one text per line.
 type lines struct {
 	file string
+	unit unit
 	line int
 	r    *bufio.Reader
 	buf  []byte
+	rest bool // of a line that is too long: it is still to be read
 }
 
-// readLine gives the next line without its end; it is valid until the next call.
-func (l *lines) readLine() ([]byte, error) {
+// readLine returns the next line without its end; it is valid until the next call. tooLong reports that it is longer than a record may be.
+func (l *lines) readLine() (line []byte, tooLong bool, err error) {
+	if err := l.skipRest(); err != nil {
+		return nil, false, err
+	}
 	l.buf = l.buf[:0]
 	l.line++
 	for {
 		part, err := l.r.ReadSlice('\n')
 		l.buf = append(l.buf, part...)
+		full := errors.Is(err, bufio.ErrBufferFull)
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull) && len(l.buf) <= maxRecord:
-			continue
 		case len(l.buf) > maxRecord:
-			return nil, faulty(l.where(), "the line is longer than %d MiB", maxRecord>>20)
+			l.rest, l.buf = full, nil
+			return nil, true, nil
+		case full:
+			continue
 		case errors.Is(err, io.EOF) && len(l.buf) == 0:
-			return nil, io.EOF
+			return nil, false, io.EOF
 		case err != nil && !errors.Is(err, io.EOF):
-			return nil, faulty(l.where(), "it cannot be read: %w", err)
+			at := l.record()
+			return nil, false, faulty(at.where(), "it cannot be read: %w", err)
 		}
-		return bytes.TrimSuffix(bytes.TrimSuffix(l.buf, []byte("\n")), []byte("\r")), nil
+		return bytes.TrimSuffix(bytes.TrimSuffix(l.buf, []byte("\n")), []byte("\r")), false, nil
 	}
 }
 
-func (l *lines) where() string { return l.file + ":" + strconv.Itoa(l.line) }
+// skipRest reads to the end of a line that is too long.
+func (l *lines) skipRest() error {
+	for l.rest {
+		_, err := l.r.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
+			at := l.record()
+			return faulty(at.where(), "it cannot be read: %w", err)
+		}
+		l.rest = false
+	}
+	return nil
+}
+
+// record is the current line's, without a text.
+func (l *lines) record() record { return record{file: l.file, unit: l.unit, line: l.line} }
+
+// longLine is the fault of a line that is longer than a record may be.
+func longLine(r *record) error {
+	return faultOf(kindLong, r.where(), "the line is longer than %d MiB", maxRecord>>20)
+}
 
 func (l *lines) next() (record, error) {
-	b, err := l.readLine()
+	b, tooLong, err := l.readLine()
 	if err != nil {
 		return record{}, err
 	}
-	if !utf8.Valid(b) {
-		return record{}, faulty(l.where(), notUTF8)
+	r := l.record()
+	switch {
+	case tooLong:
+		r.fault = longLine(&r)
+	case !utf8.Valid(b):
+		r.fault = faultOf(kindEncoding, r.where(), notUTF8)
+	default:
+		r.text.First = string(b)
 	}
-	return record{file: l.file, line: l.line, text: runtime.Text{First: string(b)}}, nil
+	return r, nil
 }
 
-// objects reads a JSON object a line: text, for pairs pair, and label if there is one. Other fields belong to others, but none may stand
-// twice. Blank lines are skipped.
+// objects reads one JSON object per line: its columns. Other fields belong to others, but none may stand twice. Blank lines are skipped.
 type objects struct {
 	lines
-	hint string // behind the message that a line is no JSON
+	columns *columns
+	hint    string // after the message that a line is no JSON
 }
 
 func (o *objects) next() (record, error) {
 	for {
-		b, err := o.readLine()
+		b, tooLong, err := o.readLine()
 		if err != nil {
 			return record{}, err
 		}
+		r := o.record()
+		if tooLong {
+			r.fault = longLine(&r)
+			return r, nil
+		}
 		if b = bytes.TrimSpace(b); len(b) > 0 {
-			return o.parse(b)
+			r.fault = o.columns.parse(&r, b, o.hint)
+			return r, nil
 		}
 	}
 }
 
-func (o *objects) parse(b []byte) (record, error) {
-	bad := func(format string, args ...any) (record, error) {
-		return record{}, faulty(o.where(), format, args...)
-	}
+// parse reads a record from a JSON object.
+func (c *columns) parse(r *record, b []byte, hint string) error {
+	r.columns = c
 	if !utf8.Valid(b) {
-		return bad(notUTF8)
+		return faultOf(kindEncoding, r.where(), notUTF8)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return bad("not a JSON object: at byte %d: %w%s", syntax.Offset, err, o.hint)
+			return faultOf(kindSyntax, r.where(), "not a JSON object: at byte %d: %w%s", syntax.Offset, err, hint)
 		}
 	}
 	if fields == nil {
-		return bad("not a JSON object with a text, such as {\"text\": \"…\"}%s", o.hint)
+		return faultOf(kindType, r.where(), "not a JSON object with a text, such as {\"text\": \"…\"}%s", hint)
 	}
 	if name, ok := twice(b); ok {
-		return bad("the field %q stands twice", name)
+		return faultOf(kindSyntax, r.where(), "the field %q stands twice", name)
 	}
-	r := record{file: o.file, line: o.line}
-	var err error
-	for _, name := range extraFields {
-		if raw, ok := fields[name]; ok && string(raw) != "null" {
-			if r.extra == nil {
-				r.extra = map[string]json.RawMessage{}
-			}
-			r.extra[name] = raw
+	return c.take(r, func(name string) json.RawMessage { return fields[name] }, func() string { return fieldNames(fields) })
+}
+
+// array reads a JSON array of objects or strings, one element at a time.
+type array struct {
+	file    string
+	d       *json.Decoder
+	bound   *boundReader
+	columns *columns
+	done    int
+	opened  bool
+}
+
+func newArray(file string, b *bufio.Reader, c *columns) *array {
+	a := &array{file: file, bound: &boundReader{r: b, left: maxRecord}, columns: c}
+	a.d = json.NewDecoder(a.bound)
+	return a
+}
+
+func (a *array) next() (record, error) {
+	a.bound.left = maxRecord
+	if !a.opened {
+		if _, err := a.d.Token(); err != nil { // the bracket
+			return record{}, a.broken(err)
 		}
+		a.opened = true
 	}
-	if raw, ok := fields["text"]; !ok && r.extra["question"] != nil {
-		r.noText = true
-	} else if !ok {
-		return bad("the object has no field \"text\" (it has: %s)", fieldNames(fields))
-	} else if r.text.First, err = jsonString("text", raw); err != nil {
-		return bad("%w", err)
-	}
-	if raw, ok := fields["pair"]; ok && string(raw) != "null" {
-		r.text.Pair = true
-		if r.text.Second, err = jsonString("pair", raw); err != nil {
-			return bad("%w", err)
+	if !a.d.More() {
+		if _, err := a.d.Token(); err != nil { // the other bracket
+			return record{}, a.broken(err)
 		}
-	}
-	if raw, ok := fields["label"]; ok && string(raw) != "null" {
-		r.hasLabel = true
-		if r.label, err = jsonString("label", raw); err != nil {
-			r.label = string(raw)
+		if _, err := a.d.Token(); err == nil {
+			return record{}, faulty(a.file, "something follows the end of the array, at byte %d", a.d.InputOffset())
+		} else if !errors.Is(err, io.EOF) {
+			return record{}, a.broken(err)
 		}
+		return record{}, io.EOF
+	}
+	var raw json.RawMessage
+	if err := a.d.Decode(&raw); err != nil {
+		return record{}, a.broken(err)
+	}
+	a.done++
+	r := record{file: a.file, unit: unitElement, line: a.done}
+	switch raw[0] {
+	case '{':
+		r.fault = a.columns.parse(&r, raw, "")
+	case '"':
+		r.fault = a.plain(&r, raw)
+	default:
+		r.fault = faultOf(kindType, r.where(), "it is %s, it must be an object with a text, or a string", shorten(string(raw), 40))
 	}
 	return r, nil
+}
+
+// plain reads an element that is a text and nothing else.
+func (a *array) plain(r *record, raw json.RawMessage) error {
+	if !utf8.Valid(raw) {
+		return faultOf(kindEncoding, r.where(), notUTF8)
+	}
+	for _, what := range slices.Sorted(maps.Keys(a.columns.wanted)) {
+		return faultOf(kindMissing, r.where(), "it is a string, and has no field %q, which --%s names", a.columns.name[what], flagOf(what))
+	}
+	r.columns = a.columns
+	for range a.columns.echo {
+		r.echo = append(r.echo, json.RawMessage("null"))
+	}
+	text, err := jsonString("text", raw)
+	if err != nil {
+		return faultOf(kindType, r.where(), "%w", err)
+	}
+	r.text.First = text
+	return nil
+}
+
+// broken is the fault of an array that cannot be read on: where its next element begins is not known.
+func (a *array) broken(err error) error {
+	if errors.Is(err, errTooLong) {
+		return faulty(a.file, "element %d is longer than %d MiB", a.done+1, maxRecord>>20)
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return faulty(a.file, "the array of %d elements has no end: is the file cut short?", a.done)
+	case errors.As(err, &syntax):
+		return faulty(a.file, "not JSON after element %d, at byte %d: %w", a.done, syntax.Offset, err)
+	}
+	return faulty(a.file, "it cannot be read after element %d: %w", a.done, err)
 }
 
 // twice finds a field that a JSON object, which is known to be valid, has more than once: the decoder would keep the last and say nothing.

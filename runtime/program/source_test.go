@@ -14,19 +14,40 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// openInput opens an input with the default names of the fields.
+func openInput(name, format string, stdin io.Reader) (*input, error) {
+	return opening{path: name, format: format, columns: defaultColumns()}.open(stdin)
+}
+
+// firstFault reads until a record is at fault, or the input ends.
+func firstFault(in *input) error {
+	for {
+		r, err := in.next()
+		if err == nil {
+			err = r.fault
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // FuzzInput feeds any bytes to every format: a record, an end, or a fault of the user's that names the file; never anything else.
 func FuzzInput(f *testing.F) {
-	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[", "text\n\"", "\r\n\r\n"} {
+	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[", "text\n\"", "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, format := range []string{formatJSONL, formatCSV, formatLines} {
+		for _, format := range FormatNames() {
 			in, err := openInput("-", format, strings.NewReader(string(data)))
 			for n := 0; err == nil; n++ {
 				var r record
 				r, err = in.next()
 				if err == nil && (n > len(data) || r.line < 1) {
 					t.Fatalf("%s: record %d at line %d of %d bytes", format, n, r.line, len(data))
+				}
+				if r.fault != nil && (exitCode(r.fault) != ExitInput || !strings.HasPrefix(r.fault.Error(), "standard input:")) {
+					t.Fatalf("%s: %v", format, r.fault)
 				}
 			}
 			if err != io.EOF && (exitCode(err) != ExitInput || !strings.HasPrefix(err.Error(), "standard input")) {
@@ -78,7 +99,7 @@ func TestQueueIsBounded(t *testing.T) {
 
 // TestQueueEndsBehindRecords: what was read before a fault comes first.
 func TestQueueEndsBehindRecords(t *testing.T) {
-	q := fill(t.Context(), &lines{file: "f", r: bufio.NewReader(strings.NewReader("a\nb\n"))})
+	q := fill(t.Context(), &lines{file: "f", unit: unitLine, r: bufio.NewReader(strings.NewReader("a\nb\n"))})
 	n := 0
 	for {
 		got, err := q.take(nil)
@@ -103,8 +124,9 @@ func (f failing) next() (record, error) { return record{}, f.err }
 func TestLongLine(t *testing.T) {
 	in, err := openInput("-", formatJSONL, io.LimitReader(zeros{}, maxRecord+2))
 	require.NoError(t, err)
+	require.ErrorContains(t, firstFault(in), "standard input:1: the line is longer than 64 MiB")
 	_, err = in.next()
-	require.ErrorContains(t, err, "standard input:1: the line is longer than 64 MiB")
+	require.ErrorIs(t, err, io.EOF, "the rest of the line is none of its own")
 	in, err = openInput("-", formatCSV, io.MultiReader(strings.NewReader("text\n\"a"), io.LimitReader(zeros{}, 2*maxRecord)))
 	require.NoError(t, err)
 	_, err = in.next()
@@ -135,18 +157,19 @@ func TestBadRecords(t *testing.T) {
 		{formatJSONL, `{"text":"\ud83d"}`, `half of a character`},
 		{formatJSONL, `{"text":"\ud83d\u0041"}`, `half of a character`},
 		{formatCSV, "text,text\na,b\n", `standard input:1: two columns are named "text"`},
-		{"", "a line\n", "--format csv or lines if it is no JSONL"},
-		{"", "[1]\n", "--format csv or lines if it is no JSONL"},
+		{"", "a line\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
+		{"", "[1]\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
 	} {
 		in, err := openInput("-", c.format, strings.NewReader(c.input))
-		for err == nil {
-			_, err = in.next()
+		if err == nil {
+			err = firstFault(in)
 		}
 		require.ErrorContains(t, err, c.want, c.input)
 		require.Equal(t, ExitInput, exitCode(err), c.input)
 	}
-	_, err := (&arguments{texts: []string{latin}}).next()
-	require.ErrorContains(t, err, "argument 1: not valid UTF-8")
+	r, err := (&arguments{texts: []string{latin}}).next()
+	require.NoError(t, err)
+	require.ErrorContains(t, r.fault, "argument 1: not valid UTF-8")
 }
 
 // TestEscapedTexts: what looks like half of a pair and is none.

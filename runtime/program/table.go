@@ -6,103 +6,187 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"strconv"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// table reads CSV whose header names the columns text, and if there are any, pair and label.
+// table reads CSV, or another separator's, whose header names the columns.
 type table struct {
-	file              string
-	r                 *csv.Reader
-	bound             *boundReader
-	text, pair, label int // columns, -1 if missing
-	question, context int
+	file    string
+	rows    rows
+	bound   *boundReader
+	quotes  string // after the message about a quote
+	columns *columns
+	at      map[string]int // columns by their names
+	header  string
 }
 
-func newTable(file string, b *bufio.Reader) (*table, error) {
-	t := &table{file: file, bound: &boundReader{r: b, left: maxRecord}, text: -1, pair: -1, label: -1, question: -1, context: -1}
-	t.r = csv.NewReader(t.bound)
-	t.r.ReuseRecord = true
-	head, err := t.r.Read()
+// rows reads the rows of a table. An error is a *csv.ParseError if the next row can be read.
+type rows interface {
+	// Read returns the cells of the next row; they are valid until the next call.
+	Read() ([]string, error)
+	// FieldPos returns the line and column of a cell of the last row.
+	FieldPos(field int) (line, column int)
+}
+
+func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *columns) (*table, error) {
+	t := &table{file: file, bound: &boundReader{r: b, left: maxRecord}, columns: c, at: map[string]int{}}
+	if quoted {
+		r := csv.NewReader(t.bound)
+		r.ReuseRecord, r.Comma = true, separator
+		t.rows = r
+		if separator == '\t' {
+			t.quotes = " (--format tsv-plain takes quotes for characters like any others)"
+		}
+	} else {
+		t.rows = &plainRows{lines: lines{file: file, unit: unitLine, r: b}, separator: string(separator)}
+	}
+	head, err := t.rows.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, faulty(file+":1", "a CSV file needs a header line with a column \"text\"; the file is empty")
+		return nil, faulty(file+":1", "a table needs a header line with a column %q; the file is empty", c.name["text"])
 	}
 	if err != nil {
 		return nil, t.fault(err)
 	}
+	head = slices.Clone(head)
+	for i := range head {
+		if !utf8.ValidString(head[i]) {
+			return nil, faulty(file+":1", notUTF8)
+		}
+		head[i] = strings.TrimSpace(head[i])
+	}
+	t.header = shorten(strings.Join(head, ", "), 100)
+	wanted := c.all()
 	for i, name := range head {
-		for want, at := range map[string]*int{"text": &t.text, "pair": &t.pair, "label": &t.label, "question": &t.question, "context": &t.context} {
-			if strings.TrimSpace(name) != want {
-				continue
-			}
-			if *at >= 0 {
-				return nil, faulty(file+":1", "two columns are named %q", want)
-			}
-			*at = i
+		if !slices.Contains(wanted, name) {
+			continue
+		}
+		if _, ok := t.at[name]; ok {
+			return nil, faulty(file+":1", "two columns are named %q", name)
+		}
+		t.at[name] = i
+	}
+	_, hasText := t.at[c.name["text"]]
+	_, hasQuestion := t.at[c.name["question"]]
+	if !hasText && (!hasQuestion || c.wanted["text"]) {
+		return nil, faulty(file+":1", "no column %q in the header (its columns: %s); --text-field names another", c.name["text"], t.header)
+	}
+	for what := range c.wanted {
+		if _, ok := t.at[c.name[what]]; !ok {
+			return nil, faulty(file+":1", "no column %q, which --%s names, in the header (its columns: %s)", c.name[what], flagOf(what), t.header)
 		}
 	}
-	if t.text < 0 && t.question < 0 {
-		return nil, faulty(file+":1", "no column \"text\" in the header (its columns: %s)", shorten(strings.Join(head, ", "), 100))
+	for _, name := range c.echo {
+		if _, ok := t.at[name]; !ok {
+			return nil, faulty(file+":1", "no column %q, which --echo names, in the header (its columns: %s)", name, t.header)
+		}
 	}
 	return t, nil
 }
 
 func (t *table) next() (record, error) {
 	t.bound.left = maxRecord
-	row, err := t.r.Read()
+	row, err := t.rows.Read()
 	if errors.Is(err, io.EOF) {
 		return record{}, io.EOF
 	}
-	if err != nil {
+	r := record{file: t.file, unit: unitLine, cells: true, columns: t.columns}
+	var parse *csv.ParseError
+	switch {
+	case errors.As(err, &parse):
+		r.line = parse.Line
+		r.fault = t.fault(err)
+		return r, nil
+	case err != nil:
 		return record{}, t.fault(err)
 	}
-	line, _ := t.r.FieldPos(0)
-	r := record{file: t.file, line: line}
+	r.line, _ = t.rows.FieldPos(0)
 	for _, s := range row {
 		if !utf8.ValidString(s) {
-			return record{}, faulty(r.where(), notUTF8)
+			r.fault = faultOf(kindEncoding, r.where(), notUTF8)
+			return r, nil
 		}
 	}
-	if r.noText = t.text < 0; !r.noText {
-		r.text.First = strings.Clone(row[t.text])
-	}
-	for name, column := range map[string]int{"question": t.question, "context": t.context} {
-		if column < 0 {
-			continue
-		}
-		raw, err := json.Marshal(row[column])
-		if err != nil {
-			return record{}, faulty(r.where(), "%w", err)
-		}
-		if r.extra == nil {
-			r.extra = map[string]json.RawMessage{}
-		}
-		r.extra[name] = raw
-	}
-	if t.pair >= 0 {
-		r.text.Pair, r.text.Second = true, strings.Clone(row[t.pair])
-	}
-	if t.label >= 0 && row[t.label] != "" {
-		r.hasLabel, r.label = true, strings.Clone(row[t.label])
-	}
+	r.fault = t.columns.take(&r, func(name string) json.RawMessage { return t.cell(row, name) }, func() string { return t.header })
 	return r, nil
+}
+
+// cell is a cell as JSON; nil if there is no such column. An empty label is none.
+func (t *table) cell(row []string, name string) json.RawMessage {
+	i, ok := t.at[name]
+	if !ok {
+		return nil
+	}
+	if row[i] == "" && name == t.columns.name["label"] {
+		return json.RawMessage("null")
+	}
+	raw, err := jsonLine(row[i])
+	if err != nil { // a string always has a form in JSON
+		return nil
+	}
+	return raw[:len(raw)-1]
 }
 
 func (t *table) fault(err error) error {
 	var parse *csv.ParseError
 	switch {
-	case errors.Is(err, errTooLong):
-		return faulty(t.file, "a CSV record is longer than %d MiB: is a quote missing?", maxRecord>>20)
 	case errors.As(err, &parse):
-		return faulty(t.file+":"+strconv.Itoa(parse.Line), "%w", parse.Err)
+		at := record{file: t.file, unit: unitLine, line: parse.Line}
+		if errors.Is(parse.Err, errTooLong) {
+			return longLine(&at)
+		}
+		if errors.Is(parse.Err, csv.ErrQuote) || errors.Is(parse.Err, csv.ErrBareQuote) {
+			return faultOf(kindSyntax, at.where(), "%w%s", parse.Err, t.quotes)
+		}
+		return faultOf(kindSyntax, at.where(), "%w", parse.Err)
+	}
+	if errors.Is(err, errTooLong) { // where the next record begins is not known
+		return faulty(t.file, "a CSV record is longer than %d MiB: is a quote missing?", maxRecord>>20)
+	}
+	var input *inputError
+	if errors.As(err, &input) {
+		return err
 	}
 	return faulty(t.file, "it cannot be read: %w", err)
 }
 
+// plainRows reads rows whose cells are what stands between separators, without quotes. Blank lines are skipped.
+type plainRows struct {
+	lines
+	separator string
+	cells     int // of the header
+}
+
+// Read returns the cells of the next row.
+func (p *plainRows) Read() ([]string, error) {
+	for {
+		b, tooLong, err := p.readLine()
+		switch {
+		case err != nil:
+			return nil, err
+		case tooLong:
+			return nil, &csv.ParseError{Line: p.line, Err: errTooLong}
+		case len(b) == 0:
+			continue
+		}
+		row := strings.Split(string(b), p.separator)
+		if p.cells == 0 {
+			p.cells = len(row)
+		}
+		if len(row) != p.cells {
+			return nil, &csv.ParseError{Line: p.line, Err: csv.ErrFieldCount}
+		}
+		return row, nil
+	}
+}
+
+// FieldPos returns the line of the last row.
+func (p *plainRows) FieldPos(int) (line, column int) { return p.line, 1 }
+
 var errTooLong = errors.New("too long")
 
-// boundReader gives at most left bytes between two records.
+// boundReader returns at most left bytes between two records.
 type boundReader struct {
 	r    io.Reader
 	left int

@@ -92,12 +92,15 @@ var owners = map[string][]runtime.Task{
 	"aggregate": {runtime.TaskTags}, "bio": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
 	"threshold": {runtime.TaskReplaced, runtime.TaskEntities}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
 	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
-	"join": {runtime.TaskLabels, runtime.TaskScore},
+	"join":           {runtime.TaskLabels, runtime.TaskScore},
+	"question-field": {runtime.TaskSpan, runtime.TaskChoices}, "context-field": {runtime.TaskSpan, runtime.TaskChoices},
+	"options-field": {runtime.TaskChoices}, "labels-field": {runtime.TaskEntities}, "label-field": {runtime.TaskLabels},
 }
 
 // needs says which flag another one belongs to.
 var needs = map[string]string{
 	"min-accuracy": "accuracy", "template": "labels", "multi": "labels", "entailment": "labels", "contradiction": "labels", "sigmoid": "query", "positive": "query",
+	"label-field": "accuracy",
 }
 
 // check finds values and combinations that no task takes.
@@ -254,7 +257,7 @@ func (t texts) prepare(r *record) error {
 	return nil
 }
 
-func (texts) end(context.Context) ([]outcome, error) { return nil, nil }
+func (texts) end(context.Context) ([]record, []outcome, error) { return nil, nil, nil }
 
 // firsts and pairsOf are the texts of records.
 func firsts(records []record) []string {

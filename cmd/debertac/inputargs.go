@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	builtprogram "github.com/debertac/debertac/runtime/program"
+)
+
+// inputArgs are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
+// They are handed on to the built program; nil is left out.
+type inputArgs struct {
+	Input         string  `group:"Input" placeholder:"FILE" help:"Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. Fields: text, pair, label, question, context, options, labels."`
+	Format        string  `group:"Input" placeholder:"jsonl|json|csv|tsv|tsv-plain|lines" help:"Format of --input, if its name does not tell. In tsv-plain quotes are characters like any others."`
+	OnError       string  `group:"Input" enum:"stop,skip,report" default:"stop" help:"What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1."`
+	ID            *string `name:"id" group:"Input" placeholder:"FIELD" help:"A field of the input to print with every result as its id."`
+	Echo          *string `group:"Input" placeholder:"A,B,…" help:"Fields of the input to print with every result; under echo in JSON."`
+	TextField     *string `group:"Input" placeholder:"FIELD" help:"The field or column that is the text (text)."`
+	PairField     *string `group:"Input" placeholder:"FIELD" help:"The field that is the second text of a pair (pair)."`
+	LabelField    *string `group:"Input" placeholder:"FIELD" help:"With --accuracy: the field that is the expected label (label)."`
+	QuestionField *string `group:"Input" placeholder:"FIELD" help:"The field that is the question (question)."`
+	ContextField  *string `group:"Input" placeholder:"FIELD" help:"The field that is the context to answer from (context)."`
+	OptionsField  *string `group:"Input" placeholder:"FIELD" help:"The field that lists the options to choose from (options)."`
+	LabelsField   *string `group:"Input" placeholder:"FIELD" help:"The field that lists the labels to look for (labels)."`
+}
+
+// flags are the arguments of the built program.
+func (i *inputArgs) flags() []flag {
+	list := []flag{
+		valueFlag("--input", i.Input), valueFlag("--format", i.Format), textFlag("--id", i.ID), textFlag("--echo", i.Echo), textFlag("--text-field", i.TextField),
+		textFlag("--pair-field", i.PairField), textFlag("--label-field", i.LabelField), textFlag("--question-field", i.QuestionField),
+		textFlag("--context-field", i.ContextField), textFlag("--options-field", i.OptionsField), textFlag("--labels-field", i.LabelsField),
+	}
+	if i.OnError != "stop" {
+		list = append(list, flag{"--on-error", i.OnError})
+	}
+	return list
+}
+
+// check finds out before anything is built whether the input can be read.
+func (i *inputArgs) check() error {
+	if i.Input == "" || i.Input == "-" {
+		return nil
+	}
+	st, err := os.Stat(i.Input)
+	switch {
+	case err != nil:
+		return err
+	case st.IsDir():
+		return inputFault(i.Input, "this is a folder, a file of texts is wanted")
+	}
+	if i.Format == "" {
+		if _, err := builtprogram.InputFormat(i.Input); err != nil {
+			return inputFault(i.Input, "%s", strings.TrimPrefix(err.Error(), i.Input+": "))
+		}
+	}
+	return nil
+}

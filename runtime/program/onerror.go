@@ -1,0 +1,182 @@
+package program
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// kind is the kind of a record's fault, as --on-error counts them.
+type kind string
+
+const (
+	kindOther    kind = "not usable" // by the task: a text without a mask, a pair where single texts are wanted
+	kindLong     kind = "too long"
+	kindEncoding kind = "not UTF-8"
+	kindSyntax   kind = "malformed"
+	kindMissing  kind = "field missing"
+	kindType     kind = "wrong type"
+)
+
+// kinds is the order in which they are counted.
+var kinds = []kind{kindLong, kindEncoding, kindSyntax, kindMissing, kindType, kindOther}
+
+// The values of --on-error: what a record that cannot be computed does.
+const (
+	errorStop   = "stop"   // it ends the run
+	errorSkip   = "skip"   // it is left out and counted
+	errorReport = "report" // its error stands in the place of its result
+)
+
+// leftOut counts the records that have no result.
+type leftOut struct {
+	mode  string
+	total int
+	count map[kind]int
+	first error
+}
+
+func newLeftOut(mode string) *leftOut { return &leftOut{mode: mode, count: map[kind]int{}} }
+
+// stops reports whether a record's fault ends the run.
+func (l *leftOut) stops() bool { return l.mode == errorStop }
+
+// refusal is the row of a record that has no result.
+type refusal struct {
+	Error    string `json:"error"`
+	Kind     kind   `json:"kind"`
+	Line     int    `json:"line,omitempty"`
+	Element  int    `json:"element,omitempty"`
+	Row      int    `json:"row,omitempty"`
+	Argument int    `json:"argument,omitempty"`
+}
+
+// refuse does with a record that cannot be computed what --on-error asks for. Errors that are no fault of the record end the run.
+func (l *job) refuse(r *record, err error) error {
+	var fault *inputError
+	if l.left.stops() || !errors.As(err, &fault) {
+		return err
+	}
+	l.left.total++
+	l.left.count[fault.kind]++
+	if l.left.first == nil {
+		l.left.first = err
+	}
+	if l.left.mode != errorReport || l.examples >= 0 && l.texts >= l.examples {
+		return nil
+	}
+	if !l.asJSON {
+		l.page.passed(r, l.echo())
+		fmt.Fprintf(l.page, "error: %s\n", printable(fault.Error()))
+		return nil
+	}
+	row := refusal{Error: fault.text, Kind: fault.kind}
+	switch r.unit {
+	case unitElement:
+		row.Element = r.line
+	case unitRow:
+		row.Row = r.line
+	case unitArgument:
+		row.Argument = r.line
+	default:
+		row.Line = r.line
+	}
+	text, err := jsonLine(row)
+	if err != nil {
+		return err
+	}
+	return l.page.object(r, text, l.echo())
+}
+
+// end is the error of the whole run: err if there is one, else that records have no result, or that no record has a field of --echo.
+func (l *leftOut) end(s *session, texts int, err error, in *input, echo []string) error {
+	var counted error
+	if l.total > 0 {
+		var parts []string
+		for _, k := range kinds {
+			if n := l.count[k]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, k))
+			}
+		}
+		what := "is left out"
+		if l.total > 1 {
+			what = "are left out"
+		}
+		if l.mode == errorReport {
+			what = strings.Replace(strings.Replace(what, "is left out", "has an error in place of a result", 1), "are left out", "have an error in place of a result", 1)
+		}
+		counted = &inputError{text: fmt.Sprintf("%d of %s %s: %s; the first: %v", l.total, plural(texts+l.total, "text"), what, strings.Join(parts, ", "), l.first)}
+	}
+	if err != nil {
+		if counted != nil {
+			fmt.Fprintf(s.Err, "%s: %v\n", s.name, counted)
+		}
+		return err
+	}
+	if counted != nil {
+		return counted
+	}
+	if c := in.columns; c != nil && texts > 0 {
+		for i, name := range echo {
+			if !c.seen[i] {
+				return faulty(in.name, "no object has a field %q, which --echo names", name)
+			}
+		}
+	}
+	return nil
+}
+
+// object prints a result's JSON line, with the record's id and the fields of --echo before the others.
+func (p *page) object(r *record, line []byte, echo []string) error {
+	if r.id == nil && r.echo == nil {
+		_, err := p.Write(line)
+		return err
+	}
+	var front []string
+	if r.id != nil {
+		front = append(front, `"id":`+string(r.id))
+	}
+	if r.echo != nil {
+		var fields []string
+		for i, name := range echo {
+			quoted, err := json.Marshal(name)
+			if err != nil {
+				return err
+			}
+			fields = append(fields, string(quoted)+":"+string(r.echo[i]))
+		}
+		front = append(front, `"echo":{`+strings.Join(fields, ",")+"}")
+	}
+	rest := strings.TrimPrefix(string(line), "{")
+	if !strings.HasPrefix(rest, "}") {
+		front = append(front, "")
+	}
+	_, err := p.WriteString("{" + strings.Join(front, ",") + rest)
+	return err
+}
+
+// passed prints the record's id and the fields of --echo for people, on a line before the result.
+func (p *page) passed(r *record, echo []string) {
+	var parts []string
+	if r.id != nil {
+		parts = append(parts, "id="+plainText(r.id))
+	}
+	if r.echo != nil {
+		for i, name := range echo {
+			parts = append(parts, printable(name)+"="+plainText(r.echo[i]))
+		}
+	}
+	if len(parts) > 0 {
+		fmt.Fprintln(p, strings.Join(parts, "  "))
+	}
+}
+
+// plainText is a JSON value for people: a string without its quotes.
+func plainText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		s = string(raw)
+	}
+	return printable(shorten(s, excerptSize))
+}

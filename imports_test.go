@@ -43,6 +43,12 @@ var rooms = []struct {
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
 	{"runtime/programtest", []string{"runtime!", "runtime/disk", "runtime/safetensors"}, nil},
 	{"runtime", []string{"runtime/disk", "runtime/safetensors"}, []string{"golang.org/x/sys"}},
+	{"runtime/safetensors", []string{"runtime/mapped"}, nil},
+	{"runtime/mapped", nil, []string{"golang.org/x/sys"}},
+	{"runtime/appended", nil, []string{"golang.org/x/sys"}},
+	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
+	{"runtime/programtest", []string{"runtime!", "runtime/safetensors"}, nil},
+	{"runtime", []string{"runtime/safetensors", "runtime/mapped"}, []string{"golang.org/x/sys"}},
 	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},

@@ -3,9 +3,9 @@ package runtime
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,14 +88,16 @@ func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *
 		return nil, err
 	}
 	if err = c.resolve(); err == nil {
-		err = guard(c.start)
+		c.weights.inPlace = true
+		err = c.weights.explain(guard(c.start))
+		c.weights.inPlace = false
 	}
 	if err == nil && !c.options.SkipTest {
 		trace := c.options.Trace // is for the user's calls
 		c.options.Trace = nil
 		c.test, err = c.selfTest()
 		c.options.Trace = trace
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrChanged) {
 			err = fmt.Errorf("%s: the self-test failed: %w", c.weights.Name(), err)
 		}
 	}
@@ -232,7 +234,7 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	if err := c.takePasts(&call); err != nil {
 		return err
 	}
-	err = x.run(ctx, &call)
+	err = c.weights.explain(x.run(ctx, &call))
 	call.leavePasts(err == nil)
 	return err
 }
@@ -316,8 +318,7 @@ func (c *Core) Tensor(name string) ([]float32, error) {
 	if !c.weights.Has(name) {
 		return nil, &WeightsError{File: c.weights.Name(), Tensor: name, Reason: "it is not there: " + again}
 	}
-	v := slices.Clone(c.weights.F32(name))
-	return v, c.weights.Err()
+	return c.weights.floats(name)
 }
 
 // Meta is what the packed file says beside its tensors.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"os"
 	goruntime "runtime"
 	"sync"
 	"sync/atomic"
@@ -275,35 +274,6 @@ func TestPanicsBecomeErrors(t *testing.T) {
 	}
 	_, err := runtime.Open(fakeProgram(fakeHooks{panics: "in bind"}), packFake(t, fakeMeta(), true))
 	require.ErrorContains(t, err, "in bind")
-}
-
-// TestShrunkFile: a weight file that is cut while the model is open makes calls fail;
-// it does not end the program.
-func TestShrunkFile(t *testing.T) {
-	if goruntime.GOOS != "linux" {
-		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
-	}
-	path := packFake(t, fakeMeta(), true)
-	for _, threads := range []int{1, 2} {
-		path := path
-		c, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.Threads(threads))
-		require.NoError(t, err)
-		whole, err := os.ReadFile(path)
-		require.NoError(t, err)
-		copied, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.CopyWeights())
-		require.NoError(t, err)
-		require.NoError(t, os.Truncate(path, 0))
-		_, err = runKind(context.Background(), c, oneSequence(20))
-		var p *runtime.PanicError
-		require.ErrorAs(t, err, &p)
-		require.Error(t, c.CheckWeights())
-		require.NoError(t, c.Close())
-		_, err = runKind(context.Background(), copied, oneSequence(20))
-		require.NoError(t, err, "copied weights do not need the file")
-		require.NoError(t, copied.CheckWeights())
-		require.NoError(t, copied.Close())
-		require.NoError(t, os.WriteFile(path, whole, 0o600))
-	}
 }
 
 func TestForcedISA(t *testing.T) {

@@ -71,6 +71,8 @@ type WeightsError struct {
 	Tensor string // empty when the fault is not one tensor's
 	Reason string // what is wrong and what to do
 	Err    error  // underlying error, or nil
+
+	changed bool
 }
 
 // Error gives "file: tensor "x": reason".
@@ -85,6 +87,9 @@ func (e *WeightsError) Error() string {
 	}
 	return s
 }
+
+// Is reports whether target is ErrChanged and the file changed while it was open.
+func (e *WeightsError) Is(target error) bool { return e.changed && target == ErrChanged }
 
 // Unwrap returns the underlying error, if there is one.
 func (e *WeightsError) Unwrap() error { return e.Err }

@@ -18,7 +18,8 @@ func (e *PanicError) Error() string { return fmt.Sprintf("internal fault: %v", e
 func newPanicError(v any) *PanicError { return &PanicError{v, debug.Stack()} }
 
 // guard runs f and turns panics into errors, among them memory faults: reading a
-// mapped file that has shrunk would otherwise end the program.
+// mapped file that has shrunk would otherwise end the program. Weights.explain tells
+// what a fault means.
 func guard(f func() error) (err error) {
 	defer func(panicOnFault bool) {
 		debug.SetPanicOnFault(panicOnFault)

@@ -74,7 +74,10 @@ func (c *Core) selfTest() (TestResult, error) {
 	}
 	recorded := rec.Outputs
 	if recorded == nil && c.weights.Has(SelfTestTensor) {
-		recorded = c.weights.F32(SelfTestTensor)
+		var err error
+		if recorded, err = c.weights.floats(SelfTestTensor); err != nil {
+			return r, err
+		}
 	}
 	if len(recorded) != len(out) {
 		return r, fmt.Errorf("%d outputs are recorded, the model gives %d; run debertac pack again", len(recorded), len(out))

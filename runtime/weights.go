@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/debertac/debertac/runtime/mapped"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -35,10 +36,13 @@ type TensorWant struct {
 // 64 bytes. It is safe for concurrent use.
 type Weights struct {
 	name string
-	data []byte // the packed file
-	file *os.File
-	from int64 // where the packed file starts in file
-	drop func()
+	mem  *mapped.File // the packed file
+	file *os.File     // nil: it came from memory
+	from int64        // where the packed file starts in file
+	size int64
+	// inPlace is set while a Core binds its package: only what the Core runs under
+	// guard may read the mapping itself.
+	inPlace bool
 
 	meta    Meta
 	tensors map[string]packedTensor
@@ -89,41 +93,45 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 	if size < 0 {
 		size = st.Size() - offset
 	}
-	data, drop, err := mapRange(f, offset, size)
+	mem, err := mapped.Open(f, offset, size)
 	if err != nil {
 		f.Close()
-		return nil, &WeightsError{File: path, Reason: "cannot be mapped", Err: err}
+		return nil, unreadable(path, "", err)
 	}
-	w := &Weights{name: path, data: data, file: f, from: offset, drop: drop}
+	w := &Weights{name: path, mem: mem, file: f, from: offset}
 	return w.open(want)
 }
 
 // WeightsFromBytes is OpenWeights for a file in memory, whose bytes must not change.
 // Bytes that do not start at a multiple of Alignment are copied.
 func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
-	w := &Weights{name: name, data: data, drop: func() {}}
+	mem := mapped.Memory(data, nil)
 	if !aligned(data) {
 		b, drop, err := block(len(data))
 		if err != nil {
 			return nil, &WeightsError{File: name, Reason: "cannot be copied", Err: err}
 		}
-		copy(b, data)
-		w.data, w.drop = b, drop
+		if err := mem.Read(func(data []byte) error { copy(b, data); return nil }); err != nil {
+			drop()
+			return nil, unreadable(name, "", err)
+		}
+		mem = mapped.Memory(b, drop)
 	}
+	w := &Weights{name: name, mem: mem}
 	return w.open(want)
 }
 
 // copied is the same weights in memory of their own.
 func (w *Weights) copied() (*Weights, error) {
-	b, drop, err := block(len(w.data))
+	b, drop, err := block(int(w.size))
 	if err != nil {
 		return nil, &WeightsError{File: w.name, Reason: "cannot be copied", Err: err}
 	}
-	if _, err := w.source().ReadAt(b, 0); err != nil {
+	if _, err := io.ReadFull(w.source(), b); err != nil {
 		drop()
-		return nil, &WeightsError{File: w.name, Reason: "cannot be read", Err: err}
+		return nil, unreadable(w.name, "", err)
 	}
-	c := &Weights{name: w.name, data: b, drop: drop}
+	c := &Weights{name: w.name, mem: mapped.Memory(b, drop)}
 	return c.open(Want{SpecHash: w.meta.SpecHash, Layout: w.meta.Layout, Tensors: w.list()})
 }
 
@@ -139,7 +147,8 @@ func (w *Weights) list() []TensorWant {
 // open checks the file against want; on an error everything is released.
 func (w *Weights) open(want Want) (*Weights, error) {
 	w.refs.Store(1)
-	err := guard(w.parse) // a mapped file may shrink under the reader
+	w.size = int64(w.mem.Len())
+	err := w.explain(guard(func() error { return w.mem.Read(w.parse) }))
 	if err == nil {
 		err = w.check(want)
 	}
@@ -197,7 +206,7 @@ func (w *Weights) check(want Want) error {
 func (w *Weights) Name() string { return w.name }
 
 // Size is the size of the packed file in bytes.
-func (w *Weights) Size() int64 { return int64(len(w.data)) }
+func (w *Weights) Size() int64 { return w.size }
 
 // Meta is what the file says beside its tensors. Its maps must not be changed.
 func (w *Weights) Meta() Meta { return w.meta }
@@ -208,54 +217,68 @@ func (w *Weights) Names() []string { return slices.Clone(w.order) }
 // Has reports whether there is a tensor of that name.
 func (w *Weights) Has(name string) bool { _, ok := w.tensors[name]; return ok }
 
-// F32 is an F32 tensor, [Len], aligned to Alignment. It is the mapped file itself: do
-// not write to it, and do not use it after Close. A name that is unknown, holds
-// another type, or comes after Close gives nil, and Err says so.
+// F32 returns the elements of an F32 tensor, [Len], aligned to Alignment. While a Core
+// binds its package they are the mapped file itself, which must not be written to, and
+// read only in the forward pass; else they are a copy. A name that is unknown, holds
+// another type, or comes after Close returns nil, and so does a copy that cannot be
+// read; Err reports why.
 func (w *Weights) F32(name string) []float32 {
-	b := w.typed(name, safetensors.F32)
+	v, err := w.floats(name)
+	w.fail(err)
+	return v
+}
+
+// floats is F32 with its error.
+func (w *Weights) floats(name string) ([]float32, error) {
+	b, err := w.bytes(name, safetensors.F32)
 	if len(b) == 0 {
-		return nil
+		return nil, err
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4), nil
 }
 
 // I32 is F32 for an I32 tensor.
 func (w *Weights) I32(name string) []int32 {
-	b := w.typed(name, safetensors.I32)
+	b, err := w.bytes(name, safetensors.I32)
+	w.fail(err)
 	if len(b) == 0 {
 		return nil
 	}
 	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
 }
 
-// Bytes are the bytes of a tensor of any type, without padding, aligned to
-// Alignment, under the terms of F32.
+// Bytes returns the bytes of a tensor of any type, without padding, under the terms of
+// F32.
 func (w *Weights) Bytes(name string) []byte {
-	t, _ := w.tensor(name)
-	return t.bytes
+	b, err := w.bytes(name, 0)
+	w.fail(err)
+	return b
 }
 
-func (w *Weights) typed(name string, want safetensors.DType) []byte {
-	t, ok := w.tensor(name)
-	if ok && t.dtype != want {
-		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s and was asked for as %s", t.dtype, want)})
-		return nil
+// bytes returns a tensor's bytes, aligned: a copy, or the bytes themselves while a Core
+// binds. want is its type, 0 any.
+func (w *Weights) bytes(name string, want safetensors.DType) ([]byte, error) {
+	if err := w.Acquire(); err != nil {
+		return nil, &WeightsError{File: w.name, Tensor: name, Reason: "asked for after Close", Err: err}
 	}
-	return t.bytes
-}
-
-func (w *Weights) tensor(name string) (packedTensor, bool) {
-	if w.closed.Load() {
-		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: "asked for after Close", Err: ErrClosed})
-		return packedTensor{}, false
-	}
+	defer w.Release()
 	t, ok := w.tensors[name]
-	if !ok {
-		w.fail(&WeightsError{File: w.name, Tensor: name, Reason: "no such tensor: " + again})
+	switch {
+	case !ok:
+		return nil, &WeightsError{File: w.name, Tensor: name, Reason: "no such tensor: " + again}
+	case want != 0 && t.dtype != want:
+		return nil, &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s and was asked for as %s", t.dtype, want)}
+	case w.inPlace:
+		return t.bytes, nil
 	}
-	return t, ok
+	b := goBlock(len(t.bytes))
+	if err := w.mem.Read(func([]byte) error { copy(b, t.bytes); return nil }); err != nil {
+		return nil, unreadable(w.name, name, err)
+	}
+	return b, nil
 }
 
+// fail keeps the first error for Err.
 func (w *Weights) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -291,7 +314,7 @@ func (w *Weights) Release() {
 	if w.refs.Add(-1) != 0 {
 		return
 	}
-	w.drop()
+	_ = w.mem.Close() // it unmaps what was mapped: cannot fail
 	if w.file != nil {
 		w.file.Close() // opened for reading: nothing can be lost
 	}
@@ -309,9 +332,9 @@ func (w *Weights) Close() error {
 // source reads the packed file by system calls, or from memory if it came from there.
 func (w *Weights) source() *io.SectionReader {
 	if w.file != nil {
-		return io.NewSectionReader(w.file, w.from, int64(len(w.data)))
+		return io.NewSectionReader(w.file, w.from, w.size)
 	}
-	return io.NewSectionReader(bytesReaderAt(w.data), 0, int64(len(w.data)))
+	return io.NewSectionReader(inMemory{w.mem}, 0, w.size)
 }
 
 // CheckWeights reads the whole file, not through the map, and compares every tensor
@@ -331,7 +354,7 @@ func (w *Weights) CheckWeights() error {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return &WeightsError{File: w.name, Tensor: name, Reason: "cannot be read", Err: err}
+			return unreadable(w.name, name, err)
 		}
 		if hex.EncodeToString(h.Sum(nil)) != t.sha256 {
 			return &WeightsError{File: w.name, Tensor: name, Reason: "its values are not those that were packed: the file is damaged; " + again}
@@ -340,16 +363,19 @@ func (w *Weights) CheckWeights() error {
 	return nil
 }
 
-// bytesReaderAt reads from memory.
-type bytesReaderAt []byte
+// inMemory reads what came from memory.
+type inMemory struct{ mem *mapped.File }
 
-func (b bytesReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(b)) {
-		return 0, io.EOF
+// ReadAt is that of io.ReaderAt.
+func (m inMemory) ReadAt(p []byte, off int64) (n int, err error) {
+	err = m.mem.Read(func(data []byte) error {
+		if off < int64(len(data)) {
+			n = copy(p, data[off:])
+		}
+		return nil
+	})
+	if err == nil && n < len(p) {
+		err = io.EOF
 	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return n, err
 }

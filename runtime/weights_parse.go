@@ -16,15 +16,16 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 var zeroHash = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
-// parse reads and checks the header.
-func (w *Weights) parse() error {
+// parse reads and checks the header. It notes where the tensors lie in data: the forward
+// pass reads them there, under guard.
+func (w *Weights) parse(data []byte) error {
 	bad := func(reason string, err error) error {
 		return &WeightsError{File: w.name, Reason: reason, Err: err}
 	}
 	if !littleEndian {
 		return bad("packed weights need a little-endian machine", nil)
 	}
-	f, err := safetensors.OpenBytes(w.name, w.data)
+	f, err := safetensors.OpenBytes(w.name, data)
 	if err != nil {
 		return bad("not a whole weight file, "+again, err)
 	}
@@ -34,7 +35,7 @@ func (w *Weights) parse() error {
 			return bad(fmt.Sprintf("no weight file of debertac: its metadata lack %q; make one with debertac pack", key), nil)
 		}
 	}
-	head := w.data[:8+binary.LittleEndian.Uint64(w.data)]
+	head := data[:8+binary.LittleEndian.Uint64(data)]
 	if got, ok := headerHash(head, meta[keyHeader]); !ok || got != meta[keyHeader] {
 		return bad("the header does not have the hash that it records: the file is damaged; "+again, nil)
 	}
@@ -49,7 +50,7 @@ func (w *Weights) parse() error {
 	if err := decodeStrict(meta[keyTensors], &list); err != nil {
 		return bad("the list of tensors cannot be read by this version; "+again, err)
 	}
-	if err := w.index(f, int64(len(head)), list); err != nil {
+	if err := w.index(f, data[len(head):], int64(len(head)), list); err != nil {
 		return err
 	}
 	return w.alias()
@@ -69,8 +70,9 @@ func (w *Weights) alias() error {
 	return nil
 }
 
-// index collects the tensors and checks lengths, padding and alignment.
-func (w *Weights) index(f *safetensors.File, data int64, list map[string]tensorMeta) error {
+// index collects the tensors, whose bytes are data, at an offset in the file, and checks
+// lengths, padding and alignment.
+func (w *Weights) index(f *safetensors.File, data []byte, at int64, list map[string]tensorMeta) error {
 	w.tensors = map[string]packedTensor{}
 	w.order = f.Names()
 	for _, name := range w.order {
@@ -91,16 +93,13 @@ func (w *Weights) index(f *safetensors.File, data int64, list map[string]tensorM
 		case m.Len < 0 || m.Len > info.Size/size || roundUp(m.Len*size, Alignment) != info.Size:
 			return bad("%d elements do not fit the %d bytes that it takes", m.Len, info.Size)
 		}
-		stored, err := f.Bytes(name)
-		if err != nil {
-			return err
-		}
+		stored := data[info.Offset : info.Offset+info.Size]
 		if !aligned(stored) {
 			return bad("it does not start at a multiple of %d bytes", Alignment)
 		}
 		w.tensors[name] = packedTensor{
 			dtype: info.DType, bytes: stored[: m.Len*size : m.Len*size],
-			offset: data + info.Offset, stored: info.Size, sha256: m.SHA256,
+			offset: at + info.Offset, stored: info.Size, sha256: m.SHA256,
 		}
 		delete(list, name)
 	}

@@ -1,7 +1,11 @@
 package program
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,4 +216,30 @@ func TestWeightsInside(t *testing.T) {
 	r = run("run", "hello")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, "--model is needed: this binary holds fake other")
+}
+
+// TestWeightsCutWhileOpen: between two lines of the input the file of weights becomes empty. That is no fault of the program.
+func TestWeightsCutWhileOpen(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
+	}
+	weights := fakeWeights(t, true)
+	in, text := io.Pipe()
+	out, results := io.Pipe()
+	go func() {
+		fmt.Fprintln(text, "hello")
+		_, err := bufio.NewReader(out).ReadString('\n')
+		assert.NoError(t, err)
+		assert.NoError(t, os.Truncate(weights, 0))
+		fmt.Fprintln(text, "again")
+		text.Close()
+		_, _ = io.Copy(io.Discard, out)
+	}()
+	var errs bytes.Buffer
+	code := Run(t.Context(), []Model{{Name: "fake", Program: fakeProgram()}}, []string{"run", "--weights", weights, "--json", "--quiet"},
+		Streams{In: in, Out: results, Err: &errs})
+	require.NoError(t, results.Close())
+	require.Equal(t, ExitInput, code, errs.String())
+	require.Contains(t, errs.String(), weights+": the file of weights changed or became shorter while it was open")
+	require.NotContains(t, errs.String(), "fault of the program")
 }

@@ -48,7 +48,7 @@ func openSharded(dir, index string) (*File, error) {
 	var parts []*part
 	closeAll := func() {
 		for _, p := range parts {
-			_ = p.unmap() // an earlier error is being reported
+			_ = p.file.Close() // an earlier error is being reported
 		}
 	}
 	found := map[string]bool{}

@@ -1,6 +1,13 @@
 package safetensors
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/runtime/mapped"
+)
+
+// ErrChanged is wrapped by the error for a file that changed or became shorter while it was open.
+var ErrChanged = mapped.ErrChanged
 
 // Error is a fault of a file, of its header or of one tensor in it.
 type Error struct {
@@ -31,4 +38,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func fault(file, tensor, format string, args ...any) *Error {
 	return &Error{File: file, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
+}
+
+// unreadable is the fault of a file, or of a tensor in it, that cannot be read.
+func unreadable(file, tensor string, err error) *Error {
+	return &Error{File: file, Tensor: tensor, Reason: "cannot be read", Err: err}
 }

@@ -1,11 +1,12 @@
 package safetensors
 
 import (
-	"fmt"
-	"io"
+	"bytes"
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/debertac/debertac/runtime/mapped"
 )
 
 // File is one safetensors file, or the shards of a sharded one, open for
@@ -21,8 +22,7 @@ type File struct {
 // part is one file on disk, or one block of bytes.
 type part struct {
 	name   string
-	bytes  []byte // the whole file
-	unmap  func() error
+	file   *mapped.File // all of it
 	header *header
 }
 
@@ -32,8 +32,8 @@ type entry struct {
 }
 
 // Open maps the file at path and checks all of its header. The data are read
-// when they are used; a file that shrinks while it is open makes the reads
-// behind its new end fault, as with every mapped file.
+// when they are used. Reads of a file that became shorter while it was open return
+// an error that wraps ErrChanged.
 func Open(path string) (*File, error) {
 	p, err := openPart(path)
 	if err != nil {
@@ -45,24 +45,53 @@ func Open(path string) (*File, error) {
 // OpenBytes reads a file held in memory. Name stands in errors. The bytes must
 // not change while the File is in use.
 func OpenBytes(name string, data []byte) (*File, error) {
-	h, err := parseHeader(name, data, int64(len(data)))
+	p, err := newPart(name, mapped.Memory(data, nil))
 	if err != nil {
 		return nil, err
 	}
-	return newFile(name, []*part{{name: name, bytes: data, header: h}}), nil
+	return newFile(name, []*part{p}), nil
 }
 
 func openPart(path string) (*part, error) {
-	data, unmap, err := mapFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	h, err := parseHeader(path, data, int64(len(data)))
+	defer f.Close()
+	st, err := f.Stat()
 	if err != nil {
-		_ = unmap() // the header's fault is what matters
 		return nil, err
 	}
-	return &part{name: path, bytes: data, unmap: unmap, header: h}, nil
+	if !st.Mode().IsRegular() {
+		return nil, fault(path, "", "not a regular file")
+	}
+	m, err := mapped.Open(f, 0, st.Size())
+	if err != nil {
+		return nil, unreadable(path, "", err)
+	}
+	p, err := newPart(path, m)
+	if err != nil {
+		_ = m.Close() // the header's fault is what matters
+	}
+	return p, err
+}
+
+// newPart reads the header.
+func newPart(name string, file *mapped.File) (*part, error) {
+	p := &part{name: name, file: file}
+	return p, p.read("", func(data []byte) (err error) {
+		p.header, err = parseHeader(name, data, int64(len(data)))
+		return err
+	})
+}
+
+// read calls f with the file's bytes, which it must not keep; tensor is the one that they are read for, "" none.
+func (p *part) read(tensor string, f func(data []byte) error) error {
+	err := p.file.Read(f)
+	if err == mapped.ErrChanged {
+		return unreadable(p.name, tensor, err)
+	}
+	return err
 }
 
 func newFile(name string, parts []*part) *File {
@@ -77,15 +106,13 @@ func newFile(name string, parts []*part) *File {
 	return f
 }
 
-// Close unmaps the file. Slices from Bytes are invalid from then on; every
-// method returns an error or nothing. Further calls do nothing.
+// Close unmaps the file. Every method returns an error or nothing from then on.
+// Further calls do nothing.
 func (f *File) Close() error {
 	var first error
 	for _, p := range f.parts {
-		if p.unmap != nil {
-			if err := p.unmap(); err != nil && first == nil {
-				first = err
-			}
+		if err := p.file.Close(); err != nil && first == nil {
+			first = err
 		}
 	}
 	f.parts, f.order, f.tensors = nil, nil, nil
@@ -137,19 +164,23 @@ func (f *File) Check(name string, shape ...int) error {
 	return nil
 }
 
-// Bytes gives a tensor's bytes, little-endian, row-major. They are the mapped
-// file itself: valid until Close, never to be written.
+// Bytes returns a copy of a tensor's bytes, little-endian, row-major.
 func (f *File) Bytes(name string) ([]byte, error) {
 	e, err := f.entry(name)
 	if err != nil {
 		return nil, err
 	}
-	return e.bytes(), nil
+	var out []byte
+	return out, e.read(func(data []byte) { out = bytes.Clone(data) })
 }
 
-func (e entry) bytes() []byte {
-	at := e.part.header.data + e.info.Offset
-	return e.part.bytes[at : at+e.info.Size : at+e.info.Size]
+// read calls f with a tensor's bytes, which it must not keep.
+func (e entry) read(f func(data []byte)) error {
+	return e.part.read(e.info.Name, func(data []byte) error {
+		at := e.part.header.data + e.info.Offset
+		f(data[at : at+e.info.Size])
+		return nil
+	})
 }
 
 // Floats converts a float tensor into dst, whose length must be the number of
@@ -162,7 +193,11 @@ func (f *File) Floats(name string, dst []float32) error {
 	if len(dst) != e.info.Elements() {
 		return fault(e.part.name, name, "it has %d elements (shape %v), the destination %d", e.info.Elements(), e.info.Shape, len(dst))
 	}
-	if !floats(dst, e.bytes(), e.info.DType) {
+	var ok bool
+	if err := e.read(func(data []byte) { ok = floats(dst, data, e.info.DType) }); err != nil {
+		return err
+	}
+	if !ok {
 		return fault(e.part.name, name, "it holds %s, floating-point numbers were expected", e.info.DType)
 	}
 	return nil
@@ -178,29 +213,12 @@ func (f *File) Ints(name string, dst []int64) error {
 	if len(dst) != e.info.Elements() {
 		return fault(e.part.name, name, "it has %d elements (shape %v), the destination %d", e.info.Elements(), e.info.Shape, len(dst))
 	}
-	if !ints(dst, e.bytes(), e.info.DType) {
+	var ok bool
+	if err := e.read(func(data []byte) { ok = ints(dst, data, e.info.DType) }); err != nil {
+		return err
+	}
+	if !ok {
 		return fault(e.part.name, name, "it holds %s, integers were expected", e.info.DType)
 	}
 	return nil
-}
-
-// readWhole reads a file without mapping it.
-func readWhole(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fault(path, "", "not a regular file")
-	}
-	data := make([]byte, st.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return data, nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -275,4 +276,32 @@ func ExampleOpenBytes() {
 	v := make([]float32, 4)
 	fmt.Println(f.Floats("w", v), v)
 	// Output: <nil> [1 2 3 4]
+}
+
+// TestCutWhileOpen: a mapped file that becomes shorter is an error of whatever reads it.
+func TestCutWhileOpen(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	out, err := os.Create(path)
+	require.NoError(t, err)
+	w, err := NewWriter(out, nil, []Tensor{{Name: "f", DType: F32, Shape: []int{1 << 12}}, {Name: "i", DType: I32, Shape: []int{1 << 12}}})
+	require.NoError(t, err)
+	require.NoError(t, w.Write("f", make([]byte, 1<<14)))
+	require.NoError(t, w.Write("i", make([]byte, 1<<14)))
+	require.NoError(t, w.Close())
+	require.NoError(t, out.Close())
+	f, err := Open(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(path, 1))
+	_, err = f.Bytes("f")
+	for _, err := range []error{err, f.Floats("f", make([]float32, 1<<12)), f.Ints("i", make([]int64, 1<<12))} {
+		var fault *Error
+		require.ErrorAs(t, err, &fault)
+		require.ErrorIs(t, err, ErrChanged)
+		require.ErrorContains(t, err, path+": tensor ")
+		require.ErrorContains(t, err, "changed or became shorter while it was open")
+	}
+	require.NoError(t, f.Close())
 }

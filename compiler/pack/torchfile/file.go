@@ -73,13 +73,28 @@ func openPart(path string) (*part, error) {
 	}
 	var p *part
 	if err == nil {
-		p, err = readPart(path, f, st.Size())
+		p, err = readPart(path, steady{f, st.Size()}, st.Size())
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	p.file = f
 	return p, nil
+}
+
+// steady reads a file whose size was taken when it was opened, and tells when it has become shorter since.
+type steady struct {
+	file *os.File
+	size int64
+}
+
+// ReadAt is that of io.ReaderAt.
+func (s steady) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.file.ReadAt(p, off)
+	if errors.Is(err, io.EOF) && off+int64(n) < s.size {
+		err = safetensors.ErrChanged
+	}
+	return n, err
 }
 
 // readPart tells the container by its first bytes and reads the pickle in it.

@@ -1,9 +1,11 @@
 package torchfile_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -179,4 +181,33 @@ func TestShards(t *testing.T) {
 	require.False(t, torchfile.In("testdata"))
 	_, err = torchfile.OpenDir("testdata")
 	require.ErrorContains(t, err, "neither pytorch_model.bin nor")
+}
+
+// TestCutWhileOpen: the numbers of a file that became shorter after it was opened.
+func TestCutWhileOpen(t *testing.T) {
+	for _, file := range []string{"module.bin", "old.bin"} {
+		text, err := os.ReadFile("testdata/" + file)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), file)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		f, err := torchfile.Open(path)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(path, 40))
+		cut := 0
+		for _, name := range f.Names() {
+			info, err := f.Info(name)
+			require.NoError(t, err)
+			err = f.Floats(name, make([]float32, info.Elements()))
+			if info.Size == 0 || strings.Contains(fmt.Sprint(err), "floating-point numbers were expected") {
+				continue
+			}
+			cut++
+			var fault *safetensors.Error
+			require.ErrorAs(t, err, &fault, name)
+			require.ErrorIs(t, err, safetensors.ErrChanged, name)
+			require.ErrorContains(t, err, path+": tensor ")
+		}
+		require.NotZero(t, cut)
+		require.NoError(t, f.Close())
+	}
 }

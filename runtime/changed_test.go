@@ -1,0 +1,109 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	goruntime "runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// TestShrunkFile: a weight file that is cut while the model is open makes calls fail;
+// it does not end the program.
+func TestShrunkFile(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
+	}
+	path := packFake(t, fakeMeta(), true)
+	for _, threads := range []int{1, 2} {
+		path := path
+		c, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.Threads(threads))
+		require.NoError(t, err)
+		whole, err := os.ReadFile(path)
+		require.NoError(t, err)
+		copied, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.CopyWeights())
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(path, 0))
+		changed := func(err error) {
+			t.Helper()
+			var w *runtime.WeightsError
+			require.ErrorAs(t, err, &w)
+			require.ErrorIs(t, err, runtime.ErrChanged)
+			require.ErrorContains(t, err, path+": ")
+			require.ErrorContains(t, err, "the file of weights changed or became shorter while it was open")
+			var p *runtime.PanicError
+			require.False(t, errors.As(err, &p), "it is no fault of the program")
+		}
+		_, err = runKind(context.Background(), c, oneSequence(20))
+		changed(err)
+		_, err = c.Tensor("head")
+		changed(err)
+		changed(c.CheckWeights())
+		require.NoError(t, c.Close())
+		_, err = runKind(context.Background(), copied, oneSequence(20))
+		require.NoError(t, err, "copied weights do not need the file")
+		require.NoError(t, copied.CheckWeights())
+		require.NoError(t, copied.Close())
+		// What is whole again, in the same file, serves again: an error is no state.
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+		again, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.Threads(threads))
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(path, 0))
+		_, err = again.Tensor("head")
+		changed(err)
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+		v, err := again.Tensor("head")
+		require.NoError(t, err)
+		require.Equal(t, fakeTensors()["head"], v)
+		_, err = runKind(context.Background(), again, oneSequence(20))
+		require.NoError(t, err)
+		require.NoError(t, again.Close())
+	}
+}
+
+// TestShrinksWhileOpening: wherever Open reads the mapping, a file that is cut at that moment is an error. Bind is such a moment: the
+// tokenizer, the forward pass of the self-test and its record are read after it.
+func TestShrinksWhileOpening(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
+	}
+	path := packFake(t, fakeMeta(), true)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for name, cut := range map[string]func(*runtime.Program){
+		"tokenizer": func(p *runtime.Program) {
+			make := p.Tokenizer
+			p.Tokenizer = func(kind string, data []byte) (runtime.Tokenizer, error) {
+				require.NoError(t, os.Truncate(path, 0))
+				return make(kind, data) // its copy
+			}
+		},
+		"bind": func(p *runtime.Program) {
+			bind := p.Bind
+			p.Bind = func(w *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
+				require.NoError(t, os.Truncate(path, 0))
+				_ = w.F32("embed")[0]
+				return bind(w, isa)
+			}
+		},
+		"forward": func(p *runtime.Program) {
+			bind := p.Bind
+			p.Bind = func(w *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
+				f, err := bind(w, isa)
+				require.NoError(t, os.Truncate(path, 0))
+				return f, err
+			}
+		},
+	} {
+		p := fakeProgram(fakeHooks{})
+		cut(p)
+		_, err := runtime.Open(p, path)
+		require.ErrorIs(t, err, runtime.ErrChanged, name)
+		require.ErrorContains(t, err, "became shorter while it was open", name)
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+	}
+}

@@ -1,0 +1,105 @@
+// Package mapped maps files for reading, and turns reads of them that fail into errors.
+//
+// A file that becomes shorter while it is mapped makes reads after its new end fault: the system sends SIGBUS, which ends the process. So does
+// a disk that fails. [File.Read] is the only way to the bytes, and it returns ErrChanged instead. Package runtime reads the weights of a model in
+// place, long after Read has returned; it runs each such piece of work with faults turned into panics and asks [File.Faulted] about them.
+package mapped
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	goruntime "runtime"
+	"runtime/debug"
+	"unsafe"
+)
+
+// ErrChanged is returned for a read of a part that the file no longer has, or that its disk cannot read.
+var ErrChanged = errors.New("the file changed or became shorter while it was open")
+
+// File is a range of bytes of a file, mapped for reading, or bytes that were in memory from the start. It is safe for concurrent use until Close.
+type File struct {
+	data  []byte
+	unmap func() error // nil: nothing to do
+}
+
+// alignment is what the start of bytes that had to be read instead of mapped is a multiple of: as large as kernels want it.
+const alignment = 64
+
+// Open maps size bytes of f from offset on, of which all must be in the file. f may be closed afterwards. Where the system or the file system
+// cannot map, the bytes are read into memory.
+func Open(f *os.File, offset, size int64) (*File, error) {
+	switch {
+	case offset < 0 || size < 0 || offset > math.MaxInt64-size:
+		return nil, errors.New("no such range of bytes")
+	case size > math.MaxInt-alignment-int64(os.Getpagesize()):
+		return nil, errors.New("more bytes than this machine can address")
+	case size == 0: // an empty mapping is an error of its own, less clear than the caller's
+		return &File{}, nil
+	}
+	if data, unmap, err := mapRange(f, offset, size); err == nil {
+		return &File{data, unmap}, nil
+	}
+	raw := make([]byte, size+alignment)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % alignment
+	data := raw[skip : int64(skip)+size : int64(skip)+size]
+	if _, err := io.ReadFull(io.NewSectionReader(f, offset, size), data); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrChanged // the caller has seen that the file is longer
+		}
+		return nil, err
+	}
+	return &File{data: data}, nil
+}
+
+// Memory is a File of bytes in memory. They must not change until Close, which calls drop unless it is nil.
+func Memory(data []byte, drop func()) *File {
+	m := &File{data: data}
+	if drop != nil {
+		m.unmap = func() error { drop(); return nil }
+	}
+	return m
+}
+
+// Len is the number of bytes.
+func (m *File) Len() int { return len(m.data) }
+
+// Read calls f with the bytes and returns its error, or ErrChanged if a read of them faulted. f must not write to them and must not keep them,
+// nor hand them to another goroutine. Other panics of f go on.
+func (m *File) Read(f func(data []byte) error) (err error) {
+	defer func(before bool) {
+		debug.SetPanicOnFault(before)
+		if v := recover(); v != nil {
+			if !m.Faulted(v) {
+				panic(v)
+			}
+			err = ErrChanged
+		}
+	}(debug.SetPanicOnFault(true))
+	return f(m.data)
+}
+
+// Faulted reports whether v, recovered from a panic, is a memory fault at an address of the mapping. Faults are panics only in goroutines that
+// have called debug.SetPanicOnFault(true).
+func (m *File) Faulted(v any) bool {
+	fault, ok := v.(interface {
+		goruntime.Error
+		Addr() uintptr
+	})
+	if !ok || len(m.data) == 0 {
+		return false
+	}
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+	return fault.Addr() >= from && fault.Addr()-from < uintptr(len(m.data))
+}
+
+// Close unmaps the bytes. Further calls do nothing.
+func (m *File) Close() error {
+	unmap := m.unmap
+	m.data, m.unmap = nil, nil
+	if unmap == nil {
+		return nil
+	}
+	return unmap()
+}

@@ -80,16 +80,46 @@ func (e *emitter) jumps(v *ir.Value) (bool, error) {
 	return false, nil
 }
 
-// integers evaluates a packed tensor of integers: a node without operands.
+// tableRows lists the packed tensors of integers, all of which are rows of a table, with the number of the table's rows. Open holds their
+// numbers to it: kernels use them as they are.
+func (e *emitter) tableRows() (map[string]int, error) {
+	rows := map[string]int{}
+	for _, w := range e.weights.fields {
+		if w.typ.DType != ir.I32 {
+			continue
+		}
+		n, err := e.maker(w.store)
+		if err != nil {
+			return nil, err
+		}
+		of := ir.Lookup(n.Op).Rows
+		if of == nil {
+			return nil, fmt.Errorf("%s holds integers of the op %s, which does not tell what they are rows of", w.store, n.Op)
+		}
+		rows[w.store] = of(n)
+	}
+	return rows, nil
+}
+
+// integers evaluates a packed tensor of integers.
 func (e *emitter) integers(store string) ([]int32, error) {
+	n, err := e.maker(store)
+	if err != nil {
+		return nil, err
+	}
+	t, err := ir.Lookup(n.Op).Ref(n, nil)
+	if err != nil {
+		return nil, err
+	}
+	return t[0].I, nil
+}
+
+// maker is the node that makes a packed tensor of integers: one without operands.
+func (e *emitter) maker(store string) (*ir.Node, error) {
 	for _, c := range e.p.Pack {
 		for _, n := range c.Region.Nodes {
 			if len(n.Out) == 1 && n.Out[0].Name == store && len(n.In) == 0 {
-				t, err := ir.Lookup(n.Op).Ref(n, nil)
-				if err != nil {
-					return nil, err
-				}
-				return t[0].I, nil
+				return n, nil
 			}
 		}
 	}

@@ -170,6 +170,10 @@ func (e *emitter) weightsFile() error {
 	f := e.newFile()
 	f.ImportName(runtimePath+"/safetensors", "safetensors")
 	t := e.weights
+	rows, err := e.tableRows()
+	if err != nil {
+		return err
+	}
 	decl := func(layer *layerStruct) []jen.Code {
 		var out []jen.Code
 		for _, w := range t.fields {
@@ -196,7 +200,11 @@ func (e *emitter) weightsFile() error {
 			if w.typ.DType == ir.I32 {
 				dtype = "I32"
 			}
-			return jen.Values(jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(ir.Sizes{}.Elements(w.typ.Shape))})
+			d := jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(ir.Sizes{}.Elements(w.typ.Shape))}
+			if n := rows[w.store]; n > 0 {
+				d[jen.Id("Rows")] = jen.Lit(n)
+			}
+			return jen.Values(d)
 		}
 		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
 			for _, w := range t.fields {

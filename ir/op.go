@@ -124,6 +124,9 @@ type Op struct {
 	Grad   func(b *Builder, n *Node, dy []*Value) ([]*Value, error)
 	NoGrad string
 
+	// Rows is for ops of Constant class whose result, of integers, are rows of a table in its order: how many rows the table has. Nil for all others.
+	Rows func(n *Node) int
+
 	// Cost is the work in a batch of the given sizes. Nil: one operation for each element of the results, see [Op.CostOf].
 	Cost func(n *Node, s Sizes) Cost
 

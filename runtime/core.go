@@ -87,7 +87,10 @@ func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *
 	if c.weights, err = load(&c.options); err != nil {
 		return nil, err
 	}
-	if err = c.resolve(); err == nil {
+	if err = c.resolve(); err == nil && c.options.Verify {
+		err = c.weights.checkAll(c.options.Threads)
+	}
+	if err == nil {
 		c.weights.inPlace = true
 		err = c.weights.explain(guard(c.start))
 		c.weights.inPlace = false
@@ -295,7 +298,7 @@ func (c *Core) CheckWeights() error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	return c.weights.CheckWeights()
+	return c.weights.checkAll(c.options.Threads)
 }
 
 // Program is what the model was opened from.

@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +27,10 @@ type TensorWant struct {
 	Len   int64 // elements; negative: any number
 	// Optional tensors may be missing.
 	Optional bool
+	// Rows is for I32 tensors whose elements are rows of a table, in its order: how many
+	// rows the table has. Each element must lie in [0, Rows), none below the one before
+	// it. 0: the elements are no rows.
+	Rows int32
 }
 
 // Weights is an open packed weight file: a safetensors file with the metadata that
@@ -62,9 +64,9 @@ type packedTensor struct {
 	sha256 string
 }
 
-// OpenWeights maps the packed file at path and checks all but the tensors' values:
-// header, the header's own hash, sizes, alignment, layout, spec and the list of
-// tensors. CheckWeights checks the values. Errors are of type *WeightsError, or those
+// OpenWeights maps the packed file at path and checks all but the values of tensors of
+// floats: header, the header's own hash, sizes, alignment, layout, spec, the list of
+// tensors, and the values of those that hold integers. CheckWeights checks all values. Errors are of type *WeightsError, or those
 // of the file system.
 func OpenWeights(path string, want Want) (*Weights, error) {
 	return OpenWeightsAt(path, 0, -1, want)
@@ -148,58 +150,23 @@ func (w *Weights) list() []TensorWant {
 func (w *Weights) open(want Want) (*Weights, error) {
 	w.refs.Store(1)
 	w.size = int64(w.mem.Len())
-	err := w.explain(guard(func() error { return w.mem.Read(w.parse) }))
-	if err == nil {
-		err = w.check(want)
-	}
+	err := w.explain(guard(func() error {
+		return w.mem.Read(func(data []byte) error {
+			if err := w.parse(data); err != nil {
+				return err
+			}
+			if err := w.check(want); err != nil {
+				return err
+			}
+			return w.checkIntegers(data, want)
+		})
+	}))
 	if err != nil {
 		w.closed.Store(true)
 		w.Release()
 		return nil, err
 	}
 	return w, nil
-}
-
-// check compares the file with what the package wants.
-func (w *Weights) check(want Want) error {
-	bad := func(tensor, format string, args ...any) error {
-		return &WeightsError{File: w.name, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
-	}
-	if w.meta.Layout != want.Layout {
-		return bad("", "packed in layout %q, this package reads %q: %s with the version of debertac that compiled it", w.meta.Layout, want.Layout, again)
-	}
-	if w.meta.SpecHash != want.SpecHash {
-		return bad("", "packed for another spec (sha256 %.12s…, this package was compiled from %.12s…): compile and %s", w.meta.SpecHash, want.SpecHash, again)
-	}
-	known := map[string]bool{}
-	for _, t := range want.Tensors {
-		known[t.Name] = true
-		got, ok := w.tensors[t.Name]
-		if !ok {
-			if t.Optional {
-				continue
-			}
-			return bad(t.Name, "missing: %s", again)
-		}
-		n := int64(len(got.bytes) / got.dtype.Size())
-		switch {
-		case got.dtype != t.DType:
-			return bad(t.Name, "it holds %s, this package reads %s: %s", got.dtype, t.DType, again)
-		case t.Len >= 0 && n != t.Len:
-			return bad(t.Name, "it has %d elements, this package reads %d: %s", n, t.Len, again)
-		}
-	}
-	for name := range w.meta.Aliases {
-		if !known[name] {
-			return bad(name, "this package does not know it: %s", again)
-		}
-	}
-	for _, name := range w.order {
-		if !known[name] {
-			return bad(name, "this package does not know it: %s", again)
-		}
-	}
-	return nil
 }
 
 // Name is the path, or the name given for bytes.
@@ -335,32 +302,6 @@ func (w *Weights) source() *io.SectionReader {
 		return io.NewSectionReader(w.file, w.from, w.size)
 	}
 	return io.NewSectionReader(inMemory{w.mem}, 0, w.size)
-}
-
-// CheckWeights reads the whole file, not through the map, and compares every tensor
-// with the hash recorded when it was packed. It names the first that differs.
-func (w *Weights) CheckWeights() error {
-	if err := w.Acquire(); err != nil {
-		return err
-	}
-	defer w.Release()
-	r := w.source()
-	buf := make([]byte, 1<<20)
-	for _, name := range w.order {
-		t := w.tensors[name]
-		h := sha256.New()
-		n, err := io.CopyBuffer(h, io.NewSectionReader(r, t.offset, t.stored), buf)
-		if err == nil && n != t.stored {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return unreadable(w.name, name, err)
-		}
-		if hex.EncodeToString(h.Sum(nil)) != t.sha256 {
-			return &WeightsError{File: w.name, Tensor: name, Reason: "its values are not those that were packed: the file is damaged; " + again}
-		}
-	}
-	return nil
 }
 
 // inMemory reads what came from memory.

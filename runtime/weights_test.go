@@ -175,6 +175,10 @@ func TestCheckWeights(t *testing.T) {
 		bad[head+info.Offset+info.Size-1] ^= 1 // for some tensors that is padding
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
 		w, err := runtime.OpenWeights(path, fakeWant())
+		if info.DType == safetensors.I32 { // is what kernels look up by
+			require.ErrorContains(t, err, `tensor "`+name+`": its values are not those that were packed`)
+			continue
+		}
 		require.NoError(t, err)
 		require.ErrorContains(t, w.CheckWeights(), `tensor "`+name+`"`)
 		require.NoError(t, w.Close())

@@ -23,6 +23,7 @@ type runVerb struct {
 	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents."`
 	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
 	Pin         bool    `help:"Bind threads to cores (Linux): faster beside other busy programs, if only one of them does so."`
+	Verify      bool    `help:"Compare all weights with their hashes first."`
 	ISA         string  `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
 	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens together; changes speed and memory only."`
 	Examples    *int    `placeholder:"N" help:"Print the results of the first N texts only; summary and accuracy count all."`
@@ -83,7 +84,7 @@ func (v *runVerb) Run(a *app) error {
 	}
 	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), p.weightsFlag(), boolFlag("--json", v.JSON),
 		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
-		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
+		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), boolFlag("--verify", v.Verify), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)

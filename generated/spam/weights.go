@@ -76,6 +76,7 @@ func tensors() []runtime.TensorWant {
 			DType: safetensors.I32,
 			Len:   1023,
 			Name:  "relative.index",
+			Rows:  128,
 		},
 		{
 			DType: safetensors.F32,

@@ -39,6 +39,7 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
+	Rows:    func(n *ir.Node) int { return 2 * n.Int("span") },
 	NoGrad:  integers,
 	NoLower: atPacking,
 	Sample: samples(

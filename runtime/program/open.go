@@ -14,7 +14,7 @@ import (
 type openFlags struct {
 	model, weights, isa, head string
 	threads                   int
-	pin                       bool
+	pin, verify               bool
 }
 
 func (o *openFlags) register(fs *flag.FlagSet) {
@@ -22,6 +22,7 @@ func (o *openFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.weights, "weights", "", "packed weights, the `FILE` that debertac pack made; not needed if they are inside the binary")
 	fs.StringVar(&o.isa, "isa", "auto", "the instruction `SET` to use: auto, go, avx2, avx512 …; auto obeys "+runtime.EnvISA)
 	fs.IntVar(&o.threads, "threads", 0, "`N` threads for a call; 0: the physical cores that the process may use")
+	fs.BoolVar(&o.verify, "verify", false, "compare all weights with their hashes first; it reads the whole file, which doctor does too")
 	fs.BoolVar(&o.pin, "pin", false, "bind threads to cores (Linux): steadier where other programs are busy, if only one of them does so")
 }
 
@@ -71,6 +72,9 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 	}
 	if o.pin {
 		opts = append(opts, runtime.PinThreads())
+	}
+	if o.verify {
+		opts = append(opts, runtime.VerifyWeights())
 	}
 	opts = append(opts, runtime.Concurrency(1)) // a program makes one call at a time
 	core, err := o.load(m, opts)

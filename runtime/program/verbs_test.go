@@ -243,3 +243,23 @@ func TestWeightsCutWhileOpen(t *testing.T) {
 	require.Contains(t, errs.String(), weights+": the file of weights changed or became shorter while it was open")
 	require.NotContains(t, errs.String(), "fault of the program")
 }
+
+// TestVerify: one bit of a matrix has changed. Only --verify and doctor can tell.
+func TestVerify(t *testing.T) {
+	weights := fakeWeights(t, true)
+	text, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	r := runIn(t, "", "run", "--verify", "--weights", weights, "hello")
+	require.Equal(t, ExitDone, r.code, r.err)
+	at := bytes.Index(text, safetensors.FloatBytes(fakeTable()[:8]))
+	require.Positive(t, at)
+	text[at+2] ^= 1
+	require.NoError(t, os.WriteFile(weights, text, 0o600))
+	r = runIn(t, "", "run", "--weights", weights, "hello")
+	require.Equal(t, ExitDone, r.code, r.err)
+	for _, args := range [][]string{{"run", "--verify", "hello"}, {"bench", "--verify"}, {"first", "--verify"}, {"doctor"}} {
+		r := runIn(t, "", append(args, "--weights", weights)...)
+		require.Equal(t, ExitInput, r.code, args)
+		require.Contains(t, r.err, `tensor "table": its values are not those that were packed`, args)
+	}
+}

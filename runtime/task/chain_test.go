@@ -209,10 +209,3 @@ func TestSchemeAllows(t *testing.T) {
 		})
 	}
 }
-
-func TestSchemeReadsLabels(t *testing.T) {
-	s := newScheme([]string{"O", "B-PER", "I-PER", "E-mail", "L-PER", "S-1"})
-	require.Equal(t, []tag{{outside, "O", false}, {begin, "PER", false}, {inside, "PER", false}, {inside, "E-mail", true}, {end, "PER", false}, {inside, "S-1", true}}, s.tags)
-	require.True(t, s.joins(1, 2) && s.joins(2, 4) && s.joins(3, 3) && s.joins(0, 0))
-	require.False(t, s.joins(2, 1) || s.joins(4, 2) || s.joins(1, 3), "B- begins, behind L- nothing goes on, kinds differ")
-}

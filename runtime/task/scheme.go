@@ -2,7 +2,10 @@ package task
 
 import (
 	"math"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // place is what a label's prefix says of a token's place in an entity.
@@ -23,6 +26,16 @@ type tag struct {
 	free  bool // no prefix: it may stand anywhere
 }
 
+// name is the name of an entity of this kind. The transformers library names it by what
+// follows a label's first hyphen, also where that is no prefix: "b-per" is "per" and "PER-B"
+// is "B".
+func (t tag) name() string {
+	if _, name, ok := strings.Cut(t.kind, "-"); ok && t.free {
+		return name
+	}
+	return t.kind
+}
+
 // scheme is how the labels of a head mark entities: B-I-O, or with E- and S- (BIOES), or
 // L- and U- (BILOU), or no prefixes at all.
 type scheme struct {
@@ -30,35 +43,33 @@ type scheme struct {
 	has  map[string]*[5]bool // places that a kind has labels for
 }
 
-// newScheme reads labels. E-, L-, S- and U- count as prefixes only beside a B- or I- of
-// the same kind, so that a label such as "E-mail" is a kind.
+// prefixes are the labels' prefixes besides "O".
+var prefixes = map[string]place{"B": begin, "I": inside, "E": end, "L": end, "S": single, "U": single}
+
+// newScheme reads labels. E-, L-, S- and U- count as prefixes only where a label of the same
+// kind has B- or I-, so that a label such as "E-mail" is a kind. One such kind is enough:
+// another one may have S- alone.
 func newScheme(labels []string) *scheme {
 	s := &scheme{has: map[string]*[5]bool{}}
-	known := map[string]bool{}
+	var known []string // kinds with B- or I-
 	for _, l := range labels {
-		if kind, ok := strings.CutPrefix(l, "B-"); ok {
-			known[kind] = true
-		} else if kind, ok := strings.CutPrefix(l, "I-"); ok {
-			known[kind] = true
+		if prefix, kind, ok := strings.Cut(l, "-"); ok && (prefix == "B" || prefix == "I") {
+			known = append(known, kind)
+		}
+	}
+	marks := map[string]bool{"B": true, "I": true}
+	for _, l := range labels {
+		if prefix, kind, ok := strings.Cut(l, "-"); ok && slices.Contains(known, kind) {
+			marks[prefix] = true
 		}
 	}
 	for _, l := range labels {
 		t := tag{inside, l, true}
-		prefix, kind, ok := strings.Cut(l, "-")
-		switch {
-		case l == "O":
+		prefix, kind, hyphen := strings.Cut(l, "-")
+		if l == "O" {
 			t = tag{outside, l, false}
-		case ok && known[kind]:
-			switch prefix {
-			case "B":
-				t = tag{begin, kind, false}
-			case "I":
-				t = tag{inside, kind, false}
-			case "E", "L":
-				t = tag{end, kind, false}
-			case "S", "U":
-				t = tag{single, kind, false}
-			}
+		} else if place, ok := prefixes[prefix]; ok && hyphen && marks[prefix] {
+			t = tag{place, kind, false}
 		}
 		s.tags = append(s.tags, t)
 		if s.has[t.kind] == nil {
@@ -120,9 +131,37 @@ func (s *scheme) constrain(k *Chain) {
 }
 
 // joins reports whether a token of label j belongs to the same entity as the one of label
-// i before it, as the transformers library groups: the same kind, and j is no B-. Behind
-// an E- or S- nothing goes on.
-func (s *scheme) joins(i, j int) bool {
+// i before it. Where a kind has B- and I- alone, tokens are grouped as the transformers
+// library groups them: the same kind, and j is no B-. Where it has labels for ends too (E-,
+// L-, S-, U-), tokens of one word stay together (within), and between words nothing goes on
+// after a word with such a label (closed).
+func (s *scheme) joins(i, j int, within, closed bool) bool {
 	a, b := s.tags[i], s.tags[j]
-	return a.kind == b.kind && b.place != begin && b.place != single && a.place != end && a.place != single
+	switch {
+	case a.kind != b.kind:
+		return false
+	case within && s.closing(a.kind):
+		return true
+	}
+	return b.place != begin && b.place != single && !closed
+}
+
+// closing reports whether a kind has labels that say where an entity ends.
+func (s *scheme) closing(kind string) bool { return s.has[kind][end] || s.has[kind][single] }
+
+// closes reports whether label i is the last one of an entity.
+func (s *scheme) closes(i int) bool {
+	return s.tags[i].place == end || s.tags[i].place == single
+}
+
+// spaceless are scripts that put no spaces between words, so that what a tokenizer numbers
+// as one word may be several.
+var spaceless = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar}
+
+// apart reports whether characters of such scripts lie on both sides of the place between
+// two tokens of a text, which end and begin there.
+func apart(text string, end, begin int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:end])
+	behind, _ := utf8.DecodeRuneInString(text[begin:])
+	return unicode.In(before, spaceless...) && unicode.In(behind, spaceless...)
 }

@@ -10,7 +10,9 @@ import (
 
 // Aggregation says how tokens become entities. The rules are those of the transformers
 // library's token classification (aggregation_strategy), where words are what the
-// tokenizer numbers as such.
+// tokenizer numbers as such. That library knows no labels but B- and I-. Here E- and L- end
+// an entity, S- and U- are one of a single word, and tokens of one word that have such labels
+// stay together.
 type Aggregation string
 
 // The aggregations. All but AggregateNone join neighbours of the same kind, up to the next
@@ -199,6 +201,7 @@ func (t *Tagger) label(res *Tagged, logits []float32, o *TagOptions) (path []int
 // item is a token or word on its way to entities.
 type item struct {
 	start, end int // bytes
+	word       int
 	index      int // of its label
 	score      float64
 }
@@ -214,7 +217,7 @@ func (t *Tagger) words(tags []TokenTag, scores []float64, o *TagOptions) ([]item
 		for byWord && j < len(tags) && tags[j].Word == tags[i].Word {
 			j++
 		}
-		it := item{tags[i].Start, tags[j-1].End, tags[i].Index, tags[i].Score}
+		it := item{tags[i].Start, tags[j-1].End, tags[i].Word, tags[i].Index, tags[i].Score}
 		if byWord {
 			row := wordScores(scores[i*c:j*c], c, o.Aggregation)
 			words = append(words, row...)
@@ -265,13 +268,19 @@ func (t *Tagger) group(at *places, items []item, o *TagOptions) []Entity {
 	list := []Entity{}
 	for i := 0; i < len(items); {
 		j, sum := i+1, items[i].score
-		for o.Aggregation != AggregateNone && j < len(items) && t.scheme.joins(items[j-1].index, items[j].index) {
-			sum += items[j].score
-			j++
+		closed := t.scheme.closes(items[i].index) // by a label of the last word
+		for ; o.Aggregation != AggregateNone && j < len(items); j++ {
+			last, next := &items[j-1], &items[j]
+			within := last.word == next.word && !apart(at.text, last.end, next.start)
+			if !t.scheme.joins(last.index, next.index, within, closed) {
+				break
+			}
+			closed = within && closed || t.scheme.closes(next.index)
+			sum += next.score
 		}
 		label := t.labels[items[i].index]
 		if o.Aggregation != AggregateNone {
-			label = t.scheme.tags[items[i].index].kind
+			label = t.scheme.tags[items[i].index].name()
 		}
 		part := at.part(items[i].start, items[j-1].end)
 		if part.Text != "" && !slices.Contains(o.Ignore, label) {

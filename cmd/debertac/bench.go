@@ -103,7 +103,7 @@ func (v *benchVerb) Run(a *app) error {
 			return err
 		}
 	}
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random})
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, draws: true})
 	if err != nil {
 		return err
 	}

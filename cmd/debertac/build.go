@@ -13,6 +13,7 @@ type buildVerb struct {
 	File string `arg:"" help:"A spec, or a Hugging Face model folder."`
 	chosen
 	wishes
+	lentFlag
 	Out     string `short:"o" required:"" placeholder:"FILE" help:"The program to write."`
 	Embed   bool   `help:"Put the weights inside the program."`
 	Weights string `placeholder:"FILE" help:"With --embed: packed weights; default those of the folder."`
@@ -33,7 +34,7 @@ func (v *buildVerb) Run(a *app) error {
 	if v.Weights != "" && !v.Embed {
 		return usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
 	}
-	src, dir, err := a.open(v.File, programOptions{wishes: v.wishes, weights: v.Weights})
+	src, dir, err := a.open(v.File, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, weights: v.Weights})
 	if err != nil {
 		return err
 	}

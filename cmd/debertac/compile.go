@@ -36,6 +36,7 @@ type compileVerb struct {
 	File string `arg:"" help:"The spec, or a Hugging Face model folder; - is the standard input."`
 	chosen
 	wishes
+	lentFlag
 	Out string `short:"o" placeholder:"DIR" help:"Folder for the package. A spec that emits more than one gets a folder for each inside it. Default: a folder here, named like the package."`
 }
 
@@ -56,7 +57,7 @@ In a Go file, to be run by ` + "`go generate`" + `:
 
 // Run compiles and writes.
 func (v *compileVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, v.wishes, v.Out)
+	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.Out)
 	if err != nil {
 		return err
 	}
@@ -89,13 +90,14 @@ type generated struct {
 }
 
 // generate compiles a spec to packages in memory.
-func (a *app) generate(file string, c chosen, w wishes, out string) ([]generated, error) {
-	src, dir, err := a.open(file, programOptions{wishes: w, shapesOnly: true})
+func (a *app) generate(file string, c chosen, o programOptions, out string) ([]generated, error) {
+	o.shapesOnly = true
+	src, dir, err := a.open(file, o)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	if err := c.named(src, dir, w.Head); err != nil {
+	if err := c.named(src, dir, o.Head); err != nil {
 		return nil, err
 	}
 	return a.generateFrom(src, c, out)

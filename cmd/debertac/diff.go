@@ -6,6 +6,7 @@ type diffVerb struct {
 	File string `arg:"" help:"The spec, or a Hugging Face model folder; - is the standard input."`
 	chosen
 	wishes
+	lentFlag
 	Out string `short:"o" placeholder:"DIR" help:"The folder of the checked-in package, as given to compile."`
 }
 
@@ -20,7 +21,7 @@ Example, in a CI job:
 
 // Run compares.
 func (v *diffVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, v.wishes, v.Out)
+	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.Out)
 	if err != nil {
 		return err
 	}

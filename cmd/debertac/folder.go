@@ -26,6 +26,7 @@ type folder struct {
 	wish    hf.Options       // what is to be made of it
 	token   *token.Tokenizer // nil: the folder has none
 	kind    string           // of the tokenizer, in the spec's words; "none" without one
+	lent    *lent            // where the tokenizer comes from if it is not the folder's own
 	notes   []string
 }
 
@@ -94,7 +95,7 @@ func (f *folder) readTokenizer() error {
 		return inputFault(f.dir, "the tokenizer cannot be read: %v", err)
 	}
 	f.token = t
-	f.kind = map[string]string{"unigram": "sentencepiece", "byte-level BPE": "bytebpe", "WordPiece": "wordpiece"}[t.Kind()]
+	f.kind = kindsOfTokenizer[t.Kind()]
 	f.notes = append(f.notes, t.Notes()...)
 	return nil
 }

@@ -15,6 +15,7 @@ type importVerb struct {
 	Out  string `short:"o" default:"model.dspec" placeholder:"FILE" help:"The spec to write; - is the standard output."`
 	Name string `placeholder:"NAME" help:"Name of the model in the spec; default the folder's."`
 	wishes
+	lentFlag
 	HeadName string   `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
 	Ignore   []string `placeholder:"FIELD" help:"Fields of config.json to ignore."`
 	Force    bool     `short:"f" help:"Overwrite the spec."`
@@ -56,6 +57,13 @@ func (v *importVerb) Run(a *app) error {
 		return err
 	}
 	defer f.Close()
+	t, err := a.lend(v.Tokenizer)
+	if err == nil {
+		err = f.borrow(t)
+	}
+	if err != nil {
+		return err
+	}
 	if f.weights == nil {
 		f.note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}

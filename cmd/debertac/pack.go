@@ -23,6 +23,7 @@ type packVerb struct {
 	Spec   string `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
 	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
 	wishes
+	lentFlag
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
 	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"Of a spec that emits an ensemble: the folder of each member."`
 	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
@@ -38,12 +39,13 @@ Examples:
   debertac pack ~/models/deberta-v3-base-mnli -o nli.weights
   debertac pack ~/models/deberta-v3-base-mnli --spec nli.dspec -o nli.weights
   debertac pack ensemble.dspec --member a.nli=~/models/a --member b.nli=~/models/b -o nli.weights
-  debertac pack big.dspec --random-weights 1 -o random.weights`
+  debertac pack big.dspec --random-weights 1 -o random.weights
+  debertac pack big.dspec --random-weights 1 --tokenizer ~/models/deberta-v3-base -o random.weights`
 }
 
 // Run packs.
 func (v *packVerb) Run(a *app) error {
-	o := programOptions{wishes: v.wishes, target: v.Target, spec: v.Spec, seed: v.Random}
+	o := programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, spec: v.Spec, seed: v.Random}
 	src, dir, err := a.open(v.Path, o)
 	if err != nil {
 		return err
@@ -62,11 +64,15 @@ func (v *packVerb) Run(a *app) error {
 	if err := outPlace(v.Out); err != nil {
 		return err
 	}
+	tokenizer, err := a.lentToSpec(dir, o)
+	if err != nil {
+		return err
+	}
 	if dir != nil && dir.token == nil {
-		a.note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model): what is packed takes token ids and no texts", dir.dir)
+		a.note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model), and --tokenizer names none: what is packed takes token ids and no texts", dir.dir)
 	}
 	if v.Random != nil {
-		err = a.packRandom(unit, *v.Random, dir, v.Out)
+		err = a.packRandom(unit, *v.Random, dir, tokenizer, v.Out)
 	} else {
 		err = a.packFolder(unit, dir, v.Out)
 	}
@@ -103,11 +109,16 @@ func (a *app) packed(path string, u *compiler.Unit) error {
 	return nil
 }
 
-// packRandom packs drawn weights, with the tokenizer and the limit of the folder if there is one.
-func (a *app) packRandom(u *compiler.Unit, seed uint64, dir *folder, out string) error {
+// packRandom packs drawn weights, with the tokenizer and the limit of the folder if there is one, or else with the tokenizer t. Both may be nil.
+func (a *app) packRandom(u *compiler.Unit, seed uint64, dir *folder, t *lent, out string) error {
 	o, err := a.packOptions(u, dir)
 	if err != nil {
 		return err
+	}
+	if t != nil {
+		if err := t.options(u, &o); err != nil {
+			return err
+		}
 	}
 	stop := a.progress("packing random weights")
 	defer stop()
@@ -126,15 +137,12 @@ func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err er
 	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil || dir.token == nil {
 		return o, err
 	}
-	switch {
-	case u.Model.Tokenizer == "none":
+	if u.Model.Tokenizer == "none" && dir.lent == nil {
 		a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
 		return o, nil
-	case dir.kind != u.Model.Tokenizer:
-		return o, inputFault(dir.dir, "the spec says tokenizer %s, the folder's is %s: the model was not trained with its ids", u.Model.Tokenizer, dir.kind).
-			hint("tokenizer %s, if the spec is wrong", dir.kind)
-	case dir.token.Size() > u.Model.Vocab:
-		return o, inputFault(dir.dir, "the tokenizer has %d ids, the model's token table %d rows", dir.token.Size(), u.Model.Vocab)
+	}
+	if err := fits(dir.token, dir.kind, dir.dir, u); err != nil {
+		return o, err
 	}
 	o.TokenizerKind = token.PackedKind
 	if o.Tokenizer, err = dir.token.Marshal(); err != nil {
@@ -198,18 +206,24 @@ func meaningful(names []string, head *spec.Head) []string {
 	})
 }
 
-// randomWeights packs drawn weights into the cache. dir may be nil.
-func (a *app) randomWeights(u *compiler.Unit, seed uint64, dir *folder) (string, error) {
+// randomWeights packs drawn weights into the cache. dir and t may be nil.
+func (a *app) randomWeights(u *compiler.Unit, seed uint64, dir *folder, t *lent) (string, error) {
 	key, err := a.packedKey(u, func(w io.Writer) error {
-		if _, err := fmt.Fprintf(w, "random %d\n", seed); err != nil || dir == nil {
+		if _, err := fmt.Fprintf(w, "random %d\n", seed); err != nil {
 			return err
+		}
+		if t != nil {
+			return t.hash(w)
+		}
+		if dir == nil {
+			return nil
 		}
 		return dir.hash(w)
 	})
 	if err != nil {
 		return "", err
 	}
-	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, dir, out) })
+	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, dir, t, out) })
 }
 
 // folderWeights packs a folder's weights into the cache, keyed by the content of its files.
@@ -232,8 +246,13 @@ func (a *app) packInCache(key string, write func(out string) error) (string, err
 	return path, cached(path, write)
 }
 
-// hash writes the content of every file of the folder that packing reads.
+// hash writes the content of every file of the folder that packing reads, and the tokenizer that it has borrowed.
 func (f *folder) hash(w io.Writer) error {
+	if f.lent != nil {
+		if err := f.lent.hash(w); err != nil {
+			return err
+		}
+	}
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return err

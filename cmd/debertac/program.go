@@ -28,12 +28,14 @@ import (
 // programOptions say how a model is to be made runnable.
 type programOptions struct {
 	wishes
+	lentFlag
 	target     string
 	spec       string  // of a model folder: use this spec instead of the folder's own
 	weights    string  // packed weights; "" packs the folder's
 	shapesOnly bool    // of a model folder: its weights may be missing, only their shapes are looked at
 	texts      bool    // it is to read texts: a folder needs a tokenizer
 	seed       *uint64 // random weights instead
+	draws      bool    // weights that are drawn serve as well: the verb measures
 }
 
 // program is a built model with its weights.
@@ -56,14 +58,35 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	}
 	defer dir.Close()
 	if dir == nil && o.weights == "" && o.seed == nil {
-		return nil, noWeights(src, path, "a spec has no weights: name packed ones", "model.weights, then --weights model.weights")
+		hint := "model.weights, then --weights model.weights"
+		if o.draws {
+			hint += "; or --random-weights 1, which draws them"
+		}
+		return nil, noWeights(src, path, "a spec has no weights: name packed ones", hint)
 	}
 	if o.texts && o.weights == "" && dir != nil && dir.token == nil {
-		return nil, inputFault(path, "the folder has no tokenizer, which texts need: tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt")
+		return nil, inputFault(path, "the folder has no tokenizer, which texts need: tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt").
+			hint("--tokenizer DIR, the folder of the tokenizer that the model was trained with")
 	}
 	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
 		return nil, err
+	}
+	if o.texts && o.weights == "" && dir == nil && o.Tokenizer == "" {
+		if unit.Model.Tokenizer == "none" {
+			return nil, inputFault(path, "the spec says tokenizer none: the model takes token ids, and run reads texts").hint("tokenizer sentencepiece in the spec, and --tokenizer DIR")
+		}
+		return nil, inputFault(path, "drawn weights come without a tokenizer, which texts need: name a %s tokenizer with at most %d ids", unit.Model.Tokenizer, unit.Model.Vocab).
+			hint("--tokenizer DIR, such as the folder of a published model")
+	}
+	tokenizer, err := a.lentToSpec(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if tokenizer != nil {
+		if err := fits(tokenizer.token, tokenizer.kind, tokenizer.path, unit); err != nil {
+			return nil, err
+		}
 	}
 	p := &program{unit: unit, weights: o.weights}
 	if task := unit.Program.Meta.Task; dir != nil && (task == ir.TaskVector || task == ir.TaskHidden) {
@@ -86,7 +109,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	switch {
 	case p.weights != "":
 	case o.seed != nil:
-		p.weights, err = a.randomWeights(unit, *o.seed, dir)
+		p.weights, err = a.randomWeights(unit, *o.seed, dir, tokenizer)
 	default:
 		p.weights, err = a.folderWeights(unit, dir)
 	}
@@ -114,6 +137,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
 	}
+	if o.Tokenizer != "" && o.weights != "" {
+		return nil, nil, usage("leave out --tokenizer", "--tokenizer is for weights that are packed now: those of --weights have theirs inside")
+	}
 	if path == "" {
 		return nil, nil, usage("", "the name of the spec or model folder is empty")
 	}
@@ -122,6 +148,13 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly)
 		if err != nil {
 			return nil, nil, err
+		}
+		t, err := a.lend(o.Tokenizer)
+		if err == nil {
+			err = dir.borrow(t)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, dir.Close())
 		}
 		if o.spec == "" {
 			if err := o.ofFolder(); err != nil {
@@ -142,6 +175,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	}
 	if err := o.ofSpec(path); err != nil {
 		return nil, nil, err
+	}
+	if o.Tokenizer != "" && o.seed == nil {
+		return nil, nil, usage("--random-weights 1", "--tokenizer is for a spec whose weights are drawn, or for a model folder: the weights of a spec are packed with their tokenizer")
 	}
 	src, err := a.load(path)
 	return src, nil, err

@@ -11,6 +11,7 @@ type runVerb struct {
 	Texts []string `arg:"" optional:"" name:"text" help:"Texts; none: the lines of the standard input."`
 
 	wishes
+	lentFlag
 	Weights string  `placeholder:"FILE" help:"Packed weights; needed for a spec."`
 	Target  string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights: to see that a spec runs."`
@@ -46,6 +47,7 @@ Examples:
   debertac run ~/models/spam --input mails.jsonl.gz --json > results.jsonl
   debertac run ~/models/spam --input mails.csv --text-field body --id number --on-error report --json > results.jsonl
   debertac run nli.dspec --weights nli.weights --input pairs.csv
+  debertac run nli.dspec --random-weights 1 --tokenizer ~/models/deberta-v3-base "see that it runs"
   cat mails.txt | debertac run ~/models/spam --long truncate
   debertac run ~/models/ner "Angela Merkel visited Paris"
   debertac run ~/models/squad --question "Who visited Paris?" --context "In 2010 Angela Merkel visited Paris."
@@ -73,7 +75,7 @@ func (v *runVerb) Run(a *app) error {
 	if err := v.inputArgs.check(); err != nil {
 		return err
 	}
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/token"
+)
+
+// lentFlag names a tokenizer for what has none: a spec whose weights are drawn, or a model folder without the files of one.
+type lentFlag struct {
+	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer to pack, of a spec with --random-weights or of a folder that has none: a folder, or a tokenizer.json, spm.model or vocab.txt."`
+}
+
+// lent is the tokenizer that --tokenizer names.
+type lent struct {
+	path  string
+	token *token.Tokenizer
+	kind  string // in the spec's words
+}
+
+// kindsOfTokenizer are the spec's words for the kinds of tokenizers.
+var kindsOfTokenizer = map[string]string{"unigram": "sentencepiece", "byte-level BPE": "bytebpe", "WordPiece": "wordpiece"}
+
+// tokenizerLimit bounds a file of a tokenizer. The largest published ones have 20 MB.
+const tokenizerLimit = 256 << 20
+
+// lend reads the tokenizer that --tokenizer names; nil for "". Its notes are printed.
+func (a *app) lend(path string) (*lent, error) {
+	if path == "" {
+		return nil, nil
+	}
+	st, err := disk.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	files := disk.FS(path, tokenizerLimit)
+	if !st.IsDir() {
+		if files, err = oneFile(path); err != nil {
+			return nil, err
+		}
+	}
+	t, err := token.Load(files)
+	if err != nil {
+		return nil, inputFault(path, "the tokenizer cannot be read: %v", err)
+	}
+	for _, n := range t.Notes() {
+		a.note("%s: note: %s", path, n)
+	}
+	return &lent{path, t, kindsOfTokenizer[t.Kind()]}, nil
+}
+
+// besides are the files that say more about a tokenizer than its own file does.
+var besides = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+
+// single is the folder of a tokenizer's file as if nothing else than the file and besides were in it. Inside, the file has the name that says its form.
+type single struct {
+	fs.FS
+	file, name string
+}
+
+// Open opens the file under its new name, or one of besides.
+func (s single) Open(name string) (fs.File, error) {
+	switch {
+	case name == s.name:
+		return s.FS.Open(s.file)
+	case slices.Contains(besides, name):
+		return s.FS.Open(name)
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// oneFile is the file system of a tokenizer that is named by its file.
+func oneFile(path string) (fs.FS, error) {
+	s := single{FS: disk.FS(filepath.Dir(path), tokenizerLimit), file: filepath.Base(path)}
+	switch {
+	case s.file == "vocab.json" || s.file == "merges.txt":
+		return nil, inputFault(path, "a byte-level tokenizer is two files, vocab.json and merges.txt").hint("--tokenizer %s", filepath.Dir(path))
+	case strings.HasSuffix(s.file, ".json"):
+		s.name = "tokenizer.json"
+	case strings.HasSuffix(s.file, ".model"):
+		s.name = "spm.model"
+	case strings.HasSuffix(s.file, ".txt"):
+		s.name = "vocab.txt"
+	default:
+		return nil, inputFault(path, "the file's ending does not tell the form of its tokenizer (there are .json for tokenizer.json, .model for SentencePiece, .txt for WordPiece)")
+	}
+	return s, nil
+}
+
+// borrow gives a folder without a tokenizer the one that --tokenizer names.
+func (f *folder) borrow(t *lent) error {
+	switch {
+	case t == nil:
+		return nil
+	case f.token != nil:
+		return inputFault(f.dir, "the folder has a tokenizer of its own, so there is no place for %s", t.path).hint("leave out --tokenizer")
+	}
+	f.lent, f.token, f.kind, f.notes = t, t.token, t.kind, nil
+	return nil
+}
+
+// lentToSpec reads the tokenizer for a spec without a folder; nil if there is a folder, or none was named.
+func (a *app) lentToSpec(dir *folder, o programOptions) (*lent, error) {
+	if dir != nil {
+		return nil, nil
+	}
+	return a.lend(o.Tokenizer)
+}
+
+// fits refuses a tokenizer whose ids are not those of the model. place is where it comes from.
+func fits(t *token.Tokenizer, kind, place string, u *compiler.Unit) error {
+	switch {
+	case kind != u.Model.Tokenizer:
+		return inputFault(place, "the spec says tokenizer %s, this one is %s: the model was not trained with its ids", u.Model.Tokenizer, kind).
+			hint("tokenizer %s, if the spec is wrong", kind)
+	case t.Size() > u.Model.Vocab:
+		return inputFault(place, "the tokenizer has %d ids, the model's token table %d rows", t.Size(), u.Model.Vocab)
+	}
+	return nil
+}
+
+// options adds the tokenizer to what is packed.
+func (t *lent) options(u *compiler.Unit, o *pack.Options) (err error) {
+	if err := fits(t.token, t.kind, t.path, u); err != nil {
+		return err
+	}
+	o.TokenizerKind = token.PackedKind
+	if o.Tokenizer, err = t.token.Marshal(); err != nil {
+		return ours(err)
+	}
+	return nil
+}
+
+// hash writes what identifies the tokenizer.
+func (t *lent) hash(w io.Writer) error {
+	text, err := t.token.Marshal()
+	if err != nil {
+		return ours(err)
+	}
+	_, err = w.Write(text)
+	return err
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/cmd/debertac/cost"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/codegen/build"
@@ -201,16 +202,11 @@ func (v *benchVerb) limits(a *app, p *program, m *measured, lengths []int) error
 	if isa == "" {
 		return nil
 	}
-	dir, err := cacheDir()
-	if err != nil {
-		return err
-	}
 	key, err := a.machineKey()
 	if err != nil {
 		return err
 	}
-	binary := filepath.Join(dir, "built", "peak-"+key)
-	if err := cached(binary, func(temp string) error {
+	binary, err := a.cached(cache.Built, "peak-"+key, "program that measures this machine", func(temp string) error {
 		g, err := build.FindGo(a.ctx)
 		if err != nil {
 			return err
@@ -220,7 +216,8 @@ func (v *benchVerb) limits(a *app, p *program, m *measured, lengths []int) error
 			return err
 		}
 		return machine.Build(a.ctx, g.Path, sources, temp)
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	stop := a.progress("measuring this machine")

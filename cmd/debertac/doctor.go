@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/runtime"
@@ -51,10 +52,10 @@ type goReport struct {
 }
 
 type cacheReport struct {
-	Path  string `json:"path,omitempty"`
-	Bytes int64  `json:"bytes"`
-	Files int    `json:"files"`
-	Fault string `json:"fault,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Bytes   int64  `json:"bytes"`
+	Entries int    `json:"entries"`
+	Fault   string `json:"fault,omitempty"`
 }
 
 // Run prints the report.
@@ -62,7 +63,7 @@ func (v *doctorVerb) Run(a *app) error {
 	if v.Model == "" && (v.Weights != "" || v.Head != "") {
 		return usage("debertac doctor SPEC --weights FILE", "--weights and --head belong to a model: name its spec or its folder")
 	}
-	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: cacheState()}
+	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: a.cacheState()}
 	if v.JSON {
 		if err := json.NewEncoder(a.out).Encode(r); err != nil {
 			return err
@@ -130,16 +131,22 @@ func (a *app) goToolchain() goReport {
 	return goReport{Path: g.Path, Version: g.Version}
 }
 
-func cacheState() cacheReport {
-	dir, err := cacheDir()
+// cacheState describes the cache.
+func (a *app) cacheState() cacheReport {
+	c, err := a.store()
 	if err != nil {
 		return cacheReport{Fault: err.Error()}
 	}
-	c := cacheReport{Path: dir}
-	if c.Bytes, c.Files, err = sizeOf(dir); err != nil {
-		c.Fault = err.Error()
+	r := cacheReport{Path: c.Dir()}
+	entries, err := c.Entries()
+	if err != nil {
+		r.Fault = err.Error()
 	}
-	return c
+	for _, e := range entries {
+		r.Bytes += e.Size
+		r.Entries++
+	}
+	return r
 }
 
 // print writes the report for people.
@@ -173,7 +180,7 @@ func (r *report) print(a *app) error {
 	if r.Cache.Fault != "" {
 		line("cache", "%s", r.Cache.Fault)
 	} else {
-		line("cache", "%s, %d files, %s (%s moves it)", r.Cache.Path, r.Cache.Files, size(r.Cache.Bytes), envCache)
+		line("cache", "%s, %d entries, %s (%s moves it)", r.Cache.Path, r.Cache.Entries, size(r.Cache.Bytes), cache.Env)
 	}
 	_, err := fmt.Fprint(a.out, b.String())
 	return err

@@ -13,6 +13,8 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
+
 	"github.com/debertac/debertac/runtime/interrupt"
 )
 
@@ -56,6 +58,7 @@ type app struct {
 	color  bool // messages go to a terminal that may be coloured
 	tty    bool // progress may be shown
 	parser *kong.Kong
+	cache  *cache.Cache // nil until it is wanted
 }
 
 func main() { os.Exit(run()) }

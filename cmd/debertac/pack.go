@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/compiler/pack/torchfile"
@@ -223,7 +224,8 @@ func (a *app) randomWeights(u *compiler.Unit, seed uint64, dir *folder, t *lent)
 	if err != nil {
 		return "", err
 	}
-	return a.packInCache(key, func(out string) error { return a.packRandom(u, seed, dir, t, out) })
+	about := fmt.Sprintf("random weights %d of %s", seed, unitName(u))
+	return a.cached(cache.Packed, key+weightsEnding, about, func(out string) error { return a.packRandom(u, seed, dir, t, out) })
 }
 
 // folderWeights packs a folder's weights into the cache, keyed by the content of its files.
@@ -234,17 +236,11 @@ func (a *app) folderWeights(u *compiler.Unit, dir *folder) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.packInCache(key, func(out string) error { return a.packFolder(u, dir, out) })
+	return a.cached(cache.Packed, key+weightsEnding, "weights of "+dir.dir, func(out string) error { return a.packFolder(u, dir, out) })
 }
 
-func (a *app) packInCache(key string, write func(out string) error) (string, error) {
-	dir, err := cacheDir()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "packed", key+".weights")
-	return path, cached(path, write)
-}
+// weightsEnding ends the names of packed weights in the cache.
+const weightsEnding = ".weights"
 
 // hash writes the content of every file of the folder that packing reads, and the tokenizer that it has borrowed.
 func (f *folder) hash(w io.Writer) error {

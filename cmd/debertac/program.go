@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/compiler"
@@ -97,10 +98,11 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		p.normalize = s != nil && s.Normalize
 	}
 	units := []*compiler.Unit{unit}
-	if p.binary, err = a.binaryPath(units); err != nil {
+	built, err := a.isBuilt(units)
+	if err != nil {
 		return nil, err
 	}
-	if !exists(p.binary) { // what is not there is said before any work
+	if !built { // what is not there is said before any work
 		if _, err := build.FindGo(a.ctx); err != nil {
 			return nil, err
 		}
@@ -116,7 +118,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.binary(units)
+	p.binary, err = a.binary(units)
 	return p, err
 }
 
@@ -248,11 +250,15 @@ func findHead(src *source, name string) (*spec.Head, error) {
 // binary builds one program of the units, or finds it in the cache. Generated code follows from the program and this very executable, so it is
 // only made when it is to be built.
 func (a *app) binary(units []*compiler.Unit) (string, error) {
-	path, err := a.binaryPath(units)
+	name, err := a.binaryName(units)
 	if err != nil {
 		return "", err
 	}
-	err = cached(path, func(temp string) error {
+	var names []string
+	for _, u := range units {
+		names = append(names, unitName(u))
+	}
+	return a.cached(cache.Built, name, "program of "+list(names), func(temp string) error {
 		stop := a.progress("building")
 		defer stop()
 		packages, err := emitAll(units)
@@ -261,11 +267,10 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 		}
 		return a.build(packages, temp)
 	})
-	return path, err
 }
 
-// binaryPath is where the cache has the program of the units, or would have it.
-func (a *app) binaryPath(units []*compiler.Unit) (string, error) {
+// binaryName is the name under which the cache has the program of the units, or would have it.
+func (a *app) binaryName(units []*compiler.Unit) (string, error) {
 	sum := sha256.New()
 	if err := a.identify(sum); err != nil {
 		return "", err
@@ -273,11 +278,20 @@ func (a *app) binaryPath(units []*compiler.Unit) (string, error) {
 	if err := describeUnits(sum, units); err != nil {
 		return "", err
 	}
-	dir, err := cacheDir()
+	return hex.EncodeToString(sum.Sum(nil))[:32], nil
+}
+
+// isBuilt reports whether the cache has the program of the units.
+func (a *app) isBuilt(units []*compiler.Unit) (bool, error) {
+	name, err := a.binaryName(units)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	return filepath.Join(dir, "built", hex.EncodeToString(sum.Sum(nil))[:32]), nil
+	c, err := a.store()
+	if err != nil {
+		return false, err
+	}
+	return c.Has(cache.Built, name), nil
 }
 
 // describeUnits writes everything that the code of the units follows from.

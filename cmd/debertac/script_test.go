@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 		"GOFLAGS":     "",
 		"GOTOOLCHAIN": "local",
 		"NO_COLOR":    "1",
-		envCache:      t.TempDir(),
+		cache.Env:     t.TempDir(),
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty},
 	})
 }
 
@@ -78,6 +79,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code != args[0] {
 		ts.Fatalf("exit code %s, %s was expected", code, args[0])
+	}
+}
+
+// empty is the script command "empty FOLDER": it cuts the files of a folder of the cache to nothing, but for sums and locks.
+func empty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty FOLDER")
+	}
+	entries, err := os.ReadDir(args[0])
+	ts.Check(err)
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext != ".sum" && ext != ".lock" {
+			ts.Check(os.Truncate(filepath.Join(args[0], e.Name()), 0))
+		}
 	}
 }
 

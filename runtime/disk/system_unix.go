@@ -50,8 +50,23 @@ func flushDir(dir string) error {
 	return err
 }
 
-// lock marks a temporary file as in use until its process ends. File systems without locks have no stale files removed.
-func lock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+// tryLock locks f for this process. File systems without locks have everything unlocked.
+func tryLock(f *os.File, exclusive bool) error {
+	how := unix.LOCK_SH
+	if exclusive {
+		how = unix.LOCK_EX
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrLocked
+		}
+		return nil
+	}
+}
 
 // abandoned reports whether no process has locked the file.
 func abandoned(path string) bool {

@@ -160,7 +160,7 @@ func Create(path string, perm fs.FileMode) (*Output, error) {
 		if err != nil {
 			return nil, pathError("create", path, cause(err))
 		}
-		lock(f)
+		_ = tryLock(f, true) // the name is new, so nobody else has it
 		o := &Output{file: f, name: path, path: target, temp: temp}
 		if old != 0 {
 			if err := keep(f, target, old); err != nil {

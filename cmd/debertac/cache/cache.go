@@ -1,0 +1,242 @@
+// Package cache keeps built programs and packed weights between runs. Everything in it can be made again.
+//
+// The folder of the cache has one folder per kind. An entry NAME is up to three files there:
+//
+//	NAME         the program or the weights
+//	NAME.sum     its length, its hash and when it was last of use (the time of the file's last change)
+//	.NAME.lock   locked shared by every process that uses the entry, and exclusive by the one that makes or removes it
+//
+// An entry takes its name when it is whole. One that differs from its sum, or has none, is made again.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// Env names the environment variable that moves the cache.
+const Env = "DEBERTAC_CACHE"
+
+// Kind is a kind of entries.
+type Kind string
+
+// The kinds of entries, which are the names of their folders.
+const (
+	Built  Kind = "built"  // programs
+	Packed Kind = "packed" // weights
+)
+
+var kinds = []Kind{Built, Packed}
+
+// Cache is the cache of one folder. It is safe for concurrent use, by several processes too.
+type Cache struct {
+	dir  string
+	note func(format string, args ...any)
+
+	mu   sync.Mutex
+	held map[string]*disk.Lock // shared locks of the entries in use, by their path
+}
+
+// Default returns the folder of the cache: the value of DEBERTAC_CACHE, or else a folder in the user's own cache.
+func Default() (string, error) {
+	if dir := os.Getenv(Env); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "debertac"), nil
+}
+
+// New returns the cache in a folder, which is made when an entry is. note is told what a person may want to know, such as that an entry was damaged;
+// it may be nil.
+func New(dir string, note func(format string, args ...any)) *Cache {
+	if note == nil {
+		note = func(string, ...any) {}
+	}
+	return &Cache{dir: dir, note: note, held: map[string]*disk.Lock{}}
+}
+
+// Close releases the entries in use: from then on others may remove them. The end of the process does the same.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []error
+	for _, l := range c.held {
+		all = append(all, l.Unlock())
+	}
+	clear(c.held)
+	return errors.Join(all...)
+}
+
+// Dir returns the folder of the cache.
+func (c *Cache) Dir() string { return c.dir }
+
+// Path returns where an entry is, or would be.
+func (c *Cache) Path(kind Kind, name string) string { return filepath.Join(c.dir, string(kind), name) }
+
+// Has reports whether an entry is there and whole.
+func (c *Cache) Has(kind Kind, name string) bool {
+	fine, _ := check(c.Path(kind, name))
+	return fine
+}
+
+// ours is the form of names. What else lies in the folder of a kind is somebody's own, and is left alone.
+var ours = regexp.MustCompile(`^([a-z]+-)?[0-9a-f]{32}(\.[a-z]+)?$`)
+
+func sumPath(path string) string { return path + ".sum" }
+
+func lockPath(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
+}
+
+// Get returns the path of an entry. If it is not there, or is damaged, it is made: create writes it to the path that it is given, in a folder of its own.
+// about says for people what the entry is. A process that asks for what another one is making waits for it. The entry is in use, and not removed by
+// others, until Close or the end of this process.
+func (c *Cache) Get(ctx context.Context, kind Kind, name, about string, create func(temp string) error) (string, error) {
+	if !ours.MatchString(name) || !slices.Contains(kinds, kind) {
+		return "", fmt.Errorf("cache: %q is not the name of an entry", name)
+	}
+	path := c.Path(kind, name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.use(path) {
+		return path, nil
+	}
+	if err := disk.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return "", err
+	}
+	if old := c.held[path]; old != nil { // damaged while it was in use
+		delete(c.held, path)
+		if err := old.Unlock(); err != nil {
+			return "", err
+		}
+	}
+	lock, err := disk.WaitLock(ctx, lockPath(path), true, func() { c.note("waiting for another process that makes %s", path) })
+	if err != nil {
+		return "", err
+	}
+	made := false
+	defer func() {
+		if !made {
+			lock.Unlock() // the error is the one to report
+		}
+	}()
+	fine, damage := check(path) // another process may have made it meanwhile
+	if !fine {
+		if damage != "" {
+			c.note("%s: note: this entry of the cache is damaged (%s): it is made again", path, damage)
+		}
+		if err := c.make(path, about, create); err != nil {
+			return "", err
+		}
+	}
+	made = true
+	c.held[path] = lock
+	if err := c.prune(); err != nil {
+		c.note("%s: note: old entries of the cache cannot be removed: %v", c.dir, err)
+	}
+	return path, lock.Share()
+}
+
+// use reports whether the entry is there and whole. It is locked then until Close.
+func (c *Cache) use(path string) bool {
+	if ok, err := disk.Exists(path); !ok || err != nil {
+		return false // what cannot be looked at cannot be replaced either, and then that is the error
+	}
+	if c.held[path] == nil {
+		lock, err := disk.TryLock(lockPath(path), false)
+		switch {
+		case errors.Is(err, disk.ErrLocked):
+			return false
+		case err == nil:
+			c.held[path] = lock
+		}
+		// Without a lock, as in a cache that cannot be written, an entry still serves.
+	}
+	fine, _ := check(path)
+	if fine {
+		_ = disk.Touch(sumPath(path)) // likewise
+	}
+	return fine
+}
+
+// making begins the name of the folder in which an entry is made.
+const making = ".making-"
+
+// make makes an entry. The caller has its lock.
+func (c *Cache) make(path, about string, create func(temp string) error) (err error) {
+	dir, name := filepath.Split(path)
+	if err := wipe(path); err != nil {
+		return err
+	}
+	temp, err := disk.TempDir(dir, making+name+"-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.RemoveAll(temp)) }()
+	made := filepath.Join(temp, name)
+	if err := create(made); err != nil {
+		return err
+	}
+	s, err := sumOf(made, about)
+	if err != nil {
+		return err
+	}
+	if err := disk.Install(made, path); err != nil {
+		return err
+	}
+	return s.write(path)
+}
+
+// wipe removes what there is of an entry, and what a process that was killed has left of making it.
+func wipe(path string) error {
+	dir, name := filepath.Split(path)
+	entries, err := disk.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, e := range entries {
+		if e.Name() == name || e.Name() == filepath.Base(sumPath(path)) || strings.HasPrefix(e.Name(), making+name+"-") {
+			all = append(all, disk.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// check reports whether the entry is what its sum says. If not, damage says why, or is empty for an entry that is not there.
+func check(path string) (fine bool, damage string) {
+	st, err := disk.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, ""
+	}
+	if err != nil {
+		return false, err.Error()
+	}
+	if !st.Mode().IsRegular() {
+		return false, "it is not a regular file"
+	}
+	s, err := readSum(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, "it has no sum"
+	}
+	if err != nil {
+		return false, fmt.Sprintf("its sum cannot be read: %v", err)
+	}
+	if err := s.holds(path, st); err != nil {
+		return false, err.Error()
+	}
+	return true, ""
+}

@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,6 +139,45 @@ func (p *Package) Diff(dir string) ([]Change, error) {
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
 	return changes, nil
+}
+
+// PackageIn returns the package that the Go files of a folder are of: the one of hand-written files, or else of those that debertac generated. It is ""
+// if the folder has none, is not there, or its files are of several packages.
+func PackageIn(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	own, generated := map[string]bool{}, map[string]bool{}
+	for _, e := range entries {
+		if e.IsDir() || filepath.Ext(e.Name()) != ".go" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return "", err
+		}
+		name := packageOf(text)
+		if strings.HasSuffix(e.Name(), "_test.go") {
+			name = strings.TrimSuffix(name, "_test")
+		}
+		switch {
+		case name == "":
+		case marked(text):
+			generated[name] = true
+		default:
+			own[name] = true
+		}
+	}
+	for _, names := range []map[string]bool{own, generated} {
+		if len(names) == 1 {
+			return slices.Collect(maps.Keys(names))[0], nil
+		}
+	}
+	return "", nil
 }
 
 // packageOf is the package of a Go file that belongs to its folder's; "" if it is left out of every build, or is no Go.

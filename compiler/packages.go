@@ -1,10 +1,12 @@
 package compiler
 
 import (
+	"fmt"
 	"go/doc"
 	"go/token"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -31,10 +33,10 @@ func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 		name := e.Package
 		switch {
 		case name == "" && m == nil:
-			name = goName(e.Ensemble.Name)
+			name = PackageName(e.Ensemble.Name)
 		case name == "":
 			name = packageName(s, t, m, h)
-		case strings.HasSuffix(name, "_test") || slices.Contains(unfit[:3], name):
+		case !importable(name):
 			faults = append(faults, diag.Errorf("range", e.Pos, "no program could import a package %s", name).Hintf(`as package "nli"`))
 		}
 		if other, twice := at[name]; twice {
@@ -47,6 +49,22 @@ func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 	return names, faults
 }
 
+// importable reports whether other packages can import a package of this name, which is a Go identifier.
+func importable(name string) bool {
+	return !strings.HasSuffix(name, "_test") && !slices.Contains(unfit[:3], name)
+}
+
+// CheckPackageName reports why a generated package cannot have this name; nil if it can.
+func CheckPackageName(name string) error {
+	switch {
+	case !token.IsIdentifier(name) || name == "_" || strings.ToLower(name) != name:
+		return fmt.Errorf("%q is not the name of a Go package: letters in lower case and digits, a letter first", name)
+	case !importable(name):
+		return fmt.Errorf("no program could import a package %s", name)
+	}
+	return nil
+}
+
 // packageName makes a Go package name: letters and digits in lower case, none that a file of Go would read as something else.
 func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) string {
 	name := m.Name
@@ -57,12 +75,18 @@ func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) stri
 	if h != nil && !alone {
 		name += h.Name
 	}
-	return goName(name)
+	return PackageName(name)
 }
 
-// goName makes a Go package name of a name of the spec.
-func goName(name string) string {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+// PackageName makes a Go package name of a name of the spec, or of a folder: letters and digits in lower case, and "model" beside them where Go would
+// read the name as something else.
+func PackageName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 	switch {
 	case name == "" || name[0] >= '0' && name[0] <= '9':
 		return "model" + name

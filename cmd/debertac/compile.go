@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -37,7 +39,13 @@ type compileVerb struct {
 	chosen
 	wishes
 	lentFlag
-	Out string `short:"o" placeholder:"DIR" help:"Folder for the package. A spec that emits more than one gets a folder for each inside it. Default: a folder here, named like the package."`
+	placed
+}
+
+// placed are the flags that say where a package lies and what its name is.
+type placed struct {
+	Out     string `short:"o" placeholder:"DIR" help:"Folder of the package. A spec that emits several packages gets one folder for each inside it. Default: a folder here, named after the package."`
+	Package string `placeholder:"NAME" help:"Name of the package. Default: what the spec's target says, else the package of the Go files in DIR, else the name of DIR, else the model's name."`
 }
 
 // Help is the long help.
@@ -46,9 +54,12 @@ func (compileVerb) Help() string {
 tests and a benchmark. The same spec gives the same bytes anywhere. Files of yours are never overwritten; generated
 files that are no longer part of the package are removed.
 
+The package has the name that --package or the spec's target (emit … as package "nli") gives it. Without one it has the name of
+the package whose files are in the folder already, or else of the folder itself, in letters and digits.
+
 Examples:
-  debertac compile model.dspec                 into a folder named like the package
-  debertac compile model.dspec -o internal/nli
+  debertac compile model.dspec                    into a folder named after the model
+  debertac compile model.dspec -o internal/nli    package nli
   debertac compile ~/models/deberta-v3-base --head fill-mask
 
 In a Go file, to be run by ` + "`go generate`" + `:
@@ -57,7 +68,7 @@ In a Go file, to be run by ` + "`go generate`" + `:
 
 // Run compiles and writes.
 func (v *compileVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.Out)
+	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.placed)
 	if err != nil {
 		return err
 	}
@@ -90,7 +101,7 @@ type generated struct {
 }
 
 // generate compiles a spec to packages in memory.
-func (a *app) generate(file string, c chosen, o programOptions, out string) ([]generated, error) {
+func (a *app) generate(file string, c chosen, o programOptions, p placed) ([]generated, error) {
 	o.shapesOnly = true
 	src, dir, err := a.open(file, o)
 	if err != nil {
@@ -100,13 +111,21 @@ func (a *app) generate(file string, c chosen, o programOptions, out string) ([]g
 	if err := c.named(src, dir, o.Head); err != nil {
 		return nil, err
 	}
-	return a.generateFrom(src, c, out)
+	return a.generateFrom(src, c, p)
 }
 
 // generateFrom is generate for a spec at hand.
-func (a *app) generateFrom(src *source, c chosen, out string) ([]generated, error) {
+func (a *app) generateFrom(src *source, c chosen, p placed) ([]generated, error) {
+	if p.Package != "" {
+		if err := compiler.CheckPackageName(p.Package); err != nil {
+			return nil, usage("--package nli", "--package: %v", err)
+		}
+	}
 	units, err := a.units(src, compiler.Options{Target: c.Target, Emit: c.Emit})
 	if err != nil {
+		return nil, err
+	}
+	if err := p.name(units); err != nil {
 		return nil, err
 	}
 	var made []generated
@@ -115,16 +134,59 @@ func (a *app) generateFrom(src *source, c chosen, out string) ([]generated, erro
 		if err != nil {
 			return nil, ours(err)
 		}
-		g := generated{unit: u, pkg: pkg, dir: out}
+		g := generated{unit: u, pkg: pkg, dir: p.Out}
 		switch {
-		case out == "":
+		case p.Out == "":
 			g.dir = pkg.Name
 		case len(units) > 1:
-			g.dir = filepath.Join(out, pkg.Name)
+			g.dir = filepath.Join(p.Out, pkg.Name)
 		}
 		made = append(made, g)
 	}
 	return made, nil
+}
+
+// name names the package of a single unit. Several have the names that their target gives them, or those of their models.
+func (p *placed) name(units []*compiler.Unit) error {
+	if len(units) != 1 {
+		if p.Package != "" {
+			return usage("--emit "+unitName(units[0]), "--package %s names one package, and the target emits %d: %s", p.Package, len(units), list(unitNames(units)))
+		}
+		return nil
+	}
+	u := units[0]
+	if p.Package != "" {
+		u.Program.Name = p.Package
+		return nil
+	}
+	if p.Out == "" || slices.ContainsFunc(u.Target.Emit, func(e spec.Emit) bool { return e.Package == u.Program.Name }) {
+		return nil
+	}
+	there, err := codegen.PackageIn(p.Out)
+	if err != nil {
+		return err
+	}
+	if there != "" && compiler.CheckPackageName(there) == nil {
+		u.Program.Name = there
+		return nil
+	}
+	dir, err := filepath.Abs(p.Out)
+	if err != nil {
+		return err
+	}
+	if base := compiler.PackageName(filepath.Base(dir)); compiler.CheckPackageName(base) == nil {
+		u.Program.Name = base
+	}
+	return nil
+}
+
+// unitNames are the names by which --emit picks units.
+func unitNames(units []*compiler.Unit) []string {
+	var names []string
+	for _, u := range units {
+		names = append(names, unitName(u))
+	}
+	return names
 }
 
 // units compiles a spec. Warnings are printed.
@@ -149,10 +211,7 @@ func (a *app) oneUnit(src *source, o compiler.Options) (*compiler.Unit, error) {
 	if len(units) == 1 {
 		return units[0], nil
 	}
-	var names []string
-	for _, u := range units {
-		names = append(names, unitName(u))
-	}
+	names := unitNames(units)
 	return nil, &fault{code: exitInput, list: diag.List{
 		diag.Errorf("", diag.Span{File: src.tree.Name}, "the target emits %d packages, one is wanted: %s", len(units), list(names)).
 			Hintf("%s", fmt.Sprintf("--emit %s", names[0]))}}

@@ -7,7 +7,7 @@ type diffVerb struct {
 	chosen
 	wishes
 	lentFlag
-	Out string `short:"o" placeholder:"DIR" help:"The folder of the checked-in package, as given to compile."`
+	placed
 }
 
 // Help is the long help.
@@ -21,7 +21,7 @@ Example, in a CI job:
 
 // Run compares.
 func (v *diffVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.Out)
+	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.placed)
 	if err != nil {
 		return err
 	}

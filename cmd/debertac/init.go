@@ -91,7 +91,7 @@ func (v *initVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	made, err := a.generateFrom(src, chosen{}, filepath.Join(v.Dir, s.Package))
+	made, err := a.generateFrom(src, chosen{}, placed{Out: filepath.Join(v.Dir, s.Package)})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // inputArgs are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
 // They are handed on to the built program; nil is left out.
 type inputArgs struct {
-	Input         string  `group:"Input" placeholder:"FILE" help:"Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. Fields: text, pair, label, question, context, options, labels."`
+	Input         string  `group:"Input" placeholder:"FILE" help:"Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, .parquet, or .txt with one text per line; .gz and .zst too; - is the standard input. Fields: text, pair, label, question, context, options, labels."`
 	Format        string  `group:"Input" placeholder:"jsonl|json|csv|tsv|tsv-plain|lines" help:"Format of --input, if its name does not tell. In tsv-plain quotes are characters like any others."`
 	OnError       string  `group:"Input" enum:"stop,skip,report" default:"stop" help:"What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1."`
 	ID            *string `name:"id" group:"Input" placeholder:"FIELD" help:"A field of the input to print with every result as its id."`
@@ -49,7 +49,7 @@ func (i *inputArgs) check() error {
 	case st.IsDir():
 		return inputFault(i.Input, "this is a folder, a file of texts is wanted")
 	}
-	if i.Format == "" {
+	if i.Format == "" && !converts(i.Input) {
 		if _, err := builtprogram.InputFormat(i.Input); err != nil {
 			return inputFault(i.Input, "%s", strings.TrimPrefix(err.Error(), i.Input+": "))
 		}

@@ -417,9 +417,12 @@ func (p *program) command(a *app, verb string, args []string) *exec.Cmd {
 }
 
 // exec runs a verb of the built program on this program's streams; its exit code becomes ours.
-func (p *program) exec(a *app, verb string, args []string) error {
+func (p *program) exec(a *app, verb string, args []string) error { return p.feed(a, a.in, verb, args) }
+
+// feed is exec with another standard input. The program's own fault goes before one of reading that input, as exec.Cmd has it.
+func (p *program) feed(a *app, in io.Reader, verb string, args []string) error {
 	cmd := p.command(a, verb, args)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, a.out, a.err
 	return a.childFault(cmd.Run())
 }
 

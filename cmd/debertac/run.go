@@ -75,6 +75,16 @@ func (v *runVerb) Run(a *app) error {
 	if err := v.inputArgs.check(); err != nil {
 		return err
 	}
+	in, err := v.inputArgs.convert()
+	if err != nil {
+		return err
+	}
+	called := flag{}
+	if in != nil {
+		defer in.close() // read only
+		called = flag{"--input-name", v.Input}
+		v.Input, v.Format = "-", in.format
+	}
 	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err
@@ -84,12 +94,15 @@ func (v *runVerb) Run(a *app) error {
 	if v.MinAccuracy != 0 {
 		accuracy = strconv.FormatFloat(v.MinAccuracy, 'g', -1, 64)
 	}
-	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), p.weightsFlag(), boolFlag("--json", v.JSON),
+	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), called, p.weightsFlag(), boolFlag("--json", v.JSON),
 		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
 		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), boolFlag("--verify", v.Verify), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)
 	}
-	return p.exec(a, "run", args)
+	if in == nil {
+		return p.exec(a, "run", args)
+	}
+	return p.feed(a, in, "run", args)
 }

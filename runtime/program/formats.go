@@ -172,7 +172,7 @@ func (o opening) source(in *input, format, hint string) (source, error) {
 		return nil, err
 	}
 	from := lines{file: in.name, unit: unitLine, r: b}
-	if o.called != "" {
+	if strings.HasSuffix(strings.ToLower(o.called), ".parquet") {
 		from.unit = unitRow
 	}
 	switch format {

@@ -24,7 +24,7 @@ type inputFlags struct {
 func (f *inputFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.input, "input", "", "read texts from a `FILE`: .jsonl, .json (an array of objects or strings), .csv, .tsv, or .txt with one text per line; .gz too; - is standard input. Fields: text, pair, label, question, context, options, labels")
 	fs.StringVar(&f.format, "format", "", "the `FORMAT` of --input, if its name does not tell: "+strings.Join(FormatNames(), "|")+"; in tsv-plain quotes are characters like any others")
-	fs.StringVar(&f.called, "input-name", "", "messages call the input `NAME`, and its records rows: for an input that another program has converted")
+	fs.StringVar(&f.called, "input-name", "", "messages call the input `NAME`: for one that debertac run has converted; the lines of a Parquet file are its rows")
 	fs.StringVar(&f.onError, "on-error", errorStop, "what a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): `stop|skip|report`. skip leaves it out, report prints its error in its place; both count them and exit with 1")
 	fs.StringVar(&f.id, "id", "", "the `FIELD` of the input that is printed with every result as its id")
 	fs.StringVar(&f.echoed, "echo", "", "`FIELDS` of the input to print with every result, with commas between them or as a JSON array; under \"echo\" in JSON")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -204,9 +203,9 @@ func (r *record) list(what string) ([]string, error) {
 		if err != nil {
 			return nil, faultOf(kindType, r.where(), "%w", err)
 		}
-		list, err := list(name, cell)
+		list, err := List(cell)
 		if err != nil {
-			return nil, faultOf(kindType, r.where(), "%s", strings.TrimPrefix(err.Error(), "--"))
+			return nil, faultOf(kindType, r.where(), "%q is %q: %w", name, shorten(cell, 60), err)
 		}
 		return list, nil
 	}

@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"maps"
 	"math"
@@ -158,18 +159,28 @@ func (f *taskFlags) check() error {
 	return nil
 }
 
-// list reads a flag's list: parts between commas without the white space around them, or a JSON array of strings, as it is.
+// list reads a flag's list.
 func list(name, value string) ([]string, error) {
+	parts, err := List(value)
+	if err != nil {
+		return nil, usage("--%s %q: %v", name, shorten(value, 60), err)
+	}
+	return parts, nil
+}
+
+// List reads the value of a flag that takes several words: parts between commas without the white space around them, or a JSON array of strings, as
+// it is.
+func List(value string) ([]string, error) {
 	var parts []string
 	if strings.HasPrefix(strings.TrimSpace(value), "[") {
 		if err := json.Unmarshal([]byte(value), &parts); err != nil || len(parts) == 0 {
-			return nil, usage("--%s %s: it must be words with commas between them, or a JSON array of strings such as [\"a\", \"b\"]", name, shorten(value, 60))
+			return nil, errors.New("it must be words with commas between them, or a JSON array of strings such as [\"a\", \"b\"]")
 		}
 		return parts, nil
 	}
 	for _, p := range strings.Split(value, ",") {
 		if p = strings.TrimSpace(p); p == "" {
-			return nil, usage("--%s %q: a part between its commas is empty", name, shorten(value, 60))
+			return nil, errors.New("a part between its commas is empty")
 		}
 		parts = append(parts, p)
 	}

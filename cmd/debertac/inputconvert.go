@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/debertac/debertac/cmd/debertac/parquetfile"
+	builtprogram "github.com/debertac/debertac/runtime/program"
+)
+
+// The inputs that debertac run converts, so that built programs need not link what reads them.
+const (
+	parquetExtension = ".parquet"
+	zstdExtension    = ".zst"
+)
+
+// zstdWindow bounds the memory that decompressing takes; zstd -d has the same limit.
+const zstdWindow = 128 << 20
+
+// converts reports whether a file has to be converted, by its name.
+func converts(name string) bool {
+	return slices.Contains([]string{parquetExtension, zstdExtension}, strings.ToLower(filepath.Ext(name)))
+}
+
+// converted is an input that the built program reads from its standard input.
+type converted struct {
+	io.Reader
+	close  func() error
+	format string
+}
+
+// faulty is a reader whose errors are faults of the input.
+type faulty struct {
+	io.Reader
+	fault func(error) error
+}
+
+// Read reads what the program is to read.
+func (f *faulty) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = f.fault(err)
+	}
+	return n, err
+}
+
+// convert opens an input that built programs do not read; nil for one that they do.
+func (i *inputArgs) convert() (*converted, error) {
+	if !converts(i.Input) {
+		return nil, nil
+	}
+	if strings.EqualFold(filepath.Ext(i.Input), parquetExtension) {
+		return i.convertParquet()
+	}
+	return i.decompress()
+}
+
+// decompress opens an input that zstd has compressed.
+func (i *inputArgs) decompress() (*converted, error) {
+	format := i.Format
+	if format == "" {
+		name := strings.TrimSuffix(i.Input, filepath.Ext(i.Input))
+		var err error
+		if format, err = builtprogram.InputFormat(name); err != nil {
+			return nil, inputFault(i.Input, "%s", strings.TrimPrefix(err.Error(), name+": "))
+		}
+	}
+	f, err := os.Open(i.Input)
+	if err != nil {
+		return nil, err
+	}
+	broken := func(err error) error { return inputFault(i.Input, "it cannot be decompressed: %v", err) }
+	z, err := zstd.NewReader(f, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, errors.Join(broken(err), f.Close())
+	}
+	return &converted{Reader: &faulty{z, broken}, format: format, close: func() error { z.Close(); return f.Close() }}, nil
+}
+
+// convertParquet opens the columns of a Parquet file that the flags name.
+func (i *inputArgs) convertParquet() (c *converted, err error) {
+	if i.Format != "" {
+		return nil, usage("", "--format %s belongs to files of text: %s is a Parquet file by its name", i.Format, i.Input)
+	}
+	f, err := parquetfile.Open(i.Input)
+	if err != nil {
+		return nil, parquetFault(i.Input, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	columns, err := i.columns(f.Columns())
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.Lines(columns)
+	if err != nil {
+		return nil, parquetFault(i.Input, err)
+	}
+	return &converted{Reader: &faulty{r, func(err error) error { return parquetFault(i.Input, err) }}, format: "jsonl", close: f.Close}, nil
+}
+
+// parquetFault is a fault of a Parquet file. What the system says of a file names it already.
+func parquetFault(name string, err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return err
+	}
+	return inputFault(name, "%v", err)
+}
+
+// columns are those of the file's that the program reads. One that a flag names must be there, and a text or a question.
+func (i *inputArgs) columns(have []string) ([]string, error) {
+	var names []string
+	found := map[string]bool{}
+	for _, f := range []struct {
+		flag, name string
+		given      *string
+	}{
+		{"id", "", i.ID}, {"text-field", "text", i.TextField}, {"pair-field", "pair", i.PairField}, {"label-field", "label", i.LabelField},
+		{"question-field", "question", i.QuestionField}, {"context-field", "context", i.ContextField}, {"options-field", "options", i.OptionsField},
+		{"labels-field", "labels", i.LabelsField},
+	} {
+		name := f.name
+		if f.given != nil {
+			name = *f.given
+		}
+		there := slices.Contains(have, name)
+		if f.given != nil && !there {
+			return nil, inputFault(i.Input, "no column %q, which --%s names (its columns: %s)", name, f.flag, strings.Join(have, ", "))
+		}
+		if there {
+			names, found[f.flag] = append(names, name), true
+		}
+	}
+	if !found["text-field"] && !found["question-field"] {
+		return nil, inputFault(i.Input, "no column \"text\" (its columns: %s)", strings.Join(have, ", ")).hint("--text-field %s", first(have))
+	}
+	if i.Echo != nil {
+		echo, err := builtprogram.List(*i.Echo)
+		if err != nil {
+			return nil, usage("", "--echo %s: %v", *i.Echo, err)
+		}
+		for _, name := range echo {
+			if !slices.Contains(have, name) {
+				return nil, inputFault(i.Input, "no column %q, which --echo names (its columns: %s)", name, strings.Join(have, ", "))
+			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for n, name := range have {
+		if slices.Contains(names, name) && slices.Contains(have[:n], name) {
+			return nil, inputFault(i.Input, "two columns are named %q", name)
+		}
+	}
+	return names, nil
+}
+
+func first(names []string) string {
+	if len(names) == 0 {
+		return "NAME"
+	}
+	text, err := json.Marshal(names[0])
+	if err != nil || strings.ContainsAny(names[0], " \"'\\$") {
+		return string(text)
+	}
+	return names[0]
+}

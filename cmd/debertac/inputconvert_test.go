@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+func TestZstdInputs(t *testing.T) {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b)
+	require.NoError(t, err)
+	_, err = w.Write([]byte("{\"text\":\"x\"}\n"))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	path := func(name string, text []byte) string {
+		p := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(p, text, 0o600))
+		return p
+	}
+	in := inputArgs{Input: path("a.csv.zst", b.Bytes())}
+	require.NoError(t, in.check())
+	c, err := in.convert()
+	require.NoError(t, err)
+	require.Equal(t, "csv", c.format)
+	text, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, "{\"text\":\"x\"}\n", string(text))
+	require.NoError(t, c.close())
+
+	for name, damaged := range map[string][]byte{"cut.txt.zst": b.Bytes()[:b.Len()-3], "none.txt.zst": []byte("no zstd at all")} {
+		in = inputArgs{Input: path(name, damaged)}
+		c, err = in.convert()
+		require.NoError(t, err)
+		_, err = io.ReadAll(c)
+		require.ErrorContains(t, err, name+": ")
+		require.ErrorContains(t, err, "it cannot be decompressed")
+		var f *fault
+		require.ErrorAs(t, err, &f)
+		require.Equal(t, exitInput, f.code)
+		require.NoError(t, c.close())
+	}
+	in = inputArgs{Input: path("a.eml.zst", b.Bytes())}
+	_, err = in.convert()
+	require.ErrorContains(t, err, `its extension ".eml" is not known`)
+}
+
+func TestParquetInputs(t *testing.T) {
+	recorded := filepath.Join("parquetfile", "testdata", "columns.parquet")
+	text := func(s string) *string { return &s }
+	in := inputArgs{Input: recorded, ID: text("uid"), Echo: text("kind,ok")}
+	c, err := in.convert()
+	require.NoError(t, err)
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.NoError(t, c.close())
+	require.Contains(t, string(got), `{"kind":"a","label":0,"labels":["a","b"],"ok":true,"text":"good morning","uid":"u0"}`+"\n")
+	for want, in := range map[string]inputArgs{
+		`no column "body", which --text-field names (its columns: uid, text,`: {TextField: text("body")},
+		`no column "n", which --echo names (its columns: uid, text,`:          {Echo: text("kind,n")},
+		`column "price" has the type DECIMAL(9,2), which is not read`:         {Echo: text("price")},
+		`--echo a,: a part between its commas is empty`:                       {Echo: text("a,")},
+		`--format csv belongs to files of text`:                               {Format: "csv"},
+	} {
+		in.Input = recorded
+		_, err := in.convert()
+		require.ErrorContains(t, err, want)
+	}
+	empty := filepath.Join(t.TempDir(), "empty.parquet")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	in = inputArgs{Input: empty}
+	_, err = in.convert()
+	require.ErrorContains(t, err, "the file is empty: it is not a Parquet file")
+}

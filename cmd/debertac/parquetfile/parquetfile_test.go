@@ -1,0 +1,147 @@
+package parquetfile
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/stretchr/testify/require"
+)
+
+// columns.parquet is what PyArrow 26 writes of a table of all types, two rows per row group, zstd. CC0.
+const recorded = "testdata/columns.parquet"
+
+// linesOf reads the columns of a file.
+func linesOf(t testing.TB, path string, names ...string) (string, error) {
+	t.Helper()
+	f, err := Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	r, err := f.Lines(names)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(r)
+	return string(text), err
+}
+
+func TestColumns(t *testing.T) {
+	for name, want := range map[string][]string{
+		"uid":    {`"u0"`, `"u1"`, `"u2"`, `"u3"`, `"u4"`},
+		"text":   {`"good morning"`, `"buy \"now\"\u000a"`, `null`, `"ümlaut 😀\u0001"`, `""`},
+		"label":  {`0`, `1`, `2`, `null`, `1`},
+		"labels": {`["a","b"]`, `[]`, `null`, `["c",null]`, `["d"]`},
+		"small":  {`1`, `2`, `3`, `4`, `255`},
+		"score":  {`0.5`, `"NaN"`, `"+Inf"`, `null`, `-1e+300`},
+		"half":   {`0.1`, `1`, `2`, `3`, `4`},
+		"ok":     {`true`, `false`, `null`, `true`, `true`},
+		"day":    {`"2024-02-29"`, `"1969-12-31"`, `null`, `"1970-01-01"`, `"2000-01-01"`},
+		"at":     {`"2024-02-29T01:02:03.45Z"`, `"1969-12-31T23:59:59Z"`, `null`, `"1970-01-01T00:00:00Z"`, `"2000-01-01T00:00:00Z"`},
+		"local":  {`"2024-02-29T01:02:03.004"`, `"2024-02-29T01:02:03.004"`, `"2024-02-29T01:02:03.004"`, `"2024-02-29T01:02:03.004"`, `"2024-02-29T01:02:03.004"`},
+		"kind":   {`"a"`, `"b"`, `"a"`, `"b"`, `"a"`},
+	} {
+		got, err := linesOf(t, recorded, name)
+		require.NoError(t, err, name)
+		for i := range want {
+			want[i] = fmt.Sprintf("{%q:%s}\n", name, want[i])
+		}
+		require.Equal(t, strings.Join(want, ""), got, name)
+	}
+	got, err := linesOf(t, recorded, "uid", "labels", "ok")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(got, `{"uid":"u0","labels":["a","b"],"ok":true}`+"\n"), got)
+	for name, want := range map[string]string{
+		"price": `column "price" has the type DECIMAL(9,2), which is not read: write it as a string`,
+		"point": `column "point" is a structure of several values`,
+		"deep":  `column "deep" is nested`,
+		"none":  `no column "none" (its columns: uid, text,`,
+	} {
+		_, err := linesOf(t, recorded, name)
+		require.ErrorContains(t, err, want)
+	}
+	f, err := Open(recorded)
+	require.NoError(t, err)
+	defer f.Close()
+	require.EqualValues(t, 5, f.Rows())
+	require.Equal(t, "uid text label labels small score half ok day at local price point deep kind", strings.Join(f.Columns(), " "))
+}
+
+// TestDamage: no damage of a file stops the process or goes on for ever; cut files are refused.
+func TestDamage(t *testing.T) {
+	whole, err := os.ReadFile(recorded)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	read := func() error {
+		f, err := Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r, err := f.Lines([]string{"text", "labels", "kind", "at"})
+		if err != nil {
+			return err
+		}
+		n, err := io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+		require.Less(t, n, int64(1<<20))
+		return err
+	}
+	for _, n := range []int{0, 3, 100, len(whole) / 2, len(whole) - 1} {
+		require.NoError(t, os.WriteFile(path, whole[:n], 0o600))
+		require.Error(t, read(), n)
+	}
+	for at := 4; at < len(whole); at += 7 {
+		bad := append([]byte(nil), whole...)
+		bad[at] ^= 0xff
+		require.NoError(t, os.WriteFile(path, bad, 0o600))
+		_ = read() // a fault or another content, but no panic
+	}
+}
+
+// TestMemory: a file of many rows is read a part at a time.
+func TestMemory(t *testing.T) {
+	type row struct {
+		Text string `parquet:"text,zstd"`
+	}
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	w := parquet.NewGenericWriter[row](f, parquet.PageBufferSize(1<<16))
+	const rows = 100000
+	for i := range rows {
+		_, err := w.Write([]row{{fmt.Sprint(i, strings.Repeat(" some words", 50))}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, f.Close())
+	p, err := Open(path)
+	require.NoError(t, err)
+	defer p.Close()
+	r, err := p.Lines([]string{"text"})
+	require.NoError(t, err)
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s := bufio.NewScanner(r)
+	n, most := 0, uint64(0)
+	for s.Scan() {
+		if n%20000 == 0 {
+			var o struct{ Text string }
+			require.NoError(t, json.Unmarshal(s.Bytes(), &o))
+			require.True(t, strings.HasPrefix(o.Text, fmt.Sprint(n, " ")), o.Text)
+			runtime.GC()
+			runtime.ReadMemStats(&now)
+			most = max(most, now.HeapAlloc)
+		}
+		n++
+	}
+	require.NoError(t, s.Err())
+	require.Equal(t, rows, n)
+	require.Less(t, most, before.HeapAlloc+16<<20, "of 55 MB")
+}

@@ -15,8 +15,8 @@ import (
 type doctorVerb struct {
 	Model   string `arg:"" optional:"" help:"A spec or a model folder: also build it, hash its weights and run its self-test."`
 	Weights string `placeholder:"FILE" help:"Packed weights of the spec."`
-	Head    string `placeholder:"NAME" help:"Which head of the spec."`
-	JSON    bool   `name:"json" help:"One JSON object; with a model, a second one for it."`
+	wishes
+	JSON bool `name:"json" help:"One JSON object; with a model, a second one for it."`
 }
 
 // Help is the long help.
@@ -60,8 +60,8 @@ type cacheReport struct {
 
 // Run prints the report.
 func (v *doctorVerb) Run(a *app) error {
-	if v.Model == "" && (v.Weights != "" || v.Head != "") {
-		return usage("debertac doctor SPEC --weights FILE", "--weights and --head belong to a model: name its spec or its folder")
+	if v.Model == "" && (v.Weights != "" || v.wishes.given()) {
+		return usage("debertac doctor SPEC --weights FILE", "--weights, --head and the other flags of a model belong to one: name its spec or its folder")
 	}
 	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: a.cacheState()}
 	if v.JSON {
@@ -74,7 +74,7 @@ func (v *doctorVerb) Run(a *app) error {
 	if v.Model == "" {
 		return nil
 	}
-	p, err := a.program(v.Model, programOptions{weights: v.Weights, wishes: wishes{Head: v.Head}})
+	p, err := a.program(v.Model, programOptions{weights: v.Weights, wishes: v.wishes})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -20,7 +21,9 @@ import (
 // folder is a Hugging Face model folder.
 type folder struct {
 	dir     string
-	name    string // of the configuration's file
+	ignore  []string // names of files and fields, as the user gave them
+	view    *hf.View // its small files, without what is ignored
+	name    string   // of the configuration's file
 	config  []byte
 	weights pack.Weights     // nil: the folder has none
 	wish    hf.Options       // what is to be made of it
@@ -30,37 +33,65 @@ type folder struct {
 	notes   []string
 }
 
+// mostText bounds what is read into memory of a folder's small files; the largest are tokenizers.
+const mostText = 1 << 29
+
 // openFolder reads a model folder's configuration, the header of its weights and its tokenizer. What the folder lacks is nil; needWeights says
-// that weights must be there.
-func openFolder(dir string, needWeights bool) (*folder, error) {
-	st, err := os.Stat(dir)
+// that weights must be there. What ignore names is as if it were not there.
+func openFolder(dir string, needWeights bool, ignore []string) (*folder, error) {
+	if dir == "" {
+		return nil, usage("", "the name of the model folder is empty")
+	}
+	st, err := disk.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noFolder(dir, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if !st.IsDir() {
 		return nil, inputFault(dir, "this is a file, a Hugging Face model folder is wanted")
 	}
-	f := &folder{dir: dir}
-	f.name = "config.json"
-	if !exists(filepath.Join(dir, f.name)) && exists(filepath.Join(dir, "gliner_config.json")) {
-		f.name = "gliner_config.json"
+	f := &folder{dir: dir, ignore: ignore}
+	if f.view, err = hf.NewView(noPointers{disk.FS(dir, mostText)}, ignore); err != nil {
+		return nil, f.named(err)
 	}
-	f.config, err = os.ReadFile(filepath.Join(dir, f.name))
+	f.notes = f.view.Notes()
+	f.name = f.view.Config()
+	f.config, err = f.view.ReadFile(f.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, inputFault(dir, "the folder has no config.json, nor gliner_config.json: it is no Hugging Face model folder")
+		return nil, f.noModel("the folder has no config.json, nor gliner_config.json: it is no Hugging Face model folder")
 	}
 	if err != nil {
-		return nil, err
+		return nil, f.named(err)
 	}
-	if needWeights || hasWeights(dir) {
+	has, err := hasWeights(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case has:
 		if f.weights, err = openWeights(dir); err != nil {
 			return nil, err
 		}
+	case needWeights:
+		return nil, f.noModel("the folder has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards")
 	}
 	if err := f.readTokenizer(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// named gives a fault of one of the folder's files its full name.
+func (f *folder) named(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) && !filepath.IsAbs(path.Path) && !strings.HasPrefix(path.Path, f.dir) {
+		return &fs.PathError{Op: path.Op, Path: filepath.Join(f.dir, filepath.FromSlash(path.Path)), Err: path.Err}
+	}
+	if path != nil {
+		return err
+	}
+	return inputFault(f.dir, "%v", err)
 }
 
 func exists(path string) bool {
@@ -81,7 +112,11 @@ func (f *folder) readTokenizer() error {
 	f.kind = "none"
 	found := false
 	for _, name := range []string{"tokenizer.json", "spm.model", "vocab.json", "merges.txt", "vocab.txt", "bpe_encoder.bin"} {
-		found = found || exists(filepath.Join(f.dir, name))
+		has, err := disk.ExistsIn(f.view, name)
+		if err != nil {
+			return f.named(err)
+		}
+		found = found || has
 	}
 	if !found {
 		f.note("the folder has no tokenizer: the model takes token ids only")
@@ -90,8 +125,12 @@ func (f *folder) readTokenizer() error {
 		}
 		return nil
 	}
-	t, err := token.Load(os.DirFS(f.dir))
-	if err != nil {
+	t, err := token.Load(f.view)
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path):
+		return f.named(path)
+	case err != nil:
 		return inputFault(f.dir, "the tokenizer cannot be read: %v", err)
 	}
 	f.token = t
@@ -127,7 +166,7 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 		return "", nil, err
 	}
 	wish := f.wish
-	wish.Model, wish.HeadName, wish.Ignore, wish.Tokenizer = o.Model, o.HeadName, o.Ignore, f.kind
+	wish.Model, wish.HeadName, wish.Tokenizer, wish.Warn = o.Model, o.HeadName, f.kind, o.Warn
 	if o.Seq > 0 {
 		wish.Seq = o.Seq
 	}
@@ -136,14 +175,23 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	}
 	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
-		fault := inputFault(filepath.Join(f.dir, f.name), "%v", err)
-		var unknown *hf.UnknownFieldError
-		if errors.As(err, &unknown) {
-			fault.hint("debertac import %s --ignore %s -o model.dspec, if it means nothing for the model", f.dir, unknown.Field)
-		}
-		return "", nil, fault
+		return "", nil, f.fieldFault(f.name, err)
 	}
 	return text, append(notes, f.notes...), nil
+}
+
+// fieldFault puts a fault of one of the folder's files into the form of all messages, with what to do.
+func (f *folder) fieldFault(file string, err error) error {
+	var field *hf.FieldError
+	is := errors.As(err, &field)
+	if is && field.File != "" {
+		file = field.File
+	}
+	fault := inputFault(filepath.Join(f.dir, filepath.FromSlash(file)), "%v", err)
+	if is && field.CanIgnore {
+		fault.hint("--ignore %s, if it means nothing for the model", field.Name())
+	}
+	return fault
 }
 
 // maxTokens is the model's own limit on the tokens of a text: the smallest of what the folder's files say and the rows of absolute positions,
@@ -158,12 +206,12 @@ func (f *folder) maxTokens(m *spec.Model) (int, error) {
 		below       float64 // numbers from here on stand for none
 	}{{"sentence_bert_config.json", "max_seq_length", 1e9}, {"tokenizer_config.json", "model_max_length", 1e6}} {
 		path := filepath.Join(f.dir, l.file)
-		text, err := os.ReadFile(path)
+		text, err := f.view.ReadFile(l.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return 0, f.named(err)
 		}
 		n, err := limitIn(text, l.field, l.below)
 		if err != nil {

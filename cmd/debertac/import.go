@@ -16,9 +16,8 @@ type importVerb struct {
 	Name string `placeholder:"NAME" help:"Name of the model in the spec; default the folder's."`
 	wishes
 	lentFlag
-	HeadName string   `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
-	Ignore   []string `placeholder:"FIELD" help:"Fields of config.json to ignore."`
-	Force    bool     `short:"f" help:"Overwrite the spec."`
+	HeadName string `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
+	Force    bool   `short:"f" help:"Overwrite the spec."`
 }
 
 // Help is the long help.
@@ -52,7 +51,7 @@ func (v *importVerb) Run(a *app) error {
 	if v.Out != "-" && exists(v.Out) && !v.Force {
 		return inputFault(v.Out, "this file is there already").hint("--force overwrites it, -o names another one")
 	}
-	f, err := openFolder(v.Dir, false)
+	f, err := openFolder(v.Dir, false, v.Ignore)
 	if err != nil {
 		return err
 	}
@@ -72,7 +71,7 @@ func (v *importVerb) Run(a *app) error {
 	if name == "" {
 		name = nameOf(v.Dir)
 	}
-	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.HeadName, Ignore: v.Ignore})
+	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.HeadName})
 	if err != nil {
 		return err
 	}

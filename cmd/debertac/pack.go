@@ -47,6 +47,9 @@ Examples:
 // Run packs.
 func (v *packVerb) Run(a *app) error {
 	o := programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, spec: v.Spec, seed: v.Random}
+	if len(v.Member) > 0 {
+		o.Ignore = nil // they are the members' folders that have something to ignore
+	}
 	src, dir, err := a.open(v.Path, o)
 	if err != nil {
 		return err
@@ -253,6 +256,7 @@ func (f *folder) hash(w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(w, "ignore %q\n", f.ignore)
 	weights := ".safetensors" // what else the folder holds is not read
 	if _, torch := f.weights.(*torchfile.File); torch {
 		weights = ".bin"

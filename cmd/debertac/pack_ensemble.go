@@ -34,7 +34,7 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 			return inputFault(v.Path, "the folder of the member %s is missing", name).hint("--member %s=DIR", name)
 		}
 		delete(named, name)
-		f, err := openFolder(path, true)
+		f, err := openFolder(path, true, v.Ignore)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,7 +148,7 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	}
 	st, err := os.Stat(path)
 	if err == nil && st.IsDir() {
-		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly)
+		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly, o.Ignore)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -163,7 +164,7 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 				return nil, nil, errors.Join(err, dir.Close())
 			}
 			dir.wish = o.options()
-		} else if err := o.ofSpec(o.spec); err != nil {
+		} else if err := o.besideSpec(o.spec); err != nil {
 			return nil, nil, errors.Join(err, dir.Close())
 		}
 		src, err := a.specOf(dir, o.spec, 0)
@@ -181,6 +182,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if o.Tokenizer != "" && o.seed == nil {
 		return nil, nil, usage("--random-weights 1", "--tokenizer is for a spec whose weights are drawn, or for a model folder: the weights of a spec are packed with their tokenizer")
 	}
+	if errors.Is(err, fs.ErrNotExist) && path != "-" {
+		return nil, nil, noFolder(path, err)
+	}
 	src, err := a.load(path)
 	return src, nil, err
 }
@@ -191,7 +195,9 @@ func (a *app) specOf(dir *folder, file string, seq int) (*source, error) {
 		return a.load(file)
 	}
 	name := filepath.Join(dir.dir, "model.dspec")
-	text, _, err := dir.spec(hf.Options{Model: nameOf(dir.dir)})
+	text, _, err := dir.spec(hf.Options{Model: nameOf(dir.dir), Warn: func(text string) {
+		a.note("%s: note: %s", filepath.Join(dir.dir, dir.name), text)
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +205,7 @@ func (a *app) specOf(dir *folder, file string, seq int) (*source, error) {
 	if err != nil || src.spec.Models[0].Seq >= seq {
 		return src, err
 	}
-	if text, _, err = dir.spec(hf.Options{Model: nameOf(dir.dir), Seq: seq}); err != nil {
+	if text, _, err = dir.spec(hf.Options{Model: nameOf(dir.dir), Seq: seq, Warn: func(string) {}}); err != nil {
 		return nil, err
 	}
 	return a.parse(name, []byte(text))

@@ -16,6 +16,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -26,6 +27,7 @@ type trial struct {
 	outputs string // the recorded tensors
 	dir     string // the model folder
 	wish    hf.Options
+	ignore  []string // of the folder
 	passes  []*pass
 	fault   error // why it cannot be run; nil if it can
 }
@@ -60,6 +62,9 @@ func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 
 // modelTrial makes a case of a real model and recorded outputs.
 func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
+	if _, err := disk.Stat(v.Model); errors.Is(err, fs.ErrNotExist) {
+		return nil, noFolder(v.Model, err)
+	}
 	tolerance := golden.Tolerance{Abs: v.Atol, Rel: v.Rtol}
 	if v.OfLargest > 0 {
 		tolerance = golden.Tolerance{OfLargest: v.OfLargest}
@@ -68,7 +73,7 @@ func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.options()}
+	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.options(), ignore: v.Ignore}
 	t.fault = t.compile(a)
 	return t, nil
 }
@@ -110,7 +115,7 @@ func (t *trial) form(a *app, m golden.Model) (*form, error) {
 		return nil, err
 	}
 	f := &form{model: m, prefix: prefix}
-	dir, err := openFolder(t.dir, true)
+	dir, err := openFolder(t.dir, true, t.ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +268,7 @@ func (t *trial) emits() error {
 
 // prepare packs the weights of the case's models and writes the batches of its passes.
 func (t *trial) prepare(ctx context.Context, temp string) error {
-	dir, err := openFolder(t.dir, true)
+	dir, err := openFolder(t.dir, true, t.ignore)
 	if err != nil {
 		return err
 	}

@@ -66,8 +66,8 @@ func (v *verifyVerb) Run(a *app) error {
 		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
 	case !(v.Atol >= 0 && v.Rtol >= 0 && v.OfLargest >= 0):
 		return usage("debertac verify --help", "a tolerance must be 0 or more")
-	case v.Model == "" && v.wishes != wishes{}:
-		return usage("debertac verify --help", "--head, --layer, --pool, --mask and --seq belong to --model: a case says itself what its model is for")
+	case v.Model == "" && v.wishes.given():
+		return usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model: a case says itself what its model is for")
 	case v.Tokenizer != "":
 		return v.tokenizer(a)
 	}

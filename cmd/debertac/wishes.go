@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/compiler/pack/torchfile"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -16,11 +16,17 @@ import (
 
 // wishes are the flags that choose what is made of a model folder.
 type wishes struct {
-	Head  string `placeholder:"NAME" help:"What is computed. Of a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default what its config.json names. Of a spec: the name of a head, if the target emits several."`
-	Layer *int   `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
-	Pool  string `placeholder:"mean|first|pooler|none" help:"Of a model folder, with --head embed: how the rows of a text's tokens become one vector; none keeps them. Default what the folder says, else mean."`
-	Mask  string `placeholder:"all|causal|prefix" help:"Of a model folder, with --head fill-mask, perplexity or generate: which tokens each token sees. Default all; causal with --head generate."`
-	Seq   *int   `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
+	Head   string   `placeholder:"NAME" help:"What is computed. Of a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default what its config.json names. Of a spec: the name of a head, if the target emits several."`
+	Layer  *int     `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
+	Pool   string   `placeholder:"mean|first|pooler|none" help:"Of a model folder, with --head embed: how the rows of a text's tokens become one vector; none keeps them. Default what the folder says, else mean."`
+	Mask   string   `placeholder:"all|causal|prefix" help:"Of a model folder, with --head fill-mask, perplexity or generate: which tokens each token sees. Default all; causal with --head generate."`
+	Ignore []string `placeholder:"NAME" sep:"none" help:"Of a model folder: read it as if this were not there: FIELD of config.json, FILE or FILE:FIELD. May be given several times."`
+	Seq    *int     `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
+}
+
+// given reports whether there is any wish.
+func (w *wishes) given() bool {
+	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || len(w.Ignore) > 0
 }
 
 // options are the wishes in the words of the import.
@@ -63,7 +69,7 @@ func (w *wishes) ofSpec(path string) error {
 	for _, f := range []struct {
 		name  string
 		given bool
-	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}} {
+	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}, {"--ignore", len(w.Ignore) > 0}} {
 		if f.given {
 			return usage("", "%s belongs to a model folder: %s is a spec, which says this itself", f.name, path)
 		}
@@ -71,9 +77,21 @@ func (w *wishes) ofSpec(path string) error {
 	return nil
 }
 
+// besideSpec refuses wishes for a folder whose spec is given; what is to be ignored is the folder's.
+func (w *wishes) besideSpec(path string) error {
+	o := *w
+	o.Ignore = nil
+	return o.ofSpec(path)
+}
+
 // hasWeights reports whether a folder has weights, in either format.
-func hasWeights(dir string) bool {
-	return exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) || torchfile.In(dir)
+func hasWeights(dir string) (bool, error) {
+	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
+		if has, err := disk.Exists(filepath.Join(dir, name)); has || err != nil {
+			return has, err
+		}
+	}
+	return torchfile.In(dir), nil
 }
 
 // openWeights opens a folder's weights: model.safetensors or its shards, else pytorch_model.bin or its shards.
@@ -97,20 +115,23 @@ func openWeights(dir string) (pack.Weights, error) {
 
 // sentences reads what a folder of sentence-transformers says about embeddings; nil if it is none.
 func (f *folder) sentences() (*hf.Sentences, error) {
-	path := filepath.Join(f.dir, "modules.json")
-	text, err := os.ReadFile(path)
+	const modules = "modules.json"
+	text, err := f.view.ReadFile(modules)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, f.named(err)
 	}
-	s, err := hf.ReadSentences(text, func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(name))) })
+	s, err := hf.ReadSentences(text, f.view.ReadFile)
 	var missing *fs.PathError
-	if err != nil && !errors.As(err, &missing) {
-		return nil, inputFault(path, "%v", err)
+	switch {
+	case errors.As(err, &missing):
+		return nil, f.named(missing)
+	case err != nil:
+		return nil, f.fieldFault(modules, err)
 	}
-	return s, err
+	return s, nil
 }
 
 // isPair reports whether the weights are those of a generator and a discriminator.

@@ -19,12 +19,13 @@ const maxConfig = 4 << 20
 
 // config is a config.json, field by field.
 type config struct {
-	prefix string // of a nested config, for messages: "encoder_config."
+	prefix string  // of a nested config, for messages: "encoder_config."
+	table  []group // of the fields that are known; nil: configTable
 	fields map[string]json.RawMessage
 	order  []string
 	known  map[string]bool // fields that were asked for, so understood
-	ignore []string
 	notes  []string
+	warned []string // what contradicts itself, with what was taken
 }
 
 // readConfig splits the object into its fields. A field that stands twice is an error, so is anything that is not JSON.
@@ -80,6 +81,11 @@ func last(fields []string) string {
 	return fmt.Sprintf("the field %q", fields[len(fields)-1])
 }
 
+// warn says that the config contradicts itself, and what was taken.
+func (c *config) warn(format string, args ...any) {
+	c.warned = append(c.warned, c.prefix+fmt.Sprintf(format, args...))
+}
+
 func (c *config) note(format string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
@@ -95,8 +101,14 @@ func (c *config) raw(name string) json.RawMessage {
 
 func (c *config) has(name string) bool { return c.raw(name) != nil }
 
+// fault is an error of a field that the model cannot be read without.
 func (c *config) fault(name, format string, args ...any) error {
-	return fmt.Errorf("%s%s %s", c.prefix, name, fmt.Sprintf(format, args...))
+	return &FieldError{Field: c.prefix + name, Reason: fmt.Sprintf(format, args...)}
+}
+
+// refuse is an error of a field that the model could be read without.
+func (c *config) refuse(name, format string, args ...any) error {
+	return &FieldError{Field: c.prefix + name, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
 }
 
 // shown is a value in a message.
@@ -215,72 +227,32 @@ var acts = map[string]string{
 	"gelu_accurate": "gelu_tanh", "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "sigmoid": "sigmoid", "linear": "identity",
 }
 
-// UnknownFieldError says that nobody knows what a field of a config means. Options.Ignore with the field's name says that it means nothing.
-type UnknownFieldError struct {
-	Field string // its name, without the object that it lies in
-	err   error
-}
-
-// Error names the field, and one that is nearly written so.
-func (e *UnknownFieldError) Error() string { return e.err.Error() }
-
-// rest reports the first field that nobody has asked for and that is not known to be harmless.
+// rest reports the first field that nobody has asked for and that the file's table does not know to be harmless.
 func (c *config) rest() error {
+	table := c.table
+	if table == nil {
+		table = configTable
+	}
 	for _, name := range c.order {
-		if c.known[name] || string(c.fields[name]) == "null" {
+		value := shown(c.fields[name])
+		if c.known[name] || value == "null" {
 			continue
 		}
-		if slices.Contains(c.ignore, name) {
-			c.note("%s%s is ignored, as asked", c.prefix, name)
+		g := find(table, name)
+		switch {
+		case g != nil && g.effect == Applied:
+			return c.refuse(name, "is not known for this kind of model: what %s means for it cannot be told", value)
+		case g != nil && g.allows(value):
 			continue
+		case g != nil:
+			return c.refuse(name, "%s", g.refusal(value))
 		}
-		if slices.Contains(harmless, name) {
-			continue
+		list := names(table)
+		slices.Sort(list)
+		if near := spec.Nearest(name, list); near != "" {
+			return c.refuse(name, "is not known; %s is", near)
 		}
-		if allowed, ok := fixed[name]; ok {
-			v := shown(c.fields[name])
-			if len(allowed) == 0 {
-				return c.fault(name, "= %s: no value of it is understood but null", v)
-			}
-			if !slices.Contains(allowed, v) {
-				return c.fault(name, "= %s: only %s is understood", v, strings.Join(allowed, " or "))
-			}
-			continue
-		}
-		names := slices.Clone(harmless)
-		for k := range c.known {
-			names = append(names, k)
-		}
-		slices.Sort(names)
-		fault := c.fault(name, "is not known: what it means for the model cannot be told")
-		if near := spec.Nearest(name, names); near != "" {
-			fault = c.fault(name, "is not known; %s is", near)
-		}
-		return &UnknownFieldError{Field: name, err: fault}
+		return c.refuse(name, "is not known: what it means for the model cannot be told")
 	}
 	return nil
-}
-
-// harmless are fields that change nothing that a spec describes, whatever their value: bookkeeping, generation, what a call returns.
-var harmless = []string{
-	"_name_or_path", "_commit_hash", "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_diffusers_version", "name_or_path", "transformers_version",
-	"adapters", "finetuning_task", "task_specific_params", "language", "tags", "license", "model_name", "custom_pipelines", "gradient_checkpointing",
-	"torch_dtype", "dtype", "use_bfloat16", "torchscript", "tf_legacy_loss", "tokenizer_class", "use_cache", "return_dict", "return_dict_in_generate",
-	"output_attentions", "output_hidden_states", "output_scores", "output_past", "chunk_size_feed_forward", "sentence_transformers",
-	"bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id", "decoder_start_token_id",
-	"max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p",
-	"typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids",
-	"num_return_sequences", "begin_suppress_tokens", "suppress_tokens", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values",
-	"exponential_decay_length_penalty", "prefix", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
-	"pooler_size_per_head", "pooler_type", "summary_activation", "summary_first_dropout", "summary_last_dropout", "summary_proj_to_labels",
-	"summary_type", "summary_use_proj", "padding_side", "problem_types", "attn_implementation", "_experts_implementation", "experts_implementation",
-	"xla_device", "use_return_dict", "transformers.js_config", "unsloth_version", "_num_labels", "max_seq_length", "do_lower_case",
-	"min_new_tokens", "max_new_tokens", "renormalize_logits", "initializer_factor", "gradient_checkpointing_kwargs", "is_composition",
-}
-
-// fixed are fields with values under which the model is the one that is described.
-var fixed = map[string][]string{
-	"is_decoder": {"false"}, "is_encoder_decoder": {"false"}, "add_cross_attention": {"false"}, "tie_encoder_decoder": {"false"},
-	"tie_word_embeddings": {"true"}, "pruned_heads": {"{}"}, "position_embedding_type": {`"absolute"`}, "z_steps": {"0"},
-	"cross_attention_hidden_size": {}, "quantization_config": {}, "auto_map": {},
 }

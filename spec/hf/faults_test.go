@@ -104,13 +104,15 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v1_mlm_new", fields{"embedding_size": 24}, "legacy = false"},
 		{"v2_seq_multi", fields{"problem_type": "ranking"}, `problem_type = "ranking"`},
 		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "2": "b"}, "label2id": nil}, "id2label has 2 entries, but none for 1"},
-		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "1": "a"}, "label2id": nil}, `id2label has the name "a" for both 0 and 1`},
-		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "1": ""}, "label2id": nil}, "id2label has an empty name"},
 		{"v2_seq_multi", fields{"id2label": []string{"a"}}, "id2label = "},
 		{"v2_seq_multi", fields{"id2label": fields{}, "label2id": nil}, "id2label has 0 names"},
-		{"v2_seq_multi", fields{"num_labels": 5}, "id2label has 3 names, but num_labels = 5"},
-		{"v2_seq_multi", fields{"label2id": fields{"LABEL_0": 2}}, `label2id has 2 for "LABEL_0", but id2label has 0`},
-		{"v2_seq_multi", fields{"label2id": 3}, "label2id = 3"},
+		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "1": []int{1}}}, "id2label has [1] for 1, which is not a text"},
+		{"v2_seq_multi", fields{"classifier_dropout": 1.5}, "classifier_dropout = 1.5 is not a rate"},
+		{"v2_seq_multi", fields{"function_to_apply": "none"}, `function_to_apply = "none": no value of it is understood but null`},
+		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}}, `task_specific_params = {"text-classification":{}}: only {} is understood`},
+		{"bert_mlm", fields{"tie_word_embeddings": false}, "tie_word_embeddings = false: the head on the vocabulary would have a table of its own"},
+		{"gliner_token_rnn", fields{"represent_spans": true}, "represent_spans = true: only false is understood"},
+		{"gliner_span_plain", fields{"relations_layer": "dot"}, `relations_layer = "dot": no value of it is understood but null`},
 		{"v2_qa", fields{"num_labels": 3}, "id2label gives 3 labels"},
 		{"v2_seq_multi", fields{"pooler_hidden_act": "mish"}, "pooler_hidden_act = "},
 		{"v2_seq_multi", fields{"pooling": fields{"dropout": 0, "hidden_act": "tanh"}}, "pooling = "},
@@ -240,11 +242,10 @@ func TestTensors(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	s, text, notes := resolve(t, with(t, "v2_seq_multi", fields{"my_field": 3}), hf.Options{Model: "spam", HeadName: "kind", Seq: 99, Tokenizer: "wordpiece", Ignore: []string{"my_field"}})
+	s, text, _ := resolve(t, configs(t)["v2_seq_multi"], hf.Options{Model: "spam", HeadName: "kind", Seq: 99, Tokenizer: "wordpiece"})
 	require.Equal(t, "spam.kind", s.Heads[0].FullName())
 	require.Equal(t, 99, s.Models[0].Seq)
 	require.Equal(t, "wordpiece", s.Models[0].Tokenizer)
-	require.Contains(t, notes, "my_field is ignored, as asked")
 	require.Contains(t, text, `linear 3 as labels("LABEL_0", "LABEL_1", "LABEL_2")`)
 	_, _, err := hf.Spec(configs(t)["v2_posbias_types2"], nil, hf.Options{Seq: 65})
 	require.ErrorContains(t, err, "max_position_embeddings = 64")

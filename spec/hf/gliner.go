@@ -37,7 +37,7 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 	if err := c.glinerHead(w); err != nil {
 		return nil, err
 	}
-	c.allow(glinerHarmless...)
+	c.table = glinerTable
 	return w, c.rest()
 }
 
@@ -54,16 +54,6 @@ func (c *config) glinerLength(w *want, opts Options) error {
 		w.seq = max(w.positions, (tokensOfWord*words+127)/128*128)
 	}
 	return nil
-}
-
-// glinerHarmless are the fields of training and of the tokenizer.
-var glinerHarmless = []string{
-	"name", "fine_tune", "lr_encoder", "lr_others", "num_steps", "warmup_ratio", "train_batch_size", "eval_every", "save_total_limit", "max_neg_type_ratio",
-	"neg_spans_ratio", "max_types", "random_drop", "shuffle_types", "size_sup", "log_dir", "root_dir", "train_data", "val_data_dir", "prev_path", "scheduler_type",
-	"loss_alpha", "loss_gamma", "loss_reduction", "weight_decay_encoder", "weight_decay_other", "freeze_token_rep", "eval_batch_size", "max_grad_norm",
-	"masking", "model_type", "token_loss_coef", "span_loss_coef", "represent_spans", "model_name", "vocab_size", "dropout", "id_to_classes",
-	"label_smoothing", "decoder_mode", "full_decoder_context", "blank_entity_prob", "decoder_loss_coef", "embed_rel_token", "rel_token_index", "rel_token",
-	"adjacency_loss_coef", "relation_loss_coef",
 }
 
 // allow marks fields as understood.
@@ -95,7 +85,8 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 		if err != nil {
 			return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
 		}
-		sub.prefix, sub.ignore = "encoder_config.", c.ignore
+		sub.prefix = "encoder_config."
+		c.allow("model_name")                             // only a name then
 		kind, err := sub.text("model_type", "deberta-v2") // what that software takes if it is missing
 		if err != nil {
 			return nil, err
@@ -107,7 +98,7 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 		if err != nil {
 			return nil, err
 		}
-		c.notes = append(c.notes, sub.notes...)
+		c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
 		if rows > w.vocab {
 			w.vocab = rows // added tokens behind the encoder's vocabulary
 		}
@@ -206,9 +197,6 @@ func (c *config) glinerHead(w *want) error {
 	if !after {
 		c.note("embed_ent_token is false: a label is read at the token behind %s", mark)
 	}
-	if err := c.glinerFixed(); err != nil {
-		return err
-	}
 	h := &head{name: "entities"}
 	h.add("take words(" + pooling + ")")
 	if hidden != w.hidden {
@@ -235,23 +223,5 @@ func (c *config) glinerHead(w *want) error {
 	}
 	h.add("loss binary_cross_entropy")
 	w.head = h
-	return nil
-}
-
-// glinerFixed holds the fields to the values under which the model is the one that the language describes.
-func (c *config) glinerFixed() error {
-	for _, f := range []struct {
-		name    string
-		allowed []string
-	}{
-		{"words_splitter_type", []string{"", `"whitespace"`}}, {"fuse_layers", []string{"", "false"}}, {"post_fusion_schema", []string{"", `""`}},
-		{"num_post_fusion_layers", nil}, {"labels_encoder", []string{""}}, {"labels_encoder_config", []string{""}}, {"span_encoder_config", []string{""}},
-		{"labels_decoder", []string{""}}, {"labels_decoder_config", []string{""}}, {"relations_layer", []string{""}}, {"triples_layer", []string{""}}, {"precomputed_prompts_mode", []string{"", "false"}},
-	} {
-		v := string(c.raw(f.name))
-		if f.allowed != nil && !slices.Contains(f.allowed, v) {
-			return c.fault(f.name, "= %s is not understood", shown(c.fields[f.name]))
-		}
-	}
 	return nil
 }

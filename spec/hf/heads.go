@@ -44,6 +44,7 @@ type headFields struct {
 	poolDrop   float64 // before the pooler
 	classifier float64 // before the classifier
 	legacy     bool
+	tied       bool // a head on the vocabulary shares the token table
 	causal     bool // no query sees what is behind it
 }
 
@@ -60,9 +61,15 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	if !slices.Contains(problems, f.problem) {
 		return nil, c.fault("problem_type", "= %q is none of %s", f.problem, strings.Join(problems[1:], ", "))
 	}
+	if f.tied, err = c.boolean("tie_word_embeddings", true); err != nil {
+		return nil, err
+	}
 	drop := "cls_dropout"
 	if !strings.HasPrefix(kind, "deberta") {
 		drop, f.poolAct = "classifier_dropout", "tanh"
+	}
+	if _, err = c.real("classifier_dropout", 0, "a rate in [0, 1)", isRate); err != nil { // DeBERTa's classes do not read it
+		return nil, err
 	}
 	if f.classifier, err = c.real(drop, w.dropout, "a rate in [0, 1)", isRate); err != nil {
 		return nil, err
@@ -70,9 +77,11 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	if f.legacy, err = c.boolean("legacy", true); err != nil {
 		return nil, err
 	}
-	if f.poolAct == "tanh" {
-		f.causal, err = c.boolean("is_decoder", false)
+	if f.causal, err = c.boolean("is_decoder", false); err != nil || f.poolAct == "tanh" {
 		return f, err
+	}
+	if f.causal {
+		return nil, c.refuse("is_decoder", "= true: only false is understood of DeBERTa, whose classes have no mask of their own")
 	}
 	if f.poolDrop, err = c.real("pooler_dropout", 0, "a rate in [0, 1)", isRate); err != nil {
 		return nil, err
@@ -86,6 +95,9 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	return f, c.pooling(w, f)
 }
 
+// oldPoolerTable is the fields of the object pooling.
+var oldPoolerTable = []group{{Applied, "hidden_act dropout", "the pooler", nil}, {Harmless, "hidden_size", "held to the tensors", nil}}
+
 // pooling is how early configs wrote the pooler's fields.
 func (c *config) pooling(w *want, f *headFields) error {
 	v := c.raw("pooling")
@@ -96,7 +108,7 @@ func (c *config) pooling(w *want, f *headFields) error {
 	if err != nil {
 		return c.fault("pooling", "= %s: %v", shown(v), err)
 	}
-	old.prefix = "pooling."
+	old.prefix, old.table = "pooling.", oldPoolerTable
 	act, err := old.act("hidden_act", "gelu")
 	if err != nil {
 		return err
@@ -116,60 +128,6 @@ func (c *config) pooling(w *want, f *headFields) error {
 		f.poolAct = ""
 	}
 	return old.rest()
-}
-
-// labels reads id2label, or makes LABEL_0 … of num_labels, which is 2 if nothing says otherwise.
-func (c *config) labels() ([]string, error) {
-	n, err := c.integer("num_labels", -1, 1, 1<<16)
-	if err != nil {
-		return nil, err
-	}
-	back := c.raw("label2id")
-	v := c.raw("id2label")
-	if v == nil {
-		if n < 0 {
-			n = 2
-		}
-		labels := make([]string, n)
-		for i := range labels {
-			labels[i] = fmt.Sprintf("LABEL_%d", i)
-		}
-		return labels, nil
-	}
-	var byID map[string]string
-	if json.Unmarshal(v, &byID) != nil || strings.Contains(string(v), "null") {
-		return nil, c.fault("id2label", "= %s is not an object from numbers to texts", shown(v))
-	}
-	labels := make([]string, len(byID))
-	seen := map[string]string{}
-	for i := range labels {
-		key := strconv.Itoa(i)
-		name, ok := byID[key]
-		switch {
-		case !ok:
-			return nil, c.fault("id2label", "has %d entries, but none for %d", len(byID), i)
-		case name == "":
-			return nil, c.fault("id2label", "has an empty name for %d", i)
-		case seen[name] != "":
-			return nil, c.fault("id2label", "has the name %q for both %s and %d", name, seen[name], i)
-		}
-		labels[i], seen[name] = name, key
-	}
-	if n >= 0 && n != len(labels) || len(labels) == 0 {
-		return nil, c.fault("id2label", "has %d names, but num_labels = %d", len(labels), max(n, 0))
-	}
-	if back != nil {
-		var ids map[string]int
-		if json.Unmarshal(back, &ids) != nil {
-			return nil, c.fault("label2id", "= %s is not an object from texts to numbers", shown(back))
-		}
-		for i, name := range labels {
-			if id, ok := ids[name]; ok && id != i {
-				return nil, c.fault("label2id", "has %d for %q, but id2label has %d", id, name, i)
-			}
-		}
-	}
-	return labels, nil
 }
 
 func drop(rate float64) string {

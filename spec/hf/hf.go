@@ -23,7 +23,8 @@ type Options struct {
 	Seq       int        // the bound of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's
 	Tokenizer string     // the word of the language for the tokenizer that the folder holds; "" keeps the zoo model's
 	Sentence  *Sentences // what the folder says about embeddings; nil: nothing
-	Ignore    []string   // fields of the config that are known to have no meaning
+	// Warn is told what contradicts itself in the config, and what was taken; nil: that is among the notes.
+	Warn func(text string)
 }
 
 // Spec writes the spec of a config. tensors are the shapes of the checkpoint's tensors by name and may be nil; what they contradict is an
@@ -37,7 +38,6 @@ func Spec(config []byte, tensors map[string][]int, opts Options) (text string, n
 	if err != nil {
 		return "", nil, err
 	}
-	c.ignore = opts.Ignore
 	wants, err := c.wants(tensors, opts)
 	if err != nil {
 		return "", nil, err
@@ -56,6 +56,12 @@ func Spec(config []byte, tensors map[string][]int, opts Options) (text string, n
 		return "", nil, errors.New("the config describes a model that cannot be:\n" + diag.Render(faults, f.Sources(), diag.Style{}))
 	}
 	formatted, _ := spec.Format(f)
+	if opts.Warn == nil {
+		return string(formatted), append(c.notes, c.warned...), nil
+	}
+	for _, w := range c.warned {
+		opts.Warn(w)
+	}
 	return string(formatted), c.notes, nil
 }
 

@@ -47,7 +47,7 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 		if err != nil {
 			return nil, c.fault(part.name, "= %s: %v", shown(v), err)
 		}
-		sub.prefix, sub.ignore = part.name+".", c.ignore
+		sub.prefix = part.name + "."
 		inner, err := sub.text("model_type", "")
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 			return nil, err
 		}
 		w.name, w.origin = part.name, fmt.Sprintf("The %s of a config.json with model_type %s, tables shared: %s.", part.name, kind, sharing)
-		c.notes = append(c.notes, sub.notes...)
+		c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
 		wants = append(wants, w)
 	}
 	if len(wants) == 0 {

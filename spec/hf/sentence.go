@@ -58,11 +58,20 @@ var poolModes = map[string]string{
 	"pooling_mode_weightedmean_tokens": "weightedmean", "pooling_mode_lasttoken": "lasttoken",
 }
 
+// poolingTable is the fields of a pooling's config.
+var poolingTable = []group{
+	{Applied, "pooling_mode_cls_token pooling_mode_mean_tokens pooling_mode_max_tokens pooling_mode_mean_sqrt_len_tokens pooling_mode_weightedmean_tokens pooling_mode_lasttoken pooling_mode",
+		"how the rows of a text's tokens become one vector: the first row and the mean are understood, others need --pool", nil},
+	{Harmless, "word_embedding_dimension embedding_dimension", "the width of the rows, which config.json has", nil},
+	{Harmless, "include_prompt", "the rows of a prompt would be left out of the vector", []string{"true"}},
+}
+
 func (s *Sentences) pooling(text []byte) error {
 	c, err := readConfig(text)
 	if err != nil {
 		return err
 	}
+	c.table = poolingTable
 	var set []string
 	for _, name := range sortedKeys(poolModes) {
 		on, err := c.boolean(name, false)
@@ -85,7 +94,6 @@ func (s *Sentences) pooling(text []byte) error {
 			set = append(set, m)
 		}
 	}
-	c.allow("word_embedding_dimension", "embedding_dimension", "include_prompt")
 	if err := c.rest(); err != nil {
 		return err
 	}

@@ -74,10 +74,13 @@ func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts O
 	if err != nil {
 		return err
 	}
+	before := len(c.warned)
 	f, err := c.headFields(w, kind)
 	if err != nil {
 		return err
 	}
+	ofLabels := c.warned[before:len(c.warned):len(c.warned)]
+	c.warned = c.warned[:before:before] // they matter where a head has labels
 	w.origin = "From a config.json with model_type " + kind
 	if arch != "" {
 		w.origin += ", architecture " + arch
@@ -101,20 +104,27 @@ func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts O
 		w.mask = "j <= i"
 	}
 	h := &heads{c: c, w: w, f: f, kind: kind, class: task, tensors: tensors, opts: opts}
-	if opts.Task == "" {
-		if task == "" && opts.Sentence != nil {
-			h.opts.Task = "embed"
-			return h.embed()
+	switch {
+	case opts.Task != "":
+		if err := h.offered(); err != nil {
+			return err
 		}
-		if task == "" {
-			h.stray(arch)
-		}
-		return h.make(task)
+		task = opts.Task
+	case task == "" && opts.Sentence != nil:
+		task, h.opts.Task = "embed", "embed"
+	case task == "":
+		h.stray(arch)
 	}
-	if err := h.offered(); err != nil {
+	if !f.tied && (task == "emd" || slices.Contains(vocabularyTasks, task)) {
+		return c.refuse("tie_word_embeddings", "= false: the head on the vocabulary would have a table of its own")
+	}
+	if err := h.make(task); err != nil {
 		return err
 	}
-	return h.make(opts.Task)
+	if w.head != nil && w.head.rows > 0 && task != "answer" {
+		c.warned = append(c.warned, ofLabels...)
+	}
+	return nil
 }
 
 // heads makes the head of one model.

@@ -1,0 +1,232 @@
+package hf
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// FieldError is a fault of one field of a model folder's files, or of one file.
+type FieldError struct {
+	File   string // path in the folder, with slashes; "" is the configuration that Spec read
+	Field  string // its name, with the objects that it lies in before it and dots between: "encoder_config.hidden_act"; "" is the whole file
+	Reason string // what is wrong with it, without its name
+	// CanIgnore reports that the model can be read without the field or the file, if the user knows that it has no meaning.
+	CanIgnore bool
+}
+
+// Error names the field and says what is wrong.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + " " + e.Reason
+}
+
+// Name is what leaves the field or the file out: FIELD of the configuration, FILE:FIELD, or FILE.
+func (e *FieldError) Name() string {
+	switch {
+	case e.File == "" || slices.Contains(configFiles, e.File) && e.Field != "":
+		return e.Field
+	case e.Field == "":
+		return e.File
+	}
+	return e.File + ":" + e.Field
+}
+
+// configFiles are the configurations of models, the one that counts first.
+var configFiles = []string{"gliner_config.json", "config.json"}
+
+// View is a model folder without the files and fields that are to be ignored: they are as if they were not there.
+type View struct {
+	fs     fs.FS
+	config string              // name of the configuration
+	files  map[string]bool     // left out
+	fields map[string][]string // left out, by file
+	notes  []string
+}
+
+// NewView looks at a folder without what ignore names: FIELD of the configuration, FILE:FIELD, or FILE. A dot in FIELD leads into an object. A
+// name that the folder does not have is an error.
+func NewView(folder fs.FS, ignore []string) (*View, error) {
+	v := &View{fs: folder, config: configFiles[len(configFiles)-1], files: map[string]bool{}, fields: map[string][]string{}}
+	for _, name := range configFiles {
+		has, err := v.has(name)
+		if err != nil {
+			return nil, err
+		}
+		if has && !slices.Contains(ignore, name) {
+			v.config = name
+			break
+		}
+	}
+	for _, name := range ignore {
+		if err := v.leaveOut(name); err != nil {
+			return nil, err
+		}
+		v.notes = append(v.notes, name+" is ignored, as asked")
+	}
+	return v, nil
+}
+
+// Config is the name of the configuration: gliner_config.json where there is one, else config.json.
+func (v *View) Config() string { return v.config }
+
+// Notes say what is left out, one line each.
+func (v *View) Notes() []string { return slices.Clone(v.notes) }
+
+// leaveOut notes one name to ignore.
+func (v *View) leaveOut(name string) error {
+	file, field, both := strings.Cut(name, ":")
+	file = path.Clean(file)
+	if !both {
+		has, err := v.has(file)
+		if has || err != nil {
+			v.files[file] = true
+			return err
+		}
+		file, field = v.config, name
+	}
+	has, err := v.has(file)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return fmt.Errorf("there is nothing to ignore: the folder has no file %s", file)
+	}
+	text, err := fs.ReadFile(v.fs, file)
+	if err != nil {
+		return err
+	}
+	if _, found := without(text, field); !found {
+		if both {
+			return fmt.Errorf("there is nothing to ignore: %s has no field %q", file, field)
+		}
+		return fmt.Errorf("there is nothing to ignore: the folder has no file %s, and %s has no such field", name, file)
+	}
+	v.fields[file] = append(v.fields[file], field)
+	return nil
+}
+
+// has reports whether the folder has a file, left out or not.
+func (v *View) has(file string) (bool, error) {
+	if !fs.ValidPath(file) || file == "." {
+		return false, nil
+	}
+	_, err := fs.Stat(v.fs, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// absent is the error for a file that is left out.
+func absent(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist} }
+
+// ReadFile reads a file of the folder, without the fields that are left out.
+func (v *View) ReadFile(name string) ([]byte, error) {
+	if v.files[name] {
+		return nil, absent("open", name)
+	}
+	text, err := fs.ReadFile(v.fs, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range v.fields[name] {
+		text, _ = without(text, field)
+	}
+	return text, nil
+}
+
+// Stat describes a file of the folder.
+func (v *View) Stat(name string) (fs.FileInfo, error) {
+	if v.files[name] {
+		return nil, absent("stat", name)
+	}
+	return fs.Stat(v.fs, name)
+}
+
+// ReadDir lists a folder of the folder.
+func (v *View) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(v.fs, name)
+	return slices.DeleteFunc(list, func(e fs.DirEntry) bool { return v.files[path.Join(name, e.Name())] }), err
+}
+
+// Open opens a file of the folder. A file with fields that are left out is a copy in memory.
+func (v *View) Open(name string) (fs.File, error) {
+	if v.files[name] {
+		return nil, absent("open", name)
+	}
+	if len(v.fields[name]) == 0 {
+		return v.fs.Open(name)
+	}
+	text, err := v.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return &edited{bytes.NewReader(text), path.Base(name)}, nil
+}
+
+// edited is a file in memory.
+type edited struct {
+	*bytes.Reader
+	name string
+}
+
+func (e *edited) Close() error               { return nil }
+func (e *edited) Stat() (fs.FileInfo, error) { return e, nil }
+func (e *edited) Name() string               { return e.name }
+func (e *edited) Mode() fs.FileMode          { return 0o444 }
+func (e *edited) ModTime() time.Time         { return time.Time{} }
+func (e *edited) IsDir() bool                { return false }
+func (e *edited) Sys() any                   { return nil }
+
+// without writes a JSON object without a field; found is false, and the text as it was, where there is none. A name with a dot is that of a
+// field, or else leads into the object before the dot.
+func without(text []byte, field string) (_ []byte, found bool) {
+	c, err := readConfig(text)
+	if err != nil {
+		return text, false
+	}
+	inner, rest := "", ""
+	if _, ok := c.fields[field]; !ok {
+		for i := range field {
+			if _, ok := c.fields[field[:i]]; ok && field[i] == '.' {
+				inner, rest = field[:i], field[i+1:]
+			}
+		}
+		if inner == "" {
+			return text, false
+		}
+		value, found := without(c.fields[inner], rest)
+		if !found {
+			return text, false
+		}
+		c.fields[inner] = value
+	}
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for _, name := range c.order {
+		if name == field && inner == "" {
+			continue
+		}
+		if b.Len() > 1 {
+			b.WriteString(",\n")
+		}
+		key, err := json.Marshal(name)
+		if err != nil {
+			return text, false
+		}
+		b.Write(key)
+		b.WriteString(": ")
+		b.Write(c.fields[name])
+	}
+	b.WriteString("}\n")
+	return b.Bytes(), true
+}

@@ -18,6 +18,8 @@ type dimTable struct {
 	r     *resolver
 	all   map[string]*dimState
 	order []string
+	tree  *tree
+	open  bool // there may be dims that are not known here, so an unknown name is no fault
 }
 
 type dimState struct {
@@ -28,8 +30,8 @@ type dimState struct {
 	ok    bool
 }
 
-func (r *resolver) dims(t *tree) *dimTable {
-	d := &dimTable{r: r, all: map[string]*dimState{}}
+func (r *resolver) dims(t *tree, open bool) *dimTable {
+	d := &dimTable{r: r, all: map[string]*dimState{}, tree: t, open: open}
 	for _, e := range t.all("dim") {
 		form, _ := e.stmt.Form.(*dimForm)
 		d.all[e.stmt.Name] = &dimState{entry: e, form: form}
@@ -149,7 +151,12 @@ func (r *resolver) notEven(d *dimTable, p *product, left, right *unary, v, w *bi
 				f.Note(at, "%s is set here", n)
 			}
 		}
-		r.add(f.Hintf("floor(%s) rounds down", textOf(p.Tokens)))
+		if at := spanOfAll(p.Tokens); at.File != r.file.Name && ln != "" && w.IsInt() && v.IsInt() { // the division is in a model of the zoo: its operand can be set here
+			q := new(big.Int).Add(new(big.Int).Quo(v.Num(), w.Num()), big.NewInt(1))
+			r.add(f.Hintf("dim %s = %s", ln, q.Mul(q, w.Num())))
+			return
+		}
+		r.add(f.Hintf("floor(%s)", textOf(p.Tokens)))
 		return
 	}
 	at, note, noted := rp, lp, ln
@@ -241,6 +248,13 @@ func (d *dimTable) atom(a *atom, exact bool) (*big.Rat, bool) {
 }
 
 func (d *dimTable) unknown(name string, at diag.Span) {
+	if d.open {
+		return
+	}
+	if drop := d.tree.gone["dim "+name]; drop != nil {
+		d.r.add(diag.Errorf("still-read", drop.Pos, "%s is dropped, but a statement still reads it", name).Note(at, "it is read here").Hintf("remove it"))
+		return
+	}
 	f := diag.Errorf("unknown-name", at, "there is no dim %s", name)
 	if near := Nearest(name, d.order); near != "" {
 		d.r.meant = append(d.r.meant, near)

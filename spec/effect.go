@@ -17,6 +17,9 @@ import (
 //
 // What like has copied is exempt: a copied size may lose its last reader when a statement is replaced.
 
+// maxIdle bounds the search: with so many faults more of them are not shown.
+const maxIdle = 2 * diag.MaxFaults
+
 // knownDims are the sizes that the language itself knows: setting one is never a misspelling.
 var knownDims = []string{"vocab", "hidden", "heads", "head", "inner", "layers", "span", "reach", "seq"}
 
@@ -101,7 +104,7 @@ func (r *resolver) idleIn(top, block *Stmt) {
 		case s.row == nil || s.broken || s.row == dropRow:
 		case s.row.Opens != "":
 			r.idleIn(top, s)
-		case r.read[s] || r.faultIn(s.Pos):
+		case r.read[s] || r.faultIn(s.Pos) || len(r.faults) > maxIdle:
 		case s.Word == "dim":
 			r.idleDim(top, s)
 		default:
@@ -112,8 +115,8 @@ func (r *resolver) idleIn(top, block *Stmt) {
 
 // faultIn reports whether a statement has a fault already: a second message about it would be noise.
 func (r *resolver) faultIn(at diag.Span) bool {
-	return slices.ContainsFunc(r.faults, func(d *diag.Diag) bool {
-		return d.Span.File == at.File && d.Span.Line == at.Line && d.Span.Col >= at.Col && d.Span.Col <= at.EndCol
+	return at.File == r.file.Name && slices.ContainsFunc(r.byLine[at.Line], func(d *diag.Diag) bool {
+		return d.Span.Col >= at.Col && d.Span.Col <= at.EndCol
 	})
 }
 
@@ -161,6 +164,13 @@ func (r *resolver) readDims() {
 
 // dimReads lists the sizes that a model's statements and its heads read. Statements with faults count as readers of every name in them.
 func (r *resolver) dimReads(d *decl) []string {
+	if d.reads == nil {
+		d.reads = r.findDimReads(d)
+	}
+	return d.reads
+}
+
+func (r *resolver) findDimReads(d *decl) []string {
 	found := map[string]bool{}
 	var list []string
 	add := func(names ...string) {
@@ -178,11 +188,8 @@ func (r *resolver) dimReads(d *decl) []string {
 			add(exprNames(e.stmt.Form)...)
 		}
 	})
-	for _, s := range r.file.stmts() {
-		add(brokenNames(s)...)
-		if s.Word != "head" || s.Block == nil {
-			continue
-		}
+	add(r.brokenNames()...)
+	for _, s := range r.heads() {
 		if form, ok := s.Form.(*onForm); ok && r.decls[form.On.Parts[0]] != d && r.decls[form.On.Parts[0]] != nil {
 			continue // on another model
 		}
@@ -190,11 +197,13 @@ func (r *resolver) dimReads(d *decl) []string {
 			add(exprNames(t.Form)...)
 		}
 	}
+	dims := map[string]*entry{}
+	for _, e := range d.tree.all("dim") {
+		dims[e.stmt.Name] = e
+	}
 	for i := 0; i < len(list); i++ {
-		for _, e := range d.tree.all("dim") {
-			if e.stmt.Name == list[i] {
-				add(exprNames(e.stmt.Form)...)
-			}
+		if e := dims[list[i]]; e != nil {
+			add(exprNames(e.stmt.Form)...)
 		}
 	}
 	return list
@@ -210,7 +219,32 @@ func (t *tree) leaves(f func(*entry)) {
 	}
 }
 
-// brokenNames are the names in statements with faults, which may be readers.
+// heads are the file's heads that have a block.
+func (r *resolver) heads() []*Stmt {
+	if r.headStmts == nil {
+		for _, s := range r.file.stmts() {
+			if s.Word == "head" && s.Block != nil {
+				r.headStmts = append(r.headStmts, s)
+			}
+		}
+	}
+	return r.headStmts
+}
+
+// brokenNames are the names in all statements with faults, which may be readers.
+func (r *resolver) brokenNames() []string {
+	if r.broken == nil {
+		r.broken = []string{}
+		for _, s := range r.file.stmts() {
+			r.broken = append(r.broken, brokenNames(s)...)
+		}
+		slices.Sort(r.broken)
+		r.broken = slices.Compact(r.broken)
+	}
+	return r.broken
+}
+
+// brokenNames are the names in a statement with a fault, or in those of its block.
 func brokenNames(s *Stmt) []string {
 	var names []string
 	if s.broken || s.row == nil {

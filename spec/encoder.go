@@ -13,7 +13,7 @@ const maxLayers = 4096
 func (b *modelBuilder) encoder() {
 	e := b.t.find("encoder")
 	if e == nil {
-		b.missing(nil, b.at(), b.m.Name+" has no encoder block", "encoder layers { attention { … }; ffn inner }")
+		b.missing(nil, b.at(), b.m.Name+" has no encoder block", "encoder "+b.orDim("layers", "12")+" { attention { q, k, v = linear(x); score q[i]·k[j] }; ffn "+b.orDim("inner", "4 * hidden")+" }")
 		return
 	}
 	t, m := e.body, b.m
@@ -26,7 +26,7 @@ func (b *modelBuilder) encoder() {
 			b.r.add(diag.Errorf("too-large", e.stmt.Pos, "%d layers are more than %d", enc.Layers, maxLayers))
 		}
 	case !e.stmt.broken:
-		b.missing(nil, e.stmt.Pos, "encoder does not say how many layers it has", "encoder layers { … }")
+		b.missing(nil, e.stmt.Pos, "encoder does not say how many layers it has", "encoder "+b.orDim("layers", "12")+" { … }")
 	}
 	m.Layers = enc.Layers
 	if a := t.find("attention"); a != nil {
@@ -40,7 +40,7 @@ func (b *modelBuilder) encoder() {
 			m.Inner = enc.FFN.Inner
 		}
 	} else {
-		b.missing(t, e.stmt.Pos, "encoder has no ffn", "ffn inner")
+		b.missing(t, e.stmt.Pos, "encoder has no ffn", "ffn "+b.orDim("inner", "4 * hidden"))
 	}
 	if c := t.find("conv"); c != nil {
 		b.conv(c)
@@ -162,7 +162,7 @@ func (b *modelBuilder) projections(t *tree) map[string]*Proj {
 	}
 	for name, p := range all {
 		if p != nil {
-			b.follow(all, name)
+			b.follow(t, all, name)
 		}
 	}
 	return all
@@ -177,12 +177,17 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 		p.Of = X
 	case rel != nil && arg == rel.Name:
 		p.Of = Rel
+	case b.t.gone["relative "+arg] != nil:
+		b.r.add(b.stillRead(b.t.gone["relative "+arg], arg, "the projection "+p.Name, p.Pos).Hintf("remove it, or drop the projections of %s too and write the score without them", arg))
+		return false
+	case b.open:
+		return false
 	default:
 		f := diag.Errorf("unknown-name", spanOfAll(form.Arg.Tokens), "projections read x or the table of relative offsets, there is no %s", arg)
 		if rel != nil {
-			f.Hintf("%s(%s)", fn, rel.Name)
+			f.Hintf("%s", rel.Name)
 		} else {
-			f.Hintf("relative %s { offsets -span .. span - 1 }", arg)
+			f.Hintf("relative %s { offsets %s }", arg, b.orDim("span", "256", "-span .. span - 1", "-256 .. 255"))
 		}
 		b.r.add(f)
 		return false
@@ -194,12 +199,19 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 		p.Kind, p.Bias = Scalar, false
 		if p.Of != Rel || form.Bias != "" {
 			b.r.add(diag.Errorf("projection", p.Pos, "scalar is a learned number an offset and head: it reads the table of offsets and has no bias").
-				Hintf("%s = scalar(rel)", p.Name))
+				Hintf("%s = scalar(%s)", p.Name, b.tableName()))
 			return false
 		}
 		return true
 	}
 	q, ok := all[fn]
+	if drop := t.gone["="+fn]; !ok && drop != nil {
+		b.r.add(b.stillRead(drop, fn, "the projection "+p.Name, p.Pos).Hintf("%s = linear(%s)", p.Name, arg))
+		return false
+	}
+	if !ok && b.open {
+		return false
+	}
 	if !ok {
 		f := diag.Errorf("unknown-name", spanOfAll(form.Func.Tokens), "there is no projection %s whose weights could be shared", fn)
 		if near := Nearest(fn, append(namesOf(t), "linear", "scalar")); near != "" {
@@ -223,12 +235,13 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 }
 
 // follow makes Reuse point to the owner of the weights, through any chain of names.
-func (b *modelBuilder) follow(all map[string]*Proj, name string) {
+func (b *modelBuilder) follow(t *tree, all map[string]*Proj, name string) {
 	p := all[name]
 	owner := p
+	form := t.at("=" + name).stmt.Form.(*assignForm)
 	for steps := 0; owner.Reuse != nil; steps++ {
 		if steps > len(all) {
-			b.r.add(diag.Errorf("projection", p.Pos, "%s shares weights with itself", name).Hintf("%s = linear(x)", name))
+			b.r.add(diag.Errorf("projection", p.Pos, "%s shares weights with itself", name).Hintf("%s = linear(%s)", name, form.Arg.Name))
 			p.Reuse = nil
 			return
 		}
@@ -238,9 +251,19 @@ func (b *modelBuilder) follow(all map[string]*Proj, name string) {
 		return
 	}
 	if owner.Kind == Scalar {
-		b.r.add(diag.Errorf("projection", p.Pos, "%s has no weights to share: it is a table of numbers", owner.Name).Note(owner.Pos, "%s is here", owner.Name))
+		b.r.add(diag.Errorf("projection", p.Pos, "%s has no weights to share: it is a table of numbers", owner.Name).Note(owner.Pos, "%s is here", owner.Name).
+			Hintf("%s = scalar(%s)", name, b.m.Relative.Name))
+		all[name] = nil // terms that read it have no fault of their own
 	}
 	p.Reuse, p.Bias = owner, owner.Bias
+}
+
+// tableName is the name of the table of offsets, for hints.
+func (b *modelBuilder) tableName() string {
+	if b.m.Relative == nil {
+		return "rel"
+	}
+	return b.m.Relative.Name
 }
 
 func namesOf(t *tree) []string {
@@ -383,11 +406,19 @@ func (b *modelBuilder) state(e *entry, word, hint string) (State, *reference) {
 	k := b.count(form.Back, "k", 1)
 	if k > 0 && b.m.Layers > 0 {
 		if k > b.m.Layers {
-			b.r.add(diag.Errorf("range", x.stmt.Pos, "encoder[-%d] does not exist: there are %d layers", k, b.m.Layers).Hintf("encoder[-%d] is the first layer", b.m.Layers))
+			b.r.add(diag.Errorf("range", x.stmt.Pos, "encoder[-%d] does not exist: there are %d layers", k, b.m.Layers).Hintf("%s encoder[-%d]%s", word, b.m.Layers, plusName(form.Add)))
 		}
 		s.Layer = max(b.m.Layers+1-k, 0)
 	}
 	return s, form.Add
+}
+
+// plusName is a summand as it is written, "" for none.
+func plusName(add *reference) string {
+	if add == nil {
+		return ""
+	}
+	return " + " + add.Name
 }
 
 // positions finds a table of absolute positions by name.
@@ -401,6 +432,10 @@ func (b *modelBuilder) positions(ref *reference) *Absolute {
 		names = append(names, a.Name)
 	}
 	if b.t.isBroken() {
+		return nil
+	}
+	if drop := b.t.gone["absolute "+ref.Name]; drop != nil {
+		b.r.add(b.stillRead(drop, ref.Name, "a decoder", spanOfAll(ref.Tokens)).Hintf("remove it, or drop the decoder too"))
 		return nil
 	}
 	f := diag.Errorf("unknown-name", spanOfAll(ref.Tokens), "there is no table of absolute positions %s", ref.Name)

@@ -267,10 +267,10 @@ type optimizerForm struct {
 
 type setting struct {
 	Tokens []lexer.Token
-	Key    string   `parser:"@Ident ':'"`
-	Values []*num   `parser:"( @@+"`
-	Except []string `parser:"( 'except' @Ident+ )?"`
-	Word   string   `parser:"| @Ident )"`
+	Key    string       `parser:"@Ident ':'"`
+	Values []*num       `parser:"( @@+"`
+	Except []*reference `parser:"( 'except' @@+ )?"`
+	Word   string       `parser:"| @Ident )"`
 }
 
 type rateForm struct {

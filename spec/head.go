@@ -48,27 +48,47 @@ func (r *resolver) modelOf(p *path) (*decl, string) {
 func (r *resolver) head(s *Stmt) {
 	form := s.Form.(*onForm)
 	d, decoder := r.modelOf(form.On)
-	if d == nil || d.model == nil {
+	if d == nil || d.model == nil { // what does not depend on the model is checked all the same
+		m := &Model{Name: form.On.Parts[0]}
+		b := &headBuilder{r: r, h: &Head{Source: source(s), Name: form.Name, Model: m}, m: m, dims: r.dims(&tree{}, true)}
+		b.steps(s)
+		r.readAll(s)
 		return
 	}
 	h := &Head{Source: source(s), Name: form.Name, Model: d.model}
-	if decoder != "" {
-		for _, x := range d.model.Decoders {
-			if x.Name == decoder {
-				h.Decoder = x
-			}
+	found := decoder == ""
+	for _, x := range d.model.Decoders {
+		if x.Name == decoder {
+			h.Decoder, found = x, true
 		}
-		if h.Decoder == nil && !d.tree.isBroken() {
-			r.add(diag.Errorf("unknown-name", spanOfAll(form.On.Tokens), "%s has no decoder %s", d.model.Name, decoder))
-			return
-		}
+	}
+	if !found && !d.tree.isBroken() {
+		r.add(r.noDecoder(d, form.On, decoder))
 	}
 	b := &headBuilder{r: r, h: h, m: d.model, cols: d.model.Hidden}
 	r.model = d
-	b.dims = r.dims(d.tree)
+	b.dims = r.dims(d.tree, false)
 	r.model = nil
-	b.steps(s)
-	r.spec.Heads = append(r.spec.Heads, h)
+	if b.steps(s); found {
+		r.spec.Heads = append(r.spec.Heads, h)
+	}
+}
+
+// noDecoder reports a decoder that a model does not have.
+func (r *resolver) noDecoder(d *decl, on *path, decoder string) *diag.Diag {
+	f := diag.Errorf("unknown-name", spanOfAll(on.Tokens), "%s has no decoder %s", d.model.Name, decoder)
+	var names []string
+	for _, x := range d.model.Decoders {
+		names = append(names, d.model.Name+"."+x.Name)
+	}
+	switch drop := d.tree.gone["decoder "+decoder]; {
+	case drop != nil:
+		f.Note(drop.Pos, "it is dropped here")
+		return f.Hintf("%s", d.model.Name)
+	case len(names) > 0:
+		return f.Hintf("one of %s", strings.Join(names, ", "))
+	}
+	return f.Hintf("%s", d.model.Name)
 }
 
 // once finds the words of a block that may stand only once.
@@ -120,6 +140,9 @@ func (b *headBuilder) steps(s *Stmt) {
 		return
 	}
 	b.checkLoss(words)
+	if b.m.Checkpoint == "" { // the model is not known
+		return
+	}
 	if s := words.get("from"); s != nil && (b.m.Checkpoint == "own" || h.Layout() != MaskedLayout) {
 		b.r.add(diag.Errorf("no-effect", s.Pos, "from has no effect: it names the tensors of a head that predicts masked tokens in a published layout").
 			Note(b.m.Pos, "the model has the layout %s", b.m.Checkpoint).Hintf("remove it"))
@@ -197,7 +220,7 @@ func (b *headBuilder) text(t *Stmt, quoted string) string { return b.r.text(t.Po
 func (r *resolver) text(at diag.Span, quoted string) string {
 	s, err := strconv.Unquote(quoted)
 	if err != nil {
-		r.add(diag.Errorf("syntax", at, "the text %s has an escape that is not known", quoted).Hintf(`\" \\ \n \t \u00e9`))
+		r.add(diag.Errorf("syntax", at, "the text %s has an escape that is not known", quoted).Hintf(`escapes are \" \\ \n \t \u00e9`))
 		return ""
 	}
 	if s == "" {
@@ -254,6 +277,6 @@ func (b *headBuilder) linear(step *Step, form *linearForm) {
 	}
 	if step.In > 0 && b.cols > 0 && b.m.Vocab > 0 && b.m.Embed.Width > 0 && (b.cols != b.m.Vocab || step.In != b.m.Embed.Width) {
 		b.r.add(diag.Errorf("shapes", step.Pos, "a linear layer from %d to %d columns cannot be tied to the token table, which has %d rows of %d", step.In, b.cols, b.m.Vocab, b.m.Embed.Width).
-			Note(b.m.Embed.Token.Pos, "the table is here").Hintf("linear %d, then linear vocab tied embed.token", b.m.Embed.Width))
+			Note(b.m.Embed.Token.Pos, "the table is here").Hintf("linear %d; linear vocab tied embed.token", b.m.Embed.Width))
 	}
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/debertac/debertac/spec/diag"
@@ -9,7 +10,8 @@ import (
 // tree is a block after merging: what `like` has copied, then the block's own statements.
 type tree struct {
 	entries []*entry
-	broken  bool // one of its statements had a fault, so what is absent may just be unreadable
+	gone    map[string]*Stmt // what drop has removed, by key
+	broken  bool             // one of its statements had a fault, so what is absent may just be unreadable
 }
 
 // entry is a statement of a merged block.
@@ -59,7 +61,7 @@ func (t *tree) all(word string) []*entry {
 }
 
 func (t *tree) copy() *tree {
-	c := &tree{broken: t.broken, entries: make([]*entry, len(t.entries))}
+	c := &tree{broken: t.broken, entries: make([]*entry, len(t.entries)), gone: maps.Clone(t.gone)}
 	for i, e := range t.entries {
 		d := *e
 		d.inherited, d.read = true, false
@@ -178,7 +180,7 @@ func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
 func (m *merger) again(s *Stmt, e *entry, full string) {
 	operands := s.Form != nil && !s.row.Named
 	if before := m.first[full]; before != nil && operands {
-		m.r.add(diag.Errorf("twice", s.Pos, "the operands of %s are set twice", s.Word).Note(before.Pos, "the first time here").Hintf("%s { … }", s.Word))
+		m.r.add(diag.Errorf("twice", s.Pos, "the operands of %s are set twice", s.Word).Note(before.Pos, "the first time here").Hintf("remove one of the two"))
 	}
 	if operands {
 		m.first[full] = s
@@ -246,6 +248,10 @@ func (m *merger) drop(t *tree, s *Stmt, p *path, prefix string) {
 	remove := func(e *entry) {
 		t.remove(e)
 		m.gone[prefix+e.key] = &at
+		if t.gone == nil {
+			t.gone = map[string]*Stmt{}
+		}
+		t.gone[e.key] = &at
 	}
 	for len(p.Parts) > 0 {
 		first := p.Parts[0]
@@ -301,7 +307,7 @@ func (r *resolver) dropNothing(s *Stmt, what string, t *tree) {
 	d := diag.Errorf("drop-nothing", s.Pos, "there is no %s to drop", what)
 	switch near := Nearest(what, names); {
 	case near != "":
-		d.Hintf("drop %s", near)
+		d.Hintf("%s", near)
 	case len(names) > 0:
 		d.Hintf("what is copied here: %s", strings.Join(names, ", "))
 	default:

@@ -62,7 +62,7 @@ func (b *headBuilder) meaning(as *meaningForm) {
 	h.As = map[string]Meaning{"labels": Labels, "span": SpanEnds, "choices": Choices, "score": Score}[as.Kind]
 	if as.Kind != "labels" {
 		if len(as.Labels) > 0 {
-			b.r.add(diag.Errorf("syntax", at, "%s has no list", as.Kind).Hintf("as %s", as.Kind))
+			b.r.add(diag.Errorf("syntax", at, "%s has no list", as.Kind).Hintf("%s", as.Kind))
 		}
 		if b.cols > 0 && b.cols != want[as.Kind] {
 			b.r.add(diag.Errorf("labels", at, "%s is %d columns, not %d", as.Kind, want[as.Kind], b.cols).Hintf("linear %d as %s", want[as.Kind], as.Kind))
@@ -80,9 +80,9 @@ func (b *headBuilder) meaning(as *meaningForm) {
 	}
 	switch n := len(h.Labels); {
 	case n == 0:
-		b.r.add(diag.Errorf("labels", at, "labels without names").Hintf(`as labels("yes", "no")`))
+		b.r.add(diag.Errorf("labels", at, "labels without names").Hintf(`labels("yes", "no")`))
 	case b.cols > 0 && n != b.cols:
-		b.r.add(diag.Errorf("labels", at, "%d labels for %d columns", n, b.cols).Hintf("linear %d as labels(…)", n))
+		b.r.add(diag.Errorf("labels", at, "%d labels for %d columns", n, b.cols).Hintf("linear %d as %s", n, textOf(as.Tokens)))
 	}
 }
 
@@ -90,7 +90,7 @@ func (b *headBuilder) meaning(as *meaningForm) {
 func (b *headBuilder) bio(s *Step) {
 	for _, l := range b.h.Labels {
 		if l != "O" && !strings.HasPrefix(l, "B-") && !strings.HasPrefix(l, "I-") {
-			b.r.add(diag.Errorf("labels", s.Pos, "decode bio cannot read the label %q", l).Hintf("labels are O, B-NAME and I-NAME"))
+			b.r.add(diag.Errorf("labels", s.Pos, "decode bio cannot read the label %q", l).Hintf("labels are O, B-NAME or I-NAME"))
 			return
 		}
 	}
@@ -118,9 +118,9 @@ func (b *headBuilder) checkLoss(words words) {
 	case h.As == SpanEnds && (rows != Each || h.Loss != "" && h.Loss != "cross_entropy"):
 		fault("a span is chosen among all tokens", "take each; linear 2 as span; loss cross_entropy")
 	case h.As == Choices && (!sequence || h.Loss != "" && h.Loss != "cross_entropy"):
-		fault("choices are compared sequence by sequence", "take first; … linear 1 as choices; loss cross_entropy")
+		fault("choices are compared sequence by sequence", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy")
 	case h.As == Score && (!sequence || h.Loss == "cross_entropy"):
-		fault("a score is one number a sequence, there is nothing to choose among", "take first; … linear 1 as score; loss mean_squared_error")
+		fault("a score is one number a sequence, there is nothing to choose among", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error")
 	case h.Loss == "binary_cross_entropy" && hasStep(h, StepCRF):
 		fault("a CRF chooses one sequence of labels: binary_cross_entropy, which judges each label by itself, does not fit", "loss cross_entropy")
 	case h.As == Labels && h.Loss == "mean_squared_error":
@@ -130,7 +130,7 @@ func (b *headBuilder) checkLoss(words words) {
 	case h.As == Vector && b.cols == 1 && h.Loss == "cross_entropy":
 		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
 	case h.Loss != "" && len(h.Steps) == 0:
-		fault("a loss needs numbers to judge", "linear 2 as labels(…)")
+		fault("a loss needs numbers to judge", `linear 2 as labels("yes", "no")`)
 	}
 }
 

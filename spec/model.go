@@ -14,20 +14,17 @@ type modelBuilder struct {
 	t    *tree
 	dims *dimTable
 
-	before int // faults that were known when this model began
+	before int         // faults that were known when this model began
+	sum    []*termForm // the terms of the score
+	open   bool        // the model that this one is like is not known, nor what it has
 }
 
-// resolveModel makes the model of a declaration; nil if it cannot be used, which has been reported.
+// resolveModel makes the model of a declaration; nil if it cannot be used, which has been reported together with all else that is wrong in it.
 func (r *resolver) resolveModel(d *decl) *Model {
 	t := r.merged(d)
-	if d.bad {
-		r.readAll(d.stmt)
-		return nil
-	}
 	r.model = d
 	m := &Model{Source: source(d.stmt), Name: d.stmt.Name, Like: d.like}
-	d.model = m
-	b := &modelBuilder{r: r, m: m, t: t, before: len(r.faults)}
+	b := &modelBuilder{r: r, m: m, t: t, before: len(r.faults), open: d.bad}
 	if n := len(t.all("dim")); n > maxDims {
 		r.add(diag.Errorf("too-large", d.stmt.Pos, "%s has %d dims, more than %d", m.Name, n, maxDims))
 		return nil
@@ -40,6 +37,11 @@ func (r *resolver) resolveModel(d *decl) *Model {
 	b.relative()
 	b.encoder()
 	b.decoders()
+	if d.bad {
+		r.readAll(d.stmt)
+		return nil
+	}
+	d.model = m
 	b.scheme()
 	d.faulty = r.errorsSince(b.before)
 	r.readModel(t, !d.faulty)
@@ -58,7 +60,7 @@ func (b *modelBuilder) missing(block *tree, at diag.Span, what, hint string) {
 }
 
 func (b *modelBuilder) sizes() {
-	b.dims = b.r.dims(b.t)
+	b.dims = b.r.dims(b.t, b.open)
 	for _, n := range b.dims.order {
 		s := b.dims.all[n]
 		if s.form == nil {
@@ -94,6 +96,17 @@ func (b *modelBuilder) size(name, hint string) int {
 		return 0
 	}
 	return v
+}
+
+// orDim is the name of a dim for a hint if the model has it, else a number; or, with two texts more, the one for either case.
+func (b *modelBuilder) orDim(name, number string, texts ...string) string {
+	if len(texts) == 0 {
+		texts = []string{name, number}
+	}
+	if b.dims.all[name] != nil {
+		return texts[0]
+	}
+	return texts[1]
 }
 
 // words resolves checkpoint and tokenizer.
@@ -201,7 +214,7 @@ func (b *modelBuilder) count(e *expr, what string, least int) int {
 func (b *modelBuilder) embed() {
 	e := b.t.find("embed")
 	if e == nil {
-		b.missing(nil, b.at(), b.m.Name+" has no embed block", "embed { token vocab; norm }")
+		b.missing(nil, b.at(), b.m.Name+" has no embed block", "embed { token "+b.orDim("vocab", "30_522")+"; norm }")
 		return
 	}
 	t, m := e.body, b.m
@@ -216,7 +229,7 @@ func (b *modelBuilder) embed() {
 			b.r.add(diag.Errorf("range", spanOfAll(form.Pad.Tokens), "pad = %d is not a row of the token table, which has %d", m.Embed.Pad, m.Vocab))
 		}
 	} else if t.find("token") == nil {
-		b.missing(t, e.stmt.Pos, "embed has no token table", "token vocab")
+		b.missing(t, e.stmt.Pos, "embed has no token table", "token "+b.orDim("vocab", "30_522"))
 	}
 	if form, ok := formOf[exprForm](t.find("width")); ok {
 		m.Embed.Width = b.count(form.Value, "width", 1)
@@ -268,7 +281,7 @@ func (b *modelBuilder) relative() {
 	}
 	for _, e := range tables[1:] {
 		b.r.add(diag.Errorf("twice", e.stmt.Pos, "a model has one table of relative offsets").Note(tables[0].stmt.Pos, "the other is here").
-			Hintf("drop relative.%s", tables[0].stmt.Name))
+			Hintf("relative %s { … }", tables[0].stmt.Name))
 	}
 	e := tables[0]
 	t := e.body
@@ -285,7 +298,7 @@ func (b *modelBuilder) relative() {
 			}
 		}
 	} else if t.find("offsets") == nil {
-		b.missing(t, e.stmt.Pos, "the table "+rel.Name+" has no offsets", "offsets -span .. span - 1")
+		b.missing(t, e.stmt.Pos, "the table "+rel.Name+" has no offsets", "offsets "+b.orDim("span", "256", "-span .. span - 1", "-256 .. 255"))
 	}
 	rel.Bucket = Bucket{Kind: Clamp}
 	if form, ok := formOf[bucketForm](t.find("bucket")); ok {
@@ -325,7 +338,7 @@ func (b *modelBuilder) bucket(e *entry, form *bucketForm) {
 	k.Reach = b.count(args["reach"].Value, "reach", 1)
 	if k.Exact > 0 && k.Reach > 0 && k.Reach < k.Exact+2 {
 		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["reach"].Tokens), "reach = %d leaves no distance to the buckets behind the exact part, which ends at %d", k.Reach, k.Exact).
-			Note(spanOfAll(args["exact"].Tokens), "exact is set here").Hintf("reach is at least exact + 2 = %d", k.Exact+2))
+			Note(spanOfAll(args["exact"].Tokens), "exact is set here").Hintf("reach: %d", k.Exact+2))
 	}
 	if span := -b.m.Relative.Lo; span > 0 && k.Exact > span {
 		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["exact"].Tokens), "exact = %d, but the table ends at offset %d", k.Exact, b.m.Relative.Lo).

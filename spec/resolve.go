@@ -19,7 +19,7 @@ const (
 // Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is
 // nil if there is an error in the list. What this version cannot compile yet is no fault here; the compiler says so.
 func Resolve(f *File) (*Spec, diag.List) {
-	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
+	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
 	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
@@ -56,9 +56,13 @@ type resolver struct {
 	model  *decl            // the one that is being resolved
 	faults diag.List
 	seen   map[string]bool // faults already reported; like repeats statements
-	read   map[*Stmt]bool  // statements that count, see effect.go
-	tables map[*Stmt]bool  // tables of absolute positions that a decoder reads
-	meant  []string        // sizes that a misspelt name probably means
+	byLine map[int]diag.List
+	read   map[*Stmt]bool // statements that count, see effect.go
+	tables map[*Stmt]bool // tables of absolute positions that a decoder reads
+	meant  []string       // sizes that a misspelt name probably means
+
+	headStmts []*Stmt  // see heads
+	broken    []string // see brokenNames
 }
 
 // decl is a model's statement and what has become of it.
@@ -67,10 +71,11 @@ type decl struct {
 	like  []string
 	tree  *tree
 	state uint8 // 0 new, 1 being merged, 2 merged
-	bad   bool  // like leads nowhere
+	bad   bool  // like leads nowhere: the rest is checked as far as it stands by itself
 	model *Model
 
-	faulty bool // the model has faults of its own
+	faulty bool     // the model has faults of its own
+	reads  []string // see dimReads
 }
 
 // add reports a fault once. A fault in a line of the zoo is reported where the user's file leads there.
@@ -84,6 +89,9 @@ func (r *resolver) add(d *diag.Diag) {
 	}
 	r.seen[key] = true
 	r.faults = append(r.faults, d)
+	if d.Span.File == r.file.Name {
+		r.byLine[d.Span.Line] = append(r.byLine[d.Span.Line], d)
+	}
 }
 
 // bringHome moves a fault to the place in the user's file that a note names, else to the model's own line.
@@ -224,12 +232,11 @@ func (r *resolver) merged(d *decl) *tree {
 	case form == nil:
 		d.bad = d.stmt.broken
 	case form.Like != nil:
-		base := r.base(d, form.Like)
-		if base == nil {
-			d.bad = true
-			break
+		if base := r.base(d, form.Like); base != nil {
+			t = base.copy()
+		} else {
+			d.bad, t.broken = true, true // what the base would have had is not known
 		}
-		t = base.copy()
 	}
 	if d.stmt.Block != nil {
 		r.merge(t, d.stmt.Block.Stmts)
@@ -245,7 +252,7 @@ func (r *resolver) base(d *decl, like *reference) *tree {
 	b := r.lookup(like.Name)
 	if b == nil {
 		f := diag.Errorf("unknown-name", at, "there is no model %s in this file or in the zoo", like.Name)
-		known := append(r.modelNames(), Zoo()...)
+		known := slices.DeleteFunc(append(r.modelNames(), Zoo()...), func(n string) bool { return n == d.stmt.Name })
 		if near := Nearest(like.Name, known); near != "" {
 			f.Hintf("%s", near)
 		} else {

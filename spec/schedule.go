@@ -29,7 +29,7 @@ func (b *trainBuilder) optimizer() {
 		n, known := want[a.Key]
 		switch {
 		case !known:
-			b.r.notOneOf(at, "setting of adamw", a.Key, []string{"betas", "eps", "decay", "correct"})
+			b.r.notOneOf(spanOfAll(a.Tokens[:1]), "setting of adamw", a.Key, []string{"betas", "eps", "decay", "correct"})
 			continue
 		case len(a.Values) != n || (a.Word == "") == (a.Key == "correct") || len(a.Except) > 0 && a.Key != "decay":
 			b.r.add(diag.Errorf("syntax", at, "the setting %s is written otherwise", a.Key).Hintf("%s", lookupRow("train", "optimizer").Usage()))
@@ -43,15 +43,17 @@ func (b *trainBuilder) optimizer() {
 			o.Eps, _ = b.r.real(a.Values[0], "eps", "above 0", positive)
 		case "decay":
 			o.Decay, _ = b.r.real(a.Values[0], "decay", "in [0, 1)", share)
-			o.Except = a.Except
+			o.Except = nil
 			for _, x := range a.Except {
-				if x != "norm" && x != "bias" {
-					b.r.notOneOf(at, "kind of weight to except", x, []string{"norm", "bias"})
+				kind, ok := b.r.pick(x, "kind of weight to except", []string{"norm", "bias"})
+				if ok && slices.Contains(o.Except, kind) {
+					b.r.add(diag.Errorf("twice", spanOfAll(x.Tokens), "%s is excepted twice", kind).Hintf("remove it"))
 				}
+				o.Except = append(o.Except, kind)
 			}
 		case "correct":
 			if a.Word != "yes" && a.Word != "no" {
-				b.r.notOneOf(at, "choice", a.Word, []string{"yes", "no"})
+				b.r.notOneOf(spanOfAll(a.Tokens[len(a.Tokens)-1:]), "choice", a.Word, []string{"yes", "no"})
 			}
 			o.Correct = a.Word == "yes"
 		}
@@ -95,18 +97,18 @@ func (b *trainBuilder) rate(s *Stmt) {
 // tasks resolves sift, replace, mask and weight, and holds them to the head.
 func (b *trainBuilder) tasks() {
 	t := b.t
-	if t.Head.Loss == "" {
+	if t.Head != nil && t.Head.Loss == "" {
 		b.r.add(diag.Errorf("missing", t.Pos, "%s has no loss to train", t.Head.FullName()).Note(t.Head.Pos, "the head is here").Hintf("loss cross_entropy"))
 	}
 	if s, ok := b.word("sift"); ok {
 		b.sift(s)
 	}
-	masked := t.Head.Take.Rows == Masked
+	masked := t.Head == nil || t.Head.Take.Rows == Masked // of an unknown head nothing is said
 	if s, ok := b.word("replace"); ok {
 		masked = true
 		b.replace(s, s.Form.(*replaceForm))
-	} else if t.Head.Layout() == ReplacedLayout && b.words.of["replace"] == nil {
-		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).Hintf("replace from generator.mlm share embed.token stopping gradient"))
+	} else if t.Head != nil && t.Head.Layout() == ReplacedLayout && b.words.of["replace"] == nil {
+		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).Hintf("replace from %s share embed.token stopping gradient", b.r.anyHead("MODEL.HEAD", func(h *Head) bool { return h.Take.Rows == Masked })))
 	}
 	if masked {
 		t.Mask = 0.15
@@ -122,8 +124,8 @@ func (b *trainBuilder) tasks() {
 	}
 	if s, ok := b.word("weight"); ok {
 		t.Weight, _ = b.r.real(s.Form.(*numForm).Value, "weight", "above 0", positive)
-		if t.Replace == nil && b.words.of["replace"] == nil {
-			b.r.add(diag.Errorf("missing", s.Pos, "weight balances the detection loss, but nothing is replaced").Hintf("replace from generator.mlm"))
+		if t.Head != nil && t.Replace == nil && b.words.of["replace"] == nil {
+			b.r.add(diag.Errorf("missing", s.Pos, "weight balances the detection loss, but nothing is replaced").Hintf("remove it"))
 		}
 	}
 }
@@ -148,12 +150,12 @@ func (b *trainBuilder) sift(s *Stmt) {
 	}
 	if w, ok := in.word("loss"); ok {
 		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "disagreement", []string{"symmetric_kl", "kl", "mse"})
-		if h := b.t.Head; f.Loss != "mse" && f.Loss != "" && !h.hasProbabilities() {
+		if h := b.t.Head; h != nil && f.Loss != "mse" && f.Loss != "" && !h.hasProbabilities() {
 			b.r.add(diag.Errorf("take-loss", w.Pos, "%s compares probabilities, but %s has none", f.Loss, h.FullName()).Note(h.Pos, "the head is here").Hintf("loss mse"))
 		}
 	}
-	if b.t.Head.Model.Embed.Norm == nil {
-		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).Hintf("embed { norm }"))
+	if b.t.Head != nil && b.t.Head.Model.Embed.Norm == nil {
+		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).Note(b.t.Head.Model.Pos, "the model is here").Hintf("embed { norm }"))
 	}
 }
 
@@ -173,6 +175,9 @@ func (b *trainBuilder) replace(s *Stmt, form *replaceForm) {
 		if !slices.Contains([]string{"embed.token"}, t.Replace.Share) {
 			b.r.notOneOf(spanOfAll(form.Share.Tokens), "table to share", t.Replace.Share, []string{"embed.token"})
 		}
+	}
+	if t.Head == nil {
+		return
 	}
 	if t.Head.Layout() != ReplacedLayout {
 		b.r.add(diag.Errorf("take-loss", s.Pos, "%s does not judge every token", t.Head.FullName()).Note(t.Head.Pos, "the head is here").

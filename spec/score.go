@@ -21,7 +21,7 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 	form, ok := formOf[scoreForm](e)
 	if !ok {
 		if e == nil {
-			b.missing(t, a.Pos, "attention has no score", "score q[i]·k[j]")
+			b.missing(t, a.Pos, "attention has no score", "score "+b.product(all))
 		}
 		return used
 	}
@@ -29,6 +29,7 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 		b.r.add(diag.Errorf("too-large", e.stmt.Pos, "the score has %d terms, more than %d", len(form.Terms), maxTerms))
 		return used
 	}
+	b.sum = form.Terms
 	seen := map[Term]diag.Span{}
 	products := 0
 	for _, f := range form.Terms {
@@ -52,7 +53,7 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 		a.Score = append(a.Score, term)
 	}
 	if products == 0 {
-		b.r.add(diag.Errorf("term-sides", e.stmt.Pos, "the score has no product, so it does not depend on the text").Hintf("score q[i]·k[j] + …"))
+		b.r.add(diag.Errorf("term-sides", e.stmt.Pos, "the score has no product, so it does not depend on the text").Hintf("score %s + %s", b.product(all), textOf(e.stmt.toks[len(e.stmt.toks)-scoreLen(e.stmt):])))
 	}
 	return used
 }
@@ -60,27 +61,27 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 // term resolves one summand; false if it has a fault, which has been reported.
 func (b *modelBuilder) term(t *tree, all map[string]*Proj, f *termForm) (Term, bool) {
 	term := Term{Source: Source{Pos: spanOfAll(f.Tokens), Text: textOf(f.Tokens)}}
-	left, ok := b.factor(t, all, f.Left)
+	left, ok := b.factor(t, all, f, f.Left)
 	if f.Right == nil {
 		if !ok {
 			return term, false
 		}
 		if left.Proj.Kind != Scalar {
 			b.r.add(diag.Errorf("term-sides", term.Pos, "%s is a row of head = %d numbers, not a number that could be added", left.Proj.Name, b.m.Head).
-				Note(left.Proj.Pos, "%s is projected here", left.Proj.Name).Hintf("multiply it with another factor: %s·%s", term.Text, partner(left)))
+				Note(left.Proj.Pos, "%s is projected here", left.Proj.Name).Hintf("%s", b.timesPartner(all, f, left)))
 			return term, false
 		}
 		term.Kind, term.Left = Bias, left
 		return term, true
 	}
-	right, ok2 := b.factor(t, all, f.Right)
+	right, ok2 := b.factor(t, all, f, f.Right)
 	if !ok || !ok2 {
 		return term, false
 	}
 	for _, x := range []Factor{left, right} {
 		if x.Proj.Kind == Scalar {
 			b.r.add(diag.Errorf("term-sides", term.Pos, "%s is one number a head, not a row that could be multiplied", x.Proj.Name).
-				Note(x.Proj.Pos, "%s is here", x.Proj.Name).Hintf("add it: … + %s[%s]", x.Proj.Name, x.Index))
+				Note(x.Proj.Pos, "%s is here", x.Proj.Name).Hintf("%s", b.alone(f, x)))
 			return term, false
 		}
 	}
@@ -91,7 +92,7 @@ func (b *modelBuilder) term(t *tree, all map[string]*Proj, f *termForm) (Term, b
 		term.Kind = ContentOffset
 	case left.Index == right.Index:
 		b.r.add(diag.Errorf("index-kind", term.Pos, "both sides are indexed by %s, so the term does not compare two tokens", left.Index).
-			Hintf("%s[i]·%s[j]", left.Proj.Name, right.Proj.Name))
+			Hintf("%s", b.fresh(f, left.Proj.Name+"[i]·"+right.Proj.Name+"[j]")))
 		return term, false
 	default:
 		term.Kind = ContentContent
@@ -103,16 +104,8 @@ func (b *modelBuilder) term(t *tree, all map[string]*Proj, f *termForm) (Term, b
 	return term, true
 }
 
-// partner is a factor that fits beside another.
-func partner(f Factor) string {
-	if f.Index == I || f.Index.IsOffset() {
-		return "k[j]"
-	}
-	return "q[i]"
-}
-
 // factor resolves NAME[INDEX].
-func (b *modelBuilder) factor(t *tree, all map[string]*Proj, f *factorForm) (Factor, bool) {
+func (b *modelBuilder) factor(t *tree, all map[string]*Proj, in *termForm, f *factorForm) (Factor, bool) {
 	at := spanOfAll(f.Tokens)
 	var x Index
 	switch f.Index {
@@ -130,14 +123,8 @@ func (b *modelBuilder) factor(t *tree, all map[string]*Proj, f *factorForm) (Fac
 	}
 	p, ok := all[f.Name]
 	if !ok {
-		d := diag.Errorf("unknown-name", at, "there is no projection %s", f.Name)
-		if near := Nearest(f.Name, namesOf(t)); near != "" {
-			d.Hintf("%s[%s]", near, f.Index)
-		} else {
-			d.Hintf("%s = linear(x)", f.Name)
-		}
-		if !t.isBroken() {
-			b.r.add(d)
+		if !t.isBroken() && !b.open {
+			b.r.add(b.unknownFactor(t, all, in, f, x))
 		}
 		return Factor{}, false
 	}

@@ -115,7 +115,10 @@ func (b *builder) bad(s *Stmt, t lexer.Token) {
 	d := diag.Errorf("syntax", at, "the character %q has no meaning here", t.Value)
 	switch t.Value {
 	case "×", "∙", "•", "⋅":
-		d.Hintf("write · or .")
+		d.Hintf("write *")
+		if slices.ContainsFunc(s.toks, func(t lexer.Token) bool { return t.Value == "[" }) { // in a score
+			d.Hintf("write ·")
+		}
 	case "−", "–":
 		d.Hintf("write -")
 	case "'", "“", "”", "‘", "’":
@@ -239,7 +242,7 @@ func nesting(toks []lexer.Token) (int, lexer.Token) {
 
 // Nearest is the candidate closest to a word by edit distance, "" if none is close.
 func Nearest(word string, candidates []string) string {
-	best, limit := "", max(1, len(word)/3)
+	best, limit := "", min(max(1, len(word)/3), len(word)-1) // something must remain of the word
 	for _, c := range candidates {
 		if d := distance(word, c, limit); d <= limit && c != word {
 			if d < limit || best == "" {

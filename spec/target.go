@@ -137,7 +137,7 @@ func (r *resolver) emits(s *Stmt, t *Target) {
 		if form.Package != "" {
 			e.Package = r.text(w.Pos, form.Package)
 			if e.Package != "" && (!token.IsIdentifier(e.Package) || strings.ToLower(e.Package) != e.Package || e.Package == "main" || e.Package == "_") {
-				r.add(diag.Errorf("range", w.Pos, "%q is not the name of a Go package", e.Package).Hintf(`as package "nli"`))
+				r.add(diag.Errorf("range", w.Pos, "%q is not the name of a Go package", e.Package).Hintf(`emit %s %s as package "nli"`, form.Kind, strings.Join(form.Of.Parts, ".")))
 			}
 			if before, twice := packages[e.Package]; twice {
 				r.add(diag.Errorf("twice", w.Pos, "there are two packages %s", e.Package).Note(before, "the first is here"))

@@ -73,7 +73,7 @@ func (r *resolver) ensemble(s *Stmt) {
 			continue
 		}
 		if i := slices.IndexFunc(e.Members, func(o Member) bool { return o.Head == m.Head }); i >= 0 {
-			r.add(diag.Errorf("twice", t.Pos, "%s is a member already", m.Head.FullName()).Note(e.Members[i].Pos, "the first time here").Hintf("give the first one the weight of both"))
+			r.add(diag.Errorf("twice", t.Pos, "%s is a member already", m.Head.FullName()).Note(e.Members[i].Pos, "the first time here").Hintf("remove it, and give the first one the weight of both"))
 			continue
 		}
 		e.Members = append(e.Members, m)
@@ -82,7 +82,7 @@ func (r *resolver) ensemble(s *Stmt) {
 		}
 	}
 	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
-		r.add(diag.Errorf("missing", s.Pos, "the ensemble %s has no members", e.Name).Hintf("member model.head"))
+		r.add(diag.Errorf("missing", s.Pos, "the ensemble %s has no members", e.Name).Hintf("member %s", r.anyHead("MODEL.HEAD", nil)))
 	}
 	r.idleEnsemble(s, e, mean)
 	r.spec.Ensembles = append(r.spec.Ensembles, e)
@@ -116,9 +116,22 @@ func (h *Head) hasProbabilities() bool {
 	return h.As != Score && (h.As != Vector || h.Loss == "cross_entropy" || h.Loss == "binary_cross_entropy")
 }
 
+// anyHead is the full name of the file's first head that fits, for hints; else a placeholder.
+func (r *resolver) anyHead(placeholder string, fits func(*Head) bool) string {
+	for _, h := range r.spec.Heads {
+		if fits == nil || fits(h) {
+			return h.FullName()
+		}
+	}
+	return placeholder
+}
+
 // unit holds a number's unit to those that the word takes and gives it.
 func (r *resolver) unit(s *Stmt, n *num, u *unitTok, units ...string) string {
 	usage := s.Word + " " + textOf(n.Tokens)
+	if s.Word == "warmup" { // an operand of rate
+		usage = textOf(n.Tokens)
+	}
 	if _, ok := s.Form.(*atMostForm); ok {
 		usage = s.Word + " <= " + textOf(n.Tokens)
 	}
@@ -175,10 +188,9 @@ func (r *resolver) train(s *Stmt) {
 	b.numbers()
 	b.optimizer()
 	b.rate(s)
-	if t.Head == nil {
+	if b.tasks(); t.Head == nil {
 		return
 	}
-	b.tasks()
 	r.spec.Trains = append(r.spec.Trains, t)
 }
 

@@ -44,6 +44,7 @@ var Codes = []Info{
 	{"projection", "a projection reads, shares or has something that it cannot", "v = linear(rel)", "v = linear(x)"},
 	{"range", "a number lies outside of what is possible", "defaults { dropout 1.5 }", "defaults { dropout 0.1 }"},
 	{"shapes", "two tables or layers that must have the same shape do not", "linear 1000 tied embed.token", "linear vocab tied embed.token"},
+	{"still-read", "drop removes something that a statement still reads", "encoder.attention { drop qr }", "encoder.attention { drop qr; score q[i]·k[j] + q[i]·kr[i-j] }"},
 	{"syntax", "a statement is not written as the language asks", "act gelu relu", "act gelu"},
 	{"take-loss", "the rows that a head takes, its columns and its loss do not fit each other", "take first\nlinear 2 as span", "take each\nlinear 2 as span"},
 	{"term-sides", "a term's two sides cannot be multiplied, or its one side not be added", "score q[i]·k[j] + q[i]", "score q[i]·k[j]"},

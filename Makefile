@@ -9,7 +9,9 @@ SPAM  := examples/spam
 .PHONY: demo test check generate debertac clean
 
 # demo compiles the spam classifier of examples/spam from its spec and runs it on 600 mails.
-demo: debertac
+demo:
+	@echo "Builds debertac and a spam classifier, and runs it on 600 mails. The first time takes a minute or two, most of it Go's compiler."
+	@$(MAKE) --no-print-directory debertac
 	$(BUILD)/debertac compile $(SPAM)/spam.dspec -o $(BUILD)/spamclassifier
 	$(BUILD)/debertac pack $(SPAM)/model --spec $(SPAM)/spam.dspec -o $(BUILD)/spam.weights
 	$(BUILD)/debertac build $(SPAM)/spam.dspec --embed --weights $(BUILD)/spam.weights -o $(BUILD)/spam

@@ -77,7 +77,7 @@ func (v *buildVerb) Run(a *app) error {
 	}
 	defer os.RemoveAll(temp)
 	made := filepath.Join(temp, filepath.Base(v.Out))
-	stop := a.progress("building")
+	stop := a.building()
 	err = a.build(packages, made)
 	stop()
 	if err != nil {

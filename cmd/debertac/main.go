@@ -57,6 +57,7 @@ type app struct {
 	err    io.Writer
 	color  bool // messages go to a terminal that may be coloured
 	tty    bool // progress may be shown
+	quiet  bool // long work is not announced
 	parser *kong.Kong
 	cache  *cache.Cache // nil until it is wanted
 }

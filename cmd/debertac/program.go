@@ -265,7 +265,7 @@ func (a *app) binary(units []*compiler.Unit) (string, error) {
 		names = append(names, unitName(u))
 	}
 	return a.cached(cache.Built, name, "program of "+list(names), func(temp string) error {
-		stop := a.progress("building")
+		stop := a.building()
 		defer stop()
 		packages, err := emitAll(units)
 		if err != nil {
@@ -367,6 +367,24 @@ func (a *app) progress(what string) (stop func()) {
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+// building is progress for a build. One that takes longer than a second is announced in a line of its own, on a terminal or not: the first build of a
+// machine compiles Go's standard library too.
+func (a *app) building() (stop func()) {
+	bar := a.progress("building")
+	if a.quiet {
+		return bar
+	}
+	line := "debertac: building the program with Go. This takes seconds, and a minute or two where Go's own cache is empty."
+	if a.tty {
+		line = "\r" + line // in the place of the progress
+	}
+	slow := time.AfterFunc(time.Second, func() { a.note("%s", line) })
+	return func() {
+		slow.Stop()
+		bar()
+	}
 }
 
 // flag is one flag of a built program.

@@ -85,6 +85,7 @@ func (v *runVerb) Run(a *app) error {
 		called = flag{"--input-name", v.Input}
 		v.Input, v.Format = "-", in.format
 	}
+	a.quiet = v.Quiet
 	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// freePlaceholders are what flags take that cannot be completed: numbers, and words of the user's own.
+var freePlaceholders = map[string]bool{
+	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true, "DURATION": true,
+	"TEXT": true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "NAME": true, "FIELD": true, "PATH": true, "V": true,
+	"MODEL.HEAD=DIR": true, "128": true, "": true,
+}
+
+// TestCompletionIsWhole: whatever flag takes a value, that value is completed, or its placeholder says that it cannot be.
+func TestCompletionIsWhole(t *testing.T) {
+	var g grammar
+	parser, err := kong.New(&g)
+	require.NoError(t, err)
+	completed := 0
+	for _, n := range parser.Model.Children {
+		for _, group := range n.AllFlags(true) {
+			for _, f := range group {
+				if f.IsBool() {
+					continue
+				}
+				if v := flagValues(f.Name, f.PlaceHolder, f.Enum); !v.free() {
+					completed++
+					continue
+				}
+				assert.True(t, freePlaceholders[f.PlaceHolder], "%s --%s takes %q: name its values in valuesOfFlags, or count it among those that cannot be completed", n.Name, f.Name, f.PlaceHolder)
+			}
+		}
+		for _, w := range argValues(n.Name, "", nil).words {
+			assert.NotContains(t, w, " ")
+		}
+	}
+	require.Greater(t, completed, 50)
+	for _, name := range []string{"index-kind", "score", "deberta_v3_base"} {
+		assert.Contains(t, explained(), name)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Core is an open model: weights, threads and a bounded number of executions. It is
@@ -37,6 +38,10 @@ type Call struct {
 	Out   []float32 // outputs, row-major, a row for each of the head's Rows; exactly that long
 	Past  []*Past   // of each sequence what came before its tokens, nil for nothing; empty: no sequence has a past
 	Trace TraceFunc // overrides the option; nil: the option's
+
+	// Steps, if it is not nil, receives how long each step of the call took, in the order
+	// of the schedule. It is emptied first. With enough capacity nothing is allocated.
+	Steps *[]time.Duration
 }
 
 // Open opens the model in the packed weight file at path: it maps the file, checks

@@ -446,3 +446,20 @@ func BenchmarkOpen(b *testing.B) {
 		_ = c.Close()
 	}
 }
+
+// TestSteps: a call that asks for it receives one time for each step of the schedule, the same number in every call, and the same results.
+func TestSteps(t *testing.T) {
+	c := openFake(t, fakeHooks{})
+	b := oneSequence(9)
+	want, got := make([]float32, fakeLabels), make([]float32, fakeLabels)
+	require.NoError(t, c.Run(t.Context(), runtime.Call{Batch: b, Out: want}))
+	steps := []time.Duration{5, 6, 7, 8, 9} // what an earlier call left there
+	for range 3 {
+		require.NoError(t, c.Run(t.Context(), runtime.Call{Batch: b, Out: got, Steps: &steps}))
+		require.Len(t, steps, 1+fakeLayers+1, "the embedding, the layers, the head")
+	}
+	require.Equal(t, want, got)
+	for i, d := range steps {
+		require.Positive(t, d, "step %d", i)
+	}
+}

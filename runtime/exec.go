@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 	"unsafe"
 )
 
@@ -30,9 +31,10 @@ type Exec struct {
 	forward Forward
 	ctx     context.Context
 	trace   TraceFunc
-	err     error     // first panic of a task; the call is lost from there on
-	rows    []float32 // of TraceRows
-	zeros   []int32   // token types of callers that give none
+	err     error            // first panic of a task; the call is lost from there on
+	steps   *[]time.Duration // Call.Steps
+	rows    []float32        // of TraceRows
+	zeros   []int32          // token types of callers that give none
 }
 
 // F32 points into the arena at a byte offset of the generated plan. It changes from
@@ -46,8 +48,14 @@ func (x *Exec) I32(off int64) *int32 { return x.arena.I32(off) }
 // once, in NewForward, so that nothing is allocated here. After a panic in a task
 // this and all later calls of Run do nothing; Layer and the call report it.
 func (x *Exec) Run(units int, task func(worker, unit int)) {
-	if x.err == nil {
+	switch {
+	case x.err != nil:
+	case x.steps == nil:
 		x.err = x.team.Run(units, task)
+	default:
+		begin := time.Now()
+		x.err = x.team.Run(units, task)
+		*x.steps = append(*x.steps, time.Since(begin))
 	}
 }
 
@@ -97,6 +105,9 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	b := c.Batch
 	x.Batch, x.Head, x.Out, x.ctx, x.trace, x.err = *b, c.Head, c.Out, ctx, c.Trace, nil
+	if x.steps = c.Steps; x.steps != nil {
+		*x.steps = (*x.steps)[:0]
+	}
 	x.past = c.Past
 	x.Sizes = Sizes{
 		B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads(),
@@ -131,5 +142,5 @@ func (x *Exec) finish(panicOnFault bool, err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("%s: %w", x.core.program.Name, newPanicError(v))
 	}
-	x.Batch, x.Out, x.ctx, x.trace = Batch{}, nil, nil, nil
+	x.Batch, x.Out, x.ctx, x.trace, x.steps = Batch{}, nil, nil, nil, nil
 }

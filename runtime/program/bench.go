@@ -25,7 +25,8 @@ type benchFlags struct {
 	seed                  uint64
 	minTime               time.Duration
 	flops                 float64
-	asJSON                bool
+	steps, asJSON         bool
+	profile               string
 }
 
 func newBench(fs *flag.FlagSet) action {
@@ -39,6 +40,8 @@ func newBench(fs *flag.FlagSet) action {
 	fs.Uint64Var(&b.seed, "seed", 1, "`SEED` of the random token ids")
 	fs.Float64Var(&b.flops, "flops", 0, "floating-point operations of one call, or with --lengths of one pass over the file, to print GFLOP/s: `COUNT`")
 	fs.IntVar(&b.starts, "starts", 5, "start `N` fresh processes to measure the time to the first result; 0: none")
+	fs.BoolVar(&b.steps, "steps", false, "measure each step of the schedule too, in calls of their own")
+	fs.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the measured calls to `FILE`, for go tool pprof")
 	fs.BoolVar(&b.asJSON, "json", false, "print a JSON object")
 	return b.run
 }
@@ -64,6 +67,7 @@ type benchRow struct {
 	RSSMiB             float64 `json:"rss_mib,omitempty"`         // peak of the process while measuring, the mapped weights that are in memory included
 	WeightsRSSMiB      float64 `json:"weights_rss_mib,omitempty"` // of it, the mapped weight file; the rest is the program's own
 	StartMS            float64 `json:"start_ms,omitempty"`        // from exec to the result of a text of 16 tokens, median of fresh processes
+	benchSteps
 }
 
 func (b *benchFlags) check() error {
@@ -107,6 +111,11 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 	if err := b.measure(ctx, core, calls, &row); err != nil {
 		return err
 	}
+	if b.steps {
+		if row.benchSteps, err = b.measureSteps(ctx, core, calls); err != nil {
+			return err
+		}
+	}
 	core.Close() // its memory and threads are not to disturb the processes that are started now
 	if b.starts > 0 {
 		if row.StartMS, err = b.measureStart(ctx, m); err != nil {
@@ -122,16 +131,25 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 
 // calls makes the work of one pass: one call, or the sequences of the lengths file, --batch of them a call.
 func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error) {
-	lengths := slices.Repeat([]int{b.tokens}, b.batch)
-	where := ""
-	if b.lengths != "" {
+	l := core.Program().Limits
+	switch { // before anything of such a size is made
+	case b.batch > l.BatchSequences:
+		return nil, usage("--batch %d: the limit of a batch is %d sequences", b.batch, l.BatchSequences)
+	case b.lengths == "" && b.tokens > l.SequenceTokens:
+		return nil, usage("--tokens %d: the limit of a sequence is %d tokens", b.tokens, l.SequenceTokens)
+	case b.lengths == "" && b.batch*b.tokens > l.BatchTokens:
+		return nil, usage("--batch %d --tokens %d: the limit of a batch is %d tokens", b.batch, b.tokens, l.BatchTokens)
+	}
+	where := b.lengths
+	var lengths []int
+	if where == "" {
+		lengths = slices.Repeat([]int{b.tokens}, b.batch)
+	} else {
 		var err error
-		if lengths, err = readLengths(b.lengths); err != nil {
+		if lengths, err = readLengths(where, l.SequenceTokens); err != nil {
 			return nil, err
 		}
-		where = b.lengths
 	}
-	l := core.Program().Limits
 	rng := rand.New(rand.NewPCG(b.seed, 0))
 	var calls []runtime.Call
 	for part := range slices.Chunk(lengths, b.batch) {
@@ -152,8 +170,8 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 	return calls, nil
 }
 
-// readLengths reads numbers of tokens, separated by white space.
-func readLengths(path string) ([]int, error) {
+// readLengths reads numbers of tokens up to most, separated by white space.
+func readLengths(path string, most int) ([]int, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -166,6 +184,9 @@ func readLengths(path string) ([]int, error) {
 			n, err := strconv.Atoi(f)
 			if err != nil || n < 1 {
 				return nil, faulty(path+":"+strconv.Itoa(line), "%q is no number of tokens", shorten(f, 40))
+			}
+			if n > most {
+				return nil, faulty(path+":"+strconv.Itoa(line), "%d tokens, the limit of a sequence is %d", n, most)
 			}
 			list = append(list, n)
 		}
@@ -213,6 +234,11 @@ func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []ru
 	pass := time.Since(begin) / time.Duration(passes)
 	expect := (int(b.minTime/max(pass, 1))*2 + leastCalls + 1) * len(calls)
 	times := make([]time.Duration, 0, min(expect, max(mostSamples, len(calls))))
+	endProfile, err := b.startProfile()
+	if err != nil {
+		return err
+	}
+	defer endProfile(false)
 	goruntime.GC()
 	resetPeakRSS()
 	var before, after goruntime.MemStats
@@ -232,6 +258,9 @@ func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []ru
 		passes++
 	}
 	goruntime.ReadMemStats(&after)
+	if err := endProfile(true); err != nil {
+		return err
+	}
 	row.RSSMiB = float64(peakRSS()) / (1 << 20)
 	if rep, err := core.Report(); err == nil {
 		row.WeightsRSSMiB = float64(mappedRSS(filepath.Base(rep.Weights))) / (1 << 20)

@@ -56,10 +56,7 @@ func fakeProgram() *runtime.Program {
 func fakeBind(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
 	table := w.F32("table")
 	return func(x *runtime.Exec) (runtime.Forward, error) {
-		return func() error {
-			if err := x.Layer("sum"); err != nil {
-				return err
-			}
+		sum := func(_, _ int) { // the one step
 			clear(x.Out)
 			for s := range x.Sequences() {
 				for t := x.Starts[s]; t < x.Starts[s+1]; t++ {
@@ -74,6 +71,15 @@ func fakeBind(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
 						x.Out[row*fakeLabels+c] += table[int(x.IDs[t])*fakeLabels+c]
 					}
 				}
+			}
+		}
+		return func() error {
+			if err := x.Layer("sum"); err != nil {
+				return err
+			}
+			x.Run(1, sum)
+			if err := x.Layer("end"); err != nil { // reports a panic of the step
+				return err
 			}
 			if x.Tracing() {
 				x.Trace("logits", x.Out, len(x.Out)/fakeLabels, fakeLabels)

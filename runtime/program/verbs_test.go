@@ -104,11 +104,50 @@ func TestBench(t *testing.T) {
 	r = runIn(t, "", "bench", "--weights", w, "--batch", "2", "--lengths", lengths, "--min-time", "20ms", "--starts", "0")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, "2 sequences of 16.2 tokens a call")
-	for text, want := range map[string]string{"3\nx": ":2: \"x\" is no number of tokens", "": "it holds no lengths", "65": "65 tokens, the limit of the model is 64"} {
+	for text, want := range map[string]string{"3\nx": ":2: \"x\" is no number of tokens", "": "it holds no lengths", "3\n65": ":2: 65 tokens, the limit of a sequence is 64"} {
 		r = runIn(t, "", "bench", "--weights", w, "--lengths", write(t, "bad.txt", text), "--starts", "0")
 		require.Equal(t, ExitInput, r.code)
 		require.Contains(t, r.err, want)
 	}
+}
+
+// TestBenchLimits: sizes are held to the model's limits before anything of such a size is made.
+func TestBenchLimits(t *testing.T) {
+	w := fakeWeights(t, true)
+	for _, c := range []struct{ batch, tokens, want string }{
+		{"1000000000", "1", "--batch 1000000000: the limit of a batch is "},
+		{"9223372036854775807", "1", "--batch 9223372036854775807: the limit of a batch is "},
+		{"1", "9223372036854775807", "--tokens 9223372036854775807: the limit of a sequence is 64 tokens"},
+		{"8", "64", "--batch 8 --tokens 64: the limit of a batch is "},
+	} {
+		r := runIn(t, "", "bench", "--weights", w, "--batch", c.batch, "--tokens", c.tokens, "--starts", "0")
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, c.want)
+	}
+}
+
+// TestBenchSteps: with --steps a pass has a time for each step, and what is left of its time.
+func TestBenchSteps(t *testing.T) {
+	w := fakeWeights(t, true)
+	profile := filepath.Join(t.TempDir(), "cpu.pprof")
+	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--min-time", "20ms", "--starts", "0", "--steps", "--cpuprofile", profile, "--json")
+	require.Equal(t, ExitDone, r.code, r.err)
+	var b benchRow
+	require.NoError(t, json.Unmarshal([]byte(r.out), &b))
+	require.NotEmpty(t, b.StepMS)
+	require.Equal(t, 32, b.Extents.Tokens)
+	require.Equal(t, 2*16*16, b.Extents.TokenPairs)
+	sum := b.BetweenMS
+	for _, ms := range b.StepMS {
+		sum += ms
+	}
+	require.Less(t, sum, 20*b.P50MS, "the steps are parts of a call")
+	text, err := os.ReadFile(profile)
+	require.NoError(t, err)
+	require.Equal(t, []byte{0x1f, 0x8b}, text[:2], "a profile is compressed with gzip")
+	r = runIn(t, "", "bench", "--weights", w, "--tokens", "16", "--min-time", "20ms", "--starts", "0", "--cpuprofile", filepath.Join(t.TempDir(), "no", "such"))
+	require.Equal(t, ExitInput, r.code, r.err)
+	require.Contains(t, r.err, "--cpuprofile: ")
 }
 
 func TestQuantile(t *testing.T) {

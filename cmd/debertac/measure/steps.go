@@ -1,0 +1,135 @@
+package measure
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// Step is what one step of the schedule costs per call, summed over the layers that run it.
+type Step struct {
+	Region   string  `json:"region"`         // part of the schedule: embed, layer, head, …
+	Op       string  `json:"op"`             // operation, with the shape of its result
+	Line     string  `json:"line,omitempty"` // statement of the spec, with its place
+	Kernel   string  `json:"kernel"`         // without the instruction set
+	Runs     int     `json:"runs"`           // times that a call runs it
+	MS       float64 `json:"ms"`             // of all runs of a call
+	Share    float64 `json:"share"`          // of the call
+	GFLOPS   float64 `json:"gflops,omitempty"`
+	Roofline float64 `json:"roofline_share,omitempty"` // shortest possible time over this one
+}
+
+// Layer is the time of one run of a region: one encoder layer, the embedding, the head.
+type Layer struct {
+	Region string  `json:"region"`
+	Layer  int     `json:"layer"` // number of the layer, 0 for regions that run once
+	MS     float64 `json:"ms"`
+}
+
+// Roof returns the shortest time in seconds for so many operations and so many bytes from memory.
+type Roof func(flops, bytes float64) float64
+
+// Explain names the times of r.StepMS after the steps of the program's schedule, and fills r.Steps and r.Layers. roof may be nil. A step's
+// bytes are those of the weights that it reads: they are larger than caches, while activations mostly stay in them.
+func (r *Result) Explain(p *ir.Program, roof Roof) error {
+	kernels := map[string]string{}
+	for _, s := range p.Plan.Steps {
+		kernels[fmt.Sprint(s.Region, "\x00", s.Node)] = s.Kernel
+	}
+	sizes := ir.Sizes{T: r.Extents.Tokens, B: r.Extents.Sequences, P: r.Extents.TokenPairs, M: r.Extents.Rows, W: r.Extents.Words, C: r.Extents.Marks, G: r.Extents.WordMarks}
+	next, total := 0, r.BetweenMS
+	for _, ms := range r.StepMS {
+		total += ms
+	}
+	for _, c := range p.Run {
+		first := len(r.Steps)
+		for i, n := range c.Region.Nodes {
+			line := n.Note
+			if !n.Pos.IsZero() {
+				line = strings.TrimSpace(fmt.Sprintf("%s:%d  %s", n.Pos.File, n.Pos.Line, n.Note))
+			}
+			r.Steps = append(r.Steps, Step{Region: c.Region.Name, Op: fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape), Line: line, Kernel: kernels[fmt.Sprint(c.Region.Name, "\x00", i)]})
+		}
+		for l := range c.Count {
+			layer := Layer{Region: c.Region.Name, Layer: c.First + l}
+			for i := range c.Region.Nodes {
+				if next == len(r.StepMS) {
+					return fmt.Errorf("the program measured %d steps, its schedule has more", len(r.StepMS))
+				}
+				s := &r.Steps[first+i]
+				s.Runs++
+				s.MS += r.StepMS[next]
+				layer.MS += r.StepMS[next]
+				next++
+			}
+			r.Layers = append(r.Layers, layer)
+		}
+		for i, n := range c.Region.Nodes {
+			s := &r.Steps[first+i]
+			s.Share = s.MS / total
+			flops, bytes := work(n, sizes)
+			seconds := s.MS / 1e3 / float64(max(s.Runs, 1))
+			if flops > 0 && seconds > 0 {
+				s.GFLOPS = flops / seconds / 1e9
+			}
+			if roof != nil && seconds > 0 {
+				s.Roofline = roof(flops, bytes) / seconds
+			}
+		}
+	}
+	if next != len(r.StepMS) {
+		return fmt.Errorf("the program measured %d steps, its schedule has %d", len(r.StepMS), next)
+	}
+	return nil
+}
+
+// work counts the operations of one run of a node and the bytes of weights that it reads. A gather reads some rows of its table only: as many
+// as it returns.
+func work(n *ir.Node, sizes ir.Sizes) (flops, bytes float64) {
+	op := ir.Lookup(n.Op)
+	if op == nil {
+		return 0, 0
+	}
+	flops = op.CostOf(n, sizes).FLOPs
+	for _, v := range n.In {
+		switch {
+		case v == nil || v.Kind != ir.Packed:
+		case op.Class == ir.Gather:
+			bytes += 4 * float64(sizes.Elements(n.Out[0].Type.Shape))
+		default:
+			bytes += 4 * float64(sizes.Elements(v.Type.Shape))
+		}
+	}
+	return flops, bytes
+}
+
+// WriteSteps prints the steps and the layers of a result for people.
+func WriteSteps(w io.Writer, r *Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  ms\tshare\tGFLOP/s\troofline\truns\tregion\tstep\tspec")
+	for _, s := range r.Steps {
+		gflops := "-"
+		if s.GFLOPS > 0 {
+			gflops = fmt.Sprintf("%.1f", s.GFLOPS)
+		}
+		fmt.Fprintf(t, "  %.3f\t%.1f %%\t%s\t%s\t%d\t%s\t%s\t%s\n", s.MS, 100*s.Share, gflops, percent(s.Roofline), s.Runs, s.Region, s.Op, s.Line)
+	}
+	fmt.Fprintf(t, "  %.3f\t\t\t\t\tbetween steps\n", r.BetweenMS)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("  layers, ms:")
+	for _, l := range r.Layers {
+		name := l.Region
+		if l.Region == "layer" || l.Layer > 0 {
+			name = fmt.Sprintf("%s %d", l.Region, l.Layer)
+		}
+		fmt.Fprintf(&b, "  %s %.3f", name, l.MS)
+	}
+	_, err := fmt.Fprintln(w, b.String())
+	return err
+}

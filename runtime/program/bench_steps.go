@@ -1,0 +1,130 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"runtime/pprof"
+	"slices"
+	"time"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// benchSteps are the times of the steps of the schedule. Whoever compiled the model knows the steps' names and costs.
+type benchSteps struct {
+	StepMS    []float64     `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
+	BetweenMS float64       `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
+	Extents   *benchExtents `json:"extents,omitempty"`    // of a pass: with --lengths, the sum over its calls
+}
+
+// benchExtents are the sizes that the costs of steps follow from.
+type benchExtents struct {
+	Tokens     int `json:"tokens"`
+	Sequences  int `json:"sequences"`
+	TokenPairs int `json:"token_pairs"` // the sum of N² over the sequences
+	Rows       int `json:"rows"`        // rows that the head was asked for
+	Words      int `json:"words"`
+	Marks      int `json:"marks"`
+	WordMarks  int `json:"word_marks"` // pairs of a word and a mark
+}
+
+// add counts one batch.
+func (e *benchExtents) add(b *runtime.Batch) {
+	e.Tokens += b.Tokens()
+	e.Sequences += b.Sequences()
+	for s := range b.Sequences() {
+		n := int(b.Starts[s+1] - b.Starts[s])
+		e.TokenPairs += n * n
+	}
+	e.Rows += len(b.Rows)
+	e.Words += len(b.Words) / 2
+	e.Marks += len(b.Marks)
+	e.WordMarks += b.Pairs()
+}
+
+// measureSteps runs passes that report the time of each step. They are not the ones that latency is taken from: reading the clock around each
+// step costs time of its own.
+func (b *benchFlags) measureSteps(ctx context.Context, core *runtime.Core, calls []runtime.Call) (benchSteps, error) {
+	var samples [][]time.Duration // of each step, a time for each pass
+	var between []time.Duration
+	var steps []time.Duration
+	out := benchSteps{Extents: &benchExtents{}}
+	for i := range calls {
+		calls[i].Steps = &steps
+		out.Extents.add(calls[i].Batch)
+	}
+	defer func() {
+		for i := range calls {
+			calls[i].Steps = nil
+		}
+	}()
+	begin := time.Now()
+	for passes := 0; passes < leastCalls || time.Since(begin) < b.minTime; passes++ {
+		var pass []time.Duration
+		var rest time.Duration
+		for _, c := range calls {
+			start := time.Now()
+			if err := core.Run(ctx, c); err != nil {
+				return out, err
+			}
+			rest += time.Since(start)
+			if pass == nil {
+				pass = make([]time.Duration, len(steps))
+			}
+			if len(steps) != len(pass) {
+				return out, fmt.Errorf("a call had %d steps and the next one %d", len(pass), len(steps))
+			}
+			for i, d := range steps {
+				pass[i] += d
+				rest -= d
+			}
+		}
+		if samples == nil {
+			samples = make([][]time.Duration, len(pass))
+		}
+		for i, d := range pass {
+			samples[i] = append(samples[i], d)
+		}
+		between = append(between, rest)
+		if passes >= leastCalls && len(between)*len(samples) >= mostSamples {
+			break
+		}
+	}
+	for _, s := range samples {
+		slices.Sort(s)
+		out.StepMS = append(out.StepMS, ms(quantile(s, 0.5)))
+	}
+	slices.Sort(between)
+	out.BetweenMS = ms(quantile(between, 0.5))
+	return out, nil
+}
+
+// startProfile starts the CPU profile that --cpuprofile asks for. The function that it returns ends it, and keeps the file or discards it;
+// calling it again does nothing.
+func (b *benchFlags) startProfile() (end func(keep bool) error, err error) {
+	if b.profile == "" {
+		return func(bool) error { return nil }, nil
+	}
+	f, err := disk.Create(b.profile, 0o666)
+	if err != nil {
+		return nil, faulty("", "--cpuprofile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Discard()
+		return nil, err
+	}
+	ended := false
+	return func(keep bool) error {
+		if ended {
+			return nil
+		}
+		ended = true
+		pprof.StopCPUProfile()
+		if !keep {
+			f.Discard()
+			return nil
+		}
+		return f.Commit()
+	}, nil
+}

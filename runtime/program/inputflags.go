@@ -86,9 +86,6 @@ func (f *inputFlags) check() error {
 	return nil
 }
 
-// echo is the list of fields that --echo names.
-func (f *inputFlags) echo() []string { return f.fields.echo }
-
 // fromTerminal reports whether a person is to type the texts.
 func (r *runFlags) fromTerminal(s *session, args []string) bool {
 	whole := r.taskFlags.given["context"] && r.taskFlags.given["question"]

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/task"
 )
 
 // kind is the kind of a record's fault, as --on-error counts them.
@@ -55,7 +57,7 @@ type refusal struct {
 // refuse does with a record that cannot be computed what --on-error asks for. Errors that are no fault of the record end the run.
 func (l *job) refuse(r *record, err error) error {
 	var fault *inputError
-	if l.left.stops() || !errors.As(err, &fault) {
+	if l.left.stops() || !errors.As(err, &fault) || errors.Is(err, task.ErrNoNumbers) {
 		return err
 	}
 	l.left.total++
@@ -67,7 +69,7 @@ func (l *job) refuse(r *record, err error) error {
 		return nil
 	}
 	if !l.asJSON {
-		l.page.passed(r, l.echo())
+		l.page.passed(r)
 		fmt.Fprintf(l.page, "error: %s\n", printable(fault.Error()))
 		return nil
 	}
@@ -86,11 +88,11 @@ func (l *job) refuse(r *record, err error) error {
 	if err != nil {
 		return err
 	}
-	return l.page.object(r, text, l.echo())
+	return l.page.object(r, text)
 }
 
 // end is the error of the whole run: err if there is one, else that records have no result, or that no record has a field of --echo.
-func (l *leftOut) end(s *session, texts int, err error, in *input, echo []string) error {
+func (l *leftOut) end(s *session, texts int, err error, in *input) error {
 	var counted error
 	if l.total > 0 {
 		var parts []string
@@ -118,7 +120,7 @@ func (l *leftOut) end(s *session, texts int, err error, in *input, echo []string
 		return counted
 	}
 	if c := in.columns; c != nil && texts > 0 {
-		for i, name := range echo {
+		for i, name := range c.echo {
 			if !c.seen[i] {
 				return faulty(in.name, "no object has a field %q, which --echo names", name)
 			}
@@ -128,7 +130,7 @@ func (l *leftOut) end(s *session, texts int, err error, in *input, echo []string
 }
 
 // object prints a result's JSON line, with the record's id and the fields of --echo before the others.
-func (p *page) object(r *record, line []byte, echo []string) error {
+func (p *page) object(r *record, line []byte) error {
 	if r.id == nil && r.echo == nil {
 		_, err := p.Write(line)
 		return err
@@ -139,7 +141,7 @@ func (p *page) object(r *record, line []byte, echo []string) error {
 	}
 	if r.echo != nil {
 		var fields []string
-		for i, name := range echo {
+		for i, name := range r.columns.echo {
 			quoted, err := json.Marshal(name)
 			if err != nil {
 				return err
@@ -157,13 +159,13 @@ func (p *page) object(r *record, line []byte, echo []string) error {
 }
 
 // passed prints the record's id and the fields of --echo for people, on a line before the result.
-func (p *page) passed(r *record, echo []string) {
+func (p *page) passed(r *record) {
 	var parts []string
 	if r.id != nil {
 		parts = append(parts, "id="+plainText(r.id))
 	}
 	if r.echo != nil {
-		for i, name := range echo {
+		for i, name := range r.columns.echo {
 			parts = append(parts, printable(name)+"="+plainText(r.echo[i]))
 		}
 	}

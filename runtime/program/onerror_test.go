@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // objectsOf reads the JSON lines of a result.
@@ -297,7 +300,61 @@ func TestTypedTexts(t *testing.T) {
 
 // TestLimitBeyondTheProgram names the flag that helps.
 func TestLimitBeyondTheProgram(t *testing.T) {
+	p := fakeProgram()
+	p.Threads = 1
+	for args, want := range map[string]string{
+		"--threads 2":        "--threads 2: this program was built for up to 1 threads",
+		"--batch-tokens 300": "--batch-tokens 300: this program was built to compute up to 256 tokens together",
+	} {
+		r := runTask(t, p, false, "", append(strings.Fields(args), "x")...)
+		require.Equal(t, ExitUsage, r.code)
+		require.Contains(t, r.err, want)
+	}
 	r := runIn(t, "", "run", "--weights", fakeWeights(t, true), "--max-tokens", "2000", "x")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, "--max-tokens 2000: this program was built for texts of up to 64 tokens; debertac run MODEL_FOLDER --seq 2000 builds one for more")
+}
+
+// TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and weights without a tokenizer are none of all texts.
+func TestOnErrorOfDamagedWeights(t *testing.T) {
+	nan := taskProgram(runtime.Head{Name: "tag", Task: runtime.TaskTags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
+		func([]int32, int, int) float32 { return float32(math.NaN()) })
+	for _, mode := range []string{errorStop, errorSkip, errorReport} {
+		r := runTask(t, nan, false, "", "--on-error", mode, "paris", "rome")
+		require.Equal(t, ExitInput, r.code)
+		require.Contains(t, r.err, "the weights may be damaged")
+		require.NotContains(t, r.err, "of 2 texts")
+		require.Empty(t, r.out)
+		r = runIn(t, "", "run", "--weights", fakeWeights(t, false), "--on-error", mode, "paris")
+		require.Equal(t, ExitInput, r.code)
+		require.Contains(t, r.err, "without a tokenizer")
+		require.NotContains(t, r.err, "left out")
+	}
+}
+
+// TestOnErrorOfTasks: what is no text for a task is a record's fault there too, and lists may be cells of a table.
+func TestOnErrorOfTasks(t *testing.T) {
+	r := runTask(t, predicts(false, false), false, "paris is the [MASK]\nno mask here\nthe [MASK] of france\n", "--on-error", "report", "--json")
+	require.Equal(t, ExitInput, r.code)
+	got := objectsOf(t, r.out)
+	require.Len(t, got, 3)
+	require.EqualValues(t, 2, got[1]["line"])
+	require.Equal(t, string(kindOther), got[1]["kind"])
+	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 not usable; the first: standard input:2: ")
+
+	// At a terminal a text grows as it is generated; what belongs to it comes before.
+	r = runTask(t, predicts(true, false), true, `{"text":"paris is","id":7}`+"\n", "--input", "-", "--id", "id", "--max-new-tokens", "2")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.True(t, strings.HasPrefix(r.out, "id=7\nparis is"), r.out)
+	require.Equal(t, 1, strings.Count(r.out, "id=7"))
+
+	in := "text,wanted\nparis is a city,\"city,who\"\nrome,\nparis is a city,\"[\"\"city\"\"]\"\n"
+	r = runTask(t, entityProgram(), false, in, "--input", "-", "--format", "csv", "--labels-field", "wanted", "--on-error", "report", "--json")
+	require.Equal(t, ExitInput, r.code)
+	got = objectsOf(t, r.out)
+	require.Len(t, got, 3)
+	require.Contains(t, got[0], "entities")
+	require.Contains(t, got[2], "entities")
+	require.Contains(t, got[1]["error"], `"wanted" is "": a part between its commas is empty`)
+	require.Equal(t, string(kindType), got[1]["kind"])
 }

@@ -58,6 +58,9 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 	if o.threads < 0 || o.threads > runtime.MaxThreads {
 		return nil, nil, usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, runtime.MaxThreads)
 	}
+	if most := m.Program.Threads; most > 0 && o.threads > most {
+		return nil, nil, usage("--threads %d: this program was built for up to %d threads (in a spec: threads <= %d in the target)", o.threads, most, o.threads)
+	}
 	if o.isa != "auto" && o.isa != "" {
 		if _, err := runtime.ParseISA(o.isa); err != nil {
 			return nil, nil, usage("--isa: %v", err)

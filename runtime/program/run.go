@@ -91,6 +91,23 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 	return opts, nil
 }
 
+// withinProgram refuses sizes beyond those that the program was built for, and says how one is built for more.
+func (r *runFlags) withinProgram(s *session) error {
+	m, err := r.pick(s)
+	if err != nil {
+		return err
+	}
+	l := m.Program.Limits
+	switch {
+	case r.maxTokens > l.SequenceTokens:
+		return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a spec: dim seq <= %d)",
+			r.maxTokens, l.SequenceTokens, r.maxTokens, r.maxTokens)
+	case r.batchTokens > l.BatchTokens:
+		return usage("--batch-tokens %d: this program was built to compute up to %d tokens together (in a spec: tokens <= %d in the target)", r.batchTokens, l.BatchTokens, r.batchTokens)
+	}
+	return nil
+}
+
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	opts, err := r.options()
 	if err != nil {
@@ -102,11 +119,8 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err := r.inputFlags.check(); err != nil {
 		return err
 	}
-	if m, err := r.pick(s); err == nil { // opening it says what is wrong
-		if limit := m.Program.Limits.SequenceTokens; r.maxTokens > limit {
-			return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a spec: dim seq <= %d)",
-				r.maxTokens, limit, r.maxTokens, r.maxTokens)
-		}
+	if err := r.withinProgram(s); err != nil {
+		return err
 	}
 	if r.fromTerminal(s, args) && !r.quiet {
 		fmt.Fprintln(s.Err, "reading one text per line from the terminal; Ctrl-D ends the input")
@@ -155,7 +169,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err == nil && r.accuracy {
 		err = job.judge()
 	}
-	return job.left.end(s, job.texts, err, in, r.echo())
+	return job.left.end(s, job.texts, err, in)
 }
 
 // service is a task on records.
@@ -409,9 +423,11 @@ func (l *job) print(r *record, o outcome) error {
 		return faulty(r.where(), "the result has numbers that are none (%v): the weights may be damaged, see doctor", err)
 	}
 	if l.asJSON {
-		return l.page.object(r, text, l.echo())
+		return l.page.object(r, text)
 	}
-	l.page.passed(r, l.echo())
+	if g, ok := o.(*generated); !ok || !g.streamed { // else it was printed before the text
+		l.page.passed(r)
+	}
 	o.show(l.page, r)
 	return nil
 }

@@ -194,6 +194,7 @@ func (s *generateService) compute(ctx context.Context, records []record) ([]outc
 	o, streamed := s.o, false
 	if s.page.terminal && len(records) == 1 && o.Samples == 1 { // a person sees the text grow
 		streamed = true
+		s.page.passed(&records[0])
 		fmt.Fprint(s.page, s.before(&records[0]))
 		o.Stream = func(_, _ int, added string) error {
 			fmt.Fprint(s.page, printable(added))

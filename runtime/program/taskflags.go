@@ -217,9 +217,8 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 	if err := f.belong(h); err != nil {
 		return nil, err
 	}
-	plain := (h.Task == runtime.TaskLabels || h.Task == runtime.TaskScore) && !f.given["labels"] && !f.given["query"]
-	if core.Tokenizer() == nil && !plain {
-		_, err := core.SpanTokenizer() // says what to do; labels and scores say it with the text
+	if core.Tokenizer() == nil {
+		_, err := core.SpanTokenizer() // says what to do
 		return nil, err
 	}
 	switch {

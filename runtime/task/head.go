@@ -25,8 +25,9 @@ func fault(text int, format string, args ...any) error {
 	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
 }
 
-// errNoNumbers says that outputs cannot be used.
-var errNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+// ErrNoNumbers is wrapped by the error for outputs that are NaN or infinite. It is no fault of a text: the weights may be
+// damaged. It wraps runtime.ErrInput.
+var ErrNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
 
 // head is a head of an open model, as all tasks need it.
 type head struct {
@@ -147,7 +148,7 @@ func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime
 	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
 		v := value(out)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return &runtime.TextError{Text: w.Text, What: errNoNumbers.Error(), Err: errNoNumbers}
+			return &runtime.TextError{Text: w.Text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
 		}
 		x := &values[w.Text]
 		switch {

@@ -134,7 +134,7 @@ func logNorm(logits []float32) (float64, error) {
 	if z := top + math.Log(sum); !math.IsNaN(z) && !math.IsInf(z, 0) {
 		return z, nil
 	}
-	return 0, errNoNumbers
+	return 0, ErrNoNumbers
 }
 
 // best are the ids of the k largest logits, largest first and of equals the smaller id.

@@ -44,6 +44,7 @@ type grammar struct {
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
 	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`
 	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
+	Cache      cacheVerb      `cmd:"" help:"List or remove what is kept between runs, or limit its size."`
 	Version    versionVerb    `cmd:"" help:"Print the version, and how this program was built."`
 	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
 	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`

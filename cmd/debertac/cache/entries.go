@@ -138,13 +138,17 @@ func (c *Cache) Trim(limit int64) ([]Entry, error) {
 // unusedFor is how long an entry is kept after its last use. Every change of a model, or of debertac, makes new ones.
 const unusedFor = 30 * 24 * time.Hour
 
-// prune removes the entries that were not of use for long, and within a day what is left of making others.
+// prune removes the entries that were not of use for long, those beyond the limit, and within a day what is left of making others.
 func (c *Cache) prune() error {
 	now := time.Now()
-	_, err := c.trim(func(e Entry, _ int64) bool {
-		return now.Sub(e.Used) > unusedFor || !e.Whole && now.Sub(e.Used) > 24*time.Hour
+	limit, bad := c.Limit()
+	if bad != nil {
+		limit = DefaultLimit
+	}
+	_, err := c.trim(func(e Entry, total int64) bool {
+		return now.Sub(e.Used) > unusedFor || !e.Whole && now.Sub(e.Used) > 24*time.Hour || total > limit
 	})
-	return err
+	return errors.Join(bad, err)
 }
 
 // trim goes over the entries from the one that was out of use for the longest time, and removes those that goes wants to go; total is the size of all

@@ -127,7 +127,7 @@ var valuesOfFlags = map[string]func() values{
 }
 
 // textEndings are those of files of texts.
-var textEndings = []string{".jsonl", ".json", ".csv", ".tsv", ".txt", ".gz"}
+var textEndings = []string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".txt", ".text", ".gz", ".zst"}
 
 // valuesOfArgs are what the verbs' arguments are; those of other verbs are files.
 var valuesOfArgs = map[string]func(verbs []string) values{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,11 +23,14 @@ const modulePath = "github.com/debertac/debertac"
 
 type initVerb struct {
 	Dir     string   `arg:"" help:"The folder; it must be new or empty."`
-	Like    string   `default:"deberta_v3_base" placeholder:"MODEL" help:"The published model that the spec is like."`
-	Labels  []string `default:"negative,positive" placeholder:"A,B" help:"What the model tells apart."`
+	From    string   `placeholder:"DIR" help:"A Hugging Face model folder to start from: its spec, its head, its weights."`
+	Like    string   `placeholder:"MODEL" help:"Without --from: the published model that the spec is like; default deberta_v3_base."`
+	Labels  []string `placeholder:"A,B" help:"Without --from: what the model tells apart; default negative,positive."`
 	Module  string   `placeholder:"PATH" help:"Path of the Go module to make; default the folder's name."`
 	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3; default this program's."`
 	Replace string   `placeholder:"DIR" help:"Where debertac's sources lie, while no published version is to be used."`
+	wishes
+	lentFlag
 }
 
 // Help is the long help.
@@ -35,9 +39,14 @@ func (initVerb) Help() string {
 uses the package. The module requires the version of debertac that runs; a program that was built from a work tree has
 no published version, so it has to be told where the sources lie (--replace) or which version to require (--version).
 
-Example:
+With --from the spec is the one that import writes for the model folder, the program makes the call that fits its head (--head chooses
+another), and the weights are packed beside it. doc.go has the lines that make both again.
+
+Examples:
   debertac init mails --labels ham,spam --replace ~/src/debertac
-  cd mails && go build .`
+  cd mails && go build .
+  debertac init names --from ~/models/ner --replace ~/src/debertac
+  cd names && go run . names.weights "Angela Merkel visited Paris"`
 }
 
 //go:embed template
@@ -53,8 +62,14 @@ type start struct {
 	Go      string   // version for go.mod
 	Debertac,
 	Version, Replace string
-	Requires []string // lines "path version" of what debertac's sources in Replace require
-	sums     []byte   // its go.sum: with both the module builds without a network
+	Call      *call    // of a program for a model folder
+	Body      string   // its statements
+	From      string   // the model folder, as a command in the package's folder names it, with its flags
+	FromName  string   // its name
+	Weights   string   // the file of the packed weights
+	Normalize bool     // embeddings are divided by their length
+	Requires  []string // lines "path version" of what debertac's sources in Replace require
+	sums      []byte   // its go.sum: with both the module builds without a network
 }
 
 // specFile is the spec's name in the new folder.
@@ -72,6 +87,12 @@ func (v *initVerb) Run(a *app) error {
 		return inputFault(v.Dir, "the folder is not empty: it holds %s", entries[0].Name()).hint("name a new folder")
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if v.From != "" {
+		return v.fromFolder(a, s)
+	}
+	if v.given() || v.Tokenizer != "" {
+		return usage("debertac init --help", "--head, --layer, --pool, --mask, --seq, --ignore and --tokenizer belong to --from, a model folder")
 	}
 	// Everything is made in memory first: a model that cannot be compiled leaves no half of a folder.
 	texts := map[string][]byte{}
@@ -95,6 +116,19 @@ func (v *initVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := v.write(texts, made); err != nil {
+		return err
+	}
+	tidy := "go mod tidy && "
+	if s.Replace != "" {
+		tidy = ""
+	}
+	a.note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
+	return nil
+}
+
+// write writes the files of the folder, by their paths in it, and the generated packages.
+func (v *initVerb) write(texts map[string][]byte, made []generated) error {
 	for path, text := range texts {
 		path = filepath.Join(v.Dir, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -109,11 +143,6 @@ func (v *initVerb) Run(a *app) error {
 			return folderFault(g.dir, err)
 		}
 	}
-	tidy := "go mod tidy && "
-	if s.Replace != "" {
-		tidy = ""
-	}
-	a.note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
 	return nil
 }
 
@@ -129,6 +158,15 @@ func (v *initVerb) plan() (*start, error) {
 		name = "model"
 	case spec.ZooModel(name) != nil:
 		name = "my_" + name // nothing can be like itself
+	}
+	if v.From != "" && (v.Like != "" || v.Labels != nil) {
+		return nil, usage("debertac init --help", "--like and --labels are for a new model, and contradict --from")
+	}
+	if v.Like == "" {
+		v.Like = "deberta_v3_base"
+	}
+	if v.Labels == nil {
+		v.Labels = []string{"negative", "positive"}
 	}
 	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26.0", Debertac: modulePath, Version: v.Version}
 	if s.Module == "" {
@@ -189,12 +227,13 @@ func (s *start) readSources() error {
 
 // fill executes a template.
 func fill(name string, s *start) (string, error) {
-	t, err := template.New(name).Delims("[[", "]]").ParseFS(templates, "template/"+name)
+	base := path.Base(name)
+	t, err := template.New(base).Delims("[[", "]]").ParseFS(templates, "template/"+name)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	if err := t.ExecuteTemplate(&b, name, s); err != nil {
+	if err := t.ExecuteTemplate(&b, base, s); err != nil {
 		return "", err
 	}
 	return b.String(), nil

@@ -145,3 +145,30 @@ func TestMemory(t *testing.T) {
 	require.Equal(t, rows, n)
 	require.Less(t, most, before.HeapAlloc+16<<20, "of 55 MB")
 }
+
+// FuzzLines reads any bytes as a Parquet file: lines of JSON, or an error; never a panic, nor more lines than a small file can have.
+func FuzzLines(f *testing.F) {
+	whole, err := os.ReadFile(recorded)
+	require.NoError(f, err)
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add([]byte("PAR1PAR1"))
+	path := filepath.Join(f.TempDir(), "a.parquet")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		p, err := Open(path)
+		if err != nil {
+			return
+		}
+		defer p.Close()
+		for _, name := range p.Columns() {
+			r, err := p.Lines([]string{name})
+			if err != nil {
+				continue
+			}
+			s := bufio.NewScanner(io.LimitReader(r, 1<<20))
+			for s.Scan() {
+			}
+		}
+	})
+}

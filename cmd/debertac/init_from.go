@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"go/format"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// call is a call of generated packages that a new program can be made of. Its statements are template/calls/NAME.tmpl.
+type call struct {
+	Name    string
+	Doc     string   // what the program does
+	Args    string   // of the program, after the weights
+	Least   int      // of os.Args
+	Imports []string // of the standard library
+	Runtime bool     // it needs package runtime
+	// heads are the wishes (--head) that ask for it; nil: it is the one for all others, if the package has it.
+	heads []string
+	fits  func(u *compiler.Unit) bool // nil: always
+}
+
+// calls are tried in their order: the first that the package has, and that is asked for, is the new program's.
+var calls = []call{
+	{Name: "Entities", Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}},
+	{Name: "Answer", Doc: "answers a question from a context", Args: "QUESTION CONTEXT", Least: 4},
+	{Name: "Choose", Doc: "chooses among the answers to a question", Args: "QUESTION OPTION OPTION …", Least: 5},
+	{Name: "Tag", Doc: "finds entities in the texts of its arguments", Args: "TEXT …", Least: 3},
+	{Name: "Detect", Doc: "tells how probable it is that each token of its arguments was replaced", Args: "TEXT …", Least: 3},
+	{Name: "Perplexity", Doc: "tells how well the model predicts the texts of its arguments", Args: "TEXT …", Least: 3, heads: []string{"perplexity"}},
+	{Name: "Generate", Doc: "continues the texts of its arguments", Args: "TEXT …", Least: 3, Runtime: true},
+	{Name: "Fill", Doc: "fills the masks in the texts of its arguments", Args: "TEXT …", Least: 3},
+	{Name: "Rank", Doc: "orders documents by how well they fit a query", Args: "QUERY DOCUMENT …", Least: 4, heads: []string{"rank"}},
+	{Name: "Score", Doc: "scores the texts of its arguments", Args: "TEXT …", Least: 3},
+	{Name: "Entail", Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}, heads: []string{"zero-shot"}},
+	{Name: "ClassifyPairs", Doc: "tells whether a premise entails a hypothesis", Args: "PREMISE HYPOTHESIS", Least: 4, fits: entails},
+	{Name: "Classify", Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3},
+	{Name: "Embed", Doc: "prints a vector for each text of its arguments", Args: "TEXT …", Least: 3},
+}
+
+// entails reports whether the labels are those of pairs of texts.
+func entails(u *compiler.Unit) bool {
+	return slices.ContainsFunc(u.Program.Meta.Labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
+}
+
+// callFor returns the call that a program of the package is made of; nil if it has none on texts.
+func callFor(g *generated, head string) *call {
+	for i, c := range calls {
+		if c.heads != nil && !slices.Contains(c.heads, head) || c.fits != nil && !c.fits(g.unit) {
+			continue
+		}
+		if hasMethod(g.pkg, c.Name) {
+			return &calls[i]
+		}
+	}
+	return nil
+}
+
+// hasMethod reports whether a generated package's model has a method.
+func hasMethod(p *codegen.Package, name string) bool {
+	return slices.ContainsFunc(p.Files, func(f codegen.File) bool {
+		return f.Name == "model.go" && strings.Contains(string(f.Text), "func (m *Model) "+name+"(")
+	})
+}
+
+// fromFolder makes the folder of a model folder: its spec, the package of its head, a program of the right call, and its weights.
+func (v *initVerb) fromFolder(a *app, s *start) error {
+	dir, err := v.open(a)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if dir.isPair() && v.Head == "" {
+		return inputFault(dir.dir, "the folder is a generator and a discriminator, one of them is wanted").hint("--head fill-mask or --head rtd")
+	}
+	if dir.token == nil {
+		return inputFault(v.From, "the folder has no tokenizer, which the program's texts need").hint("--tokenizer DIR|FILE")
+	}
+	text, notes, err := dir.spec(hf.Options{Model: s.Model})
+	if err != nil {
+		return err
+	}
+	src, err := a.parse(filepath.Join(v.Dir, specFile), []byte(text))
+	if err != nil {
+		return err
+	}
+	made, err := a.generateFrom(src, chosen{}, placed{})
+	if err != nil {
+		return err
+	}
+	if len(made) != 1 {
+		return inputFault(v.From, "the folder gives %d packages, one is wanted", len(made)).hint("--head NAME")
+	}
+	g := &made[0]
+	s.Package, s.Weights, s.FromName = g.pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.dir)
+	g.dir = filepath.Join(v.Dir, s.Package)
+	if s.Call = callFor(g, v.Head); s.Call == nil {
+		return inputFault(v.From, "what is read off this model is no call on texts").hint("debertac import %s -o %s, and debertac compile", v.From, specFile)
+	}
+	sentences, err := dir.sentences()
+	if err != nil {
+		return err
+	}
+	s.Normalize = sentences != nil && sentences.Normalize
+	if s.From, err = commandPath(g.dir, v.From); err != nil {
+		return err
+	}
+	if v.Tokenizer != "" {
+		path, err := commandPath(g.dir, v.Tokenizer)
+		if err != nil {
+			return err
+		}
+		s.From += " --tokenizer " + path
+	}
+	for _, name := range v.Ignore {
+		s.From += " --ignore " + argument(name)
+	}
+	texts, err := s.programFrom()
+	if err != nil {
+		return ours(err)
+	}
+	texts[specFile], texts[".gitignore"] = []byte(text), []byte("*.weights\n")
+	for _, n := range notes {
+		a.note("%s: note: %s", v.From, n)
+	}
+	if err := v.write(texts, made); err != nil {
+		return err
+	}
+	if dir.weights == nil {
+		a.note("%s: note: the folder has no weights: go generate packs them when it has", v.From)
+	} else if err := a.packFolder(g.unit, dir, filepath.Join(v.Dir, s.Weights)); err != nil {
+		return err
+	}
+	tidy := "go mod tidy && "
+	if s.Replace != "" {
+		tidy = ""
+	}
+	a.note("%s: a spec, package %s generated from it, a program that calls %s, and the weights. Next:\n  cd %s && "+tidy+"go run . %s %s\nAfter a change of model.dspec:\n  go generate ./...",
+		v.Dir, s.Package, s.Call.Name, v.Dir, s.Weights, s.Call.Args)
+	return nil
+}
+
+// open opens the model folder.
+func (v *initVerb) open(a *app) (*folder, error) {
+	if st, err := os.Stat(v.From); err == nil && !st.IsDir() {
+		return nil, inputFault(v.From, "this is a file, a Hugging Face model folder is wanted")
+	}
+	_, dir, err := a.open(v.From, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, shapesOnly: true})
+	return dir, err
+}
+
+// programFrom fills in the templates of a program for a model folder.
+func (s *start) programFrom() (map[string][]byte, error) {
+	body, err := fill("calls/"+s.Call.Name+".tmpl", s)
+	if err != nil {
+		return nil, err
+	}
+	s.Body = strings.TrimSpace(body)
+	texts := map[string][]byte{}
+	if len(s.sums) > 0 {
+		texts["go.sum"] = s.sums
+	}
+	for path, name := range map[string]string{"go.mod": "go.mod.tmpl", "main.go": "main_from.go.tmpl", filepath.Join(s.Package, "doc.go"): "doc_from.go.tmpl"} {
+		text, err := fill(name, s)
+		if err != nil {
+			return nil, err
+		}
+		texts[path] = []byte(text)
+		if filepath.Ext(path) == ".go" {
+			formatted, err := format.Source([]byte(text))
+			if err != nil {
+				return nil, errors.Join(err, errors.New(text))
+			}
+			texts[path] = formatted
+		}
+	}
+	return texts, nil
+}
+
+// commandPath is a path as a line of go generate in the folder dir has it: relative, so that both can move together.
+func commandPath(dir, path string) (string, error) {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(from, to)
+	if err != nil {
+		rel = to
+	}
+	return argument(rel), nil
+}
+
+// argument is a word as a line of go generate has it: quoted if it must be.
+func argument(word string) string {
+	if strings.ContainsAny(word, " \t\"$") {
+		return strconv.Quote(word)
+	}
+	return word
+}

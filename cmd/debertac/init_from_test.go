@@ -1,0 +1,97 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// starting is one new program.
+type starting struct {
+	folder string
+	flags  []string
+	call   string
+	args   []string
+	want   string // a pattern of the output
+}
+
+// started says for the model folders of examples/tasks how a new program is started with them, and what it prints.
+var started = []starting{
+	{"answer", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna. She works for Nova Labs."}, `^Vienna\t[01]\.\d{3}\n`},
+	{"answer_roberta", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna."}, `^.+\t[01]\.\d{3}\n`},
+	{"choose", nil, "Choose", []string{"She took an", "umbrella", "bed"}, `^\d\.\d{3}\tumbrella\n\d\.\d{3}\tbed\n$`},
+	{"classify", nil, "Classify", []string{"The film was very good.", "A waste of time."}, `^positive\t\d\.\d{3}\tThe film was very good\.\nnegative\t\d\.\d{3}\tA waste of time\.\n$`},
+	{"classify_bert", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
+	{"classify_deberta", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
+	{"multilabel", nil, "Classify", []string{"x"}, `\t\d\.\d{3}\tx\n$`},
+	{"crf", nil, "Tag", []string{"The quick brown fox"}, `^(X\t.*\n)*$`},
+	{"embed", nil, "Embed", []string{"one", "two"}, `^\[.*\]\tone\n\[.*\]\ttwo\n$`},
+	{"emd", []string{"--head", "emd"}, "Fill", []string{"The [MASK] fox"}, `^The .* fox\n(\t.*\t\d\.\d{3}\n){5}$`},
+	{"entities", nil, "Entities", []string{"person,location", "Ada Lovelace lives in London."}, `^((person|location)\t.*\n)*$`},
+	{"fill", nil, "Fill", []string{"The quick brown fox jumps over [MASK] lazy dog."}, `^The quick brown fox jumps over the lazy dog\.\n\tthe\t`},
+	{"fill_bert", nil, "Fill", []string{"a [MASK]"}, `(\t.*\n){5}$`},
+	{"fill_deberta", nil, "Fill", []string{"a [MASK]"}, `(\t.*\n){5}$`},
+	{"fill_legacy", nil, "Fill", []string{"a [MASK]"}, `(\t.*\n){5}$`},
+	{"fill_roberta", nil, "Fill", []string{"a <mask>"}, `(\t.*\n){5}$`},
+	{"fill", []string{"--head", "perplexity"}, "Perplexity", []string{"The quick brown fox"}, `^\d.*\tThe quick brown fox\n$`},
+	{"generate", []string{"--head", "generate"}, "Generate", []string{"The quick brown"}, `^The quick brown fox jumps over the `},
+	{"nli", nil, "ClassifyPairs", []string{"Snow lay on the roofs.", "It is cold."}, `^\d\.\d{3}\tcontradiction\n\d\.\d{3}\tneutral\n\d\.\d{3}\tentailment\n$`},
+	{"nli", []string{"--head", "zero-shot"}, "Entail", []string{"sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`},
+	{"nli_small", nil, "ClassifyPairs", []string{"a", "b"}, `entail`},
+	{"rank", []string{"--head", "rank"}, "Rank", []string{"Where does Tom live?", "Anna Smith works for Acme.", "Tom lives in Rome."}, `^\S+\tTom lives in Rome\.\n`},
+	{"rtd", []string{"--head", "rtd"}, "Detect", []string{"The quick brown fox"}, `^(\d\.\d{3}\t.*\n){10}$`},
+	{"score", nil, "Score", []string{"x"}, `^-?\d.*\tx\n$`},
+	{"tag", nil, "Tag", []string{"Anna Smith lives in New York."}, `^PER\t.*\tAnna Smith\nLOC\t.*\tNew York\n$`},
+	{"tag_bert", nil, "Tag", []string{"x"}, ``},
+	{"tag_deberta", nil, "Tag", []string{"x"}, ``},
+}
+
+// TestInitFrom starts a program from each model folder of examples/tasks, builds it and runs it.
+func TestInitFrom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	folders, err := filepath.Glob(filepath.Join(root, "examples", "tasks", "*", "*config.json"))
+	require.NoError(t, err)
+	for _, f := range folders {
+		name := filepath.Base(filepath.Dir(f))
+		require.True(t, slices.ContainsFunc(started, func(s starting) bool { return s.folder == name }), "%s has no row", name)
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	bin := t.TempDir()
+	require.NoError(t, os.Symlink(exe, filepath.Join(bin, "debertac")))
+	for _, s := range started {
+		t.Run(s.folder+strings.Join(s.flags, ""), func(t *testing.T) {
+			dir := t.TempDir()
+			do := func(in, name string, args ...string) string {
+				cmd := exec.CommandContext(t.Context(), name, args...)
+				cmd.Dir = in
+				cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+				out, err := cmd.Output()
+				if exit, ok := err.(*exec.ExitError); ok {
+					t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
+				}
+				require.NoError(t, err)
+				return string(out)
+			}
+			do(dir, filepath.Join(bin, "debertac"), append([]string{"init", "start", "--from", filepath.Join(root, "examples", "tasks", s.folder), "--replace", root}, s.flags...)...)
+			start := filepath.Join(dir, "start")
+			main, err := os.ReadFile(filepath.Join(start, "main.go"))
+			require.NoError(t, err)
+			require.Contains(t, string(main), "model."+s.call+"(")
+			do(start, "go", "vet", ".")
+			do(start, "go", "build", "-o", "program", ".")
+			got := do(start, "./program", append([]string{"start.weights"}, s.args...)...)
+			require.Regexp(t, regexp.MustCompile(s.want), got)
+		})
+	}
+}

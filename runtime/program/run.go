@@ -254,7 +254,7 @@ func (l *job) chunks(ctx context.Context, records []record) error {
 		if err := l.reportBefore(n); err != nil {
 			return err
 		}
-		l.adapt(n, time.Since(begin))
+		l.adapt(len(l.good), time.Since(begin))
 		if l.page.Buffered() > 0 && l.OutTerminal {
 			l.progress.finish() // what is printed starts a line of its own
 		}

@@ -61,6 +61,10 @@ func (b *modelBuilder) scheme() {
 }
 
 func (b *modelBuilder) refuse(at Source, has string) {
+	if b.r.Drawn {
+		b.drawn = true
+		return
+	}
 	b.r.add(diag.Errorf("checkpoint-scheme", at.Pos, "the layout %s has %s", b.m.Checkpoint, has).Hintf("checkpoint own"))
 }
 

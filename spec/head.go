@@ -147,9 +147,13 @@ func (b *headBuilder) steps(s *Stmt) {
 		b.r.add(diag.Errorf("no-effect", s.Pos, "from has no effect: it names the tensors of a head that predicts masked tokens in a published layout").
 			Note(b.m.Pos, "the model has the layout %s", b.m.Checkpoint).Hintf("remove it"))
 	}
-	if !b.r.errorsSince(before) && h.Layout() == OwnLayout && b.m.Checkpoint != "own" {
+	switch {
+	case b.r.errorsSince(before) || h.Layout() != OwnLayout || b.m.Checkpoint == "own":
+	case b.r.Drawn:
+		b.m.Checkpoint = "own"
+	default:
 		b.r.add(diag.Errorf("checkpoint-scheme", s.Pos, "the layout %s has no tensor names for a head of this form", b.m.Checkpoint).
-			Note(b.m.Pos, "the model is here").Hintf("checkpoint own"))
+			Note(b.m.Pos, "the model is here").Hintf("%s, or checkpoint own", h.NamedForm()))
 	}
 }
 

@@ -197,6 +197,45 @@ func (h *Head) Layout() Layout {
 	return OwnLayout
 }
 
+// NamedForm is the head nearest to this one that published layouts have names for, as its block is written. Masks and replaced tokens have a form
+// of their own; of other heads the last linear layer decides.
+func (h *Head) NamedForm() string {
+	var last *Step
+	for _, s := range h.Steps {
+		if s.Kind == StepLinear && s.Tied == "" {
+			last = s
+		}
+	}
+	form := "take first; linear hidden; act"
+	switch rows := h.Take.Rows; {
+	case rows == Masked:
+		form = "take masked; linear hidden; act; norm; linear vocab tied embed.token"
+	case rows == EachFirst:
+		form = "take each + first; norm; linear hidden; act; linear 1"
+	case last == nil || h.As == Vector && rows != First:
+		form = "take " + rows.String()
+		if rows == Words {
+			form += "(" + h.Take.Pick + ")"
+		}
+		if h.Loss != "" { // a loss needs numbers
+			form = "take first; linear hidden; act; linear 2"
+		}
+	case rows == First || rows == Mean:
+		form += "; " + last.Text
+	default:
+		form = "take each; " + last.Text
+	}
+	for _, s := range h.Steps {
+		if s.Kind == StepCRF || s.Kind == StepDecode {
+			form += "; " + s.Text
+		}
+	}
+	if h.Loss != "" {
+		form += "; loss " + h.Loss
+	}
+	return form
+}
+
 // hasStep reports whether a head has a step of a kind.
 func hasStep(h *Head, kind StepKind) bool {
 	return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Kind == kind })

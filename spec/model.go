@@ -16,6 +16,7 @@ type modelBuilder struct {
 
 	before int         // faults that were known when this model began
 	sum    []*termForm // the terms of the score
+	drawn  bool        // its layout has no names for all of it, and needs none: its weights are drawn
 	open   bool        // the model that this one is like is not known, nor what it has
 }
 
@@ -42,7 +43,9 @@ func (r *resolver) resolveModel(d *decl) *Model {
 		return nil
 	}
 	d.model = m
-	b.scheme()
+	if b.scheme(); b.drawn {
+		m.Checkpoint = "own"
+	}
 	d.faulty = r.errorsSince(b.before)
 	r.readModel(t, !d.faulty)
 	return m

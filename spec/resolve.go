@@ -18,8 +18,18 @@ const (
 
 // Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is
 // nil if there is an error in the list. What this version cannot compile yet is no fault here; the compiler says so.
-func Resolve(f *File) (*Spec, diag.List) {
-	r := &resolver{file: f, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
+func Resolve(f *File) (*Spec, diag.List) { return ResolveWith(f, Options{}) }
+
+// Options are what the use of a spec changes of its checks.
+type Options struct {
+	// Drawn says that the weights are drawn at random and read from no checkpoint. A model whose tensors have no names in its published layout is
+	// then no fault: it gets the layout own.
+	Drawn bool
+}
+
+// ResolveWith is Resolve with options.
+func ResolveWith(f *File, o Options) (*Spec, diag.List) {
+	r := &resolver{file: f, Options: o, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
 	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
@@ -50,6 +60,7 @@ func (f *File) Sources() diag.Sources {
 }
 
 type resolver struct {
+	Options
 	file   *File
 	spec   *Spec
 	decls  map[string]*decl // models by name: the file's, then the zoo's that it is like

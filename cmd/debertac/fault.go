@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -190,23 +192,36 @@ func noSpec(file string, text []byte) error {
 }
 
 // load reads, parses and resolves a spec. Warnings are printed, errors come back with everything that was found.
-func (a *app) load(file string) (*source, error) {
+func (a *app) load(file string) (*source, error) { return a.loadWith(file, spec.Options{}) }
+
+// loadWith is load for a use that changes what is checked.
+func (a *app) loadWith(file string, o spec.Options) (*source, error) {
 	name, text, err := a.read(file)
 	if err != nil {
 		return nil, err
 	}
-	return a.parse(name, text)
+	return a.parseWith(name, text, o)
 }
 
 // parse is load for a text at hand.
 func (a *app) parse(name string, text []byte) (*source, error) {
+	return a.parseWith(name, text, spec.Options{})
+}
+
+// parseWith is parse for a use that changes what is checked.
+func (a *app) parseWith(name string, text []byte, o spec.Options) (*source, error) {
 	tree, faults := spec.Parse(name, text)
-	s, more := spec.Resolve(tree)
+	s, more := spec.ResolveWith(tree, o)
 	faults = append(faults, more...)
 	faults.Sort()
 	if faults.HasErrors() || s == nil {
 		return nil, &fault{code: exitInput, list: faults, files: tree.Sources()}
 	}
 	a.warn(faults, tree.Sources())
+	if o.Drawn && slices.ContainsFunc(compiler.NotYet(s), func(d *diag.Diag) bool { return d.Code == "checkpoint-scheme" }) {
+		for _, m := range s.Models { // heads that no published layout names
+			m.Checkpoint = "own"
+		}
+	}
 	return &source{tree, s}, nil
 }

@@ -185,7 +185,7 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if errors.Is(err, fs.ErrNotExist) && path != "-" {
 		return nil, nil, noFolder(path, err)
 	}
-	src, err := a.load(path)
+	src, err := a.loadWith(path, spec.Options{Drawn: o.seed != nil})
 	return src, nil, err
 }
 

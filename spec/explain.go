@@ -18,44 +18,8 @@ func ExplainCode(code string) (string, bool) {
 	return i.Page(), true
 }
 
-// HeadParams counts a head's own parameters: a tied layer owns its bias only. Heads of the GLiNER form have hidden sizes that their layout
-// fixes, so ok is false for them.
-func HeadParams(h *Head) (n int64, ok bool) {
-	for _, s := range h.Steps {
-		c, known := stepParams(s)
-		if !known {
-			return 0, false
-		}
-		n += c
-	}
-	return n, true
-}
-
-func stepParams(s *Step) (int64, bool) {
-	in, out := int64(s.In), int64(s.Out)
-	switch s.Kind {
-	case StepLinear:
-		if s.Tied != "" {
-			return out, true
-		}
-		return in*out + out, true
-	case StepNorm:
-		return 2 * in, true
-	case StepLSTM: // four gates, two biases each
-		if s.Both {
-			return 2 * 4 * (in*out/2 + out/2*out/2 + out), true
-		}
-		return 4 * (in*out + out*out + 2*out), true
-	case StepCRF: // transitions, first, last
-		return in*in + 2*in, true
-	case StepSpans, StepTokens:
-		return 0, false
-	}
-	return 0, true
-}
-
-// Explain is the resolved spec for people: each statement that counts with its shape, its parameters over all layers and the floating-point
-// operations of one sequence of seq tokens (a multiplication and an addition are two).
+// Explain is the resolved spec for people: each statement that makes numbers with what it chooses, its shape, its parameters over all layers and the
+// floating-point operations of one sequence of seq tokens (a multiplication and an addition are two). Operations of heads are those per row.
 func Explain(s *Spec) string {
 	var b strings.Builder
 	for i, m := range s.Models {
@@ -111,39 +75,50 @@ func explainModel(b *strings.Builder, m *Model) {
 		like = " like " + strings.Join(m.Like, ", ")
 	}
 	fmt.Fprintf(b, "model %s%s\n", m.Name, like)
-	rows := [][]string{{"place", "statement", "what", "shape", "parameters", "FLOP"}}
+	rows := [][]string{explainColumns}
 	for _, d := range m.Dims {
 		rows = append(rows, []string{d.Pos.String(), d.Text, "", "= " + grouped(int64(d.Value)), "", ""})
 	}
 	var params int64
 	var flops float64
-	for _, p := range parts(m) {
-		params += p.params
-		flops += p.flops
-		rows = append(rows, []string{p.at.Pos.String(), p.at.Text, p.note, p.shape, count(p.params), operations(p.flops)})
+	add := func(lines []Line) {
+		for _, l := range lines {
+			params += l.Params
+			flops += l.Flops
+			rows = append(rows, l.row())
+		}
 	}
-	rows = append(rows, []string{"", "", "", "total of " + grouped(int64(m.Seq)) + " tokens", grouped(params), operations(flops)})
+	total := func(what string) {
+		rows = append(rows, []string{"", "", "", what, grouped(params), operations(flops)})
+	}
+	add(m.Lines())
+	total("total of " + grouped(int64(m.Seq)) + " tokens")
+	for _, d := range m.Decoders {
+		flops = 0
+		add(m.DecoderLines(d))
+		total("total with " + d.Name + ", operations of " + d.Name)
+	}
 	table(b, rows)
+}
+
+var explainColumns = []string{"place", "statement", "what", "shape", "parameters", "FLOP"}
+
+// row is a line of a table.
+func (l Line) row() []string {
+	flops := operations(l.Flops)
+	if flops != "" && l.Per != "" {
+		flops += " " + l.Per
+	}
+	return []string{l.At.Pos.String(), l.At.Text, l.What, l.Shape, count(l.Params), flops}
 }
 
 func explainHead(b *strings.Builder, h *Head) {
 	fmt.Fprintf(b, "head %s\n", h.FullName())
-	lead := map[Rows]string{First: "B", Mean: "B", Words: "words"}[h.Take.Rows]
-	if lead == "" {
-		lead = "T"
+	rows := [][]string{explainColumns}
+	for _, l := range h.Lines() {
+		rows = append(rows, l.row())
 	}
-	rows := [][]string{
-		{"place", "statement", "what", "shape", "parameters", "FLOP"},
-		{h.Take.Pos.String(), h.Take.Text, "", "[" + lead + ", " + itoa(h.Model.Hidden) + "]", "", ""},
-	}
-	for _, s := range h.Steps {
-		n, _ := stepParams(s)
-		flops := ""
-		if s.Kind == StepLinear {
-			flops = operations(2*float64(s.In)*float64(s.Out)) + " a row"
-		}
-		rows = append(rows, []string{s.Pos.String(), s.Text, "", "[" + lead + ", " + itoa(s.Out) + "]", count(n), flops})
-	}
+	rows = append(rows, []string{"", "", "", "total", grouped(HeadParams(h)), ""})
 	table(b, rows)
 }
 

@@ -136,7 +136,7 @@ type sums struct {
 	Model      string  `json:"model"`
 	Head       string  `json:"head,omitempty"`
 	Params     int64   `json:"params"`                // of input and encoder
-	HeadParams *int64  `json:"head_params,omitempty"` // absent where the layout decides
+	HeadParams *int64  `json:"head_params,omitempty"` // absent without a head
 	Tokens     int     `json:"tokens"`
 	GFLOP      float64 `json:"gflop"` // useful operations of one sequence of so many tokens, as bench counts them
 }
@@ -149,9 +149,8 @@ func (v *explainVerb) sums(m *spec.Model, h *spec.Head) sums {
 	s.GFLOP = cost.Flops(m, h, []int{s.Tokens}) / 1e9
 	if h != nil {
 		s.Head = h.Name
-		if n, ok := spec.HeadParams(h); ok {
-			s.HeadParams = &n
-		}
+		n := spec.HeadParams(h)
+		s.HeadParams = &n
 	}
 	return s
 }

@@ -137,6 +137,7 @@ var valuesOfArgs = map[string]func(verbs []string) values{
 	"fmt":     func([]string) values { return values{files: []string{".dspec"}} },
 	"check":   func([]string) values { return values{files: []string{".dspec"}} },
 	"dump":    func([]string) values { return values{files: []string{".dspec"}} },
+	"graph":   func([]string) values { return values{files: []string{".dspec"}} },
 	"compile": func([]string) values { return specs },
 	"diff":    func([]string) values { return specs },
 	"pack":    func([]string) values { return specs },

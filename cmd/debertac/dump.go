@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/compiler"
@@ -28,12 +27,8 @@ func (dumpVerb) Help() string {
 
 // Run prints the programs.
 func (v *dumpVerb) Run(a *app) error {
-	names := []string{"build"}
-	for _, p := range compiler.Passes() {
-		names = append(names, p.Name)
-	}
-	if v.After != "" && !slices.Contains(names, v.After) {
-		return usage("debertac dump --help", "no pass is named %s; there are %s", v.After, list(names))
+	if _, err := passNamed(v.After); err != nil {
+		return err
 	}
 	src, err := a.load(v.File)
 	if err != nil {

@@ -38,6 +38,7 @@ type grammar struct {
 	Compile    compileVerb    `cmd:"" help:"Write the Go packages of a spec."`
 	Diff       diffVerb       `cmd:"" help:"Say whether checked-in packages are what compile would write."`
 	Dump       dumpVerb       `cmd:"" help:"Print the intermediate representation."`
+	Graph      graphVerb      `cmd:"" help:"Draw the program of a spec as a picture."`
 	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layouts that its kernels read."`
 	Build      buildVerb      `cmd:"" help:"Build one static program of a spec."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`

@@ -144,9 +144,14 @@ func (r *resolver) emits(s *Stmt, t *Target) {
 			}
 			packages[e.Package] = w.Pos
 		}
-		if r.emit(&e, form) {
-			list = append(list, e)
+		if !r.emit(&e, form) {
+			continue
 		}
+		if i := slices.IndexFunc(list, func(o Emit) bool { return o.Name() == e.Name() && o.Package == e.Package }); i >= 0 {
+			r.add(diag.Errorf("twice", w.Pos, "%s is emitted already", e.Name()).Note(list[i].Pos, "the first time here").Hintf("remove it"))
+			continue
+		}
+		list = append(list, e)
 	}
 	if len(list) > 0 || slices.ContainsFunc(s.Block.Stmts, func(w *Stmt) bool { return w.Word == "emit" }) {
 		t.Emit = list

@@ -197,7 +197,6 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 
 // taskOf says what the numbers of a head mean.
 func taskOf(h *spec.Head) ir.Task {
-	tied := func(s *spec.Step) bool { return s.Tied != "" }
 	perSequence := h.Take.Rows == spec.First || h.Take.Rows == spec.Mean
 	switch {
 	case h.Prompt != nil:
@@ -212,7 +211,7 @@ func taskOf(h *spec.Head) ir.Task {
 		return ir.TaskChoices
 	case h.As == spec.Score && perSequence:
 		return ir.TaskScore
-	case slices.ContainsFunc(h.Steps, tied):
+	case h.Take.Rows == spec.Masked && h.Out == h.Model.Vocab, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Tied != "" }):
 		return ir.TaskMLM
 	case h.Out == 1 && h.Loss == "binary_cross_entropy" && !perSequence:
 		return ir.TaskReplaced

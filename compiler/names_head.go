@@ -49,6 +49,8 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 		return names, false
 	case tied == 1 && linears == 1 && norms == 1:
 		return n.maskedNames(h), true
+	case h.Take.Rows == spec.Masked && linears == 2 && norms == 1:
+		return n.decoderNames(h), h.From == ""
 	case tied > 0 || h.From != "":
 		return names, false
 	case h.Take.Rows == spec.EachFirst:
@@ -88,4 +90,15 @@ func (n naming) maskedNames(h *spec.Head) headNames {
 		return one("lm_head.dense", "lm_head.layer_norm", "lm_head.bias")
 	}
 	return one("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias")
+}
+
+// decoderNames are those of a head that predicts masked tokens with a weight of its own instead of the token table.
+func (n naming) decoderNames(h *spec.Head) headNames {
+	names := n.maskedNames(h)
+	decoder := "cls.predictions.decoder"
+	if n.scheme == roberta.scheme {
+		decoder = "lm_head.decoder"
+	}
+	names.linears, names.tied = append(names.linears, decoder), ""
+	return names
 }

@@ -145,7 +145,7 @@ const (
 	TokenLayout    Layout = "token"    // take each; linear N, and maybe crf
 	SpanLayout     Layout = "span"     // take each; linear 2 as span
 	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
-	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab tied embed.token
+	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab, tied to embed.token or not
 	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
 	EntityLayout   Layout = "entities" // GLiNER
 	OwnLayout      Layout = "own"      // any other: tensors are named by the spec's paths
@@ -189,7 +189,7 @@ func (h *Head) Layout() Layout {
 		return SpanLayout
 	case h.Take.Rows == Each && (form == "L" || form == "LC"):
 		return TokenLayout
-	case h.Take.Rows == Masked && form == "LANT":
+	case h.Take.Rows == Masked && (form == "LANT" || form == "LANL" && h.From == ""):
 		return MaskedLayout
 	case h.Take.Rows == EachFirst && form == "NLAL" && firstLinear(h).Out == h.Model.Hidden:
 		return ReplacedLayout

@@ -70,7 +70,7 @@ func openFolder(dir string, needWeights bool, ignore []string) (*folder, error) 
 	case err != nil:
 		return nil, err
 	case has:
-		if f.weights, err = openWeights(dir); err != nil {
+		if err := f.openWeights(); err != nil {
 			return nil, err
 		}
 	case needWeights:
@@ -169,6 +169,9 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	wish.Model, wish.HeadName, wish.Tokenizer, wish.Warn = o.Model, o.HeadName, f.kind, o.Warn
 	if o.Seq > 0 {
 		wish.Seq = o.Seq
+	}
+	if f.weights != nil {
+		wish.Equal = func(a, b string) (bool, error) { return pack.Equal(f.weights, a, b) }
 	}
 	if wish.Sentence, err = f.sentences(); err != nil {
 		return "", nil, err

@@ -7,16 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
-	"github.com/debertac/debertac/compiler/pack/torchfile"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/token"
-	"github.com/debertac/debertac/spec"
 )
 
 type packVerb struct {
@@ -168,10 +165,16 @@ func (a *app) packFolder(u *compiler.Unit, dir *folder, out string) error {
 	if err != nil {
 		return a.packFault(dir.dir, err)
 	}
-	if unused := meaningful(source.Unused(), u.Head); len(unused) > 0 {
-		a.note("%s: note: %s", dir.dir, notPacked(unused))
+	return a.leftover(dir.dir, source)
+}
+
+// leftover reports the tensors of a folder that were not packed.
+func (a *app) leftover(dir string, source *pack.Checkpoint) error {
+	unused, err := source.Leftover()
+	if err == nil && len(unused) > 0 {
+		a.note("%s: note: %s", dir, notPacked(unused))
 	}
-	return nil
+	return err
 }
 
 // notPacked says which tensors were left out, the first ones by name.
@@ -199,15 +202,6 @@ func (a *app) packFault(path string, err error) error {
 		return inputFault("", "%v", tensor)
 	}
 	return inputFault(path, "the weights cannot be packed: %v", err)
-}
-
-// meaningful leaves out tensors that published checkpoints carry without a use in a forward pass of this model.
-func meaningful(names []string, head *spec.Head) []string {
-	return slices.DeleteFunc(names, func(name string) bool {
-		// A tied decoder is the token table once more.
-		tied := strings.HasSuffix(name, "predictions.decoder.weight") || strings.HasSuffix(name, "lm_head.decoder.weight") || strings.HasSuffix(name, ".decoder.bias")
-		return tied || strings.HasSuffix(name, "position_ids") || head == nil && !strings.Contains(name, "encoder.")
-	})
 }
 
 // randomWeights packs drawn weights into the cache. dir and t may be nil.
@@ -258,7 +252,11 @@ func (f *folder) hash(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "ignore %q\n", f.ignore)
 	weights := ".safetensors" // what else the folder holds is not read
-	if _, torch := f.weights.(*torchfile.File); torch {
+	safe, err := hasSafetensors(f.dir)
+	if err != nil {
+		return err
+	}
+	if !safe {
 		weights = ".bin"
 	}
 	for _, e := range entries {

@@ -65,8 +65,8 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 	}
 	for _, m := range unit.Ensemble.Members {
 		source := members[compiler.MemberPrefix(m.Head)].(*pack.Checkpoint)
-		if unused := meaningful(source.Unused(), m.Head); len(unused) > 0 {
-			a.note("%s: note: %s", folders[source], notPacked(unused))
+		if err := a.leftover(folders[source], source); err != nil {
+			return err
 		}
 	}
 	return a.packed(v.Out, unit)

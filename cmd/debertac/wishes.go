@@ -86,17 +86,29 @@ func (w *wishes) besideSpec(path string) error {
 
 // hasWeights reports whether a folder has weights, in either format.
 func hasWeights(dir string) (bool, error) {
+	if has, err := hasSafetensors(dir); has || err != nil {
+		return has, err
+	}
+	return torchfile.In(dir), nil
+}
+
+// hasSafetensors reports whether a folder has weights in safetensors files, which are read in preference to those of torch.
+func hasSafetensors(dir string) (bool, error) {
 	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
 		if has, err := disk.Exists(filepath.Join(dir, name)); has || err != nil {
 			return has, err
 		}
 	}
-	return torchfile.In(dir), nil
+	return false, nil
 }
 
 // openWeights opens a folder's weights: model.safetensors or its shards, else pytorch_model.bin or its shards.
 func openWeights(dir string) (pack.Weights, error) {
-	if exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) {
+	has, err := hasSafetensors(dir)
+	if err != nil {
+		return nil, err
+	}
+	if has {
 		f, err := safetensors.OpenDir(dir)
 		if err != nil {
 			return nil, err
@@ -111,6 +123,23 @@ func openWeights(dir string) (pack.Weights, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// openWeights opens the folder's weights, and removes a training library's prefix from the names of the tensors.
+func (f *folder) openWeights() error {
+	w, err := openWeights(f.dir)
+	if err != nil {
+		return err
+	}
+	plain, prefix, err := pack.Unwrap(w)
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
+	if prefix != "" {
+		f.note("all tensor names begin with %s, which was removed", prefix)
+	}
+	f.weights = plain
+	return nil
 }
 
 // sentences reads what a folder of sentence-transformers says about embeddings; nil if it is none.

@@ -34,9 +34,17 @@ var prefixes = []string{"deberta.", "bert.", "roberta."}
 // older are endings that tensors had before, by those that they have now.
 var older = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}
 
-// find gives the name under which the file holds a tensor.
+// biases are the two names of the bias of the prediction of masked tokens. Published code adds the first of them that the checkpoint has.
+var biases = [][2]string{{"cls.predictions.decoder.bias", "cls.predictions.bias"}, {"lm_head.decoder.bias", "lm_head.bias"}}
+
+// find returns the name under which the file holds a tensor.
 func (c *Checkpoint) find(name string) string {
 	names := []string{name}
+	for _, b := range biases {
+		if name == b[0] || name == b[1] {
+			names = []string{b[0], b[1]}
+		}
+	}
 	for _, p := range prefixes {
 		if rest, ok := strings.CutPrefix(name, p); ok {
 			names = append(names, rest)

@@ -110,7 +110,6 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_seq_multi", fields{"classifier_dropout": 1.5}, "classifier_dropout = 1.5 is not a rate"},
 		{"v2_seq_multi", fields{"function_to_apply": "none"}, `function_to_apply = "none": no value of it is understood but null`},
 		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}}, `task_specific_params = {"text-classification":{}}: only {} is understood`},
-		{"bert_mlm", fields{"tie_word_embeddings": false}, "tie_word_embeddings = false: the head on the vocabulary would have a table of its own"},
 		{"gliner_token_rnn", fields{"represent_spans": true}, "represent_spans = true: only false is understood"},
 		{"gliner_span_plain", fields{"relations_layer": "dot"}, `relations_layer = "dot": no value of it is understood but null`},
 		{"v2_qa", fields{"num_labels": 3}, "id2label gives 3 labels"},

@@ -25,6 +25,9 @@ type Options struct {
 	Sentence  *Sentences // what the folder says about embeddings; nil: nothing
 	// Warn is told what contradicts itself in the config, and what was taken; nil: that is among the notes.
 	Warn func(text string)
+
+	// Equal reports whether two of the checkpoint's tensors hold equal numbers. nil: their numbers are not known, and copies are taken as equal.
+	Equal func(a, b string) (bool, error)
 }
 
 // Spec writes the spec of a config. tensors are the shapes of the checkpoint's tensors by name and may be nil; what they contradict is an

@@ -32,10 +32,16 @@ func resolve(t *testing.T, config []byte, opts hf.Options) (*spec.Spec, string, 
 	t.Helper()
 	text, notes, err := hf.Spec(config, nil, opts)
 	require.NoError(t, err)
+	return resolved(t, text), text, notes
+}
+
+// resolved is the spec of a text without faults.
+func resolved(t *testing.T, text string) *spec.Spec {
+	t.Helper()
 	f, faults := spec.Parse("model.dspec", []byte(text))
 	s, more := spec.Resolve(f)
 	require.Empty(t, diag.Render(append(faults, more...), f.Sources(), diag.Style{}))
-	return s, text, notes
+	return s
 }
 
 // Every case's spec compiles. Its text is kept beside its config, to be read by people; UPDATE=1 rewrites it.

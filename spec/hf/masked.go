@@ -1,9 +1,14 @@
 package hf
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
+
+// tokenTable ends the name of the table of token embeddings.
+const tokenTable = "embeddings.word_embeddings.weight"
 
 // positionTable ends the name of the table of absolute positions, which DeBERTa's decoder reads although the input does not.
 const positionTable = "embeddings.position_embeddings.weight"
@@ -36,8 +41,77 @@ func (h *heads) masked(task string) error {
 	if width != w.hidden {
 		columns = strconv.Itoa(width)
 	}
-	w.head.add("linear "+columns, "act", "norm", "linear vocab tied embed.token", "loss cross_entropy")
+	act := "act"
+	if h.kind == "roberta" && w.act != "gelu" { // its head does not read hidden_act
+		act = "act gelu"
+	}
+	own, err := h.ownDecoder()
+	if err != nil {
+		return err
+	}
+	last := "linear vocab tied embed.token"
+	if own {
+		last = "linear vocab"
+	}
+	w.head.add("linear "+columns, act, "norm", last, "loss cross_entropy")
 	return nil
+}
+
+// ownDecoder reports whether the head's last product has a weight of its own: a decoder that the checkpoint holds, with other values than the
+// token table's, or one that tie_word_embeddings = false asks for. transformers 5 reads it so; versions before took the token table unless
+// tie_word_embeddings was false.
+func (h *heads) ownDecoder() (bool, error) {
+	c := h.c
+	stem := "cls.predictions.decoder."
+	switch {
+	case h.kind == "roberta":
+		stem = "lm_head.decoder."
+	case h.w.head.from():
+		stem = "lm_predictions.lm_head.decoder."
+	}
+	tied := h.f.tied
+	if h.w.head.from() { // it has no decoder: it reads the token table whatever the field says
+		tied = true
+	}
+	decoder := h.tensors[stem+"weight"] != nil
+	if !tied && h.tensors != nil {
+		for _, n := range []string{"weight", "bias"} {
+			if h.tensors[stem+n] == nil {
+				return false, c.fault("tie_word_embeddings", "= false, so the head for masked tokens needs %s%s, which the checkpoint lacks: set it to true if the decoder is the token table", stem, n)
+			}
+		}
+	}
+	if !decoder {
+		return !tied, nil
+	}
+	table := ""
+	for n := range h.tensors {
+		if strings.HasSuffix("."+n, "."+tokenTable) {
+			table = n
+		}
+	}
+	same := true
+	if table != "" && h.opts.Equal != nil {
+		var err error
+		if same, err = h.opts.Equal(stem+"weight", table); err != nil {
+			return false, err
+		}
+	}
+	if same {
+		return false, nil
+	}
+	if h.w.head.from() {
+		return false, fmt.Errorf("the checkpoint has %sweight with other values than %s: published code of this head reads no decoder, so what it is for cannot be told; remove the tensor", stem, table)
+	}
+	if tied {
+		c.note("%sweight has other values than the token table, so the head uses it, as transformers 5 does; set tie_word_embeddings to false to say so", stem)
+	}
+	return true, nil
+}
+
+// from reports whether the head names its tensors itself, which DeBERTa's new head for masked tokens does.
+func (h *head) from() bool {
+	return slices.ContainsFunc(h.lines, func(l string) bool { return strings.HasPrefix(l, "from ") })
 }
 
 // newStyle decides between the two heads of DeBERTa: by the tensors if they tell, else by the field legacy. The decoder is only ever read by

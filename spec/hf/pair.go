@@ -63,6 +63,9 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 		if part.name == Generator && opts.Task == "" && own != nil { // its tensors tell whether it has the mask decoder
 			o.Task = "fill-mask"
 		}
+		if opts.Equal != nil {
+			o.Equal = func(a, b string) (bool, error) { return opts.Equal(part.name+"."+a, part.name+"."+b) }
+		}
 		w, err := sub.encoder(inner, own, o, true)
 		if err != nil {
 			return nil, err

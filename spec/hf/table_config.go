@@ -34,7 +34,7 @@ var configTable = []group{
 	{Applied, "label2id", "compared with id2label, which decides; a difference is said", nil},
 	{Applied, "problem_type", "what labels exclude, and whether a head is a regression", nil},
 	{Applied, "is_decoder", "whether tokens see only those before them (BERT, RoBERTa); of DeBERTa only false is understood", nil},
-	{Applied, "tie_word_embeddings", "a head on the vocabulary shares the token table. false is understood for heads that have no columns of the vocabulary", nil},
+	{Applied, "tie_word_embeddings", "a head on the vocabulary shares the token table; with false it reads the decoder that the checkpoint stores, and its bias", nil},
 	{Applied, "generator discriminator embedding_sharing", "the two models of replaced-token detection", nil},
 
 	{Harmless, "_name_or_path name_or_path _commit_hash transformers_version _diffusers_version language tags license finetuning_task model_name unsloth_version transformers.js_config custom_pipelines is_composition",

@@ -115,9 +115,6 @@ func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts O
 	case task == "":
 		h.stray(arch)
 	}
-	if !f.tied && (task == "emd" || slices.Contains(vocabularyTasks, task)) {
-		return c.refuse("tie_word_embeddings", "= false: the head on the vocabulary would have a table of its own")
-	}
 	if err := h.make(task); err != nil {
 		return err
 	}

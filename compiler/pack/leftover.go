@@ -1,0 +1,88 @@
+package pack
+
+import (
+	"slices"
+	"strings"
+)
+
+// Equal reports whether two tensors of a checkpoint have the same shape and hold equal numbers.
+func Equal(w Weights, a, b string) (bool, error) {
+	first, err := w.Info(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := w.Info(b)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Equal(first.Shape, second.Shape) {
+		return false, nil
+	}
+	x, y := make([]float32, first.Elements()), make([]float32, second.Elements())
+	if err := w.Floats(a, x); err != nil {
+		return false, err
+	}
+	if err := w.Floats(b, y); err != nil {
+		return false, err
+	}
+	return slices.Equal(x, y), nil
+}
+
+// Buffer is a tensor that checkpoints carry and that no model needs: it follows from the model's form.
+type Buffer struct {
+	Suffix string // of the name
+	Reason string
+}
+
+// Buffers are all tensors that are left out of packed weights without a word.
+var Buffers = []Buffer{
+	{"embeddings.position_ids", "the numbers 0, 1, 2 …, which transformers stored until version 4.30; positions are counted"},
+	{"embeddings.token_type_ids", "zeros, which transformers 4 stored in some versions; a text's tokens have type 0 by default"},
+}
+
+// Copies are tensors that checkpoints can hold twice: the decoder of masked tokens repeats the token table and the head's bias. Each is
+// compared with what it repeats when a model folder is imported, and used if it differs.
+var Copies = [][2]string{
+	{"cls.predictions.decoder.weight", tokenTable},
+	{"cls.predictions.decoder.bias", "cls.predictions.bias"},
+	{"lm_head.decoder.weight", tokenTable},
+	{"lm_head.decoder.bias", "lm_head.bias"},
+}
+
+// Leftover lists the tensors of the file that packing did not read and that hold something of their own, in the file's order. It leaves out
+// the Buffers, and the Copies that equal what they repeat.
+func (c *Checkpoint) Leftover() ([]string, error) {
+	var out []string
+	for _, n := range c.Unused() {
+		if slices.ContainsFunc(Buffers, func(b Buffer) bool { return strings.HasSuffix("."+n, "."+b.Suffix) }) {
+			continue
+		}
+		same, err := c.repeats(n)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// repeats reports whether a tensor is one of Copies and equals a tensor that was packed.
+func (c *Checkpoint) repeats(name string) (bool, error) {
+	for _, p := range Copies {
+		for _, pair := range [][2]string{p, {p[1], p[0]}} { // either of the two can be the one that was read
+			if !strings.HasSuffix("."+name, "."+pair[0]) {
+				continue
+			}
+			for of := range c.used {
+				if strings.HasSuffix("."+of, "."+pair[1]) {
+					if same, err := Equal(c.File, name, of); same || err != nil {
+						return same, err
+					}
+				}
+			}
+		}
+	}
+	return false, nil
+}

@@ -32,18 +32,21 @@ func (f *folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 	if f.token == nil {
 		return extra, nil
 	}
-	_, mark := f.token.ID(p.Mark)
-	_, end := f.token.ID(p.End)
-	if mark && end {
-		return extra, nil
-	}
-	// The library adds them behind the tokenizer's own tokens, the end behind the mark; configs written before it has done so have no number, or -1.
 	var config struct {
 		Class *int `json:"class_token_index"`
 	}
 	if err := json.Unmarshal(f.config, &config); err != nil {
 		return nil, inputFault(path, "class_token_index: %v", err)
 	}
+	id, mark := f.token.ID(p.Mark)
+	_, end := f.token.ID(p.End)
+	if mark && end {
+		if c := config.Class; c != nil && *c >= 0 && *c != int(id) {
+			return nil, inputFault(path, "class_token_index = %d, but the tokenizer has the number %d for ent_token = %s: labels would be looked for at another token", *c, id, p.Mark)
+		}
+		return extra, nil
+	}
+	// The library adds them behind the tokenizer's own tokens, the end behind the mark; configs written before it has done so have no number, or -1.
 	first := u.Model.Vocab - 2
 	if config.Class != nil && *config.Class >= 0 {
 		first = *config.Class

@@ -39,6 +39,8 @@ func TestEntityExtra(t *testing.T) {
 		_, err = of("<<OTHER>>", config, n+5)
 		require.ErrorContains(t, err, "gliner_config.json")
 	}
+	_, err = of("<<ENT>>", `{"class_token_index": 5}`, n)
+	require.ErrorContains(t, err, "class_token_index = 5, but the tokenizer has the number")
 	extra, err = (&folder{name: "config.json"}).entityExtra(&compiler.Unit{Program: &ir.Program{}})
 	require.NoError(t, err)
 	require.Nil(t, extra)

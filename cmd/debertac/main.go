@@ -62,6 +62,9 @@ type app struct {
 	quiet  bool // long work is not announced
 	parser *kong.Kong
 	cache  *cache.Cache // nil until it is wanted
+
+	// interpret runs a verb of a model in this process. It is nil but in tests, which cannot build a program for each of many models.
+	interpret func(p *program, in io.Reader, verb string, args []string) error
 }
 
 func main() { os.Exit(run()) }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -99,9 +100,11 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		p.normalize = s != nil && s.Normalize
 	}
 	units := []*compiler.Unit{unit}
-	built, err := a.isBuilt(units)
-	if err != nil {
-		return nil, err
+	built := a.interpret != nil
+	if !built {
+		if built, err = a.isBuilt(units); err != nil {
+			return nil, err
+		}
 	}
 	if !built { // what is not there is said before any work
 		if _, err := build.FindGo(a.ctx); err != nil {
@@ -116,8 +119,8 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	default:
 		p.weights, err = a.folderWeights(unit, dir)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || a.interpret != nil {
+		return p, err
 	}
 	p.binary, err = a.binary(units)
 	return p, err
@@ -324,12 +327,26 @@ func (a *app) build(packages []*codegen.Package, out string) error {
 
 // identify writes what this program is: everything in the cache depends on it.
 func (a *app) identify(w io.Writer) error {
+	sum, err := executable()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(sum)
+	return err
+}
+
+// executable hashes this program, once.
+var executable = sync.OnceValues(func() ([]byte, error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return ours(err)
+		return nil, ours(err)
 	}
-	return hashFile(w, exe)
-}
+	sum := sha256.New()
+	if err := hashFile(sum, exe); err != nil {
+		return nil, err
+	}
+	return sum.Sum(nil), nil
+})
 
 // hashFile writes a file's name and content.
 func hashFile(w io.Writer, path string) error {
@@ -445,6 +462,9 @@ func (p *program) exec(a *app, verb string, args []string) error { return p.feed
 
 // feed is exec with another standard input. The program's own fault goes before one of reading that input, as exec.Cmd has it.
 func (p *program) feed(a *app, in io.Reader, verb string, args []string) error {
+	if a.interpret != nil {
+		return a.interpret(p, in, verb, args)
+	}
 	cmd := p.command(a, verb, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, a.out, a.err
 	return a.childFault(cmd.Run())

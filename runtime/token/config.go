@@ -22,15 +22,14 @@ type specialName struct{ name, file, key string }
 
 // config is what the small files beside a vocabulary say.
 type config struct {
-	class   string // tokenizer_class
-	punct   bool
+	class   string         // tokenizer_class
 	names   [5]specialName // [CLS], [SEP], [PAD], [MASK], [UNK]
 	others  []specialName  // names that nothing here uses
 	added   []AddedToken
 	flagged []AddedToken    // tokens named with flags, but no ids
 	bare    map[string]bool // tokens of added_tokens.json, which has ids but no flags
 	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets
-	lower, accents, ideographs, basic, prefix, trim flag
+	lower, accents, ideographs, basic, prefix, trim, punct flag
 }
 
 var nameKeys = [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "unk_token"}
@@ -190,6 +189,7 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 	}{
 		{"do_lower_case", &c.lower}, {"strip_accents", &c.accents}, {"tokenize_chinese_chars", &c.ideographs},
 		{"do_basic_tokenize", &c.basic}, {"add_prefix_space", &c.prefix}, {"trim_offsets", &c.trim},
+		{"split_by_punct", &c.punct},
 	} {
 		n := all[f.key]
 		if n.null() {
@@ -203,8 +203,11 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 			*f.v = flagOn
 		}
 	}
-	if c.punct, err = all["split_by_punct"].flag(false); err != nil {
-		return err
+	if on, err := all["split_special_tokens"].flag(false); err != nil || on {
+		return all["split_special_tokens"].errorf("want false: with true, names of special tokens in texts would be text")
+	}
+	if on, err := all["add_special_tokens"].flag(true); err != nil || !on {
+		return all["add_special_tokens"].errorf("want true: the model was trained with its special tokens around texts")
 	}
 	if n := all["tokenizer_class"]; !n.null() {
 		if c.class, err = n.str(); err != nil {
@@ -240,53 +243,7 @@ func (c *config) settle(t *Tokenizer) error {
 			t.notes = append(t.notes, fmt.Sprintf("%s: %s names %q, which is not in the vocabulary; no text becomes it", n.file, n.key, n.name))
 		}
 	}
-	if kind := kindOfClass(c.class); kind != "" && kind != t.Kind() {
-		t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, but %s is %s, and is followed; one of them may belong to another model", c.class, kind, t.Form(), t.Kind()))
-	}
 	return nil
-}
-
-// noteDifferences notes switches that tokenizer.json sets otherwise. It is followed, as it says what the checkpoint's
-// own tokenizer did when it was saved.
-func (c *config) noteDifferences(t *Tokenizer) {
-	var lower, accents, ideographs, clean, prefix bool
-	for _, n := range t.steps {
-		switch n := n.(type) {
-		case lowercase:
-			lower = true
-		case bertAccents, dropMarks:
-			accents = true
-		case bertClean:
-			clean, ideographs = true, n.ideographs
-		}
-	}
-	var byteCut bool
-	for _, p := range t.cuts {
-		if b, ok := p.(*byteLevel); ok {
-			byteCut, prefix = true, b.prefix
-		}
-	}
-	for _, x := range []struct {
-		key       string
-		said, has flag
-		applies   bool
-	}{
-		{"do_lower_case", c.lower, onOff(lower), true},
-		{"strip_accents", c.accents, onOff(accents), clean},
-		{"tokenize_chinese_chars", c.ideographs, onOff(ideographs), clean},
-		{"add_prefix_space", c.prefix, onOff(prefix), byteCut},
-	} {
-		if x.applies && x.said != flagUnset && x.said != x.has {
-			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json says %s: %v, but tokenizer.json has it otherwise, and is followed", x.key, x.said == flagOn))
-		}
-	}
-}
-
-func onOff(on bool) flag {
-	if on {
-		return flagOn
-	}
-	return flagOff
 }
 
 // roberta tells the two users of byte-level BPE apart: by the tokenizer's class, by the name of the first token, or by

@@ -12,8 +12,9 @@ import (
 // with what tokenizer_config.json and added_tokens.json say about lower case, punctuation, spaces and added tokens: spm.model
 // (SentencePiece's own form), vocab.json with merges.txt (see FromBPE) or vocab.txt (see FromWordPiece). The names of
 // special tokens come from tokenizer_config.json and special_tokens_map.json where they are there; a name that the
-// tokenizer does not have is an error, or a note where nothing here would use it. So is a tokenizer_class of another
-// kind than the files: an error for older files, a note for tokenizer.json, which says all by itself.
+// tokenizer does not have is an error, or a note where nothing here would use it. A tokenizer_class of another kind
+// than the files is an error. What tokenizer_config.json says otherwise than tokenizer.json is an error if transformers would follow
+// the former, else a note.
 func Load(fsys fs.FS) (*Tokenizer, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {
@@ -33,7 +34,9 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.noteDifferences(t)
+		if err := cfg.agree(t); err != nil {
+			return nil, err
+		}
 		return t, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +53,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	n := &cfg.names
 	switch file {
 	case "spm.model":
-		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct, Added: cfg.added, CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name})
+		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct == flagOn, Added: cfg.added, CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name})
 	case "vocab.txt":
 		if cfg.basic == flagOff {
 			return nil, errors.New("tokenizer_config.json: do_basic_tokenize: false is not supported (supported: true)")

@@ -113,8 +113,10 @@ func (c *config) compareIDs(labels []string, named bool) {
 	}
 	for i, name := range labels {
 		id, ok := ids[name]
-		text, _ := labelText(id)
-		if ok && text != strconv.Itoa(i) && !slices.ContainsFunc(labels[i+1:], func(l string) bool { return l == name }) {
+		if !ok { // it need not have all
+			continue
+		}
+		if text, _ := labelText(id); text != strconv.Itoa(i) && !slices.ContainsFunc(labels[i+1:], func(l string) bool { return l == name }) {
 			c.warn("label2id has %s for %q, but id2label has %d: id2label is followed", shown(id), name, i)
 			return
 		}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	_ "github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime"
+	host "github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/token"
+)
+
+// interpreted runs a command line of debertac in this process, without building a program: the oracle computes the model in float64 from its
+// packed weights. Everything else is as for a user. It returns the outputs and the exit code.
+func interpreted(args []string) (stdout, stderr string, code int) {
+	var out, errs bytes.Buffer
+	a := &app{ctx: context.Background(), in: strings.NewReader(""), out: &out, err: &errs}
+	a.interpret = func(p *program, in io.Reader, verb string, args []string) error {
+		m := host.Model{Name: modelName(p.unit), Program: interpreter(p.unit.Program)}
+		if code := host.Run(a.ctx, []host.Model{m}, append([]string{verb}, args...), host.Streams{In: in, Out: a.out, Err: a.err}); code != host.ExitDone {
+			return &fault{code: code}
+		}
+		return nil
+	}
+	var g grammar
+	parser, err := kong.New(&g, kong.Name("debertac"), kong.Bind(a))
+	if err != nil {
+		return "", err.Error(), exitOurs
+	}
+	a.parser = parser
+	k, err := parser.Parse(args)
+	if err != nil {
+		return "", err.Error(), exitUsage
+	}
+	if err := k.Run(a); err != nil {
+		return out.String(), errs.String() + a.classify(err).render(false), a.classify(err).code
+	}
+	return out.String(), errs.String(), exitDone
+}
+
+// interpreter describes a compiled program to the runtime as the package does that would be generated for it.
+func interpreter(p *ir.Program) *runtime.Program {
+	m, b := &p.Meta, &p.Bounds
+	_, result := p.Result()
+	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels, Independent: m.Multi && len(m.Labels) > 0,
+		Rows: map[ir.Dim]runtime.Rows{ir.B: runtime.PerSequence, ir.T: runtime.PerToken, ir.M: runtime.PerRow, ir.G: runtime.PerPair, ir.W: runtime.PerWord}[result.Type.Shape[0]]}
+	if q := m.Prompt; q != nil {
+		head.Prompt = &runtime.Prompt{Mark: q.Mark, End: q.End, After: q.After}
+	}
+	return &runtime.Program{
+		Name: p.Name, Want: runtime.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []runtime.ISA{runtime.ISAGo},
+		Limits: runtime.Limits{Vocab: m.Vocab, Types: m.Types, SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows,
+			Words: p.Reads(ir.Words), Marks: p.Reads(ir.Marks), Prefix: p.Reads(ir.Prefix)},
+		Heads: []runtime.Head{head}, Arena: func(runtime.Sizes) int64 { return 0 }, Tokenizer: token.Open,
+		Bind: func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+			packed := eval.Store{}
+			for _, t := range packedTensors(p) {
+				switch {
+				case t.Len < 0:
+				case t.DType == safetensors.I32:
+					packed[t.Name] = &ir.Array{I: w.I32(t.Name)}
+				default:
+					packed[t.Name] = &ir.Array{F32: w.F32(t.Name)}
+				}
+			}
+			shapes := packedShapes(p)
+			for name, a := range packed {
+				a.Shape = shapes[name].shape
+			}
+			return func(x *runtime.Exec) (runtime.Forward, error) {
+				return func() error { return oracle(p, packed, x) }, nil
+			}, nil
+		},
+	}
+}
+
+// oracle computes one call.
+func oracle(p *ir.Program, packed eval.Store, x *runtime.Exec) error {
+	if err := x.Layer("all"); err != nil {
+		return err
+	}
+	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
+	pos, types := make([]int32, x.T), x.Types
+	runtime.FillPositions(pos, &x.Batch)
+	if types == nil {
+		types = make([]int32, x.T)
+	}
+	store := eval.Store{ir.IDs: ints(x.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(x.Starts), ir.Rows: ints(x.Rows), ir.Prefix: ints(x.Prefix),
+		ir.Words: {Shape: []int{len(x.Words) / 2, 2}, I: x.Words}, ir.WordStarts: ints(x.WordStarts), ir.Marks: ints(x.Marks), ir.MarkStarts: ints(x.MarkStarts)}
+	for name, a := range packed {
+		store[name] = a
+	}
+	if err := eval.Run(p, store, eval.OnlyRun()); err != nil {
+		return err
+	}
+	got := store[p.Outputs[len(p.Outputs)-1]].Floats()
+	if len(got) != len(x.Out) {
+		return fmt.Errorf("%d outputs, want %d", len(got), len(x.Out))
+	}
+	for i, v := range got {
+		x.Out[i] = float32(v)
+	}
+	return nil
+}
+
+// packedType is the type of a packed tensor.
+type packedType struct {
+	shape []int
+	dtype safetensors.DType
+}
+
+// packedShapes are the tensors that the schedule and the heads read.
+func packedShapes(p *ir.Program) map[string]packedType {
+	out := map[string]packedType{}
+	add := func(v *ir.Value, l int) {
+		t := packedType{dtype: safetensors.F32}
+		for _, d := range v.Type.Shape {
+			t.shape = append(t.shape, d.N)
+		}
+		if v.Type.DType == ir.I32 {
+			t.dtype = safetensors.I32
+		}
+		out[ir.At(v.Name, l)] = t
+	}
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if v.Kind == ir.Packed {
+					add(v, l)
+				}
+			}
+		}
+	}
+	for _, c := range p.Pack {
+		for _, v := range c.Region.Out {
+			for _, k := range p.Keep {
+				if v.Name == k {
+					add(v, c.First)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func packedTensors(p *ir.Program) []runtime.TensorWant {
+	list := []runtime.TensorWant{{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true}, {Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true}}
+	for name, t := range packedShapes(p) {
+		n := int64(1)
+		for _, d := range t.shape {
+			n *= int64(d)
+		}
+		list = append(list, runtime.TensorWant{Name: name, DType: t.dtype, Len: n})
+	}
+	return list
+}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"unicode/utf8"
 )
 
 // Sequence is one sequence that is ready for a batch. Rows are counted from its own
@@ -106,6 +107,12 @@ func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 	if b.core.closed.Load() {
 		return ErrClosed
 	}
+	if b.Long.stride < 0 {
+		return input("Long: Windows(%d): the stride must not be negative", b.Long.stride)
+	}
+	if b.MaxTokens < 1 || b.MaxTokens > b.core.program.Limits.SequenceTokens {
+		return input("MaxTokens is %d: it must be from 1 to %d", b.MaxTokens, b.core.program.Limits.SequenceTokens)
+	}
 	if b.core.token == nil {
 		return errNoTokenizer()
 	}
@@ -121,8 +128,14 @@ func (b *Batcher) drop() {
 }
 
 // Encode tokenizes text number n into e, whose memory is reused. An error names the
-// text.
+// text. One that is not valid UTF-8 is an error.
 func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
+	if !utf8.ValidString(t.First) {
+		return &TextError{Text: n, What: invalidByte(t.First)}
+	}
+	if t.Pair && !utf8.ValidString(t.Second) {
+		return &TextError{Text: n, What: "its second part: " + invalidByte(t.Second)}
+	}
 	if err := e.encode(b.core.token, b.spans, t, b.core.options.Special == SpecialAsTokens); err != nil {
 		return &TextError{n, "it cannot be encoded: " + err.Error(), err}
 	}

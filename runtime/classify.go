@@ -41,6 +41,9 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 // HeadLabels are the labels of a head by number, [C]: from the weight file, else from
 // the spec, else LABEL_0, LABEL_1 … as in published configurations without names.
 func (c *Core) HeadLabels(head int) ([]string, error) {
+	if head < 0 || head >= len(c.program.Heads) {
+		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
+	}
 	h := &c.program.Heads[head]
 	labels := h.Labels
 	if own := c.weights.Meta().Labels[h.Name]; own != nil {

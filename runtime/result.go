@@ -1,6 +1,10 @@
 package runtime
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Classification is the result for one text.
 type Classification struct {
@@ -18,6 +22,28 @@ type Classification struct {
 	Truncated int `json:"truncated"`
 	// Windows counts the sequences that the text was cut into, 1 if it was not.
 	Windows int `json:"windows"`
+}
+
+// Above returns the numbers of the labels whose scores reach their thresholds, the highest
+// score first and of equal ones the lower number. It is meant for labels that do not exclude
+// each other. thresholds has one number from 0 to 1 for each label, or one for all of them.
+func (c *Classification) Above(thresholds ...float32) ([]int, error) {
+	if n := len(thresholds); n != 1 && n != len(c.Scores) {
+		return nil, input("%d thresholds for %d labels: give one for each, or one for all", n, len(c.Scores))
+	}
+	for _, t := range thresholds {
+		if !(t >= 0 && t <= 1) {
+			return nil, input("thresholds: %v is not a number from 0 to 1", t)
+		}
+	}
+	labels := []int{}
+	for i, p := range c.Scores {
+		if p >= thresholds[min(i, len(thresholds)-1)] {
+			labels = append(labels, i)
+		}
+	}
+	slices.SortStableFunc(labels, func(a, b int) int { return cmp.Compare(c.Scores[b], c.Scores[a]) })
+	return labels, nil
 }
 
 // Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in

@@ -11,7 +11,7 @@ import (
 // freePlaceholders are what flags take that cannot be completed: numbers, and words of the user's own.
 var freePlaceholders = map[string]bool{
 	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true, "DURATION": true,
-	"TEXT": true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "NAME": true, "FIELD": true, "PATH": true, "V": true,
+	"TEXT": true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true, "NAME": true, "FIELD": true, "PATH": true, "V": true,
 	"MODEL.HEAD=DIR": true, "128": true, "": true,
 }
 

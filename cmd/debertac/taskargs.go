@@ -19,7 +19,7 @@ type taskArgs struct {
 	Multi             bool     `group:"Labels of your own" help:"Several labels may fit."`
 	Entailment        *string  `group:"Labels of your own" placeholder:"LABEL" help:"The model's label for entailment."`
 	Contradiction     *string  `group:"Labels of your own" placeholder:"LABEL" help:"The model's label for contradiction."`
-	Threshold         *float64 `group:"Entities and tokens" placeholder:"P" help:"Probability from which an entity is found, or a token counts as replaced (0.5)."`
+	Threshold         *string  `group:"Entities and tokens" placeholder:"P,LABEL=P,…" help:"Probability from which an entity is found, a label holds or a token counts as replaced (0.5); LABEL=P for single labels."`
 	Nested            bool     `group:"Entities and tokens" help:"Entities may lie inside each other."`
 	MultiLabel        bool     `group:"Entities and tokens" help:"The same words may have several labels."`
 	Aggregate         *string  `group:"Entities and tokens" placeholder:"none|simple|first|average|max" help:"How tokens are joined to entities (simple)."`
@@ -43,7 +43,7 @@ func (t *taskArgs) flags() []flag {
 		textFlag("--pair", t.Pair), textFlag("--query", t.Query), boolFlag("--sigmoid", t.Sigmoid), textFlag("--positive", t.Positive), textFlag("--context", t.Context), textFlag("--question", t.Question),
 		textFlag("--options", t.Options), realFlag("--no-answer-threshold", t.NoAnswerThreshold), numberFlag("--answer-tokens", t.AnswerTokens),
 		textFlag("--labels", t.Labels), textFlag("--template", t.Template), boolFlag("--multi", t.Multi), textFlag("--entailment", t.Entailment), textFlag("--contradiction", t.Contradiction),
-		realFlag("--threshold", t.Threshold), boolFlag("--nested", t.Nested), boolFlag("--multi-label", t.MultiLabel), textFlag("--aggregate", t.Aggregate), boolFlag("--bio", t.BIO),
+		textFlag("--threshold", t.Threshold), boolFlag("--nested", t.Nested), boolFlag("--multi-label", t.MultiLabel), textFlag("--aggregate", t.Aggregate), boolFlag("--bio", t.BIO),
 		textFlag("--targets", t.Targets), boolFlag("--perplexity", t.Perplexity), numberFlag("--max-new-tokens", t.MaxNewTokens), realFlag("--temperature", t.Temperature),
 		numberFlag("--top-k", t.TopK), realFlag("--top-p", t.TopP), numberFlag("--samples", t.Samples), textFlag("--stop", t.Stop),
 		textFlag("--pooling", t.Pooling), boolFlag("--normalize", t.Normalize),

@@ -88,6 +88,27 @@ func TestRunEntities(t *testing.T) {
 	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
 	require.Contains(t, r.err, "would be others")
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)
-	require.Contains(t, runTask(t, p, false, "", "--labels", "a", "--threshold", "1", "x").err, "--threshold 1: no entity exceeds it")
+	// Thresholds of single labels, also where each record has labels of its own; 0 and 1 are what they are.
+	for threshold, want := range map[string]string{"1": "", "0.5,who=1": "city", "1, city=0": "city", `{"city": 1}`: "who", "who=0,city=1": "who"} {
+		for _, own := range []bool{false, true} {
+			args, in := []string{"--threshold", threshold, "--labels", "city,who", text}, ""
+			if own {
+				args, in = []string{"--threshold", threshold + map[bool]string{true: "", false: ",other=0.1"}[threshold[0] == '{'], "--input", "-"}, `{"text":"`+text+`","labels":["city","who"]}`
+			}
+			r := runTask(t, p, false, in, args...)
+			require.Equal(t, ExitDone, r.code, r.err)
+			for _, l := range []string{"city", "who"} {
+				require.Equal(t, want == l, strings.Contains(r.out, "\n  "+l+" "), "%s: %s\n%s", threshold, l, r.out)
+			}
+		}
+	}
+	for threshold, want := range map[string]string{
+		"2": "--threshold 2: it must be from 0 to 1", "who=-1": "--threshold -1", "NaN": "--threshold NaN", "x": `--threshold "x": it must be a number`, "": `--threshold "": it must be`,
+		"0.1,0.2": "another number without a label", "=1": "empty or given twice", "who=1,who=0": "given twice", `{"a":"b"}`: "a JSON object of labels", "other=0.5": `Thresholds names label "other"`,
+	} {
+		r := runTask(t, p, false, "", "--labels", "city,who", "--threshold", threshold, "x")
+		require.Equal(t, ExitUsage, r.code, threshold)
+		require.Contains(t, r.err, want)
+	}
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--nested", "x").err, "--nested belongs to heads for entities")
 }

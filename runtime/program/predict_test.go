@@ -116,7 +116,7 @@ func TestRunGeneration(t *testing.T) {
 		"--samples 2 needs --temperature":             {"--samples", "2", "x"},
 		"temperature -1: it must be a number":         {"--temperature", "-1", "x"},
 		"--max-new-tokens 0: it must be at least 1":   {"--max-new-tokens", "0", "x"},
-		"--samples 0: it must be at least 1":          {"--samples", "0", "x"},
+		"--samples 0: it must be from 1 to 1048576":   {"--samples", "0", "x"},
 	} {
 		r := runTask(t, p, false, "", args...)
 		require.Equal(t, ExitUsage, r.code, r.err)
@@ -238,7 +238,7 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 		"--aggregate belongs to heads for tags":                                                  {"--aggregate", "max"},
 		"--temperature belongs to heads for mlm":                                                 {"--temperature", "1"},
 		"--options belongs to heads for choices":                                                 {"--options", "a,b"},
-		"--threshold belongs to heads for replaced":                                              {"--threshold", "0.3"},
+		"--threshold chooses among labels that do not exclude each other":                        {"--threshold", "0.3"},
 		"--normalize belongs to heads for vector or hidden":                                      {"--normalize"},
 		"--no-answer-threshold belongs to heads for span":                                        {"--no-answer-threshold", "1"},
 	} {

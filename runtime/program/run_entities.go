@@ -2,7 +2,7 @@ package program
 
 import (
 	"context"
-	"math"
+	"maps"
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
@@ -15,6 +15,7 @@ type entityService struct {
 	extractor *task.Extractor
 	labels    []string // nil: each record has its own
 	o         task.EntityOptions
+	single    map[string]float64 // thresholds of labels, which a record of its own labels may lack
 }
 
 func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head) (service, error) {
@@ -22,21 +23,16 @@ func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head) (service, er
 	if err != nil {
 		return nil, err
 	}
-	s := &entityService{extractor: x, o: task.EntityOptions{Threshold: f.threshold, Nested: f.nested, MultiLabel: f.multiLabel}}
-	switch f.threshold {
-	case 0:
-		s.o.Threshold = math.SmallestNonzeroFloat64 // 0 stands for the default there
-	case 1:
-		return nil, usage("--threshold 1: no entity exceeds it; it must be below 1")
-	}
+	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.nested, MultiLabel: f.multiLabel}}
 	if !f.given["labels"] {
 		return s, nil
 	}
 	if s.labels, err = list("labels", f.labels); err != nil {
 		return nil, err
 	}
+	s.o.Thresholds = s.single
 	if err := x.Check(s.labels, s.o); err != nil {
-		return nil, usage("--labels: %v", err)
+		return nil, usage("--labels, --threshold: %v", err)
 	}
 	return s, nil
 }
@@ -70,7 +66,12 @@ func (s *entityService) compute(ctx context.Context, records []record) ([]outcom
 		for n < len(rest) && slices.Equal(rest[n].options, rest[0].options) {
 			n++
 		}
-		results, err := s.extractor.Entities(ctx, firsts(rest[:n]), rest[0].options, s.o)
+		o := s.o
+		if s.labels == nil {
+			o.Thresholds = maps.Clone(s.single)
+			maps.DeleteFunc(o.Thresholds, func(label string, _ float64) bool { return !slices.Contains(rest[0].options, label) })
+		}
+		results, err := s.extractor.Entities(ctx, firsts(rest[:n]), rest[0].options, o)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ type labelService struct {
 	labels     []string
 	head       *runtime.Head
 	top        int
+	thresholds []float32 // of the labels that are wanted; nil: all
 	shower     *shower
 	results    []runtime.Classification // reused
 }
@@ -32,8 +33,12 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, err
 		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
 	case f.given["top"] && s.regression():
 		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model gives one number for each", h.Name)
+	case f.given["threshold"] && !h.Independent:
+		return nil, usage("--threshold chooses among labels that do not exclude each other; those of head %q do: take the best one", h.Name)
+	case f.given["threshold"]:
+		s.thresholds, err = f.threshold.of(s.labels, 0.5)
 	}
-	return s, nil
+	return s, err
 }
 
 // regression reports whether the head gives one plain number.
@@ -78,11 +83,33 @@ func (c *classified) seen() runtime.Seen {
 	return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated, Windows: c.Windows}
 }
 
+// chosenLabels is the JSON of a text whose labels were chosen by --threshold.
+type chosenLabels struct {
+	Labels []string `json:"labels"` // whose scores reach their thresholds, the best first
+	*runtime.Classification
+}
+
 func (c *classified) object() any {
-	if c.service.regression() {
+	switch s := c.service; {
+	case s.regression():
 		return measure{c.Logits[0], c.Tokens, c.Truncated}
+	case s.thresholds != nil:
+		names := []string{}
+		for _, i := range c.above() {
+			names = append(names, s.labels[i])
+		}
+		return chosenLabels{names, c.Classification}
 	}
 	return c.Classification
+}
+
+// above are the labels that reach their thresholds; nil without thresholds.
+func (c *classified) above() []int {
+	if c.service.thresholds == nil {
+		return nil
+	}
+	list, _ := c.Above(c.service.thresholds...) // thresholds were checked, and are as many as labels
+	return list
 }
 
 func (c *classified) show(p *page, r *record) {
@@ -94,7 +121,7 @@ func (c *classified) show(p *page, r *record) {
 	if c.service.shower == nil {
 		c.service.shower = newShower(p, c.service.labels, c.service.top)
 	}
-	c.service.shower.show(r, c.Classification)
+	c.service.shower.show(r, c.Classification, c.above())
 }
 
 // right reports whether the label is the one that the input gives. A name wins over a number.

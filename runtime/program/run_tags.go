@@ -32,9 +32,12 @@ func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head) (service, error
 	if err != nil {
 		return nil, err
 	}
-	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate), BIO: f.bio}}
+	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate), BIO: f.bio, Thresholds: f.threshold.single}}
+	if f.threshold.all != nil {
+		s.o.Threshold = *f.threshold.all
+	}
 	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // what is wrong without any text
-		return nil, usage("--aggregate: %v", err)
+		return nil, usage("--aggregate, --threshold: %v", err)
 	}
 	if f.bio && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {
 		return nil, usage("--bio: no label of the head begins with B-, they are %s: there is no sequence to hold them to", strings.Join(t.Labels(), ", "))
@@ -85,7 +88,14 @@ type replacedService struct {
 
 func (f *taskFlags) detecting(core *runtime.Core, h *runtime.Head) (service, error) {
 	d, err := task.NewDetector(core, h.Name)
-	return &replacedService{detector: d, threshold: f.threshold}, err
+	if err == nil && len(f.threshold.single) > 0 {
+		return nil, usage("--threshold: tokens are replaced or not, and have no labels: give one number")
+	}
+	s := &replacedService{detector: d, threshold: 0.5}
+	if f.threshold.all != nil {
+		s.threshold = *f.threshold.all
+	}
+	return s, err
 }
 
 func (s *replacedService) compute(ctx context.Context, records []record) ([]outcome, error) {

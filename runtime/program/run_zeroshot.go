@@ -25,6 +25,9 @@ func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, erro
 	if err != nil {
 		return nil, err
 	}
+	if f.given["threshold"] {
+		return nil, usage("--threshold chooses among the labels of a model; --labels are judged by the scores that are printed")
+	}
 	if f.given["template"] && f.template == "" {
 		return nil, usage("--template is empty: it must be a sentence with {} in a label's place")
 	}

@@ -70,8 +70,8 @@ func newShower(w io.Writer, labels []string, top int) *shower {
 	return s
 }
 
-// show prints one text and its best labels.
-func (s *shower) show(r *record, c *runtime.Classification) {
+// show prints one text and its best labels, or those of chosen if that is not nil.
+func (s *shower) show(r *record, c *runtime.Classification, chosen []int) {
 	head := printable(shorten(r.text.First, excerptSize))
 	if r.text.Pair {
 		head += " | " + printable(shorten(r.text.Second, excerptSize))
@@ -94,12 +94,19 @@ func (s *shower) show(r *record, c *runtime.Classification) {
 		}
 		return 0
 	})
-	for _, i := range s.order[:s.top] {
+	if chosen != nil {
+		s.order = append(s.order[:0], chosen...)
+	}
+	if len(s.order) == 0 {
+		fmt.Fprintln(s.w, "  no label reaches its threshold")
+	}
+	top := min(s.top, len(s.order))
+	for _, i := range s.order[:top] {
 		label := s.labels[i]
 		pad := strings.Repeat(" ", s.width-utf8.RuneCountInString(label))
 		fmt.Fprintln(s.w, strings.TrimRight(fmt.Sprintf("  %s%s  %.4f  %s", label, pad, c.Scores[i], bar(c.Scores[i])), " "))
 	}
-	if left := len(s.order) - s.top; left > 0 {
+	if left := len(s.order) - top; left > 0 {
 		fmt.Fprintf(s.w, "  … %d more (--top N shows them)\n", left)
 	}
 }

@@ -35,7 +35,9 @@ type taskFlags struct {
 	aggregate, pooling            string
 	normalize, nested, multiLabel bool
 	bio                           bool
-	threshold, noAnswer           float64
+	thresholds                    string // of the command line
+	threshold                     limits
+	noAnswer                      float64
 	answerTokens                  int
 }
 
@@ -69,7 +71,7 @@ func (f *taskFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
 	fs.StringVar(&f.aggregate, "aggregate", "", "entities by tags: how tokens are joined: `none|simple|first|average|max` (default simple)")
 	fs.BoolVar(&f.bio, "bio", false, "entities by tags: only sequences of labels that their B- and I- allow")
-	fs.Float64Var(&f.threshold, "threshold", 0.5, "the probability `P` from which a token counts as replaced, or an entity as found")
+	fs.StringVar(&f.thresholds, "threshold", "", "the probability from which an entity is found, a label holds or a token counts as replaced: `P`, and for single labels LABEL=P, with commas between them or as a JSON object (default 0.5, and 0 for entities by tags)")
 	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: they may lie inside each other")
 	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: the same words may have several labels")
 	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: say so if none is better than no answer by more than `X` (in logits)")
@@ -91,7 +93,7 @@ var owners = map[string][]runtime.Task{
 	"targets": {runtime.TaskMLM}, "perplexity": {runtime.TaskMLM}, "max-new-tokens": {runtime.TaskMLM}, "temperature": {runtime.TaskMLM},
 	"top-k": {runtime.TaskMLM}, "top-p": {runtime.TaskMLM}, "seed": {runtime.TaskMLM}, "samples": {runtime.TaskMLM}, "stop": {runtime.TaskMLM},
 	"aggregate": {runtime.TaskTags}, "bio": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
-	"threshold": {runtime.TaskReplaced, runtime.TaskEntities}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
+	"threshold": {runtime.TaskReplaced, runtime.TaskEntities, runtime.TaskTags, runtime.TaskLabels}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
 	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
 	"join":           {runtime.TaskLabels, runtime.TaskScore},
 	"question-field": {runtime.TaskSpan, runtime.TaskChoices}, "context-field": {runtime.TaskSpan, runtime.TaskChoices},
@@ -123,17 +125,26 @@ func (f *taskFlags) check() error {
 		return usage("--min-accuracy %v: it must be a percentage", f.minAccuracy)
 	case math.IsNaN(f.noAnswer) || math.IsInf(f.noAnswer, 0):
 		return usage("--no-answer-threshold %v: it must be a number", f.noAnswer)
-	case !(0 <= f.threshold && f.threshold <= 1):
-		return usage("--threshold %v: it must be from 0 to 1", f.threshold)
 	case f.answerTokens < 1:
 		return usage("--answer-tokens %d: it must be at least 1", f.answerTokens)
 	case f.newTokens < 1:
 		return usage("--max-new-tokens %d: it must be at least 1", f.newTokens)
-	case f.samples < 1:
-		return usage("--samples %d: it must be at least 1", f.samples)
+	case f.samples < 1 || f.samples > task.MaxResults:
+		return usage("--samples %d: it must be from 1 to %d", f.samples, task.MaxResults)
+	case f.topK < 0:
+		return usage("--top-k %d: it must be at least 1, or 0 for all tokens", f.topK)
+	case !(0 <= f.topP && f.topP <= 1):
+		return usage("--top-p %v: it must be from 0 to 1", f.topP)
+	case !(0 <= f.temperature && f.temperature <= math.MaxFloat64):
+		return usage("--temperature %v: it must be a number from 0 on", f.temperature)
+	}
+	if f.given["threshold"] {
+		if err := f.threshold.read(f.thresholds); err != nil {
+			return err
+		}
 	}
 	for _, l := range []struct{ name, value string }{
-		{"pair", f.pair}, {"context", f.context}, {"question", f.question}, {"options", f.options}, {"labels", f.labels}, {"template", f.template},
+		{"threshold", f.thresholds}, {"pair", f.pair}, {"context", f.context}, {"question", f.question}, {"options", f.options}, {"labels", f.labels}, {"template", f.template},
 		{"query", f.query}, {"targets", f.targets}, {"stop", f.stop}, {"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive},
 	} {
 		if !utf8.ValidString(l.value) {

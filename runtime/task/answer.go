@@ -26,7 +26,7 @@ const (
 
 // AnswerOptions are the settings of Answerer.Answer. Zeros stand for the defaults.
 type AnswerOptions struct {
-	Best      int        // answers a question; 0: 1
+	Best      int        // answers per question; 0: 1. More than there are stands for all
 	MaxTokens int        // most tokens of an answer; 0: 30, as in the evaluation script of SQuAD
 	Rank      AnswerRank // order of answers; "": RankScore
 	// WholeWords widens answers to the words (as the tokenizer numbers them) that they begin
@@ -92,23 +92,33 @@ func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
 	return &Answerer{h}, nil
 }
 
-// Answer answers questions; results come in input order. If question and context are too
-// long together, the model's policy cuts the context, never the question, which is
-// repeated in every window.
-func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOptions) ([]Answered, error) {
+// check sets the defaults and finds what no call takes.
+func (o *AnswerOptions) check() error {
 	switch {
-	case o.Best < 0 || o.MaxTokens < 0:
-		return nil, input("the best %d answers of at most %d tokens: both must be at least 1", o.Best, o.MaxTokens)
+	case o.Best < 0:
+		return input("Best is %d: it must be 1 or more, or 0 for the default of 1", o.Best)
+	case o.MaxTokens < 0:
+		return input("MaxTokens is %d: it must be 1 or more, or 0 for the default of 30", o.MaxTokens)
 	case o.Rank != "" && o.Rank != RankScore && o.Rank != RankLogit:
-		return nil, input("rank %q: it must be score or logit", o.Rank)
+		return input("rank %q: it must be score or logit", o.Rank)
 	case math.IsNaN(o.Threshold):
-		return nil, input("the threshold of no answer is not a number")
+		return input("Threshold is NaN: it must be a number, the difference of logits that no answer needs")
 	}
 	if o.Best == 0 {
 		o.Best = 1
 	}
 	if o.MaxTokens == 0 {
 		o.MaxTokens = 30
+	}
+	return nil
+}
+
+// Answer answers questions; results come in input order. If question and context are too
+// long together, the model's policy cuts the context, never the question, which is
+// repeated in every window.
+func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOptions) ([]Answered, error) {
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	texts := make([]runtime.Text, len(questions))
 	for i, q := range questions {
@@ -168,12 +178,12 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 	index()
 	floor := math.Inf(-1) // what an answer needs, as there are enough that have it
 	for s := range n {
-		for t := s; t < min(n, s+o.MaxTokens); t++ {
+		for t := s; t < s+min(n-s, o.MaxTokens); t++ {
 			c := Answer{Score: p[0][1+s] * p[1][1+t], Logit: logits[0][1+s] + logits[1][1+t]}
 			if o.value(&c) < floor {
 				continue
 			}
-			if len(list) >= 4*o.Best { // keep the list short
+			if len(list)/4 >= o.Best { // keep the list short
 				list = o.cut(list)
 				index()
 				floor = o.value(&list[len(list)-1])

@@ -183,7 +183,7 @@ func TestAnswerFaults(t *testing.T) {
 	_, err = newAnswerer(t, f, runtime.MaxTokens(10)).Answer(background, long, AnswerOptions{})
 	require.ErrorIs(t, err, runtime.ErrTooLong)
 	for want, o := range map[string]AnswerOptions{
-		"the best -1 answers": {Best: -1}, "of at most -2 tokens": {MaxTokens: -2}, `rank "x"`: {Rank: "x"}, "not a number": {Threshold: math.NaN()},
+		"Best is -1": {Best: -1}, "MaxTokens is -2": {MaxTokens: -2}, `rank "x"`: {Rank: "x"}, "Threshold is NaN": {Threshold: math.NaN()},
 	} {
 		_, err = a.Answer(background, nil, o)
 		require.ErrorIs(t, err, runtime.ErrInput)

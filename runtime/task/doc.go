@@ -10,9 +10,12 @@
 // text, the task has a rule that says which one counts. Every result says what of its
 // text the model saw. How texts are batched changes no result.
 //
-// Offsets are given in bytes and in code points, where a byte that is not valid UTF-8
-// counts as one code point. They never cut a code point in two and have no white space at
-// their ends.
+// Texts are UTF-8. One that is not is an error that wraps runtime.ErrInput and names the
+// byte, in every call and for every text that one takes: labels, questions, options,
+// queries, templates, prompts, targets and stop strings too.
+//
+// Offsets are given in bytes, in code points and in UTF-16 code units. They never cut a code
+// point in two and have no white space at their ends.
 //
 // Letters, as everywhere in debertac: T tokens, C outputs of a head.
 package task

@@ -20,10 +20,12 @@ const (
 	EndKey      = "end_id"
 )
 
-// EntityOptions are the settings of Extractor.Entities. Zeros stand for the defaults.
+// EntityOptions are the settings of Extractor.Entities. The zero value stands for the defaults.
 type EntityOptions struct {
-	// Threshold is the probability that an entity must exceed; 0: 0.5.
-	Threshold float64
+	// Threshold is the probability that an entity must exceed, from 0 to 1; nil: 0.5.
+	Threshold *float64
+	// Thresholds are those of single labels, by their names. The other labels have Threshold.
+	Thresholds map[string]float64
 	// Nested lets entities lie inside each other; otherwise no two share a word.
 	Nested bool
 	// MultiLabel lets the same words have several labels; otherwise they have the best.
@@ -141,10 +143,27 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	return p, nil
 }
 
+// thresholds returns what the entities of each label must exceed.
+func (o *EntityOptions) thresholds(labels []string) ([]float32, error) {
+	all := 0.5
+	if o.Threshold != nil {
+		all = *o.Threshold
+	}
+	list, err := thresholds(labels, all, o.Thresholds)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(list))
+	for i, t := range list {
+		out[i] = float32(t)
+	}
+	return out, nil
+}
+
 // Check finds faults of labels and options without a text.
 func (x *Extractor) Check(labels []string, o EntityOptions) error {
-	if o.Threshold != 0 && !(o.Threshold > 0 && o.Threshold < 1) {
-		return input("a threshold of %v: it must lie between 0 and 1", o.Threshold)
+	if _, err := o.thresholds(labels); err != nil {
+		return err
 	}
 	p, err := x.prompt(labels)
 	if err == nil {
@@ -170,9 +189,9 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	if err := x.Check(labels, o); err != nil {
 		return nil, err
 	}
-	threshold := float32(o.Threshold)
-	if o.Threshold == 0 {
-		threshold = 0.5
+	threshold, err := o.thresholds(labels)
+	if err != nil {
+		return nil, err
 	}
 	p, err := x.prompt(labels)
 	if err != nil {
@@ -181,7 +200,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
 	b, err := runtime.NewBatcher(x.core, x.index, true, func(w *runtime.Window, out []float32) error {
 		j := &work[w.Text]
-		j.take(w.Index, out, len(labels), x.Width, threshold)
+		j.take(w.Index, out, x.Width, threshold)
 		if w.Index == w.Count-1 {
 			results[w.Text].Entities = j.entities(texts[w.Text], labels, o)
 			*j = extraction{}
@@ -206,6 +225,9 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := runtime.CheckUTF8("the text", text); err != nil {
+		return fault(i, "%v", err)
 	}
 	r.Entities = []Entity{}
 	words := appendWords(nil, text)
@@ -255,26 +277,26 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	return nil
 }
 
-// errNoEntities says that scores do not belong to words and labels.
-var errNoEntities = errors.New("the number of scores is not that of words, labels and columns")
-
 // DecodeEntities finds the entities of a text whose words were cut, by bytes, as Words cuts them, from a head's scores of all words for all labels
 // [words, labels, columns]: those of spans of 1 to widths words, or with widths 0 start, end and inside.
 func DecodeEntities(text string, labels []string, logits []float32, widths int, o EntityOptions) ([]Entity, error) {
+	if err := errors.Join(runtime.CheckUTF8("the text", text), validUTF8("label", labels...)); err != nil {
+		return nil, err
+	}
 	words := appendWords(nil, text)
 	columns := widths
 	if widths == 0 {
 		columns = 3
 	}
-	if len(logits) != len(words)*len(labels)*columns {
-		return nil, errNoEntities
+	if pairs := len(words) * len(labels); widths < 0 || pairs == 0 && len(logits) > 0 || pairs > 0 && (len(logits)%pairs != 0 || len(logits)/pairs != columns) {
+		return nil, input("widths %d: %d scores are not those of %d words, %d labels and %d columns", widths, len(logits), len(words), len(labels), columns)
 	}
 	j := extraction{words: words, windows: []frameOf{{0, len(words)}}}
-	threshold := float32(0.5)
-	if o.Threshold != 0 {
-		threshold = float32(o.Threshold)
+	threshold, err := o.thresholds(labels)
+	if err != nil {
+		return nil, err
 	}
-	j.take(0, logits, len(labels), widths, threshold)
+	j.take(0, logits, widths, threshold)
 	return j.entities(text, labels, o), nil
 }
 
@@ -284,9 +306,7 @@ func Words(text string) []Part {
 	at := places{text: text}
 	var list []Part
 	for _, w := range appendWords(nil, text) {
-		p := Part{Text: text[w.start:w.end], Start: w.start, End: w.end}
-		p.RuneStart, p.RuneEnd = at.count(w.start), at.count(w.end)
-		list = append(list, p)
+		list = append(list, at.place(text[w.start:w.end], w.start, w.end))
 	}
 	return list
 }

@@ -71,14 +71,14 @@ func (j *extraction) margin(n, first, last int) int {
 	return margin(first, last+1, f.lo, f.hi, 0, j.windows[len(j.windows)-1].hi)
 }
 
-// take reads a window's scores, of which those count that no other window knows better.
-func (j *extraction) take(n int, logits []float32, labels, widths int, threshold float32) {
+// take reads a window's scores, of which those count that no other window knows better. threshold has one number per label.
+func (j *extraction) take(n int, logits []float32, widths int, threshold []float32) {
 	f := j.windows[n]
 	var list []found
 	if widths > 0 {
-		list = appendSpans(nil, logits, f.hi-f.lo, labels, widths, threshold)
+		list = appendSpans(nil, logits, f.hi-f.lo, widths, threshold)
 	} else {
-		list = appendTokenSpans(nil, logits, f.hi-f.lo, labels, threshold)
+		list = appendTokenSpans(nil, logits, f.hi-f.lo, threshold)
 	}
 	for _, x := range list {
 		x.first, x.last = x.first+f.lo, x.last+f.lo

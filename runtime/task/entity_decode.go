@@ -16,12 +16,14 @@ type found struct {
 // rounded is the probability of a logit as a float32, as those are by which the published decoding orders entities.
 func rounded(z float32) float32 { return float32(sigmoid(float64(z))) }
 
-// appendSpans appends what a span head finds in words words: logits are [words, labels, widths], a span's width counted from 0.
-func appendSpans(dst []found, logits []float32, words, labels, widths int, threshold float32) []found {
+// appendSpans appends what a span head finds in words words: logits are [words, labels, widths], a span's width counted from 0; threshold has one
+// number per label.
+func appendSpans(dst []found, logits []float32, words, widths int, threshold []float32) []found {
+	labels := len(threshold)
 	for w := range words {
 		for k := range min(widths, words-w) {
-			for c := range labels {
-				if p := rounded(logits[(w*labels+c)*widths+k]); p > threshold {
+			for c, least := range threshold {
+				if p := rounded(logits[(w*labels+c)*widths+k]); p > least {
 					dst = append(dst, found{w, w + k, c, p})
 				}
 			}
@@ -31,27 +33,28 @@ func appendSpans(dst []found, logits []float32, words, labels, widths int, thres
 }
 
 // appendTokenSpans appends what a token head finds: logits are [words, labels, 3], a word's start, end and inside. Each start is followed by the ends
-// behind it until the inside of a word falls below the threshold; a span's score is its lowest probability.
-func appendTokenSpans(dst []found, logits []float32, words, labels int, threshold float32) []found {
+// behind it until the inside of a word falls below the label's threshold; a span's score is its lowest probability.
+func appendTokenSpans(dst []found, logits []float32, words int, threshold []float32) []found {
+	labels := len(threshold)
 	p := make([]float32, len(logits))
 	for i, z := range logits {
 		p[i] = rounded(z)
 	}
 	at := func(w, c, part int) float32 { return p[(w*labels+c)*3+part] }
 	for w := range words {
-		for c := range labels {
+		for c, least := range threshold {
 			start := at(w, c, 0)
-			if !(start > threshold) {
+			if !(start > least) {
 				continue
 			}
 			lowest := start
 			for e := w; e < words; e++ {
 				inside := at(e, c, 2)
-				if inside < threshold {
+				if inside < least {
 					break
 				}
 				lowest = min(lowest, inside)
-				if end := at(e, c, 1); end > threshold {
+				if end := at(e, c, 1); end > least {
 					dst = append(dst, found{w, e, c, min(lowest, end)})
 				}
 			}

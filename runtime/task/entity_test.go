@@ -69,15 +69,15 @@ func TestTokenSpans(t *testing.T) {
 		for i := range logits {
 			logits[i] = float32(rapid.IntRange(-3, 3).Draw(t, "logit")) / 2
 		}
-		threshold := rapid.SampledFrom([]float32{0.3, 0.5, rounded(0.5)}).Draw(t, "threshold")
+		threshold := rapid.SliceOfN(rapid.SampledFrom([]float32{0, 0.3, 0.5, rounded(0.5), 1}), labels, labels).Draw(t, "threshold")
 		p := func(w, c, part int) float32 { return rounded(logits[(w*labels+c)*3+part]) }
 		var want []found
 		for w := range words {
 			for c := range labels {
 				for e := w; e < words; e++ {
-					lowest, held := min(p(w, c, 0), p(e, c, 1)), p(w, c, 0) > threshold && p(e, c, 1) > threshold
+					lowest, held := min(p(w, c, 0), p(e, c, 1)), p(w, c, 0) > threshold[c] && p(e, c, 1) > threshold[c]
 					for k := w; k <= e; k++ {
-						lowest, held = min(lowest, p(k, c, 2)), held && !(p(k, c, 2) < threshold)
+						lowest, held = min(lowest, p(k, c, 2)), held && !(p(k, c, 2) < threshold[c])
 					}
 					if held {
 						want = append(want, found{w, e, c, lowest})
@@ -85,7 +85,7 @@ func TestTokenSpans(t *testing.T) {
 				}
 			}
 		}
-		require.Equal(t, want, appendTokenSpans(nil, logits, words, labels, threshold))
+		require.Equal(t, want, appendTokenSpans(nil, logits, words, threshold))
 	})
 }
 
@@ -95,11 +95,11 @@ func TestDecodeEntities(t *testing.T) {
 	got, err := DecodeEntities("a  b", []string{"x", "y"}, logits, 2, EntityOptions{})
 	require.NoError(t, err)
 	require.Len(t, got, 1)
-	require.Equal(t, Part{"a  b", 0, 4, 0, 4}, got[0].Part)
+	require.Equal(t, Part{"a  b", 0, 4, 0, 4, 0, 4}, got[0].Part)
 	require.InDelta(t, 1/(1+math.Exp(-3)), got[0].Score, 1e-7)
 	got, err = DecodeEntities("a  b", []string{"x", "y"}, logits, 2, EntityOptions{Nested: true})
 	require.NoError(t, err)
-	require.Equal(t, "[{a  b 0 4 0 4} {a 0 1 0 1} {b 3 4 3 4}]", fmt.Sprint(slices.Collect(func(yield func(Part) bool) {
+	require.Equal(t, "[{a  b 0 4 0 4 0 4} {a 0 1 0 1 0 1} {b 3 4 3 4 3 4}]", fmt.Sprint(slices.Collect(func(yield func(Part) bool) {
 		for _, e := range got {
 			if !yield(e.Part) {
 				return
@@ -107,7 +107,7 @@ func TestDecodeEntities(t *testing.T) {
 		}
 	})), "a span that ends behind the text is none, whatever its score")
 	_, err = DecodeEntities("a b", []string{"x"}, logits[:3], 2, EntityOptions{})
-	require.ErrorIs(t, err, errNoEntities)
+	require.ErrorIs(t, err, runtime.ErrInput)
 }
 
 // wordPieces is a tokenizer of words that are cut.
@@ -174,7 +174,7 @@ func TestEntitiesAsDecoded(t *testing.T) {
 			c = widths
 		}
 		texts := []string{"One two, three-four!", "", "  \t", "東京 é five", strings.Repeat("ab ", 12), "x"}
-		o := EntityOptions{Threshold: 0.4, MultiLabel: true}
+		o := EntityOptions{Threshold: new(0.4), MultiLabel: true, Thresholds: map[string]float64{"x": 0.9, "per": 0}}
 		results, err := x.Entities(t.Context(), texts, labels, o)
 		require.NoError(t, err)
 		for i, text := range texts {
@@ -198,6 +198,34 @@ func TestEntitiesAsDecoded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A threshold of 0 finds all that has a probability, one of 1 nothing, and each label has its own.
+func TestEntityThresholds(t *testing.T) {
+	x := extractor(t, 2)
+	count := func(o EntityOptions) (a, b int) {
+		o.Nested, o.MultiLabel = true, true
+		results, err := x.Entities(t.Context(), []string{"one two three four"}, []string{"a", "b"}, o)
+		require.NoError(t, err)
+		for _, e := range results[0].Entities {
+			if e.Label == "a" {
+				a++
+			} else {
+				b++
+			}
+		}
+		return a, b
+	}
+	usualA, usualB := count(EntityOptions{})
+	allA, allB := count(EntityOptions{Threshold: new(0.0)})
+	require.Greater(t, allA, usualA)
+	require.Greater(t, allB, usualB)
+	a, b := count(EntityOptions{Threshold: new(1.0)})
+	require.Zero(t, a+b)
+	a, b = count(EntityOptions{Thresholds: map[string]float64{"a": 0}})
+	require.Equal(t, []int{allA, usualB}, []int{a, b})
+	a, b = count(EntityOptions{Threshold: new(0.0), Thresholds: map[string]float64{"b": 1}})
+	require.Equal(t, []int{allA, 0}, []int{a, b})
 }
 
 // TestEntityWindows: every window holds as many words as fit, they overlap by the stride, and each span that some window holds is judged by the one in
@@ -236,7 +264,7 @@ func TestEntityWindows(t *testing.T) {
 		for n, w := range windows {
 			logits := slices.Repeat([]float32{5}, (w.hi-w.lo)*3)
 			j.found = nil
-			j.take(n, logits, 1, 3, 0.5)
+			j.take(n, logits, 3, []float32{0.5})
 			for _, f := range j.found {
 				times[[2]int{f.first, f.last}]++
 				for k := range windows {
@@ -305,9 +333,11 @@ func TestEntityFaults(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.Error(t, x.Check(labels, EntityOptions{}))
 	}
-	for _, threshold := range []float64{-0.1, 1, 2, math.NaN()} {
-		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Threshold: threshold}), "must lie between 0 and 1")
+	for _, threshold := range []float64{-0.1, 2, math.NaN()} {
+		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Threshold: &threshold}), "it must be from 0 to 1")
+		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Thresholds: map[string]float64{"a": threshold}}), "it must be from 0 to 1")
 	}
+	require.ErrorContains(t, x.Check([]string{"a", "b"}, EntityOptions{Thresholds: map[string]float64{"c": 0.5}}), `Thresholds names label "c", and there are a, b`)
 	_, err := x.Entities(t.Context(), []string{"fine", "a\x00"}, []string{"a"}, EntityOptions{})
 	require.ErrorContains(t, err, "text 1: it cannot be encoded")
 	gone, cancel := context.WithCancel(t.Context())
@@ -315,7 +345,7 @@ func TestEntityFaults(t *testing.T) {
 	_, err = x.Entities(gone, []string{"a"}, []string{"a"}, EntityOptions{})
 	require.True(t, errors.Is(err, context.Canceled), "%v", err)
 	// Words without tokens are left out.
-	r, err := x.Entities(t.Context(), []string{"\u200b", "a \u200b b"}, []string{"a"}, EntityOptions{Threshold: 0.001, Nested: true})
+	r, err := x.Entities(t.Context(), []string{"\u200b", "a \u200b b"}, []string{"a"}, EntityOptions{Threshold: new(0.001), Nested: true})
 	require.NoError(t, err)
 	require.Empty(t, r[0].Entities)
 	require.Equal(t, []int{1, 3}, []int{r[0].Words, r[1].Words})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -232,6 +233,8 @@ func checkPart(t require.TestingT, text string, p Part) {
 	require.Equal(t, strings.TrimSpace(p.Text), p.Text)
 	require.Equal(t, utf8.RuneCountInString(text[:p.Start]), p.RuneStart)
 	require.Equal(t, utf8.RuneCountInString(text[:p.End]), p.RuneEnd)
+	require.Equal(t, len(utf16.Encode([]rune(text[:p.Start]))), p.UTF16Start)
+	require.Equal(t, len(utf16.Encode([]rune(text[:p.End]))), p.UTF16End)
 	// No code point is cut: those of the three pieces are those of the text.
 	require.Equal(t, []rune(text), append(append([]rune(text[:p.Start]), []rune(p.Text)...), []rune(text[p.End:])...))
 }

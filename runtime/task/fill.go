@@ -14,7 +14,8 @@ import (
 
 // FillOptions are the settings of Filler.Fill.
 type FillOptions struct {
-	// Top is the number of candidates for each mask; 0 stands for 5.
+	// Top is the number of candidates for each mask; 0 stands for 5. More than the vocabulary
+	// has stands for all.
 	Top int
 	// Targets, if there are any, are the only words that are candidates; Top does not
 	// count then. Each must be one token of the vocabulary.
@@ -87,7 +88,7 @@ func (f *Filler) Mask() string { return f.name }
 func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Filled, error) {
 	switch {
 	case o.Top < 0:
-		return nil, input("%d candidates: it must be at least 1", o.Top)
+		return nil, input("Top is %d: it must be 1 or more, or 0 for the default of 5", o.Top)
 	case o.Top == 0:
 		o.Top = 5
 	}
@@ -160,9 +161,12 @@ func (f *Filler) known(id int32) bool {
 
 // add encodes a text and asks for the rows of its masks.
 func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text string) error {
+	err := runtime.CheckUTF8("the text", text)
+	if err != nil {
+		return fault(n, "%v", err)
+	}
 	b.written = text
 	e := &b.encoded
-	var err error
 	if e.Spans, err = f.masks.AppendMasked(nil, text); err != nil {
 		return fault(n, "it cannot be encoded: %v", err)
 	}
@@ -280,6 +284,9 @@ func (t targets) ids(glued bool) []int32 {
 
 // targets finds the words in the vocabulary.
 func (f *Filler) targets(words []string) (targets, error) {
+	if err := validUTF8("target", words...); err != nil {
+		return nil, err
+	}
 	var list targets
 	for i, w := range words {
 		one := func(text string) (int32, int, error) {

@@ -208,7 +208,7 @@ func TestFillTargets(t *testing.T) {
 	_, err = f.Fill(background, []string{"[MASK]"}, FillOptions{Targets: []string{"rome", "rome"}})
 	require.ErrorContains(t, err, `target "rome" is given twice`)
 	_, err = f.Fill(background, []string{"[MASK]"}, FillOptions{Top: -1})
-	require.ErrorContains(t, err, "-1 candidates")
+	require.ErrorContains(t, err, "Top is -1")
 }
 
 // Models that cannot fill masks say why.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,6 +57,11 @@ func FuzzOffsets(f *testing.F) {
 		models = append(models, model{t.(runtime.SpanTokenizer), tagger, answerer})
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			_, err := models[0].tagger.Tag(background, []string{"fine", text}, TagOptions{})
+			require.ErrorIs(t, err, runtime.ErrInput)
+			return
+		}
 		for _, m := range models {
 			spans, err := m.tok.AppendSpans(nil, text, false)
 			require.NoError(t, err)

@@ -227,12 +227,25 @@ func (r *rows) seen() int {
 	return n
 }
 
+// validUTF8 holds the texts of a setting to UTF-8; what names one of them.
+func validUTF8(what string, texts ...string) error {
+	for i, t := range texts {
+		if err := runtime.CheckUTF8(fmt.Sprintf("%s %d", what, i+1), t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // distinct finds what is wrong with labels that a caller gives, whose use is said in messages.
 func distinct(labels []string, use string) error {
 	if len(labels) == 0 {
 		return input("there are no labels to %s", use)
 	}
 	for i, l := range labels {
+		if err := runtime.CheckUTF8(fmt.Sprintf("label %d", i+1), l); err != nil {
+			return err
+		}
 		switch {
 		case strings.TrimSpace(l) == "":
 			return input("label %d is empty", i+1)

@@ -6,20 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// Part is a part of a text.
+// Part is a part of a text. Its place is given in bytes, which cut Go strings, in code
+// points, which cut Python's, and in UTF-16 code units, which cut those of JavaScript, Java
+// and C#.
 type Part struct {
-	Text      string `json:"text"`       // the text from Start to End
-	Start     int    `json:"start"`      // first byte
-	End       int    `json:"end"`        // the byte behind the last
-	RuneStart int    `json:"start_rune"` // first code point; an invalid byte counts as one
-	RuneEnd   int    `json:"end_rune"`   // the code point behind the last
+	Text       string `json:"text"`        // the text from Start to End
+	Start      int    `json:"start"`       // first byte
+	End        int    `json:"end"`         // the byte after the last
+	RuneStart  int    `json:"start_rune"`  // first code point
+	RuneEnd    int    `json:"end_rune"`    // the code point after the last
+	UTF16Start int    `json:"start_utf16"` // first UTF-16 code unit
+	UTF16End   int    `json:"end_utf16"`   // the code unit after the last
 }
 
-// places turns byte offsets of tokens into parts. It counts code points from where it was
-// asked last, as offsets mostly rise.
+// places turns byte offsets of tokens into parts. It counts code points and UTF-16 code
+// units from where it was asked last, as offsets mostly rise.
 type places struct {
-	text         string
-	bytes, runes int
+	text                string
+	bytes, runes, units int
 }
 
 // part is the part of the text that bytes [start, end) stand for: widened to whole code
@@ -30,18 +34,32 @@ func (p *places) part(start, end int) Part {
 	start = end - len(inner)
 	inner = strings.TrimRightFunc(inner, unicode.IsSpace)
 	end = start + len(inner)
-	return Part{Text: inner, Start: start, End: end, RuneStart: p.count(start), RuneEnd: p.count(end)}
+	return p.place(inner, start, end)
 }
 
-// count is the number of code points before byte at.
-func (p *places) count(at int) int {
-	if at >= p.bytes {
-		p.runes += utf8.RuneCountInString(p.text[p.bytes:at])
-	} else {
-		p.runes -= utf8.RuneCountInString(p.text[at:p.bytes])
+// place is the part that bytes [start, end) are, as they stand.
+func (p *places) place(text string, start, end int) Part {
+	part := Part{Text: text, Start: start, End: end}
+	part.RuneStart, part.UTF16Start = p.count(start)
+	part.RuneEnd, part.UTF16End = p.count(end)
+	return part
+}
+
+// count returns the numbers of code points and of UTF-16 code units before byte at. A byte
+// that is not valid UTF-8 counts as one of each.
+func (p *places) count(at int) (runes, units int) {
+	lo, hi, sign := p.bytes, at, 1
+	if at < p.bytes {
+		lo, hi, sign = at, p.bytes, -1
+	}
+	for _, r := range p.text[lo:hi] {
+		p.runes += sign
+		if p.units += sign; r > 0xffff { // a surrogate pair
+			p.units += sign
+		}
 	}
 	p.bytes = at
-	return p.runes
+	return p.runes, p.units
 }
 
 // wholeRunes widens bytes [start, end) to whole code points and holds them to the text.

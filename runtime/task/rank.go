@@ -73,9 +73,12 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	case err != nil:
 		return nil, err
 	case o.Top < 0:
-		return nil, input("the %d best documents: it must not be negative", o.Top)
+		return nil, input("Top is %d: it must be 1 or more, or 0 for all documents", o.Top)
 	case strings.TrimSpace(query) == "":
 		return nil, input("the query is empty")
+	}
+	if err := runtime.CheckUTF8("the query", query); err != nil {
+		return nil, err
 	}
 	inputs := make([]runtime.Text, len(documents))
 	for i, d := range documents {

@@ -50,7 +50,7 @@ func TestRank(t *testing.T) {
 	none, err := r.Rank(background, "a", nil, RankOptions{})
 	require.NoError(t, err)
 	require.Empty(t, none)
-	for want, o := range map[string]RankOptions{"the -1 best": {Top: -1}, `positive label "x": the head gives one number`: {Positive: "x"}} {
+	for want, o := range map[string]RankOptions{"Top is -1": {Top: -1}, `positive label "x": the head gives one number`: {Positive: "x"}} {
 		_, err := r.Rank(background, "a", documents, o)
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)

@@ -39,7 +39,7 @@ func NewDetector(core *runtime.Core, name string) (*Detector, error) {
 // probability above threshold, from 0 to 1, count as replaced.
 func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64) ([]Detection, error) {
 	if !(threshold >= 0 && threshold <= 1) {
-		return nil, input("a threshold of %v: it must be from 0 to 1", threshold)
+		return nil, input("threshold is %v: it must be from 0 to 1", threshold)
 	}
 	results := make([]Detection, len(texts))
 	var r *rows

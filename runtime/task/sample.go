@@ -23,13 +23,15 @@ const (
 // GenerateOptions are the settings of Generator.Generate. The zero value takes the most
 // probable token each time, up to 64 of them.
 type GenerateOptions struct {
-	// MaxNew is the most tokens that are generated; 0 stands for 64.
+	// MaxNew is the most tokens that are generated; 0 stands for 64. A number beyond what the
+	// model takes ends texts with EndFull.
 	MaxNew int
 	// Temperature divides the logits before their softmax: below 1 the likely tokens gain,
 	// above 1 the others do. At 0 the most probable token is taken (of equals that with the
 	// smaller id), and the settings below have no effect.
 	Temperature float64
-	// TopK keeps only the K most probable tokens (Fan et al. 2018); 0 keeps all.
+	// TopK keeps only the K most probable tokens (Fan et al. 2018); 0, and a number beyond the
+	// vocabulary, keep all.
 	TopK int
 	// TopP keeps only the most probable tokens whose probabilities, after temperature and
 	// TopK, sum up to P or just above (Holtzman et al. 2019); 0 and 1 keep all.
@@ -37,7 +39,8 @@ type GenerateOptions struct {
 	// Seed decides what is drawn. A text's result depends on it and on the number of the
 	// sample, not on the other texts of the call, on threads or batches.
 	Seed uint64
-	// Samples is the number of results a text; 0 stands for 1.
+	// Samples is the number of results per prompt; 0 stands for 1. Prompts times Samples is at
+	// most MaxResults. Memory beyond the results does not grow with it.
 	Samples int
 	// Stop are strings that end a text, which they are cut from.
 	Stop []string
@@ -69,6 +72,7 @@ type Generator struct {
 	allowed []bool // by id: pieces of texts, and the tokens that end one
 	ends    []int32
 	prefix  bool
+	memory  int64 // bytes that the pasts of one call may take
 }
 
 // NewGenerator serves the named head ("" is the first), which must predict tokens, of a
@@ -82,7 +86,7 @@ func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
 	if !l.Causal {
 		return nil, input("this model looks at both sides of a token: it fills masks, and cannot generate text")
 	}
-	g := &Generator{predictor: p, prefix: l.Prefix, allowed: make([]bool, p.C)}
+	g := &Generator{predictor: p, prefix: l.Prefix, memory: pastBytes, allowed: make([]bool, p.C)}
 	if s := p.token.Specials().SEP; s >= 0 {
 		g.ends = append(g.ends, s)
 	}
@@ -97,7 +101,12 @@ func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
 	return g, nil
 }
 
-func (o *GenerateOptions) check() error {
+// MaxResults is the most texts that one call of Generate returns.
+const MaxResults = 1 << 20
+
+// check sets the defaults and finds what no call takes. full is the most tokens of a
+// sequence.
+func (o *GenerateOptions) check(prompts, full int) error {
 	if o.MaxNew == 0 {
 		o.MaxNew = 64
 	}
@@ -109,19 +118,22 @@ func (o *GenerateOptions) check() error {
 	}
 	switch {
 	case o.MaxNew < 0:
-		return input("%d new tokens: it must be at least 1", o.MaxNew)
+		return input("MaxNew is %d: it must be 1 or more, or 0 for the default of 64", o.MaxNew)
 	case o.Samples < 0:
-		return input("%d samples: it must be at least 1", o.Samples)
+		return input("Samples is %d: it must be 1 or more, or 0 for the default of 1", o.Samples)
+	case o.Samples > MaxResults/max(prompts, 1):
+		return input("Samples is %d for %d prompts: a call returns at most %d texts; make several calls, each with another Seed", o.Samples, prompts, MaxResults)
 	case o.TopK < 0:
-		return input("top-k %d: it must not be negative", o.TopK)
+		return input("TopK is %d: it must be 1 or more, or 0 for all tokens", o.TopK)
 	case !(0 < o.TopP && o.TopP <= 1):
-		return input("top-p %v: it must be from 0 to 1", o.TopP)
+		return input("TopP is %v: it must be above 0 and at most 1, or 0 for all tokens", o.TopP)
 	case !(0 <= o.Temperature && o.Temperature <= math.MaxFloat64):
-		return input("temperature %v: it must be a number from 0 on", o.Temperature)
+		return input("Temperature is %v: it must be a number from 0 on", o.Temperature)
 	case slices.Contains(o.Stop, ""):
 		return input("an empty stop string would end every text at once")
 	}
-	return nil
+	o.MaxNew = min(o.MaxNew, full+1) // beyond, the model's limit ends a text first
+	return validUTF8("stop string", o.Stop...)
 }
 
 // growth is one text under way.
@@ -130,6 +142,7 @@ type growth struct {
 	prompt, sample int
 	seq            runtime.Sequence // what the model sees
 	past           *runtime.Past    // what was computed of it; nil: it is computed anew each time
+	need           int64            // bytes of past
 	before         int32            // the prompt's last token, -1 if the text begins anew
 	draw           *rand.Rand
 	shown          string // of the text, to Stream
@@ -138,9 +151,13 @@ type growth struct {
 // Generate continues texts. Results come in the order of the prompts, Samples for each.
 // For a causal model the prompt is a text's beginning; a pair is the beginning of a pair.
 // For a model with a prefix, First is the source and Second, if there is one, the
-// beginning of the result. A prompt is never cut: one that is too long is an error.
+// beginning of the result. A prompt is never cut: one that is too long is an error, before
+// anything is computed.
+//
+// As many texts grow at the same time as one call of the model takes and their memory
+// allows; the others wait for their places. No result depends on it.
 func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o GenerateOptions) ([]Generated, error) {
-	if err := o.check(); err != nil {
+	if err := o.check(len(prompts), g.core.Options().MaxTokens); err != nil {
 		return nil, err
 	}
 	b, err := runtime.NewBatcher(g.core, g.index, true, nil) // to make sequences only
@@ -150,25 +167,29 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 	if err := b.Begin(ctx, slices.ContainsFunc(prompts, func(t runtime.Text) bool { return t.Pair || g.prefix })); err != nil {
 		return nil, err
 	}
-	var live []*growth
-	memory := int64(pastBytes)
+	first := make([]*growth, len(prompts))
 	for n, t := range prompts {
-		for k := range o.Samples {
-			w, err := g.begin(b, n, t)
-			if err != nil {
-				return nil, err
-			}
-			w.sample, w.draw = k, rand.New(rand.NewPCG(o.Seed, uint64(k)))
-			if err := g.keep(w, &o, &memory); err != nil {
-				return nil, err
-			}
-			live = append(live, w)
+		if first[n], err = g.begin(b, n, t); err != nil {
+			return nil, err
 		}
 	}
-	all := live
+	results := make([]Generated, len(prompts)*o.Samples)
+	q := queue{memory: g.memory, most: g.core.Program().Limits.BatchSequences}
 	var step step
-	for len(live) > 0 {
-		for rest := live; len(rest) > 0; {
+	for next := 0; ; {
+		for next < len(results) && q.room(g, first[next/o.Samples], &o) {
+			w := first[next/o.Samples].copy()
+			w.sample = next % o.Samples
+			w.draw = rand.New(rand.NewPCG(o.Seed, uint64(w.sample)))
+			if err := q.add(g, w, &o); err != nil {
+				return nil, err
+			}
+			next++
+		}
+		if len(q.live) == 0 {
+			return results, nil
+		}
+		for rest := q.live; len(rest) > 0; {
 			n, err := g.step(ctx, &step, rest)
 			if err != nil {
 				return nil, err
@@ -180,24 +201,23 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 			}
 			rest = rest[n:]
 		}
-		next := make([]*growth, 0, len(live))
-		for _, w := range live {
+		for _, w := range q.live {
 			if err := g.advance(w, &o); err != nil {
 				return nil, err
 			}
-			if w.Reason == "" {
-				next = append(next, w)
-			} else {
-				w.past = nil // its memory is free
+			if w.Reason != "" {
+				results[w.prompt*o.Samples+w.sample] = w.Generated
 			}
 		}
-		live = next
+		q.leave()
 	}
-	results := make([]Generated, len(all))
-	for i, w := range all {
-		results[i] = w.Generated
-	}
-	return results, nil
+}
+
+// copy is a text of its own that begins as w does.
+func (w *growth) copy() *growth {
+	c := *w
+	c.seq.IDs, c.seq.Types = slices.Clone(w.seq.IDs), slices.Clone(w.seq.Types)
+	return &c
 }
 
 // begin makes the sequence that a prompt is.

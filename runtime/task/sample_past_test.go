@@ -85,13 +85,47 @@ func TestGenerateKeeps(t *testing.T) {
 			}
 			require.EqualValues(t, tokens, kept.Load(), "each token is computed once")
 			require.Greater(t, anew.Load(), 2*kept.Load())
-			// Without memory for pasts, all is computed anew.
-			g := &growth{Generated: Generated{Prompt: 3}}
-			memory := int64(10)
-			require.NoError(t, fast.keep(g, &GenerateOptions{MaxNew: 5}, &memory))
-			require.Nil(t, g.past)
-			require.EqualValues(t, 10, memory)
+			// Less memory: one text after the other has a past, or none has one. The results are the same.
+			need, room := fast.pastNeed(&growth{Generated: Generated{Prompt: 3}}, &o)
+			require.Equal(t, 13, room)
+			for _, memory := range []int64{need / 3 * 2, need * 2, 10} {
+				fast.memory = memory
+				kept.Store(0)
+				got, err := fast.Generate(background, prompts, o)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+				require.Equal(t, memory == need*2, kept.Load() == int64(tokens), "%d bytes", memory)
+			}
 			require.True(t, slices.ContainsFunc(want, func(x Generated) bool { return x.Reason != EndLength }))
 		}
 	})
+}
+
+// Samples take turns: no more texts have begun than one call of the model takes, and the next ones begin where others end.
+func TestSamplesTakeTurns(t *testing.T) {
+	var computed atomic.Int64
+	f := keeps(runtime.PerRow, false, favourAlways(t, "b"), &computed)
+	forward := f.forward
+	var fresh [][]int // tokens of each sequence of each call
+	f.forward = func(x *runtime.Exec) {
+		var sizes []int
+		for s := range x.B {
+			sizes = append(sizes, int(x.Starts[s+1]-x.Starts[s]))
+		}
+		fresh = append(fresh, sizes)
+		forward(x)
+	}
+	core := f.open(t)
+	g, err := NewGenerator(core, "")
+	require.NoError(t, err)
+	fresh = nil
+	got, err := g.Generate(background, []runtime.Text{{First: "a"}}, GenerateOptions{Samples: 10, MaxNew: 3})
+	require.NoError(t, err)
+	require.Len(t, got, 10)
+	for _, r := range got {
+		require.Equal(t, "bbb", r.Text)
+	}
+	most := core.Program().Limits.BatchSequences
+	require.Equal(t, 4, most)
+	require.Equal(t, [][]int{{2, 2, 2, 2}, {1, 1, 1, 1}, {1, 1, 1, 1}, {2, 2, 2, 2}, {1, 1, 1, 1}, {1, 1, 1, 1}, {2, 2}, {1, 1}, {1, 1}}, fresh)
 }

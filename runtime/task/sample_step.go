@@ -2,25 +2,60 @@ package task
 
 import (
 	"context"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 )
 
-// pastBytes is how much memory the pasts of one call may take. Texts beyond are computed anew with every token: slower, with the same result.
+// pastBytes is how much memory the pasts of the texts of one call that grow at the same time may take. A text that alone needs more is computed anew
+// with every token: slower, with the same result.
 const pastBytes = 1 << 30
 
-// keep gives a text a past, if the model can keep one and memory allows it.
-func (g *Generator) keep(w *growth, o *GenerateOptions, memory *int64) error {
+// queue is the texts that grow at the same time.
+type queue struct {
+	live   []*growth
+	memory int64 // bytes that are left for pasts
+	most   int   // texts
+}
+
+// pastNeed is the memory of a text's past in bytes, and its room in tokens; 0 if it has none.
+func (g *Generator) pastNeed(w *growth, o *GenerateOptions) (bytes int64, room int) {
 	shape := g.core.Program().Past
-	room := min(g.core.Options().MaxTokens, w.Prompt+o.MaxNew)
-	need := 4 * int64(shape.Layers) * int64(shape.Row) * int64(room)
-	if shape.Layers == 0 || need > *memory {
-		return nil
+	room = min(g.core.Options().MaxTokens, w.Prompt+o.MaxNew)
+	if bytes = 4 * int64(shape.Layers) * int64(shape.Row) * int64(room); bytes > g.memory {
+		return 0, 0
 	}
-	*memory -= need
-	var err error
-	w.past, err = g.core.NewPast(room)
-	return err
+	return bytes, room
+}
+
+// room reports whether one more text that begins as w does has its place.
+func (q *queue) room(g *Generator, w *growth, o *GenerateOptions) bool {
+	need, _ := g.pastNeed(w, o)
+	return len(q.live) < q.most && need <= q.memory
+}
+
+// add gives a text its place, and a past if the model can keep one.
+func (q *queue) add(g *Generator, w *growth, o *GenerateOptions) (err error) {
+	var room int
+	if w.need, room = g.pastNeed(w, o); w.need > 0 {
+		if w.past, err = g.core.NewPast(room); err != nil {
+			return err
+		}
+		q.memory -= w.need
+	}
+	q.live = append(q.live, w)
+	return nil
+}
+
+// leave takes the places of texts that have ended.
+func (q *queue) leave() {
+	q.live = slices.DeleteFunc(q.live, func(w *growth) bool {
+		if w.Reason == "" {
+			return false
+		}
+		q.memory += w.need
+		return true
+	})
 }
 
 // step is the memory of one call of the model.

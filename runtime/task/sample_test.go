@@ -278,8 +278,8 @@ func TestGenerateStream(t *testing.T) {
 func TestGenerateFaults(t *testing.T) {
 	g := newGenerator(t, runtime.PerRow, false, logit)
 	for want, o := range map[string]GenerateOptions{
-		"-1 new tokens": {MaxNew: -1}, "-1 samples": {Samples: -1}, "top-k -1": {TopK: -1}, "top-p 1.5": {TopP: 1.5}, "top-p -1": {TopP: -1}, "top-p NaN": {TopP: math.NaN()},
-		"temperature -1": {Temperature: -1}, "temperature NaN": {Temperature: math.NaN()}, "temperature +Inf": {Temperature: math.Inf(1)}, "empty stop string": {Stop: []string{"a", ""}},
+		"MaxNew is -1": {MaxNew: -1}, "Samples is -1": {Samples: -1}, "TopK is -1": {TopK: -1}, "TopP is 1.5": {TopP: 1.5}, "TopP is -1": {TopP: -1}, "TopP is NaN": {TopP: math.NaN()},
+		"Temperature is -1": {Temperature: -1}, "Temperature is NaN": {Temperature: math.NaN()}, "Temperature is +Inf": {Temperature: math.Inf(1)}, "empty stop string": {Stop: []string{"a", ""}},
 	} {
 		_, err := g.Generate(background, []runtime.Text{{First: "a"}}, o)
 		require.ErrorIs(t, err, runtime.ErrInput)

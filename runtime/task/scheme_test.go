@@ -88,7 +88,7 @@ func TestGroupsWithEnds(t *testing.T) {
 			}
 			text, items, tagger := tagged(labels, strings.Fields(tokens))
 			var got []string
-			for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}) {
+			for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}, make([]float64, len(tagger.labels))) {
 				got = append(got, e.Label+" "+e.Text)
 			}
 			require.Equal(t, c.want, strings.Join(got, "|"), tokens)
@@ -118,7 +118,7 @@ func TestGroupsAreTheReferences(t *testing.T) {
 		}
 		text := strings.Repeat("x ", len(items))
 		var got [][4]any
-		for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}) {
+		for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}, make([]float64, len(tagger.labels))) {
 			got = append(got, [4]any{e.Label, e.Score, float64(e.Start), float64(e.End)})
 		}
 		require.Len(t, got, len(c.Groups), s.Text())

@@ -34,6 +34,11 @@ type TagOptions struct {
 	BIO bool
 	// Ignore are labels (for AggregateNone) or kinds that are no entities; nil: "O".
 	Ignore []string
+	// Threshold is the score, from 0 to 1, below which an entity is left out; 0 keeps all.
+	Threshold float64
+	// Thresholds are those of single kinds (labels for AggregateNone), by their names. The
+	// others have Threshold.
+	Thresholds map[string]float64
 }
 
 // TokenTag is the label of a token, or of a word for heads that give a row a word.
@@ -103,8 +108,15 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	if !slices.Contains([]Aggregation{AggregateNone, AggregateSimple, AggregateFirst, AggregateAverage, AggregateMax}, o.Aggregation) {
 		return nil, input("aggregation %q: it must be none, simple, first, average or max", o.Aggregation)
 	}
+	if err := validUTF8("ignored label", o.Ignore...); err != nil {
+		return nil, err
+	}
 	if o.Ignore == nil {
 		o.Ignore = []string{"O"}
+	}
+	least, err := t.least(&o)
+	if err != nil {
+		return nil, err
 	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]Tagged, len(texts))
@@ -118,7 +130,7 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 			if r.take(w, out); w.Index < w.Count-1 {
 				return nil
 			}
-			return t.decode(&results[w.Text], texts[w.Text], e, r, &o)
+			return t.decode(&results[w.Text], texts[w.Text], e, r, &o, least)
 		},
 	})
 	if err != nil {
@@ -131,7 +143,7 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 }
 
 // decode makes the result of a text from the rows of its tokens.
-func (t *Tagger) decode(res *Tagged, text string, e *runtime.Encoded, r *rows, o *TagOptions) error {
+func (t *Tagger) decode(res *Tagged, text string, e *runtime.Encoded, r *rows, o *TagOptions, least []float64) error {
 	n := r.seen()
 	res.Entities, res.Tags = []Entity{}, []TokenTag{}
 	if n == 0 {
@@ -153,7 +165,7 @@ func (t *Tagger) decode(res *Tagged, text string, e *runtime.Encoded, r *rows, o
 	if err != nil {
 		return err
 	}
-	res.Entities = t.group(&at, items, o)
+	res.Entities = t.group(&at, items, o, least)
 	return nil
 }
 
@@ -263,8 +275,25 @@ func wordScores(scores []float64, c int, a Aggregation) []float64 {
 	return slices.Clone(scores[:c])
 }
 
-// group joins neighbours to entities.
-func (t *Tagger) group(at *places, items []item, o *TagOptions) []Entity {
+// name is what an entity that begins with label i is called.
+func (t *Tagger) name(i int, a Aggregation) string {
+	if a == AggregateNone {
+		return t.labels[i]
+	}
+	return t.scheme.tags[i].name()
+}
+
+// least returns, for each label, the score that an entity that begins with it needs.
+func (t *Tagger) least(o *TagOptions) ([]float64, error) {
+	names := make([]string, len(t.labels))
+	for i := range names {
+		names[i] = t.name(i, o.Aggregation)
+	}
+	return thresholds(names, o.Threshold, o.Thresholds)
+}
+
+// group joins neighbours to entities. least is the score that one needs, by its first label.
+func (t *Tagger) group(at *places, items []item, o *TagOptions, least []float64) []Entity {
 	list := []Entity{}
 	for i := 0; i < len(items); {
 		j, sum := i+1, items[i].score
@@ -278,13 +307,10 @@ func (t *Tagger) group(at *places, items []item, o *TagOptions) []Entity {
 			closed = within && closed || t.scheme.closes(next.index)
 			sum += next.score
 		}
-		label := t.labels[items[i].index]
-		if o.Aggregation != AggregateNone {
-			label = t.scheme.tags[items[i].index].name()
-		}
+		label, score := t.name(items[i].index, o.Aggregation), sum/float64(j-i)
 		part := at.part(items[i].start, items[j-1].end)
-		if part.Text != "" && !slices.Contains(o.Ignore, label) {
-			list = append(list, Entity{Part: part, Label: label, Score: sum / float64(j-i)})
+		if part.Text != "" && !slices.Contains(o.Ignore, label) && score >= least[items[i].index] {
+			list = append(list, Entity{Part: part, Label: label, Score: score})
 		}
 		i = j
 	}

@@ -365,9 +365,10 @@ func TestTagOffsets(t *testing.T) {
 	tagger := newTagger(t, tagsByPiece([]string{"X", "Y"}, nil))
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.SampledFrom([]rune("aé\u0301\u200d👩🏽‍🚀中 \t\n\u3000�.")), 0, 20, -1).Draw(t, "text")
-		got, err := tagger.Tag(background, []string{text, text + "\xff\xf0\x9f" + text}, TagOptions{})
+		texts := []string{text, text + "\U0001f600" + text}
+		got, err := tagger.Tag(background, texts, TagOptions{})
 		require.NoError(t, err)
-		for i, text := range []string{text, text + "\xff\xf0\x9f" + text} {
+		for i, text := range texts {
 			for _, tag := range got[i].Tags {
 				checkPart(t, text, tag.Part)
 			}
@@ -419,8 +420,8 @@ func TestTaggedJSON(t *testing.T) {
 	require.NoError(t, err)
 	text, err := json.Marshal(got[0])
 	require.NoError(t, err)
-	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "label": "X", "score": 1}],
-		"tags": [{"text": "é", "start": 0, "end": 2, "start_rune": 0, "end_rune": 1, "label": "O", "index": 0, "score": 0.5, "word": 0},
-			{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "label": "B-X", "index": 1, "score": 1, "word": 1}],
+	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3, "label": "X", "score": 1}],
+		"tags": [{"text": "é", "start": 0, "end": 2, "start_rune": 0, "end_rune": 1, "start_utf16": 0, "end_utf16": 1, "label": "O", "index": 0, "score": 0.5, "word": 0},
+			{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3, "label": "B-X", "index": 1, "score": 1, "word": 1}],
 		"tokens": 4, "truncated": 0, "windows": 1}`, string(text))
 }

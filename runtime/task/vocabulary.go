@@ -137,11 +137,24 @@ func logNorm(logits []float32) (float64, error) {
 	return 0, ErrNoNumbers
 }
 
+// manyBest is a number of candidates from which sorting all logits is faster than keeping a
+// list of the largest.
+const manyBest = 1000
+
 // best are the ids of the k largest logits, largest first and of equals the smaller id.
 // Ids that use refuses are left out; nil refuses none.
 func best(logits []float32, k int, use func(id int32) bool) []int32 {
 	var top []int32
 	order := func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) }
+	if k > manyBest { // inserting one by one would take time by the square
+		for i := range logits {
+			if id := int32(i); use == nil || use(id) {
+				top = append(top, id)
+			}
+		}
+		slices.SortFunc(top, order)
+		return top[:min(k, len(top))]
+	}
 	for i, v := range logits {
 		id := int32(i)
 		if len(top) == k && (k == 0 || v <= logits[top[k-1]]) || use != nil && !use(id) {

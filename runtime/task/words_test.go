@@ -38,7 +38,7 @@ func TestWords(t *testing.T) {
 		require.Equal(t, want, cutTexts(text), "%q", text)
 	}
 	parts := Words(" é-x!")
-	require.Equal(t, []Part{{"é-x", 1, 5, 1, 4}, {"!", 5, 6, 4, 5}}, parts)
+	require.Equal(t, []Part{{"é-x", 1, 5, 1, 4, 1, 4}, {"!", 5, 6, 4, 5, 4, 5}}, parts)
 }
 
 // TestWordsAsPattern holds the splitter to a pattern of Go's, with Python's classes written out, on valid texts.

@@ -89,6 +89,9 @@ func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, erro
 // labelNumber finds a label: the one that the caller names, or the only one whose name,
 // in lower case with spaces for - and _, begins with one of the prefixes.
 func labelNumber(labels []string, what, named string, prefixes ...string) (int, error) {
+	if err := runtime.CheckUTF8(what, named); err != nil {
+		return 0, err
+	}
 	if named != "" {
 		if i := slices.IndexFunc(labels, func(l string) bool { return strings.EqualFold(l, named) }); i >= 0 {
 			return i, nil
@@ -120,6 +123,9 @@ func labelNumber(labels []string, what, named string, prefixes ...string) (int, 
 func hypotheses(template string, labels []string) ([]string, error) {
 	if template == "" {
 		template = DefaultTemplate
+	}
+	if err := runtime.CheckUTF8("the template", template); err != nil {
+		return nil, err
 	}
 	if !strings.Contains(template, "{}") {
 		return nil, input("the template %q has no {}, where a label's place is", template)

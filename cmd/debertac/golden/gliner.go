@@ -188,7 +188,7 @@ func (c *Case) compareEntities(t *Text, number int, scores []float32, widths int
 	}
 	r.Abs, r.Rel = tol.Abs, tol.Rel
 	for _, f := range t.Found {
-		got, err := task.DecodeEntities(t.Text, t.Labels, scores, widths, task.EntityOptions{Threshold: f.Threshold, Nested: !f.Flat, MultiLabel: f.MultiLabel})
+		got, err := task.DecodeEntities(t.Text, t.Labels, scores, widths, task.EntityOptions{Threshold: &f.Threshold, Nested: !f.Flat, MultiLabel: f.MultiLabel})
 		if err != nil {
 			return r, err
 		}

@@ -1,0 +1,92 @@
+package program
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// limits are the probabilities of --threshold.
+type limits struct {
+	all    *float64           // of labels that have none of their own; nil: the default
+	single map[string]float64 // by label
+}
+
+// read reads P, LABEL=P, several of them with commas between, or a JSON object of labels.
+func (l *limits) read(text string) error {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		if err := json.Unmarshal([]byte(text), &l.single); err != nil {
+			return usage("--threshold %s: it must be a JSON object of labels with numbers, such as {\"person\": 0.3}", shorten(text, 60))
+		}
+	} else {
+		for part := range strings.SplitSeq(text, ",") {
+			if err := l.readOne(strings.TrimSpace(part)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range l.values() {
+		if !(p >= 0 && p <= 1) {
+			return usage("--threshold %v: it must be from 0 to 1", p)
+		}
+	}
+	return nil
+}
+
+func (l *limits) readOne(part string) error {
+	at := strings.LastIndexByte(part, '=')
+	p, err := strconv.ParseFloat(strings.TrimSpace(part[at+1:]), 64)
+	label := strings.TrimSpace(part[:max(at, 0)])
+	switch _, again := l.single[label]; {
+	case err != nil:
+		return usage("--threshold %q: it must be a number from 0 to 1, or LABEL=NUMBER", shorten(part, 60))
+	case at < 0 && l.all != nil:
+		return usage("--threshold %s: there is another number without a label already", part)
+	case at < 0:
+		l.all = &p
+	case label == "" || again:
+		return usage("--threshold %q: the label before = is empty or given twice", shorten(part, 60))
+	default:
+		if l.single == nil {
+			l.single = map[string]float64{}
+		}
+		l.single[label] = p
+	}
+	return nil
+}
+
+// of returns a number for each label, otherwise where there is none.
+func (l *limits) of(labels []string, otherwise float64) ([]float32, error) {
+	if l.all != nil {
+		otherwise = *l.all
+	}
+	list := make([]float32, len(labels))
+	for i, label := range labels {
+		p, own := l.single[label]
+		if !own {
+			p = otherwise
+		}
+		list[i] = float32(p)
+	}
+	for _, label := range slices.Sorted(maps.Keys(l.single)) {
+		if !slices.Contains(labels, label) {
+			return nil, usage("--threshold: the model has no label %q (it has: %s)", shorten(label, 40), shorten(strings.Join(labels, ", "), 200))
+		}
+	}
+	return list, nil
+}
+
+// values are all the numbers.
+func (l *limits) values() []float64 {
+	var list []float64
+	if l.all != nil {
+		list = append(list, *l.all)
+	}
+	for _, p := range l.single {
+		list = append(list, p)
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,34 @@
+package task
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// thresholds returns a probability for each label: that of single, else all. Each must be
+// from 0 to 1, and single may name no other labels.
+func thresholds(labels []string, all float64, single map[string]float64) ([]float64, error) {
+	if !(all >= 0 && all <= 1) {
+		return nil, input("Threshold is %v: it must be from 0 to 1", all)
+	}
+	list := make([]float64, len(labels))
+	for i := range list {
+		list[i] = all
+	}
+	for _, name := range slices.Sorted(maps.Keys(single)) {
+		if t := single[name]; !(t >= 0 && t <= 1) {
+			return nil, input("Thresholds of label %q is %v: it must be from 0 to 1", name, t)
+		}
+		found := false
+		for i, l := range labels {
+			if l == name {
+				list[i], found = single[name], true
+			}
+		}
+		if !found {
+			return nil, input("Thresholds names label %q, and there are %s", name, strings.Join(slices.Compact(slices.Sorted(slices.Values(labels))), ", "))
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,27 @@
+package runtime
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// CheckUTF8 returns nil if text is valid UTF-8, else an error that names the first invalid
+// byte and wraps ErrInput. what says in the message which text it is, such as `label "x"`.
+// All calls hold the texts that they are given to it: what a model makes of other bytes
+// would depend on what stands in their place, and no offset in JSON would fit the text.
+func CheckUTF8(what, text string) error {
+	if utf8.ValidString(text) {
+		return nil
+	}
+	return &inputError{what + ": " + invalidByte(text), nil}
+}
+
+// invalidByte describes the first byte of a text that is not valid UTF-8.
+func invalidByte(text string) string {
+	for i, r := range text {
+		if _, n := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && n == 1 {
+			return fmt.Sprintf("byte %d (0x%02x) is not valid UTF-8: convert the text first, or put other characters in place of such bytes with strings.ToValidUTF8", i, text[i])
+		}
+	}
+	return ""
+}

@@ -167,6 +167,11 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 // take joins one window's logits with those of the text's windows before, and behind the
 // last one completes the result. A text's windows come in their order.
 func (w *classifyWork) take(win *Window, out []float32) error {
+	for _, v := range out {
+		if v-v != 0 { // NaN, or infinite: some label would seem to be the best one
+			return &TextError{win.Text, ErrNoNumbers.Error(), ErrNoNumbers}
+		}
+	}
 	r, best := &w.dst[win.Text], w.k.core.options.Join == JoinMax
 	if win.Index == 0 {
 		copy(r.Logits, out)

@@ -17,6 +17,10 @@ var ErrTooLong = errors.New("too long")
 // a text that is too long or cannot be encoded.
 var ErrInput = errors.New("bad input")
 
+// ErrNoNumbers is wrapped by the error for outputs that are NaN or infinite. It is no fault
+// of a text: the weights may be damaged. It wraps ErrInput.
+var ErrNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+
 // TextError is a fault of one of the texts of a call, where it is known which. It wraps
 // ErrInput.
 type TextError struct {

@@ -104,7 +104,7 @@ func TestRunEntities(t *testing.T) {
 	}
 	for threshold, want := range map[string]string{
 		"2": "--threshold 2: it must be from 0 to 1", "who=-1": "--threshold -1", "NaN": "--threshold NaN", "x": `--threshold "x": it must be a number`, "": `--threshold "": it must be`,
-		"0.1,0.2": "another number without a label", "=1": "empty or given twice", "who=1,who=0": "given twice", `{"a":"b"}`: "a JSON object of labels", "other=0.5": `Thresholds names label "other"`,
+		"0.1,0.2": "another number without a label", "=1": "empty or given twice", "who=1,who=0": "given twice", `{"a":"b"}`: "a JSON object of labels", `{"who":null}`: "a JSON object of labels", "{}": "a JSON object of labels", "other=0.5": `Thresholds names label "other"`,
 	} {
 		r := runTask(t, p, false, "", "--labels", "city,who", "--threshold", threshold, "x")
 		require.Equal(t, ExitUsage, r.code, threshold)

@@ -17,7 +17,15 @@ type limits struct {
 // read reads P, LABEL=P, several of them with commas between, or a JSON object of labels.
 func (l *limits) read(text string) error {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
-		if err := json.Unmarshal([]byte(text), &l.single); err != nil {
+		var object map[string]*float64
+		err := json.Unmarshal([]byte(text), &object)
+		l.single = map[string]float64{}
+		for label, p := range object {
+			if p != nil {
+				l.single[label] = *p
+			}
+		}
+		if err != nil || len(object) == 0 || len(l.single) < len(object) { // null is no number
 			return usage("--threshold %s: it must be a JSON object of labels with numbers, such as {\"person\": 0.3}", shorten(text, 60))
 		}
 	} else {

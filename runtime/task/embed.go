@@ -90,6 +90,9 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 			if w.Index < w.Count-1 {
 				return nil
 			}
+			if err := areNumbers(w.Text, sum); err != nil {
+				return err
+			}
 			vector, length := make([]float32, m.C), weight
 			if o.Normalize {
 				squares := 0.0
@@ -104,7 +107,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 				}
 			}
 			results[w.Text].Vector = vector
-			return nil
+			return areNumbers(w.Text, vector)
 		},
 	})
 	if err != nil {

@@ -199,6 +199,9 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	}
 	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
 	b, err := runtime.NewBatcher(x.core, x.index, true, func(w *runtime.Window, out []float32) error {
+		if err := areNumbers(w.Text, out); err != nil {
+			return err
+		}
 		j := &work[w.Text]
 		j.take(w.Index, out, x.Width, threshold)
 		if w.Index == w.Count-1 {

@@ -27,7 +27,17 @@ func fault(text int, format string, args ...any) error {
 
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or infinite. It is no fault of a text: the weights may be
 // damaged. It wraps runtime.ErrInput.
-var ErrNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+var ErrNoNumbers = runtime.ErrNoNumbers
+
+// areNumbers finds outputs of a text that are no numbers, by which a result would be wrong in silence: no label, no entity.
+func areNumbers[T float32 | float64](text int, out []T) error {
+	for _, v := range out {
+		if v-v != 0 { // NaN, or infinite
+			return &runtime.TextError{Text: text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
+		}
+	}
+	return nil
+}
 
 // head is a head of an open model, as all tasks need it.
 type head struct {
@@ -69,6 +79,11 @@ type stream struct {
 func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runtime.Seen, error) {
 	encoded := make([]*runtime.Encoded, len(texts))
 	b, err := runtime.NewBatcher(h.core, h.index, s.spans, func(w *runtime.Window, out []float32) error {
+		if h.Task != runtime.TaskHidden { // of which vectors are checked, not rows
+			if err := areNumbers(w.Text, out); err != nil {
+				return err
+			}
+		}
 		return s.take(w, encoded[w.Text], out)
 	})
 	if err != nil {

@@ -169,6 +169,9 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 	}
 	first := make([]*growth, len(prompts))
 	for n, t := range prompts {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if first[n], err = g.begin(b, n, t); err != nil {
 			return nil, err
 		}

@@ -309,7 +309,7 @@ func (t *Tagger) group(at *places, items []item, o *TagOptions, least []float64)
 		}
 		label, score := t.name(items[i].index, o.Aggregation), sum/float64(j-i)
 		part := at.part(items[i].start, items[j-1].end)
-		if part.Text != "" && !slices.Contains(o.Ignore, label) && score >= least[items[i].index] {
+		if part.Text != "" && !slices.Contains(o.Ignore, label) && !(score < least[items[i].index]) { // a score that is no number is not hidden
 			list = append(list, Entity{Part: part, Label: label, Score: score})
 		}
 		i = j

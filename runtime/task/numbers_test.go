@@ -1,0 +1,93 @@
+package task
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// TestNoNumbers: outputs that are no numbers, as damaged weights give them, are an error in every task. They would seem to be a
+// text without entities, the first label, or a vector of zeros.
+func TestNoNumbers(t *testing.T) {
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		row := func(ids []int32, row, _ int) float64 {
+			if row == 1 {
+				return bad
+			}
+			return 0
+		}
+		sequence := func([]int32, int) float64 { return bad }
+		one := func(task runtime.Task, rows runtime.Rows, c int, pooled bool) *runtime.Core {
+			f := fake{heads: []runtime.Head{{Task: task, Rows: rows, C: c}}, forward: perRow(c, row), token: lex}
+			if pooled {
+				f.forward = perSequence(c, sequence)
+			}
+			return f.open(t, runtime.SkipSelfTest())
+		}
+		calls := map[string]func() error{}
+		texts := []string{"paris is"}
+		tagger, err := NewTagger(one(runtime.TaskTags, runtime.PerToken, 3, false), "")
+		require.NoError(t, err)
+		calls["Tag"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{}); return err }
+		calls["Tag, together"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{BIO: true}); return err }
+		answerer, err := NewAnswerer(one(runtime.TaskSpan, runtime.PerToken, 2, false), "")
+		require.NoError(t, err)
+		calls["Answer"] = func() error {
+			_, err := answerer.Answer(background, []Question{{"paris", "is"}}, AnswerOptions{})
+			return err
+		}
+		detector, err := NewDetector(one(runtime.TaskReplaced, runtime.PerToken, 1, false), "")
+		require.NoError(t, err)
+		calls["Detect"] = func() error { _, err := detector.Detect(background, texts, 0.5); return err }
+		for name, c := range map[string]*runtime.Core{"hidden": one(runtime.TaskHidden, runtime.PerToken, 2, false), "vector": one(runtime.TaskVector, runtime.PerSequence, 2, true)} {
+			embedder, err := NewEmbedder(c, "")
+			require.NoError(t, err)
+			calls["Embed, "+name] = func() error { _, err := embedder.Embed(background, texts, EmbedOptions{}); return err }
+			calls["Embed, normalized, "+name] = func() error {
+				_, err := embedder.Embed(background, texts, EmbedOptions{Normalize: true})
+				return err
+			}
+		}
+		chooser, err := NewChooser(one(runtime.TaskChoices, runtime.PerSequence, 1, true), "")
+		require.NoError(t, err)
+		calls["Choose"] = func() error {
+			_, err := chooser.Choose(background, []ChoiceQuestion{{Question: "paris", Options: []string{"is"}}})
+			return err
+		}
+		scored := one(runtime.TaskScore, runtime.PerSequence, 1, true)
+		scorer, err := NewScorer(scored, "")
+		require.NoError(t, err)
+		calls["Score"] = func() error { _, err := scorer.Score(background, texts); return err }
+		ranker, err := NewRanker(scored, "")
+		require.NoError(t, err)
+		calls["Rank"] = func() error { _, err := ranker.Rank(background, "paris", texts, RankOptions{}); return err }
+		classifier, err := runtime.NewClassifier(one(runtime.TaskLabels, runtime.PerSequence, 2, true), "")
+		require.NoError(t, err)
+		calls["Classify"] = func() error { _, err := classifier.Classify(background, texts); return err }
+		x := extractor(t, 2)
+		forward := fake{
+			heads: []runtime.Head{*x.Head}, limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},
+			forward: func(x *runtime.Exec) {
+				for i := range x.Out {
+					x.Out[i] = float32(bad)
+				}
+			},
+		}
+		extract, err := NewExtractor(forward.open(t, runtime.SkipSelfTest()), "")
+		require.NoError(t, err)
+		calls["Entities"] = func() error {
+			_, err := extract.Entities(background, texts, []string{"a"}, EntityOptions{})
+			return err
+		}
+		for name, call := range calls {
+			err := call()
+			require.ErrorIs(t, err, runtime.ErrInput, "%s: %v", name, bad)
+			require.ErrorContains(t, err, "outputs are no numbers: the weights may be damaged", name)
+			var text *runtime.TextError
+			require.ErrorAs(t, err, &text, name)
+		}
+	}
+}

@@ -29,17 +29,26 @@ type AddedToken struct {
 // token that the vocabulary has keeps its id there, and the others are numbered in the file's order from the vocabulary's
 // size on. A model has been trained with these ids. Notes name each token whose stated id differs.
 func (t *Tokenizer) number(added []AddedToken) {
-	known := make(map[string]int32, t.vocab.size())
+	known := map[string]int32{}
+	var sizes [MaxPieceBytes + 1]bool // of added tokens: most pieces have another one
+	for _, a := range added {
+		known[a.Content] = -1
+		sizes[min(len(a.Content), MaxPieceBytes)] = true
+	}
 	for i := range int32(t.vocab.size()) {
-		if s := t.vocab.text(i); s != "" {
+		s := t.vocab.text(i)
+		if !sizes[min(len(s), MaxPieceBytes)] {
+			continue
+		}
+		if _, ok := known[s]; ok {
 			known[s] = i // the last of equal pieces counts
 		}
 	}
 	next := int32(t.vocab.count())
 	for i := range added {
 		a := &added[i]
-		id, ok := known[a.Content]
-		if !ok {
+		id := known[a.Content]
+		if id < 0 {
 			id = next
 			next++
 		}
@@ -76,7 +85,7 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 			return m, fmt.Errorf("added token %q (id %d) becomes the empty text when it is normalized: the reference library finds that between all characters, cuts there and fails on texts beyond ASCII; set its normalized to false, so that it is found as it is written", tokens[i].Content, tokens[i].ID)
 		}
 		if len(keys) > 0 && keys[len(keys)-1] == k {
-			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
+			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q, of which the reference library takes one by chance: keep one of them", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
 		}
 		keys, values = append(keys, k), append(values, int32(i))
 		m.first[k[0]] = true

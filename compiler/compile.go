@@ -179,7 +179,7 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 		return out
 	}
 	out.Head, out.Columns, out.Task = h.Name, h.Out, ir.TaskVector
-	out.Task, out.Labels, out.Multi = taskOf(h), h.Labels, h.Loss == "binary_cross_entropy"
+	out.Task, out.Labels, out.Multi = TaskOf(h), h.Labels, h.Loss == "binary_cross_entropy"
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)
@@ -195,8 +195,8 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	return out
 }
 
-// taskOf says what the numbers of a head mean.
-func taskOf(h *spec.Head) ir.Task {
+// TaskOf returns what the numbers of a head mean.
+func TaskOf(h *spec.Head) ir.Task {
 	perSequence := h.Take.Rows == spec.First || h.Take.Rows == spec.Mean
 	switch {
 	case h.Prompt != nil:

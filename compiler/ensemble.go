@@ -27,11 +27,11 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 		case h.Model.Tokenizer != first.Model.Tokenizer:
 			out = append(out, diag.Errorf("members", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
 				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
-		case taskOf(h) != taskOf(first) || h.Take.Rows != first.Take.Rows && taskOf(h) != ir.TaskLabels:
+		case TaskOf(h) != TaskOf(first) || h.Take.Rows != first.Take.Rows && TaskOf(h) != ir.TaskLabels:
 			out = append(out, diag.Errorf("members", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
-		case h.Prompt != nil, taskOf(h) == ir.TaskMLM, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
+		case h.Prompt != nil, TaskOf(h) == ir.TaskMLM, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
 			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
-		case e.Mean == "probabilities" && (taskOf(h) == ir.TaskSpan || taskOf(h) == ir.TaskChoices):
+		case e.Mean == "probabilities" && (TaskOf(h) == ir.TaskSpan || TaskOf(h) == ir.TaskChoices):
 			out = append(out, diag.Errorf("members", m.Pos, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
 				h.FullName()).Hintf("mean logits"))
 		}

@@ -41,6 +41,9 @@ type Batcher struct {
 	Long      LongPolicy
 	MaxTokens int
 	Cutting   Cutting
+	// Left has Truncate cut the start of a text and not its end. NewBatcher sets it by
+	// what the weights say of the model's tokenizer.
+	Left bool
 
 	core    *Core
 	head    *Head
@@ -66,8 +69,12 @@ func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float3
 		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
 	}
 	b := &Batcher{core: c, index: head, head: &c.program.Heads[head], take: take, Long: c.options.Long, MaxTokens: c.options.MaxTokens}
+	left, err := c.truncatesLeft()
+	if err != nil {
+		return nil, err
+	}
+	b.Left = left
 	if spans || c.program.Limits.Words { // words come from the tokenizer too
-		var err error
 		if b.spans, err = c.SpanTokenizer(); err != nil {
 			return nil, err
 		}
@@ -163,6 +170,9 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	return s, nil
 }
 
+// startless are the tasks whose results stay whole for a text without its start.
+var startless = map[Task]bool{TaskLabels: true, TaskScore: true, TaskVector: true, TaskHidden: true, TaskChoices: true}
+
 // Cut appends to dst the windows that text number n becomes by the batcher's policy. It
 // and Sequence are the two halves of Add, for callers that change sequences.
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
@@ -171,9 +181,12 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 		frame = b.frame.pair()
 	}
 	from := len(dst)
-	dst, cut, err := e.fit(dst, n, b.Long, b.Cutting, b.MaxTokens, frame)
+	dst, cut, err := e.fit(dst, n, b.Long, b.Cutting, b.Left, b.MaxTokens, frame)
 	if err != nil {
 		return dst, Seen{}, err
+	}
+	if cut > 0 && b.Left && !startless[b.head.Task] {
+		return dst, Seen{}, textFault(n, "%d of its tokens are too many, and the model's tokenizer cuts the start of a text, which results for parts of a text do not allow: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", cut)
 	}
 	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
 	if s.Tokens == 0 {

@@ -45,6 +45,22 @@ type Meta struct {
 	Extra map[string]string `json:"extra,omitempty"`
 }
 
+// TruncateKey is the key in Meta.Extra for the side on which Truncate cuts texts: left or
+// right; without it, right.
+const TruncateKey = "truncate"
+
+// truncatesLeft reports whether the weights say that Truncate cuts the start of a text.
+func (c *Core) truncatesLeft() (bool, error) {
+	switch side := c.Meta().Extra[TruncateKey]; side {
+	case "", "right":
+		return false, nil
+	case "left":
+		return true, nil
+	default:
+		return false, fmt.Errorf("the weights say that %s is %q, which is neither left nor right: %s", TruncateKey, side, again)
+	}
+}
+
 // tensorMeta is what keyTensors says of one tensor.
 type tensorMeta struct {
 	Len    int64  `json:"len"` // true length in elements; the stored one is padded

@@ -87,8 +87,8 @@ func (w *Window) Row(token int) (row int, ok bool) {
 
 // fit appends to dst the windows of text number n: one, or several by the policy. It
 // returns the number of tokens that are cut. limit counts special tokens, frame of
-// which the text takes.
-func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit, frame int) (_ []Window, cut int, err error) {
+// which the text takes. With left, Truncate cuts the start of a text and not its end.
+func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, left bool, limit, frame int) (_ []Window, cut int, err error) {
 	a, b := e.lengths()
 	room := limit - frame
 	whole := Window{Text: n, Last: a, Second: e.Split, Behind: len(e.IDs)}
@@ -118,7 +118,11 @@ func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, limit,
 		case CutFirst:
 			ka, kb = room-b, b
 		}
-		whole.Last, whole.Behind = ka, e.Split+kb
+		if left {
+			whole.First, whole.Second = a-ka, e.Split+b-kb
+		} else {
+			whole.Last, whole.Behind = ka, e.Split+kb
+		}
 		return append(dst, whole), a + b - ka - kb, nil
 	case longWindows:
 		dst, err = e.slide(dst, whole, p.stride, room, cutting == CutSecond || cutting == CutLonger && b > a)

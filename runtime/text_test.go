@@ -46,7 +46,7 @@ func TestSlideCovers(t *testing.T) {
 			return
 		}
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: b > 0}
-		list, cut, err := e.fit(nil, 7, Windows(stride), CutLonger, room, 0)
+		list, cut, err := e.fit(nil, 7, Windows(stride), CutLonger, false, room, 0)
 		require.Zero(t, cut)
 		require.NoError(t, err)
 		end := -1
@@ -79,7 +79,7 @@ func TestCutSecond(t *testing.T) {
 		room := rapid.IntRange(1, 40).Draw(t, "room")
 		stride := rapid.IntRange(0, 3).Draw(t, "stride")
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
-		list, cut, err := e.fit(nil, 3, Truncate, CutSecond, room, 0)
+		list, cut, err := e.fit(nil, 3, Truncate, CutSecond, false, room, 0)
 		switch {
 		case a+b > room && a >= room:
 			require.ErrorIs(t, err, ErrInput)
@@ -90,7 +90,7 @@ func TestCutSecond(t *testing.T) {
 			require.Equal(t, max(0, a+b-room), cut)
 			require.Equal(t, []Window{{Text: 3, Last: a, Second: a, Behind: a + b - cut}}, list)
 		}
-		list, _, err = e.fit(nil, 3, Windows(stride), CutSecond, room, 0)
+		list, _, err = e.fit(nil, 3, Windows(stride), CutSecond, false, room, 0)
 		if a+b > room && room-a <= stride {
 			require.ErrorIs(t, err, ErrInput)
 			return
@@ -116,12 +116,12 @@ func TestNoRoom(t *testing.T) {
 		policy LongPolicy
 		limit  int
 	}{{Truncate, 1}, {Windows(0), 1}, {Windows(0), 2}} {
-		_, _, err := e.fit(nil, 4, c.policy, CutLonger, c.limit, 2)
+		_, _, err := e.fit(nil, 4, c.policy, CutLonger, false, c.limit, 2)
 		require.ErrorIs(t, err, ErrInput)
 		require.ErrorContains(t, err, "text 4: the limit of")
 		require.ErrorContains(t, err, "leaves no room beside 2 special tokens")
 	}
-	_, cut, err := e.fit(nil, 4, Truncate, CutLonger, 2, 2)
+	_, cut, err := e.fit(nil, 4, Truncate, CutLonger, false, 2, 2)
 	require.NoError(t, err)
 	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
 }
@@ -133,7 +133,7 @@ func TestCutFirst(t *testing.T) {
 		room := rapid.IntRange(1, 40).Draw(t, "room")
 		stride := rapid.IntRange(0, 3).Draw(t, "stride")
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
-		list, cut, err := e.fit(nil, 3, Truncate, CutFirst, room, 0)
+		list, cut, err := e.fit(nil, 3, Truncate, CutFirst, false, room, 0)
 		if a+b > room && b >= room {
 			require.ErrorIs(t, err, ErrInput)
 			require.ErrorContains(t, err, "leave no room for the first")
@@ -142,7 +142,7 @@ func TestCutFirst(t *testing.T) {
 			require.Equal(t, max(0, a+b-room), cut)
 			require.Equal(t, []int{0, a, a + b}, []int{list[0].First, list[0].Second, list[0].Behind})
 		}
-		list, _, err = e.fit(nil, 3, Windows(stride), CutFirst, room, 0)
+		list, _, err = e.fit(nil, 3, Windows(stride), CutFirst, false, room, 0)
 		if err != nil {
 			require.Greater(t, a+b, room)
 			require.LessOrEqual(t, room-b, stride)

@@ -23,7 +23,8 @@ type folder struct {
 	dir     string
 	ignore  []string // names of files and fields, as the user gave them
 	view    *hf.View // its small files, without what is ignored
-	name    string   // of the configuration's file
+	beside  *hf.Beside
+	name    string // of the configuration's file
 	config  []byte
 	weights pack.Weights     // nil: the folder has none
 	wish    hf.Options       // what is to be made of it
@@ -75,6 +76,13 @@ func openFolder(dir string, needWeights bool, ignore []string) (*folder, error) 
 		}
 	case needWeights:
 		return nil, f.noModel("the folder has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards")
+	}
+	if f.beside, err = hf.ReadBeside(f.view); err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			return nil, errors.Join(f.named(path), f.Close())
+		}
+		return nil, errors.Join(f.fieldFault(f.name, err), f.Close())
 	}
 	if err := f.readTokenizer(); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -173,9 +181,7 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 	if f.weights != nil {
 		wish.Equal = func(a, b string) (bool, error) { return pack.Equal(f.weights, a, b) }
 	}
-	if wish.Sentence, err = f.sentences(); err != nil {
-		return "", nil, err
-	}
+	wish.Beside = f.beside
 	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
 		return "", nil, f.fieldFault(f.name, err)
@@ -186,45 +192,34 @@ func (f *folder) spec(o hf.Options) (text string, notes []string, err error) {
 // fieldFault puts a fault of one of the folder's files into the form of all messages, with what to do.
 func (f *folder) fieldFault(file string, err error) error {
 	var field *hf.FieldError
-	is := errors.As(err, &field)
-	if is && field.File != "" {
+	if !errors.As(err, &field) {
+		return inputFault(filepath.Join(f.dir, filepath.FromSlash(file)), "%v", err)
+	}
+	if field.File != "" {
 		file = field.File
 	}
-	fault := inputFault(filepath.Join(f.dir, filepath.FromSlash(file)), "%v", err)
-	if is && field.CanIgnore {
+	fault := inputFault(filepath.Join(f.dir, filepath.FromSlash(file)), "%s", field.Text())
+	if field.CanIgnore {
 		fault.hint("--ignore %s, if it means nothing for the model", field.Name())
 	}
 	return fault
 }
 
-// maxTokens is the model's own limit on the tokens of a text: the smallest of what the folder's files say and the rows of absolute positions,
-// else the spec's seq.
-func (f *folder) maxTokens(m *spec.Model) (int, error) {
+// maxTokens is the model's own limit on the tokens of a text: the smaller of the rows of absolute positions, or without them the spec's seq, and of
+// what the folder's files say. Of these the limit of sentence-transformers decides for embeddings, and the tokenizer's otherwise.
+func (f *folder) maxTokens(m *spec.Model, embeds bool) int {
 	limit := m.Seq
 	if a := m.Embed.Absolute; a != nil {
 		limit = min(limit, a.Rows-a.From)
 	}
-	for _, l := range []struct {
-		file, field string
-		below       float64 // numbers from here on stand for none
-	}{{"sentence_bert_config.json", "max_seq_length", 1e9}, {"tokenizer_config.json", "model_max_length", 1e6}} {
-		path := filepath.Join(f.dir, l.file)
-		text, err := f.view.ReadFile(l.file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return 0, f.named(err)
-		}
-		n, err := limitIn(text, l.field, l.below)
-		if err != nil {
-			return 0, inputFault(path, "%v", err)
-		}
-		if n > 0 {
-			limit = min(limit, n)
-		}
+	own := f.beside.MaxTokens
+	if embeds && f.beside.MaxSeq > 0 {
+		own = f.beside.MaxSeq
 	}
-	return limit, nil
+	if own > 0 {
+		limit = min(limit, own)
+	}
+	return limit
 }
 
 // limitIn reads a positive number from a JSON object; 0 if it is absent, null, or so large that it stands for no limit.

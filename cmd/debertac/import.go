@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -82,10 +84,11 @@ func (v *importVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	limit, err := f.maxTokens(src.spec.Models[0])
-	if err != nil {
-		return err
+	embeds := len(src.spec.Heads) == 0
+	for _, h := range src.spec.Heads {
+		embeds = embeds || vectors(compiler.TaskOf(h))
 	}
+	limit := f.maxTokens(src.spec.Models[0], embeds)
 	if v.Out == "-" {
 		_, err := fmt.Fprint(a.out, text)
 		return err
@@ -104,6 +107,9 @@ func (v *importVerb) Run(a *app) error {
 	}
 	return nil
 }
+
+// vectors reports whether a task gives vectors for texts, or the rows that they are made of.
+func vectors(t ir.Task) bool { return t == ir.TaskVector || t == ir.TaskHidden }
 
 var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)
 

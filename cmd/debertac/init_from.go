@@ -104,11 +104,7 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	if s.Call = callFor(g, v.Head); s.Call == nil {
 		return inputFault(v.From, "what is read off this model is no call on texts").hint("debertac import %s -o %s, and debertac compile", v.From, specFile)
 	}
-	sentences, err := dir.sentences()
-	if err != nil {
-		return err
-	}
-	s.Normalize = sentences != nil && sentences.Normalize
+	s.Normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
 	if s.From, err = commandPath(g.dir, v.From); err != nil {
 		return err
 	}

@@ -132,11 +132,12 @@ func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err er
 	if dir == nil {
 		return o, nil
 	}
-	if o.Extra, err = dir.entityExtra(u); err != nil {
+	if o.Extra, err = dir.extra(u); err != nil {
 		return o, err
 	}
-	if o.MaxTokens, err = dir.maxTokens(u.Model); err != nil || dir.token == nil {
-		return o, err
+	o.MaxTokens = dir.maxTokens(u.Model, vectors(u.Program.Meta.Task))
+	if dir.token == nil {
+		return o, nil
 	}
 	if u.Model.Tokenizer == "none" && dir.lent == nil {
 		a.note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.dir)
@@ -144,6 +145,9 @@ func (a *app) packOptions(u *compiler.Unit, dir *folder) (o pack.Options, err er
 	}
 	if err := fits(dir.token, dir.kind, dir.dir, u); err != nil {
 		return o, err
+	}
+	if dir.lowers(u) {
+		dir.token.LowerTexts()
 	}
 	o.TokenizerKind = token.PackedKind
 	if o.Tokenizer, err = dir.token.Marshal(); err != nil {

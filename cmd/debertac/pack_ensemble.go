@@ -48,6 +48,8 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 			options = o
 		case !bytes.Equal(options.Tokenizer, o.Tokenizer):
 			return inputFault(path, "its tokenizer is another than that of the first member's folder: all members read the same tokens")
+		case !maps.Equal(options.Extra, o.Extra):
+			return inputFault(path, "its files say other things about texts (prompts, lengths, the side on which they are cut) than those of the first member's folder")
 		case o.MaxTokens > 0 && o.MaxTokens < options.MaxTokens:
 			options.MaxTokens = o.MaxTokens
 		}

@@ -93,11 +93,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	}
 	p := &program{unit: unit, weights: o.weights}
 	if task := unit.Program.Meta.Task; dir != nil && (task == ir.TaskVector || task == ir.TaskHidden) {
-		s, err := dir.sentences()
-		if err != nil {
-			return nil, err
-		}
-		p.normalize = s != nil && s.Normalize
+		p.normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
 	}
 	units := []*compiler.Unit{unit}
 	built := a.interpret != nil

@@ -34,7 +34,9 @@ type taskArgs struct {
 	Samples           *int     `group:"Masks and text" placeholder:"N" help:"With --temperature: generated texts a prompt (1)."`
 	Stop              *string  `group:"Masks and text" placeholder:"A,B,…" help:"Strings that end a generated text."`
 	Pooling           *string  `group:"Embeddings" placeholder:"mean|first" help:"How a vector a token becomes one a text (mean)."`
-	Normalize         bool     `group:"Embeddings" help:"Divide each by its length."`
+	Normalize         bool     `group:"Embeddings" help:"Divide each by its length; models whose folder does so do it anyway."`
+	Prompt            *string  `group:"Embeddings" placeholder:"NAME" help:"The name of the model's prompt that is put in front of each text (the one that its folder names)."`
+	NoPrompt          bool     `group:"Embeddings" help:"Put no prompt in front of texts."`
 }
 
 // flags are the arguments of the built program.
@@ -46,7 +48,7 @@ func (t *taskArgs) flags() []flag {
 		textFlag("--threshold", t.Threshold), boolFlag("--nested", t.Nested), boolFlag("--multi-label", t.MultiLabel), textFlag("--aggregate", t.Aggregate), boolFlag("--bio", t.BIO),
 		textFlag("--targets", t.Targets), boolFlag("--perplexity", t.Perplexity), numberFlag("--max-new-tokens", t.MaxNewTokens), realFlag("--temperature", t.Temperature),
 		numberFlag("--top-k", t.TopK), realFlag("--top-p", t.TopP), numberFlag("--samples", t.Samples), textFlag("--stop", t.Stop),
-		textFlag("--pooling", t.Pooling), boolFlag("--normalize", t.Normalize),
+		textFlag("--pooling", t.Pooling), boolFlag("--normalize", t.Normalize), textFlag("--prompt", t.Prompt), boolFlag("--no-prompt", t.NoPrompt),
 	}
 	if t.Seed != nil {
 		list = append(list, flag{"--seed", strconv.FormatUint(*t.Seed, 10)})

@@ -140,9 +140,8 @@ func (t *trial) form(a *app, m golden.Model) (*form, error) {
 	if f.unit, err = quiet.unitFor(src, "", "", compiler.Options{Trace: true, Perturb: m.Perturb}); err != nil {
 		return nil, err
 	}
-	s, err := dir.sentences()
-	f.normalize = s != nil && s.Normalize
-	return f, err
+	f.normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
+	return f, nil
 }
 
 // rendered is an error with all its messages in full.

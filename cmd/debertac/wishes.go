@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -140,27 +139,6 @@ func (f *folder) openWeights() error {
 	}
 	f.weights = plain
 	return nil
-}
-
-// sentences reads what a folder of sentence-transformers says about embeddings; nil if it is none.
-func (f *folder) sentences() (*hf.Sentences, error) {
-	const modules = "modules.json"
-	text, err := f.view.ReadFile(modules)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, f.named(err)
-	}
-	s, err := hf.ReadSentences(text, f.view.ReadFile)
-	var missing *fs.PathError
-	switch {
-	case errors.As(err, &missing):
-		return nil, f.named(missing)
-	case err != nil:
-		return nil, f.fieldFault(modules, err)
-	}
-	return s, nil
 }
 
 // isPair reports whether the weights are those of a generator and a discriminator.

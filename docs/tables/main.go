@@ -15,7 +15,7 @@ import (
 )
 
 // pages are the files that have generated parts.
-var pages = []string{"language.md", "cli.md", "zoo.md"}
+var pages = []string{"language.md", "cli.md", "zoo.md", "inputs.md"}
 
 // parts makes each part by its name.
 var parts = map[string]func(context.Context) (string, error){
@@ -23,6 +23,8 @@ var parts = map[string]func(context.Context) (string, error){
 	"codes":  codes,
 	"models": models,
 	"verbs":  verbs,
+	"files":  inputFiles,
+	"fields": inputFields,
 	"counts": counts, "ablations": ablations,
 }
 

@@ -34,6 +34,15 @@ func (f *taskFlags) embedding(core *runtime.Core, h *runtime.Head) (service, err
 	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--pooling: %v", err)
 	}
+	s.o.Prompt, s.o.NoPrompt = f.prompt, f.noPrompt
+	if f.given["prompt"] {
+		if f.prompt == "" {
+			return nil, usage("--prompt: the name of a prompt is wanted; --no-prompt puts none in front")
+		}
+		if _, err := m.Embed(context.Background(), nil, s.o); err != nil {
+			return nil, usage("--prompt: %v", err)
+		}
+	}
 	return s, nil
 }
 

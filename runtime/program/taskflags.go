@@ -33,6 +33,8 @@ type taskFlags struct {
 	temperature, topP             float64
 	seed                          uint64
 	aggregate, pooling            string
+	prompt                        string
+	noPrompt                      bool
 	normalize, nested, multiLabel bool
 	bio                           bool
 	thresholds                    string // of the command line
@@ -77,7 +79,9 @@ func (f *taskFlags) register(fs *flag.FlagSet) {
 	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: say so if none is better than no answer by more than `X` (in logits)")
 	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: an answer has at most `N` tokens")
 	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that gives a vector a token: `mean|first` (default mean)")
-	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: divide each by its length")
+	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: divide each by its length; models whose folder does so do it anyway")
+	fs.StringVar(&f.prompt, "prompt", "", "embeddings: the `NAME` of the model's prompt that is put in front of each text (default the one that its folder names)")
+	fs.BoolVar(&f.noPrompt, "no-prompt", false, "embeddings: put no prompt in front of texts")
 }
 
 // owners says which tasks' heads take a flag.
@@ -95,6 +99,7 @@ var owners = map[string][]runtime.Task{
 	"aggregate": {runtime.TaskTags}, "bio": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
 	"threshold": {runtime.TaskReplaced, runtime.TaskEntities, runtime.TaskTags, runtime.TaskLabels}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
 	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
+	"prompt": {runtime.TaskVector, runtime.TaskHidden}, "no-prompt": {runtime.TaskVector, runtime.TaskHidden},
 	"join":           {runtime.TaskLabels, runtime.TaskScore},
 	"question-field": {runtime.TaskSpan, runtime.TaskChoices}, "context-field": {runtime.TaskSpan, runtime.TaskChoices},
 	"options-field": {runtime.TaskChoices}, "labels-field": {runtime.TaskEntities}, "label-field": {runtime.TaskLabels},
@@ -113,7 +118,7 @@ func (f *taskFlags) check() error {
 			return usage("--%s needs --%s", name, other)
 		}
 	}
-	for _, pair := range [][2]string{{"labels", "query"}, {"accuracy", "query"}, {"accuracy", "labels"}, {"pair", "query"}, {"pair", "labels"}, {"perplexity", "targets"}} {
+	for _, pair := range [][2]string{{"labels", "query"}, {"accuracy", "query"}, {"accuracy", "labels"}, {"pair", "query"}, {"pair", "labels"}, {"perplexity", "targets"}, {"prompt", "no-prompt"}, {"prompt", "pair"}} {
 		if f.given[pair[0]] && f.given[pair[1]] {
 			return usage("--%s and --%s contradict each other", pair[0], pair[1])
 		}

@@ -2,7 +2,11 @@ package task
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -17,11 +21,32 @@ const (
 	PoolFirst Pooling = "first" // the first row ([CLS])
 )
 
-// EmbedOptions are the settings of Embedder.Embed. The zero value stands for the mean and
-// vectors as they are.
+// EmbedOptions are the settings of Embedder.Embed. The zero value stands for the mean, and
+// for what the weights say of prompts and lengths.
 type EmbedOptions struct {
-	Pooling   Pooling // for heads with a row a token; "": PoolMean. Others pool themselves
-	Normalize bool    // divide each vector by its Euclidean length
+	Pooling Pooling // for heads with a row a token; "": PoolMean. Others pool themselves
+	// Normalize divides each vector by its Euclidean length. Models whose folder does so
+	// (see Embedder.Normalizes) do it anyway.
+	Normalize bool
+	// Prompt is the name of the model's prompt (see Embedder.Prompts) that is put in front
+	// of each text; "": the model's default, if it has one. Pairs of texts have no prompt.
+	Prompt string
+	// NoPrompt puts nothing in front of texts.
+	NoPrompt bool
+}
+
+// The keys in runtime.Meta.Extra for what a folder of sentence-transformers says.
+const (
+	NormalizeKey = "normalize" // "true": vectors are divided by their length
+	PromptsKey   = "prompts"   // JSON, a list of Prompt
+	PromptKey    = "prompt"    // the name of the prompt that counts if none is asked for
+)
+
+// Prompt is a text that an embedding model was trained to read in front of others, such as
+// "query: ".
+type Prompt struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
 // Embedding is the result for one text.
@@ -32,7 +57,12 @@ type Embedding struct {
 }
 
 // Embedder turns texts into vectors. It is safe for concurrent use.
-type Embedder struct{ head }
+type Embedder struct {
+	head
+	normalize bool
+	prompts   []Prompt
+	usual     string // name of the prompt that counts if none is asked for; "" none
+}
 
 // NewEmbedder serves the named head ("" is the first), which must give a vector a sequence
 // or hidden states a token.
@@ -44,7 +74,66 @@ func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
 	if h.Rows != runtime.PerSequence && h.Rows != runtime.PerToken {
 		return nil, input("head %q of this model gives a row %v; embedding needs one a sequence or a token", h.Name, h.Rows)
 	}
-	return &Embedder{h}, nil
+	m := &Embedder{head: h}
+	return m, m.read(core.Meta().Extra)
+}
+
+// read reads what the weights say about prompts and lengths.
+func (m *Embedder) read(extra map[string]string) error {
+	m.usual = extra[PromptKey]
+	switch v := extra[NormalizeKey]; v {
+	case "", "false":
+	case "true":
+		m.normalize = true
+	default:
+		return fmt.Errorf("the weights say that %s is %q, which is neither true nor false: run debertac pack again", NormalizeKey, v)
+	}
+	if text := extra[PromptsKey]; text != "" {
+		if err := json.Unmarshal([]byte(text), &m.prompts); err != nil {
+			return fmt.Errorf("the weights have %s that cannot be read: %w: run debertac pack again", PromptsKey, err)
+		}
+	}
+	if m.usual != "" {
+		if _, err := m.prompt(EmbedOptions{}); err != nil {
+			return fmt.Errorf("the weights say that %s is %q, which is none of their prompts: run debertac pack again", PromptKey, m.usual)
+		}
+	}
+	return nil
+}
+
+// Prompts are the model's prompts in the order of its folder, and the name of the one
+// that counts if none is asked for ("": none).
+func (m *Embedder) Prompts() (prompts []Prompt, usual string) {
+	return slices.Clone(m.prompts), m.usual
+}
+
+// Normalizes reports whether the model's folder divides vectors by their length.
+func (m *Embedder) Normalizes() bool { return m.normalize }
+
+// prompt is the text that o puts in front of texts.
+func (m *Embedder) prompt(o EmbedOptions) (string, error) {
+	name := o.Prompt
+	switch {
+	case o.NoPrompt && name != "":
+		return "", input("prompt %q, and no prompt: choose one of the two", name)
+	case o.NoPrompt:
+		return "", nil
+	case name == "" && m.usual == "":
+		return "", nil
+	case name == "":
+		name = m.usual
+	}
+	var names []string
+	for _, p := range m.prompts {
+		if p.Name == name {
+			return p.Text, nil
+		}
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 {
+		return "", input("prompt %q: these weights have none", name)
+	}
+	return "", input("prompt %q: these weights have %s", name, strings.Join(names, ", "))
 }
 
 // Size is the number of elements of a vector, C.
@@ -66,6 +155,18 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 		return nil, input("pooling %q: it must be mean or first", o.Pooling)
 	case o.Pooling != "" && m.Rows == runtime.PerSequence:
 		return nil, input("pooling %q: head %q gives a row a sequence, it has pooled already", o.Pooling, m.Name)
+	}
+	prompt, err := m.prompt(o)
+	if err != nil {
+		return nil, err
+	}
+	if prompt != "" {
+		for i, t := range texts {
+			if t.Pair {
+				return nil, input("the prompt %q is put in front of single texts, and this is a pair: choose no prompt", prompt)
+			}
+			texts[i].First = prompt + t.First // texts is this call's own
+		}
 	}
 	results := make([]Embedding, len(texts))
 	sum, weight := make([]float64, m.C), 0.0
@@ -94,7 +195,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 				return err
 			}
 			vector, length := make([]float32, m.C), weight
-			if o.Normalize {
+			if o.Normalize || m.normalize {
 				squares := 0.0
 				for _, v := range sum {
 					squares += v * v

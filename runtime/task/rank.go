@@ -12,7 +12,8 @@ import (
 // RankOptions are the settings of Ranker.Rank.
 type RankOptions struct {
 	// Sigmoid turns the logit of a head with one output into a number from 0 to 1. It
-	// changes no order. Heads with labels always give a probability.
+	// changes no order. Heads with labels always give a probability. Without it, models whose
+	// folder names a function for scores (see ActivationKey) give what it makes of the logit.
 	Sigmoid bool
 	// Top is the number of results, the best ones; 0: all.
 	Top int
@@ -35,7 +36,8 @@ type Ranked struct {
 // use.
 type Ranker struct {
 	head
-	labels []string // nil: one logit
+	labels     []string              // nil: one logit
+	activation func(float64) float64 // that its folder names; nil: none
 }
 
 // NewRanker serves the named head ("" is the first), which must give one number a
@@ -46,6 +48,9 @@ func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
 		return nil, err
 	}
 	r := &Ranker{head: h}
+	if r.activation, err = activation(core); err != nil {
+		return nil, err
+	}
 	if h.C > 1 {
 		r.labels, err = core.HeadLabels(h.index)
 	}
@@ -90,7 +95,10 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	}
 	results := make([]Ranked, len(documents))
 	for i := range results {
-		if r.C == 1 && (o.Sigmoid || r.Independent) {
+		switch {
+		case r.C == 1 && r.activation != nil && !o.Sigmoid:
+			scores[i] = r.activation(scores[i])
+		case r.C == 1 && (o.Sigmoid || r.Independent):
 			scores[i] = sigmoid(scores[i])
 		}
 		results[i] = Ranked{i, documents[i], scores[i], seen[i]}

@@ -2,19 +2,44 @@ package task
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"github.com/debertac/debertac/runtime"
 )
 
 // Score is the result for one text or pair.
 type Score struct {
-	Score float64 `json:"score"` // what the head computed, as it is; over windows the mean
+	// Score is what the head computed, over windows the mean. Models whose folder names a
+	// function for scores (see ActivationKey) give what it makes of that.
+	Score float64 `json:"score"`
 	runtime.Seen
+}
+
+// ActivationKey is the key in runtime.Meta.Extra for the function that a folder puts behind
+// the number of its head: "sigmoid", "tanh", or without it none.
+const ActivationKey = "activation"
+
+// activation is the function that the weights name for scores; nil if they name none.
+func activation(core *runtime.Core) (func(float64) float64, error) {
+	switch name := core.Meta().Extra[ActivationKey]; name {
+	case "":
+		return nil, nil
+	case "sigmoid":
+		return sigmoid, nil
+	case "tanh":
+		return math.Tanh, nil
+	default:
+		return nil, fmt.Errorf("the weights say that %s is %q, which this version does not know: run debertac pack again", ActivationKey, name)
+	}
 }
 
 // Scorer gives one number a text: similarity, quality, reward, relevance. It is safe for
 // concurrent use.
-type Scorer struct{ head }
+type Scorer struct {
+	head
+	activation func(float64) float64 // nil: none
+}
 
 // NewScorer serves the named head ("" is the first), which must give one number a
 // sequence.
@@ -26,7 +51,9 @@ func NewScorer(core *runtime.Core, name string) (*Scorer, error) {
 	if h.C != 1 {
 		return nil, input("head %q of this model gives %d numbers a sequence; scoring needs one", h.Name, h.C)
 	}
-	return &Scorer{h}, nil
+	s := &Scorer{head: h}
+	s.activation, err = activation(core)
+	return s, err
 }
 
 // Score scores texts; results come in input order.
@@ -47,6 +74,9 @@ func (s *Scorer) score(ctx context.Context, texts []runtime.Text) ([]Score, erro
 	results := make([]Score, len(texts))
 	for i := range results {
 		results[i] = Score{values[i][0], seen[i]}
+		if s.activation != nil {
+			results[i].Score = s.activation(values[i][0])
+		}
 	}
 	return results, nil
 }

@@ -28,6 +28,7 @@ type config struct {
 	added   []AddedToken
 	flagged []AddedToken    // tokens named with flags, but no ids
 	bare    map[string]bool // tokens of added_tokens.json, which has ids but no flags
+	inputs  []string        // model_input_names; nil: the class says
 	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets
 	lower, accents, ideographs, basic, prefix, trim, punct flag
 }
@@ -146,8 +147,8 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 			c.others = append(c.others, name)
 		}
 	}
-	if n := all["additional_special_tokens"]; !n.null() {
-		list, err := n.array()
+	for _, key := range []string{"additional_special_tokens", "extra_special_tokens"} {
+		list, err := namesIn(all[key])
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 			if x.null() {
 				return x.errorf("want a name")
 			}
-			name, err := read(x, "additional_special_tokens")
+			name, err := read(x, key)
 			if err != nil {
 				return err
 			}
@@ -163,6 +164,21 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 		}
 	}
 	return nil
+}
+
+// namesIn are the entries of a list, or the values of an object, which later versions of the library write.
+func namesIn(n jnode) (list []jnode, err error) {
+	switch {
+	case n.null():
+		return nil, nil
+	case n.raw[0] != '{':
+		return n.array()
+	}
+	all, order, err := n.members()
+	for _, k := range order {
+		list = append(list, all[k])
+	}
+	return list, err
 }
 
 // readFlags reads a token's text and flags.
@@ -214,14 +230,41 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 			return err
 		}
 	}
+	if n := all["model_input_names"]; !n.null() {
+		list, err := n.array()
+		if err != nil {
+			return err
+		}
+		c.inputs = []string{}
+		for _, x := range list {
+			name, err := x.str()
+			if err != nil {
+				return err
+			}
+			c.inputs = append(c.inputs, name)
+		}
+	}
 	if n := all["added_tokens_decoder"]; !n.null() {
 		c.added, err = readAddedDecoder(n)
 	}
 	return err
 }
 
+// untyped are the classes, without their ending "Fast", whose texts have no token types unless model_input_names says otherwise. Version 5 writes
+// TokenizersBackend for what earlier versions wrote as PreTrainedTokenizerFast, whose texts had them.
+var untyped = []string{"TokenizersBackend", "RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer", "DistilBertTokenizer", "MPNetTokenizer"}
+
+// noTypes reports that the model does not get token types: those of the second text of a pair are 0 then.
+func (c *config) noTypes() bool {
+	if c.inputs != nil {
+		return !slices.Contains(c.inputs, "token_type_ids")
+	}
+	return slices.Contains(untyped, strings.TrimSuffix(c.class, "Fast"))
+}
+
 // settle gives the tokens with a meaning the names that the files say, and notes what does not fit together.
 func (c *config) settle(t *Tokenizer) error {
+	t.noTypes = c.noTypes()
 	ids := [5]*int32{&t.ids.CLS, &t.ids.SEP, &t.ids.PAD, &t.ids.MASK, &t.ids.UNK}
 	for i, n := range c.names {
 		if n.name == "" {

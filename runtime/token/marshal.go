@@ -56,6 +56,8 @@ type recipe struct {
 	BPE       *bpeRecipe       `json:",omitempty"`
 	WordPiece *wordPieceRecipe `json:",omitempty"`
 	Files     string           `json:",omitempty"`
+	Lower     bool             `json:",omitempty"` // of texts, see LowerTexts
+	NoTypes   bool             `json:",omitempty"`
 }
 
 type bpeRecipe struct{ Fuse bool }
@@ -98,7 +100,7 @@ func (m *wordPiece) pack(r *recipe, f *flat) {
 
 // Marshal writes the tokenizer as one block of bytes for Unmarshal. The same tokenizer gives the same bytes.
 func (t *Tokenizer) Marshal() ([]byte, error) {
-	r := recipe{Added: t.added, IDs: t.ids, Notes: t.notes, Files: t.files}
+	r := recipe{Added: t.added, IDs: t.ids, Notes: t.notes, Files: t.files, Lower: t.lowerTexts, NoTypes: t.noTypes}
 	var parts flat
 	t.model.pack(&r, &parts)
 	maps := t.source.maps
@@ -268,7 +270,7 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 	if (r.SPM == nil) == (r.JSON == nil) || r.BPE != nil && r.WordPiece != nil || r.SPM != nil && (r.BPE != nil || r.WordPiece != nil) || (len(r.Bytes) != 256) == (r.WordPiece == nil) {
 		return nil, errors.New("its recipe is not complete")
 	}
-	t := &Tokenizer{notes: r.Notes, ids: r.IDs, files: r.Files, vocab: vocabulary{blob: bytesView(one[sectionPieces])}}
+	t := &Tokenizer{notes: r.Notes, ids: r.IDs, files: r.Files, lowerTexts: r.Lower, noTypes: r.NoTypes, vocab: vocabulary{blob: bytesView(one[sectionPieces])}}
 	if t.vocab.ends, err = numbers[uint32](one[sectionEnds]); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
 	if !frameOf(t.template.single, &single) || !frameOf(t.template.pair, &f) || !slices.Equal(single.Open, f.Open) || !slices.Equal(single.Close, f.Close) {
 		return nil, fmt.Errorf("the template is not of the form «open A close» and «open A middle B close»")
 	}
+	if t.noTypes {
+		f.SecondType = 0
+	}
 	return modelTokenizer{t, f}, nil
 }
 
@@ -68,6 +71,12 @@ func (m modelTokenizer) AppendIDs(dst []int32, text string, specials bool) ([]in
 	mode := SpecialText
 	if specials {
 		mode = SpecialTokens
+	}
+	if m.lowerTexts {
+		if err := checkLength(text); err != nil {
+			return dst, err
+		}
+		text, _ = lowerCase(text)
 	}
 	return m.Tokenizer.AppendIDs(dst, text, mode)
 }
@@ -115,6 +124,10 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 	if err := checkLength(text); err != nil {
 		return dst, err
 	}
+	var stretches []stretch
+	if m.lowerTexts {
+		text, stretches = lowerCase(text)
+	}
 	s := m.get()
 	defer m.put(s)
 	r := &s.runs[0]
@@ -127,7 +140,11 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 		s.trim(r.spans, window{0, len(r.ids)}, 0)
 	}
 	for i, id := range r.ids {
-		dst = append(dst, runtime.TokenSpan{ID: id, Start: r.spans[i].Start, End: r.spans[i].End, Word: r.words[i]})
+		start, end := r.spans[i].Start, r.spans[i].End
+		if len(stretches) > 0 {
+			start, end = back(stretches, start, end)
+		}
+		dst = append(dst, runtime.TokenSpan{ID: id, Start: start, End: end, Word: r.words[i]})
 	}
 	return dst, nil
 }

@@ -45,6 +45,9 @@ type Tokenizer struct {
 	// The files of the json form's parts; "": tokenizer.json.
 	files string
 
+	// Of the tokenizer of a model, see ForModel: texts are lower-cased first, and second texts have no token type of their own.
+	lowerTexts, noTypes bool
+
 	pool sync.Pool
 }
 

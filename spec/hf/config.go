@@ -19,6 +19,7 @@ const maxConfig = 4 << 20
 
 // config is a config.json, field by field.
 type config struct {
+	file   string  // path in the folder, for errors; "" the model's configuration
 	prefix string  // of a nested config, for messages: "encoder_config."
 	table  []group // of the fields that are known; nil: configTable
 	fields map[string]json.RawMessage
@@ -103,12 +104,12 @@ func (c *config) has(name string) bool { return c.raw(name) != nil }
 
 // fault is an error of a field that the model cannot be read without.
 func (c *config) fault(name, format string, args ...any) error {
-	return &FieldError{Field: c.prefix + name, Reason: fmt.Sprintf(format, args...)}
+	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...)}
 }
 
 // refuse is an error of a field that the model could be read without.
 func (c *config) refuse(name, format string, args ...any) error {
-	return &FieldError{Field: c.prefix + name, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
+	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
 }
 
 // shown is a value in a message.

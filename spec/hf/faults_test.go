@@ -108,7 +108,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_seq_multi", fields{"id2label": fields{}, "label2id": nil}, "id2label has 0 names"},
 		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "1": []int{1}}}, "id2label has [1] for 1, which is not a text"},
 		{"v2_seq_multi", fields{"classifier_dropout": 1.5}, "classifier_dropout = 1.5 is not a rate"},
-		{"v2_seq_multi", fields{"function_to_apply": "none"}, `function_to_apply = "none": no value of it is understood but null`},
+		{"v2_seq_multi", fields{"prefix": "query: "}, `prefix = "query: ": no value of it is understood but null`},
 		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}}, `task_specific_params = {"text-classification":{}}: only {} is understood`},
 		{"gliner_token_rnn", fields{"represent_spans": true}, "represent_spans = true: only false is understood"},
 		{"gliner_span_plain", fields{"relations_layer": "dot"}, `relations_layer = "dot": no value of it is understood but null`},

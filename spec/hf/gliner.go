@@ -11,7 +11,7 @@ import (
 
 // isGLiNER recognises gliner_config.json.
 func (c *config) isGLiNER() bool {
-	return c.fields["span_mode"] != nil && (c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
+	return (c.fields["span_mode"] != nil || c.fields["max_width"] != nil) && (c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
 }
 
 // encoders are the published encoders that a GLiNER config without encoder_config names, with the model of the zoo that they are.
@@ -167,7 +167,7 @@ func (c *config) glinerHead(w *want) error {
 	if err != nil {
 		return err
 	}
-	mode, err := c.text("span_mode", "")
+	mode, err := c.text("span_mode", "markerV0")
 	if err != nil {
 		return err
 	}

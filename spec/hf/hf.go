@@ -14,15 +14,15 @@ import (
 
 // Options are what the caller knows and wishes beside the config.
 type Options struct {
-	Model     string     // name of the model in the spec; "" is "model". The two models of a pair are always generator and discriminator
-	Task      string     // the head that is wanted, one of Tasks; "" is the one that the config names
-	HeadName  string     // name of the head; "" is one after its task
-	Layer     int        // of Task embed: the layer whose rows are taken, from 1; 0 is the last
-	Pool      string     // of Task embed: one of Pools; "" is what the folder says, else mean
-	Mask      string     // of Tasks on a vocabulary: one of Masks; "" is what the config and the task say
-	Seq       int        // the bound of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's
-	Tokenizer string     // the word of the language for the tokenizer that the folder holds; "" keeps the zoo model's
-	Sentence  *Sentences // what the folder says about embeddings; nil: nothing
+	Model     string  // name of the model in the spec; "" is "model". The two models of a pair are always generator and discriminator
+	Task      string  // the head that is wanted, one of Tasks; "" is the one that the config names
+	HeadName  string  // name of the head; "" is one after its task
+	Layer     int     // of Task embed: the layer whose rows are taken, from 1; 0 is the last
+	Pool      string  // of Task embed: one of Pools; "" is what the folder says, else mean
+	Mask      string  // of Tasks on a vocabulary: one of Masks; "" is what the config and the task say
+	Seq       int     // the bound of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's
+	Tokenizer string  // the word of the language for the tokenizer that the folder holds; "" keeps the zoo model's
+	Beside    *Beside // what the files beside the config say; nil: nothing
 	// Warn is told what contradicts itself in the config, and what was taken; nil: that is among the notes.
 	Warn func(text string)
 

@@ -2,7 +2,10 @@ package hf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 )
@@ -12,44 +15,93 @@ type Sentences struct {
 	Pool      string   // mean or first; "" another way, which is in Other
 	Normalize bool     // vectors are divided by their length
 	Other     []string // what else the folder does, which no spec can say
+	skip      error    // why prompts are not understood: their rows do not count
 }
 
 // ReadSentences reads modules.json. read gives a file of the folder by its path with slashes. The first module is the encoder; a pooling and a
 // division by the length are understood, and every other module is listed.
 func ReadSentences(modules []byte, read func(path string) ([]byte, error)) (*Sentences, error) {
-	var list []struct {
-		Path string `json:"path"`
-		Type string `json:"type"`
-	}
+	var list []json.RawMessage
 	if err := json.Unmarshal(modules, &list); err != nil {
-		return nil, fmt.Errorf("it is not a list of modules: %w", err)
+		return nil, moduleFault("it is not a list of modules: %v", err)
 	}
 	if len(list) == 0 || len(list) > 100 {
-		return nil, fmt.Errorf("it lists %d modules", len(list))
+		return nil, moduleFault("it lists %d modules", len(list))
 	}
 	s := &Sentences{}
-	for i, m := range list {
-		class := m.Type[strings.LastIndex(m.Type, ".")+1:]
+	for i, raw := range list {
+		folder, class, err := readModule(raw)
+		if err != nil {
+			return nil, err
+		}
 		switch {
+		case i == 0 && class == "Transformer" && folder != "":
+			return nil, moduleFault("the encoder's files are in the folder %s: that is the model folder", folder)
 		case i == 0 && class == "Transformer":
 		case class == "Pooling" && s.Pool == "" && !s.Normalize && len(s.Other) == 0:
-			if strings.HasPrefix(m.Path, "/") || strings.Contains(m.Path, "..") {
-				return nil, fmt.Errorf("the module %s has the path %q, which leads out of the folder", class, m.Path)
-			}
-			text, err := read(m.Path + "/config.json")
+			file := path.Join(folder, "config.json")
+			text, err := read(file)
 			if err != nil {
 				return nil, err
 			}
-			if err := s.pooling(text); err != nil {
-				return nil, fmt.Errorf("%s/config.json: %w", m.Path, err)
+			if err := s.pooling(file, text); err != nil {
+				return nil, err
 			}
 		case class == "Normalize":
+			if err := normalized(path.Join(folder, "config.json"), read); err != nil {
+				return nil, err
+			}
 			s.Normalize = true
 		default:
 			s.Other = append(s.Other, fmt.Sprintf("the module %s", class))
 		}
 	}
 	return s, nil
+}
+
+// modulesFile lists the modules of a model of sentence-transformers.
+const modulesFile = "modules.json"
+
+func moduleFault(format string, args ...any) error {
+	return &FieldError{File: modulesFile, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
+}
+
+// readModule reads an entry of modules.json: the module's folder and the last part of its class.
+func readModule(raw json.RawMessage) (folder, class string, err error) {
+	c, err := readConfig(raw)
+	if err != nil {
+		return "", "", moduleFault("an entry is not a module: %v", err)
+	}
+	c.file, c.table = modulesFile, moduleTable
+	if folder, err = c.text("path", ""); err != nil {
+		return "", "", err
+	}
+	full, err := c.text("type", "")
+	if err != nil {
+		return "", "", err
+	}
+	class = full[strings.LastIndex(full, ".")+1:]
+	if folder = strings.TrimSuffix(folder, "/"); folder != "" && !fs.ValidPath(folder) {
+		return "", "", moduleFault("the module %s has the path %q, which leads out of the folder", class, folder)
+	}
+	return folder, class, c.rest()
+}
+
+// normalized reads the config of a division by the length, which only later versions write.
+func normalized(file string, read func(string) ([]byte, error)) error {
+	text, err := read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := readConfig(text)
+	if err != nil {
+		return &FieldError{File: file, Reason: err.Error()}
+	}
+	c.file, c.table = file, normalizeTable
+	return c.rest()
 }
 
 // poolModes are the fields of a pooling's config, each a way; several that are set are side by side in the vector.
@@ -63,15 +115,22 @@ var poolingTable = []group{
 	{Applied, "pooling_mode_cls_token pooling_mode_mean_tokens pooling_mode_max_tokens pooling_mode_mean_sqrt_len_tokens pooling_mode_weightedmean_tokens pooling_mode_lasttoken pooling_mode",
 		"how the rows of a text's tokens become one vector: the first row and the mean are understood, others need --pool", nil},
 	{Harmless, "word_embedding_dimension embedding_dimension", "the width of the rows, which config.json has", nil},
-	{Harmless, "include_prompt", "the rows of a prompt would be left out of the vector", []string{"true"}},
+	{Applied, "include_prompt", "whether the rows of a prompt count; false is refused for a mean of a model with prompts", nil},
 }
 
-func (s *Sentences) pooling(text []byte) error {
+func (s *Sentences) pooling(file string, text []byte) error {
 	c, err := readConfig(text)
+	if err != nil {
+		return &FieldError{File: file, Reason: err.Error()}
+	}
+	c.file, c.table = file, poolingTable
+	included, err := c.boolean("include_prompt", true)
 	if err != nil {
 		return err
 	}
-	c.table = poolingTable
+	if !included {
+		s.skip = c.refuse("include_prompt", "= false: the rows of a prompt would not count, which is not understood")
+	}
 	var set []string
 	for _, name := range sortedKeys(poolModes) {
 		on, err := c.boolean(name, false)
@@ -105,9 +164,17 @@ func (s *Sentences) pooling(text []byte) error {
 	return nil
 }
 
+// sentences are the modules beside the config; nil without any.
+func (o *Options) sentences() *Sentences {
+	if o.Beside == nil {
+		return nil
+	}
+	return o.Beside.Sentences
+}
+
 // embed makes one vector of the rows.
 func (h *heads) embed() error {
-	pool, s := h.opts.Pool, h.opts.Sentence
+	pool, s := h.opts.Pool, h.opts.sentences()
 	if pool == "" && s != nil && len(s.Other) > 0 {
 		return fmt.Errorf("the folder's modules.json has %s, which no spec can say: choose a pooling without it: %s", strings.Join(s.Other, " and "), strings.Join(Pools, ", "))
 	}
@@ -115,10 +182,13 @@ func (h *heads) embed() error {
 		pool = s.Pool
 	}
 	if s != nil && s.Normalize {
-		h.c.note("the folder's modules.json divides every vector by its length, of which a spec says nothing: run does it for the folder; use --normalize elsewhere")
+		h.c.note("the folder's modules.json divides every vector by its length, of which a spec says nothing: weights that are packed from the folder do")
 	}
 	if pool == "" {
 		pool = "mean"
+	}
+	if pool != "first" && s != nil && s.skip != nil && slices.ContainsFunc(h.opts.Beside.Prompts, func(p Prompt) bool { return p.Text != "" }) {
+		return s.skip
 	}
 	name := &head{name: "embed"}
 	switch pool {

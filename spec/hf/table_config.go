@@ -35,6 +35,7 @@ var configTable = []group{
 	{Applied, "problem_type", "what labels exclude, and whether a head is a regression", nil},
 	{Applied, "is_decoder", "whether tokens see only those before them (BERT, RoBERTa); of DeBERTa only false is understood", nil},
 	{Applied, "tie_word_embeddings", "a head on the vocabulary shares the token table; with false it reads the decoder that the checkpoint stores, and its bias", nil},
+	{Applied, "sentence_transformers activation_fn sbert_ce_default_activation_function", "the function that a cross-encoder puts behind its logit: scores are logits without one, or with Identity, and what Sigmoid or Tanh make of them if one of these is named", nil},
 	{Applied, "generator discriminator embedding_sharing", "the two models of replaced-token detection", nil},
 
 	{Harmless, "_name_or_path name_or_path _commit_hash transformers_version _diffusers_version language tags license finetuning_task model_name unsloth_version transformers.js_config custom_pipelines is_composition",
@@ -46,14 +47,12 @@ var configTable = []group{
 		"says what a call of another program returns", nil},
 	{Harmless, "bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id unk_token_id decoder_start_token_id tokenizer_class", "the tokenizer's files say so themselves, and are followed", nil},
 	{Harmless, "max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids num_return_sequences begin_suppress_tokens suppress_tokens forced_bos_token_id forced_eos_token_id remove_invalid_values exponential_decay_length_penalty min_new_tokens max_new_tokens renormalize_logits",
-		"the flags of run and the options of a call say how text is generated", nil},
+		"says how text is generated: the head generate is held to it where there is no generation_config.json, and others do not generate", nil},
 	{Harmless, "directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type", "left by the first BERT; no class of these models reads it", nil},
 	{Harmless, "summary_activation summary_first_dropout summary_last_dropout summary_proj_to_labels summary_type summary_use_proj", "belongs to models with a summary of a sequence; these have none", nil},
 	{Harmless, "initializer_factor problem_types _num_labels", "belongs to training or to other software; no class of these models reads it", nil},
 	{Harmless, "padding_side", "no padding is computed", nil},
 	{Harmless, "max_seq_length do_lower_case", "no library reads it in this file; sentence_bert_config.json and tokenizer_config.json have fields of these names, which are applied", nil},
-	{Harmless, "sentence_transformers sbert_ce_default_activation_function", "names the function that CrossEncoder.predict puts behind the logit; scores are logits here, and --sigmoid gives numbers from 0 to 1", nil},
-
 	{Harmless, "is_encoder_decoder add_cross_attention tie_encoder_decoder", "a decoder that reads an encoder is another model", []string{"false"}},
 	{Harmless, "pruned_heads", "without some attention heads the tensors have other sizes", []string{"{}"}},
 	{Harmless, "position_embedding_type", "relative_key and relative_key_query add terms to the score", []string{`"absolute"`}},
@@ -63,5 +62,5 @@ var configTable = []group{
 	{Refused, "quantization_config", "weights that are quantized are not read: save the model in float32, float16 or bfloat16", nil},
 	{Refused, "auto_map", "the model is code in the folder, which is not run", nil},
 	{Refused, "prefix", "pipelines would put it in front of a text", nil},
-	{Refused, "function_to_apply", "pipelines would apply another function to the logits; probabilities follow from problem_type here", nil},
+	{Harmless, "function_to_apply", "pipelines read it only for models without labels; probabilities follow from problem_type", nil},
 }

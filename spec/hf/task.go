@@ -110,10 +110,14 @@ func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts O
 			return err
 		}
 		task = opts.Task
-	case task == "" && opts.Sentence != nil:
+	case task == "" && opts.sentences() != nil:
 		task, h.opts.Task = "embed", "embed"
 	case task == "":
 		h.stray(arch)
+	}
+	c.allow("sentence_transformers", "activation_fn", "sbert_ce_default_activation_function") // ReadBeside reads them
+	if err := opts.Beside.serve(task, len(f.labels)); err != nil {
+		return err
 	}
 	if err := h.make(task); err != nil {
 		return err

@@ -89,7 +89,7 @@ func TestTasks(t *testing.T) {
 		{"v2_tokcls", bio, shapes("crf.transitions 3x3"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X")`},
 		{"v2_qa", nil, nil, hf.Options{Task: "answer"}, "model.answer", "take each; linear 2 as span"},
 		{"bert_model", nil, shapes("embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32"), hf.Options{Task: "embed", Pool: "pooler"}, "model.embed", "take first; linear hidden; act tanh"},
-		{"bert_model", nil, bare, hf.Options{Sentence: &hf.Sentences{Pool: "first", Normalize: true}}, "model.embed", "take first"},
+		{"bert_model", nil, bare, hf.Options{Beside: &hf.Beside{Sentences: &hf.Sentences{Pool: "first", Normalize: true}}}, "model.embed", "take first"},
 		{"bert_seqcls", fields{"architectures": []string{"BertForMultipleChoice"}}, nil, hf.Options{}, "model.choose", "take first; linear hidden; act tanh; linear 1 as choices"},
 		{"roberta_seqcls", fields{"architectures": []string{"RobertaForMultipleChoice"}}, nil, hf.Options{}, "model.choose", "take first; linear hidden; act tanh; linear 1 as choices"},
 		{"bert_mlm", fields{"architectures": []string{"BertForPreTraining"}}, nil, hf.Options{}, "model.mlm", lm},
@@ -160,7 +160,7 @@ func TestTaskFaults(t *testing.T) {
 		{"rtd_gdes", nil, hf.Options{Task: "classify"}, "the folder is a generator and a discriminator: it serves fill-mask, perplexity, generate, emd, rtd"},
 		{"rtd_gdes", nil, hf.Options{HeadName: "x"}, "two models have one"},
 		{"gliner_span_plain", nil, hf.Options{Task: "tag"}, "a GLiNER model serves entities alone"},
-		{"bert_model", nil, hf.Options{Task: "embed", Sentence: &hf.Sentences{Other: []string{"the module Dense"}}}, "the folder's modules.json has the module Dense, which no spec can say"},
+		{"bert_model", nil, hf.Options{Task: "embed", Beside: &hf.Beside{Sentences: &hf.Sentences{Other: []string{"the module Dense"}}}}, "the folder's modules.json has the module Dense, which no spec can say"},
 	} {
 		_, _, err := hf.Spec(with(t, c.base, nil), c.tensors, c.opts)
 		require.ErrorContains(t, err, c.want, "%s %+v", c.base, c.opts)
@@ -238,7 +238,7 @@ func TestSentences(t *testing.T) {
 	}
 	for _, c := range []struct{ modules, pooling, want string }{
 		{"", "", "lists 0 modules"},
-		{"3", "", "not a list of modules"},
+		{"3", "", "an entry is not a module"},
 		{pooling, `{"pooling_mode_mean_token": true}`, "1_Pooling/config.json: pooling_mode_mean_token is not known; pooling_mode_mean_tokens is"},
 		{pooling, `{"pooling_mode_mean_tokens": 1}`, "is not true or false"},
 		{strings.Replace(pooling, "1_Pooling", "../x", 1), `{}`, "leads out of the folder"},

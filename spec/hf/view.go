@@ -21,8 +21,16 @@ type FieldError struct {
 	CanIgnore bool
 }
 
-// Error names the field and says what is wrong.
+// Error names the file, if it is not the configuration, and the field, and says what is wrong.
 func (e *FieldError) Error() string {
+	if e.File == "" {
+		return e.Text()
+	}
+	return e.File + ": " + e.Text()
+}
+
+// Text is Error without the file.
+func (e *FieldError) Text() string {
 	if e.Field == "" {
 		return e.Reason
 	}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"maps"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
+)
+
+// extra is what is packed of the folder for a model's tasks, by key: what its files say beside the configuration, and for a head that reads
+// labels in front of a text what entityExtra says.
+func (f *folder) extra(u *compiler.Unit) (map[string]string, error) {
+	extra, err := f.entityExtra(u)
+	if err != nil {
+		return nil, err
+	}
+	set := map[string]string{}
+	t, b := u.Program.Meta.Task, f.beside
+	if b.TruncateLeft {
+		set[runtime.TruncateKey] = "left"
+	}
+	if vectors(t) {
+		if set[task.PromptsKey], err = b.MarshalPrompts(); err != nil {
+			return nil, ours(err)
+		}
+		set[task.PromptKey] = b.Default
+		if b.Sentences != nil && b.Sentences.Normalize {
+			set[task.NormalizeKey] = "true"
+		}
+	}
+	if t == ir.TaskScore && b.Activation != "identity" {
+		set[task.ActivationKey] = b.Activation
+	}
+	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
+	if len(set) > 0 && extra == nil {
+		extra = map[string]string{}
+	}
+	maps.Copy(extra, set)
+	return extra, nil
+}
+
+// lowers reports whether texts for a model of this folder are lower-cased before the tokenizer: for the tasks that sentence-transformers
+// has, and for scores of pairs only if the folder lists its modules, as it is read without them otherwise.
+func (f *folder) lowers(u *compiler.Unit) bool {
+	t := u.Program.Meta.Task
+	return f.beside.LowerCase && (vectors(t) || f.beside.Sentences != nil && (t == ir.TaskScore || t == ir.TaskLabels))
+}

@@ -1,0 +1,112 @@
+package token
+
+import (
+	"sort"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// LowerTexts makes the tokenizer of a model lower-case each text before anything else, as sentence-transformers does for models that ask for
+// it: by Python's str.lower. Places of tokens stay those of the text as it was given. It is part of what Marshal writes, has no effect on
+// Encode, and must be called before the tokenizer is used.
+func (t *Tokenizer) LowerTexts() { t.lowerTexts = true }
+
+// stretch is a character whose lower case has another length: bytes [at, end) of the lower-cased text stand for [from, to) of the original.
+type stretch struct{ at, end, from, to int32 }
+
+// lowerCase returns a text in lower case by Unicode's full mapping: each character by its own, but for İ, which becomes i and a dot above, and
+// for Σ at the end of a word, which becomes ς. Bytes that are not valid UTF-8 stay. stretches are the characters that changed their length.
+func lowerCase(text string) (string, []stretch) {
+	if !changes(text) {
+		return text, nil
+	}
+	var b strings.Builder
+	b.Grow(len(text) + 8)
+	var stretches []stretch
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		at := b.Len()
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b.WriteByte(text[i])
+		case r == 'İ':
+			b.WriteString("i\u0307")
+		case r == 'Σ' && finalSigma(text[:i], text[i+n:]):
+			b.WriteRune('ς')
+		default:
+			b.WriteRune(unicode.ToLower(r))
+		}
+		if b.Len()-at != n {
+			stretches = append(stretches, stretch{int32(at), int32(b.Len()), int32(i), int32(i + n)})
+		}
+		i += n
+	}
+	return b.String(), stretches
+}
+
+// changes reports whether a text can have another lower case; of ASCII it is certain.
+func changes(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
+// finalSigma is Unicode's condition Final_Sigma (section 3.13): a cased letter stands before, none stands after, and characters that are ignored
+// for case are skipped.
+func finalSigma(before, after string) bool {
+	for before != "" {
+		r, n := utf8.DecodeLastRuneInString(before)
+		if before = before[:len(before)-n]; caseIgnorable(r) {
+			continue
+		}
+		if !cased(r) {
+			return false
+		}
+		for after != "" {
+			r, n := utf8.DecodeRuneInString(after)
+			if after = after[n:]; !caseIgnorable(r) {
+				return !cased(r)
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// cased is Unicode's property Cased.
+func cased(r rune) bool {
+	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
+}
+
+// caseIgnorable is Unicode's property Case_Ignorable: marks, formats, modifiers, and punctuation inside words.
+func caseIgnorable(r rune) bool {
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
+}
+
+// back finds the place in the original text of a place [start, end) in the lower-cased one. A place inside a character that changed its length
+// is that of the whole character.
+func back(stretches []stretch, start, end int32) (int32, int32) {
+	find := func(x int32) (s stretch, inside bool, shift int32) {
+		i := sort.Search(len(stretches), func(i int) bool { return stretches[i].at >= x })
+		if i == 0 {
+			return s, false, 0
+		}
+		s = stretches[i-1]
+		return s, x < s.end, s.to - s.end
+	}
+	s, inside, shift := find(start)
+	from := start + shift
+	if inside {
+		from = s.from
+	}
+	s, inside, shift = find(end)
+	to := end + shift
+	if inside {
+		to = s.to
+	}
+	return from, to
+}

@@ -76,10 +76,18 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	if n, ok := namings[m.Checkpoint]; ok {
 		if _, ok := n.headNames(h); !ok {
 			out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
-				Hintf("checkpoint own"))
+				Note(m.Pos, "the model is here").Hintf("%s", n.named(h)))
 		}
 	}
 	return out
+}
+
+// named offers what has names in place of a head without: another layout, the nearest form of this one, or the spec's own names.
+func (n naming) named(h *spec.Head) string {
+	if _, ok := gliner.headNames(h); ok && n.scheme == debertaV2.scheme {
+		return spec.OrOwn("checkpoint hf.gliner")
+	}
+	return spec.OrOwn(h.NamedForm())
 }
 
 // notYetPrompt finds steps between the words' rows and their scores that would leave labels behind.

@@ -153,8 +153,16 @@ func (b *headBuilder) steps(s *Stmt) {
 		b.m.Checkpoint = "own"
 	default:
 		b.r.add(diag.Errorf("checkpoint-scheme", s.Pos, "the layout %s has no tensor names for a head of this form", b.m.Checkpoint).
-			Note(b.m.Pos, "the model is here").Hintf("%s, or checkpoint own", h.NamedForm()))
+			Note(b.m.Pos, "the model is here").Hintf("%s", OrOwn(h.NamedForm())))
 	}
+}
+
+// OrOwn offers a head's form that has names, if there is one, and the layout that names everything.
+func OrOwn(form string) string {
+	if form == "" {
+		return "checkpoint own"
+	}
+	return form + ", or checkpoint own"
 }
 
 // step resolves one statement of the head. A word that has no case here stays unread, which is a fault.

@@ -49,7 +49,7 @@ func (i *inputArgs) check() error {
 	case st.IsDir():
 		return inputFault(i.Input, "this is a folder, a file of texts is wanted")
 	}
-	if i.Format == "" && !converts(i.Input) {
+	if i.Format == "" && !converts(i.Input) && st.Mode().IsRegular() { // the names of pipes tell nothing
 		if _, err := builtprogram.InputFormat(i.Input); err != nil {
 			return inputFault(i.Input, "%s", strings.TrimPrefix(err.Error(), i.Input+": "))
 		}

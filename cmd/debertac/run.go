@@ -80,6 +80,15 @@ func (v *runVerb) Run(a *app) error {
 		return err
 	}
 	called := flag{}
+	handed, err := v.inputArgs.handed()
+	if err != nil {
+		return err
+	}
+	if handed != nil {
+		defer handed.Close() // read only
+		called = flag{"--input-name", v.Input}
+		v.Input = "-"
+	}
 	if in != nil {
 		defer in.close() // read only
 		called = flag{"--input-name", v.Input}
@@ -101,6 +110,9 @@ func (v *runVerb) Run(a *app) error {
 		boolFlag("--accuracy", v.Accuracy), valueFlag("--min-accuracy", accuracy), boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)
+	}
+	if handed != nil {
+		return p.feed(a, handed, "run", args)
 	}
 	if in == nil {
 		return p.exec(a, "run", args)

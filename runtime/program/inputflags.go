@@ -4,6 +4,8 @@ import (
 	"flag"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // inputFlags are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
@@ -79,6 +81,9 @@ func (f *inputFlags) check() error {
 	format := f.format
 	if format == "" && f.input != "" && f.input != "-" {
 		format, _ = InputFormat(f.input) // opening it says what is wrong
+		if st, err := disk.Stat(f.input); format == "" && err == nil && !st.Mode().IsRegular() {
+			f.format = formatJSONL // a pipe, whose name tells nothing
+		}
 	}
 	if named != "" && (f.input == "" || format == formatLines) {
 		return usage("--%s belongs to an --input with fields (JSONL, JSON, CSV, TSV): lines and arguments are texts and nothing else", named)

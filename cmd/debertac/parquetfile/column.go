@@ -212,6 +212,9 @@ func integers(kind parquet.Kind, logical format.LogicalTypeValue) func(*bytes.Bu
 			writeString(b, []byte(time.Unix(number(v)*24*3600, 0).UTC().Format(time.DateOnly)))
 		}
 	case *format.TimestampType:
+		if l.Unit.Value == nil { // of a damaged description
+			return nil
+		}
 		unit := l.Unit.Value.Duration()
 		layout := "2006-01-02T15:04:05.999999999"
 		if l.IsAdjustedToUTC {

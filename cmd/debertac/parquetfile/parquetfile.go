@@ -76,7 +76,8 @@ func (p *File) Columns() []string {
 
 // Lines returns a reader of one JSON object per row, with the named columns, each on a line. Strings, numbers, truth values, dates, times and
 // lists of them are read; a column of another type is an error that names it. Bytes that are not UTF-8 are copied as they are.
-func (p *File) Lines(names []string) (io.Reader, error) {
+func (p *File) Lines(names []string) (r io.Reader, err error) {
+	defer damaged(&err)
 	l := &lines{file: p.file}
 	for _, name := range names {
 		i := slices.IndexFunc(p.fields, func(f parquet.Field) bool { return f.Name() == name })

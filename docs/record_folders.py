@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 HERE = os.path.dirname(os.path.abspath(__file__))
 TASKS = os.path.join(HERE, "..", "examples", "tasks")
 sys.path[:0] = [HERE, TASKS]
-import independent as own, record_changes as changes
+import independent as own, record_changes as changes, record_sentence  # the latter adds to the former
 
 TEXTS = ["Anna Smith lives in New York, doesn't she?", "Die STRASSE in Zürich: café!", "the quick brown fox jumps over the lazy dog. The quick brown fox is lazy, and the dog jumps over it."]
 PAIRS = [("Where does Anna live?", "Anna lives in Paris."), ("Café?", "The quick brown fox jumps over the lazy dog, and the dog is LAZY.")]
@@ -27,7 +27,7 @@ QUESTIONS = [("Who lives in Paris?", "Anna lives in Paris.")]
 CHOICES = [("It was raining when Anna left the house.", "She took", ["an umbrella", "a train to London"])]
 LABELS = ["person", "place"]
 CUT = ["--long", "truncate"]
-FLAGS = {"labels": CUT, "score": CUT, "embed": CUT, "tags": CUT + ["--aggregate", "none"], "masks": ["--top", "3"], "zero-shot": CUT + ["--labels", "sports,politics"], "entities": ["--labels", ",".join(LABELS), "--threshold", "0.3"], "answer": ["--top", "2"]}
+FLAGS = {"labels": CUT, "score": CUT, "embed": CUT, "tags": CUT + ["--aggregate", "none"], "masks": ["--top", "3"], "zero-shot": CUT + ["--labels", "sports,politics"], "entities": CUT + ["--labels", ",".join(LABELS), "--threshold", "0.3"], "answer": ["--top", "2"]}
 
 
 class Unfit(Exception):
@@ -137,8 +137,7 @@ def score(folder):
     if "sbert_ce_default_activation_function" in config(folder) or "sentence_transformers" in config(folder) or os.path.exists(os.path.join(folder, "modules.json")):
         from sentence_transformers import CrossEncoder
         model = CrossEncoder(folder, device="cpu", trust_remote_code=False, model_kwargs={"dtype": torch.float32})
-        # A score is the model's own number here; what the folder names is what predict puts behind it.
-        return [{"score": float(model.predict([p], activation_fn=torch.nn.Identity())[0])} for p in PAIRS]
+        return [{"score": float(model.predict([p])[0])} for p in PAIRS]
     # A score is the model's own number; where problem_type says that it is a label's, the pipeline's function is applied.
     raw = {"function_to_apply": "none"} if config(folder).get("problem_type") in (None, "regression") else {}
     pipe, _, _ = pipeline("text-classification", transformers.AutoModelForSequenceClassification, folder, **raw)

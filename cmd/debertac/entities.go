@@ -52,8 +52,8 @@ func (f *folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		first = *config.Class
 	}
 	if first < f.token.Size() || first+1 >= u.Model.Vocab {
-		return nil, inputFault(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have %s: in a table of %d rows the number must lie behind the tokenizer's",
-			first, f.token.Size(), p.Mark, u.Model.Vocab)
+		return nil, inputFault(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a table of %d rows the number must lie behind the tokenizer's",
+			first, f.token.Size(), p.Mark+" and "+p.End, u.Model.Vocab)
 	}
 	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)
 	return extra, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/task"
 )
 
 // labelService labels texts, or scores them if the head gives one plain number.
@@ -19,7 +20,8 @@ type labelService struct {
 	top        int
 	thresholds []float32 // of the labels that are wanted; nil: all
 	shower     *shower
-	results    []runtime.Classification // reused
+	score      func(logit float64) float64 // what a plain number becomes
+	results    []runtime.Classification    // reused
 }
 
 func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, error) {
@@ -28,6 +30,9 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, err
 		return nil, err
 	}
 	s := &labelService{texts: f.texts(), classifier: k, labels: k.Labels(), head: h, top: f.best(defaultTop)}
+	if s.score, err = task.ScoreActivation(core); err != nil {
+		return nil, err
+	}
 	switch {
 	case f.accuracy && s.regression():
 		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
@@ -83,6 +88,9 @@ func (c *classified) seen() runtime.Seen {
 	return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated, Windows: c.Windows}
 }
 
+// number is the one number of the head.
+func (c *classified) number() float32 { return float32(c.service.score(float64(c.Logits[0]))) }
+
 // chosenLabels is the JSON of a text whose labels were chosen by --threshold.
 type chosenLabels struct {
 	Labels []string `json:"labels"` // whose scores reach their thresholds, the best first
@@ -92,7 +100,7 @@ type chosenLabels struct {
 func (c *classified) object() any {
 	switch s := c.service; {
 	case s.regression():
-		return measure{c.Logits[0], c.Tokens, c.Truncated}
+		return measure{c.number(), c.Tokens, c.Truncated}
 	case s.thresholds != nil:
 		names := []string{}
 		for _, i := range c.above() {
@@ -114,7 +122,7 @@ func (c *classified) above() []int {
 
 func (c *classified) show(p *page, r *record) {
 	if c.service.regression() {
-		fmt.Fprintf(p, "%10.4f  ", c.Logits[0])
+		fmt.Fprintf(p, "%10.4f  ", c.number())
 		p.title(r, c.Tokens, c.Truncated)
 		return
 	}

@@ -34,6 +34,16 @@ func activation(core *runtime.Core) (func(float64) float64, error) {
 	}
 }
 
+// ScoreActivation returns the function that the model's folder puts behind the number of its
+// head, and the identity where it names none.
+func ScoreActivation(core *runtime.Core) (func(logit float64) float64, error) {
+	f, err := activation(core)
+	if f == nil {
+		f = func(logit float64) float64 { return logit }
+	}
+	return f, err
+}
+
 // Scorer gives one number a text: similarity, quality, reward, relevance. It is safe for
 // concurrent use.
 type Scorer struct {

@@ -131,9 +131,9 @@ func (c *config) agreeAdded(t *Tokenizer) error {
 			file = "added_tokens.json"
 		}
 		if !ok {
-			return fmt.Errorf("%s has the token %q with the number %d, which tokenizer.json does not have: one of them belongs to another model", file, a.Content, a.ID)
+			return fmt.Errorf("%s has the token %q with the number %d, which the tokenizer does not have: one of them belongs to another model", file, a.Content, a.ID)
 		}
-		return fmt.Errorf("%s has the token %q with the number %d, in tokenizer.json it has %d: one of them belongs to another model", file, a.Content, a.ID, id)
+		return fmt.Errorf("%s has the token %q with the number %d, the tokenizer has it with %d: one of them belongs to another model", file, a.Content, a.ID, id)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func TestAgree(t *testing.T) {
 		{uncased, `{"do_lower_case": false}`, "do_lower_case is false, but tokenizer.json has it otherwise, and tokenizer_class BertTokenizer"},
 		{uncased, `{"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"}`, ""},
 		{uncased, `{"strip_accents": false, "tokenizer_class": "BertTokenizerFast"}`, "strip_accents is false"},
+		{uncased, `{"strip_accents": false}`, "strip_accents is false"},
 		{uncased, `{"tokenize_chinese_chars": false}`, "tokenize_chinese_chars is false"},
 		{cased, `{}`, "has no do_lower_case, which stands for true with tokenizer_class BertTokenizer"},
 		{cased, `{"do_lower_case": false}`, ""},
@@ -35,7 +36,7 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a WordPiece tokenizer"},
 		{unigram, `{"split_special_tokens": true}`, "split_special_tokens: want false"},
 		{unigram, `{"add_special_tokens": false}`, "add_special_tokens: want true"},
-		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `added_tokens_decoder has the token "qwertz" with the number 60, which tokenizer.json does not have`},
+		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `added_tokens_decoder has the token "qwertz" with the number 60, which the tokenizer does not have`},
 	} {
 		_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}})
 		if x.want == "" {
@@ -46,5 +47,5 @@ func TestAgree(t *testing.T) {
 	}
 	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "added_tokens.json": {Data: []byte(`{"[MASK]": 5}`)}})
 	require.Error(t, err)
-	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json has the token "[MASK]" with the number 5, in tokenizer.json it has `), err.Error())
+	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json has the token "[MASK]" with the number 5, the tokenizer has it with `), err.Error())
 }

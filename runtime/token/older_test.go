@@ -128,7 +128,7 @@ func TestLoadOlder(t *testing.T) {
 		`additional_special_tokens names "<e1>"`:                                              {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
 		"tokenizer_config.json says do_lower_case: true, but tokenizer.json has it otherwise": {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true, "tokenizer_class": "PreTrainedTokenizerFast"}`)},
 		"says strip_accents: false":                                                           {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false, "tokenizer_class": "TokenizersBackend"}`)},
-		"says add_prefix_space: true":                                                         {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
+		"tokenizer_config.json says add_prefix_space: true":                                   {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
 	} {
 		tok, err := Load(fsys)
 		require.NoError(t, err)

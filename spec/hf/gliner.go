@@ -37,8 +37,40 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 	if err := c.glinerHead(w); err != nil {
 		return nil, err
 	}
+	if err := c.glinerTables(w, tensors); err != nil {
+		return nil, err
+	}
 	c.table = glinerTable
 	return w, c.rest()
+}
+
+// glinerTables holds the fields of the head to the tensors that the checkpoint has.
+func (c *config) glinerTables(w *want, tensors map[string][]int) error {
+	if !whole(tensors) {
+		return nil
+	}
+	lines := strings.Join(w.head.lines, "\n")
+	for _, t := range []struct {
+		statement, field, tensor string
+	}{
+		{"\nspans ", "span_mode", "span_rep_layer.span_rep_layer.project_start.0.weight"},
+		{"\ntokens ", "span_mode", "scorer.out_mlp.0.weight"},
+		{"\nlstm ", "num_rnn_layers", "rnn.lstm.weight_ih_l0"},
+		{"\nlinear ", "hidden_size", "token_rep_layer.projection.weight"},
+	} {
+		_, rest, asked := strings.Cut(lines, t.statement)
+		shape := tensors[t.tensor]
+		if asked && shape == nil {
+			return c.fault(t.field, "asks for the tensor %s, which the checkpoint lacks", t.tensor)
+		}
+		if !asked || t.field != "hidden_size" {
+			continue
+		}
+		if columns, _, _ := strings.Cut(rest, "\n"); len(shape) != 2 || columns != strconv.Itoa(shape[0]) {
+			return c.fault(t.field, "asks for %s, but %s has the shape %v", columns, t.tensor, shape)
+		}
+	}
+	return nil
 }
 
 // tokensOfWord is how many tokens a text's words have at most, on average: twice as many as is usual, as the labels are in front.

@@ -179,7 +179,9 @@ func (h *heads) embed() error {
 		return fmt.Errorf("the folder's modules.json has %s, which no spec can say: choose a pooling without it: %s", strings.Join(s.Other, " and "), strings.Join(Pools, ", "))
 	}
 	if pool == "" && s != nil {
-		pool = s.Pool
+		if pool = s.Pool; pool == "" {
+			return fmt.Errorf("the folder's modules.json has no module Pooling, so that it gives no vector for a text: choose a pooling: %s", strings.Join(Pools, ", "))
+		}
 	}
 	if s != nil && s.Normalize {
 		h.c.note("the folder's modules.json divides every vector by its length, of which a spec says nothing: weights that are packed from the folder do")

@@ -34,6 +34,52 @@ func (c *config) compare(w *want, tensors map[string][]int) error {
 	return nil
 }
 
+// tables holds the fields that ask for tensors of their own to those that a whole checkpoint has.
+func (c *config) tables(w *want, tensors map[string][]int) error {
+	if !whole(tensors) {
+		return nil
+	}
+	const projections = "encoder.layer.0.attention.self."
+	v2 := w.relative && !w.shared && w.checkpoint != "hf.deberta"
+	for _, t := range []struct {
+		asked  bool
+		field  string
+		suffix string
+	}{
+		{w.segment > 0, "type_vocab_size", "embeddings.token_type_embeddings.weight"},
+		{w.absolute > 0, "position_biased_input", positionTable},
+		{w.relative, "relative_attention", "encoder.rel_embeddings.weight"},
+		{w.norm && w.relative, "norm_rel_ebd", "encoder.LayerNorm.weight"},
+		{w.conv != nil, "conv_kernel_size", "encoder.conv.conv.weight"},
+		{v2 && w.c2p, "share_att_key", projections + "pos_key_proj.weight"},
+		{v2 && w.p2c, "share_att_key", projections + "pos_query_proj.weight"},
+	} {
+		if t.asked && !ends(tensors, t.suffix) {
+			value := "is absent, which"
+			if v := c.fields[t.field]; v != nil {
+				value = "= " + shown(v)
+			}
+			return c.fault(t.field, "%s asks for the tensor %s, which the checkpoint lacks", value, t.suffix)
+		}
+	}
+	return nil
+}
+
+// whole reports whether these are all tensors of a checkpoint, and not some of them.
+func whole(tensors map[string][]int) bool {
+	return ends(tensors, tokenTable) && ends(tensors, "encoder.layer.0.attention.output.dense.weight")
+}
+
+// ends reports whether the name of a tensor ends in suffix.
+func ends(tensors map[string][]int, suffix string) bool {
+	for n := range tensors {
+		if strings.HasSuffix("."+n, "."+suffix) {
+			return true
+		}
+	}
+	return false
+}
+
 // rule says which extent of a tensor a field sets.
 type rule struct {
 	field, suffix string
@@ -58,7 +104,7 @@ func (w *want) rules() []rule {
 		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
 	}
 	if w.relative {
-		field := "max_relative_positions"
+		field := "max_relative_positions (without position_buckets)"
 		if w.log {
 			field = "position_buckets"
 		}

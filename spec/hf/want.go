@@ -89,6 +89,9 @@ func (c *config) encoder(kind string, tensors map[string][]int, opts Options, wi
 	if err := c.compare(w, tensors); err != nil {
 		return nil, err
 	}
+	if err := c.tables(w, tensors); err != nil {
+		return nil, err
+	}
 	if opts.Layer > w.layers {
 		return nil, fmt.Errorf("there is no layer %d: num_hidden_layers = %d", opts.Layer, w.layers)
 	}

@@ -11,10 +11,11 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // File is one generated file.
@@ -44,25 +45,34 @@ func marked(text []byte) bool {
 	return bytes.Contains(head, []byte(header)) && bytes.Contains(head, []byte("DO NOT EDIT"))
 }
 
-// WriteTo writes the files into a folder, made if needed, and removes generated files there that the package no longer has. A file of the
-// user's own under one of the names is an error, and then nothing is written.
+// unfinished reports whether a file is what is left of writing want when a full disk, a killed process or a power failure stopped it: its beginning, or
+// nothing but zeros. Neither holds anything of a user's.
+func unfinished(have, want []byte) bool {
+	return bytes.HasPrefix(want, have) || len(bytes.Trim(have, "\x00")) == 0
+}
+
+// MaxFile is the largest source file that is read. The largest that is generated, the kernels of every instruction set, has some MB.
+const MaxFile = 64 << 20
+
+// WriteTo writes the files into a folder, made if needed, and removes generated files there that the package no longer has. Each file is whole or as
+// it was before, whatever ends the process. A file of the user's own under one of the names is an error, and then nothing is written.
 func (p *Package) WriteTo(dir string) error {
 	changes, err := p.Diff(dir)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	for _, c := range changes {
 		path := filepath.Join(dir, c.Name)
 		if c.Kind == Orphan {
-			if err := os.Remove(path); err != nil {
+			if err := disk.Remove(path); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := os.WriteFile(path, c.want, 0o666); err != nil {
+		if err := disk.WriteFile(path, c.want, 0o666); err != nil {
 			return err
 		}
 	}
@@ -102,19 +112,19 @@ func (p *Package) Diff(dir string) ([]Change, error) {
 	names := map[string]bool{}
 	for _, f := range p.Files {
 		names[f.Name] = true
-		have, err := os.ReadFile(filepath.Join(dir, f.Name))
+		have, err := disk.ReadFile(filepath.Join(dir, f.Name), MaxFile)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			changes = append(changes, Change{Name: f.Name, Kind: Missing, want: f.Text})
 		case err != nil:
 			return nil, err
-		case !marked(have):
+		case !marked(have) && !unfinished(have, f.Text):
 			return nil, fmt.Errorf("%s is not a generated file (its head lacks %q): move it away or choose another folder", filepath.Join(dir, f.Name), header)
 		case !bytes.Equal(have, f.Text):
 			changes = append(changes, Change{Name: f.Name, Kind: Stale, Line: firstDifference(have, f.Text), want: f.Text})
 		}
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := disk.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -123,7 +133,7 @@ func (p *Package) Diff(dir string) ([]Change, error) {
 		if e.IsDir() || names[e.Name()] || (ext != ".go" && ext != ".s") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		text, err := disk.ReadFile(filepath.Join(dir, e.Name()), MaxFile)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +154,7 @@ func (p *Package) Diff(dir string) ([]Change, error) {
 // PackageIn returns the package that the Go files of a folder are of: the one of hand-written files, or else of those that debertac generated. It is ""
 // if the folder has none, is not there, or its files are of several packages.
 func PackageIn(dir string) (string, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := disk.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -156,7 +166,7 @@ func PackageIn(dir string) (string, error) {
 		if e.IsDir() || filepath.Ext(e.Name()) != ".go" {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		text, err := disk.ReadFile(filepath.Join(dir, e.Name()), MaxFile)
 		if err != nil {
 			return "", err
 		}

@@ -8,6 +8,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A folder that was left half written, as versions before did on a full disk, is repaired by writing the package again.
+func TestWriteToRepairs(t *testing.T) {
+	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
+	dir := t.TempDir()
+	require.NoError(t, p.WriteTo(dir))
+	for i, f := range p.Files {
+		path := filepath.Join(dir, f.Name)
+		for what, left := range map[string][]byte{"nothing": {}, "its first bytes": f.Text[:10], "half": f.Text[:len(f.Text)/2], "zeros": make([]byte, 4096)} {
+			require.NoError(t, os.WriteFile(path, left, 0o666))
+			for _, other := range p.Files[i+1:] {
+				require.NoError(t, os.Remove(filepath.Join(dir, other.Name)))
+			}
+			require.NoError(t, p.WriteTo(dir), what)
+			changes, err := p.Diff(dir)
+			require.NoError(t, err)
+			require.Empty(t, changes, what)
+		}
+	}
+	own := filepath.Join(dir, p.Files[0].Name)
+	require.NoError(t, os.WriteFile(own, []byte("package m // mine"), 0o666))
+	require.ErrorContains(t, p.WriteTo(dir), "is not a generated file")
+}
+
 // Files of a user's own may lie beside generated ones if the two can be compiled together; otherwise nothing is written.
 func TestWriteToBesideOtherFiles(t *testing.T) {
 	p := emit(t, "m.dspec", tiny+`"a", "b") }`)

@@ -3,12 +3,12 @@ package runtime
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/mapped"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -39,7 +39,7 @@ type TensorWant struct {
 type Weights struct {
 	name string
 	mem  *mapped.File // the packed file
-	file *os.File     // nil: it came from memory
+	file *disk.File   // nil: it came from memory
 	from int64        // where the packed file starts in file
 	size int64
 	// inPlace is set while a Core binds its package: only what the Core runs under
@@ -76,15 +76,13 @@ func OpenWeights(path string, want Want) (*Weights, error) {
 // byte offset on, size bytes long (negative: to the end). offset must be a multiple
 // of Alignment.
 func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
 	switch {
 	case err != nil:
-	case !st.Mode().IsRegular():
-		err = &WeightsError{File: path, Reason: "not a regular file"}
 	case offset < 0 || offset > st.Size() || size > st.Size()-offset:
 		err = &WeightsError{File: path, Reason: fmt.Sprintf("no weights of %d bytes at %d: the file has %d bytes", size, offset, st.Size())}
 	}
@@ -95,7 +93,7 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 	if size < 0 {
 		size = st.Size() - offset
 	}
-	mem, err := mapped.Open(f, offset, size)
+	mem, err := mapped.Open(f.File, offset, size)
 	if err != nil {
 		f.Close()
 		return nil, unreadable(path, "", err)

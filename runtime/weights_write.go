@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"math/rand/v2"
-	"os"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -67,22 +66,19 @@ func NewWeightsWriter(w io.WriteSeeker, meta Meta, tensors []TensorDecl) (*Weigh
 
 // CreateWeights starts a packed file that appears at path, complete, when Close
 // succeeds; until then the data lie in a temporary file beside it. Abort removes that.
+// The rules are those of disk.Create: links are followed, and what exists and is no
+// regular file is not replaced.
 func CreateWeights(path string, meta Meta, tensors []TensorDecl) (*WeightsWriter, error) {
-	// os.CreateTemp would make a private file, whatever the umask says.
-	temp := fmt.Sprintf("%s.partial-%08x", path, rand.Uint32())
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := disk.Create(path, 0o666)
 	if err != nil {
 		return nil, err
 	}
 	final := func(ok bool) error {
-		err := f.Close()
-		if ok && err == nil {
-			err = os.Rename(temp, path)
+		if ok {
+			return f.Commit()
 		}
-		if !ok || err != nil {
-			os.Remove(temp) // the first error is the one to report
-		}
-		return err
+		f.Discard()
+		return nil
 	}
 	ww, err := NewWeightsWriter(f, meta, tensors)
 	if err != nil {

@@ -109,7 +109,7 @@ func (v *benchVerb) check() error {
 		if file == "" {
 			continue
 		}
-		if err := outPlace(file); err != nil {
+		if _, err := outPlace(file); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // sweep measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
@@ -145,7 +145,7 @@ func (a *app) machineProgram() (string, error) {
 		if err != nil {
 			return err
 		}
-		sources, err := os.MkdirTemp(filepath.Dir(temp), "sources-")
+		sources, err := disk.TempDir(filepath.Dir(temp), "sources-")
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (v *benchVerb) shares(p *program, r *measure.Result, lengths []int, limits 
 	if limits == nil {
 		return nil
 	}
-	st, err := os.Stat(p.weights)
+	st, err := disk.Stat(p.weights)
 	if err != nil {
 		return err
 	}

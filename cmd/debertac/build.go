@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/appended"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 type buildVerb struct {
@@ -56,7 +56,8 @@ func (v *buildVerb) Run(a *app) error {
 	if v.Embed && v.Weights == "" && dir == nil {
 		return inputFault(v.File, "a spec has no weights to put inside").hint("--weights FILE")
 	}
-	if err := outPlace(v.Out); err != nil {
+	target, err := outPlace(v.Out)
+	if err != nil {
 		return err
 	}
 	if v.Weights != "" { // a program that refuses its own weights is found out by whoever it was given to
@@ -71,11 +72,11 @@ func (v *buildVerb) Run(a *app) error {
 		}
 	}
 	// The program appears under its name when it is whole.
-	temp, err := os.MkdirTemp(filepath.Dir(v.Out), ".build-")
+	temp, err := disk.TempDir(filepath.Dir(target), ".build-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer disk.RemoveAll(temp)
 	made := filepath.Join(temp, filepath.Base(v.Out))
 	stop := a.building()
 	err = a.build(packages, made)
@@ -88,10 +89,10 @@ func (v *buildVerb) Run(a *app) error {
 			return err
 		}
 	}
-	if err := os.Rename(made, v.Out); err != nil {
-		return err
+	if err := disk.Install(made, v.Out); err != nil {
+		return outFault(err)
 	}
-	st, err := os.Stat(v.Out)
+	st, err := disk.Stat(v.Out)
 	if err != nil {
 		return err
 	}

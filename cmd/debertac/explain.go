@@ -3,12 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/debertac/debertac/cmd/debertac/cost"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -43,7 +43,7 @@ func (v *explainVerb) Run(a *app) error {
 	if v.What == "" {
 		return v.codes(a)
 	}
-	if _, err := os.Stat(v.What); v.What == "-" || err == nil {
+	if there, err := disk.Exists(v.What); v.What == "-" || there || err != nil {
 		src, err := a.load(v.What)
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
@@ -106,7 +107,8 @@ func (a *app) classify(err error) *fault {
 	var weights *runtime.WeightsError
 	var link *os.LinkError
 	var toolchain *build.ToolchainError
-	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.Is(err, runtime.ErrInput) {
+	var failed *build.GoError
+	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) || errors.Is(err, runtime.ErrInput) {
 		return inputFault("", "%v", err)
 	}
 	return ours(err)
@@ -120,30 +122,39 @@ func (a *app) warn(list diag.List, files diag.Sources) {
 // note prints a line for people, on stderr.
 func (a *app) note(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
 
-// outPlace says, before any work, why no file could be made at path. What the system says later names a temporary file beside it.
-func outPlace(path string) error {
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return inputFault(path, "this is a folder, the name of a file is wanted")
-	}
-	dir := filepath.Dir(path)
-	st, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return inputFault(path, "there is no folder %s to write it to", dir).hint("mkdir -p %s", dir)
-	case err != nil:
-		return err
-	case !st.IsDir():
-		return inputFault(path, "%s is not a folder to write it to", dir)
-	}
-	f, err := os.CreateTemp(dir, ".debertac-*")
-	var denied *fs.PathError
-	if errors.As(err, &denied) {
-		return inputFault(path, "it cannot be written: %v", denied.Err)
-	}
+// outPlace says, before any work, why no file could be made at path. It returns the file that would be replaced, after following links.
+func outPlace(path string) (string, error) {
+	target, err := disk.Place(path)
 	if err != nil {
+		return "", outFault(err)
+	}
+	o, err := disk.Create(path, 0o666) // whether the folder can be written is found out by writing
+	if err != nil {
+		return "", outFault(err)
+	}
+	o.Discard()
+	return target, nil
+}
+
+// outFault says why a file cannot be written.
+func outFault(err error) error {
+	var system *fs.PathError
+	if !errors.As(err, &system) {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	var folder *disk.NoFolderError
+	switch {
+	case errors.As(err, &folder):
+		return inputFault(system.Path, "%v", folder).hint("mkdir -p %s", folder.Dir)
+	case errors.Is(err, disk.ErrKind):
+		return inputFault(system.Path, "%v", system.Err)
+	}
+	return inputFault(system.Path, "it cannot be written: %v", system.Err)
+}
+
+// writeFile writes a file in one step: a crash leaves the old text or the new one.
+func writeFile(file string, text []byte) error {
+	return outFault(disk.WriteFile(file, text, 0o666))
 }
 
 // source is a spec's text with its syntax tree.
@@ -152,18 +163,21 @@ type source struct {
 	spec *spec.Spec
 }
 
+// maxSpec bounds what is read of a spec, in bytes. The language's own limit is below it and has the better message.
+const maxSpec = 16 << 20
+
 // read gives a file's bytes; "-" is the standard input.
 func (a *app) read(file string) (name string, text []byte, err error) {
 	if file != "-" {
-		if st, err := os.Stat(file); err == nil && st.IsDir() {
+		if is, err := disk.IsDir(file); err == nil && is {
 			return file, nil, inputFault(file, "this is a folder, a .dspec file is wanted")
 		}
-		if text, err = os.ReadFile(file); err != nil {
+		if text, err = disk.ReadStream(a.ctx, file, maxSpec); err != nil { // a pipe will do
 			return file, nil, err
 		}
 		return file, text, noSpec(file, text)
 	}
-	if text, err = readAll(a.ctx, a.in); err != nil {
+	if text, err = disk.ReadAll(a.ctx, a.in, "stdin", maxSpec); err != nil {
 		return "stdin", nil, err
 	}
 	return "stdin", text, noSpec("stdin", text)
@@ -185,8 +199,10 @@ func noSpec(file string, text []byte) error {
 		return nil
 	}
 	fault := inputFault(file, "%s", what)
-	if dir := filepath.Dir(file); file != "stdin" && exists(filepath.Join(dir, "config.json")) {
-		fault.hint("the model folder is %s", dir)
+	if dir := filepath.Dir(file); file != "stdin" {
+		if there, err := disk.Exists(filepath.Join(dir, "config.json")); there && err == nil {
+			fault.hint("the model folder is %s", dir)
+		}
 	}
 	return fault
 }

@@ -3,11 +3,10 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -51,6 +50,11 @@ func (v *fmtVerb) Run(a *app) error {
 
 // one lays out one file and reports whether that changes it.
 func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
+	if v.Write && file != "-" {
+		if _, err := disk.Place(file); err != nil { // a pipe could be read, but not written
+			return false, outFault(err)
+		}
+	}
 	name, text, err := a.read(file)
 	if err != nil {
 		return false, err
@@ -82,27 +86,4 @@ func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
 		_, err = a.out.Write(want)
 	}
 	return changed, err
-}
-
-// writeFile replaces a file's text in one step and keeps its permissions, so that a crash leaves the old text or the new one.
-func writeFile(file string, text []byte) error {
-	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target // a link stays one
-	}
-	mode := os.FileMode(0o666)
-	if st, err := os.Stat(file); err == nil {
-		mode = st.Mode().Perm()
-	}
-	if err := outPlace(file); err != nil {
-		return err
-	}
-	temp := file + ".new"
-	if err := os.WriteFile(temp, text, mode); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, file); err != nil {
-		_ = os.Remove(temp) // the first error is the one to report
-		return err
-	}
-	return nil
 }

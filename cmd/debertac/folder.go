@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -100,11 +99,6 @@ func (f *folder) named(err error) error {
 		return err
 	}
 	return inputFault(f.dir, "%v", err)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // Close lets go of the weights.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -50,8 +51,8 @@ func (v *importVerb) Run(a *app) error {
 	if err := v.ofFolder(); err != nil {
 		return err
 	}
-	if v.Out != "-" && exists(v.Out) && !v.Force {
-		return inputFault(v.Out, "this file is there already").hint("--force overwrites it, -o names another one")
+	if err := v.place(); err != nil {
+		return err
 	}
 	f, err := openFolder(v.Dir, false, v.Ignore)
 	if err != nil {
@@ -110,6 +111,25 @@ func (v *importVerb) Run(a *app) error {
 
 // vectors reports whether a task gives vectors for texts, or the rows that they are made of.
 func vectors(t ir.Task) bool { return t == ir.TaskVector || t == ir.TaskHidden }
+
+// place says, before any work, why the spec could not be written.
+func (v *importVerb) place() error {
+	if v.Out == "-" {
+		return nil
+	}
+	target, err := outPlace(v.Out)
+	if err != nil {
+		return err
+	}
+	there, err := disk.Exists(target)
+	if err != nil {
+		return err
+	}
+	if there && !v.Force {
+		return inputFault(v.Out, "this file is there already").hint("--force overwrites it, -o names another one")
+	}
+	return nil
+}
 
 var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)
 

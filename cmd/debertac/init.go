@@ -2,9 +2,6 @@ package main
 
 import (
 	"embed"
-	"errors"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -15,6 +12,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -83,11 +81,6 @@ func (v *initVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if entries, err := os.ReadDir(v.Dir); err == nil && len(entries) > 0 {
-		return inputFault(v.Dir, "the folder is not empty: it holds %s", entries[0].Name()).hint("name a new folder")
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	if v.From != "" {
 		return v.fromFolder(a, s)
 	}
@@ -116,7 +109,7 @@ func (v *initVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := v.write(texts, made); err != nil {
+	if err := v.write(a, texts, made); err != nil {
 		return err
 	}
 	tidy := "go mod tidy && "
@@ -124,25 +117,6 @@ func (v *initVerb) Run(a *app) error {
 		tidy = ""
 	}
 	a.note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
-	return nil
-}
-
-// write writes the files of the folder, by their paths in it, and the generated packages.
-func (v *initVerb) write(texts map[string][]byte, made []generated) error {
-	for path, text := range texts {
-		path = filepath.Join(v.Dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, text, 0o666); err != nil {
-			return err
-		}
-	}
-	for _, g := range made {
-		if err := g.pkg.WriteTo(g.dir); err != nil {
-			return folderFault(g.dir, err)
-		}
-	}
 	return nil
 }
 
@@ -207,7 +181,7 @@ func (v *initVerb) plan() (*start, error) {
 // readSources reads what the sources in Replace require.
 func (s *start) readSources() error {
 	path := filepath.Join(s.Replace, "go.mod")
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(path, mostText)
 	if err != nil {
 		return inputFault(s.Replace, "this is not the folder of debertac's sources: %v", err)
 	}
@@ -221,7 +195,7 @@ func (s *start) readSources() error {
 	for _, r := range mod.Require {
 		s.Requires = append(s.Requires, r.Mod.Path+" "+r.Mod.Version)
 	}
-	s.sums, err = os.ReadFile(filepath.Join(s.Replace, "go.sum"))
+	s.sums, err = disk.ReadFile(filepath.Join(s.Replace, "go.sum"), mostText)
 	return err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"go/format"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -126,7 +126,7 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	for _, n := range notes {
 		a.note("%s: note: %s", v.From, n)
 	}
-	if err := v.write(texts, made); err != nil {
+	if err := v.write(a, texts, made); err != nil {
 		return err
 	}
 	if dir.weights == nil {
@@ -145,7 +145,7 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 
 // open opens the model folder.
 func (v *initVerb) open(a *app) (*folder, error) {
-	if st, err := os.Stat(v.From); err == nil && !st.IsDir() {
+	if st, err := disk.Stat(v.From); err == nil && !st.IsDir() {
 		return nil, inputFault(v.From, "this is a file, a Hugging Face model folder is wanted")
 	}
 	_, dir, err := a.open(v.From, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, shapesOnly: true})

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"os"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/disk"
 	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
@@ -42,7 +42,7 @@ func (i *inputArgs) check() error {
 	if i.Input == "" || i.Input == "-" {
 		return nil
 	}
-	st, err := os.Stat(i.Input)
+	st, err := disk.Stat(i.Input)
 	switch {
 	case err != nil:
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/debertac/debertac/cmd/debertac/parquetfile"
+	"github.com/debertac/debertac/runtime/disk"
 	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
@@ -52,18 +54,18 @@ func (f *faulty) Read(p []byte) (int, error) {
 }
 
 // convert opens an input that built programs do not read; nil for one that they do.
-func (i *inputArgs) convert() (*converted, error) {
+func (i *inputArgs) convert(ctx context.Context) (*converted, error) {
 	if !converts(i.Input) {
 		return nil, nil
 	}
 	if strings.EqualFold(filepath.Ext(i.Input), parquetExtension) {
 		return i.convertParquet()
 	}
-	return i.decompress()
+	return i.decompress(ctx)
 }
 
 // decompress opens an input that zstd has compressed.
-func (i *inputArgs) decompress() (*converted, error) {
+func (i *inputArgs) decompress(ctx context.Context) (*converted, error) {
 	format := i.Format
 	if format == "" {
 		name := strings.TrimSuffix(i.Input, filepath.Ext(i.Input))
@@ -72,7 +74,7 @@ func (i *inputArgs) decompress() (*converted, error) {
 			return nil, inputFault(i.Input, "%s", strings.TrimPrefix(err.Error(), name+": "))
 		}
 	}
-	f, err := os.Open(i.Input)
+	f, err := disk.OpenStream(ctx, i.Input)
 	if err != nil {
 		return nil, err
 	}

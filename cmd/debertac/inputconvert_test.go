@@ -25,7 +25,7 @@ func TestZstdInputs(t *testing.T) {
 	}
 	in := inputArgs{Input: path("a.csv.zst", b.Bytes())}
 	require.NoError(t, in.check())
-	c, err := in.convert()
+	c, err := in.convert(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "csv", c.format)
 	text, err := io.ReadAll(c)
@@ -35,7 +35,7 @@ func TestZstdInputs(t *testing.T) {
 
 	for name, damaged := range map[string][]byte{"cut.txt.zst": b.Bytes()[:b.Len()-3], "none.txt.zst": []byte("no zstd at all")} {
 		in = inputArgs{Input: path(name, damaged)}
-		c, err = in.convert()
+		c, err = in.convert(t.Context())
 		require.NoError(t, err)
 		_, err = io.ReadAll(c)
 		require.ErrorContains(t, err, name+": ")
@@ -46,7 +46,7 @@ func TestZstdInputs(t *testing.T) {
 		require.NoError(t, c.close())
 	}
 	in = inputArgs{Input: path("a.eml.zst", b.Bytes())}
-	_, err = in.convert()
+	_, err = in.convert(t.Context())
 	require.ErrorContains(t, err, `its extension ".eml" is not known`)
 }
 
@@ -54,7 +54,7 @@ func TestParquetInputs(t *testing.T) {
 	recorded := filepath.Join("parquetfile", "testdata", "columns.parquet")
 	text := func(s string) *string { return &s }
 	in := inputArgs{Input: recorded, ID: text("uid"), Echo: text("kind,ok")}
-	c, err := in.convert()
+	c, err := in.convert(t.Context())
 	require.NoError(t, err)
 	got, err := io.ReadAll(c)
 	require.NoError(t, err)
@@ -68,12 +68,12 @@ func TestParquetInputs(t *testing.T) {
 		`--format csv belongs to files of text`:                               {Format: "csv"},
 	} {
 		in.Input = recorded
-		_, err := in.convert()
+		_, err := in.convert(t.Context())
 		require.ErrorContains(t, err, want)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.parquet")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	in = inputArgs{Input: empty}
-	_, err = in.convert()
+	_, err = in.convert(t.Context())
 	require.ErrorContains(t, err, "the file is empty: it is not a Parquet file")
 }

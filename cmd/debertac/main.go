@@ -15,6 +15,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
 )
 
@@ -67,21 +68,33 @@ type app struct {
 	interpret func(p *program, in io.Reader, verb string, args []string) error
 }
 
-func main() { os.Exit(run()) }
-
-// run is the whole program; it gives the exit code.
-func run() (code int) {
+func main() {
 	ctx, stop := interrupt.Context()
-	defer stop()
-	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program: it runs one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	f, ok := stderr.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	out := disk.NewSink(stdout)
 	a := &app{
-		ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		ctx: ctx, in: stdin, out: out, err: stderr,
 		color: terminal && os.Getenv("NO_COLOR") == "", tty: terminal,
+	}
+	whole := func(code int) int { // output that was lost is not passed over, whoever wrote it
+		if err := out.Err(); err != nil && code == exitDone {
+			return a.report(inputFault("", "the output is not whole: %v", err))
+		}
+		return code
 	}
 	defer func() {
 		if v := recover(); v != nil {
 			code = a.report(ours(fmt.Errorf("panic: %v", v)))
 		}
+		code = whole(code)
 	}()
 	var g grammar
 	parser, err := kong.New(&g,
@@ -89,20 +102,25 @@ func run() (code int) {
 		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\""),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(a),
+		kong.Writers(out, stderr),
+		kong.Exit(func(code int) { os.Exit(whole(code)) }),
 	)
 	if err != nil {
 		return a.report(ours(err))
 	}
 	a.parser = parser
-	for i, arg := range os.Args[1:] {
+	for i, arg := range args {
 		if !utf8.ValidString(arg) { // the parser would put other characters in its place
 			return a.report(inputFault("debertac", "argument %d is not valid UTF-8: %q", i+1, arg).hint("convert it first, with iconv for instance"))
 		}
 	}
-	if len(os.Args) < 2 {
+	if len(args) == 0 {
 		return a.report(usage("debertac help", "a verb is missing; there are %s", list(verbNames(parser.Model))))
 	}
-	k, err := parser.Parse(spelled(os.Args[1:]))
+	k, err := parser.Parse(spelled(args))
+	if err != nil && out.Err() != nil { // help is printed while the command line is parsed
+		return exitDone
+	}
 	if err != nil {
 		hint := "debertac --help"
 		var pe *kong.ParseError

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/token"
 )
@@ -62,7 +62,7 @@ func (v *packVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := outPlace(v.Out); err != nil {
+	if _, err := outPlace(v.Out); err != nil {
 		return err
 	}
 	tokenizer, err := a.lentToSpec(dir, o)
@@ -102,7 +102,7 @@ func noWeights(src *source, path, what, out string) error {
 
 // packed says what was packed.
 func (a *app) packed(path string, u *compiler.Unit) error {
-	st, err := os.Stat(path)
+	st, err := disk.Stat(path)
 	if err != nil {
 		return err
 	}
@@ -250,13 +250,13 @@ func (f *folder) hash(w io.Writer) error {
 			return err
 		}
 	}
-	entries, err := os.ReadDir(f.dir)
+	entries, err := disk.ReadDir(f.dir)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "ignore %q\n", f.ignore)
 	weights := ".safetensors" // what else the folder holds is not read
-	safe, err := hasSafetensors(f.dir)
+	safe, err := safetensors.In(f.dir)
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (f *folder) hash(w io.Writer) error {
 	for _, e := range entries {
 		switch filepath.Ext(e.Name()) {
 		case ".json", weights, ".model", ".txt":
-			st, err := os.Stat(filepath.Join(f.dir, e.Name())) // published folders are often made of links
+			st, err := disk.Stat(filepath.Join(f.dir, e.Name())) // published folders are often made of links
 			if err != nil {
 				return err
 			}

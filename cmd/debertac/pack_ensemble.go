@@ -21,7 +21,7 @@ func (v *packVerb) ensemble(a *app, src *source, dir *folder) error {
 	if unit.Ensemble == nil {
 		return inputFault(v.Path, "the target emits %s, which is no ensemble: it has no members", unitName(unit))
 	}
-	if err := outPlace(v.Out); err != nil {
+	if _, err := outPlace(v.Out); err != nil {
 		return err
 	}
 	var options pack.Options

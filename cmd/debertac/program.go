@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +23,7 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -145,7 +146,7 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if path == "" {
 		return nil, nil, usage("", "the name of the spec or model folder is empty")
 	}
-	st, err := os.Stat(path)
+	st, err := disk.Stat(path)
 	if err == nil && st.IsDir() {
 		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly, o.Ignore)
 		if err != nil {
@@ -323,30 +324,30 @@ func (a *app) build(packages []*codegen.Package, out string) error {
 
 // identify writes what this program is: everything in the cache depends on it.
 func (a *app) identify(w io.Writer) error {
-	sum, err := executable()
-	if err != nil {
-		return err
+	sum := ownSum.Load()
+	if sum == nil {
+		exe, err := os.Executable()
+		if err != nil {
+			return ours(err)
+		}
+		h := sha256.New()
+		if err := hashFile(h, exe); err != nil {
+			return err
+		}
+		text := hex.EncodeToString(h.Sum(nil))
+		sum = &text
+		ownSum.Store(sum)
 	}
-	_, err = w.Write(sum)
+	_, err := io.WriteString(w, *sum)
 	return err
 }
 
-// executable hashes this program, once.
-var executable = sync.OnceValues(func() ([]byte, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, ours(err)
-	}
-	sum := sha256.New()
-	if err := hashFile(sum, exe); err != nil {
-		return nil, err
-	}
-	return sum.Sum(nil), nil
-})
+// ownSum is the hash of this program, once it is known: it does not change while it runs.
+var ownSum atomic.Pointer[string]
 
 // hashFile writes a file's name and content.
 func hashFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return err
 	}
@@ -463,6 +464,9 @@ func (p *program) feed(a *app, in io.Reader, verb string, args []string) error {
 	}
 	cmd := p.command(a, verb, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, a.out, a.err
+	if s, ok := a.out.(*disk.Sink); ok {
+		cmd.Stdout = s.Unwrap() // the child is to have the terminal itself, not a pipe
+	}
 	return a.childFault(cmd.Run())
 }
 

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"os"
 	"slices"
 	"strconv"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 type runVerb struct {
@@ -59,7 +60,7 @@ Examples:
 
 // Run runs the model.
 func (v *runVerb) Run(a *app) error {
-	if st, err := os.Stat(v.Path); err == nil && st.IsDir() {
+	if is, err := disk.IsDir(v.Path); err == nil && is {
 		switch v.Head { // the names of what a folder's head is wanted for say what is to be done with it
 		case "perplexity":
 			v.Perplexity = true
@@ -75,7 +76,7 @@ func (v *runVerb) Run(a *app) error {
 	if err := v.inputArgs.check(); err != nil {
 		return err
 	}
-	in, err := v.inputArgs.convert()
+	in, err := v.inputArgs.convert(a.ctx)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type form struct {
 // trial reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
 func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 	c, err := golden.Open(dir)
-	if exists(dir) && errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(dir, "case.json")) {
+	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
 		return nil, inputFault(dir, "the folder has no case.json: it is no case").hint("debertac verify --model %s --outputs FILE, if it is a model's", dir)
 	}
 	if err != nil {
@@ -58,6 +58,16 @@ func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 	t := &trial{golden: c, outputs: c.Outputs(), dir: dir}
 	t.fault = t.compile(a)
 	return t, nil
+}
+
+// lacksCase reports whether dir is a folder without a case.json.
+func lacksCase(dir string) bool {
+	is, err := disk.IsDir(dir)
+	if err != nil || !is {
+		return false
+	}
+	there, err := disk.Exists(filepath.Join(dir, "case.json"))
+	return err == nil && !there
 }
 
 // modelTrial makes a case of a real model and recorded outputs.

@@ -3,11 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token/tokentest"
 )
 
@@ -120,11 +120,11 @@ func (v *verifyVerb) tokenizer(a *app) error {
 
 // judge builds, runs and compares all trials, and prints the results.
 func (v *verifyVerb) judge(a *app, trials []*trial) error {
-	temp, err := os.MkdirTemp("", "debertac-verify-")
+	temp, err := disk.TempDir("", "debertac-verify-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer disk.RemoveAll(temp)
 	if err := a.buildTrials(trials, temp); err != nil {
 		return err
 	}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/compiler/pack/torchfile"
-	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -85,36 +83,26 @@ func (w *wishes) besideSpec(path string) error {
 
 // hasWeights reports whether a folder has weights, in either format.
 func hasWeights(dir string) (bool, error) {
-	if has, err := hasSafetensors(dir); has || err != nil {
-		return has, err
+	if there, err := safetensors.In(dir); there || err != nil {
+		return there, err
 	}
-	return torchfile.In(dir), nil
-}
-
-// hasSafetensors reports whether a folder has weights in safetensors files, which are read in preference to those of torch.
-func hasSafetensors(dir string) (bool, error) {
-	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
-		if has, err := disk.Exists(filepath.Join(dir, name)); has || err != nil {
-			return has, err
-		}
-	}
-	return false, nil
+	return torchfile.In(dir)
 }
 
 // openWeights opens a folder's weights: model.safetensors or its shards, else pytorch_model.bin or its shards.
 func openWeights(dir string) (pack.Weights, error) {
-	has, err := hasSafetensors(dir)
-	if err != nil {
+	if there, err := safetensors.In(dir); err != nil {
 		return nil, err
-	}
-	if has {
+	} else if there {
 		f, err := safetensors.OpenDir(dir)
 		if err != nil {
 			return nil, err
 		}
 		return f, nil
 	}
-	if !torchfile.In(dir) {
+	if there, err := torchfile.In(dir); err != nil {
+		return nil, err
+	} else if !there {
 		return nil, inputFault(dir, "the folder has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards")
 	}
 	f, err := torchfile.OpenDir(dir)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/build/vendored"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // Options say what to build. Zero values of all but Packages and Out stand for defaults.
@@ -35,7 +35,7 @@ func Build(ctx context.Context, packages []*codegen.Package, out string) error {
 }
 
 // Binary builds a program. Its errors are a *ToolchainError if there is no Go toolchain that can, a *CompileError if the generated code does not
-// compile (which is a fault of ours), ctx's error, or those of the file system. Weights can be put behind the finished program with package
+// compile (which is a fault of ours), a *GoError if the toolchain fails for another reason, ctx's error, or those of the file system. Weights can be put behind the finished program with package
 // runtime/appended.
 func Binary(ctx context.Context, o Options) error {
 	files, err := o.tree()
@@ -50,14 +50,14 @@ func Binary(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "debertac-build-")
+	dir, err := disk.TempDir("", "debertac-build-")
 	if err != nil {
 		return err
 	}
 	keep := false
 	defer func() {
 		if !keep {
-			os.RemoveAll(dir) // in the folder for temporary files: what is left does no harm
+			_ = disk.RemoveAll(dir) // in the folder for temporary files: what is left does no harm
 		}
 	}()
 	if err := write(dir, files); err != nil {
@@ -69,26 +69,7 @@ func Binary(ctx context.Context, o Options) error {
 		keep = errors.As(err, &c)
 		return err
 	}
-	return place(made, out)
-}
-
-// place moves the program to its place, across file systems if need be.
-func place(made, out string) error {
-	if os.Rename(made, out) == nil {
-		return nil
-	}
-	text, err := os.ReadFile(made)
-	if err != nil {
-		return err
-	}
-	temp := out + ".new"
-	if err := os.WriteFile(temp, text, 0o777); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, out); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return nil
+	return disk.Install(made, out)
 }
 
 // tree is the whole module: the sources inside, the packages and a main.
@@ -143,39 +124,17 @@ func write(dir string, files []vendored.File) error {
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.FromSlash(f.Name))
 		if d := filepath.Dir(path); !made[d] {
-			if err := os.MkdirAll(d, 0o777); err != nil {
+			if err := disk.MkdirAll(d, 0o777); err != nil {
 				return err
 			}
 			made[d] = true
 		}
-		if err := os.WriteFile(path, f.Text, 0o666); err != nil {
+		if err := disk.WriteThrowaway(path, f.Text, 0o666); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// CompileError says that the Go toolchain refused the generated sources.
-type CompileError struct {
-	Dir    string // where the sources are kept, to look at
-	Output string // of the toolchain
-	Err    error
-}
-
-// mostLines bounds what Error shows of the toolchain's output.
-const mostLines = 25
-
-// Error gives the toolchain's first lines.
-func (e *CompileError) Error() string {
-	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
-	if n := len(lines); n > mostLines {
-		lines = append(lines[:mostLines], fmt.Sprintf("… %d lines more", n-mostLines))
-	}
-	return fmt.Sprintf("the generated program does not compile (its sources are kept in %s): %v\n%s", e.Dir, e.Err, strings.Join(lines, "\n"))
-}
-
-// Unwrap returns the error of the process.
-func (e *CompileError) Unwrap() error { return e.Err }
 
 // build runs go build in the module at dir.
 func (g *Toolchain) build(ctx context.Context, dir, made string, o *Options) error {
@@ -197,14 +156,14 @@ func (g *Toolchain) build(ctx context.Context, dir, made string, o *Options) err
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return &CompileError{dir, string(out), err}
+		return Fault(dir, string(out), err)
 	}
 	return err
 }
 
 // ReadPackage reads a package that was generated before: the Go and assembly files of a folder, without tests.
 func ReadPackage(dir, name string) (*codegen.Package, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := disk.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +172,7 @@ func ReadPackage(dir, name string) (*codegen.Package, error) {
 		if ext := filepath.Ext(e.Name()); e.IsDir() || ext != ".go" && ext != ".s" && ext != ".h" || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		text, err := disk.ReadFile(filepath.Join(dir, e.Name()), codegen.MaxFile)
 		if err != nil {
 			return nil, err
 		}

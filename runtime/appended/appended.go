@@ -14,7 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // Alignment is the boundary, in bytes, at which appended files start. It is what the kernels want of the weights' tensors.
@@ -39,23 +40,25 @@ type Source struct {
 	Path string
 }
 
-// Append adds the files to the end of the executable at path, which must have none yet. After an error the executable is as before.
+// Append adds the files to the end of the executable at path, which must have none yet. It is replaced by a
+// whole file under the rules of disk.Create; after an error it is as before.
 func Append(path string, sources []Source) (err error) {
 	if had, err := Find(path); err != nil || had != nil {
 		return errors.Join(err, when(had != nil, fmt.Errorf("%s has appended files already", path)))
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	out, err := disk.Create(path, 0o777)
 	if err != nil {
 		return err
 	}
-	start, err := f.Seek(0, io.SeekEnd)
+	defer out.Discard()
+	start, err := copyFile(out, path)
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
-	if err = write(f, start, sources); err != nil {
-		err = errors.Join(err, f.Truncate(start))
+	if err := write(out, start, sources); err != nil {
+		return err
 	}
-	return errors.Join(err, f.Close())
+	return out.Commit()
 }
 
 func when(b bool, err error) error {
@@ -65,8 +68,8 @@ func when(b bool, err error) error {
 	return nil
 }
 
-// write appends to f, whose size and position is at.
-func write(f *os.File, at int64, sources []Source) error {
+// write appends to f, of which at bytes are written.
+func write(f io.Writer, at int64, sources []Source) error {
 	var entries []Entry
 	seen := map[string]bool{}
 	for _, s := range sources {
@@ -104,7 +107,7 @@ func write(f *os.File, at int64, sources []Source) error {
 
 // copyFile appends the file at path to w and gives its size.
 func copyFile(w io.Writer, path string) (int64, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return 0, err
 	}
@@ -122,7 +125,7 @@ func copyFile(w io.Writer, path string) (int64, error) {
 // Find lists the files appended to the executable at path, nil if there are none. An index that is damaged, or that reaches outside the file,
 // is an error.
 func Find(path string) ([]Entry, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}

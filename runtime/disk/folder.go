@@ -101,8 +101,7 @@ func sweep(dir, base string) {
 	}
 	stem := tempStem(base)
 	for _, name := range names {
-		rest, ok := strings.CutPrefix(name, stem)
-		if !ok || len(rest) != 8 || strings.Trim(rest, "0123456789abcdef") != "" {
+		if !strings.HasPrefix(name, stem) || !IsTemporary(name) {
 			continue
 		}
 		path := filepath.Join(dir, name)

@@ -93,6 +93,13 @@ func ReadFileIn(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if st.Size() > limit {
 		return nil, because("read", name, ErrLimit, "the file has %d bytes, at most %d are read", st.Size(), limit)
 	}
+	if own, ok := fsys.(fs.ReadFileFS); ok { // it may refuse what it reads, and its faults have better names
+		text, err := own.ReadFile(name)
+		if err == nil && int64(len(text)) > limit { // it has grown since
+			return nil, because("read", name, ErrLimit, "it has more than %d bytes, which are the most that are read", limit)
+		}
+		return text, err
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err

@@ -54,6 +54,9 @@ func place(path string) (target string, old fs.FileMode, err error) {
 		case err != nil:
 			return "", 0, pathError("create", path, cause(err))
 		case st.Mode()&fs.ModeSymlink == 0:
+			if st.IsDir() {
+				return "", 0, because("create", path, ErrKind, "this is a folder, the name of a file is wanted")
+			}
 			if !st.Mode().IsRegular() {
 				return "", 0, because("create", path, ErrKind, "not a regular file: this is %s, which is not replaced", kindOf(st.Mode()))
 			}
@@ -82,7 +85,7 @@ func folderOf(path, target string) error {
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return pathError("create", path, &noFolder{dir})
+		return pathError("create", path, &NoFolderError{dir})
 	case err != nil:
 		return pathError("create", path, cause(err))
 	case !st.IsDir():
@@ -91,12 +94,14 @@ func folderOf(path, target string) error {
 	return nil
 }
 
-// noFolder is fs.ErrNotExist with a text.
-type noFolder struct{ dir string }
+// NoFolderError says that the folder of a file that is to be written is not there. errors.Is finds it as fs.ErrNotExist.
+type NoFolderError struct{ Dir string }
 
-func (e *noFolder) Error() string { return "there is no folder " + e.dir + " to write it to" }
+// Error names the folder.
+func (e *NoFolderError) Error() string { return "there is no folder " + e.Dir + " to write it to" }
 
-func (e *noFolder) Is(target error) bool { return target == fs.ErrNotExist }
+// Is reports whether target is fs.ErrNotExist.
+func (e *NoFolderError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // system are the folders of devices and of the kernel. Their files stand for something else, and the root folder is no place for files of ours.
 var system = []string{"/dev", "/proc", "/sys"}
@@ -183,6 +188,12 @@ func tempStem(base string) string {
 }
 
 func tempName(base string) string { return fmt.Sprintf("%s%08x", tempStem(base), rand.Uint32()) }
+
+// IsTemporary reports whether a file of this name is one that Create made, and that stays if the process is killed before Commit.
+func IsTemporary(name string) bool {
+	i := strings.LastIndex(name, partial)
+	return i > 0 && name[0] == '.' && len(name) == i+len(partial)+8 && strings.Trim(name[i+len(partial):], "0123456789abcdef") == ""
+}
 
 // Name returns the path that the caller gave.
 func (o *Output) Name() string { return o.name }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // benchFlags is the verb bench.
@@ -170,9 +170,12 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 	return calls, nil
 }
 
+// maxLengths bounds a file of lengths, in bytes.
+const maxLengths = 64 << 20
+
 // readLengths reads numbers of tokens up to most, separated by white space.
 func readLengths(path string, most int) ([]int, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(path, maxLengths)
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // The formats of input files.
@@ -112,8 +114,8 @@ type opening struct {
 	columns *columns
 }
 
-// open opens a file, or standard input. Gzip is recognised by its first bytes.
-func (o opening) open(stdin io.Reader) (*input, error) {
+// open opens a file or a pipe, or standard input. Gzip is recognised by its first bytes.
+func (o opening) open(ctx context.Context, stdin io.Reader) (*input, error) {
 	in := &input{name: o.path, columns: o.columns, size: -1, close: func() error { return nil }}
 	var raw io.Reader = stdin
 	format, hint := o.format, ""
@@ -124,17 +126,11 @@ func (o opening) open(stdin io.Reader) (*input, error) {
 			hint = fmt.Sprintf(" (its name does not tell the format: --format %s if it is no JSONL)", strings.Join(FormatNames()[1:], "|"))
 		}
 	} else {
-		f, err := os.Open(o.path)
+		f, err := disk.OpenStream(ctx, o.path)
 		if err != nil {
 			return nil, err
 		}
-		in.close = f.Close
-		st, err := f.Stat()
-		regular := err == nil && st.Mode().IsRegular()
-		if regular {
-			in.size = st.Size()
-		}
-		raw = f
+		in.close, in.size, raw = f.Close, f.Size(), f
 		if format == "" {
 			if format, err = InputFormat(o.path); err != nil {
 				return nil, errors.Join(err, in.close())

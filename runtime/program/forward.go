@@ -7,11 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -35,6 +34,9 @@ func newForward(fs *flag.FlagSet) action {
 func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	if f.batch == "" || f.out == "" {
 		return usage("forward needs --batch FILE and --out FILE")
+	}
+	if _, err := disk.Place(f.out); err != nil { // before any work
+		return err
 	}
 	batch, err := readBatch(f.batch)
 	if err != nil {
@@ -166,26 +168,20 @@ func (r *recorder) record(name string, shape []int, data []float32) {
 }
 
 // write writes the tensors to path, which appears when it is complete.
-func (r *recorder) write(path string, metadata map[string]string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+func (r *recorder) write(path string, metadata map[string]string) error {
+	f, err := disk.Create(path, 0o666)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name()) // the first error is the one to report
-		}
-	}()
+	defer f.Discard()
 	b := bufio.NewWriterSize(f, 1<<20)
-	err = r.encode(b, metadata)
-	err = errors.Join(err, b.Flush(), f.Close())
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644) // temporary files are private
+	if err := r.encode(b, metadata); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	if err := b.Flush(); err != nil {
+		return err
 	}
-	return err
+	return f.Commit()
 }
 
 func (r *recorder) encode(b *bufio.Writer, metadata map[string]string) error {

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"flag"
 	"slices"
 	"strings"
@@ -98,7 +99,7 @@ func (r *runFlags) fromTerminal(s *session, args []string) bool {
 }
 
 // source chooses where the texts come from.
-func (r *runFlags) source(s *session, args []string) (*input, error) {
+func (r *runFlags) source(ctx context.Context, s *session, args []string) (*input, error) {
 	nothing := func() error { return nil }
 	switch {
 	case r.taskFlags.given["context"] && r.taskFlags.given["question"]:
@@ -109,9 +110,9 @@ func (r *runFlags) source(s *session, args []string) (*input, error) {
 	case r.input != "" && len(args) > 0:
 		return nil, usage("texts come from --input or from the arguments, not both: %q", shorten(args[0], 40))
 	case r.input != "":
-		return opening{r.input, r.format, r.called, r.fields}.open(s.In)
+		return opening{r.input, r.format, r.called, r.fields}.open(ctx, s.In)
 	case len(args) > 0:
 		return &input{source: &arguments{texts: args}, size: -1, close: nothing}, nil
 	}
-	return opening{path: "-", format: formatLines, columns: r.fields}.open(s.In)
+	return opening{path: "-", format: formatLines, columns: r.fields}.open(ctx, s.In)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
 )
 
@@ -100,10 +101,15 @@ func verbs() []verb {
 
 // Run runs one command line and returns the exit code. Errors are printed to Err.
 func Run(ctx context.Context, models []Model, args []string, streams Streams) int {
+	out := disk.NewSink(streams.Out)
+	streams.Out = out
 	s := &session{streams, models, filepath.Base(os.Args[0])}
 	err := s.run(ctx, args)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return ExitDone
+		if out.Err() == nil {
+			return ExitDone
+		}
+		err = faulty("", "the output is not whole: %w", out.Err())
 	}
 	code := exitCode(err)
 	if code == ExitInterrupted {

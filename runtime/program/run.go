@@ -125,7 +125,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if r.fromTerminal(s, args) && !r.quiet {
 		fmt.Fprintln(s.Err, "reading one text per line from the terminal; Ctrl-D ends the input")
 	}
-	in, err := await(ctx, func() (*input, error) { return r.source(s, args) })
+	in, err := await(ctx, func() (*input, error) { return r.source(ctx, s, args) })
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 // openInput opens an input with the default names of the fields.
 func openInput(name, format string, stdin io.Reader) (*input, error) {
-	return opening{path: name, format: format, columns: defaultColumns()}.open(stdin)
+	return opening{path: name, format: format, columns: defaultColumns()}.open(context.Background(), stdin)
 }
 
 // firstFault reads until a record is at fault, or the input ends.

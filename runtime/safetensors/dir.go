@@ -3,12 +3,12 @@ package safetensors
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 const (
@@ -17,19 +17,32 @@ const (
 	maxIndex   = 100_000_000
 )
 
+// In reports whether a model folder has weights that OpenDir opens. A link that leads
+// nowhere is an error.
+func In(dir string) (bool, error) {
+	for _, name := range []string{singleName, indexName} {
+		if there, err := disk.Exists(filepath.Join(dir, name)); there || err != nil {
+			return there, err
+		}
+	}
+	return false, nil
+}
+
 // OpenDir opens the weights of a Hugging Face model folder: model.safetensors,
 // or else the shards that model.safetensors.index.json lists. The index must
 // agree with the shards both ways: each tensor lies in the shard that the index
 // says, and each tensor of a shard is in the index.
 func OpenDir(dir string) (*File, error) {
 	single := filepath.Join(dir, singleName)
-	if _, err := os.Stat(single); err == nil {
-		return Open(single)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if there, err := disk.Exists(single); err != nil {
 		return nil, err
+	} else if there {
+		return Open(single)
 	}
 	index := filepath.Join(dir, indexName)
-	if _, err := os.Stat(index); errors.Is(err, fs.ErrNotExist) {
+	if there, err := disk.Exists(index); err != nil {
+		return nil, err
+	} else if !there {
 		return nil, fault(dir, "", "neither %s nor %s is in this folder", singleName, indexName)
 	}
 	return openSharded(dir, index)
@@ -93,17 +106,9 @@ func openSharded(dir, index string) (*File, error) {
 // ReadIndex reads the index of a model folder's shards: tensor name → file name. File
 // names must end in ending and lie in the same folder.
 func ReadIndex(index, ending string) (map[string]string, error) {
-	f, err := os.Open(index)
+	text, err := disk.ReadFile(index, maxIndex)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxIndex {
-		return nil, fault(index, "", "longer than %d bytes", maxIndex)
 	}
 	return parseIndex(index, ending, text)
 }

@@ -3,9 +3,9 @@ package safetensors
 import (
 	"bytes"
 	"maps"
-	"os"
 	"slices"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/mapped"
 )
 
@@ -53,19 +53,16 @@ func OpenBytes(name string, data []byte) (*File, error) {
 }
 
 func openPart(path string) (*part, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
+	size, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() {
-		return nil, fault(path, "", "not a regular file")
-	}
-	m, err := mapped.Open(f, 0, st.Size())
+	m, err := mapped.Open(f.File, 0, size)
 	if err != nil {
 		return nil, unreadable(path, "", err)
 	}

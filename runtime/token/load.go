@@ -6,9 +6,15 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Load reads the tokenizer of a model folder. A folder with tokenizer.json follows that form. One without has older files,
+// MaxFile is the largest file of a tokenizer that is read, in bytes. Published ones have up to about 35 MB.
+const MaxFile = 256 << 20
+
+// Load reads the tokenizer of a model folder. Each of its files must be a regular file of at most MaxFile bytes; a link that leads nowhere is an error,
+// and not an absent file. A folder with tokenizer.json follows that form. One without has older files,
 // with what tokenizer_config.json and added_tokens.json say about lower case, punctuation, spaces and added tokens: spm.model
 // (SentencePiece's own form), vocab.json with merges.txt (see FromBPE) or vocab.txt (see FromWordPiece). The names of
 // special tokens come from tokenizer_config.json and special_tokens_map.json where they are there; a name that the
@@ -28,7 +34,7 @@ func Load(fsys fs.FS) (*Tokenizer, error) {
 }
 
 func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
-	b, err := fs.ReadFile(fsys, "tokenizer.json")
+	b, err := disk.ReadFileIn(fsys, "tokenizer.json", MaxFile)
 	if err == nil {
 		t, err := FromJSON(b)
 		if err != nil {
@@ -46,7 +52,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err = fs.ReadFile(fsys, file)
+	b, err = disk.ReadFileIn(fsys, file, MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 		}
 		return FromWordPiece(b, o)
 	}
-	merges, err := fs.ReadFile(fsys, "merges.txt")
+	merges, err := disk.ReadFileIn(fsys, "merges.txt", MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -93,16 +99,25 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 	kinds := map[string]string{"spm.model": "unigram", "vocab.json": "byte-level BPE", "vocab.txt": "WordPiece"}
 	var have []string
 	for _, file := range []string{"spm.model", "vocab.json", "vocab.txt"} {
-		if _, err := fs.Stat(fsys, file); err == nil {
-			have = append(have, file)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		there, err := disk.ExistsIn(fsys, file)
+		if err != nil {
 			return "", err
 		}
+		if there {
+			have = append(have, file)
+		}
 	}
-	merges := fileExists(fsys, "merges.txt")
+	merges, err := disk.ExistsIn(fsys, "merges.txt")
+	if err != nil {
+		return "", err
+	}
+	memory, err := disk.ExistsIn(fsys, "bpe_encoder.bin")
+	if err != nil {
+		return "", err
+	}
 	want := kindOfClass(class)
 	switch {
-	case len(have) == 0 && fileExists(fsys, "bpe_encoder.bin"):
+	case len(have) == 0 && memory:
 		return "", errors.New("the folder has bpe_encoder.bin but neither tokenizer.json nor vocab.json with merges.txt (that file is a program's memory, which is not read; later versions of the checkpoint have the others)")
 	case len(have) == 0:
 		return "", errors.New("the folder has neither tokenizer.json nor spm.model, vocab.json with merges.txt, or vocab.txt (one of these is read)")
@@ -124,13 +139,8 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 	return have[0], nil
 }
 
-func fileExists(fsys fs.FS, name string) bool {
-	_, err := fs.Stat(fsys, name)
-	return err == nil
-}
-
 func readMembers(fsys fs.FS, file string) (map[string]jnode, error) {
-	b, err := fs.ReadFile(fsys, file)
+	b, err := disk.ReadFileIn(fsys, file, MaxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

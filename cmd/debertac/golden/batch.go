@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -148,13 +148,14 @@ func WriteBatch(path string, b *runtime.Batch) error {
 	if b.Delta != nil {
 		list = append(list, safetensors.Tensor{Name: deltaName, DType: safetensors.F32, Shape: []int{len(b.Delta)}})
 	}
-	f, err := os.Create(path)
+	f, err := disk.Create(path, 0o666)
 	if err != nil {
 		return err
 	}
+	defer f.Discard()
 	w, err := safetensors.NewWriter(f, nil, list)
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
 	for _, name := range w.Order() {
 		if name == deltaName {
@@ -167,5 +168,8 @@ func WriteBatch(path string, b *runtime.Batch) error {
 		}
 		err = errors.Join(err, w.Write(name, bytes))
 	}
-	return errors.Join(err, w.Close(), f.Close())
+	if err := errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	return f.Commit()
 }

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // Tolerance bounds a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, the largest number that is compared of the tensor.
@@ -76,10 +77,13 @@ func fault(file, format string, args ...any) error {
 	return &FaultError{file, fmt.Sprintf(format, args...)}
 }
 
+// mostText bounds the JSON files of a case, in bytes.
+const mostText = 256 << 20
+
 // Open reads a case's description and inputs. Errors are of type *FaultError, *safetensors.Error, or those of the file system.
 func Open(dir string) (*Case, error) {
 	path := filepath.Join(dir, caseFile)
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(path, mostText)
 	if err != nil {
 		return nil, err
 	}

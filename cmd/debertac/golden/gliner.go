@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/task"
 )
@@ -45,7 +45,7 @@ type Findings struct {
 // readTexts reads the texts of a case, one a line.
 func (c *Case) readTexts() error {
 	path := filepath.Join(c.Dir, textsFile)
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(path, mostText)
 	if err != nil {
 		return err
 	}

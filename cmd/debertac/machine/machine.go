@@ -14,8 +14,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 //go:embed source
@@ -68,7 +70,7 @@ func Build(ctx context.Context, goPath, dir, binary string) error {
 		return err
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+		if err := disk.WriteThrowaway(filepath.Join(dir, name), text, 0o666); err != nil {
 			return err
 		}
 	}
@@ -80,7 +82,10 @@ func Build(ctx context.Context, goPath, dir, binary string) error {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOPROXY=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the program that measures this machine: %w\n%s", err, strings.TrimSpace(string(out)))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("building the program that measures this machine: %w", build.Fault(dir, string(out), err))
 	}
 	return nil
 }

@@ -7,23 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // File is an open Parquet file.
 type File struct {
-	f      *os.File
+	f      *disk.File
 	file   *parquet.File
 	fields []parquet.Field
 }
 
 // Open opens a file and reads its description. The error of a file that is no Parquet file, or is damaged, says so.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,6 @@ func (p *File) describe() (err error) {
 		return err
 	}
 	switch {
-	case !st.Mode().IsRegular():
-		return errors.New("it is not a regular file: Parquet is read from its end")
 	case st.Size() == 0:
 		return errors.New("the file is empty: it is not a Parquet file")
 	}

@@ -3,10 +3,10 @@ package torchfile
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -17,23 +17,23 @@ const (
 )
 
 // In reports whether a model folder has weights of this kind.
-func In(dir string) bool {
+func In(dir string) (bool, error) {
 	for _, name := range []string{SingleName, IndexName} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			return true
+		if there, err := disk.Exists(filepath.Join(dir, name)); there || err != nil {
+			return there, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // OpenDir opens the weights of a Hugging Face model folder: pytorch_model.bin, or else the shards that pytorch_model.bin.index.json lists. The
 // index must agree with the shards both ways: each tensor lies in the shard that the index says, and each tensor of a shard is in the index.
 func OpenDir(dir string) (*File, error) {
 	single := filepath.Join(dir, SingleName)
-	if _, err := os.Stat(single); err == nil {
-		return Open(single)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if there, err := disk.Exists(single); err != nil {
 		return nil, err
+	} else if there {
+		return Open(single)
 	}
 	index := filepath.Join(dir, IndexName)
 	shardOf, err := safetensors.ReadIndex(index, ".bin")

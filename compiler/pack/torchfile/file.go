@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -23,7 +23,7 @@ type File struct {
 // part is one file on disk.
 type part struct {
 	name    string
-	file    *os.File // nil for bytes
+	file    *disk.File // nil for bytes
 	data    source
 	order   []string
 	tensors map[string]*tensor
@@ -63,17 +63,14 @@ func OpenBytes(name string, data []byte) (*File, error) {
 }
 
 func openPart(path string) (*part, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fault(path, "", "not a regular file")
-	}
+	size, err := f.Size()
 	var p *part
 	if err == nil {
-		p, err = readPart(path, steady{f, st.Size()}, st.Size())
+		p, err = readPart(path, steady{f, size}, size)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -84,7 +81,7 @@ func openPart(path string) (*part, error) {
 
 // steady reads a file whose size was taken when it was opened, and tells when it has become shorter since.
 type steady struct {
-	file *os.File
+	file *disk.File
 	size int64
 }
 

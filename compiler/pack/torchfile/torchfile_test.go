@@ -177,8 +177,11 @@ func TestShards(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	require.True(t, torchfile.In("testdata/sharded"))
-	require.False(t, torchfile.In("testdata"))
+	for dir, want := range map[string]bool{"testdata/sharded": true, "testdata": false} {
+		have, err := torchfile.In(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+	}
 	_, err = torchfile.OpenDir("testdata")
 	require.ErrorContains(t, err, "neither pytorch_model.bin nor")
 }

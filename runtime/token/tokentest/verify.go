@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -23,7 +23,7 @@ import (
 // difference is reported as file, line and the first thing that differs. It returns how many lines were compared and
 // how many failed; err is not nil if a file cannot be read or there is nothing to compare.
 func VerifyDir(dir string, report func(line string)) (compared, failed int, err error) {
-	return VerifyFS(os.DirFS(dir), report)
+	return VerifyFS(disk.FS(dir, token.MaxFile), report)
 }
 
 // VerifyFS is VerifyDir for any file system.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// free refuses a folder that holds anything but what init would write there: such as a run that was killed has left, which this one completes.
+func (v *initVerb) free(texts map[string][]byte) error {
+	err := filepath.WalkDir(v.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(v.Dir, path)
+		if err != nil || name == "." {
+			return err
+		}
+		used := func() error {
+			return inputFault(v.Dir, "the folder is not empty: it holds %s", name).hint("name a new folder")
+		}
+		if d.IsDir() {
+			for planned := range texts {
+				if strings.HasPrefix(planned, name+string(filepath.Separator)) {
+					return nil
+				}
+			}
+			return used()
+		}
+		if disk.IsTemporary(d.Name()) {
+			return nil
+		}
+		want, planned := texts[name]
+		if !planned || !d.Type().IsRegular() {
+			return used()
+		}
+		have, err := disk.ReadFile(path, mostText)
+		if err == nil && !bytes.Equal(have, want) {
+			return used()
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = disk.Exists(v.Dir) // a link that leads nowhere is no new folder
+	}
+	return err
+}
+
+// write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that it has written go again.
+func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated) (err error) {
+	for _, g := range packages {
+		dir, err := filepath.Rel(v.Dir, g.dir)
+		if err != nil {
+			return ours(err)
+		}
+		for _, f := range g.pkg.Files {
+			texts[filepath.Join(dir, f.Name)] = f.Text
+		}
+	}
+	if err := v.free(texts); err != nil {
+		return err
+	}
+	var made []string // files and folders, in order
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, path := range slices.Backward(made) {
+			_ = disk.Remove(path) // the first error is the one to report
+		}
+	}()
+	folder := func(dir string) error {
+		there, err := disk.Exists(dir)
+		if err != nil || there {
+			return err
+		}
+		if err := disk.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		made = append(made, dir)
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		path := filepath.Join(v.Dir, name)
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		if err := errors.Join(folder(v.Dir), folder(filepath.Dir(path))); err != nil {
+			return err
+		}
+		made = append(made, path)
+		if err := disk.WriteFile(path, texts[name], 0o666); err != nil {
+			return outFault(err)
+		}
+	}
+	return nil
+}

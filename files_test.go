@@ -1,0 +1,88 @@
+package debertac_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// onFiles are the functions of package os that runtime/disk stands for. What it adds (whole files, kinds, limits, faults on purpose) is lost where one
+// of them is called.
+var onFiles = []string{
+	"Create", "CreateTemp", "OpenFile", "Open", "OpenRoot", "OpenInRoot", "ReadFile", "WriteFile", "Rename", "Remove", "RemoveAll", "Mkdir", "MkdirAll", "MkdirTemp",
+	"ReadDir", "Stat", "Lstat", "Truncate", "Chmod", "Chtimes", "Link", "Symlink", "DirFS", "CopyFS",
+}
+
+// otherwise are the files, or folders with all in them, that may call those functions, with the reason.
+var otherwise = map[string]string{
+	"runtime/disk/":                  "it is what the others call",
+	"runtime/cpu.go":                 "the kernel's description of the processor is no file of a user's",
+	"runtime/threads.go":             "the kernel's description of the processor is no file of a user's",
+	"runtime/program/age_linux.go":   "the kernel's description of this process is no file of a user's",
+	"runtime/program/rss_linux.go":   "the kernel's description of this process is no file of a user's",
+	"runtime/program/program.go":     "it compares a terminal with the null device, and reads neither",
+	"codegen/attentionset/":          "go generate runs it in a checkout; its output is in version control",
+	"codegen/kernel/sampleset/":      "go generate runs it in a checkout; its output is in version control",
+	"codegen/build/vendored/gather/": "go generate runs it in a checkout; its output is in version control",
+	"docs/":                          "go generate runs it in a checkout; its output is in version control",
+	"bench/":                         "a program for measurements in a checkout",
+}
+
+// TestFilesAreTouchedInOnePlace looks for calls of package os that go past runtime/disk, and for callers of disk.Inject that are no tests.
+func TestFilesAreTouchedInOnePlace(t *testing.T) {
+	used := map[string]bool{}
+	looked := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(path)
+		if d.IsDir() {
+			if slices.Contains([]string{"examples", "generated", "build", "testdata", ".git"}, d.Name()) && name != "codegen/build" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		looked++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := s.X.(*ast.Ident)
+			switch {
+			case !ok:
+			case pkg.Name == "disk" && s.Sel.Name == "Inject":
+				t.Errorf("%s calls disk.Inject, which is for tests", name)
+			case pkg.Name == "os" && slices.Contains(onFiles, s.Sel.Name):
+				for place := range otherwise {
+					if name == place || strings.HasSuffix(place, "/") && strings.HasPrefix(name, place) {
+						used[place] = true
+						return true
+					}
+				}
+				t.Errorf("%s calls os.%s: runtime/disk has what it needs", name, s.Sel.Name)
+			}
+			return true
+		})
+		return nil
+	}))
+	require.Greater(t, looked, 200)
+	for place := range otherwise {
+		require.True(t, used[place], "%s needs no exception any more", place)
+	}
+}

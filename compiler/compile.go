@@ -3,6 +3,7 @@ package compiler
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,11 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			u, err = compileEnsemble(s, t, packages[i], e.Ensemble, o)
 		} else {
 			u, err = compileUnit(s, t, packages[i], m, h, o)
+		}
+		var large *SizeError
+		if errors.As(err, &large) {
+			faults = append(faults, large.Fault)
+			continue
 		}
 		if err != nil {
 			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)

@@ -70,6 +70,9 @@ func runPasses(p *ir.Program, last string) error {
 	if err := ir.Verify(p); err != nil {
 		return fmt.Errorf("after build: %w", err)
 	}
+	if err := weightSizes(p); err != nil {
+		return err
+	}
 	if last == "build" {
 		return nil
 	}
@@ -97,5 +100,5 @@ func runPassesFrom(p *ir.Program, first, last string) error {
 	if last != "" {
 		return fmt.Errorf("no pass is named %q", last)
 	}
-	return nil
+	return callSizes(p)
 }

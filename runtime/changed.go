@@ -25,17 +25,15 @@ func unreadable(file, tensor string, err error) *WeightsError {
 }
 
 // explain replaces an error of guard, or one that wraps it, where its cause is the file of
-// weights and not the program.
+// weights and not the program. With a file that is not whole there is an error where there
+// was none: what was read beyond its end may have been zeros.
 func (w *Weights) explain(err error) error {
-	if err == nil {
-		return nil // of every call: the variables below are allocated
-	}
 	var p *PanicError
 	var known *WeightsError
 	if errors.As(err, &known) && known.changed {
 		return err
 	}
-	if errors.Is(err, ErrChanged) || errors.As(err, &p) && w.mem.Faulted(p.Value) {
+	if errors.Is(err, ErrChanged) || errors.As(err, &p) && w.mem.Faulted(p.Value) || !w.mem.Whole() {
 		return unreadable(w.name, "", ErrChanged)
 	}
 	return err

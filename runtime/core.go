@@ -242,7 +242,9 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	if err := c.takePasts(&call); err != nil {
 		return err
 	}
-	err = c.weights.explain(x.run(ctx, &call))
+	if err = x.run(ctx, &call); err != nil || !c.weights.mem.Whole() {
+		err = c.weights.explain(err)
+	}
 	call.leavePasts(err == nil)
 	return err
 }

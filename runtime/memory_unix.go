@@ -3,10 +3,11 @@
 package runtime
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/debertac/debertac/runtime/resource"
 )
 
 // block gives size bytes, zeroed and aligned to at least Alignment, and a
@@ -19,7 +20,7 @@ func block(size int) ([]byte, func(), error) {
 	}
 	raw, err := unix.Mmap(-1, 0, size+hugePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, nil, fmt.Errorf("no memory for %d bytes: %w", size, err)
+		return nil, nil, &resource.Error{What: "memory", For: "this work", Need: int64(size), Have: resource.Memory()}
 	}
 	skip := (hugePage - int(uintptr(unsafe.Pointer(&raw[0]))%hugePage)) % hugePage
 	b := raw[skip : skip+size : skip+size]

@@ -59,7 +59,7 @@ func TestBrokenPrograms(t *testing.T) {
 		"has no heads":                 func(p *runtime.Program) { p.Heads = nil },
 		"has 3 outputs and 1 labels":   func(p *runtime.Program) { p.Heads[0].Labels = []string{"x"} },
 		"none of the instruction sets": func(p *runtime.Program) { p.ISAs = nil },
-		"no memory for":                func(p *runtime.Program) { p.Arena = func(s runtime.Sizes) int64 { return 1 << 62 } },
+		"needs 4.0 EiB of memory":      func(p *runtime.Program) { p.Arena = func(s runtime.Sizes) int64 { return 1 << 62 } },
 		"the bound from the spec is 640": func(p *runtime.Program) {
 			p.Arena = func(s runtime.Sizes) int64 { return int64(1280 - 640*min(s.B-1, 1)) }
 		},

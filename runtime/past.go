@@ -1,9 +1,12 @@
 package runtime
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime/resource"
 )
 
 // PastShape says what a program keeps of each token so that later tokens can attend to
@@ -25,6 +28,9 @@ type Past struct {
 	busy     atomic.Bool
 }
 
+// largePast is how many bytes a past must take for the system to be asked whether it has them.
+const largePast = 256 << 20
+
 // NewPast makes an empty past with room for some tokens, at most as many as a sequence
 // may have, which 0 stands for. Memory is taken as tokens come, 4·Layers·Row bytes each.
 func (c *Core) NewPast(tokens int) (*Past, error) {
@@ -38,6 +44,15 @@ func (c *Core) NewPast(tokens int) (*Past, error) {
 		return nil, input("a past of %d tokens: a sequence of this model has at most %d", tokens, most)
 	case tokens == 0:
 		tokens = most
+	}
+	// The spec bounds each factor, not their product.
+	if need := 4 * float64(shape.Layers) * float64(tokens) * float64(shape.Row); need >= largePast {
+		if need > math.MaxInt64/2 {
+			return nil, input("a past of %d tokens would take %.3g bytes: ask for fewer tokens", tokens, need)
+		}
+		if err := resource.CheckMemory("a past of "+itoa(tokens)+" tokens", int64(need)); err != nil {
+			return nil, err
+		}
 	}
 	const line = 16 // floats
 	rows := make([]float32, shape.Layers*tokens*shape.Row+line)

@@ -1,8 +1,8 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/mapped"
+	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -39,8 +40,6 @@ type TensorWant struct {
 type Weights struct {
 	name string
 	mem  *mapped.File // the packed file
-	file *disk.File   // nil: it came from memory
-	from int64        // where the packed file starts in file
 	size int64
 	// inPlace is set while a Core binds its package: only what the Core runs under
 	// guard may read the mapping itself.
@@ -80,25 +79,21 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-	case offset < 0 || offset > st.Size() || size > st.Size()-offset:
-		err = &WeightsError{File: path, Reason: fmt.Sprintf("no weights of %d bytes at %d: the file has %d bytes", size, offset, st.Size())}
+	all, err := f.Size()
+	if err == nil && (offset < 0 || offset > all || size > all-offset) {
+		err = &WeightsError{File: path, Reason: fmt.Sprintf("no weights of %d bytes at %d: the file has %d bytes", size, offset, all)}
 	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	if size < 0 {
-		size = st.Size() - offset
+		size = all - offset
 	}
 	mem, err := mapped.Open(f.File, offset, size)
 	if err != nil {
-		f.Close()
 		return nil, unreadable(path, "", err)
 	}
-	w := &Weights{name: path, mem: mem, file: f, from: offset}
+	w := &Weights{name: path, mem: mem}
 	return w.open(want)
 }
 
@@ -123,11 +118,14 @@ func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
 
 // copied is the same weights in memory of their own.
 func (w *Weights) copied() (*Weights, error) {
+	if err := resource.CheckMemory("a copy of "+w.name, w.size); err != nil {
+		return nil, err
+	}
 	b, drop, err := block(int(w.size))
 	if err != nil {
 		return nil, &WeightsError{File: w.name, Reason: "cannot be copied", Err: err}
 	}
-	if _, err := io.ReadFull(w.source(), b); err != nil {
+	if _, err := w.mem.ReadAt(b, 0); err != nil {
 		drop()
 		return nil, unreadable(w.name, "", err)
 	}
@@ -279,10 +277,7 @@ func (w *Weights) Release() {
 	if w.refs.Add(-1) != 0 {
 		return
 	}
-	_ = w.mem.Close() // it unmaps what was mapped: cannot fail
-	if w.file != nil {
-		w.file.Close() // opened for reading: nothing can be lost
-	}
+	_ = w.mem.Close() // it unmaps what was mapped, and closes what was opened for reading: nothing can be lost
 }
 
 // Close ends the use of the file. The memory is unmapped when the last user has
@@ -292,29 +287,4 @@ func (w *Weights) Close() error {
 		w.Release()
 	}
 	return nil
-}
-
-// source reads the packed file by system calls, or from memory if it came from there.
-func (w *Weights) source() *io.SectionReader {
-	if w.file != nil {
-		return io.NewSectionReader(w.file, w.from, w.size)
-	}
-	return io.NewSectionReader(inMemory{w.mem}, 0, w.size)
-}
-
-// inMemory reads what came from memory.
-type inMemory struct{ mem *mapped.File }
-
-// ReadAt is that of io.ReaderAt.
-func (m inMemory) ReadAt(p []byte, off int64) (n int, err error) {
-	err = m.mem.Read(func(data []byte) error {
-		if off < int64(len(data)) {
-			n = copy(p, data[off:])
-		}
-		return nil
-	})
-	if err == nil && n < len(p) {
-		err = io.EOF
-	}
-	return n, err
 }

@@ -129,7 +129,7 @@ func (w *Weights) checkAll(threads int) error {
 func (w *Weights) checkTensor(name string, buf []byte) error {
 	t := w.tensors[name]
 	h := sha256.New()
-	n, err := io.CopyBuffer(h, io.NewSectionReader(w.source(), t.offset, t.stored), buf)
+	n, err := io.CopyBuffer(h, io.NewSectionReader(w.mem, t.offset, t.stored), buf)
 	if err == nil && n != t.stored {
 		err = io.ErrUnexpectedEOF
 	}

@@ -120,6 +120,11 @@ func (v *explainVerb) spec(a *app, s *spec.Spec) error {
 		_, err := fmt.Fprint(a.out, spec.Explain(s))
 		return err
 	}
+	for _, m := range s.Models {
+		if v.Tokens != nil && *v.Tokens > m.Seq {
+			return usage(fmt.Sprintf("--tokens %d, or raise seq in the spec", m.Seq), "--tokens %d: the seq of %s allows %d", *v.Tokens, m.Name, m.Seq)
+		}
+	}
 	enc := json.NewEncoder(a.out)
 	for _, m := range s.Models {
 		for _, h := range append([]*spec.Head{nil}, s.HeadsOf(m)...) {

@@ -17,6 +17,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
+	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -108,7 +109,8 @@ func (a *app) classify(err error) *fault {
 	var link *os.LinkError
 	var toolchain *build.ToolchainError
 	var failed *build.GoError
-	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) || errors.Is(err, runtime.ErrInput) {
+	var scarce *resource.Error
+	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) || errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) {
 		return inputFault("", "%v", err)
 	}
 	return ours(err)

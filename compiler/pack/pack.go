@@ -46,6 +46,11 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		return err
 	}
 	decls := slices.DeleteFunc(want.decls(), func(d runtime.TensorDecl) bool { return aliases[d.Name] != "" })
+	restore, err := room(path, p, src.(stoppable).src, decls)
+	defer restore()
+	if err != nil {
+		return err
+	}
 	test := newSelfTest(p)
 	decls = append(decls, runtime.TensorDecl{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
 	if o.Tokenizer != nil {

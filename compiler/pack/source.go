@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -75,6 +76,11 @@ func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
 	for _, d := range shape {
 		n *= d
 	}
+	if need := tensorBytes * int64(n); need >= largeTensor { // a torch file can say in few bytes that a tensor has many equal numbers
+		if err := resource.CheckMemory(fmt.Sprintf("%s: tensor %q of shape %v", c.File.Name(), in, shape), need); err != nil {
+			return nil, err
+		}
+	}
 	data := make([]float32, n)
 	if err := c.File.Floats(in, data); err != nil {
 		return nil, err
@@ -102,6 +108,12 @@ func (c *Checkpoint) Unused() []string {
 	return out
 }
 
+// Packing has a tensor in memory as a checkpoint holds it and once more as kernels read it. Small ones are not worth asking the system about.
+const (
+	tensorBytes = 2 * 4 // for each number
+	largeTensor = 64 << 20
+)
+
 // Random draws tensors as published models are initialised: normal with the given standard deviation, gains 1, biases small. A tensor's
 // numbers depend on the seed and its name alone.
 type Random struct {
@@ -116,7 +128,12 @@ func (r Random) Tensor(name string, shape []int) ([]float32, error) {
 	g := rand.New(rand.NewPCG(r.Seed, h.Sum64()))
 	n := 1
 	for _, d := range shape {
-		n *= d
+		n *= d // without overflow: see compiler.maxElements
+	}
+	if need := tensorBytes * int64(n); need >= largeTensor {
+		if err := resource.CheckMemory(fmt.Sprintf("tensor %q of shape %v", name, shape), need); err != nil {
+			return nil, err
+		}
 	}
 	std := r.Std
 	if std == 0 {

@@ -22,14 +22,24 @@ var ErrChanged = errors.New("the file changed or became shorter while it was ope
 type File struct {
 	data  []byte
 	unmap func() error // nil: nothing to do
+	file  *os.File     // that is mapped; nil: the bytes are in memory
+	from  int64        // where the bytes start in file
 }
 
 // alignment is what the start of bytes that had to be read instead of mapped is a multiple of: as large as kernels want it.
 const alignment = 64
 
-// Open maps size bytes of f from offset on, of which all must be in the file. f may be closed afterwards. Where the system or the file system
-// cannot map, the bytes are read into memory.
+// Open maps size bytes of f from offset on, of which all must be in the file. It closes f, when it fails or on Close. Where the system or the file
+// system cannot map, the bytes are read into memory.
 func Open(f *os.File, offset, size int64) (*File, error) {
+	m, err := open(f, offset, size)
+	if err != nil || m.file == nil {
+		f.Close() // opened for reading: nothing can be lost
+	}
+	return m, err
+}
+
+func open(f *os.File, offset, size int64) (*File, error) {
 	switch {
 	case offset < 0 || size < 0 || offset > math.MaxInt64-size:
 		return nil, errors.New("no such range of bytes")
@@ -39,7 +49,7 @@ func Open(f *os.File, offset, size int64) (*File, error) {
 		return &File{}, nil
 	}
 	if data, unmap, err := mapRange(f, offset, size); err == nil {
-		return &File{data, unmap}, nil
+		return &File{data, unmap, f, offset}, nil
 	}
 	raw := make([]byte, size+alignment)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % alignment
@@ -65,8 +75,8 @@ func Memory(data []byte, drop func()) *File {
 // Len is the number of bytes.
 func (m *File) Len() int { return len(m.data) }
 
-// Read calls f with the bytes and returns its error, or ErrChanged if a read of them faulted. f must not write to them and must not keep them,
-// nor hand them to another goroutine. Other panics of f go on.
+// Read calls f with the bytes and returns its error, or ErrChanged if a read of them faulted or the file is not whole any more. f must not write to
+// the bytes and must not keep them, nor hand them to another goroutine. Other panics of f go on.
 func (m *File) Read(f func(data []byte) error) (err error) {
 	defer func(before bool) {
 		debug.SetPanicOnFault(before)
@@ -77,7 +87,48 @@ func (m *File) Read(f func(data []byte) error) (err error) {
 			err = ErrChanged
 		}
 	}(debug.SetPanicOnFault(true))
-	return f(m.data)
+	err = f(m.data)
+	if !m.Whole() {
+		return ErrChanged
+	}
+	return err
+}
+
+// Whole reports whether the file still reaches to the end of the bytes. Where it ends within a page of memory the rest of the page reads as zeros
+// and nothing faults, so who has read in place asks afterwards. It costs a system call and allocates nothing.
+func (m *File) Whole() bool {
+	if m.file == nil {
+		return true
+	}
+	end, err := m.file.Seek(0, io.SeekEnd) // nobody reads at the file's own position
+	return err == nil && end-m.from >= int64(len(m.data))
+}
+
+// ReadAt reads the bytes by system calls, as io.ReaderAt wants it: they need not come into this process's mapping.
+func (m *File) ReadAt(p []byte, off int64) (n int, err error) {
+	size := int64(len(m.data))
+	switch {
+	case off < 0:
+		return 0, errors.New("negative offset")
+	case off >= size:
+		return 0, io.EOF
+	}
+	part := p[:min(int64(len(p)), size-off)]
+	if m.file != nil {
+		n, err = m.file.ReadAt(part, m.from+off)
+		if errors.Is(err, io.EOF) {
+			err = nil
+			if n < len(part) {
+				err = ErrChanged
+			}
+		}
+	} else {
+		err = m.Read(func(data []byte) error { n = copy(part, data[off:]); return nil })
+	}
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // Faulted reports whether v, recovered from a panic, is a memory fault at an address of the mapping. Faults are panics only in goroutines that
@@ -96,10 +147,14 @@ func (m *File) Faulted(v any) bool {
 
 // Close unmaps the bytes. Further calls do nothing.
 func (m *File) Close() error {
-	unmap := m.unmap
-	m.data, m.unmap = nil, nil
-	if unmap == nil {
-		return nil
+	unmap, file := m.unmap, m.file
+	m.data, m.unmap, m.file = nil, nil, nil
+	var err error
+	if unmap != nil {
+		err = unmap()
 	}
-	return unmap()
+	if file != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package mapped_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -26,7 +27,6 @@ func open(t *testing.T, n int, offset, size int64) (string, *mapped.File) {
 	require.NoError(t, err)
 	m, err := mapped.Open(f, offset, size)
 	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return path, m
 }
@@ -59,6 +59,46 @@ func TestReadAfterCut(t *testing.T) {
 	require.EqualValues(t, 7, b)
 }
 
+// TestCutWithinAPage: the rest of the last page reads as zeros, which nothing faults at.
+func TestCutWithinAPage(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
+	}
+	path, m := open(t, 100_000, 64, 99_936)
+	require.True(t, m.Whole())
+	require.NoError(t, os.Truncate(path, 99_999))
+	require.False(t, m.Whole())
+	_, err := last(m)
+	require.ErrorIs(t, err, mapped.ErrChanged)
+	p := make([]byte, 10)
+	_, err = m.ReadAt(p, 99_930)
+	require.ErrorIs(t, err, mapped.ErrChanged)
+	_, err = m.ReadAt(p, 99_920)
+	require.NoError(t, err)
+	require.Zero(t, testing.AllocsPerRun(10, func() { m.Whole() }))
+	require.NoError(t, os.Truncate(path, 200_000))
+	require.True(t, m.Whole(), "what follows is not ours")
+}
+
+func TestReadAt(t *testing.T) {
+	_, mapping := open(t, 5000, 1000, 3000)
+	memory := mapped.Memory(bytes.Repeat([]byte{1}, 3000), nil)
+	for _, m := range []*mapped.File{mapping, memory} {
+		p := make([]byte, 100)
+		n, err := m.ReadAt(p, 0)
+		require.NoError(t, err)
+		require.Equal(t, 100, n)
+		require.EqualValues(t, 1, p[99])
+		n, err = m.ReadAt(p, 2950)
+		require.Equal(t, io.EOF, err, "what follows in the file is not ours")
+		require.Equal(t, 50, n)
+		_, err = m.ReadAt(p, 3000)
+		require.Equal(t, io.EOF, err)
+		_, err = m.ReadAt(p, -1)
+		require.Error(t, err)
+	}
+}
+
 // TestOtherPanics: a fault elsewhere is not the file's, and is not hidden.
 func TestOtherPanics(t *testing.T) {
 	_, m := open(t, 5000, 0, 5000)
@@ -76,16 +116,18 @@ func TestOtherPanics(t *testing.T) {
 
 func TestOpenFaults(t *testing.T) {
 	path, _ := open(t, 10, 0, 10)
-	f, err := os.Open(path)
-	require.NoError(t, err)
-	defer f.Close()
-	for _, r := range [][2]int64{{-1, 1}, {0, -1}, {1, 1<<63 - 1}, {0, 1<<63 - 1}} {
-		_, err := mapped.Open(f, r[0], r[1])
-		require.Error(t, err, r)
+	for _, r := range [][2]int64{{-1, 1}, {0, -1}, {1, 1<<63 - 1}, {0, 1<<63 - 1}, {10, 0}} {
+		f, err := os.Open(path)
+		require.NoError(t, err)
+		m, err := mapped.Open(f, r[0], r[1])
+		require.ErrorIs(t, f.Close(), os.ErrClosed, "%v", r)
+		if r[1] == 0 {
+			require.NoError(t, err)
+			require.Zero(t, m.Len())
+			continue
+		}
+		require.Error(t, err, "%v", r)
 	}
-	m, err := mapped.Open(f, 10, 0)
-	require.NoError(t, err)
-	require.Zero(t, m.Len())
 }
 
 // TestNotMappable: a file system that cannot map gives the bytes by reading. /proc is one.
@@ -94,10 +136,12 @@ func TestNotMappable(t *testing.T) {
 	if err != nil {
 		t.Skip("no such file system here")
 	}
-	defer f.Close()
 	m, err := mapped.Open(f, 0, 5)
 	require.NoError(t, err)
+	require.ErrorIs(t, f.Close(), os.ErrClosed, "all is in memory")
 	require.NoError(t, m.Read(func(data []byte) error { require.Equal(t, "Name:", string(data)); return nil }))
+	f, err = os.Open("/proc/self/status")
+	require.NoError(t, err)
 	_, err = mapped.Open(f, 0, 1<<20)
 	require.ErrorIs(t, err, mapped.ErrChanged)
 }

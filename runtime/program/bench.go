@@ -152,6 +152,7 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 	}
 	rng := rand.New(rand.NewPCG(b.seed, 0))
 	var calls []runtime.Call
+	most := 0
 	for part := range slices.Chunk(lengths, b.batch) {
 		batch := &runtime.Batch{Starts: []int32{0}}
 		for _, n := range part {
@@ -164,8 +165,13 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 		if err := batch.Validate(l); err != nil {
 			return nil, faulty(where, "%w", err)
 		}
-		out := make([]float32, core.Program().Heads[head].OutLen(batch))
-		calls = append(calls, runtime.Call{Head: head, Batch: batch, Out: out})
+		calls = append(calls, runtime.Call{Head: head, Batch: batch})
+		most = max(most, core.Program().Heads[head].OutLen(batch))
+	}
+	// One call runs at a time, so all share the room for outputs: a file of lengths may hold many, and a head many numbers for each token.
+	out := make([]float32, most)
+	for i := range calls {
+		calls[i].Out = out[:core.Program().Heads[head].OutLen(calls[i].Batch)]
 	}
 	return calls, nil
 }
@@ -223,20 +229,18 @@ func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []ru
 			if err := core.Run(ctx, c); err != nil {
 				return err
 			}
+			if passes == 0 && !finite(c.Out) {
+				return faulty("", "outputs are not finite: the weights may be damaged, see doctor")
+			}
 		}
 		if passes++; time.Since(begin) > 2*b.minTime {
 			break // a pass over a long file is warm-up enough
 		}
 	}
-	for _, c := range calls {
-		if !finite(c.Out) {
-			return faulty("", "outputs are not finite: the weights may be damaged, see doctor")
-		}
-	}
 	// Room for all samples is made before, so that the program's own allocations do not count as the model's.
 	pass := time.Since(begin) / time.Duration(passes)
-	expect := (int(b.minTime/max(pass, 1))*2 + leastCalls + 1) * len(calls)
-	times := make([]time.Duration, 0, min(expect, max(mostSamples, len(calls))))
+	expect := (2*float64(b.minTime)/float64(max(pass, 1)) + leastCalls + 1) * float64(len(calls)) // no integer that could overflow
+	times := make([]time.Duration, 0, int(min(expect, float64(max(mostSamples, len(calls))))))
 	endProfile, err := b.startProfile()
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -60,6 +61,7 @@ func exitCode(err error) int {
 		panics *runtime.PanicError
 		weight *runtime.WeightsError
 		tensor *safetensors.Error
+		scarce *resource.Error
 		path   *fs.PathError
 	)
 	switch {
@@ -71,7 +73,7 @@ func exitCode(err error) int {
 		return ExitUsage
 	case errors.As(err, &check):
 		return ExitCheck
-	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &path), errors.Is(err, runtime.ErrInput):
+	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &scarce), errors.As(err, &path), errors.Is(err, runtime.ErrInput):
 		return ExitInput
 	}
 	return ExitFault

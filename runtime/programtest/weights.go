@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -40,6 +41,13 @@ func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, e
 		if !t.Optional {
 			decls = append(decls, runtime.TensorDecl{Name: t.Name, DType: t.DType, Len: max(t.Len, 0)})
 		}
+	}
+	size := int64(0)
+	for _, d := range decls {
+		size += d.Len * int64(d.DType.Size())
+	}
+	if err := resource.CheckMemory("a file of random weights", size); err != nil {
+		return nil, err
 	}
 	buf := &seeker{}
 	w, err := runtime.NewWeightsWriter(buf, runtime.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)

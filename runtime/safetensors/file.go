@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"slices"
 
@@ -57,10 +58,9 @@ func openPart(path string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	size, err := f.Size()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	m, err := mapped.Open(f.File, 0, size)
 	if err != nil {

@@ -1,0 +1,139 @@
+package pack
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/resource"
+)
+
+// room refuses to begin what cannot be finished: the file must fit its file system, and the steps of packing weights that are to be drawn must fit
+// the memory. Tensors of a checkpoint are held to its own shapes first, when they are read.
+//
+// What is not refused may still need all memory: the garbage collector, which lets the heap grow to twice what is alive, is told so until restore is
+// called.
+func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (restore func(), err error) {
+	restore = func() {}
+	if _, drawn := src.(Random); drawn {
+		need, tensor := memoryOf(p)
+		have := resource.Memory()
+		if need > have {
+			return restore, &resource.Error{What: "memory", For: fmt.Sprintf("packing tensor %q of shape %v, with those of the same step,", tensor.name, tensor.shape), Need: need, Have: have}
+		}
+		if need > have/2 {
+			before := debug.SetMemoryLimit(have)
+			restore = func() { debug.SetMemoryLimit(before) }
+		}
+	}
+	file := int64(0)
+	for _, d := range decls {
+		file += (d.Len*int64(d.DType.Size()) + runtime.Alignment - 1) / runtime.Alignment * runtime.Alignment
+	}
+	return restore, resource.CheckDisk("the packed file "+path, filepath.Dir(path), file)
+}
+
+// named is a tensor of a checkpoint.
+type named struct {
+	name  string
+	shape []int
+}
+
+// memoryOf returns how many bytes are alive in the step of packing that needs most, and the largest tensor that it reads.
+func memoryOf(p *ir.Program) (most int64, largest named) {
+	for _, c := range p.Pack {
+		need := stepMemory(c.Region)
+		if need <= most {
+			continue
+		}
+		most = need
+		size := int64(-1)
+		for _, v := range c.Region.In {
+			if n := elements(v); v.Kind == ir.Tensor && n > size {
+				size = n
+				largest = named{name: ir.At(v.Name, c.First)}
+				for _, d := range v.Type.Shape {
+					largest.shape = append(largest.shape, d.N)
+				}
+			}
+		}
+	}
+	return most, largest
+}
+
+// elements is the number of a value's numbers; symbols, of which packing has none, count as nothing.
+func elements(v *ir.Value) int64 {
+	n := int64(1)
+	for _, d := range v.Type.Shape {
+		n *= int64(d.N) // without overflow: the compiler bounds them
+	}
+	return n
+}
+
+// stepMemory returns how many bytes are alive at most while a region of packing runs: a checkpoint's numbers in float32, which ops of class Layout
+// keep, all else in float64; what a node reads in float64 is widened for it alone. When the region has run its results are read once more, one
+// after the other, to be rounded and for the self-test.
+func stepMemory(r *ir.Region) int64 {
+	narrow := map[*ir.Value]bool{} // held in float32, or integers
+	bytes := func(v *ir.Value) int64 {
+		if narrow[v] {
+			return 4 * elements(v)
+		}
+		return 8 * elements(v)
+	}
+	reads, alive := map[*ir.Value]int{}, int64(0)
+	for _, v := range r.In {
+		narrow[v] = v.Kind == ir.Tensor || v.Type.DType == ir.I32
+		alive += bytes(v)
+	}
+	for _, n := range r.Nodes {
+		for _, v := range n.In {
+			if v != nil {
+				reads[v]++
+			}
+		}
+	}
+	for _, v := range r.Out {
+		reads[v]++
+	}
+	most := alive
+	for _, n := range r.Nodes {
+		moves, widened := ir.Lookup(n.Op).Class == ir.Layout, int64(0)
+		for _, v := range n.In {
+			if v != nil {
+				moves = moves && narrow[v]
+			}
+		}
+		for _, v := range n.In {
+			if v != nil && narrow[v] && !moves {
+				widened += 8 * elements(v)
+			}
+		}
+		for _, v := range n.Out {
+			narrow[v] = moves || v.Type.DType == ir.I32
+			alive += bytes(v)
+		}
+		most = max(most, alive+widened)
+		for _, v := range n.In {
+			if v == nil {
+				continue
+			}
+			if reads[v]--; reads[v] == 0 {
+				alive -= bytes(v)
+			}
+		}
+		for _, v := range n.Out {
+			if reads[v] == 0 {
+				alive -= bytes(v)
+			}
+		}
+	}
+	results, wide := int64(0), int64(0)
+	for _, v := range r.Out {
+		results += bytes(v)
+		wide = max(wide, 8*elements(v))
+	}
+	return max(most, results+wide)
+}

@@ -1,0 +1,148 @@
+// Package resource tells how much memory and disk space this process can still take, so that work that cannot succeed is refused before it
+// begins: a Go program that asks for more memory than there is ends without an error.
+package resource
+
+import (
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Unknown is returned where the system does not tell.
+const Unknown int64 = math.MaxInt64
+
+// Memory returns how many bytes this process can still take: the least of what the system has available, what the process's control groups
+// leave, and what its limits on address space and data leave. Unknown if the system tells none of them.
+func Memory() int64 {
+	root := os.DirFS("/")
+	return min(available(root), groups(root), limits(root))
+}
+
+// Disk returns how many bytes can be written to the file system of the folder dir by this user, or Unknown.
+func Disk(dir string) int64 { return free(dir) }
+
+// available is what Linux estimates that can be taken, and what there is to swap to.
+func available(root fs.FS) int64 {
+	n, ok := field(root, "proc/meminfo", "MemAvailable:")
+	if !ok {
+		return Unknown
+	}
+	swap, _ := field(root, "proc/meminfo", "SwapFree:")
+	return n + swap
+}
+
+// field reads a line "name 123 kB" of a file, in bytes.
+func field(root fs.FS, file, name string) (int64, bool) {
+	text, err := fs.ReadFile(root, file)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0] != name {
+			continue
+		}
+		n, err := strconv.ParseInt(f[1], 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64>>10 {
+			return 0, false
+		}
+		if len(f) > 2 && f[2] == "kB" {
+			n <<= 10
+		}
+		return n, true
+	}
+	return 0, false
+}
+
+// number reads a file of one number; "max" is none.
+func number(root fs.FS, file string) (int64, bool) {
+	text, err := fs.ReadFile(root, file)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// groupFiles are where the two versions of control groups keep a limit, its use, and what of that use is cache that can be dropped.
+var groupFiles = []struct {
+	controller, mount, limit, use, cache string
+}{
+	{"", "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"},
+	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+}
+
+// groups is the least that the process's control groups, and those that they lie in, leave.
+func groups(root fs.FS) int64 {
+	least := Unknown
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		for _, g := range groupFiles {
+			if g.controller == "" && f[1] != "" || g.controller != "" && !strings.Contains(","+f[1]+",", ","+g.controller+",") {
+				continue
+			}
+			// Inside a container the own path may not be visible below the mount; its root is then the container's group.
+			for dir := strings.TrimPrefix(path.Clean("/"+f[2]), "/"); ; dir = path.Dir(dir) {
+				at := path.Join(g.mount, dir)
+				limit, ok := number(root, path.Join(at, g.limit))
+				use, known := number(root, path.Join(at, g.use))
+				if ok && known {
+					cache, _ := field(root, path.Join(at, "memory.stat"), g.cache)
+					least = min(least, max(limit-use+cache, 0))
+				}
+				if dir == "." || dir == "" {
+					break
+				}
+			}
+		}
+	}
+	return least
+}
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	x, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} {
+		if x < 1024 {
+			break
+		}
+		x, unit = x/1024, u
+	}
+	return strconv.FormatFloat(x, 'f', 1, 64) + " " + unit
+}
+
+// Error is the error for work that needs more than there is.
+type Error struct {
+	What string // that is needed: "memory", or "disk space in DIR"
+	For  string // what needs it
+	Need int64  // bytes
+	Have int64  // bytes
+}
+
+// Error returns "X needs 4.0 TiB of memory, 2.0 GiB are free".
+func (e *Error) Error() string {
+	return e.For + " needs " + size(e.Need) + " of " + e.What + ", " + size(e.Have) + " are free"
+}
+
+// CheckMemory returns an *Error if need bytes are more than Memory. what names the work, as the start of a sentence.
+func CheckMemory(what string, need int64) error {
+	if have := Memory(); need > have {
+		return &Error{What: "memory", For: what, Need: need, Have: have}
+	}
+	return nil
+}
+
+// CheckDisk returns an *Error if need bytes are more than Disk of the folder dir.
+func CheckDisk(what, dir string, need int64) error {
+	if have := Disk(dir); need > have {
+		return &Error{What: "disk space in " + dir, For: what, Need: need, Have: have}
+	}
+	return nil
+}

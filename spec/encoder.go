@@ -325,6 +325,9 @@ func (b *modelBuilder) pruneTable(t *tree, a *Attention) {
 		return
 	}
 	e := b.t.find("relative " + rel.Name)
+	if e == nil || e.body == nil { // what a path has made of a model that is not known, which is the fault
+		return
+	}
 	rows := b.m.ReadsTable()
 	if norm := e.body.find("norm"); !rows && norm != nil && !norm.inherited && slices.ContainsFunc(a.Projections, ofTable) {
 		b.idle(a, norm, "no projection reads the rows of "+rel.Name+", scalars have numbers of their own")

@@ -6,11 +6,11 @@ export CGO_ENABLED = 0
 BUILD := build
 SPAM  := examples/spam
 
-.PHONY: demo test check generate debertac clean
+.PHONY: demo test check generate debertac release clean
 
 # demo compiles the spam classifier of examples/spam from its spec and runs it on 600 mails.
 demo:
-	@echo "Builds debertac and a spam classifier, and runs it on 600 mails. The first time takes a minute or two, most of it Go's compiler."
+	@echo "Builds debertac and a spam classifier, and runs it on 600 mails. The first time takes a minute or two, most of it in Go's compiler."
 	@$(MAKE) --no-print-directory debertac
 	$(BUILD)/debertac compile $(SPAM)/spam.dspec -o $(BUILD)/spamclassifier
 	$(BUILD)/debertac pack $(SPAM)/model --spec $(SPAM)/spam.dspec -o $(BUILD)/spam.weights
@@ -31,13 +31,18 @@ check: test
 	CGO_ENABLED=1 $(GO) test -race ./runtime/...
 	$(GO) generate ./...
 	git diff --exit-code
-	cd examples/embed && $(GO) generate ./... && $(GO) vet ./... && $(GO) test ./...
+	rm -rf $(BUILD)/embed && mkdir -p $(BUILD) && cp -R examples/embed $(BUILD)/
+	cd $(BUILD)/embed && $(GO) generate ./... && $(GO) vet ./... && $(GO) test ./...
 
 generate:
 	$(GO) generate ./...
 
 debertac:
-	$(GO) build -trimpath -o $(BUILD)/debertac ./cmd/debertac
+	$(GO) build -trimpath -buildvcs=auto -o $(BUILD)/debertac ./cmd/debertac
+
+# release makes what a version is published as: programs for four platforms, an SBOM for each, and SHA256SUMS. The work tree must be as committed.
+release:
+	$(GO) run ./release -out $(BUILD)/release
 
 clean:
 	rm -rf $(BUILD)

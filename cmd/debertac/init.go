@@ -20,30 +20,40 @@ import (
 const modulePath = "github.com/debertac/debertac"
 
 type initVerb struct {
-	Dir     string   `arg:"" help:"The folder; it must be new or empty."`
-	From    string   `placeholder:"DIR" help:"A Hugging Face model folder to start from: its spec, its head, its weights."`
-	Like    string   `placeholder:"MODEL" help:"Without --from: the published model that the spec is like; default deberta_v3_base."`
-	Labels  []string `placeholder:"A,B" help:"Without --from: what the model tells apart; default negative,positive."`
-	Module  string   `placeholder:"PATH" help:"Path of the Go module to make; default the folder's name."`
-	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3; default this program's."`
-	Replace string   `placeholder:"DIR" help:"Where debertac's sources lie, while no published version is to be used."`
+	Dir     string   `arg:"" help:"Folder to make; it must be new or empty."`
+	From    string   `placeholder:"DIR" help:"Hugging Face model folder to start from: its spec, its head, its weights."`
+	Like    string   `placeholder:"MODEL" help:"Without --from: published model that the spec starts from. Default: deberta_v3_base."`
+	Labels  []string `placeholder:"A,B" help:"Without --from: labels of the classifier, two or more. Default: negative,positive."`
+	Module  string   `placeholder:"PATH" help:"Path of the Go module to make. Default: the folder's name."`
+	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3. Default: the version of this program."`
+	Replace string   `placeholder:"DIR" help:"A checkout of debertac that the module uses in place of a published version."`
 	wishes
 	lentFlag
 }
 
+// fromCheckout are the commands by which a module uses debertac from a checkout, which the docs show too.
+var fromCheckout = []string{
+	"go mod edit -require " + modulePath + "@v0.0.0 -replace " + modulePath + "=path/to/debertac",
+	"go mod edit -tool " + modulePath + "/cmd/debertac",
+	"go mod tidy",
+}
+
 // Help is the long help.
 func (initVerb) Help() string {
-	return `Makes a folder with a spec, a Go package to generate from it (doc.go with a //go:generate line), and a small program that
-uses the package. The module requires the version of debertac that runs; a program that was built from a work tree has
-no published version, so it has to be told where the sources lie (--replace) or which version to require (--version).
+	return `Makes a folder with a spec, a Go package that is generated from it (doc.go has the //go:generate line), and a small program
+that uses the package. The module requires the version of debertac that runs. A debertac that was built from a checkout has no
+published version: tell it where the checkout is (--replace), or which version to require (--version).
+
+A module that exists already uses debertac from a checkout with these commands:
+` + "  " + strings.Join(fromCheckout, "\n  ") + `
 
 With --from the spec is the one that import writes for the model folder, the program makes the call that fits its head (--head chooses
 another), and the weights are packed beside it. doc.go has the lines that make both again.
 
 Examples:
-  debertac init mails --labels ham,spam --replace ~/src/debertac
+  debertac init mails --labels ham,spam --replace path/to/debertac
   cd mails && go build .
-  debertac init names --from ~/models/ner --replace ~/src/debertac
+  debertac init names --from ~/models/ner --replace path/to/debertac
   cd names && go run . names.weights "Angela Merkel visited Paris"`
 }
 
@@ -173,7 +183,7 @@ func (v *initVerb) plan() (*start, error) {
 		if v.Version != "" {
 			return nil, usage("--version v1.2.3", "--version %s is not a version of a Go module", v.Version)
 		}
-		return nil, usage("--replace DIR, the folder of debertac's sources, or --version V", "this program was not built from a published version of %s: say where its sources lie, or which version to require", modulePath)
+		return nil, usage("--replace DIR, the checkout that debertac was built from, or --version V", "this debertac was built from a checkout and has no published version: say where the checkout is, or which version to require")
 	}
 	return s, nil
 }

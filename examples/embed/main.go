@@ -17,8 +17,8 @@ import (
 	"github.com/debertac/debertac/examples/embed/spam"
 )
 
-//go:generate go tool debertac compile ../spam/spam.dspec -o spam
-//go:generate go tool debertac pack ../spam/model --spec ../spam/spam.dspec -o spam.weights
+//go:generate go tool debertac compile ../../examples/spam/spam.dspec -o spam
+//go:generate go tool debertac pack ../../examples/spam/model --spec ../../examples/spam/spam.dspec -o spam.weights
 
 //go:embed spam.weights
 var weights []byte

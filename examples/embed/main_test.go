@@ -35,8 +35,8 @@ func TestExpected(t *testing.T) {
 		Logits []float32
 		Label  string // the true one
 	}
-	mails := read[mail](t, "../spam/mails/test.jsonl.gz")
-	want := read[expected](t, "../spam/expected.jsonl.gz")
+	mails := read[mail](t, "../../examples/spam/mails/test.jsonl.gz")
+	want := read[expected](t, "../../examples/spam/expected.jsonl.gz")
 	require.Len(t, want, len(mails))
 	for _, isa := range runtime.SupportedISAs() {
 		n := len(mails)

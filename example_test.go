@@ -1,0 +1,22 @@
+package debertac_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestExampleModule: the go.mod of the example requires all that debertac's command needs, or `go generate` fails there.
+func TestExampleModule(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain")
+	}
+	for _, path := range []string{"go.mod", "examples/embed/go.mod", "examples/embed/go.sum"} {
+		_, err := os.ReadFile(path) // a change of it makes a kept result of this test stale
+		require.NoError(t, err)
+	}
+	text, err := exec.CommandContext(t.Context(), "go", "-C", "examples/embed", "list", "-mod=readonly", "-deps", module+"/cmd/debertac").CombinedOutput()
+	require.NoError(t, err, "run go mod tidy in a copy of examples/embed that has its package spam\n%s", text)
+}

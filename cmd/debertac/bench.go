@@ -15,26 +15,26 @@ import (
 
 type benchVerb struct {
 	Path   string `arg:"" help:"A spec, or a Hugging Face model folder."`
-	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	wishes
 	Batch      []int         `default:"1" placeholder:"N,..." help:"Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa."`
-	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence; default 128."`
+	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
-	Threads    []int         `placeholder:"N,..." help:"Threads per call; default the physical cores."`
-	Pin        bool          `help:"Bind threads to cores (Linux): steadier beside other busy programs."`
-	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"The precision that is expected; it is the target's weights line that decides."`
-	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Force an instruction set: go, avx2, avx512."`
-	Weights    string        `placeholder:"FILE" help:"Packed weights."`
-	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw the weights; they are kept in the cache by spec and seed."`
+	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
+	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
+	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"Precision that you expect: another one is an error. The weights line of the target decides it."`
+	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Instruction sets: go, avx2, avx512. Default: the best of this machine."`
+	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec."`
+	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
 	MinTime    time.Duration `default:"2s" help:"Measure each point for at least this time in each round, after a warm-up."`
-	Repeat     *int          `placeholder:"ROUNDS" help:"Measure all points this many times in turn, each time in a fresh process, and report the median and the standard deviation of the rounds. Default 1; with --against 6, the fewest that give an interval."`
+	Repeat     *int          `placeholder:"ROUNDS" help:"Measure all points this many times in turn, each time in a fresh process, and report the median and the standard deviation of the rounds. Default: 1; with --against 6, the fewest that give an interval."`
 	Steps      bool          `help:"Measure each step of the schedule too, with its share of the roofline, and each layer."`
 	CPUProfile string        `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile of the measured calls, for go tool pprof. For one point and one round."`
 	Train      bool          `help:"Measure a training step."`
 	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
 	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
-	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; default 10."`
-	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"How results are printed; default a paragraph for one point, a table for several."`
+	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; the default is 10."`
+	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"Form of the results. Default: a paragraph for one point, a table for several."`
 	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
 	Plot       string        `placeholder:"FILE" help:"Draw latency and throughput of the points to a file that ends in .png or .svg."`
 }

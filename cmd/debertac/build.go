@@ -14,18 +14,19 @@ type buildVerb struct {
 	chosen
 	wishes
 	lentFlag
-	Out     string `short:"o" required:"" placeholder:"FILE" help:"The program to write."`
+	Out     string `short:"o" required:"" placeholder:"FILE" help:"Program to write."`
 	Embed   bool   `help:"Put the weights inside the program."`
-	Weights string `placeholder:"FILE" help:"With --embed: packed weights; default those of the folder."`
+	Weights string `placeholder:"FILE" help:"With --embed: the packed weights. Default: those of the folder."`
 }
 
 // Help is the long help.
 func (buildVerb) Help() string {
-	return `Builds one static program (no cgo) of everything that the spec's target emits. It has the verbs run, forward, bench, doctor
-and version, and needs nothing on the machine where it runs but the packed weights: a file, or inside it with --embed.
+	return `Builds one static program (no cgo) from everything that the spec's target emits. The program has the verbs run, forward, bench,
+first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
+or, with --embed, inside the program.
 
 Examples:
-  debertac build nli.dspec -o nli                       run it with: ./nli run --weights nli.weights "some text"
+  debertac build nli.dspec -o nli                    then: ./nli run --weights nli.weights "some text"
   debertac build ~/models/deberta-v3-base-mnli -o nli --embed`
 }
 

@@ -13,9 +13,9 @@ type checkVerb struct {
 
 // Help is the long help.
 func (checkVerb) Help() string {
-	return `Reports every fault of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict
-each other. What is right but not compiled by this version is a warning. Nothing is written. A code in brackets can be
-looked up with ` + "`debertac explain CODE`" + `.
+	return `Reports all errors of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict each
+other. What is correct but cannot be compiled by this version is a warning. Nothing is written. Each message ends with a code in
+brackets; the page of a code is printed by ` + "`debertac explain CODE`" + `.
 
 Example:
   debertac check model.dspec`

@@ -15,8 +15,8 @@ import (
 
 // chosen are the flags by which a verb picks a part of a spec.
 type chosen struct {
-	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Emit   string `placeholder:"NAME" help:"Only this one of what the target emits: MODEL or MODEL.HEAD."`
+	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
+	Emit   string `placeholder:"NAME" help:"The one output of the target to use: MODEL or MODEL.HEAD. Default: all."`
 }
 
 // named makes --head of a spec the choice of what is emitted. A folder's own spec has just the head that was asked for.

@@ -13,16 +13,16 @@ import (
 )
 
 type doctorVerb struct {
-	Model   string `arg:"" optional:"" help:"A spec or a model folder: also build it, hash its weights and run its self-test."`
-	Weights string `placeholder:"FILE" help:"Packed weights of the spec."`
+	Model   string `arg:"" optional:"" help:"Spec or model folder: also build it, compare its weights with their hashes and run its self-test."`
+	Weights string `placeholder:"FILE" help:"Packed weights, needed for a spec."`
 	wishes
-	JSON bool `name:"json" help:"One JSON object; with a model, a second one for it."`
+	JSON bool `name:"json" help:"Print a JSON object; with a model, a second one for the model."`
 }
 
 // Help is the long help.
 func (doctorVerb) Help() string {
-	return `Describes this machine: the processor and its caches, the instruction sets that debertac has kernels for, the Go
-toolchain that building needs, the cache. With a model it is built, its weights are hashed, and a self-test is run.
+	return `Describes this machine: the processor and its caches, the instruction sets that debertac has kernels for, the Go toolchain that
+builds need, and the cache. With a model, it also builds the model, compares the weights with their hashes, and runs a self-test.
 
 Examples:
   debertac doctor

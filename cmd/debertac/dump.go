@@ -11,8 +11,8 @@ import (
 type dumpVerb struct {
 	File string `arg:"" help:"The spec; - is the standard input."`
 	chosen
-	After string `placeholder:"PASS" help:"Stop behind this pass; build is the program before any. Default: the last."`
-	Trace bool   `help:"As verify compiles it: the hidden states of all layers are outputs."`
+	After string `placeholder:"PASS" help:"Print the program after this pass; build is the program before all passes. Default: the last pass."`
+	Trace bool   `help:"Compile as verify does: the hidden states of all layers are outputs."`
 }
 
 // Help is the long help; it lists the passes.

@@ -8,6 +8,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // glinerConfig is the configuration of a folder whose model reads labels in front of a text.
@@ -36,7 +37,7 @@ func (f *folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		Class *int `json:"class_token_index"`
 	}
 	if err := json.Unmarshal(f.config, &config); err != nil {
-		return nil, inputFault(path, "class_token_index: %v", err)
+		return nil, inputFault(path, "%s", diag.JSON(err))
 	}
 	id, mark := f.token.ID(p.Mark)
 	_, end := f.token.ID(p.End)

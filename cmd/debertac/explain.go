@@ -14,9 +14,9 @@ import (
 )
 
 type explainVerb struct {
-	What   string `arg:"" optional:"" help:"A message code, a word of the language, a model of the zoo, or a spec; - is the standard input."`
-	Tokens *int   `placeholder:"N" help:"With --json: length of the one sequence that operations are counted for; default the model's seq."`
-	JSON   bool   `name:"json" help:"Of a spec: the sums, one JSON object a model and a head."`
+	What   string `arg:"" optional:"" help:"Message code, word of the language, published model, or spec; - is the standard input."`
+	Tokens *int   `placeholder:"N" help:"With --json: count the operations of one sequence of N tokens. Default: the model's seq."`
+	JSON   bool   `name:"json" help:"Of a spec: print the sums, one JSON object per model and head."`
 }
 
 // Help is the long help.

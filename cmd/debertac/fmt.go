@@ -11,16 +11,16 @@ import (
 )
 
 type fmtVerb struct {
-	Files []string `arg:"" optional:"" name:"file" help:"Specs; none or - is the standard input."`
-	Write bool     `short:"w" xor:"what" help:"Write the result to the file."`
-	Diff  bool     `short:"d" xor:"what" help:"Print what would change, as a diff."`
-	Check bool     `short:"c" xor:"what" help:"Print the names of files that would change; exit with 3 if there are any."`
+	Files []string `arg:"" optional:"" name:"file" help:"Specs; without any, or with -, the standard input."`
+	Write bool     `short:"w" xor:"what" help:"Write the result to the file instead of printing it."`
+	Diff  bool     `short:"d" xor:"what" help:"Print a diff instead."`
+	Check bool     `short:"c" xor:"what" help:"Print the names of files that would change instead; exit with 3 if there are any."`
 }
 
 // Help is the long help.
 func (fmtVerb) Help() string {
-	return `Prints specs in the canonical layout: four spaces a block, neighbouring lines aligned, · between factors.
-Nothing but the layout changes, and comments stay. A file with a syntax error is not touched.
+	return `Prints specs in the canonical layout: four spaces per block, neighbouring lines aligned, · between factors.
+Only the layout changes; comments stay. A file with a syntax error is not touched.
 
 Examples:
   debertac fmt model.dspec         print it

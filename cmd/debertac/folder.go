@@ -14,6 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -220,7 +221,7 @@ func (f *folder) maxTokens(m *spec.Model, embeds bool) int {
 func limitIn(text []byte, field string, below float64) (int, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(text, &all); err != nil {
-		return 0, fmt.Errorf("it is not a JSON object: %w", err)
+		return 0, fmt.Errorf("it is not a JSON object: %s", diag.JSON(err))
 	}
 	raw := bytes.TrimSpace(all[field])
 	if len(raw) == 0 || string(raw) == "null" {

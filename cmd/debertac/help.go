@@ -7,7 +7,7 @@ import (
 )
 
 type helpVerb struct {
-	Verb string `arg:"" optional:"" help:"The verb; none: the list of all."`
+	Verb string `arg:"" optional:"" help:"Verb to describe. Default: list all verbs."`
 }
 
 // Help is the long help.

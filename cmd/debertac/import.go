@@ -14,31 +14,31 @@ import (
 )
 
 type importVerb struct {
-	Dir  string `arg:"" help:"The Hugging Face model folder."`
-	Out  string `short:"o" default:"model.dspec" placeholder:"FILE" help:"The spec to write; - is the standard output."`
-	Name string `placeholder:"NAME" help:"Name of the model in the spec; default the folder's."`
+	Dir  string `arg:"" help:"Hugging Face model folder."`
+	Out  string `short:"o" default:"model.dspec" placeholder:"FILE" help:"Spec to write; - is the standard output."`
+	Name string `placeholder:"NAME" help:"Name of the model in the spec. Default: the folder's name."`
 	wishes
 	lentFlag
-	HeadName string `placeholder:"NAME" help:"Name of the head in the spec; default one after its task."`
-	Force    bool   `short:"f" help:"Overwrite the spec."`
+	HeadName string `placeholder:"NAME" help:"Name of the head in the spec. Default: named after its task."`
+	Force    bool   `short:"f" help:"Overwrite an existing file."`
 }
 
 // Help is the long help.
 func (importVerb) Help() string {
 	return `Reads config.json, the names and shapes in model.safetensors or pytorch_model.bin (or in the shards of their index) and the
 tokenizer, and writes the spec: the nearest published model and the lines that differ. Nothing in a pytorch_model.bin is run.
-What has no effect, and what is set but not applied (truncation and padding inside tokenizer.json), is said on stderr. Nothing
-is guessed: a field that is not known is an error.
+Fields without an effect, and settings that are not applied (truncation and padding inside tokenizer.json), are reported on
+stderr. Nothing is guessed: an unknown field is an error.
 
-A folder that was trained for a task has a head for it, which config.json names. A base model has none, or several that its
-makers trained it with; --head asks for one:
-  classify    one label, or several, for a text or a pair of texts     zero-shot   the same with labels of your own (models of NLI)
+A folder that was trained for a task has a head for it, which config.json names. A base model has no head, or those of its
+pre-training; --head chooses one:
+  classify    one label or several, for a text or a pair of texts      zero-shot   the same, for labels of your own (NLI models)
   score       a number for a text (regression, reward)                 rank        a number for a query and a document
-  tag         a label for every token (names, parts of speech)         entities    names of kinds that you list (GLiNER)
-  answer      where a text answers a question                          choose      which of several endings is right
-  fill-mask   the token behind a mask                                  emd         the same; fails unless DeBERTa's mask decoder is there
-  perplexity  how well a text is predicted                             generate    text written on, token by token
-  rtd         which tokens of a text were replaced                     embed       a vector for a text; any folder serves it
+  tag         a label for every token (names, parts of speech)         entities    spans with labels of your own (GLiNER)
+  answer      the part of a text that answers a question               choose      which of several options is right
+  fill-mask   tokens for a mask                                        emd         the same; fails without DeBERTa's mask decoder
+  perplexity  how well the model predicts a text                       generate    text that continues a prompt
+  rtd         which tokens of a text were replaced                     embed       a vector for a text; every folder can do it
 
 Examples:
   debertac import ~/models/deberta-v3-base-mnli -o nli.dspec

@@ -31,23 +31,23 @@ const (
 
 // grammar is the command line: a field a verb, each in the file of its name.
 type grammar struct {
-	Init       initVerb       `cmd:"" help:"Make a folder with a spec, a package to generate and a program to start from."`
+	Init       initVerb       `cmd:"" help:"Make a folder with a spec, a generated package and a program to start from."`
 	Import     importVerb     `cmd:"" help:"Write the spec of a Hugging Face model folder."`
-	Fmt        fmtVerb        `cmd:"" help:"Lay out specs in the canonical way."`
-	Check      checkVerb      `cmd:"" help:"Report all faults of specs."`
-	Explain    explainVerb    `cmd:"" help:"Explain a message code, a word of the language, or what a spec costs line by line."`
+	Fmt        fmtVerb        `cmd:"" help:"Format specs."`
+	Check      checkVerb      `cmd:"" help:"Report all errors in specs."`
+	Explain    explainVerb    `cmd:"" help:"Explain a message code, a word of the language, or the cost of each line of a spec."`
 	Compile    compileVerb    `cmd:"" help:"Write the Go packages of a spec."`
-	Diff       diffVerb       `cmd:"" help:"Say whether checked-in packages are what compile would write."`
+	Diff       diffVerb       `cmd:"" help:"Compare checked-in packages with what compile would write."`
 	Dump       dumpVerb       `cmd:"" help:"Print the intermediate representation."`
 	Graph      graphVerb      `cmd:"" help:"Draw the program of a spec as a picture."`
-	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layouts that its kernels read."`
-	Build      buildVerb      `cmd:"" help:"Build one static program of a spec."`
+	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layout that its kernels read."`
+	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
 	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`
 	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
 	Cache      cacheVerb      `cmd:"" help:"List or remove what is kept between runs, or limit its size."`
-	Version    versionVerb    `cmd:"" help:"Print the version, and how this program was built."`
+	Version    versionVerb    `cmd:"" help:"Print the version and how this program was built."`
 	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
 	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`
 }
@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var g grammar
 	parser, err := kong.New(&g,
 		kong.Name("debertac"),
-		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\""),
+		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB.. Help of a verb: debertac help VERB."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(a),
 		kong.Writers(out, stderr),

@@ -17,21 +17,21 @@ import (
 )
 
 type packVerb struct {
-	Path   string `arg:"" help:"A Hugging Face model folder, or with --random-weights a spec."`
-	Spec   string `placeholder:"FILE" help:"The spec to pack for; default the one that import writes for the folder."`
-	Target string `placeholder:"NAME" help:"Which target of the spec; default the first."`
+	Path   string `arg:"" help:"Hugging Face model folder; or a spec, with --random-weights or --member."`
+	Spec   string `placeholder:"FILE" help:"Spec to pack for. Default: the one that import writes for the folder."`
+	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	wishes
 	lentFlag
-	Out    string            `short:"o" required:"" placeholder:"FILE" help:"The file to write."`
-	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"Of a spec that emits an ensemble: the folder of each member."`
-	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw the weights instead of reading them: for benchmarks and tests."`
+	Out    string            `short:"o" required:"" placeholder:"FILE" help:"File to write."`
+	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"For a spec that emits an ensemble: the folder of a member. Give it once per member."`
+	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw random weights instead of reading a folder: for benchmarks and tests."`
 }
 
 // Help is the long help.
 func (packVerb) Help() string {
-	return `Writes the weights of a model in the layouts that its kernels read: matrices in panels, the relative tables projected and
-scaled, the tokenizer included. The file names the spec that it is for and has a hash for every tensor; a package of another
-spec refuses it. It is mapped when the model is opened, so opening takes milliseconds.
+	return `Writes the weights of a model in the layout that its kernels read: matrices in panels, relative tables projected and scaled, and
+the tokenizer. The file names the spec that it is packed for, and a package of another spec refuses it. It holds a hash of every
+tensor. A model maps the file when it is opened, so opening takes milliseconds.
 
 Examples:
   debertac pack ~/models/deberta-v3-base-mnli -o nli.weights

@@ -390,7 +390,7 @@ func (a *app) building() (stop func()) {
 	if a.quiet {
 		return bar
 	}
-	line := "debertac: building the program with Go. This takes seconds, and a minute or two where Go's own cache is empty."
+	line := "debertac: building the program with Go. This takes a few seconds, and up to a minute where Go's own cache is empty."
 	if a.tty {
 		line = "\r" + line // in the place of the progress
 	}

@@ -9,29 +9,29 @@ import (
 
 type runVerb struct {
 	Path  string   `arg:"" help:"A spec, or a Hugging Face model folder."`
-	Texts []string `arg:"" optional:"" name:"text" help:"Texts; none: the lines of the standard input."`
+	Texts []string `arg:"" optional:"" name:"text" help:"Texts. Default: the lines of the standard input."`
 
 	wishes
 	lentFlag
-	Weights string  `placeholder:"FILE" help:"Packed weights; needed for a spec."`
-	Target  string  `placeholder:"NAME" help:"Which target of the spec; default the first."`
-	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw the weights: to see that a spec runs."`
+	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
+	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first."`
+	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
 
-	JSON        bool    `name:"json" help:"One JSON object a text, in input order."`
-	Special     string  `enum:"text,tokens" default:"text" help:"What a special token's name in a text is: text or tokens."`
-	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"What becomes of a text that is too long."`
-	MaxTokens   int     `placeholder:"N" help:"Most tokens of a text that the model sees; default its own limit."`
-	Join        string  `placeholder:"mean|max" help:"With --long windows: how the windows of a text give one result."`
-	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents."`
-	Threads     int     `placeholder:"N" help:"Threads of a call; default the physical cores."`
-	Pin         bool    `help:"Bind threads to cores (Linux): faster beside other busy programs, if only one of them does so."`
-	Verify      bool    `help:"Compare all weights with their hashes first."`
-	ISA         string  `name:"isa" placeholder:"SET" help:"Force an instruction set: go, avx2, avx512."`
-	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens together; changes speed and memory only."`
-	Examples    *int    `placeholder:"N" help:"Print the results of the first N texts only; summary and accuracy count all."`
-	Accuracy    bool    `help:"Compare with the label of every line of the input, and print the share that is right."`
-	MinAccuracy float64 `placeholder:"PERCENT" help:"With --accuracy: exit with 3 if fewer are right."`
-	Quiet       bool    `help:"No progress bar, no summary."`
+	JSON        bool    `name:"json" help:"Print one JSON object per text, in input order."`
+	Special     string  `enum:"text,tokens" default:"text" help:"How the name of a special token inside a text, such as [SEP], is read: as text, or as the token."`
+	Long        string  `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"Text that is too long: refuse it, cut its end, or read it in windows that overlap by STRIDE tokens."`
+	MaxTokens   int     `placeholder:"N" help:"Limit on the tokens of a text. Default: the limit of the model."`
+	Join        string  `placeholder:"mean|max" help:"With --long windows: how the results of the windows are joined (mean)."`
+	Top         *int    `placeholder:"N" help:"Print the N best labels, candidates, answers or documents per text."`
+	Threads     int     `placeholder:"N" help:"Threads per call. Default: the number of physical cores."`
+	Pin         bool    `help:"Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."`
+	Verify      bool    `help:"Compare all weights with their hashes before the first text."`
+	ISA         string  `name:"isa" placeholder:"SET" help:"Instruction set: go, avx2 or avx512. Default: the best of this machine."`
+	BatchTokens int     `placeholder:"N" help:"Compute up to N tokens at a time. It changes speed and memory, not results."`
+	Examples    *int    `placeholder:"N" help:"Print the results of the first N texts only. Summary and accuracy still count all."`
+	Accuracy    bool    `help:"Compare results with the label of each record of the input, and print the share that is right."`
+	MinAccuracy float64 `placeholder:"PERCENT" help:"With --accuracy: exit with 3 if the accuracy is lower."`
+	Quiet       bool    `help:"Print no progress, no summary, and no note about a build."`
 
 	inputArgs
 	taskArgs
@@ -39,9 +39,9 @@ type runVerb struct {
 
 // Help is the long help.
 func (runVerb) Help() string {
-	return `Compiles and builds the model, packs its weights (all three only the first time), and runs it on texts. Results go to the
-standard output, in input order; what they are is up to the head: labels and scores, entities, answers, masks filled, embeddings. Flags of
-another head's task are refused, and the message says whose they are.
+	return `Compiles the model, builds it, packs its weights, and runs it on texts. The first three steps are done once and kept in a cache.
+Results go to the standard output, in input order. They depend on the head: labels and scores, entities, answers, filled masks,
+embeddings, and so on. A flag that belongs to another kind of head is refused, and the message names the kind.
 
 Examples:
   debertac run ~/models/spam "you won a prize" "see you at nine"

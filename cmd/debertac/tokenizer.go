@@ -15,7 +15,7 @@ import (
 
 // lentFlag names a tokenizer for what has none: a spec whose weights are drawn, or a model folder without the files of one.
 type lentFlag struct {
-	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer to pack, of a spec with --random-weights or of a folder that has none: a folder, or a tokenizer.json, spm.model or vocab.txt."`
+	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a spec with --random-weights, or for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
 }
 
 // lent is the tokenizer that --tokenizer names.

@@ -12,21 +12,21 @@ import (
 )
 
 type verifyVerb struct {
-	Cases []string `arg:"" optional:"" name:"case" help:"Folders of cases."`
-	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"forward leaves out what only training gives: gradients, trained weights, training runs."`
-	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets; default all that this machine has."`
+	Cases []string `arg:"" optional:"" name:"case" help:"Folders of recorded cases."`
+	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"Compare forward passes only: leave out gradients, trained weights and training runs."`
+	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets to compare on. Default: all of this machine."`
 
-	Tokenizer string  `placeholder:"DIR" help:"Instead: compare the tokenizers of a folder with their recorded encodings."`
-	Model     string  `placeholder:"DIR" help:"Instead: compare a Hugging Face model folder with --outputs."`
-	Outputs   string  `placeholder:"FILE" help:"Of --model: a safetensors file with input_ids, attention_mask, token_type_ids and recorded outputs."`
-	Atol      float64 `default:"1e-4" help:"Of --model: |got - want| <= atol + rtol·|want|."`
-	Rtol      float64 `default:"1e-4" help:"Of --model."`
-	OfLargest float64 `placeholder:"X" help:"Of --model, instead of --atol and --rtol: |got - want| <= X times the tensor's largest |want|."`
+	Tokenizer string  `placeholder:"DIR" help:"Instead of cases: compare the tokenizers in a folder with their recorded encodings."`
+	Model     string  `placeholder:"DIR" help:"Instead of cases: compare a Hugging Face model folder with --outputs."`
+	Outputs   string  `placeholder:"FILE" help:"With --model: safetensors file with input_ids, attention_mask, token_type_ids and the recorded outputs."`
+	Atol      float64 `default:"1e-4" help:"With --model: a number holds if |got - want| <= atol + rtol·|want|."`
+	Rtol      float64 `default:"1e-4" help:"With --model: see --atol."`
+	OfLargest float64 `placeholder:"X" help:"With --model, instead of --atol and --rtol: a number holds if |got - want| <= X times the largest |want| of its tensor."`
 
-	Layers []int `placeholder:"N,…" help:"Compare the hidden states behind these layers only; 0 is the input of the first."`
+	Layers []int `placeholder:"N,…" help:"Compare the hidden states after these layers only; 0 is the input of the first layer."`
 	wishes
 
-	JSON bool `name:"json" help:"One JSON object a tensor, the summary last."`
+	JSON bool `name:"json" help:"Print one JSON object per tensor, the summary last."`
 }
 
 // Help is the long help.
@@ -99,6 +99,13 @@ func (v *verifyVerb) Run(a *app) error {
 
 // tokenizer compares tokenizers with recorded encodings.
 func (v *verifyVerb) tokenizer(a *app) error {
+	st, err := disk.Stat(v.Tokenizer)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() {
+		return inputFault(v.Tokenizer, "this is a file, the folder of a tokenizer is wanted")
+	}
 	compared, failed, err := tokentest.VerifyDir(v.Tokenizer, func(line string) {
 		if !v.JSON {
 			fmt.Fprintln(a.out, line)

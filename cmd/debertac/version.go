@@ -14,12 +14,13 @@ import (
 const languageVersion = 1
 
 type versionVerb struct {
-	JSON bool `name:"json" help:"One JSON object."`
+	JSON bool `name:"json" help:"Print a JSON object."`
 }
 
 // Help is the long help.
 func (versionVerb) Help() string {
-	return `Prints the version of debertac, the version of the spec language that it reads, and how it was built.
+	return `Prints the version of debertac, the version of the spec language that it reads, and how it was built: Go's version, the platform,
+and the commit if Go recorded it.
 
 Example:
   debertac version`

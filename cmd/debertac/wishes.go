@@ -13,12 +13,12 @@ import (
 
 // wishes are the flags that choose what is made of a model folder.
 type wishes struct {
-	Head   string   `placeholder:"NAME" help:"What is computed. Of a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default what its config.json names. Of a spec: the name of a head, if the target emits several."`
-	Layer  *int     `placeholder:"N" help:"Of a model folder, with --head embed: take the rows of layer N, from 1, instead of the last layer's."`
-	Pool   string   `placeholder:"mean|first|pooler|none" help:"Of a model folder, with --head embed: how the rows of a text's tokens become one vector; none keeps them. Default what the folder says, else mean."`
-	Mask   string   `placeholder:"all|causal|prefix" help:"Of a model folder, with --head fill-mask, perplexity or generate: which tokens each token sees. Default all; causal with --head generate."`
-	Ignore []string `placeholder:"NAME" sep:"none" help:"Of a model folder: read it as if this were not there: FIELD of config.json, FILE or FILE:FIELD. May be given several times."`
-	Seq    *int     `placeholder:"TOKENS" help:"Of a model folder: bound on the tokens of a text. Default: the rows of absolute positions if the model reads them, else the published model's."`
+	Head   string   `placeholder:"NAME" help:"What to compute. For a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default: what config.json names. For a spec whose target emits several heads: the name of one."`
+	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
+	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"With --head embed: how the vectors of tokens become one vector per text, inside the model; none keeps one vector per token. Default: what the folder says, else mean."`
+	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal."`
+	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"Read the folder as if this were not there: a FIELD of config.json, a FILE, or FILE:FIELD. May be given several times."`
+	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of the published model."`
 }
 
 // given reports whether there is any wish.

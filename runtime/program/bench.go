@@ -33,9 +33,9 @@ func newBench(fs *flag.FlagSet) action {
 	var b benchFlags
 	b.register(fs)
 	b.registerHead(fs)
-	fs.IntVar(&b.batch, "batch", 1, "`N` sequences a call")
-	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens a sequence")
-	fs.StringVar(&b.lengths, "lengths", "", "take the lengths of the sequences from a `FILE` of numbers, --batch of them a call, instead of --tokens; whole passes over the file are measured")
+	fs.IntVar(&b.batch, "batch", 1, "`N` sequences per call")
+	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence")
+	fs.StringVar(&b.lengths, "lengths", "", "instead of --tokens: take the lengths of the sequences from a `FILE` of numbers, --batch of them per call; whole passes over the file are measured")
 	fs.DurationVar(&b.minTime, "min-time", 2*time.Second, "measure for at least this `TIME`, after warming up")
 	fs.Uint64Var(&b.seed, "seed", 1, "`SEED` of the random token ids")
 	fs.Float64Var(&b.flops, "flops", 0, "floating-point operations of one call, or with --lengths of one pass over the file, to print GFLOP/s: `COUNT`")

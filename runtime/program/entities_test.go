@@ -110,5 +110,5 @@ func TestRunEntities(t *testing.T) {
 		require.Equal(t, ExitUsage, r.code, threshold)
 		require.Contains(t, r.err, want)
 	}
-	require.Contains(t, runTask(t, nliProgram(), false, "", "--nested", "x").err, "--nested belongs to heads for entities")
+	require.Contains(t, runTask(t, nliProgram(), false, "", "--nested", "x").err, "--nested belongs to heads of the kind entities")
 }

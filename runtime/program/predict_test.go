@@ -28,6 +28,17 @@ func predicts(causal, prefix bool) *runtime.Program {
 		})
 }
 
+// TestRunPerplexityHead: a head that was asked for by --head perplexity says how well it predicts a text, unless a flag asks for something else.
+func TestRunPerplexityHead(t *testing.T) {
+	p := predicts(false, false)
+	want := runTask(t, p, false, "", "--perplexity", "--json", "the capital of")
+	require.Equal(t, ExitDone, want.code, want.err)
+	p.Heads[0].Name = perplexityHead
+	got := runTask(t, p, false, "", "--json", "the capital of")
+	require.Equal(t, want.out, got.out, got.err)
+	require.Contains(t, runTask(t, p, false, "", "--json", "--top", "2", "the [MASK]").out, `"masks"`)
+}
+
 func TestRunMasks(t *testing.T) {
 	p := predicts(false, false)
 	r := runTask(t, p, false, "", "the [MASK] of [MASK]", "--top", "2")
@@ -144,6 +155,9 @@ func TestRunEmbeddings(t *testing.T) {
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, `--pooling: pooling "last": it must be mean or first`)
 	vector := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
+	r = runTask(t, vector, false, "", "--pooling", "mean", "angela")
+	require.Equal(t, ExitUsage, r.code)
+	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed --pool none; head "v" of this model is of the kind embed; its vectors are pooled in the model, which debertac --pool chooses`)
 	r = runTask(t, vector, false, "", "angela", "--pair", "merkel", "--json")
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
@@ -234,13 +248,13 @@ func TestRunRanking(t *testing.T) {
 // Flags of other tasks are refused by the name of what they belong to.
 func TestRunFlagsOfOtherTasks(t *testing.T) {
 	for want, args := range map[string][]string{
-		`--context belongs to heads for span or choices; head "nli" of this model is for labels`: {"--context", "x"},
-		"--aggregate belongs to heads for tags":                                                  {"--aggregate", "max"},
-		"--temperature belongs to heads for mlm":                                                 {"--temperature", "1"},
-		"--options belongs to heads for choices":                                                 {"--options", "a,b"},
-		"--threshold chooses among labels that do not exclude each other":                        {"--threshold", "0.3"},
-		"--normalize belongs to heads for vector or hidden":                                      {"--normalize"},
-		"--no-answer-threshold belongs to heads for span":                                        {"--no-answer-threshold", "1"},
+		`--context belongs to heads of the kind answer or choose; head "nli" of this model is of the kind classify`: {"--context", "x"},
+		"--aggregate belongs to heads of the kind tag":                                                              {"--aggregate", "max"},
+		"--temperature belongs to heads of the kind fill-mask":                                                      {"--temperature", "1"},
+		"--options belongs to heads of the kind choose":                                                             {"--options", "a,b"},
+		"--threshold chooses among labels that do not exclude each other":                                           {"--threshold", "0.3"},
+		"--normalize belongs to heads of the kind embed or embed --pool none":                                       {"--normalize"},
+		"--no-answer-threshold belongs to heads of the kind answer":                                                 {"--no-answer-threshold", "1"},
 	} {
 		r := runTask(t, nliProgram(), false, "", append(args, "text")...)
 		require.Equal(t, ExitUsage, r.code, r.err)
@@ -250,11 +264,11 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, "--pair is not valid UTF-8")
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--accuracy", "x")
-	require.Contains(t, r.err, `--accuracy belongs to heads for labels; head "ner" of this model is for tags`)
+	require.Contains(t, r.err, `--accuracy belongs to heads of the kind classify; head "ner" of this model is of the kind tag`)
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "x")
 	require.Contains(t, r.err, "--join needs --long windows")
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--join", "max", "--long", "windows:2", "x")
-	require.Contains(t, r.err, "--join belongs to heads for labels or score")
+	require.Contains(t, r.err, "--join belongs to heads of the kind classify or score")
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--aggregate", "", "x")
 	require.Contains(t, r.err, "--aggregate is empty")
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--join", "sum", "x").err, "--join sum: it must be mean or max")

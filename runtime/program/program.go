@@ -85,17 +85,17 @@ type session struct {
 // verbs is a function and not a variable: help lists the table.
 func verbs() []verb {
 	return []verb{
-		{"run", "[TEXT …]", "print labels and scores of texts: of the arguments, of --input, or of each line of standard input",
+		{"run", "[TEXT …]", "run the model on texts: the arguments, --input, or the lines of standard input",
 			`run --input mails.jsonl --json > results.jsonl`, newRun},
 		{"forward", "", "compute a batch of token ids and write every traced tensor",
 			`forward --batch in.safetensors --out out.safetensors`, newForward},
 		{"bench", "", "measure latency, throughput, allocations, memory and start-up with random token ids",
 			`bench --batch 8 --tokens 128 --threads 2 --json`, newBench},
-		{"first", "", "start, compute one text of 16 tokens, and say how long that took since the process began",
+		{"first", "", "start, compute one text of 16 tokens, and print how long that took since the process began",
 			`first --threads 2`, newFirst},
-		{"doctor", "", "report processor, kernels and threads, hash all weights, run the self-test",
+		{"doctor", "", "report processor, kernels and threads, compare all weights with their hashes, run the self-test",
 			`doctor --weights spam.weights`, newDoctor},
-		{"version", "", "print what the binary was built from", `version --json`, newVersion},
+		{"version", "", "print the version, and how the program was built", `version --json`, newVersion},
 	}
 }
 

@@ -4,15 +4,24 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
 )
 
+// perplexityHead is the name that a head has which debertac --head perplexity asked for. It serves other tasks too; without a flag of theirs it
+// does what its name says.
+const perplexityHead = "perplexity"
+
 // predicting chooses what a head that predicts tokens is to do: fill masks, write on if the model is causal, or say how well it predicts a text.
 func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (service, error) {
 	causal := core.Program().Limits.Causal
-	for _, name := range []string{"max-new-tokens", "temperature", "top-k", "top-p", "seed", "samples", "stop"} {
+	writing := []string{"max-new-tokens", "temperature", "top-k", "top-p", "seed", "samples", "stop"}
+	if h.Name == perplexityHead && !f.given["perplexity"] && !slices.ContainsFunc(append(writing, "targets", "top"), func(name string) bool { return f.given[name] }) {
+		f.perplexity = true
+	}
+	for _, name := range writing {
 		if f.given[name] && f.perplexity {
 			return nil, usage("--%s belongs to text generation, and contradicts --perplexity", name)
 		}

@@ -47,39 +47,39 @@ type taskFlags struct {
 const defaultTop = 5
 
 func (f *taskFlags) register(fs *flag.FlagSet) {
-	fs.IntVar(&f.top, "top", defaultTop, "print the `N` best labels, candidates of a mask, answers or documents of a text")
-	fs.BoolVar(&f.accuracy, "accuracy", false, "compare with the \"label\" (name or number) of every line and print the share that is right")
-	fs.Float64Var(&f.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if fewer than `PERCENT` are right")
-	fs.StringVar(&f.pair, "pair", "", "a second `TEXT` that every text is paired with, such as the hypothesis to each premise")
-	fs.StringVar(&f.context, "context", "", "questions: the `TEXT` to answer from; the texts of the command line or the input are the questions")
-	fs.StringVar(&f.question, "question", "", "questions: the `QUESTION`; the texts of the command line or the input are then what to answer it from")
+	fs.IntVar(&f.top, "top", defaultTop, "print the `N` best labels, candidates of a mask, answers or documents per text")
+	fs.BoolVar(&f.accuracy, "accuracy", false, "compare results with the \"label\" (name or number) of each record, and print the share that is right")
+	fs.Float64Var(&f.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if the accuracy is below `PERCENT`")
+	fs.StringVar(&f.pair, "pair", "", "second `TEXT`, paired with every text, such as the hypothesis to each premise")
+	fs.StringVar(&f.context, "context", "", "questions: the `TEXT` to answer from; the arguments or the input are questions")
+	fs.StringVar(&f.question, "question", "", "questions: the `QUESTION`; the arguments or the input are texts to answer it from")
 	fs.StringVar(&f.options, "options", "", "multiple choice: the `OPTIONS` to choose from, with commas between them or as a JSON array")
-	fs.StringVar(&f.labels, "labels", "", "the `LABELS` to look for, with commas between them or as a JSON array: any words, judged by a model of entailment (zero-shot) or for entities")
+	fs.StringVar(&f.labels, "labels", "", "`LABELS` of your own, with commas between them or as a JSON array: an NLI model scores each text for each label (zero-shot), an entity model finds spans of them")
 	fs.StringVar(&f.template, "template", "", "with --labels: the `SENTENCE` that says that a label fits, with {} in the label's place (default \""+task.DefaultTemplate+"\")")
-	fs.BoolVar(&f.multi, "multi", false, "with --labels: several labels may fit, each gets a score of its own")
+	fs.BoolVar(&f.multi, "multi", false, "with --labels: several labels may fit: score each label by itself")
 	fs.StringVar(&f.entailment, "entailment", "", "with --labels: the `LABEL` of the model that means entailment, if its name does not tell")
 	fs.StringVar(&f.contradiction, "contradiction", "", "with --labels: the `LABEL` of the model that means contradiction, if its name does not tell")
 	fs.StringVar(&f.query, "query", "", "rank: order all texts by how well they fit the `TEXT`, best first")
 	fs.BoolVar(&f.sigmoid, "sigmoid", false, "with --query: scores from 0 to 1")
 	fs.StringVar(&f.positive, "positive", "", "with --query: the `LABEL` of the model that means that a text fits, if its name does not tell")
 	fs.StringVar(&f.targets, "targets", "", "masks: only these `WORDS` are candidates, with commas between them or as a JSON array")
-	fs.BoolVar(&f.perplexity, "perplexity", false, "how well the model predicts each text, instead of filling masks or writing on")
+	fs.BoolVar(&f.perplexity, "perplexity", false, "measure how well the model predicts each text, instead of filling masks or generating text")
 	fs.IntVar(&f.newTokens, "max-new-tokens", 64, "text generation: at most `N` tokens")
-	fs.Float64Var(&f.temperature, "temperature", 0, "text generation: 0 always takes the likeliest token; up to 1 and above, `T` lets less likely ones through")
-	fs.IntVar(&f.topK, "top-k", 0, "with --temperature: draw from the `K` likeliest tokens only; 0: all")
-	fs.Float64Var(&f.topP, "top-p", 1, "with --temperature: draw from the likeliest tokens whose probabilities sum up to `P` only")
-	fs.Uint64Var(&f.seed, "seed", 1, "with --temperature: the `NUMBER` that decides what is drawn; the same gives the same text")
-	fs.IntVar(&f.samples, "samples", 1, "with --temperature: `N` generated results a text")
+	fs.Float64Var(&f.temperature, "temperature", 0, "text generation: 0 takes the likeliest token; a higher `T` makes less likely tokens more frequent")
+	fs.IntVar(&f.topK, "top-k", 0, "with --temperature: draw from the `K` likeliest tokens; 0: all")
+	fs.Float64Var(&f.topP, "top-p", 1, "with --temperature: draw from the likeliest tokens whose probabilities add up to `P`")
+	fs.Uint64Var(&f.seed, "seed", 1, "with --temperature: seed of the random numbers; the same `NUMBER` gives the same text")
+	fs.IntVar(&f.samples, "samples", 1, "with --temperature: generate `N` texts per prompt")
 	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
-	fs.StringVar(&f.aggregate, "aggregate", "", "entities by tags: how tokens are joined: `none|simple|first|average|max` (default simple)")
-	fs.BoolVar(&f.bio, "bio", false, "entities by tags: only sequences of labels that their B- and I- allow")
-	fs.StringVar(&f.thresholds, "threshold", "", "the probability from which an entity is found, a label holds or a token counts as replaced: `P`, and for single labels LABEL=P, with commas between them or as a JSON object (default 0.5, and 0 for entities by tags)")
-	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: they may lie inside each other")
-	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: the same words may have several labels")
-	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: say so if none is better than no answer by more than `X` (in logits)")
-	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: an answer has at most `N` tokens")
-	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that gives a vector a token: `mean|first` (default mean)")
-	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: divide each by its length; models whose folder does so do it anyway")
+	fs.StringVar(&f.aggregate, "aggregate", "", "entities from labels of tokens: how they are joined: `none|simple|first|average|max` (default simple)")
+	fs.BoolVar(&f.bio, "bio", false, "entities from labels of tokens: allow only sequences that B- and I- permit")
+	fs.StringVar(&f.thresholds, "threshold", "", "smallest probability of an entity, of a label that holds, or of a replaced token: `P`, and for single labels LABEL=P, with commas between them or as a JSON object (default 0.5, and 0 for entities from labels of tokens)")
+	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: allow entities inside entities")
+	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: allow several labels for the same words")
+	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: report no answer unless the best one beats it by more than `X`, in logits")
+	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: the longest answer has `N` tokens")
+	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that returns one vector per token: `mean|first` makes one per text (default mean)")
+	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: scale each vector to length 1; models whose folder asks for it do so anyway")
 	fs.StringVar(&f.prompt, "prompt", "", "embeddings: the `NAME` of the model's prompt that is put in front of each text (default the one that its folder names)")
 	fs.BoolVar(&f.noPrompt, "no-prompt", false, "embeddings: put no prompt in front of texts")
 }
@@ -203,6 +203,20 @@ func List(value string) ([]string, error) {
 	return parts, nil
 }
 
+// kindWords are the words by which debertac --head asks for heads of a task.
+var kindWords = map[runtime.Task]string{
+	runtime.TaskLabels: "classify", runtime.TaskScore: "score", runtime.TaskTags: "tag", runtime.TaskSpan: "answer", runtime.TaskChoices: "choose", runtime.TaskMLM: "fill-mask",
+	runtime.TaskVector: "embed", runtime.TaskHidden: "embed --pool none", runtime.TaskReplaced: "rtd", runtime.TaskEntities: "entities",
+}
+
+// kindOf is the word for heads of a task.
+func kindOf(t runtime.Task) string {
+	if word, ok := kindWords[t]; ok {
+		return word
+	}
+	return string(t)
+}
+
 // belong refuses flags that the head's task does not have.
 func (f *taskFlags) belong(h *runtime.Head) error {
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
@@ -212,9 +226,13 @@ func (f *taskFlags) belong(h *runtime.Head) error {
 		}
 		var names []string
 		for _, t := range tasks {
-			names = append(names, string(t))
+			names = append(names, kindOf(t))
 		}
-		return usage("--%s belongs to heads for %s; head %q of this model is for %s", name, strings.Join(names, " or "), h.Name, h.Task)
+		remedy := ""
+		if name == "pooling" && h.Task == runtime.TaskVector {
+			remedy = "; its vectors are pooled in the model, which debertac --pool chooses"
+		}
+		return usage("--%s belongs to heads of the kind %s; head %q of this model is of the kind %s%s", name, strings.Join(names, " or "), h.Name, kindOf(h.Task), remedy)
 	}
 	return nil
 }

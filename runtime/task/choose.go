@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
@@ -65,7 +66,10 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 		if len(q.Options) == 0 {
 			return nil, fault(i, "the question has no options")
 		}
-		for _, o := range q.Options {
+		for j, o := range q.Options {
+			if slices.Contains(q.Options[:j], o) {
+				return nil, fault(i, "option %q is given twice", o)
+			}
 			texts = append(texts, q.pair(o))
 		}
 	}

@@ -67,6 +67,8 @@ func TestChoose(t *testing.T) {
 	_, err = c.Choose(background, []ChoiceQuestion{questions[0], {"a", "b", nil}})
 	require.ErrorIs(t, err, runtime.ErrInput)
 	require.ErrorContains(t, err, "text 1: the question has no options")
+	_, err = c.Choose(t.Context(), []ChoiceQuestion{{Question: "a", Options: []string{"a", "b", "a"}}})
+	require.ErrorContains(t, err, `text 0: option "a" is given twice`)
 }
 
 func TestScore(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // Sentences is what a folder of the sentence-transformers layout says about embeddings.
@@ -23,7 +25,7 @@ type Sentences struct {
 func ReadSentences(modules []byte, read func(path string) ([]byte, error)) (*Sentences, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(modules, &list); err != nil {
-		return nil, moduleFault("it is not a list of modules: %v", err)
+		return nil, moduleFault("it is not a list of modules: %s", diag.JSON(err))
 	}
 	if len(list) == 0 || len(list) > 100 {
 		return nil, moduleFault("it lists %d modules", len(list))

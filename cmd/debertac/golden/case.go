@@ -1,14 +1,13 @@
 package golden
 
 import (
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // Tolerance bounds a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, the largest number that is compared of the tensor.
@@ -89,11 +88,7 @@ func Open(dir string) (*Case, error) {
 	}
 	c := &Case{Dir: dir}
 	if err := json.Unmarshal(text, c); err != nil {
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
-			return nil, fault(path, "it is not valid: %s must not be a JSON %s", cmp.Or(kind.Field, "the whole"), kind.Value)
-		}
-		return nil, fault(path, "it is not valid: %v", err)
+		return nil, fault(path, "it is not valid: %s", diag.JSON(err))
 	}
 	if c.Name == "" {
 		c.Name = filepath.Base(dir)

@@ -12,6 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // textsFile holds a case of texts: one a line, with what the reference made of it.
@@ -52,7 +53,7 @@ func (c *Case) readTexts() error {
 	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
 		var t Text
 		if err := json.Unmarshal(line, &t); err != nil {
-			return fault(path, "line %d is not valid: %v", i+1, err)
+			return fault(path, "line %d is not valid: %s", i+1, diag.JSON(err))
 		}
 		if len(t.IDs) != len(t.Mask) || len(t.IDs) == 0 || len(t.Labels) == 0 {
 			return fault(path, "line %d has %d ids, words for %d of them and %d labels", i+1, len(t.IDs), len(t.Mask), len(t.Labels))

@@ -25,6 +25,7 @@ var otherwise = map[string]string{
 	"runtime/disk/":                  "it is what the others call",
 	"runtime/cpu.go":                 "the kernel's description of the processor is no file of a user's",
 	"runtime/threads.go":             "the kernel's description of the processor is no file of a user's",
+	"runtime/resource/resource.go":   "the kernel's description of the memory is no file of a user's",
 	"runtime/program/age_linux.go":   "the kernel's description of this process is no file of a user's",
 	"runtime/program/rss_linux.go":   "the kernel's description of this process is no file of a user's",
 	"runtime/program/program.go":     "it compares a terminal with the null device, and reads neither",
@@ -33,6 +34,7 @@ var otherwise = map[string]string{
 	"codegen/build/vendored/gather/": "go generate runs it in a checkout; its output is in version control",
 	"docs/":                          "go generate runs it in a checkout; its output is in version control",
 	"bench/":                         "a program for measurements in a checkout",
+	"release/":                       "make release runs it in a checkout; its output is made again at will",
 }
 
 // TestFilesAreTouchedInOnePlace looks for calls of package os that go past runtime/disk, and for callers of disk.Inject that are no tests.

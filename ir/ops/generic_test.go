@@ -52,6 +52,22 @@ func TestCost(t *testing.T) {
 	})
 }
 
+// Integers that an op makes of nothing are rows of a table: the op says of how many, and they are all below that. Opened weights are held to it.
+func TestRows(t *testing.T) {
+	eachTrial(t, func(t *testing.T, tr *trial) {
+		if tr.op.Class != ir.Constant || tr.node.Out[0].Type.DType != ir.I32 {
+			require.Nil(t, tr.op.Rows)
+			return
+		}
+		require.NotNil(t, tr.op.Rows)
+		rows := tr.op.Rows(tr.node)
+		for _, row := range tr.run(t, tr.in)[0].I {
+			require.GreaterOrEqual(t, row, int32(0))
+			require.Less(t, int(row), rows)
+		}
+	})
+}
+
 // A node with a wrong operand, a missing attribute or an unknown one is refused, not computed.
 func TestRefused(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {

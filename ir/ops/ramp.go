@@ -23,6 +23,7 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
+	Rows:    func(n *ir.Node) int { return n.Int("n") },
 	NoGrad:  integers,
 	NoLower: atPacking,
 	Sample:  samples(sample(attrs("n", 5))),

@@ -180,7 +180,7 @@ func argValues(verb, enum string, verbs []string) values {
 	return values{files: []string{""}, dirs: true}
 }
 
-// enumWords are the values of an enumeration, of which the empty one need not be typed.
+// enumWords returns the values of an enumeration without the empty one, which nobody types.
 func enumWords(enum string) []string {
 	return slices.DeleteFunc(strings.Split(enum, ","), func(w string) bool { return w == "" })
 }

@@ -47,7 +47,7 @@ func (f *folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		}
 		return extra, nil
 	}
-	// The library adds them behind the tokenizer's own tokens, the end behind the mark; configs written before it has done so have no number, or -1.
+	// The library adds them after the tokenizer's own tokens, the end after the mark; configs written before it has done so have no number, or -1.
 	first := u.Model.Vocab - 2
 	if config.Class != nil && *config.Class >= 0 {
 		first = *config.Class

@@ -35,7 +35,7 @@ func Build(ctx context.Context, packages []*codegen.Package, out string) error {
 }
 
 // Binary builds a program. Its errors are a *ToolchainError if there is no Go toolchain that can, a *CompileError if the generated code does not
-// compile (which is a fault of ours), a *GoError if the toolchain fails for another reason, ctx's error, or those of the file system. Weights can be put behind the finished program with package
+// compile (which is an internal error), a *GoError if the toolchain fails for another reason, ctx's error, or those of the file system. Weights can be put behind the finished program with package
 // runtime/appended.
 func Binary(ctx context.Context, o Options) error {
 	files, err := o.tree()

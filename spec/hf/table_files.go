@@ -16,7 +16,7 @@ var fileTable = []group{
 	{Applied, "generation_config.json", "what the head generate is held to; other heads do not generate", nil},
 
 	{Refused, "adapter_config.json adapter_model.safetensors adapter_model.bin", "the library would add the adapter (PEFT) to the weights: merge it into them first (merge_and_unload)", nil},
-	{Refused, "config_setfit.json model_head.pkl", "SetFit classifies with a head of its own behind the embedding, which is not read", nil},
+	{Refused, "config_setfit.json model_head.pkl", "SetFit classifies with a head of its own after the embedding, which is not read", nil},
 	{Refused, "preprocessor_config.json processor_config.json image_processor_config.json video_preprocessor_config.json feature_extractor_config.json", "a processor of images, sound or texts stands before the model, which is not understood", nil},
 	{Refused, "quantize_config.json quant_config.json quantization_config.json", "weights that are quantized are not read", nil},
 	{Refused, "router_config.json", "texts would take one of several models", nil},

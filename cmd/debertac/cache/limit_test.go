@@ -48,7 +48,7 @@ func TestLimit(t *testing.T) {
 	require.FileExists(t, path)
 	require.NoError(t, one.Close())
 
-	// A limit that is none is said, and the default one holds.
+	// A limit that is not a number is reported, and the default limit applies.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, limitFile), []byte("much"), 0o666))
 	_, err = c.Limit()
 	require.ErrorContains(t, err, `"much" is not a size in bytes`)

@@ -241,7 +241,7 @@ func writeFloat(b *bytes.Buffer, x float64, bits int) {
 	b.WriteString(text)
 }
 
-// writeString writes a JSON string. Bytes that are not UTF-8 stay as they are: whoever reads the line says that they are none.
+// writeString writes a JSON string. Bytes that are not UTF-8 stay as they are: the reader of the line reports them.
 func writeString(b *bytes.Buffer, s []byte) {
 	const digits = "0123456789abcdef"
 	b.WriteByte('"')

@@ -1,27 +1,34 @@
-// Package vendored holds, compressed, the sources that a generated program links: runtime and its subfolders, and the third-party packages that
-// those import, each with its licence. With them and a Go toolchain a program is built anywhere, without a network. Package gather makes the
-// archives; its test holds them up to date.
+// Package vendored returns the sources that a generated program links: runtime and its subfolders, which package debertac embeds as they are, and the
+// third-party packages that those import, each with its licence, as an archive. With them and a Go toolchain a program is built anywhere, without a
+// network. Package gather makes the archive; its test holds it up to date.
 package vendored
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	_ "embed" // of the archives
+	_ "embed" // of the archive
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac"
 )
 
 //go:generate go run ./gather
 
-// The two archives change at different times: debertac's own sources often, the others when a dependency does.
-var (
-	//go:embed own.tar.gz
-	own []byte
-	//go:embed modules.tar.gz
-	modules []byte
-)
+//go:embed modules.tar.gz
+var modules []byte
+
+// own is the module whose sources package debertac embeds.
+const own = "github.com/debertac/debertac"
+
+// manifest is the file that says which packages of which modules lie below vendor.
+const manifest = "vendor/modules.txt"
 
 // File is one file of a module tree.
 type File struct {
@@ -29,16 +36,63 @@ type File struct {
 	Text []byte
 }
 
-// Tree unpacks the files of a module that can be built with -mod=vendor once packages and a main are put beside them: go.mod,
-// vendor/modules.txt, and everything below vendor, sorted by name in each of the two archives.
+// Tree returns the files of a module that can be built with -mod=vendor after packages and a main are put beside them: go.mod, vendor/modules.txt,
+// and everything below vendor, sorted by name.
 func Tree() ([]File, error) {
-	var list []File
-	for _, a := range [][]byte{own, modules} {
-		files, err := Unpack(a)
-		if err != nil {
-			return nil, fmt.Errorf("the sources inside this program are damaged: %w", err)
+	list, err := Unpack(modules)
+	if err != nil {
+		return nil, fmt.Errorf("the sources inside this program are damaged: %w", err)
+	}
+	i := slices.IndexFunc(list, func(f File) bool { return f.Name == manifest })
+	if i < 0 {
+		return nil, fmt.Errorf("the sources inside this program are damaged: there is no %s", manifest)
+	}
+	sources, err := ownSources(debertac.Sources(), packagesOf(own, list[i].Text))
+	if err != nil {
+		return nil, fmt.Errorf("the sources inside this program are damaged: %w", err)
+	}
+	list = append(list, sources...)
+	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// packagesOf returns the import paths that a modules.txt lists for a module.
+func packagesOf(module string, list []byte) (paths []string) {
+	inside := false
+	for line := range strings.Lines(string(list)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "## "):
+		case strings.HasPrefix(line, "# "):
+			inside = strings.Fields(line)[1] == module
+		case inside && line != "":
+			paths = append(paths, line)
 		}
-		list = append(list, files...)
+	}
+	return paths
+}
+
+// ownSources returns the files of packages of this module below vendor, without tests, and the licence.
+func ownSources(tree fs.FS, packages []string) ([]File, error) {
+	names := []string{"LICENSE"}
+	for _, p := range packages {
+		found, err := fs.Glob(tree, path.Join(strings.TrimPrefix(p, own+"/"), "*.go"))
+		if err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(found, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+		if len(found) == 0 {
+			return nil, fmt.Errorf("there is no package %s", p)
+		}
+		names = append(names, found...)
+	}
+	var list []File
+	for _, name := range names {
+		text, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, File{Name: path.Join("vendor", own, name), Text: text})
 	}
 	return list, nil
 }

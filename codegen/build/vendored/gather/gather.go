@@ -1,5 +1,5 @@
-// Command gather makes the archives of package vendored from the module cache and from this repository. It needs no network if the modules are
-// in the cache. An archive whose files have not changed is left as it is.
+// Command gather makes the archive of package vendored from the module cache. It needs no network if the modules are in the cache. An archive whose
+// files have not changed is left as it is.
 package main
 
 import (
@@ -46,9 +46,9 @@ type listed struct {
 }
 
 func main() {
-	own, modules, err := gather()
+	files, _, err := gather()
 	if err == nil {
-		err = errors.Join(update("own.tar.gz", own), update("modules.tar.gz", modules))
+		err = update("modules.tar.gz", files)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gather:", err)
@@ -72,45 +72,36 @@ func update(name string, files []vendored.File) error {
 
 func same(a, b vendored.File) bool { return a.Name == b.Name && bytes.Equal(a.Text, b.Text) }
 
-// gather collects the files of both archives, sorted by name.
-func gather() (own, modules []vendored.File, err error) {
+// gather collects the files of the archive, sorted by name, and the files of this module that belong beside them.
+func gather() (files, own []vendored.File, err error) {
 	packages, err := dependencies()
 	if err != nil {
 		return nil, nil, err
 	}
+	licensed := map[string]bool{}
 	for _, p := range packages {
-		files, err := sources(p)
+		list, err := sources(p)
 		if err != nil {
 			return nil, nil, err
 		}
+		if !licensed[p.Module.Path] {
+			licensed[p.Module.Path] = true
+			more, err := licences(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			list = append(list, more...)
+		}
 		if p.Module.Main {
-			own = append(own, files...)
+			own = append(own, list...)
 		} else {
-			modules = append(modules, files...)
+			files = append(files, list...)
 		}
 	}
 	mod, list := manifest(packages)
-	modules = append(modules, vendored.File{Name: "go.mod", Text: mod}, vendored.File{Name: "vendor/modules.txt", Text: list})
-	seen := map[string]bool{}
-	for _, p := range packages {
-		if seen[p.Module.Path] {
-			continue
-		}
-		seen[p.Module.Path] = true
-		files, err := licences(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		if p.Module.Main {
-			own = append(own, files...)
-		} else {
-			modules = append(modules, files...)
-		}
-	}
-	byName := func(a, b vendored.File) int { return strings.Compare(a.Name, b.Name) }
-	slices.SortFunc(own, byName)
-	slices.SortFunc(modules, byName)
-	return own, modules, nil
+	files = append(files, vendored.File{Name: "go.mod", Text: mod}, vendored.File{Name: "vendor/modules.txt", Text: list})
+	slices.SortFunc(files, func(a, b vendored.File) int { return strings.Compare(a.Name, b.Name) })
+	return files, own, nil
 }
 
 // dependencies lists the packages outside the standard library that any platform needs, sorted by import path.
@@ -223,7 +214,7 @@ func licences(p *listed) ([]vendored.File, error) {
 		}
 		list = append(list, vendored.File{Name: path.Join("vendor", p.Module.Path, e.Name()), Text: text})
 	}
-	if len(list) == 0 && !p.Module.Main {
+	if len(list) == 0 {
 		return nil, fmt.Errorf("module %s has no licence file: it cannot be passed on", p.Module.Path)
 	}
 	return list, nil

@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/debertac/debertac"
 
-// rooms says which rooms of the module each room may import, and which modules of others. A name stands for the package and what lies below it,
+// rooms lists which rooms of the module each room may import, and which modules of others. A name stands for the package and what lies below it,
 // unless it ends in "!": then for the package alone. "." is the root package, which embeds sources. The first row whose name fits a package holds.
 var rooms = []struct {
 	name    string
@@ -57,7 +57,7 @@ var rooms = []struct {
 	{"", nil, nil},
 }
 
-// listed is what `go list -json` says of a package.
+// listed is a part of what `go list -json` prints for a package.
 type listed struct {
 	ImportPath string
 	Imports    []string

@@ -214,7 +214,7 @@ func (a *app) oneUnit(src *source, o compiler.Options) (*compiler.Unit, error) {
 	names := unitNames(units)
 	return nil, &fault{code: exitInput, list: diag.List{
 		diag.Errorf("", diag.Span{File: src.tree.Name}, "the target emits %d packages, one is wanted: %s", len(units), list(names)).
-			Hintf("%s", fmt.Sprintf("--emit %s", names[0]))}}
+			Hintf("%s", fmt.Sprintf("--head %s", names[0]))}}
 }
 
 // unitName is the name by which --emit picks a unit.

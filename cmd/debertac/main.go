@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var g grammar
 	parser, err := kong.New(&g,
 		kong.Name("debertac"),
-		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB.. Help of a verb: debertac help VERB."),
+		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(a),
 		kong.Writers(out, stderr),

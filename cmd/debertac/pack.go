@@ -21,7 +21,7 @@ type packVerb struct {
 	Spec   string `placeholder:"FILE" help:"Spec to pack for. Default: the one that import writes for the folder."`
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	wishes
-	lentFlag
+	drawnFlag
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"File to write."`
 	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"For a spec that emits an ensemble: the folder of a member. Give it once per member."`
 	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw random weights instead of reading a folder: for benchmarks and tests."`
@@ -43,7 +43,7 @@ Examples:
 
 // Run packs.
 func (v *packVerb) Run(a *app) error {
-	o := programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, spec: v.Spec, seed: v.Random}
+	o := programOptions{wishes: v.wishes, lentFlag: lentFlag(v.drawnFlag), draw: true, target: v.Target, spec: v.Spec, seed: v.Random}
 	if len(v.Member) > 0 {
 		o.Ignore = nil // they are the members' folders that have something to ignore
 	}

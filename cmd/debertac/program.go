@@ -37,6 +37,7 @@ type programOptions struct {
 	shapesOnly bool    // of a model folder: its weights may be missing, only their shapes are looked at
 	texts      bool    // it is to read texts: a folder needs a tokenizer
 	seed       *uint64 // random weights instead
+	draw       bool    // the verb has --random-weights and takes a tokenizer for it
 	draws      bool    // weights that are drawn serve as well: the verb measures
 }
 
@@ -176,6 +177,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	}
 	if err := o.ofSpec(path); err != nil {
 		return nil, nil, err
+	}
+	if o.Tokenizer != "" && !o.draw {
+		return nil, nil, usage("leave out --tokenizer", "--tokenizer is for a model folder that has none: %s is a spec, whose weights are packed with their tokenizer", path)
 	}
 	if o.Tokenizer != "" && o.seed == nil {
 		return nil, nil, usage("--random-weights 1", "--tokenizer is for a spec whose weights are drawn, or for a model folder: the weights of a spec are packed with their tokenizer")

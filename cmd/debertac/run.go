@@ -12,7 +12,7 @@ type runVerb struct {
 	Texts []string `arg:"" optional:"" name:"text" help:"Texts. Default: the lines of the standard input."`
 
 	wishes
-	lentFlag
+	drawnFlag
 	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
 	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
@@ -96,7 +96,7 @@ func (v *runVerb) Run(a *app) error {
 		v.Input, v.Format = "-", in.format
 	}
 	a.quiet = v.Quiet
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: lentFlag(v.drawnFlag), draw: true, target: v.Target, weights: v.Weights, seed: v.Random, texts: true})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ _debertac() {
     COMPREPLY=($(compgen -W '%s' -- "$word"))
     return
   fi
-  # bash splits --flag=value at the sign.
+  # bash splits a flag and its value at the sign =.
   if [ "$word" = '=' ]; then
     word=''
   elif [ "$before" = '=' ]; then

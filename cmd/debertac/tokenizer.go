@@ -13,8 +13,13 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// lentFlag names a tokenizer for what has none: a spec whose weights are drawn, or a model folder without the files of one.
+// lentFlag names a tokenizer for a model folder without the files of one.
 type lentFlag struct {
+	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
+}
+
+// drawnFlag is lentFlag of verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
+type drawnFlag struct {
 	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a spec with --random-weights, or for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
 }
 

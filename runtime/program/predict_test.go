@@ -157,7 +157,7 @@ func TestRunEmbeddings(t *testing.T) {
 	vector := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
 	r = runTask(t, vector, false, "", "--pooling", "mean", "angela")
 	require.Equal(t, ExitUsage, r.code)
-	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed --pool none; head "v" of this model is of the kind embed; its vectors are pooled in the model, which debertac --pool chooses`)
+	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed without pooling; head "v" of this model is of the kind embed; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose`)
 	r = runTask(t, vector, false, "", "angela", "--pair", "merkel", "--json")
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
@@ -253,7 +253,7 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 		"--temperature belongs to heads of the kind fill-mask":                                                      {"--temperature", "1"},
 		"--options belongs to heads of the kind choose":                                                             {"--options", "a,b"},
 		"--threshold chooses among labels that do not exclude each other":                                           {"--threshold", "0.3"},
-		"--normalize belongs to heads of the kind embed or embed --pool none":                                       {"--normalize"},
+		"--normalize belongs to heads of the kind embed or embed without pooling":                                   {"--normalize"},
 		"--no-answer-threshold belongs to heads of the kind answer":                                                 {"--no-answer-threshold", "1"},
 	} {
 		r := runTask(t, nliProgram(), false, "", append(args, "text")...)
@@ -272,8 +272,13 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--aggregate", "", "x")
 	require.Contains(t, r.err, "--aggregate is empty")
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--join", "sum", "x").err, "--join sum: it must be mean or max")
+	help := runIn(t, "", "run", "--help").out
 	for name := range owners {
-		require.Contains(t, runIn(t, "", "run", "--help").out, "--"+name)
+		require.Contains(t, help, "  --"+name+" ")
+	}
+	for name, other := range needs {
+		require.Contains(t, help, "  --"+name+" ")
+		require.Contains(t, help, "  --"+other+" ")
 	}
 }
 

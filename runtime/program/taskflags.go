@@ -206,7 +206,7 @@ func List(value string) ([]string, error) {
 // kindWords are the words by which debertac --head asks for heads of a task.
 var kindWords = map[runtime.Task]string{
 	runtime.TaskLabels: "classify", runtime.TaskScore: "score", runtime.TaskTags: "tag", runtime.TaskSpan: "answer", runtime.TaskChoices: "choose", runtime.TaskMLM: "fill-mask",
-	runtime.TaskVector: "embed", runtime.TaskHidden: "embed --pool none", runtime.TaskReplaced: "rtd", runtime.TaskEntities: "entities",
+	runtime.TaskVector: "embed", runtime.TaskHidden: "embed without pooling", runtime.TaskReplaced: "rtd", runtime.TaskEntities: "entities",
 }
 
 // kindOf is the word for heads of a task.
@@ -230,7 +230,7 @@ func (f *taskFlags) belong(h *runtime.Head) error {
 		}
 		remedy := ""
 		if name == "pooling" && h.Task == runtime.TaskVector {
-			remedy = "; its vectors are pooled in the model, which debertac --pool chooses"
+			remedy = "; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose"
 		}
 		return usage("--%s belongs to heads of the kind %s; head %q of this model is of the kind %s%s", name, strings.Join(names, " or "), h.Name, kindOf(h.Task), remedy)
 	}

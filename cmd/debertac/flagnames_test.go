@@ -1,0 +1,349 @@
+package main
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	builtprogram "github.com/debertac/debertac/runtime/program"
+)
+
+// names is a set of flags, without their dashes.
+type names map[string]bool
+
+// flagTables are the flags of every verb.
+type flagTables struct {
+	ours   map[string]names  // of debertac
+	built  map[string]names  // of the programs that it builds
+	verbOf map[string]string // of debertac, by the name of the Go type
+	help   map[string]string // what a verb of debertac says of itself and its flags
+	about  map[string]string // the same of built programs
+}
+
+// flagLine is a line of the help of a built program.
+var flagLine = regexp.MustCompile(`(?m)^ +--?([a-z][a-z0-9-]*)`)
+
+func tablesOfFlags(t *testing.T) *flagTables {
+	t.Helper()
+	f := &flagTables{map[string]names{}, map[string]names{}, map[string]string{}, map[string]string{}, map[string]string{}}
+	var g grammar
+	parser, err := kong.New(&g)
+	require.NoError(t, err)
+	var add func(verb string, n *kong.Node)
+	add = func(verb string, n *kong.Node) {
+		if f.ours[verb] == nil {
+			f.ours[verb] = names{"help": true}
+		}
+		f.verbOf[n.Target.Type().Name()] = verb
+		f.help[verb] += n.Help + "\n" + n.Detail + "\n"
+		for _, group := range n.AllFlags(false) {
+			for _, flag := range group {
+				f.ours[verb][flag.Name] = true
+				f.help[verb] += flag.Help + "\n"
+			}
+		}
+		for _, sub := range n.Children {
+			add(verb, sub)
+		}
+	}
+	for _, n := range parser.Model.Children {
+		add(n.Name, n)
+	}
+	require.Equal(t, f.verbOf[reflect.TypeFor[runVerb]().Name()], "run")
+
+	f.built[""] = names{"version": true} // stands for a verb
+	for _, verb := range builtVerbs(t) {
+		var out bytes.Buffer
+		code := builtprogram.Run(t.Context(), nil, []string{verb, "--help"}, builtprogram.Streams{Out: &out, Err: &out})
+		require.Equal(t, builtprogram.ExitDone, code, out.String())
+		f.about[verb], f.built[verb] = out.String(), names{"help": true}
+		for _, m := range flagLine.FindAllStringSubmatch(out.String(), -1) {
+			f.built[verb][m[1]] = true
+		}
+	}
+	require.True(t, f.built["run"]["input"] && f.built["forward"]["out"] && f.built["bench"]["batch"])
+	return f
+}
+
+// builtVerbs are the verbs of built programs.
+func builtVerbs(t *testing.T) []string {
+	t.Helper()
+	var out bytes.Buffer
+	require.Equal(t, builtprogram.ExitDone, builtprogram.Run(t.Context(), nil, []string{"help"}, builtprogram.Streams{Out: &out, Err: &out}))
+	var verbs []string
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) `).FindAllStringSubmatch(out.String(), -1) {
+		if m[1] != "help" {
+			verbs = append(verbs, m[1])
+		}
+	}
+	require.Greater(t, len(verbs), 4, out.String())
+	return verbs
+}
+
+// all is every flag of some verbs; of every verb if none is named.
+func all(tables map[string]names, verbs ...string) names {
+	if len(verbs) == 0 {
+		verbs = slices.Collect(maps.Keys(tables))
+	}
+	list := names{}
+	for _, v := range verbs {
+		maps.Copy(list, tables[v])
+	}
+	return list
+}
+
+// foreign are flags of other programs that messages and pages name, with the word that must stand before them.
+var foreign = map[string]string{"local-dir": "hf download", "porcelain": "git"}
+
+var (
+	named    = regexp.MustCompile(`(^|[^-\w])--([a-z][a-z0-9-]*)`)
+	commands = regexp.MustCompile(`(?:^|[^-\w])debertac ([a-z]+)\b`)
+	before   = regexp.MustCompile(`(\w+) --$`)
+	starts   = regexp.MustCompile(`^(\w+) --`)
+)
+
+// misnamed lists the flags that a text names and that do not exist. A flag after "debertac VERB" or right after the name of a verb is held to that verb,
+// other ones to have.
+func (f *flagTables) misnamed(text string, have names) (list []string) {
+	for _, line := range strings.Split(text, "\n") {
+		for _, m := range named.FindAllStringSubmatchIndex(line, -1) {
+			name, front := line[m[4]:m[5]], line[:m[3]]
+			if word := foreign[name]; word != "" && strings.Contains(front, word) {
+				continue
+			}
+			allowed, where := have, "here"
+			if c := commands.FindAllStringSubmatch(front, -1); c != nil && f.ours[c[len(c)-1][1]] != nil {
+				where = c[len(c)-1][1]
+				allowed = f.ours[where]
+			} else {
+				for _, r := range []*regexp.Regexp{starts, before} {
+					if w := r.FindStringSubmatch(line[:m[4]]); w != nil && (f.ours[w[1]] != nil || f.built[w[1]] != nil) {
+						where = w[1]
+						allowed = all(map[string]names{"": f.ours[where], "built": f.built[where]})
+					}
+				}
+			}
+			if !allowed[name] {
+				list = append(list, "--"+name+" ("+where+"): "+line)
+			}
+		}
+	}
+	return list
+}
+
+// TestFlagsThatAreNamedExist: a flag that a message, a hint, a help text or a page names is one of the verb that it names, else of a verb that can say
+// it.
+func TestFlagsThatAreNamedExist(t *testing.T) {
+	f := tablesOfFlags(t)
+	for verb, text := range f.help {
+		assert.Empty(t, f.misnamed(text, f.ours[verb]), "the help of debertac %s", verb)
+	}
+	for verb, text := range f.about {
+		assert.Empty(t, f.misnamed(text, f.built[verb]), "the help of %s of a built program", verb)
+	}
+	anywhere := all(map[string]names{"": all(f.ours), "built": all(f.built)})
+	ours := callers(t, ".", func(typename string) bool { return f.verbOf[typename] != "" })
+	built := callers(t, filepath.Join("..", "..", "runtime", "program"), func(typename string) bool { return typename == "session" })
+	root := filepath.Join("..", "..")
+	messages, pages := 0, 0
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(strings.TrimPrefix(path, root+string(filepath.Separator)))
+		switch {
+		case d.IsDir() && slices.Contains([]string{"generated", "build", "testdata", ".git", "release"}, d.Name()) && name != "codegen/build":
+			return fs.SkipDir
+		case d.IsDir() || strings.HasSuffix(name, "_test.go"):
+		case filepath.Ext(name) == ".md" && name != "CHANGELOG.md":
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			pages++
+			assert.Empty(t, f.misnamed(commandsOnly(string(text)), anywhere), name)
+		case filepath.Ext(name) == ".go":
+			return eachLiteral(path, func(in, text string) {
+				have := anywhere
+				switch filepath.ToSlash(filepath.Dir(name)) {
+				case "cmd/debertac":
+					have = all(f.ours, f.verbsOf(ours[in])...)
+					if strings.HasPrefix(text, "--") && !strings.Contains(text, " ") { // handed on to a built program
+						have = all(map[string]names{"": have, "built": all(f.built)})
+					}
+				case "runtime/program":
+					have = all(f.built, madeBy(built[in])...)
+				}
+				messages += len(named.FindAllString(text, -1))
+				assert.Empty(t, f.misnamed(text, have), "%s, %s", name, in)
+			})
+		}
+		return nil
+	}))
+	require.Greater(t, messages, 300)
+	require.Greater(t, pages, 10)
+}
+
+// commandsOnly keeps the lines of a page that hold a command of debertac.
+func commandsOnly(page string) string {
+	var lines []string
+	for _, line := range strings.Split(page, "\n") {
+		for _, part := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("`|;&", r) }) { // each command by itself
+			if commands.MatchString(part) {
+				lines = append(lines, part)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// eachLiteral calls f with every text in a file that is neither an import path nor a tag of a field, and with the function that it is in. Tags are help, which
+// is looked at where it is printed.
+func eachLiteral(path string, f func(function, text string)) error {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		return err
+	}
+	for _, d := range file.Decls {
+		in := ""
+		if fn, ok := d.(*ast.FuncDecl); ok {
+			in = functionName(fn)
+		}
+		ast.Inspect(d, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ImportSpec, *ast.StructType:
+				return false
+			case *ast.BasicLit:
+				if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					f(in, text)
+				}
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+func functionName(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return fn.Name.Name
+	}
+	of := fn.Recv.List[0].Type
+	if star, ok := of.(*ast.StarExpr); ok {
+		of = star.X
+	}
+	return of.(*ast.Ident).Name + "." + fn.Name.Name
+}
+
+// callers lists, for every function of a package, all functions that may lead to it. The name of a method stands for every method of that name, unless it
+// is one of the caller's own receiver, so there are more callers in the list than in truth. Methods of root types are not followed further.
+func callers(t *testing.T, dir string, root func(typename string) bool) map[string]names {
+	t.Helper()
+	functions := map[string]*ast.FuncDecl{}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				functions[functionName(fn)] = fn
+			}
+		}
+	}
+	direct := map[string]names{} // of "f", "T.f", and ".f", which is any method
+	for caller, fn := range functions {
+		note := func(called string) {
+			if direct[called] == nil {
+				direct[called] = names{}
+			}
+			direct[called][caller] = true
+		}
+		of, _, _ := strings.Cut(caller, ".")
+		ast.Inspect(fn.Body, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				x, ok := n.X.(*ast.Ident)
+				if ok && fn.Recv != nil && len(fn.Recv.List[0].Names) > 0 && x.Name == fn.Recv.List[0].Names[0].Name && functions[of+"."+n.Sel.Name] != nil {
+					note(of + "." + n.Sel.Name)
+				} else {
+					note("." + n.Sel.Name)
+				}
+				ast.Inspect(n.X, func(n ast.Node) bool { // a function called before the point
+					if id, ok := n.(*ast.Ident); ok {
+						note(id.Name)
+					}
+					return true
+				})
+			case *ast.Ident:
+				note(n.Name)
+			}
+			return true
+		})
+	}
+	lead := map[string]names{}
+	var follow func(into names, name string)
+	follow = func(into names, name string) {
+		if into[name] {
+			return
+		}
+		into[name] = true
+		of, method, ok := strings.Cut(name, ".")
+		if ok && root(of) {
+			return
+		}
+		for caller := range direct[name] {
+			follow(into, caller)
+		}
+		if ok {
+			for caller := range direct["."+method] {
+				follow(into, caller)
+			}
+		}
+	}
+	for name := range functions {
+		lead[name] = names{}
+		follow(lead[name], name)
+	}
+	return lead
+}
+
+// verbsOf are the verbs of debertac among callers; none if no verb is among them, as for main and for tables.
+func (f *flagTables) verbsOf(callers names) []string {
+	verbs := names{}
+	for name := range callers {
+		of, _, _ := strings.Cut(name, ".")
+		if verb := f.verbOf[of]; verb != "" {
+			verbs[verb] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(verbs))
+}
+
+// madeBy are the verbs of built programs among callers: newRun makes run.
+func madeBy(callers names) (verbs []string) {
+	for name := range callers {
+		if verb, ok := strings.CutPrefix(name, "new"); ok && verb != "" && strings.ToUpper(verb[:1]) == verb[:1] {
+			verbs = append(verbs, strings.ToLower(verb))
+		}
+	}
+	return verbs
+}

@@ -44,7 +44,7 @@ var rooms = []struct {
 	{"runtime/programtest", []string{"runtime!", "runtime/disk", "runtime/resource", "runtime/safetensors"}, nil},
 	{"runtime", []string{"runtime/disk", "runtime/mapped", "runtime/resource", "runtime/safetensors"}, []string{"golang.org/x/sys"}},
 	{"runtime/resource", nil, []string{"golang.org/x/sys"}},
-	{"runtime/mapped", nil, []string{"golang.org/x/sys"}},
+	{"runtime/mapped", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},
 	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // TestShrunkFile: a weight file that is cut while the model is open makes calls fail;
@@ -107,3 +108,58 @@ func TestShrinksWhileOpening(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, whole, 0o600))
 	}
 }
+
+// TestEveryReadOfTheFileFails fails each operation on a file of weights in turn, from opening it to a comparison with all hashes: the error names the
+// file, and without the fault the same calls succeed. What cannot be mapped is read.
+func TestEveryReadOfTheFileFails(t *testing.T) {
+	path := packFake(t, fakeMeta(), true)
+	use := func() error {
+		c, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.Threads(1))
+		if err != nil {
+			return err
+		}
+		_, tensor := c.Tensor("head")
+		_, result := runKind(context.Background(), c, oneSequence(20))
+		return errors.Join(tensor, result, c.CheckWeights(), c.Close())
+	}
+	type moment struct {
+		op disk.Op
+		n  int
+	}
+	// try fails one operation and lists all.
+	try := func(at moment) (error, []moment) {
+		count := map[disk.Op]int{}
+		var seen []moment
+		defer disk.Inject(func(op disk.Op, p string) error {
+			m := moment{op, count[op]}
+			count[op]++
+			seen = append(seen, m)
+			if m == at {
+				return errDisk
+			}
+			return nil
+		})()
+		return use(), seen
+	}
+	err, seen := try(moment{n: -1})
+	require.NoError(t, err)
+	kinds := map[disk.Op]int{}
+	for _, m := range seen {
+		kinds[m.op]++
+		err, _ := try(m)
+		if m.op == disk.OpMap {
+			require.NoError(t, err, "what cannot be mapped is read")
+		} else {
+			require.ErrorContains(t, err, path, "%v", m)
+			require.True(t, errors.Is(err, errDisk) || errors.Is(err, runtime.ErrChanged), "%v: %v", m, err)
+			var p *runtime.PanicError
+			require.False(t, errors.As(err, &p), "%v: %v", m, err)
+		}
+		err, _ = try(moment{n: -1})
+		require.NoError(t, err, "after %v", m)
+	}
+	require.Equal(t, 1, kinds[disk.OpMap])
+	require.Greater(t, kinds[disk.OpRead], len(fakeTensors()), "each tensor is read for its hash")
+}
+
+var errDisk = errors.New("the disk fails")

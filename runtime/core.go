@@ -242,8 +242,10 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	if err := c.takePasts(&call); err != nil {
 		return err
 	}
-	if err = x.run(ctx, &call); err != nil || !c.weights.mem.Whole() {
+	if err = x.run(ctx, &call); err != nil {
 		err = c.weights.explain(err)
+	} else if !c.weights.mem.Whole() { // asked once: a file that is whole again by now was not while it was read
+		err = unreadable(c.weights.name, "", ErrChanged)
 	}
 	call.leavePasts(err == nil)
 	return err

@@ -89,7 +89,7 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 	if size < 0 {
 		size = all - offset
 	}
-	mem, err := mapped.Open(f.File, offset, size)
+	mem, err := mapped.Open(f, offset, size)
 	if err != nil {
 		return nil, unreadable(path, "", err)
 	}

@@ -13,6 +13,7 @@ const (
 	OpStat    Op = "stat"
 	OpOpen    Op = "open"
 	OpRead    Op = "read"
+	OpMap     Op = "map"
 	OpReadDir Op = "readdir"
 	OpMkdir   Op = "mkdir"
 	OpCreate  Op = "create"

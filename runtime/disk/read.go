@@ -69,6 +69,15 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{f})
 }
 
+// Ask asks the injected fault, if any, about an operation that another package does on the open file: mapping it, or reading what is mapped. It
+// returns the error that the operation has to fail with; nil lets it be done.
+func (f *File) Ask(op Op) error {
+	if err := step(op, f.Name()); err != nil {
+		return pathError(string(op), f.Name(), err)
+	}
+	return nil
+}
+
 // Size returns the size in bytes.
 func (f *File) Size() (int64, error) {
 	st, err := f.Stat()

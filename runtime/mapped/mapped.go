@@ -13,6 +13,8 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // ErrChanged is returned for a read of a part that the file no longer has, or that its disk cannot read.
@@ -22,7 +24,7 @@ var ErrChanged = errors.New("the file changed or became shorter while it was ope
 type File struct {
 	data  []byte
 	unmap func() error // nil: nothing to do
-	file  *os.File     // that is mapped; nil: the bytes are in memory
+	file  *disk.File   // that is mapped; nil: the bytes are in memory
 	from  int64        // where the bytes start in file
 }
 
@@ -31,7 +33,7 @@ const alignment = 64
 
 // Open maps size bytes of f from offset on, of which all must be in the file. It closes f, when it fails or on Close. Where the system or the file
 // system cannot map, the bytes are read into memory.
-func Open(f *os.File, offset, size int64) (*File, error) {
+func Open(f *disk.File, offset, size int64) (*File, error) {
 	m, err := open(f, offset, size)
 	if err != nil || m.file == nil {
 		f.Close() // opened for reading: nothing can be lost
@@ -39,7 +41,7 @@ func Open(f *os.File, offset, size int64) (*File, error) {
 	return m, err
 }
 
-func open(f *os.File, offset, size int64) (*File, error) {
+func open(f *disk.File, offset, size int64) (*File, error) {
 	switch {
 	case offset < 0 || size < 0 || offset > math.MaxInt64-size:
 		return nil, errors.New("no such range of bytes")
@@ -48,8 +50,10 @@ func open(f *os.File, offset, size int64) (*File, error) {
 	case size == 0: // an empty mapping is an error of its own, less clear than the caller's
 		return &File{}, nil
 	}
-	if data, unmap, err := mapRange(f, offset, size); err == nil {
-		return &File{data, unmap, f, offset}, nil
+	if f.Ask(disk.OpMap) == nil {
+		if data, unmap, err := mapRange(f.File, offset, size); err == nil {
+			return &File{data, unmap, f, offset}, nil
+		}
 	}
 	raw := make([]byte, size+alignment)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % alignment
@@ -99,6 +103,9 @@ func (m *File) Read(f func(data []byte) error) (err error) {
 func (m *File) Whole() bool {
 	if m.file == nil {
 		return true
+	}
+	if m.file.Ask(disk.OpRead) != nil { // a fault on purpose stands for a page that cannot be read
+		return false
 	}
 	end, err := m.file.Seek(0, io.SeekEnd) // nobody reads at the file's own position
 	return err == nil && end-m.from >= int64(len(m.data))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/mapped"
 )
 
@@ -23,7 +24,7 @@ func open(t *testing.T, n int, offset, size int64) (string, *mapped.File) {
 	}
 	path := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.WriteFile(path, data, 0o600))
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	require.NoError(t, err)
 	m, err := mapped.Open(f, offset, size)
 	require.NoError(t, err)
@@ -117,7 +118,7 @@ func TestOtherPanics(t *testing.T) {
 func TestOpenFaults(t *testing.T) {
 	path, _ := open(t, 10, 0, 10)
 	for _, r := range [][2]int64{{-1, 1}, {0, -1}, {1, 1<<63 - 1}, {0, 1<<63 - 1}, {10, 0}} {
-		f, err := os.Open(path)
+		f, err := disk.Open(path)
 		require.NoError(t, err)
 		m, err := mapped.Open(f, r[0], r[1])
 		require.ErrorIs(t, f.Close(), os.ErrClosed, "%v", r)
@@ -132,7 +133,7 @@ func TestOpenFaults(t *testing.T) {
 
 // TestNotMappable: a file system that cannot map gives the bytes by reading. /proc is one.
 func TestNotMappable(t *testing.T) {
-	f, err := os.Open("/proc/self/status")
+	f, err := disk.Open("/proc/self/status")
 	if err != nil {
 		t.Skip("no such file system here")
 	}
@@ -140,7 +141,7 @@ func TestNotMappable(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, f.Close(), os.ErrClosed, "all is in memory")
 	require.NoError(t, m.Read(func(data []byte) error { require.Equal(t, "Name:", string(data)); return nil }))
-	f, err = os.Open("/proc/self/status")
+	f, err = disk.Open("/proc/self/status")
 	require.NoError(t, err)
 	_, err = mapped.Open(f, 0, 1<<20)
 	require.ErrorIs(t, err, mapped.ErrChanged)
@@ -155,4 +156,36 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, m.Close())
 	require.NoError(t, m.Close())
 	require.Equal(t, 1, dropped)
+}
+
+// TestFaultsOnPurpose: where a file cannot be mapped it is read; a read of what is mapped that fails is ErrChanged, or the error of the system.
+func TestFaultsOnPurpose(t *testing.T) {
+	path, m := open(t, 5000, 1000, 3000)
+	reads, failed := 0, disk.OpRead
+	restore := disk.Inject(func(op disk.Op, p string) error {
+		if p != path || op != failed {
+			return nil
+		}
+		reads++
+		return io.ErrNoProgress
+	})
+	defer restore()
+	_, err := last(m)
+	require.ErrorIs(t, err, mapped.ErrChanged)
+	require.False(t, m.Whole())
+	_, err = m.ReadAt(make([]byte, 10), 0)
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	require.Equal(t, 3, reads)
+
+	failed = disk.OpMap
+	f, err := disk.Open(path)
+	require.NoError(t, err)
+	in, err := mapped.Open(f, 1000, 3000)
+	require.NoError(t, err)
+	require.Equal(t, 4, reads)
+	require.ErrorIs(t, f.Close(), os.ErrClosed, "all is in memory")
+	b, err := last(in)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, b)
+	require.NoError(t, in.Close())
 }

@@ -62,7 +62,7 @@ func openPart(path string) (*part, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	m, err := mapped.Open(f.File, 0, size)
+	m, err := mapped.Open(f, 0, size)
 	if err != nil {
 		return nil, unreadable(path, "", err)
 	}

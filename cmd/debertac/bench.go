@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/cmd/debertac/measure"
+	"github.com/debertac/debertac/compiler"
+	lib "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -83,19 +85,16 @@ func (v *benchVerb) check() error {
 		return usage("debertac bench --help", "--min-time %v: it must be positive", v.MinTime)
 	case !(v.tolerance() >= 0) || math.IsInf(v.tolerance(), 0): // not a number is no tolerance either
 		return usage("debertac bench --help", "--tolerance %v: it must be a number of per cent from 0", v.tolerance())
-	case v.Repeat != nil && (*v.Repeat < 1 || *v.Repeat > mostRounds):
-		return usage("debertac bench --help", "--repeat %d: it must be from 1 to %d", *v.Repeat, mostRounds)
+	}
+	if err := within(wholeNumber("--repeat", v.Repeat, 1, mostRounds)); err != nil {
+		return err
 	}
 	for _, f := range []struct {
 		name string
 		list []int
-	}{{"--batch", v.Batch}, {"--tokens", v.Tokens}, {"--threads", v.Threads}} {
-		if err := checkList(f.name, f.list, func(n int) error {
-			if n < 1 {
-				return usage("debertac bench --help", "%s %d: it must be at least 1", f.name, n)
-			}
-			return nil
-		}); err != nil {
+		most int
+	}{{"--batch", v.Batch, math.MaxInt}, {"--tokens", v.Tokens, math.MaxInt}, {"--threads", v.Threads, lib.MaxThreads}} {
+		if err := checkList(f.name, f.list, func(n int) error { return within(wholeNumber(f.name, &n, 1, f.most)) }); err != nil {
 			return err
 		}
 	}
@@ -199,14 +198,15 @@ func (v *benchVerb) Run(a *app) error {
 			return inputFault(v.Against, "%v", err)
 		}
 	}
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, draws: true})
+	var lengths [][]int // of each point
+	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, draws: true, accept: func(u *compiler.Unit) (err error) {
+		lengths, err = v.accept(u)
+		return err
+	}})
 	if err != nil {
 		return err
 	}
-	if got := p.unit.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
-		return inputFault(p.unit.Program.File, "the target's weights are %s, not %s", got, v.Precision).hint("write weights %s in the target", v.Precision)
-	}
-	results, err := v.sweep(a, p)
+	results, err := v.sweep(a, p, lengths)
 	if err != nil {
 		return err
 	}
@@ -305,10 +305,26 @@ func (v *benchVerb) compare(a *app, before, results []measure.Result) error {
 	return nil
 }
 
+// accept holds the flags to what the program is compiled for, before it is built, and lists the sequences of each point.
+func (v *benchVerb) accept(u *compiler.Unit) ([][]int, error) {
+	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
+		return nil, inputFault(u.Program.File, "the target's weights are %s, not %s", got, v.Precision).hint("write weights %s in the target", v.Precision)
+	}
+	var all [][]int
+	for _, pt := range v.points() {
+		list, err := v.lengths(u, pt)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list)
+	}
+	return all, nil
+}
+
 // lengths lists the sequences of one call of a point, or of one pass over the file. They are held to the program's bounds before a list is
 // made of them.
-func (v *benchVerb) lengths(p *program, pt point) ([]int, error) {
-	b := p.unit.Program.Bounds
+func (v *benchVerb) lengths(u *compiler.Unit, pt point) ([]int, error) {
+	b := u.Program.Bounds
 	switch {
 	case pt.batch > b.Sequences:
 		return nil, usage("", "--batch %d: the limit of a batch is %d sequences", pt.batch, b.Sequences)

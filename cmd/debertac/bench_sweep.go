@@ -17,16 +17,8 @@ import (
 )
 
 // sweep measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
-func (v *benchVerb) sweep(a *app, p *program) ([]measure.Result, error) {
+func (v *benchVerb) sweep(a *app, p *program, lengths [][]int) ([]measure.Result, error) {
 	points := v.points()
-	var lengths [][]int
-	for _, pt := range points {
-		l, err := v.lengths(p, pt)
-		if err != nil {
-			return nil, err
-		}
-		lengths = append(lengths, l)
-	}
 	env := environment(p)
 	rounds := make([][]measure.Result, len(points))
 	for round := range v.rounds() {

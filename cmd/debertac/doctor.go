@@ -55,6 +55,7 @@ type cacheReport struct {
 	Path    string `json:"path,omitempty"`
 	Bytes   int64  `json:"bytes"`
 	Entries int    `json:"entries"`
+	Limit   *int64 `json:"limit,omitempty"` // in bytes; absent: none
 	Fault   string `json:"fault,omitempty"`
 }
 
@@ -62,6 +63,9 @@ type cacheReport struct {
 func (v *doctorVerb) Run(a *app) error {
 	if v.Model == "" && (v.Weights != "" || v.wishes.given()) {
 		return usage("debertac doctor SPEC --weights FILE", "--weights, --head and the other flags of a model belong to one: name its spec or its folder")
+	}
+	if err := v.check(); err != nil {
+		return err
 	}
 	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: a.cacheState()}
 	if v.JSON {
@@ -146,6 +150,13 @@ func (a *app) cacheState() cacheReport {
 		r.Bytes += e.Size
 		r.Entries++
 	}
+	limit, err := c.Limit()
+	switch {
+	case err != nil:
+		r.Fault = err.Error()
+	case limit != cache.NoLimit:
+		r.Limit = &limit
+	}
 	return r
 }
 
@@ -180,7 +191,11 @@ func (r *report) print(a *app) error {
 	if r.Cache.Fault != "" {
 		line("cache", "%s", r.Cache.Fault)
 	} else {
-		line("cache", "%s, %d entries, %s (%s moves it)", r.Cache.Path, r.Cache.Entries, size(r.Cache.Bytes), cache.Env)
+		limit := "without a limit"
+		if r.Cache.Limit != nil {
+			limit = "of at most " + size(*r.Cache.Limit)
+		}
+		line("cache", "%s, %d entries, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, r.Cache.Entries, size(r.Cache.Bytes), limit, cache.Env)
 	}
 	_, err := fmt.Fprint(a.out, b.String())
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -34,9 +35,10 @@ Examples:
 
 // Run explains.
 func (v *explainVerb) Run(a *app) error {
+	if err := within(wholeNumber("--tokens", v.Tokens, 1, math.MaxInt)); err != nil {
+		return err
+	}
 	switch {
-	case v.Tokens != nil && *v.Tokens < 1:
-		return usage("debertac explain --help", "--tokens %d: it must be at least 1", *v.Tokens)
 	case v.Tokens != nil && !v.JSON:
 		return usage("debertac explain --help", "--tokens belongs to --json")
 	}

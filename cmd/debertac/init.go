@@ -143,6 +143,9 @@ func (v *initVerb) plan() (*start, error) {
 	case spec.ZooModel(name) != nil:
 		name = "my_" + name // nothing can be like itself
 	}
+	if err := v.check(); err != nil {
+		return nil, err
+	}
 	if v.From != "" && (v.Like != "" || v.Labels != nil) {
 		return nil, usage("debertac init --help", "--like and --labels are for a new model, and contradict --from")
 	}

@@ -32,13 +32,14 @@ type programOptions struct {
 	wishes
 	lentFlag
 	target     string
-	spec       string  // of a model folder: use this spec instead of the folder's own
-	weights    string  // packed weights; "" packs the folder's
-	shapesOnly bool    // of a model folder: its weights may be missing, only their shapes are looked at
-	texts      bool    // it is to read texts: a folder needs a tokenizer
-	seed       *uint64 // random weights instead
-	draw       bool    // the verb has --random-weights and takes a tokenizer for it
-	draws      bool    // weights that are drawn serve as well: the verb measures
+	spec       string                     // of a model folder: use this spec instead of the folder's own
+	weights    string                     // packed weights; "" packs the folder's
+	shapesOnly bool                       // of a model folder: its weights may be missing, only their shapes are looked at
+	texts      bool                       // it is to read texts: a folder needs a tokenizer
+	seed       *uint64                    // random weights instead
+	draw       bool                       // the verb has --random-weights and takes a tokenizer for it
+	draws      bool                       // weights that are drawn serve as well: the verb measures
+	accept     func(*compiler.Unit) error // holds what the verb wants to what is compiled, before anything is packed or built; nil: it wants nothing
 }
 
 // program is a built model with its weights.
@@ -72,6 +73,9 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 			hint("--tokenizer DIR, the folder of the tokenizer that the model was trained with")
 	}
 	unit, err := a.oneOf(src, dir, o)
+	if err == nil && o.accept != nil {
+		err = o.accept(unit)
+	}
 	if err != nil {
 		return nil, err
 	}

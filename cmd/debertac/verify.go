@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -51,6 +52,13 @@ Examples:
 
 // Run verifies.
 func (v *verifyVerb) Run(a *app) error {
+	numbers := []number{realNumber("--atol", &v.Atol, 0, math.MaxFloat64), realNumber("--rtol", &v.Rtol, 0, math.MaxFloat64), realNumber("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}
+	for _, layer := range v.Layers {
+		numbers = append(numbers, wholeNumber("--layers", &layer, 0, math.MaxInt))
+	}
+	if err := within(numbers...); err != nil {
+		return err
+	}
 	ways := 0
 	for _, given := range []bool{len(v.Cases) > 0, v.Tokenizer != "", v.Model != ""} {
 		if given {
@@ -64,8 +72,6 @@ func (v *verifyVerb) Run(a *app) error {
 		return usage("debertac verify --help", "--model and --outputs belong together")
 	case v.OfLargest != 0 && v.Model == "":
 		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
-	case !(v.Atol >= 0 && v.Rtol >= 0 && v.OfLargest >= 0):
-		return usage("debertac verify --help", "a tolerance must be 0 or more")
 	case v.Model == "" && v.wishes.given():
 		return usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model: a case says itself what its model is for")
 	case v.Tokenizer != "":

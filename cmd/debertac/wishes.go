@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/debertac/debertac/compiler/pack"
@@ -40,13 +41,7 @@ func (w *wishes) options() hf.Options {
 
 // check refuses what no folder could grant.
 func (w *wishes) check() error {
-	switch {
-	case w.Seq != nil && *w.Seq < 1:
-		return usage("", "--seq %d: it must be at least 1", *w.Seq)
-	case w.Layer != nil && *w.Layer < 1:
-		return usage("", "--layer %d: layers count from 1", *w.Layer)
-	}
-	return nil
+	return within(wholeNumber("--seq", w.Seq, 1, math.MaxInt), wholeNumber("--layer", w.Layer, 1, math.MaxInt))
 }
 
 // ofFolder refuses wishes that no folder could grant, in the words of the import.

@@ -70,6 +70,9 @@ type benchRow struct {
 	benchSteps
 }
 
+// mostStarts bounds --starts: a number beyond it is a slip.
+const mostStarts = 1000
+
 func (b *benchFlags) check() error {
 	switch {
 	case b.batch < 1:
@@ -78,8 +81,8 @@ func (b *benchFlags) check() error {
 		return usage("--tokens %d: it must be at least 1", b.tokens)
 	case b.minTime <= 0:
 		return usage("--min-time %v: it must be positive", b.minTime)
-	case b.starts < 0:
-		return usage("--starts %d: it must not be negative", b.starts)
+	case b.starts < 0 || b.starts > mostStarts:
+		return usage("--starts %d: it must be from 0 to %d", b.starts, mostStarts)
 	case b.flops < 0 || math.IsNaN(b.flops) || math.IsInf(b.flops, 0):
 		return usage("--flops %v: it must be a count", b.flops)
 	}

@@ -36,7 +36,13 @@ func newRun(fs *flag.FlagSet) action {
 	fs.StringVar(&r.join, "join", "mean", "with --long windows, for labels, scores and ranking: how the results of the windows are joined: `mean|max`")
 	fs.IntVar(&r.maxTokens, "max-tokens", 0, "the model sees at most `N` tokens of a text, [CLS] and [SEP] included; 0: the model's own limit")
 	fs.IntVar(&r.batchTokens, "batch-tokens", 0, "compute up to `N` tokens at a time; it changes speed and memory, not results; 0: a good default")
-	fs.IntVar(&r.examples, "examples", -1, "print the results of the first `N` texts only; summary and accuracy still count all; -1: print all")
+	r.examples = -1 // all, which no number says
+	fs.Func("examples", "print the results of the first `N` texts only; summary and accuracy still count all", func(text string) (err error) {
+		if r.examples, err = strconv.Atoi(text); err != nil || r.examples < 0 {
+			return errors.New("it must be a whole number from 0")
+		}
+		return nil
+	})
 	fs.BoolVar(&r.quiet, "quiet", false, "print no progress and no summary")
 	r.taskFlags.register(fs)
 	return func(ctx context.Context, s *session, args []string) error {
@@ -81,8 +87,6 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 		}
 	}
 	switch {
-	case r.examples < -1:
-		return nil, usage("--examples %d: it must not be negative", r.examples)
 	case r.taskFlags.given["join"] && !strings.HasPrefix(r.long, "windows"):
 		return nil, usage("--join needs --long windows:STRIDE: without windows there is nothing to join")
 	case r.taskFlags.given["examples"] && r.taskFlags.given["query"]:

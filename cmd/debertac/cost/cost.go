@@ -4,7 +4,12 @@
 // computes besides, or leaves out.
 package cost
 
-import "github.com/debertac/debertac/spec"
+import (
+	"math"
+	"sort"
+
+	"github.com/debertac/debertac/spec"
+)
 
 // stripRows is how many queries share one product with the rows of the relative table that occur for them. Fewer would touch fewer rows, but
 // make thin products; 64 is what attention kernels work at.
@@ -143,20 +148,32 @@ func stripWork(m *spec.Model, n, q int) float64 {
 	if m.Relative == nil {
 		return 0
 	}
-	// Rows do not fall with the offset, so the rows of a range of offsets are as many as the changes inside it, and one. changes[k] counts those
-	// up to the offset k-(n-1).
-	changes := make([]int, 2*n-1)
-	for k := 1; k < len(changes); k++ {
-		changes[k] = changes[k-1]
-		if delta := k - (n - 1); m.Relative.Row(delta) != m.Relative.Row(delta-1) {
-			changes[k]++
-		}
-	}
+	before, after := rising(m.Relative, -1, n), rising(m.Relative, 1, n)
 	work := 0.0
 	for from := 0; from < q; from += stripRows {
 		to := min(from+stripRows, q)
-		first, last := from, to-1+n-1 // of the offsets from-(n-1) … to-1
-		work += float64(to-from) * float64(changes[last]-changes[first]+1)
+		work += float64(to-from) * float64(before(n-1-from)+after(to-1)+1) // of the offsets from-(n-1) … to-1
 	}
 	return work
+}
+
+// rising returns how often the row changes between the offset 0 and the offset sign·d, for 0 <= d < n. Rows do not fall with the offset, so that is
+// how many rows there are beside the one of 0. It takes no time by the length: where buckets are narrower than a token each offset has a row of its own,
+// and where they are wider rows rise one by one.
+func rising(r *spec.Relative, sign, n int) func(d int) int {
+	row := func(d int) int { return sign * r.Row(sign*d) }
+	last := row(n - 1)
+	end := sort.Search(n, func(d int) bool { return row(d) >= last }) // from here on nothing changes
+	each := 0                                                         // up to here each offset has its own row
+	if b := r.Bucket; b.Kind == spec.Log {
+		each = b.Exact
+		if slow := float64(b.Exact-1) / math.Log(float64(b.Reach-1)/float64(b.Exact)); slow > float64(each) { // where the bucket's slope is 1
+			each = int(min(slow, float64(n)))
+		}
+	}
+	each = min(each, end)
+	return func(d int) int {
+		own := min(d, each)
+		return own + row(d) - row(own)
+	}
 }

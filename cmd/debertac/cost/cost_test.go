@@ -1,7 +1,9 @@
 package cost_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,4 +57,50 @@ func TestNeeded(t *testing.T) {
 	require.InEpsilon(t, saved, cost.Flops(m, s.Heads[0], []int{100})-cost.Needed(m, s.Heads[0], []int{100}), 1e-12)
 	require.Equal(t, cost.Flops(m, s.Heads[1], []int{100}), cost.Needed(m, s.Heads[1], []int{100}), "every row is read")
 	require.Equal(t, cost.Flops(m, nil, []int{100}), cost.Needed(m, nil, []int{100}))
+}
+
+// TestStrips holds the count of rows to one by one counting, for buckets of every kind: clamped, logarithmic, and narrower than a token.
+func TestStrips(t *testing.T) {
+	for _, of := range []string{"dim span = 6; relative rel { bucket clamp }", "dim span = 300; relative rel { bucket clamp }", "dim span = 8; dim reach = 16", "dim span = 16; dim reach = 64", "dim span = 40; dim reach = 41", "dim span = 256; dim reach = 512"} {
+		m := resolve(t, of)
+		for _, n := range []int{1, 2, 3, 9, 63, 64, 65, 130, 700} {
+			strips := 0
+			for from := 0; from < n; from += 64 {
+				rows := map[int]bool{}
+				to := min(from+64, n)
+				for i := from; i < to; i++ {
+					for j := range n {
+						rows[m.Relative.Row(i-j)] = true
+					}
+				}
+				strips += (to - from) * len(rows)
+			}
+			terms := 0
+			for _, s := range m.Encoder.Attention.Score {
+				if s.Kind == spec.ContentOffset {
+					terms++
+				}
+			}
+			require.Positive(t, terms)
+			bare := *m
+			bare.Relative = nil
+			require.Equal(t, float64(2*terms*m.Layers*m.Hidden*strips), cost.Flops(m, nil, []int{n})-cost.Flops(&bare, nil, []int{n}), "%s, %d tokens", of, n)
+		}
+	}
+}
+
+// TestLong: the count of the longest text that a spec can name takes no time by its length.
+func TestLong(t *testing.T) {
+	m := resolve(t, "dim seq <= 16777216; dim span = 1048576; dim reach = 16777216")
+	begin := time.Now()
+	require.Positive(t, cost.Flops(m, nil, []int{m.Seq}))
+	require.Less(t, time.Since(begin), time.Second)
+}
+
+// resolve is a small model with the statements of its braces.
+func resolve(t *testing.T, braces string) *spec.Model {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("test", fmt.Appendf(nil, "dspec 1\nmodel m like deberta_v3_base { dim hidden = 8; dim heads = 1; dim layers = 1; %s }\n", braces))
+	require.Empty(t, faults)
+	return s.Models[0]
 }

@@ -49,7 +49,7 @@ func AttentionDriver(name, portable string, p kernel.AttentionParams, isa kernel
 	return code, nil
 }
 
-// lengths is the sum of the parts' lengths as an expression in rows.
+// lengths returns the sum of the parts' lengths as an expression in rows.
 func lengths(parts []kernel.AttentionPart) string {
 	fixed, free := 0, 0
 	var most []int
@@ -75,7 +75,7 @@ func lengths(parts []kernel.AttentionPart) string {
 	return text
 }
 
-// raw is a statement or an expression given as text.
+// raw returns a statement or an expression given as text.
 func raw(format string, args ...any) *jen.Statement { return jen.Id(fmt.Sprintf(format, args...)) }
 
 // has reports whether a part of the score is there.
@@ -95,7 +95,7 @@ func attentionParams(mixes, masked bool, more ...jen.Code) []jen.Code {
 	return append([]jen.Code{ids(floats).Add(f32), ids("index pos").Add(i32), ids("scratch").Add(f32), ids(counts).Int()}, more...)
 }
 
-// prefixArg is the argument of masked attentions behind others.
+// prefixArg returns the argument of masked attentions after others.
 func (c *attentionCode) prefixArg() string {
 	if c.Masked {
 		return ", prefix"
@@ -103,7 +103,7 @@ func (c *attentionCode) prefixArg() string {
 	return ""
 }
 
-// driver is the function itself.
+// driver returns the function itself.
 func (c *attentionCode) driver(portable string) jen.Code {
 	return jen.Commentf("%s computes rows [i0, i1) of one head of an attention over n rows:", c.name).Line().
 		Comment("o[i] = Σ_j p[i, j]·v[j], p = softmax over j of "+c.score()).Line().
@@ -258,7 +258,7 @@ func (c *attentionCode) layout() jen.Code {
 		})
 }
 
-// lengthText is a part's length in Go.
+// lengthText returns a part's length in Go.
 func lengthText(a kernel.AttentionPart) string {
 	rows := "rows"
 	if a.Most > 0 {

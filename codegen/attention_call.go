@@ -12,7 +12,7 @@ import (
 // mixedParts is into how many units the queries of a sequence are cut where one call computes all heads.
 const mixedParts = 8
 
-// attentionUnits is the number of units of an attention, and what one is.
+// attentionUnits returns the number of units of an attention, and what one is.
 func attentionUnits(n *ir.Node) (count jen.Code, doc string) {
 	sequences := jen.Id("e").Dot("sequences")
 	switch heads := n.Int("heads"); {
@@ -67,7 +67,7 @@ func (e *emitter) attentionUnit(s *step) []jen.Code {
 	return append(code, call("first", "0", "n"))
 }
 
-// eachPicked is the loop over the picked rows of a sequence of n rows: neighbours are computed together.
+// eachPicked returns the loop over the picked rows of a sequence of n rows: neighbours are computed together.
 func eachPicked(n string, call func(row, i0, i1 string) jen.Code) jen.Code {
 	return jen.For(raw("m := 0; m < len(e.Rows) && int(e.Rows[m]) < first+%s;", n)).Block(
 		raw("i := int(e.Rows[m]) - first"),
@@ -79,7 +79,7 @@ func eachPicked(n string, call func(row, i0, i1 string) jen.Code) jen.Code {
 	)
 }
 
-// attentionPrefix is the argument behind the queries, if there is one.
+// attentionPrefix returns the argument after the queries, if there is one.
 func (e *emitter) attentionPrefix(n *ir.Node) []jen.Code {
 	switch {
 	case !ops.AttentionMasked(n):
@@ -125,7 +125,7 @@ func (e *emitter) continues(n *ir.Node) []jen.Code {
 		))
 }
 
-// resumes reports whether the program can continue a sequence: no token's row may depend on one behind it, nor on anything that is not kept.
+// resumes reports whether the program can continue a sequence: no token's row may depend on one after it, nor on anything that is not kept.
 func (e *emitter) resumes() bool {
 	if e.p.Meta.Trace || e.p.Meta.Task != ir.TaskHidden && e.p.Meta.Task != ir.TaskMLM && e.p.Meta.Task != ir.TaskTags {
 		return false
@@ -150,7 +150,7 @@ func (e *emitter) resumes() bool {
 	return found
 }
 
-// masked reports whether all attentions hide the keys behind a query, a prefix apart.
+// masked reports whether all attentions hide the keys after a query, a prefix apart.
 func (e *emitter) masked() bool {
 	list := e.attentions()
 	for _, s := range list {
@@ -161,7 +161,7 @@ func (e *emitter) masked() bool {
 	return len(list) > 0
 }
 
-// pastShape is the literal that says what the program keeps of a token.
+// pastShape returns the literal that says what the program keeps of a token.
 func (e *emitter) pastShape() jen.Code {
 	layers, row := 0, 0
 	for _, c := range e.calls {
@@ -174,7 +174,7 @@ func (e *emitter) pastShape() jen.Code {
 	return rt("PastShape").Values(jen.Dict{jen.Id("Layers"): jen.Lit(layers), jen.Id("Row"): jen.Lit(row)})
 }
 
-// attentionArgs are the arguments of an attention kernel behind the result and before the scratch memory.
+// attentionArgs returns the arguments of an attention kernel after the result and before the scratch memory.
 func (e *emitter) attentionArgs(s *step) []jen.Code {
 	n, r := s.node, s.region
 	width := n.Int("heads") * n.Int("dp")

@@ -48,7 +48,7 @@ func repeatEnds(array string) jen.Code {
 	)
 }
 
-// biases is the method that writes the biases in the order of keys.
+// biases returns the method that writes the biases in the order of keys.
 func (c *attentionCode) biases() jen.Code {
 	return c.method("writes the biases in the order of keys, both ends repeated 16 times.", "biases", jen.Id("bias").Op("*").Float32()).
 		BlockFunc(func(g *jen.Group) {
@@ -60,7 +60,7 @@ func (c *attentionCode) biases() jen.Code {
 		})
 }
 
-// seen is the method that counts the keys that a query sees.
+// seen returns the method that counts the keys that a query sees.
 func (c *attentionCode) seen() jen.Code {
 	return c.method("is the number of keys that query i sees: the first ones.", "seen", jen.Id("i").Int()).Int().Block(
 		jen.Return(raw("max(i+1, w.prefix)")),

@@ -93,7 +93,7 @@ func AttentionSamplePackage() (map[string][]byte, error) {
 	return files, nil
 }
 
-// attentionNode is a node of one head, whose kernel has the constants p.
+// attentionNode returns a node of one head, whose kernel has the constants p.
 func attentionNode(p kernel.AttentionParams) *ir.Node {
 	value := func(name string, t ir.DType, ld int, dims ...ir.Dim) *ir.Value {
 		return &ir.Value{Name: name, Type: ir.Type{DType: t, Shape: dims}, LD: ld}
@@ -132,7 +132,7 @@ func attentionNode(p kernel.AttentionParams) *ir.Node {
 	return n
 }
 
-// AttentionScratch is the length of the scratch, in floats, that an attention of n rows needs, whichever form computes it.
+// AttentionScratch returns the length of the scratch, in floats, that an attention of n rows needs, whichever form computes it.
 func AttentionScratch(p kernel.AttentionParams, n int) int {
 	return max(kernel.AttentionScratch(p, n), ops.AttentionScratch(attentionNode(p), portableStrip, n))
 }

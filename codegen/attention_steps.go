@@ -15,7 +15,7 @@ const callBudget = 4 << 20
 // packRows is how many keys and values one call brings together: a quarter of a megabyte of each, from memory.
 func packRows(dp int) int { return max(1, 1<<16/dp/kernel.PanelWidth) * kernel.PanelWidth }
 
-// pack is the step that brings keys and values together.
+// pack returns the step that brings keys and values together.
 func (c *attentionCode) pack() jen.Code {
 	about := "brings the values of m rows from j on together."
 	if c.Terms.Content {
@@ -29,8 +29,8 @@ func (c *attentionCode) pack() jen.Code {
 	})
 }
 
-// ends gives the first and the last row of the relative table between two entries of an index table. Rows rise with i-j if the sign is
-// Forward; turned says that the table is by j-i.
+// ends returns the first and the last row of the relative table between two entries of an index table. Rows rise with i-j if the sign is Forward; turned says
+// that the table is by j-i.
 func ends(table string, s kernel.Sign, turned bool, low, high string) string {
 	if (s == kernel.Forward) == turned {
 		low, high = high, low
@@ -62,7 +62,7 @@ func (c *attentionCode) parts(g *jen.Group, v, from, to string, body ...jen.Code
 	)
 }
 
-// table is the step that multiplies with some panels of a relative table.
+// table returns the step that multiplies with some panels of a relative table.
 func (c *attentionCode) table(name, what, product string) jen.Code {
 	return c.step("multiplies m rows of "+what+" with panels of a relative table, from the one called first on.", name,
 		jen.Id("c, a, b").Index().Float32(), jen.Id("m, first, panels").Int()).Block(
@@ -70,7 +70,7 @@ func (c *attentionCode) table(name, what, product string) jen.Code {
 	)
 }
 
-// queries is the method that computes a range of queries.
+// queries returns the method that computes a range of queries.
 func (c *attentionCode) queries() jen.Code {
 	return c.method("computes queries [a, b), at most "+fmt.Sprint(kernel.AttentionQueries)+".", "queries", jen.Id("a, b").Int()).BlockFunc(func(g *jen.Group) {
 		strip, ldr := kernel.AttentionStrip, c.LDR()
@@ -127,8 +127,8 @@ func (c *attentionCode) queries() jen.Code {
 	})
 }
 
-// strip is the step that computes the scores of some queries and a block of keys, and adds the values up. With a mask, it is told which block
-// is the last that a query of the strip sees; keys behind it are not computed.
+// strip returns the step that computes the scores of some queries and a block of keys, and adds the values up. With a mask, it is told which block is the last
+// that a query of the strip sees; keys after it are not computed.
 func (c *attentionCode) strip() jen.Code {
 	params := []jen.Code{jen.Id("i, s, m, j, keys").Int()}
 	if c.Masked {
@@ -161,15 +161,15 @@ func (c *attentionCode) strip() jen.Code {
 		})
 }
 
-// hide is the loop that hides keys behind a query from it. A key with a probability of 0 changes no bit of a sum, so that a row does not depend
-// on the strip that it is in.
+// hide returns the loop that hides keys after a query from it. A key with a probability of 0 changes no bit of a sum, so that a row does not depend on the
+// strip that it is in.
 func (c *attentionCode) hide() jen.Code {
 	return raw("low := float32(math.Inf(-1))").Line().For(raw("r := range m")).Block(
 		jen.For(raw("e := max(0, w.seen(i+r)-j); e < keys; e++")).Block(raw("w.scores[r*%d+e] = low", kernel.AttentionKeys+kernel.PanelWidth)),
 	)
 }
 
-// join is the call that adds the relative terms.
+// join returns the call that adds the relative terms.
 func (c *attentionCode) join() jen.Code {
 	isa, _ := kernel.FindISA(c.isa)
 	args := []string{"&w.scores[0]"}

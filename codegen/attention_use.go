@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// attentionConstants are the constants of an attention node's kernels.
+// attentionConstants returns the constants of an attention node's kernels.
 func attentionConstants(n *ir.Node) kernel.AttentionParams {
 	sign := func(use bool, flip string) kernel.Sign {
 		switch {
@@ -62,7 +62,7 @@ func (s *kernelSet) attention(st *step) (*kernelUse, error) {
 	})
 }
 
-// attentionName is the name of a node's portable function.
+// attentionName returns the name of a node's portable function.
 func attentionName(n *ir.Node) string {
 	name := kernel.AttentionName(attentionConstants(n), kernel.Generic)
 	if ops.AttentionMixes(n) {
@@ -77,7 +77,7 @@ func attentionName(n *ir.Node) string {
 	return name
 }
 
-// attentionArgs are the parameters of a node's function.
+// attentionArgs returns the parameters of a node's function.
 func attentionArgs(n *ir.Node) []kernel.Param {
 	ps := kernel.AttentionArgs(attentionConstants(n))
 	if !ops.AttentionMixes(n) {
@@ -96,8 +96,7 @@ func attentionArgs(n *ir.Node) []kernel.Param {
 // portableStrip is how many queries the portable attention takes at a time: the scratch holds their scores.
 const portableStrip = 16
 
-// portableAttention is the op's loop nest on a strip of queries, and the function that cuts queries into strips. No bit depends on where a
-// strip begins.
+// portableAttention returns the op's loop nest on a strip of queries, and the function that cuts queries into strips. No bit depends on where a strip begins.
 func portableAttention(name string, n *ir.Node) (jen.Code, error) {
 	strip, err := portableOf(n)(name + "_strip")
 	if err != nil {
@@ -114,8 +113,8 @@ func portableAttention(name string, n *ir.Node) (jen.Code, error) {
 		Func().Id(name).Params(attentionParams(ops.AttentionMixes(n), c.Masked)...).Block(c.strips(name, ops.AttentionMixes(n))).Line().Line().Add(strip), nil
 }
 
-// tracedAttention is the portable attention with one more parameter, p *float32 [n, n], into whose rows [i0, i1) it copies the probabilities
-// that each strip leaves in the scratch. Where all heads are computed at once, the maps of the others lie behind it, stride apart.
+// tracedAttention returns the portable attention with one more parameter, p *float32 [n, n], into whose rows [i0, i1) it copies the probabilities that each
+// strip leaves in the scratch. Where all heads are computed at once, the maps of the others lie after it, stride apart.
 func tracedAttention(name, portable string, n *ir.Node) jen.Code {
 	c := &attentionCode{AttentionParams: attentionConstants(n), name: name}
 	mixes := ops.AttentionMixes(n)
@@ -135,7 +134,7 @@ func tracedAttention(name, portable string, n *ir.Node) jen.Code {
 		Func().Id(name).Params(attentionParams(mixes, c.Masked, params...)...).Block(c.strips(portable, mixes, more))
 }
 
-// strips is the loop that computes queries [i0, i1) strip by strip, [i, last), and then does more.
+// strips returns the loop that computes queries [i0, i1) strip by strip, [i, last), and then does more.
 func (c *attentionCode) strips(portable string, mixes bool, more ...jen.Code) jen.Code {
 	mix := ""
 	if mixes {

@@ -129,7 +129,7 @@ func render(f *jen.File) ([]byte, error) {
 	return []byte(before + open + strings.TrimSuffix(imports, "\n") + end + after), nil
 }
 
-// plain is a text of the user's as part of a comment: what Go's scanner refuses, or what ends the line, is replaced.
+// plain returns a text of the user's as part of a comment: what Go's scanner refuses, or what ends the line, is replaced.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\ufeff' {
@@ -139,10 +139,10 @@ func plain(text string) string {
 	}, text)
 }
 
-// fileName is the last part of a path of any system.
+// fileName returns the last part of a path of any system.
 func fileName(path string) string { return plain(path[strings.LastIndexAny(path, `/\`)+1:]) }
 
-// unique gives a name that the package has not used, from a stem.
+// unique returns a name that the package has not used, from a stem.
 func (e *emitter) unique(stem string) string {
 	name := stem
 	for i := 2; e.names[name]; i++ {
@@ -184,7 +184,7 @@ func title(name string) string {
 	return string(unicode.ToUpper(r[0])) + string(r[1:])
 }
 
-// source is the comment that stands above the code of a node: the statement and where it is.
+// source returns the comment that stands above the code of a node: the statement and where it is.
 func source(n *ir.Node) string {
 	place := ""
 	if !n.Pos.IsZero() {

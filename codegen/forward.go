@@ -36,7 +36,7 @@ func (e *emitter) makeSteps() error {
 	return nil
 }
 
-// stepName is a short name of what a node computes: its weights' name, or else its result's.
+// stepName returns a short name of what a node computes: its weights' name, or else its result's.
 func stepName(n *ir.Node) string {
 	for _, v := range n.In {
 		if v == nil || v.Kind != ir.Packed || n.Op == "attention" {
@@ -54,7 +54,7 @@ func stepName(n *ir.Node) string {
 	return n.Op
 }
 
-// ptr is the expression for a value's first element in the region's code.
+// ptr returns the expression for a value's first element in the region's code.
 func (e *emitter) ptr(r *ir.Region, v *ir.Value) jen.Code {
 	switch v.Kind {
 	case ir.Packed:
@@ -76,7 +76,7 @@ func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
 // at moves a pointer by a number of elements.
 func at(p jen.Code, off jen.Code) jen.Code { return rt("At").Call(p, off) }
 
-// rowsOf is the number of rows of a value: tokens, sequences, or what else of the batch has rows.
+// rowsOf returns the number of rows of a value: tokens, sequences, or what else of the batch has rows.
 func rowsOf(v *ir.Value) jen.Code {
 	if len(v.Type.Shape) == 0 {
 		return jen.Lit(1)
@@ -93,7 +93,7 @@ func rowsOf(v *ir.Value) jen.Code {
 	}
 }
 
-// units is the expression for the number of units that a step has.
+// units returns the expression for the number of units that a step has.
 func (s *step) units() jen.Code {
 	out := s.node.Out[0]
 	switch s.split {
@@ -117,7 +117,7 @@ func (s *step) units() jen.Code {
 	return jen.Lit(1)
 }
 
-// panelsOf is the number of panels of 16 columns of a product.
+// panelsOf returns the number of panels of 16 columns of a product.
 func panelsOf(n *ir.Node) int { return (n.Int("n") + 15) / 16 }
 
 // unitDoc says what one unit of the step is.
@@ -221,7 +221,7 @@ func (e *emitter) gemmUnit(s *step) []jen.Code {
 	)
 }
 
-// operand gives an operand that may be missing.
+// operand returns an operand that may be missing.
 func operand(n *ir.Node, i int) *ir.Value {
 	if i < len(n.In) {
 		return n.In[i]

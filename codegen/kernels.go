@@ -25,7 +25,7 @@ type kernelUse struct {
 	field    string // in the table of kernels: the kernel's name without the instruction set
 	params   []kernel.Param
 	doc      string
-	operands []rowOperand // of a row-wise kernel, behind the result
+	operands []rowOperand // of a row-wise kernel, after the result
 	maxRows  int          // of a product: rows in one call
 	portable func(name string) (jen.Code, error)
 	asm      map[string][]kernel.Kernel                     // by instruction set: the assembly functions
@@ -49,7 +49,7 @@ func newKernelSet(e *emitter, p *ir.Program) *kernelSet {
 	return s
 }
 
-// use gives the kernel of that name, made at first use.
+// use returns the kernel of that name, made at first use.
 func (s *kernelSet) use(field string, make func(*kernelUse) error) (*kernelUse, error) {
 	for _, k := range s.list {
 		if k.field == field {
@@ -104,7 +104,7 @@ func (s *kernelSet) chooseGemm(st *step) error {
 	return nil
 }
 
-// gemm is the product of a step, over one or two panels.
+// gemm returns the product of a step, over one or two panels.
 func (s *kernelSet) gemm(st *step, panels int) (*kernelUse, error) {
 	n := st.node
 	p := kernel.GemmParams{K: n.In[1].Type.Shape[1].N, LDA: n.In[0].LD, LDC: n.Out[0].LD, Panels: panels, Act: n.Str("act"), Residual: operand(n, 3) != nil}
@@ -127,10 +127,10 @@ func (s *kernelSet) gemm(st *step, panels int) (*kernelUse, error) {
 	})
 }
 
-// baseName is a kernel's name without its last part, the instruction set.
+// baseName returns a kernel's name without its last part, the instruction set.
 func baseName(name string) string { return name[:strings.LastIndex(name, "_")] }
 
-// portableGemm is the op's loop nest over one panel, or a function that calls it for two.
+// portableGemm returns the op's loop nest over one panel, or a function that calls it for two.
 func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error) {
 	if p.Panels == 1 {
 		return portableOf(n)
@@ -171,7 +171,7 @@ func portableOf(n *ir.Node) func(string) (jen.Code, error) {
 	}
 }
 
-// nestCode is a loop nest as a documented function.
+// nestCode returns a loop nest as a documented function.
 func nestCode(name string, n *loop.Nest) (jen.Code, error) {
 	fn, err := nestFunc(name, n)
 	if err != nil {
@@ -299,13 +299,13 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	return nil
 }
 
-// isaConst is the runtime's constant for an instruction set.
+// isaConst returns the runtime's constant for an instruction set.
 func isaConst(name string) string { return "ISA" + strings.ToUpper(name) }
 
 // portableTile is the rows that the portable product takes at a time.
 const portableTile = 2
 
-// table is the literal that fills a table of kernels.
+// table returns the literal that fills a table of kernels.
 func table(list []*kernelUse, tile int, name func(*kernelUse) string) jen.Code {
 	d := jen.Dict{jen.Id("tile"): jen.Lit(tile)}
 	for _, k := range list {
@@ -327,7 +327,7 @@ func paramList(ps []kernel.Param) []jen.Code {
 	return out
 }
 
-// paramType is a parameter's Go type.
+// paramType returns a parameter's Go type.
 func paramType(t kernel.Type) jen.Code {
 	switch t {
 	case kernel.F32:

@@ -41,7 +41,7 @@ func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
 	return jen.Func().Id(name).Params(params...).Block(body...), nil
 }
 
-// argType is the Go type of a kind of argument.
+// argType returns the Go type of a kind of argument.
 func argType(k loop.ArgKind) jen.Code {
 	switch k {
 	case loop.FloatPtr:
@@ -138,7 +138,7 @@ func (p *nestPrinter) slice(s *loop.Slice) jen.Code {
 	return jen.Id(s.Name).Op(":=").Qual("unsafe", "Slice").Call(ptr, p.expr(s.Len))
 }
 
-// typeOf gives the type of an expression.
+// typeOf returns the type of an expression.
 func (p *nestPrinter) typeOf(e loop.Expr) loop.Type {
 	switch e := e.(type) {
 	case loop.FloatLit:

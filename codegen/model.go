@@ -45,7 +45,7 @@ func (e *emitter) modelFile() error {
 // rowKinds are the runtime's names for what a result has a row for.
 var rowKinds = map[ir.Dim]string{ir.B: "PerSequence", ir.T: "PerToken", ir.M: "PerRow", ir.G: "PerPair", ir.W: "PerWord"}
 
-// programDict is the literal of the runtime's description.
+// programDict returns the literal of the runtime's description.
 func (e *emitter) programDict() jen.Dict {
 	m, b := &e.p.Meta, &e.p.Bounds
 	_, result := e.p.Result()

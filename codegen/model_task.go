@@ -12,7 +12,7 @@ import (
 // taskPath is the package of what heads mean on text. Only packages whose heads need it link it.
 const taskPath = runtimePath + "/task"
 
-// tk is a name of that package.
+// tk returns a name of that package.
 func tk(name string) *jen.Statement { return jen.Qual(taskPath, name) }
 
 // service is a type of package task that a generated model hands its texts to.
@@ -29,7 +29,7 @@ type verb struct {
 	name   string // of the model's method
 	method string // of the service's; "" is the same
 	doc    string
-	params []param // behind the context
+	params []param // after the context
 	result string  // of which a slice is given, one for each text
 }
 
@@ -46,7 +46,7 @@ func oneText() *jen.Statement    { return jen.String() }
 func oneNumber() *jen.Statement  { return jen.Float64() }
 func promptList() *jen.Statement { return jen.Index().Add(rt("Text")) }
 
-// named is a type that the package has a short name for.
+// named returns a type that the package has a short name for.
 func named(name string) func() *jen.Statement {
 	return func() *jen.Statement { return jen.Id(name) }
 }
@@ -139,7 +139,7 @@ func (e *emitter) services() []service {
 	return nil
 }
 
-// predictors are the services of a head that predicts tokens.
+// predictors returns the services of a head that predicts tokens.
 func (e *emitter) predictors(texts, pairs param) []service {
 	list := []service{{field: "measuring", name: "Perplexer", types: [][2]string{{"Perplexity", "how well the model predicts one text"}}, verbs: []verb{
 		{name: "Perplexity", method: "Measure", result: "Perplexity", params: []param{texts}, doc: "says how well the model predicts texts; results come in input order."},

@@ -190,7 +190,7 @@ func PackageIn(dir string) (string, error) {
 	return "", nil
 }
 
-// packageOf is the package of a Go file that belongs to its folder's; "" if it is left out of every build, or is no Go.
+// packageOf returns the package of a Go file that belongs to its folder's; "" if it is left out of every build, or is no Go.
 func packageOf(text []byte) string {
 	f, err := parser.ParseFile(token.NewFileSet(), "", text, parser.PackageClauseOnly|parser.ParseComments)
 	if err != nil {
@@ -209,7 +209,7 @@ func packageOf(text []byte) string {
 	return f.Name.Name
 }
 
-// firstDifference is the number of the first line that differs.
+// firstDifference returns the number of the first line that differs.
 func firstDifference(a, b []byte) int {
 	la, lb := bytes.Split(a, []byte("\n")), bytes.Split(b, []byte("\n"))
 	for i := range min(len(la), len(lb)) {

@@ -40,7 +40,7 @@ var rowFamilies = map[string]func(*kernelSet, *ir.Node) (*kernelUse, error){
 	},
 }
 
-// rowKernel is a kernel with assembly for the target's instruction sets.
+// rowKernel returns a kernel with assembly for the target's instruction sets.
 func (s *kernelSet) rowKernel(n *ir.Node, name string, operands []rowOperand, make func(kernel.ISA) kernel.Kernel) (*kernelUse, error) {
 	return s.use(baseName(name), func(k *kernelUse) error {
 		k.operands = operands
@@ -60,7 +60,7 @@ func (s *kernelSet) rowKernel(n *ir.Node, name string, operands []rowOperand, ma
 // identifier matches what names in Go do not hold.
 var identifier = regexp.MustCompile(`[^a-zA-Z0-9_]`)
 
-// portableOnly is a kernel that exists in portable Go alone.
+// portableOnly returns a kernel that exists in portable Go alone.
 func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	name := fmt.Sprintf("%s_f32_%d", n.Op, n.Out[0].Type.Shape[len(n.Out[0].Type.Shape)-1].N)
 	for _, v := range append(n.In, n.Out...) {

@@ -114,7 +114,7 @@ func (e *emitter) integers(store string) ([]int32, error) {
 	return t[0].I, nil
 }
 
-// maker is the node that makes a packed tensor of integers: one without operands.
+// maker returns the node that makes a packed tensor of integers: one without operands.
 func (e *emitter) maker(store string) (*ir.Node, error) {
 	for _, c := range e.p.Pack {
 		for _, n := range c.Region.Nodes {

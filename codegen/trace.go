@@ -33,7 +33,7 @@ func (e *emitter) traces(s *step) bool {
 	return e.p.Meta.Trace && s.node.Op == "attention" && e.weights.layerOf(s.region) != nil
 }
 
-// traceMethodOf declares the method of one attention. Maps are [A, P]: for each head the N×N probabilities of one sequence behind the other.
+// traceMethodOf declares the method of one attention. Maps are [A, P]: for each head the N×N probabilities of one sequence after the other.
 func (e *emitter) traceMethodOf(f *jen.File, s *step, kernelName string) {
 	heads, out := s.node.Int("heads"), s.node.Out[0]
 	args := append([]jen.Code{jen.Op("&").Id("rows").Index(jen.Lit(0))}, e.attentionArgs(s)...)

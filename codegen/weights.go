@@ -71,7 +71,7 @@ func newWeightTable(e *emitter) *weightTable {
 	return t
 }
 
-// span gives the range of layers that a region's calls cover.
+// span returns the range of layers that a region's calls cover.
 func span(calls []ir.Call, r *ir.Region) (first, count int) {
 	first, end := -1, 0
 	for _, c := range calls {
@@ -105,7 +105,7 @@ func (l *layerStruct) skipGaps(g *jen.Group) {
 	}
 }
 
-// free gives a name not in the set, and adds it.
+// free returns a name not in the set, and adds it.
 func free(names map[string]bool, stem string) string {
 	name := stem
 	for i := 2; names[name]; i++ {
@@ -127,7 +127,7 @@ func shortName(store string) string {
 	return name
 }
 
-// find gives the field of that name, or nil.
+// find returns the field of that name, or nil.
 func (t *weightTable) find(layer *layerStruct, name string) *weightField {
 	for _, f := range t.fields {
 		if f.layer == layer && f.name == name {
@@ -137,7 +137,7 @@ func (t *weightTable) find(layer *layerStruct, name string) *weightField {
 	return nil
 }
 
-// field gives the field of a packed value of a region.
+// field returns the field of a packed value of a region.
 func (t *weightTable) field(r *ir.Region, v *ir.Value) *weightField {
 	for _, f := range t.fields {
 		if f.store == v.Name && (f.layer == nil || f.layer.region == r) {
@@ -147,7 +147,7 @@ func (t *weightTable) field(r *ir.Region, v *ir.Value) *weightField {
 	return nil
 }
 
-// layerOf gives the layer struct of a region, or nil.
+// layerOf returns the layer struct of a region, or nil.
 func (t *weightTable) layerOf(r *ir.Region) *layerStruct {
 	for _, l := range t.layers {
 		if l.region == r {
@@ -157,7 +157,7 @@ func (t *weightTable) layerOf(r *ir.Region) *layerStruct {
 	return nil
 }
 
-// goElem is the element type of a packed tensor in Go.
+// goElem returns the element type of a packed tensor in Go.
 func goElem(t ir.DType) *jen.Statement {
 	if t == ir.I32 {
 		return jen.Int32()
@@ -282,7 +282,7 @@ func (e *emitter) kept() []*weightField {
 	return out
 }
 
-// layerPrefix is the expression for the layer's number as text.
+// layerPrefix returns the expression for the layer's number as text.
 func layerPrefix(l *layerStruct) jen.Code {
 	n := jen.Id("l")
 	if l.first != 0 {
@@ -291,7 +291,7 @@ func layerPrefix(l *layerStruct) jen.Code {
 	return jen.Qual("strconv", "Itoa").Call(n)
 }
 
-// layerName is the expression for a layered tensor's name, with the layer's number in p.
+// layerName returns the expression for a layered tensor's name, with the layer's number in p.
 func layerName(store string) jen.Code {
 	before, after, _ := strings.Cut(store, "{l}")
 	return jen.Lit(before).Op("+").Id("p").Op("+").Lit(after)
@@ -300,5 +300,5 @@ func layerName(store string) jen.Code {
 // takesText reports whether the package reads text: its spec names a kind of tokenizer.
 func (e *emitter) takesText() bool { return e.p.Meta.Tokenizer != "" && e.p.Meta.Tokenizer != "none" }
 
-// current is the field of the execution that points at the weights of the layer that is running.
+// current returns the field of the execution that points at the weights of the layer that is running.
 func (l *layerStruct) current() string { return camel(l.region.Name) + "Now" }

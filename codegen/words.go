@@ -44,7 +44,7 @@ func driverFunc(name, doc string, params []kernel.Param, body ...jen.Code) jen.C
 	return jen.Comment(name + " " + doc).Line().Func().Id(name).Params(paramList(params)...).Block(body...)
 }
 
-// wordKernel is a kernel that is a function around assembly.
+// wordKernel returns a kernel that is a function around assembly.
 func (s *kernelSet) wordKernel(n *ir.Node, name, doc string, asm func(kernel.ISA) []kernel.Kernel, body func(kernel.ISA) []jen.Code) (*kernelUse, error) {
 	return s.use(name, func(k *kernelUse) error {
 		k.portable = portableOf(n)

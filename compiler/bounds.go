@@ -48,10 +48,10 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(weights+arena)/(1<<20)))
 }
 
-// mebibytes writes a number of bytes with one digit behind the point.
+// mebibytes writes a number of bytes with one digit after the point.
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// packedBytes is the size of the packed tensors that the schedule reads.
+// packedBytes returns the size of the packed tensors that the schedule reads.
 func packedBytes(p *ir.Program) int64 {
 	sum, seen := int64(0), map[string]bool{}
 	for _, c := range p.Run {
@@ -88,7 +88,7 @@ func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
 // widens says which instruction set's float32 kernels serve one that adds instructions to it for other number formats.
 var widens = map[string]string{"avx512vnni": "avx512"}
 
-// instructionSets gives the target's instruction sets that this version has kernels for, and a warning for each that it has none for.
+// instructionSets returns the target's instruction sets that this version has kernels for, and a warning for each that it has none for.
 func instructionSets(t *spec.Target) ([]string, diag.List) {
 	var out []string
 	var warnings diag.List

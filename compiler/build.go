@@ -29,10 +29,10 @@ const (
 	storeLogits = "logits"
 )
 
-// hiddenAt is the store's name of the hidden states behind layer l, counted from 0 for the embedding's output.
+// hiddenAt returns the store's name of the hidden states after layer l, counted from 0 for the embedding's output.
 func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
-// build gives the program before any pass.
+// build returns the program before any pass.
 func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
 	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, prog: &ir.Program{Name: name, File: file, Bounds: bounds}}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
@@ -59,7 +59,7 @@ func (b *builder) describe(name, doc string, src spec.Source) *ir.Region {
 	return r
 }
 
-// tensor is a tensor of the checkpoint as a region input.
+// tensor returns a tensor of the checkpoint as a region input.
 func (b *builder) tensor(e editor, path string, dims ...int) *ir.Value {
 	shape := make(ir.Shape, len(dims))
 	for i, d := range dims {
@@ -85,8 +85,8 @@ func (b *builder) linear(e editor, path string, src spec.Source, in, out int, bi
 	return e.op("linear", src, nil, x, w, c)
 }
 
-// layers describes the encoder's layers; the schedule calls one region for each that computes the same. Only those that the head reads are
-// called, and for a trace the others behind it.
+// layers describes the encoder's layers; the schedule calls one region for each that computes the same. Only those that the head reads are called, and for a
+// trace the others after it.
 func (b *builder) layers() error {
 	enc := &b.m.Encoder
 	last := enc.Layers

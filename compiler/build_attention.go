@@ -129,7 +129,7 @@ func (b *builder) softmax(e editor, score, starts *ir.Value) *ir.Value {
 	return e.op("softmax", a.MaskSource, nil, score, starts)
 }
 
-// byOffset gives the rows of a projected table in the order of the offsets i-j.
+// byOffset returns the rows of a projected table in the order of the offsets i-j.
 func byOffset(e editor, t spec.Term, table, index *ir.Value, at spec.Index) *ir.Value {
 	rows := e.op("embed", t.Source, nil, table, index)
 	if at == spec.JI {
@@ -141,8 +141,8 @@ func byOffset(e editor, t spec.Term, table, index *ir.Value, at spec.Index) *ir.
 // joinedParts is the order of queries, keys and values in each head's rows of in_proj.
 var joinedParts = map[string]int{"query": 0, "key": 1, "value": 2}
 
-// joinedProjection is a projection of DeBERTa v1, whose weights are rows of in_proj: each head's queries, then its keys, then its values. The
-// biases are tensors of their own.
+// joinedProjection returns a projection of DeBERTa v1, whose weights are rows of in_proj: each head's queries, then its keys, then its values. The biases are
+// tensors of their own.
 func (b *builder) joinedProjection(e editor, layerPath string, p *spec.Proj, x *ir.Value) *ir.Value {
 	m, role := b.m, b.names.projection(p)
 	w := b.tensor(e, layerPath+"attention.joined.weight", 3*m.Heads*m.Head, m.Hidden)

@@ -7,14 +7,13 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// decoderAt is the store's name of a decoder's rows behind its step t; those before the first step are number 0.
+// decoderAt returns the store's name of a decoder's rows after its step t; those before the first step are number 0.
 func decoderAt(t int) string { return fmt.Sprintf("decoder.%d", t) }
 
 // decoderMemory is the store's name of the rows that keys and values are projected from, where they are not the last layer's.
 const decoderMemory = "decoder.memory"
 
-// moveBehind moves the last call of the schedule to where the hidden states behind a layer, counted from 0 for the embedding's output, have just
-// been made.
+// moveBehind moves the last call of the schedule to where the hidden states after a layer, counted from 0 for the embedding's output, have just been made.
 func (b *builder) moveBehind(layer int) {
 	last := len(b.prog.Run) - 1
 	moved := b.prog.Run[last]

@@ -125,10 +125,10 @@ func (p *promptHead) each(step func(*ir.Value) *ir.Value) {
 	p.words, p.labels = step(p.words), step(p.labels)
 }
 
-// width is the number of columns of a value.
+// width returns the number of columns of a value.
 func width(x *ir.Value) int { return x.Type.Shape[len(x.Type.Shape)-1].N }
 
-// project appends the two layers of all projections of GLiNER, P(x) = W_out·relu(W_in·x + b_in) + b_out, four times as wide between them as behind them.
+// project appends the two layers of all projections of GLiNER, P(x) = W_out·relu(W_in·x + b_in) + b_out, four times as wide between them as after them.
 func (p *promptHead) project(s *spec.Step, path string, out int, x *ir.Value) *ir.Value {
 	inner := p.op("relu", s.Source, nil, p.linear(p.editor, path+"in", s.Source, width(x), 4*out, true, x))
 	return p.linear(p.editor, path+"out", s.Source, 4*out, out, true, inner)
@@ -193,12 +193,12 @@ func (p *promptHead) columns(s *spec.Step, w *ir.Value, from, count int) *ir.Val
 	return p.op("transpose", s.Source, nil, p.rows(s, p.op("transpose", s.Source, nil, w), from, count))
 }
 
-// asRow is a vector as a matrix of one row, with the columns of another one.
+// asRow returns a vector as a matrix of one row, with the columns of another one.
 func (p *promptHead) asRow(s *spec.Step, v, like *ir.Value) *ir.Value {
 	return p.op("repeat_rows", s.Source, nil, v, p.rows(s, like, 0, 1))
 }
 
-// entityColumns is the number of columns of a head on words and labels: a span's widths, or start, end and inside.
+// entityColumns returns the number of columns of a head on words and labels: a span's widths, or start, end and inside.
 func entityColumns(h *spec.Head) (columns, widths int) {
 	for _, s := range h.Steps {
 		if s.Kind == spec.StepSpans {

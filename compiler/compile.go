@@ -19,7 +19,7 @@ import (
 type Options struct {
 	Target string // a target's name; "" is the first
 	Emit   string // only the emitted name given (model, model.head); "" is all
-	After  string // stop behind the named pass, or behind "build"; "" runs all
+	After  string // stop after the named pass, or after "build"; "" runs all
 	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds ir.Delta of the batch to it: the
 	// input of scale-invariant fine-tuning (He et al. 2020, section 4; the authors' code normalises in the clean pass too).
 	Perturb bool
@@ -100,7 +100,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	return units, faults, nil
 }
 
-// emitted gives the full name of what an emit line asks for, and its model and head; the model is nil for what is not a single forward pass.
+// emitted returns the full name of what an emit line asks for, and its model and head; the model is nil for what is not a single forward pass.
 func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 	switch {
 	case e.Ensemble != nil:
@@ -159,7 +159,7 @@ func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *sp
 	return &Unit{Program: p, Model: m, Head: h, Target: t}, nil
 }
 
-// specHash is the sha256, in hex, of a canonical spec.
+// specHash returns the sha256, in hex, of a canonical spec.
 func specHash(canonical []byte) string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])

@@ -168,7 +168,7 @@ func leaves(block string, list []*spec.Stmt) (out []leaf) {
 	return out
 }
 
-// with gives the text with a statement of one line replaced; ok is false if it has several lines.
+// with returns the text with a statement of one line replaced; ok is false if it has several lines.
 func with(text string, s *spec.Stmt, replacement string) (string, bool) {
 	lines := strings.Split(text, "\n")
 	line := []rune(lines[s.Pos.Line-1])

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// lastOfMember is the last pass that runs on each member of an ensemble by itself; those behind it see all of them together.
+// lastOfMember is the last pass that runs on each member of an ensemble by itself; those after it see all of them together.
 const lastOfMember = "fold"
 
 // MemberPrefix stands in front of the names of a member's tensors, in the program of an ensemble and in its packed weights.
@@ -88,7 +88,7 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 	return &Unit{Program: whole, Model: first.Model, Head: first, Target: t, Ensemble: e}, nil
 }
 
-// afterMembers reports whether a pass behind those of the members is wanted.
+// afterMembers reports whether a pass after those of the members is wanted.
 func afterMembers(last string) bool {
 	for _, p := range passes {
 		if p.name == last {

@@ -29,7 +29,7 @@ ensemble both { member a.c; member b.c; MEAN }
 target t { batch <= 8 sequences; tokens <= 256; emit infer both }
 `
 
-// meanWord is the statement that says what is averaged; it returns "" for numbers that have no probabilities.
+// meanWord returns the statement that says what is averaged; it returns "" for numbers that have no probabilities.
 func meanWord(mean string) string {
 	if mean == "" {
 		return ""

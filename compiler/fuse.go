@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// fuse joins what one kernel computes at once: the score's terms, softmax and weighted mean to one attention, and a product with the
-// element-wise work behind it (bias, activation, residual).
+// fuse joins what one kernel computes at once: the score's terms, softmax and weighted mean to one attention, and a product with the element-wise work after it
+// (bias, activation, residual).
 func fuse(p *ir.Program) error {
 	for _, r := range p.Regions {
 		if err := fuseAttention(r); err != nil {

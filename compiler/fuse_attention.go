@@ -131,12 +131,12 @@ func (f *attentionFuser) scaledBy(t *ir.Value, by float64) *ir.Value {
 	return f.Op("scale", f.p.soft.Pos, f.p.soft.Note, []ir.Attr{{Key: "by", Value: by}}, t)
 }
 
-// zeros is a matrix or vector of zeros.
+// zeros returns a matrix or vector of zeros.
 func (f *attentionFuser) zeros(dims ...int) *ir.Value {
 	return f.op("zeros", []ir.Attr{{Key: "shape", Value: dims}})
 }
 
-// plus is a sum whose first operand may be missing.
+// plus returns a sum whose first operand may be missing.
 func (f *attentionFuser) plus(sum, t *ir.Value) *ir.Value {
 	if sum == nil {
 		return t
@@ -213,7 +213,7 @@ func (f *attentionFuser) projections() ([]*ir.Value, error) {
 	return out, nil
 }
 
-// byOffset gives the rows of a table in the order of the offsets i-j, for a lookup of i-j or of j-i.
+// byOffset returns the rows of a table in the order of the offsets i-j, for a lookup of i-j or of j-i.
 func (f *attentionFuser) byOffset(t, index *ir.Value, flip bool) *ir.Value {
 	if index.Def == nil || index.Def.Op != "ramp" {
 		t = f.op("embed", nil, t, index)
@@ -267,7 +267,7 @@ func (f *attentionFuser) lookups() *ir.Value {
 	return f.Name(f.op("transpose", nil, sum), "offsets.bias")
 }
 
-// readers makes the nodes behind the attention read its padded heads.
+// readers makes the nodes after the attention read its padded heads.
 func (f *attentionFuser) readers(rest []*ir.Node, old, ctx *ir.Value) error {
 	readers := 0
 	for _, n := range rest {

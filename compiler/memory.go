@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// memory gives each activation a slot of the arena. Hidden states of all layers share one slot, since each layer's input is dead before its
-// output is written; values inside a region share slots where their lifetimes do not meet.
+// memory returns each activation a slot of the arena. Hidden states of all layers share one slot, since each layer's input is dead before its output is
+// written; values inside a region share slots where their lifetimes do not meet.
 func memory(p *ir.Program) error {
 	m := &slots{plan: &ir.Plan{}, family: map[string]int{}}
 	runs := map[*ir.Region]bool{}
@@ -35,7 +35,7 @@ type slots struct {
 
 var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
 
-// familyOf gives one name to the store names of all layers.
+// familyOf returns one name to the store names of all layers.
 func familyOf(name string) string { return layerNumber.ReplaceAllString(name, ".*$3") }
 
 // live is a slot in use up to and with a node.
@@ -53,7 +53,7 @@ func extend(used []live, slot, until int) []live {
 	return used
 }
 
-// accumulated is the operand that a node adds to in place, or nil.
+// accumulated returns the operand that a node adds to in place, or nil.
 func accumulated(n *ir.Node) *ir.Value {
 	if op := ir.Lookup(n.Op); op.Class == ir.Gather && len(n.In) > 2 {
 		return n.In[2]
@@ -139,7 +139,7 @@ func (m *slots) region(r *ir.Region) error {
 	return nil
 }
 
-// stored gives the slot of a value that regions hand on.
+// stored returns the slot of a value that regions hand on.
 func (m *slots) stored(v *ir.Value) int {
 	f := familyOf(v.Name)
 	s, ok := m.family[f]

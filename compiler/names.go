@@ -25,7 +25,7 @@ var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, de
 
 var layerPath = regexp.MustCompile(`^encoder\.([0-9]+)\.`)
 
-// name gives the tensor name for a path. The layer in it is {l}, or a number.
+// name returns the tensor name for a path. The layer in it is {l}, or a number.
 func (n naming) name(path string) string {
 	if m := layerPath.FindStringSubmatch(path); m != nil {
 		return strings.ReplaceAll(n.name(strings.Replace(path, m[0], "encoder.{l}.", 1)), "{l}", m[1])
@@ -52,7 +52,7 @@ func under(prefix string, table ...[2]string) [][2]string {
 // roles are what published checkpoints call the projections, by the names that their layouts demand of a spec.
 var roles = map[string]string{"q": "query", "k": "key", "v": "value", "kr": "position_key", "qr": "position_query"}
 
-// projection is the word in the paths of a projection's tensors. One that shares another's weights has that one's.
+// projection returns the word in the paths of a projection's tensors. One that shares another's weights has that one's.
 func (n naming) projection(p *spec.Proj) string {
 	name := p.Weights().Name
 	if role, ok := roles[name]; ok && n.scheme != own.scheme {
@@ -61,7 +61,7 @@ func (n naming) projection(p *spec.Proj) string {
 	return name
 }
 
-// absolute is the path of a named table of positions: published checkpoints have one, under the name of the input's.
+// absolute returns the path of a named table of positions: published checkpoints have one, under the name of the input's.
 func (n naming) absolute(a *spec.Absolute) string {
 	if a.Name == "" || n.scheme != own.scheme {
 		return "embed.absolute"

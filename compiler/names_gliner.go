@@ -69,7 +69,7 @@ func (n naming) glinerNames(h *spec.Head) (names headNames, ok bool) {
 	return names, h.Prompt != nil && len(form) == 1 && (form[0] == spec.StepSpans || form[0] == spec.StepTokens)
 }
 
-// headPath is the path of what a head has beside products and norms.
+// headPath returns the path of what a head has beside products and norms.
 func (n naming) headPath(h *spec.Head) string {
 	if n.scheme == gliner.scheme {
 		return glinerHead

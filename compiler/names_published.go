@@ -2,7 +2,7 @@ package compiler
 
 import "maps"
 
-// tables are the names of the input's tables and norm in the published checkpoints of a model class.
+// tables returns the names of the input's tables and norm in the published checkpoints of a model class.
 func tables(prefix string, more map[string]string) map[string]string {
 	out := map[string]string{
 		"embed.token":    prefix + "embeddings.word_embeddings.weight",
@@ -13,7 +13,7 @@ func tables(prefix string, more map[string]string) map[string]string {
 	return out
 }
 
-// postNorm are the names that the layers of all published checkpoints share.
+// postNorm returns the names that the layers of all published checkpoints share.
 func postNorm(prefix string) [][2]string {
 	return under(prefix,
 		[2]string{"embed.norm.", "embeddings.LayerNorm."},
@@ -38,7 +38,7 @@ var debertaV2 = naming{
 	prefix: append(postNorm("deberta."), v2Layers("deberta.encoder.")...),
 }
 
-// v2Layers are the names of DeBERTa v2's and v3's layers and of what stands beside them.
+// v2Layers returns the names of DeBERTa v2's and v3's layers and of what stands beside them.
 func v2Layers(prefix string) [][2]string {
 	return under(prefix,
 		[2]string{"relative.norm.", "LayerNorm."},
@@ -69,7 +69,7 @@ var debertaV1 = naming{
 	)...),
 }
 
-// selfAttention are the names of BERT's and RoBERTa's projections.
+// selfAttention returns the names of BERT's and RoBERTa's projections.
 func selfAttention(prefix string) [][2]string {
 	return append(postNorm(prefix), under(prefix,
 		[2]string{"encoder.{l}.attention.query.", "encoder.layer.{l}.attention.self.query."},

@@ -90,7 +90,7 @@ func (n naming) named(h *spec.Head) string {
 	return spec.OrOwn(h.NamedForm())
 }
 
-// notYetPrompt finds steps between the words' rows and their scores that would leave labels behind.
+// notYetPrompt finds steps between the words' rows and their scores that would leave labels after.
 func notYetPrompt(h *spec.Head) diag.List {
 	var out diag.List
 	if h.Prompt == nil {

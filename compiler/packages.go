@@ -19,8 +19,8 @@ var unfit = []string{"main", "init", "documentation", "internal", "vendor", "tes
 // imported are the names under which generated files import other packages.
 var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "unsafe"}
 
-// packageNames gives the Go package of each thing that a target emits: the one that its line names, or one made of the model's name, and of the
-// head's where the target or the spec has more than one thing on that model. Names that no package can have are faults.
+// packageNames returns the Go package of each thing that a target emits: the one that its line names, or one made of the model's name, and of the head's where
+// the target or the spec has more than one thing on that model. Names that no package can have are faults.
 func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 	var faults diag.List
 	names := make([]string, len(t.Emit))

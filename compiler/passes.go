@@ -79,7 +79,7 @@ func runPasses(p *ir.Program, last string) error {
 	return runPassesFrom(p, "", last)
 }
 
-// runPassesFrom runs the passes behind the one named first ("" for all) up to and with the one named last.
+// runPassesFrom runs the passes after the one named first ("" for all) up to and with the one named last.
 func runPassesFrom(p *ir.Program, first, last string) error {
 	begun := first == ""
 	for _, ps := range passes {

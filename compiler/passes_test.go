@@ -14,8 +14,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// TestPasses: each file of testdata holds a spec and the program's text before and behind the pass that the file is named after, or no spec and
-// a program that no spec gives. The file's comment says what to look at. UPDATE=1 rewrites the programs.
+// TestPasses: each file of testdata holds a spec and the program's text before and after the pass that the file is named after, or no spec and a program that
+// no spec gives. The file's comment says what to look at. UPDATE=1 rewrites the programs.
 func TestPasses(t *testing.T) {
 	order := []string{"build"}
 	for _, p := range compiler.Passes() {

@@ -23,7 +23,7 @@ func perturbed(t *testing.T, after string) *ir.Program {
 	return units[0].Program
 }
 
-// standard gives each row of width h its mean 0 and variance 1, with eps added to the variance.
+// standard returns each row of width h its mean 0 and variance 1, with eps added to the variance.
 func standard(x []float64, h int, eps float64) []float64 {
 	out := make([]float64, len(x))
 	for r := 0; r < len(x); r += h {

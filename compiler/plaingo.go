@@ -43,7 +43,7 @@ func inPlainGo(m *spec.Model, t *spec.Target) diag.List {
 	return out
 }
 
-// scoreSize gives the number of products of contents that lie side by side in a head, and the rows of the relative table as kernels read it.
+// scoreSize returns the number of products of contents that lie side by side in a head, and the rows of the relative table as kernels read it.
 func scoreSize(m *spec.Model) (slots, rows int) {
 	p := &parts{}
 	made := map[spec.Factor]*ir.Value{}

@@ -37,7 +37,7 @@ type lookup struct {
 	by           float64
 }
 
-// partsOf finds the parts behind a weighted mean, nil if there is no softmax before it.
+// partsOf finds the parts after a weighted mean, nil if there is no softmax before it.
 func partsOf(weigh *ir.Node) (*parts, error) {
 	p := &parts{}
 	at := weigh.In[0]
@@ -104,7 +104,7 @@ func (p *parts) collect(v *ir.Value, by float64) error {
 	return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
 }
 
-// first gives the first error that is not nil.
+// first returns the first error that is not nil.
 func first(errs ...error) error {
 	for _, e := range errs {
 		if e != nil {

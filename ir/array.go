@@ -21,7 +21,7 @@ func NewInts(shape ...int) *Array {
 	return &Array{Shape: append([]int(nil), shape...), I: make([]int32, elements(shape))}
 }
 
-// elements is the product of the extents.
+// elements returns the product of the extents.
 func elements(shape []int) int {
 	n := 1
 	for _, d := range shape {
@@ -30,10 +30,10 @@ func elements(shape []int) int {
 	return n
 }
 
-// Len is the number of elements that the shape asks for.
+// Len returns the number of elements that the shape asks for.
 func (t *Array) Len() int { return elements(t.Shape) }
 
-// DType is the element type.
+// DType returns the element type.
 func (t *Array) DType() DType {
 	if t.I != nil {
 		return I32
@@ -41,7 +41,7 @@ func (t *Array) DType() DType {
 	return F32
 }
 
-// Floats gives the numbers in float64: F itself, or a widened copy of F32. It must not be changed.
+// Floats returns the numbers in float64: F itself, or a widened copy of F32. It must not be changed.
 func (t *Array) Floats() []float64 {
 	if t.F != nil || t.F32 == nil {
 		return t.F
@@ -53,7 +53,7 @@ func (t *Array) Floats() []float64 {
 	return out
 }
 
-// Single gives the numbers rounded to float32: F32 itself, or a rounded copy of F. It must not be changed.
+// Single returns the numbers rounded to float32: F32 itself, or a rounded copy of F. It must not be changed.
 func (t *Array) Single() []float32 {
 	if t.F32 != nil || t.F == nil {
 		return t.F32
@@ -65,7 +65,7 @@ func (t *Array) Single() []float32 {
 	return out
 }
 
-// Row copies row r, the elements behind the first extent, to dst in float64.
+// Row copies row r, the elements after the first extent, to dst in float64.
 func (t *Array) Row(r int, dst []float64) {
 	n := len(dst)
 	if t.F != nil {
@@ -77,8 +77,8 @@ func (t *Array) Row(r int, dst []float64) {
 	}
 }
 
-// Rearrange makes an array of the given shape whose element i is element from(i) of t, or 0 where from gives -1. The numbers keep the form
-// that they have in t, so a table in float32 is never widened.
+// Rearrange makes an array of the given shape whose element i is element from(i) of t, or 0 where from returns -1. The numbers keep the form that they have in
+// t, so a table in float32 is never widened.
 func (t *Array) Rearrange(shape []int, from func(i int) int) *Array {
 	out := &Array{Shape: append([]int(nil), shape...)}
 	n := elements(shape)
@@ -93,7 +93,7 @@ func (t *Array) Rearrange(shape []int, from func(i int) int) *Array {
 	return out
 }
 
-// moved gathers n elements, 0 where from gives -1.
+// moved gathers n elements, 0 where from returns -1.
 func moved[E any](src []E, n int, from func(i int) int) []E {
 	out := make([]E, n)
 	for i := range out {
@@ -104,7 +104,7 @@ func moved[E any](src []E, n int, from func(i int) int) []E {
 	return out
 }
 
-// Valid says whether the numbers are as many as the shape asks for.
+// Valid reports whether the numbers are as many as the shape asks for.
 func (t *Array) Valid() error {
 	for _, d := range t.Shape {
 		if d < 0 {
@@ -130,7 +130,7 @@ func (t *Array) Valid() error {
 	return nil
 }
 
-// Fits says whether the array is of a type whose symbols have the given sizes.
+// Fits reports whether the array is of a type whose symbols have the given sizes.
 func (t *Array) Fits(typ Type, s Sizes) error {
 	if err := t.Valid(); err != nil {
 		return err

@@ -30,13 +30,13 @@ func NewBuilder(r *Region) *Builder {
 	return b
 }
 
-// Region is the region that grows.
+// Region returns the region that grows.
 func (b *Builder) Region() *Region { return b.r }
 
-// Err is the first error, or nil.
+// Err returns the first error, or nil.
 func (b *Builder) Err() error { return b.err }
 
-// Input gives the region's input of that name, made at first use. A second use with another kind or type is an error.
+// Input returns the region's input of that name, made at first use. A second use with another kind or type is an error.
 func (b *Builder) Input(name string, kind Kind, t Type) *Value {
 	if v := b.r.Input(name); v != nil {
 		if v.Kind != kind || !v.Type.Equal(t) {

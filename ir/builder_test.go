@@ -49,7 +49,7 @@ func TestBuilderErrors(t *testing.T) {
 			y := b.Op("relu", pos, "", nil, x)
 			b.Output("x", y)
 		}, "output x has the name of another value"},
-		{func(b *ir.Builder, x *ir.Value) { // the first error is kept, and nothing is appended behind it
+		{func(b *ir.Builder, x *ir.Value) { // the first error is kept, and nothing is appended after it
 			y := b.Op("sing", pos, "", nil, x)
 			b.Op("add", pos, "", nil, y, x)
 		}, `no op is named "sing"`},

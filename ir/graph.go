@@ -17,7 +17,7 @@ const (
 	I32
 )
 
-// String gives the type's name in the text form: f32, i32.
+// String returns the type's name in the text form: f32, i32.
 func (t DType) String() string {
 	if t == I32 {
 		return "i32"
@@ -31,7 +31,7 @@ type Dim struct {
 	N   int    // the constant, or the number added to the symbol
 }
 
-// N is a constant extent.
+// N returns a constant extent.
 func N(n int) Dim { return Dim{N: n} }
 
 // The symbolic extents.
@@ -49,7 +49,7 @@ var (
 // symbols are the names that a symbolic extent may have.
 var symbols = []string{"T", "B", "P", "M", "W", "C", "G"}
 
-// String gives the extent as in the text form: 768, T, B+1.
+// String returns the extent as in the text form: 768, T, B+1.
 func (d Dim) String() string {
 	switch {
 	case d.Sym == "":
@@ -66,7 +66,7 @@ func (d Dim) Const() bool { return d.Sym == "" }
 // Shape is a list of extents, outermost first.
 type Shape []Dim
 
-// String gives the shape as in the text form: [T, 768].
+// String returns the shape as in the text form: [T, 768].
 func (s Shape) String() string {
 	parts := make([]string, len(s))
 	for i, d := range s {
@@ -94,7 +94,7 @@ type Type struct {
 	Shape Shape
 }
 
-// String gives the type as in the text form: f32[T, 768].
+// String returns the type as in the text form: f32[T, 768].
 func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 
 // Equal reports whether two types are the same.
@@ -108,7 +108,7 @@ const (
 	Starts     = "starts"      // i32[B+1] first row of each sequence, and T
 	Prefix     = "prefix"      // i32[B] leading tokens of each sequence that all may attend to
 	Rows       = "rows"        // i32[M] rows that are asked for, rising
-	Words      = "words"       // i32[W, 2] first row of each word and the row behind its last, rising
+	Words      = "words"       // i32[W, 2] first row of each word and the row after its last, rising
 	WordStarts = "word_starts" // i32[B+1] first word of each sequence, and W
 	Marks      = "marks"       // i32[C] row of each label of the prompt, rising
 	MarkStarts = "mark_starts" // i32[B+1] first label of each sequence, and C
@@ -129,7 +129,7 @@ const (
 
 var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed"}
 
-// String gives the kind's word in the text form.
+// String returns the kind's word in the text form.
 func (k Kind) String() string { return kindNames[k] }
 
 // Value is an edge of the graph.
@@ -164,7 +164,7 @@ type Node struct {
 	Note  string    // that statement, for comments in generated code; may be empty
 }
 
-// Attr gives the attribute's value, or nil.
+// Attr returns the attribute's value, or nil.
 func (n *Node) Attr(key string) any {
 	for _, a := range n.Attrs {
 		if a.Key == key {
@@ -174,19 +174,19 @@ func (n *Node) Attr(key string) any {
 	return nil
 }
 
-// Int gives an integer attribute, 0 when absent.
+// Int returns an integer attribute, 0 when absent.
 func (n *Node) Int(key string) int { v, _ := n.Attr(key).(int); return v }
 
-// Float gives a float attribute, 0 when absent.
+// Float returns a float attribute, 0 when absent.
 func (n *Node) Float(key string) float64 { v, _ := n.Attr(key).(float64); return v }
 
-// Str gives a string attribute, "" when absent.
+// Str returns a string attribute, "" when absent.
 func (n *Node) Str(key string) string { v, _ := n.Attr(key).(string); return v }
 
-// Flag gives a boolean attribute, false when absent.
+// Flag returns a boolean attribute, false when absent.
 func (n *Node) Flag(key string) bool { v, _ := n.Attr(key).(bool); return v }
 
-// Ints gives an integer list, nil when absent.
+// Ints returns an integer list, nil when absent.
 func (n *Node) Ints(key string) []int { v, _ := n.Attr(key).([]int); return v }
 
 // Set puts an attribute, keeping the order by key. A nil value removes it.
@@ -248,13 +248,13 @@ type Bounds struct {
 	Rows      int // M, rows that are asked for; 0: programs that take none
 }
 
-// Sizes are the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most where each has half of them.
+// Sizes returns the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most where each has half of them.
 func (b Bounds) Sizes() Sizes {
 	return Sizes{T: b.Tokens, B: b.Sequences, P: b.Tokens * b.Length, M: b.Rows, W: b.Tokens, C: b.Tokens, G: b.Tokens * b.Length / 4}
 }
 
-// At gives a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the
-// input "hidden_states.{l}" and the output "hidden_states.{l+1}", so no name is ever written twice.
+// At returns a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the input
+// "hidden_states.{l}" and the output "hidden_states.{l+1}", so no name is ever written twice.
 func At(name string, layer int) string {
 	name = strings.ReplaceAll(name, "{l+1}", strconv.Itoa(layer+1))
 	return strings.ReplaceAll(name, "{l}", strconv.Itoa(layer))

@@ -23,7 +23,7 @@ type token struct {
 	text string // strings without their quotes
 }
 
-// String gives the token for an error.
+// String returns the token for an error.
 func (t token) String() string {
 	switch t.kind {
 	case lexEnd:
@@ -78,7 +78,7 @@ type cursor struct {
 	err  error
 }
 
-// peek gives the next token.
+// peek returns the next token.
 func (c *cursor) peek() token { return c.list[0] }
 
 // next takes a token; the end of the line is never passed.

@@ -29,8 +29,8 @@ type Meta struct {
 
 // Prompt says how labels that are given at run time stand in front of a text.
 type Prompt struct {
-	Mark, End string // the tokens in front of each label and behind the last one
-	After     bool   `json:",omitempty"` // a label is read at the token behind its mark, not at the mark
+	Mark, End string // the tokens in front of each label and after the last one
+	After     bool   `json:",omitempty"` // a label is read at the token after its mark, not at the mark
 }
 
 // Task says what a program's outputs mean.

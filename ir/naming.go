@@ -2,8 +2,8 @@ package ir
 
 import "strconv"
 
-// Name gives a value of the region that no call stores a name that says what it is: the stem, or the stem with a number behind it where
-// another value has that name. Values that regions hand on keep theirs.
+// Name returns a value of the region that no call stores a name that says what it is: the stem, or the stem with a number after it where another value has that
+// name. Values that regions hand on keep theirs.
 func (b *Builder) Name(v *Value, stem string) *Value {
 	if v.Kind != Temp || v.Name == stem {
 		return v

@@ -65,7 +65,7 @@ type Operand struct {
 // Sizes are the extents of one batch: tokens, sequences, pairs of tokens, rows asked for, words, labels, and pairs of a word and a label.
 type Sizes struct{ T, B, P, M, W, C, G int }
 
-// Dim gives the extent's size in such a batch; 0 for an unknown symbol.
+// Dim returns the extent's size in such a batch; 0 for an unknown symbol.
 func (s Sizes) Dim(d Dim) int {
 	switch d.Sym {
 	case "":
@@ -88,7 +88,7 @@ func (s Sizes) Dim(d Dim) int {
 	return 0
 }
 
-// Elements gives the number of elements of a shape in such a batch.
+// Elements returns the number of elements of a shape in such a batch.
 func (s Sizes) Elements(shape Shape) int {
 	n := 1
 	for _, d := range shape {
@@ -319,8 +319,8 @@ func (op *Op) checkAttr(a Attr) error {
 	return fmt.Errorf("attribute %q is unknown", a.Key)
 }
 
-// CostOf is the work of a node: the op's Cost, or, without one, an operation for each element of the results. Bytes that Cost leaves at 0
-// are those of the operands and results, 4 an element.
+// CostOf returns the work of a node: the op's Cost, or, without one, an operation for each element of the results. Bytes that Cost leaves at 0 are those of the
+// operands and results, 4 an element.
 func (op *Op) CostOf(n *Node, s Sizes) Cost {
 	var c Cost
 	if op.Cost != nil {

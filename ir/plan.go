@@ -67,13 +67,13 @@ func SpaceOf(v *Value) Space {
 	}
 }
 
-// Union is a space that holds either.
+// Union returns a space that holds either.
 func (s Space) Union(o Space) Space {
 	return Space{max(s.PerToken, o.PerToken), max(s.PerSeq, o.PerSeq), max(s.PerRow, o.PerRow), max(s.PerWord, o.PerWord),
 		max(s.PerLabel, o.PerLabel), max(s.PerPair, o.PerPair), max(s.Fixed, o.Fixed)}
 }
 
-// Floats is the size in a batch of the given sizes.
+// Floats returns the size in a batch of the given sizes.
 func (s Space) Floats(z Sizes) int {
 	most := 0
 	for _, p := range s.Parts() {

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Print gives a program as text, a statement a line, that [Parse] reads back to the same program:
+// Print returns a program as text, a statement a line, that [Parse] reads back to the same program:
 //
 //	program nli from "nli.dspec"
 //	bounds 32 sequences 16384 tokens 512 length
@@ -24,8 +24,8 @@ import (
 //
 //	run layer 0 12
 //
-// A missing operand is _. A position is line:first column:column behind the last, with the file in front where it is not the program's.
-// "run layer 0 12" calls a region from layer 0 twelve times. Meta, buffers and steps follow their word as JSON.
+// A missing operand is _. A position is line:first column:column after the last, with the file in front where it is not the program's. "run layer 0 12" calls a
+// region from layer 0 twelve times. Meta, buffers and steps follow their word as JSON.
 func Print(p *Program) string {
 	w := &printer{file: p.File}
 	w.line("program %s from %s", name(p.Name), strconv.Quote(p.File))
@@ -71,7 +71,7 @@ type printer struct {
 // line writes a line.
 func (w *printer) line(format string, args ...any) { fmt.Fprintf(&w.text, format+"\n", args...) }
 
-// compact gives a value as JSON on one line.
+// compact returns a value as JSON on one line.
 func compact(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -121,7 +121,7 @@ func (w *printer) calls(word string, list []Call) {
 	}
 }
 
-// pos gives a position with a space in front, "" for none.
+// pos returns a position with a space in front, "" for none.
 func (w *printer) pos(s diag.Span) string {
 	if s == (diag.Span{}) {
 		return ""
@@ -133,7 +133,7 @@ func (w *printer) pos(s diag.Span) string {
 	return fmt.Sprintf(" @%s%d:%d:%d", file, s.Line, s.Col, s.EndCol)
 }
 
-// define gives a value with its type and row distance.
+// define returns a value with its type and row distance.
 func define(v *Value) string {
 	s := name(v.Name) + " " + v.Type.String()
 	if v.LD != 0 {
@@ -142,7 +142,7 @@ func define(v *Value) string {
 	return s
 }
 
-// attributes gives a node's attributes in braces, "" for none.
+// attributes returns a node's attributes in braces, "" for none.
 func attributes(list []Attr) string {
 	if len(list) == 0 {
 		return ""
@@ -154,7 +154,7 @@ func attributes(list []Attr) string {
 	return " {" + strings.Join(parts, ", ") + "}"
 }
 
-// literal gives an attribute's value; floats always have a point or an exponent.
+// literal returns an attribute's value; floats always have a point or an exponent.
 func literal(v any) string {
 	switch v := v.(type) {
 	case int:
@@ -175,7 +175,7 @@ func literal(v any) string {
 	return fmt.Sprintf("%q", fmt.Sprint(v))
 }
 
-// quoted gives a string with a space in front, "" for an empty one.
+// quoted returns a string with a space in front, "" for an empty one.
 func quoted(s string) string {
 	if s == "" {
 		return ""
@@ -183,7 +183,7 @@ func quoted(s string) string {
 	return " " + strconv.Quote(s)
 }
 
-// names gives a list of names.
+// names returns a list of names.
 func names(list []string) string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -192,7 +192,7 @@ func names(list []string) string {
 	return strings.Join(out, ", ")
 }
 
-// name gives a name as it is, or quoted if it could be read as something else.
+// name returns a name as it is, or quoted if it could be read as something else.
 func name(s string) string {
 	if s != "" && bareLen(s) == len(s) && s != "_" && s != "in" && s != "out" {
 		return s
@@ -200,8 +200,8 @@ func name(s string) string {
 	return strconv.Quote(s)
 }
 
-// bareLen is the length of the name at the start of s that needs no quotes: letters, digits, _ and points, beginning with a letter or _, and
-// the places of the layer's number.
+// bareLen returns the length of the name at the start of s that needs no quotes: letters, digits, _ and points, beginning with a letter or _, and the places of
+// the layer's number.
 func bareLen(s string) int {
 	i := 0
 	for i < len(s) {

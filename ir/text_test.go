@@ -102,7 +102,7 @@ var (
 	})
 )
 
-// full gives a pointer to a struct with every field set, so that a field which the text form forgets shows.
+// full returns a pointer to a struct with every field set, so that a field which the text form forgets shows.
 func full(t *rapid.T, typ reflect.Type) any {
 	v := reflect.New(typ)
 	fillValue(t, v.Elem(), typ.Name())

@@ -181,7 +181,7 @@ func verifyRegion(r *Region) error {
 	return nil
 }
 
-// place gives a node's position in the spec for an error, "" if it has none.
+// place returns a node's position in the spec for an error, "" if it has none.
 func place(n *Node) string {
 	if n.Pos.IsZero() {
 		return ""

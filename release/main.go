@@ -127,7 +127,7 @@ func compile(ctx context.Context, system, arch, path string) error {
 	return errors.New("go build did not record the commit: release from a clone of the repository, not from a linked work tree")
 }
 
-// sum is the line of a file in SHA256SUMS, in the form that sha256sum -c reads.
+// sum returns the line of a file in SHA256SUMS, in the form that sha256sum -c reads.
 func sum(dir, name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

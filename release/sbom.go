@@ -68,12 +68,12 @@ func bill(path string) ([]byte, error) {
 	return write(filepath.Base(path), info, sha256.Sum256(text))
 }
 
-// packageURL is a Go module in the form of https://github.com/package-url/purl-spec.
+// packageURL returns a Go module in the form of https://github.com/package-url/purl-spec.
 func packageURL(path, version string) string {
 	return "pkg:golang/" + path + "@" + strings.NewReplacer("+", "%2B", "(", "%28", ")", "%29").Replace(version)
 }
 
-// library is a module that is linked.
+// library returns a module that is linked.
 func library(m *debug.Module) component {
 	if m.Replace != nil {
 		m = m.Replace

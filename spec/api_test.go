@@ -88,7 +88,7 @@ head names on m { take words(first); prompt labels mark "a" end "b"; spans <= 3 
 	}
 }
 
-// A long statement is broken behind commas, but not inside of a text.
+// A long statement is broken after commas, but not inside of a text.
 func TestFormatLongLines(t *testing.T) {
 	label := `"` + strings.Repeat("a, b + ", 12) + `\"x"`
 	text := "dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear 4 as labels(" + label + ", " +

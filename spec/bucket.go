@@ -2,8 +2,8 @@ package spec
 
 import "math"
 
-// Index is the bucket of a distance delta = i-j, before it is clamped to the table. Log buckets (paper: DeBERTa v2, log-scaled position
-// buckets) are computed in float32 like the published models: natural logs, the division before the product,
+// Index returns the bucket of a distance delta = i-j, before it is clamped to the table. Log buckets (paper: DeBERTa v2, log-scaled position buckets) are
+// computed in float32 like the published models: natural logs, the division before the product,
 //
 //	|r| <= exact : r
 //	|r| >  exact : sign(r) · ( ceil( log(|r|/exact) / log((reach−1)/exact) · (exact−1) ) + exact )
@@ -24,12 +24,12 @@ func (b Bucket) Index(delta int) int {
 	return sign * (int(math.Ceil(float64(ratio*float32(b.Exact-1)))) + b.Exact)
 }
 
-// log32 is the natural logarithm rounded to float32.
+// log32 returns the natural logarithm rounded to float32.
 func log32(x float32) float32 { return float32(math.Log(float64(x))) }
 
-// Jump is the smallest distance delta > 0 whose row lies more than one behind that of delta-1; 0 if there is none. Buckets jump where they
-// are narrower than a token, which takes a reach of less than about e times the exact part. No published model has that, and kernels
-// that rely on rows rising one by one must not be used for one that has.
+// Jump returns the smallest distance delta > 0 whose row lies more than one after that of delta-1; 0 if there is none. Buckets jump where they are narrower
+// than a token, which takes a reach of less than about e times the exact part. No published model has that, and kernels that rely on rows rising one by one
+// must not be used for one that has.
 func (r *Relative) Jump() int {
 	for d := 1; d <= r.Bucket.Reach && r.Bucket.Kind == Log; d++ {
 		if r.Row(d)-r.Row(d-1) > 1 || r.Row(1-d)-r.Row(-d) > 1 {

@@ -12,8 +12,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// testdata/buckets.json holds the buckets of the published code for distances 0 .. 2·reach−1 by "buckets/reach": the distances at which a new
-// bucket begins behind the exact part, where the bucket is the distance.
+// testdata/buckets.json holds the buckets of the published code for distances 0 .. 2·reach−1 by "buckets/reach": the distances at which a new bucket begins
+// after the exact part, where the bucket is the distance.
 func TestBucketsOfThePublishedCode(t *testing.T) {
 	text, err := os.ReadFile("testdata/buckets.json")
 	require.NoError(t, err)

@@ -43,7 +43,7 @@ func (r *resolver) dims(t *tree, open bool) *dimTable {
 	return d
 }
 
-// get is a dim's value; false if it has a fault, which has been reported, or does not exist.
+// get returns a dim's value; false if it has a fault, which has been reported, or does not exist.
 func (d *dimTable) get(name string) (int, bool) {
 	s := d.all[name]
 	if s == nil {
@@ -193,7 +193,7 @@ func nearDivisors(v, w *big.Rat) string {
 	return strconv.FormatInt(lo, 10) + " and " + strconv.FormatInt(hi, 10)
 }
 
-// dimName is the name that a factor consists of, or "".
+// dimName returns the name that a factor consists of, or "".
 func dimName(u *unary) string {
 	if u == nil || u.Minus || u.Atom.Name == nil {
 		return ""

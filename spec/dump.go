@@ -36,7 +36,7 @@ func (d *dumper) line(format string, args ...any) {
 	d.b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// float is the shortest text that reads back as the same number.
+// float returns the shortest text that reads back as the same number.
 func float(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 func (d *dumper) model(m *Model) {
@@ -149,10 +149,10 @@ var (
 	meaningNames = [...]string{"vector", "labels", "span", "choices", "score", "entities"}
 )
 
-// String is the operand of the word take.
+// String returns the operand of the word take.
 func (r Rows) String() string { return rowNames[r] }
 
-// String is the meaning's word.
+// String returns the meaning's word.
 func (m Meaning) String() string { return meaningNames[m] }
 
 func (d *dumper) head(h *Head) {

@@ -219,7 +219,7 @@ func (t *tree) leaves(f func(*entry)) {
 	}
 }
 
-// heads are the file's heads that have a block.
+// heads returns the file's heads that have a block.
 func (r *resolver) heads() []*Stmt {
 	if r.headStmts == nil {
 		for _, s := range r.file.stmts() {
@@ -231,7 +231,7 @@ func (r *resolver) heads() []*Stmt {
 	return r.headStmts
 }
 
-// brokenNames are the names in all statements with faults, which may be readers.
+// brokenNames returns the names in all statements with faults, which may be readers.
 func (r *resolver) brokenNames() []string {
 	if r.broken == nil {
 		r.broken = []string{}
@@ -244,7 +244,7 @@ func (r *resolver) brokenNames() []string {
 	return r.broken
 }
 
-// brokenNames are the names in a statement with a fault, or in those of its block.
+// brokenNames returns the names in a statement with a fault, or in those of its block.
 func brokenNames(s *Stmt) []string {
 	var names []string
 	if s.broken || s.row == nil {
@@ -262,7 +262,7 @@ func brokenNames(s *Stmt) []string {
 	return names
 }
 
-// exprNames are the sizes that the expressions in a statement's operands read. Forms are walked by reflection, so that a new one cannot be forgotten.
+// exprNames returns the sizes that the expressions in a statement's operands read. Forms are walked by reflection, so that a new one cannot be forgotten.
 func exprNames(form any) []string {
 	var names []string
 	var walk func(v reflect.Value)

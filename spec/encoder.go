@@ -258,7 +258,7 @@ func (b *modelBuilder) follow(t *tree, all map[string]*Proj, name string) {
 	p.Reuse, p.Bias = owner, owner.Bias
 }
 
-// tableName is the name of the table of offsets, for hints.
+// tableName returns the name of the table of offsets, for hints.
 func (b *modelBuilder) tableName() string {
 	if b.m.Relative == nil {
 		return "rel"
@@ -356,7 +356,7 @@ func (b *modelBuilder) idle(a *Attention, e *entry, reason string) {
 	b.r.add(diag.Errorf("no-effect", e.stmt.Pos, "%s has no effect: %s", e.stmt.Word, reason).Note(a.ScoreSource.Pos, "the score is here").Hintf("remove it"))
 }
 
-// example is an index that fits a projection.
+// example returns an index that fits a projection.
 func example(p *Proj) string {
 	if p.Of == Rel {
 		return "[i-j]"
@@ -416,7 +416,7 @@ func (b *modelBuilder) state(e *entry, word, hint string) (State, *reference) {
 	return s, form.Add
 }
 
-// plusName is a summand as it is written, "" for none.
+// plusName returns a summand as it is written, "" for none.
 func plusName(add *reference) string {
 	if add == nil {
 		return ""

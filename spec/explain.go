@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// ExplainCode is the page of a message's code; false if there is no such code.
+// ExplainCode returns the page of a message's code; false if there is no such code.
 func ExplainCode(code string) (string, bool) {
 	i, ok := diag.Find(diag.Code(code))
 	if !ok {
@@ -18,7 +18,7 @@ func ExplainCode(code string) (string, bool) {
 	return i.Page(), true
 }
 
-// Explain is the resolved spec for people: each statement that makes numbers with what it chooses, its shape, its parameters over all layers and the
+// Explain returns the resolved spec for people: each statement that makes numbers with what it chooses, its shape, its parameters over all layers and the
 // floating-point operations of one sequence of seq tokens (a multiplication and an addition are two). Operations of heads are those per row.
 func Explain(s *Spec) string {
 	var b strings.Builder
@@ -103,7 +103,7 @@ func explainModel(b *strings.Builder, m *Model) {
 
 var explainColumns = []string{"place", "statement", "what", "shape", "parameters", "FLOP"}
 
-// row is a line of a table.
+// row returns a line of a table.
 func (l Line) row() []string {
 	flops := operations(l.Flops)
 	if flops != "" && l.Per != "" {
@@ -122,7 +122,7 @@ func explainHead(b *strings.Builder, h *Head) {
 	table(b, rows)
 }
 
-// count is a number that is not worth showing when it is 0.
+// count returns a number that is not worth showing when it is 0.
 func count(n int64) string {
 	if n == 0 {
 		return ""
@@ -130,7 +130,7 @@ func count(n int64) string {
 	return grouped(n)
 }
 
-// grouped is a number with a comma between thousands.
+// grouped returns a number with a comma between thousands.
 func grouped(n int64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -139,7 +139,7 @@ func grouped(n int64) string {
 	return s
 }
 
-// operations is a number of operations with three digits and a unit.
+// operations returns a number of operations with three digits and a unit.
 func operations(v float64) string {
 	units := []string{"", " k", " M", " G", " T", " P"}
 	i := 0
@@ -175,7 +175,7 @@ func table(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// SchemaPage is the language's table for people: every word by block, with its operands, unit, default and meaning.
+// SchemaPage returns the language's table for people: every word by block, with its operands, unit, default and meaning.
 func SchemaPage() string {
 	var b strings.Builder
 	var blocks []string

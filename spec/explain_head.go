@@ -90,7 +90,7 @@ func layers(extents ...int64) (params int64, flops float64) {
 	return params, flops
 }
 
-// spanLines are the parts of GLiNER's span scorer on rows of h columns, labels of c: projections of a span's first and last word, the layer that joins
+// spanLines returns the parts of GLiNER's span scorer on rows of h columns, labels of c: projections of a span's first and last word, the layer that joins
 // them, the projection of a label, and the product of each span with each label. The second joining layer is applied to labels.
 func spanLines(at Line, h, c, widths int64) []Line {
 	word, words := layers(h, 4*h, 4*h, h, h, 4*h, 4*h, h)
@@ -105,7 +105,7 @@ func spanLines(at Line, h, c, widths int64) []Line {
 	return []Line{first, second, third, fourth}
 }
 
-// tokenLines are the parts of GLiNER's token scorer: projections of words and labels, and two layers on each pair of them.
+// tokenLines returns the parts of GLiNER's token scorer: projections of words and labels, and two layers on each pair of them.
 func tokenLines(at Line, h, c int64) []Line {
 	word, words := layers(h, 2*h)
 	label, read := layers(c, 2*h)

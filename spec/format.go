@@ -5,15 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// lineWidth is where Format breaks a statement, behind a + or a comma, and where a block no longer stands on one line.
+// lineWidth is where Format breaks a statement, after a + or a comma, and where a block no longer stands on one line.
 const lineWidth = 140
 
 const indent = "    "
 
-// Format is the canonical layout of a text: one statement a line, four spaces a block, operands and comments of neighbouring lines
-// aligned, `·` between factors. A block that was written on one line stays on one if it fits and holds no comment. Comments are kept, empty
-// lines become one. Formatting what Format has made changes nothing. A file with syntax errors cannot be laid out without guessing, so ok is
-// false for one.
+// Format returns the canonical layout of a text: one statement a line, four spaces a block, operands and comments of neighbouring lines aligned, `·` between
+// factors. A block that was written on one line stays on one if it fits and holds no comment. Comments are kept, empty lines become one. Formatting what Format
+// has made changes nothing. A file with syntax errors cannot be laid out without guessing, so ok is false for one.
 func Format(f *File) (text []byte, ok bool) {
 	if _, faults := Parse(f.Name, f.Text); faults.HasErrors() {
 		return nil, false
@@ -133,7 +132,7 @@ func columns(run []line) []string {
 	return texts
 }
 
-// fill puts the indent in front and breaks a long text behind + and commas that do not stand in quotes.
+// fill puts the indent in front and breaks a long text after + and commas that do not stand in quotes.
 func fill(text, pre string) string {
 	if utf8.RuneCountInString(pre+text) <= lineWidth {
 		return pre + text
@@ -155,7 +154,7 @@ func fill(text, pre string) string {
 	return strings.TrimRight(out.String(), " ")
 }
 
-// pieces cuts a statement behind every + and comma outside of quotes.
+// pieces cuts a statement after every + and comma outside of quotes.
 func pieces(text string) []string {
 	var out []string
 	start, quoted := 0, false
@@ -192,7 +191,7 @@ func (w *writer) block(s *Stmt, pre string) {
 	w.b.WriteString(pre + "}" + trail + "\n")
 }
 
-// inline is a statement with its block on one line, if it may stand so.
+// inline returns a statement with its block on one line, if it may stand so.
 func inline(s *Stmt) (string, bool) {
 	text := s.text()
 	if s.Block == nil {
@@ -215,5 +214,5 @@ func inline(s *Stmt) (string, bool) {
 	return text + " { " + strings.Join(parts, "; ") + " }", true
 }
 
-// Canonical is the statement without its block and comments in canonical spacing, on one line.
+// Canonical returns the statement without its block and comments in canonical spacing, on one line.
 func (s *Stmt) Canonical() string { return s.text() }

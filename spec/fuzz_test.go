@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/spec/zoo"
 )
 
-// specTexts are the texts of all tests.
+// specTexts returns the texts of all tests.
 func specTexts(t testing.TB) [][]byte {
 	t.Helper()
 	var texts [][]byte

@@ -239,7 +239,7 @@ type memberForm struct {
 	Weight *num  `parser:"( 'weight' @@ )?"`
 }
 
-// countForm is a number with its unit, which the check behind it demands.
+// countForm is a number with its unit, which the check after it demands.
 type countForm struct {
 	Value *num     `parser:"@@"`
 	Unit  *unitTok `parser:"@@?"`

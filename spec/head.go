@@ -21,7 +21,7 @@ type headBuilder struct {
 	last *linearForm
 }
 
-// on finds the model, and the head or decoder behind a dot, that a path names.
+// on finds the model, and the head or decoder after a dot, that a path names.
 func (r *resolver) modelOf(p *path) (*decl, string) {
 	at := spanOfAll(p.Tokens)
 	if len(p.Parts) > 2 {

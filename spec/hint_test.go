@@ -36,7 +36,7 @@ type edit struct {
 	from, to int
 }
 
-// offset is the byte where a column of a line begins.
+// offset returns the byte where a column of a line begins.
 func offset(text string, line, col int) int {
 	n := 0
 	for i, l := range strings.SplitAfter(text, "\n") {
@@ -97,7 +97,7 @@ func (e *edits) add(s *spec.Stmt, hint string) {
 	}
 }
 
-// braces finds the block behind a statement's head, in bytes.
+// braces finds the block after a statement's head, in bytes.
 func (e *edits) braces(s *spec.Stmt) (open, end int) {
 	open = offset(e.text, s.Pos.Line, s.Pos.EndCol)
 	open += strings.IndexByte(e.text[open:], '{')

@@ -47,8 +47,8 @@ var (
 	tBad     = tokens.Symbols()["Bad"]
 )
 
-// scan cuts a text into tokens without spaces. A newline behind + or , is no token, and a comment there is moved in front of its statement.
-// Braces in the result are balanced; those that are not are reported and left out or added.
+// scan cuts a text into tokens without spaces. A newline after + or , is no token, and a comment there is moved in front of its statement. Braces in the result
+// are balanced; those that are not are reported and left out or added.
 func scan(name string, text []byte) ([]lexer.Token, diag.List) {
 	var faults diag.List
 	if len(text) > maxText {
@@ -168,7 +168,7 @@ func (s *scanner) brace(t lexer.Token) {
 	s.cont = false
 }
 
-// rejoin takes back the newlines behind the last statement, so that a block on the next line still belongs to it.
+// rejoin takes back the newlines after the last statement, so that a block on the next line still belongs to it.
 func (s *scanner) rejoin() bool {
 	n := len(s.out)
 	for n > 0 && s.out[n-1].Type == tNewline {
@@ -181,12 +181,12 @@ func (s *scanner) rejoin() bool {
 	return true
 }
 
-// spanOf is the span of a token.
+// spanOf returns the span of a token.
 func spanOf(file string, t lexer.Token) diag.Span {
 	return diag.Span{File: file, Line: t.Pos.Line, Col: t.Pos.Column, EndCol: t.Pos.Column + utf8.RuneCountInString(t.Value)}
 }
 
-// spanOfAll is the span of a run of tokens; if it goes over several lines, that of its first line.
+// spanOfAll returns the span of a run of tokens; if it goes over several lines, that of its first line.
 func spanOfAll(toks []lexer.Token) diag.Span {
 	if len(toks) == 0 {
 		return diag.Span{}
@@ -206,7 +206,7 @@ type replay struct {
 	end  lexer.Position
 }
 
-// Next gives the next token (participle's interface).
+// Next returns the next token (participle's interface).
 func (r *replay) Next() (lexer.Token, error) {
 	if len(r.toks) == 0 {
 		return lexer.EOFToken(r.end), nil

@@ -230,7 +230,7 @@ func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
 	t.entries = append(t.entries, e)
 }
 
-// keyOf is the name under which like finds a statement.
+// keyOf returns the name under which like finds a statement.
 func keyOf(s *Stmt) string {
 	if form, ok := s.Form.(*mixForm); ok {
 		return s.Word + " " + form.What

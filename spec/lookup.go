@@ -81,5 +81,5 @@ func (a *Attention) Proj(name string) *Proj {
 	return nil
 }
 
-// Value is the projection that is averaged with the attention weights, the one named v.
+// Value returns the projection that is averaged with the attention weights, the one named v.
 func (a *Attention) Value() *Proj { return a.Proj("v") }

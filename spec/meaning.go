@@ -200,8 +200,8 @@ func (h *Head) Layout() Layout {
 // entityForm is a head that GLiNER's layout has names for.
 const entityForm = `take words(first); linear 512; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 12 markers; loss binary_cross_entropy`
 
-// NamedForm is the head nearest to this one that the model's published layout has names for, as its block is written; "" if it has none. Masks,
-// replaced tokens and prompts have a form of their own; of other heads the last linear layer decides.
+// NamedForm returns the head nearest to this one that the model's published layout has names for, as its block is written; "" if it has none. Masks, replaced
+// tokens and prompts have a form of their own; of other heads the last linear layer decides.
 func (h *Head) NamedForm() string {
 	deberta := h.Model.Checkpoint == "hf.deberta" || h.Model.Checkpoint == "hf.deberta_v2"
 	switch {

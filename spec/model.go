@@ -51,7 +51,7 @@ func (r *resolver) resolveModel(d *decl) *Model {
 	return m
 }
 
-// at is the place to report what a model lacks.
+// at returns the place to report what a model lacks.
 func (b *modelBuilder) at() diag.Span { return b.m.Pos }
 
 // missing reports a word that must be there, unless it may be among the broken ones.
@@ -88,7 +88,7 @@ func (b *modelBuilder) sizes() {
 	}
 }
 
-// size is a dim that the language itself reads; 0 if it is not there or has a fault.
+// size returns a dim that the language itself reads; 0 if it is not there or has a fault.
 func (b *modelBuilder) size(name, hint string) int {
 	if b.dims.all[name] == nil {
 		b.missing(nil, b.at(), b.m.Name+" has no dim "+name, hint)
@@ -101,7 +101,7 @@ func (b *modelBuilder) size(name, hint string) int {
 	return v
 }
 
-// orDim is the name of a dim for a hint if the model has it, else a number; or, with two texts more, the one for either case.
+// orDim returns the name of a dim for a hint if the model has it, else a number; or, with two texts more, the one for either case.
 func (b *modelBuilder) orDim(name, number string, texts ...string) string {
 	if len(texts) == 0 {
 		texts = []string{name, number}
@@ -130,7 +130,7 @@ func (b *modelBuilder) words() {
 	}
 }
 
-// formOf is the operands of an entry, if it is there and readable.
+// formOf returns the operands of an entry, if it is there and readable.
 func formOf[T any](e *entry) (*T, bool) {
 	if e == nil || e.stmt == nil {
 		return nil, false

@@ -49,7 +49,7 @@ func ParseAndResolve(name string, text []byte) (*Spec, diag.List) {
 	return s, faults
 }
 
-// Sources gives the text of a file and of the zoo's files, for [diag.Render].
+// Sources returns the text of a file and of the zoo's files, for [diag.Render].
 func (f *File) Sources() diag.Sources {
 	return func(name string) []byte {
 		if name == f.Name {
@@ -231,7 +231,7 @@ func (r *resolver) lookup(name string) *decl {
 	return nil
 }
 
-// merged is a model's tree after like; nil if like leads nowhere, which has been reported.
+// merged returns a model's tree after like; nil if like leads nowhere, which has been reported.
 func (r *resolver) merged(d *decl) *tree {
 	if d.state == 2 {
 		return d.tree
@@ -257,7 +257,7 @@ func (r *resolver) merged(d *decl) *tree {
 	return t
 }
 
-// base is the tree of the model that d is like.
+// base returns the tree of the model that d is like.
 func (r *resolver) base(d *decl, like *reference) *tree {
 	at := spanOfAll(like.Tokens)
 	b := r.lookup(like.Name)

@@ -20,7 +20,7 @@ func (b *modelBuilder) byKind(all map[string]*Proj, offset bool, kind ProjKind) 
 	return names
 }
 
-// sides are a term's factors as text, in an order that does not depend on the writing.
+// sides returns a term's factors as text, in an order that does not depend on the writing.
 func sides(term string) string {
 	parts := strings.Split(term, "·")
 	slices.Sort(parts)
@@ -32,7 +32,7 @@ func (b *modelBuilder) written(in *termForm, term string) bool {
 	return slices.ContainsFunc(b.sum, func(o *termForm) bool { return o != in && sides(textOf(o.Tokens)) == sides(term) })
 }
 
-// fresh is a term for a hint in place of in; where the score has it already, in is one too many.
+// fresh returns a term for a hint in place of in; where the score has it already, in is one too many.
 func (b *modelBuilder) fresh(in *termForm, term string) string {
 	if b.written(in, term) {
 		return "remove it: the score has the term " + term + " already"
@@ -84,7 +84,7 @@ func (b *modelBuilder) alone(in *termForm, f Factor) string {
 	return b.fresh(in, f.Proj.Name+"["+f.Index.String()+"]")
 }
 
-// product is a product of contents that the projections allow.
+// product returns a product of contents that the projections allow.
 func (b *modelBuilder) product(all map[string]*Proj) string {
 	names := b.byKind(all, false, Linear)
 	pick := func(want string) string {
@@ -134,7 +134,7 @@ func (b *modelBuilder) unknownFactor(t *tree, all map[string]*Proj, in *termForm
 	return d.Hintf("remove the term: no other projection has the index %s here", f.Index)
 }
 
-// without is the score without the terms whose projections are not there.
+// without returns the score without the terms whose projections are not there.
 func (b *modelBuilder) without(t *tree) string {
 	var kept []string
 	for _, o := range b.sum {

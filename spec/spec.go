@@ -120,7 +120,7 @@ type Relative struct {
 	Norm   *Norm // nil: the table is used as it is
 }
 
-// Row is the table's row for query i and key j with delta = i-j: the bucket, clamped to the table (the rule idx = clamp(r+S, 0, 2S-1)).
+// Row returns the table's row for query i and key j with delta = i-j: the bucket, clamped to the table (the rule idx = clamp(r+S, 0, 2S-1)).
 func (r *Relative) Row(delta int) int {
 	b := r.Bucket.Index(delta)
 	return min(max(b, r.Lo), r.Hi) - r.Lo
@@ -194,7 +194,7 @@ type Proj struct {
 	Kind  ProjKind
 }
 
-// Weights is the projection that owns the weights: p itself or the one it reuses.
+// Weights returns the projection that owns the weights: p itself or the one it reuses.
 func (p *Proj) Weights() *Proj {
 	if p.Reuse != nil {
 		return p.Reuse
@@ -213,7 +213,7 @@ const (
 	JI              // j-i
 )
 
-// String gives the subscript as written: i, j, i-j, j-i.
+// String returns the subscript as written: i, j, i-j, j-i.
 func (x Index) String() string { return [...]string{"i", "j", "i-j", "j-i"}[x] }
 
 // IsOffset reports whether the subscript is an offset, so that it picks a row of the relative table.
@@ -243,7 +243,7 @@ type Term struct {
 	Left, Right Factor // Right.Proj is nil for a Bias
 }
 
-// Content is the factor of a ContentOffset term that is indexed by a position: I makes it content→position (c2p), J position→content (p2c).
+// Content returns the factor of a ContentOffset term that is indexed by a position: I makes it content→position (c2p), J position→content (p2c).
 func (t Term) Content() Factor {
 	if t.Left.Index.IsOffset() {
 		return t.Right
@@ -251,7 +251,7 @@ func (t Term) Content() Factor {
 	return t.Left
 }
 
-// Offset is the factor of a ContentOffset or Bias term that is indexed by an offset.
+// Offset returns the factor of a ContentOffset or Bias term that is indexed by an offset.
 func (t Term) Offset() Factor {
 	if t.Left.Index.IsOffset() {
 		return t.Left
@@ -275,7 +275,7 @@ const (
 	MaskPrefix                 // mask j <= i or prefix[j]
 )
 
-// String gives the operand of the word mask.
+// String returns the operand of the word mask.
 func (m MaskKind) String() string {
 	return [...]string{"j", "j <= i", "j <= i or prefix[j]"}[m]
 }
@@ -329,7 +329,7 @@ type Head struct {
 	Prompt  *Prompt  // GLiNER: labels given at run time; nil otherwise
 }
 
-// FullName is the name other statements use: model.head.
+// FullName returns the name other statements use: model.head.
 func (h *Head) FullName() string { return h.Model.Name + "." + h.Name }
 
 // Rows says which rows a head reads.
@@ -398,8 +398,8 @@ type Step struct {
 // Prompt is how the labels of a GLiNER head precede the text.
 type Prompt struct {
 	Source
-	Mark, End string // added tokens: in front of each label, behind the last one
-	After     bool   // a label is read at the token behind its mark, not at the mark
+	Mark, End string // added tokens: in front of each label, after the last one
+	After     bool   // a label is read at the token after its mark, not at the mark
 }
 
 // Ensemble joins heads of the same labels.

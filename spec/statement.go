@@ -223,7 +223,7 @@ func (b *builder) operands(s *Stmt, toks []lexer.Token) {
 	}
 }
 
-// nesting is the deepest nesting of parentheses and brackets, or of signs in a row, which the grammar also follows by recursion.
+// nesting returns the deepest nesting of parentheses and brackets, or of signs in a row, which the grammar also follows by recursion.
 func nesting(toks []lexer.Token) (int, lexer.Token) {
 	deepest, depth := 0, 0
 	var at lexer.Token
@@ -240,7 +240,7 @@ func nesting(toks []lexer.Token) (int, lexer.Token) {
 	return deepest, at
 }
 
-// Nearest is the candidate closest to a word by edit distance, "" if none is close.
+// Nearest returns the candidate closest to a word by edit distance, "" if none is close.
 func Nearest(word string, candidates []string) string {
 	best, limit := "", min(max(1, len(word)/3), len(word)-1) // something must remain of the word
 	for _, c := range candidates {
@@ -254,7 +254,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance is the number of insertions, deletions, replacements and swaps of neighbours between two words; more than limit counts as limit+1.
+// distance returns the number of insertions, deletions, replacements and swaps of neighbours between two words; more than limit counts as limit+1.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 64 {
 		return limit + 1

@@ -91,7 +91,7 @@ func (r *resolver) atMost(s *Stmt, units ...string) int {
 	return n
 }
 
-// isa resolves the list: known names, none twice, nothing behind go, which runs everywhere.
+// isa resolves the list: known names, none twice, nothing after go, which runs everywhere.
 func (r *resolver) isa(form *isaForm) []string {
 	var names []string
 	for i, n := range form.Names {
@@ -112,7 +112,7 @@ func (r *resolver) isa(form *isaForm) []string {
 	return names
 }
 
-// ordered is the list, best first.
+// ordered returns the list, best first.
 func ordered(form *isaForm) []string {
 	var names []string
 	for _, isa := range ISAs {

@@ -78,7 +78,7 @@ func isSign(toks []lexer.Token, i int, word bool) bool {
 	case tNumber, tString:
 		return false
 	case tIdent:
-		// behind a word that begins an operand the minus is a sign
+		// after a word that begins an operand the minus is a sign
 		return i == 1 && word || slices.Contains(operandWords, prev.Value)
 	}
 	return prev.Value != ")" && prev.Value != "]"

@@ -4,5 +4,5 @@ import "strconv"
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// shapeOf is the text form of two extents.
+// shapeOf returns the text form of two extents.
 func shapeOf(rows, columns int) string { return "[" + itoa(rows) + ", " + itoa(columns) + "]" }

@@ -116,7 +116,7 @@ func (h *Head) hasProbabilities() bool {
 	return h.As != Score && (h.As != Vector || h.Loss == "cross_entropy" || h.Loss == "binary_cross_entropy")
 }
 
-// anyHead is the full name of the file's first head that fits, for hints; else a placeholder.
+// anyHead returns the full name of the file's first head that fits, for hints; else a placeholder.
 func (r *resolver) anyHead(placeholder string, fits func(*Head) bool) string {
 	for _, h := range r.spec.Heads {
 		if fits == nil || fits(h) {
@@ -174,7 +174,7 @@ type trainBuilder struct {
 	words words
 }
 
-// word is the statement of a word, if it is there and readable.
+// word returns the statement of a word, if it is there and readable.
 func (b *trainBuilder) word(name string) (*Stmt, bool) {
 	s := b.words.get(name)
 	return s, s != nil && !s.broken

@@ -21,7 +21,7 @@ type Stmt struct {
 	Pos     diag.Span
 	Comment string // "// …": a comment line, everything else is empty
 	Blank   bool   // an empty line stands before it
-	Trail   string // the comment behind it on the same line
+	Trail   string // the comment after it on the same line
 
 	Path  []string // the blocks in front of the word: encoder, attention in encoder.attention.score
 	Word  string   // the word; "=" for an assignment
@@ -37,7 +37,7 @@ type Stmt struct {
 // Block is what stands between braces.
 type Block struct {
 	Stmts  []*Stmt
-	Trail  string // the comment behind {
+	Trail  string // the comment after {
 	Inline bool   // { and } on one line
 }
 
@@ -116,7 +116,7 @@ func (b *builder) header(f *File) {
 	}
 }
 
-// stmts are the file's statements without comment lines.
+// stmts returns the file's statements without comment lines.
 func (f *File) stmts() []*Stmt { return code(f.Stmts) }
 
 func code(list []*Stmt) []*Stmt {

@@ -13,7 +13,7 @@ type CompileError struct {
 	Err    error
 }
 
-// Error gives the toolchain's first lines.
+// Error returns the toolchain's first lines.
 func (e *CompileError) Error() string {
 	return fmt.Sprintf("the generated program does not compile (its sources are kept in %s): %v\n%s", e.Dir, e.Err, firstLines(e.Output))
 }
@@ -27,7 +27,7 @@ type GoError struct {
 	Err    error
 }
 
-// Error gives the toolchain's first lines.
+// Error returns the toolchain's first lines.
 func (e *GoError) Error() string {
 	return fmt.Sprintf("go build failed, and not because of the program that it was to build (%v); it said:\n%s", e.Err, firstLines(e.Output))
 }

@@ -43,8 +43,8 @@ model live like a { encoder.attention.mask j }
 target t { batch <= 8 sequences; tokens <= 256; emit infer a; emit infer b.mlm; emit infer a.tags; emit infer live }
 `
 
-// TestPast continues sequences of causal models behind what earlier calls kept: the numbers are those of a call with all tokens, to the bit, on
-// every instruction set.
+// TestPast continues sequences of causal models after what earlier calls kept: the numbers are those of a call with all tokens, to the bit, on every
+// instruction set.
 func TestPast(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a program")

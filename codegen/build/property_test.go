@@ -112,7 +112,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	return m
 }
 
-// drawBatch draws a ragged batch; half of them have sequences with holes, or that begin behind one.
+// drawBatch draws a ragged batch; half of them have sequences with holes, or that begin after one.
 func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 	b := &runtime.Batch{Starts: []int32{0}}
 	holes := r.IntN(2) == 0

@@ -24,12 +24,12 @@ type Toolchain struct {
 // ToolchainError says that there is no Go toolchain that can build programs, and what to do.
 type ToolchainError struct{ Reason string }
 
-// Error gives the reason and the remedy.
+// Error returns the reason and the remedy.
 func (e *ToolchainError) Error() string {
 	return e.Reason + ": install Go " + strings.TrimPrefix(Needed(), "go") + " or newer (https://go.dev/dl) and have its go command in PATH"
 }
 
-// Needed is the oldest version of Go that can build programs, such as go1.26.0: the one that the sources inside ask for.
+// Needed returns the oldest version of Go that can build programs, such as go1.26.0: the one that the sources inside ask for.
 func Needed() string {
 	files, err := vendored.Tree()
 	if err != nil {

@@ -72,7 +72,7 @@ var actFamily = Family{
 	},
 }
 
-// ActSamples are the activations that generated/kernels holds.
+// ActSamples returns the activations that generated/kernels holds.
 func ActSamples() []ActParams {
 	var ps []ActParams
 	for _, act := range activations {

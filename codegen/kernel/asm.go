@@ -88,7 +88,7 @@ func (a *asm) align(n int) {
 	a.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.Imm(uint64(n))}})
 }
 
-// imm is an immediate operand; the assembler picks the shortest encoding.
+// imm returns an immediate operand; the assembler picks the shortest encoding.
 func imm(n int) operand.Op { return operand.I32(n) }
 
 // zero sets a vector register to zero.
@@ -183,7 +183,7 @@ func (a *asm) vaddps(ops ...operand.Op)    { a.VADDPS(ops...) }
 func (a *asm) vfmadd213(ops ...operand.Op) { a.VFMADD213PS(ops...) }
 func (a *asm) vfmadd231(ops ...operand.Op) { a.VFMADD231PS(ops...) }
 
-// at addresses disp bytes behind base.
+// at addresses disp bytes after base.
 func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
 // pool holds the constants of one assembly file, each once, in order of first

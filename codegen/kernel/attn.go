@@ -120,8 +120,7 @@ func (p AttentionParams) Check() error {
 	return nil
 }
 
-// LDR is the distance between rows of products with the relative table: room
-// for the table's rows and for a window of 16 that starts at any of them.
+// LDR returns the distance between rows of products with the relative table: room for the table's rows and for a window of 16 that starts at any of them.
 func (p AttentionParams) LDR() int { return LD((p.R+PanelWidth-1)/PanelWidth*PanelWidth + PanelWidth) }
 
 // AttentionName returns the name of the Go function for an instruction set, or
@@ -137,12 +136,9 @@ func AttentionName(p AttentionParams, isa string) string {
 	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), more, isa)
 }
 
-// AttentionArgs are the parameters of the Go function, for every instruction
-// set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
-// head. q, k and v point at the sequence's first row and the head's first column,
-// o at the place of row i0; index and bias at the entry of offset 0 (entries of
-// index rise with the offset, by steps of 0 or 1 for the assembly to serve); pos
-// is nil or holds the positions of the rows, rising, if some of the sequence are
+// AttentionArgs returns the parameters of the Go function, for every instruction set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
+// head. q, k and v point at the sequence's first row and the head's first column, o at the place of row i0; index and bias at the entry of offset 0 (entries of
+// index rise with the offset, by steps of 0 or 1 for the assembly to serve); pos is nil or holds the positions of the rows, rising, if some of the sequence are
 // missing. With a mask, prefix is the number of leading keys that all rows see.
 func AttentionArgs(p AttentionParams) []Param {
 	counts := "n i0 i1"
@@ -153,8 +149,7 @@ func AttentionArgs(p AttentionParams) []Param {
 	return append(append(ps, params("scratch", F32)...), params(counts, Int)...)
 }
 
-// AttentionProducts are the names of the kernels that multiply queries and keys:
-// one where their rows are equally far apart.
+// AttentionProducts returns the names of the kernels that multiply queries and keys: one where their rows are equally far apart.
 func AttentionProducts(p AttentionParams, isa ISA) (queries, keys string) {
 	return attnProduct(p, isa, p.LDQ).Name, attnProduct(p, isa, p.LDK).Name
 }
@@ -190,7 +185,7 @@ type AttentionPart struct {
 	PerRow, Most, Fixed int
 }
 
-// Len is the part's length for a sequence of n rows: a multiple of 16.
+// Len returns the part's length for a sequence of n rows: a multiple of 16.
 func (a AttentionPart) Len(n int) int {
 	rows := (n + PanelWidth - 1) / PanelWidth * PanelWidth
 	if a.Most > 0 {
@@ -199,8 +194,7 @@ func (a AttentionPart) Len(n int) int {
 	return a.PerRow*rows + a.Fixed
 }
 
-// AttentionLayout lists the arrays that the Go function of an instruction set
-// takes from its scratch, one behind the other.
+// AttentionLayout lists the arrays that the Go function of an instruction set takes from its scratch, one after the other.
 func AttentionLayout(p AttentionParams) []AttentionPart {
 	t := p.Terms
 	var parts []AttentionPart
@@ -224,8 +218,7 @@ func AttentionLayout(p AttentionParams) []AttentionPart {
 	return parts
 }
 
-// AttentionScratch is the length of the scratch, in floats, that the Go function
-// of an instruction set needs for n rows.
+// AttentionScratch returns the length of the scratch, in floats, that the Go function of an instruction set needs for n rows.
 func AttentionScratch(p AttentionParams, n int) int {
 	sum := 0
 	for _, a := range AttentionLayout(p) {

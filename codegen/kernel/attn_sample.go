@@ -21,15 +21,14 @@ type AttentionSample struct {
 	Bucket int // logarithmic from here on; 0: linear
 }
 
-// attnShape is a model's attention: heads of d columns, a table of 2·half rows
-// for offsets up to span.
+// attnShape returns a model's attention: heads of d columns, a table of 2·half rows for offsets up to span.
 func attnShape(name string, heads, d, half, bucket, span int, t AttentionTerms) AttentionSample {
 	dp := (d + PanelWidth - 1) / PanelWidth * PanelWidth
 	ld := LD(3 * heads * dp)
 	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: ld, LDK: ld, LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
 }
 
-// behind hides the keys behind a query.
+// after hides the keys after a query.
 func (s AttentionSample) behind() AttentionSample {
 	s.Name += ", masked"
 	s.Params.Masked = true
@@ -43,8 +42,7 @@ func (s AttentionSample) apart() AttentionSample {
 	return s
 }
 
-// AttentionSamples are the attentions that generated/kernels holds: shapes of
-// models, some of them masked or with queries apart, and one small shape with
+// AttentionSamples returns the attentions that generated/kernels holds: shapes of models, some of them masked or with queries apart, and one small shape with
 // every set of terms and signs.
 func AttentionSamples() []AttentionSample {
 	both := AttentionTerms{Content: true, KeyPosition: Forward, QueryPosition: Forward}
@@ -99,8 +97,7 @@ func attnKernels(isa ISA) []Kernel {
 	return ks
 }
 
-// Row is the row of the relative table for an offset: logarithmic buckets as
-// DeBERTa-v2 and v3 have them (in float64; a kernel reads any table that rises
+// Row returns the row of the relative table for an offset: logarithmic buckets as DeBERTa-v2 and v3 have them (in float64; a kernel reads any table that rises
 // by steps of 0 or 1), or a clamp.
 func (s AttentionSample) Row(offset int) int {
 	half, far := s.Params.R/2, abs(offset)

@@ -112,8 +112,7 @@ func emitAttnSoftmax(a *asm) {
 	a.ret()
 }
 
-// attnTailMask is the mask of the columns that exist in the last vector of a
-// row of n: a mask register, or a vector of signs.
+// attnTailMask returns the mask of the columns that exist in the last vector of a row of n: a mask register, or a vector of signs.
 func (a *asm) attnTailMask(n reg.GPVirtual) reg.Register {
 	lanes := a.ISA.Lanes()
 	rest := a.GP64()

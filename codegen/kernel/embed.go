@@ -87,7 +87,7 @@ var embedFamily = Family{
 	},
 }
 
-// EmbedSamples are the look-ups that generated/kernels holds.
+// EmbedSamples returns the look-ups that generated/kernels holds.
 func EmbedSamples() []EmbedParams {
 	var ps []EmbedParams
 	for _, h := range []int{1, 16, 28, 39, 128, 768} {

@@ -15,7 +15,7 @@ const PanelWidth = 16
 //
 //	c[i, n] = epilogue(Σ_k a[i, k]·w[n, k] + bias[n])    0 ≤ i < m, 0 ≤ n < 16·Panels
 //
-// over one or two panels of packed weights, the second right behind the first.
+// over one or two panels of packed weights, the second right after the first.
 type GemmParams struct {
 	K        int    // length of the sum
 	LDA, LDC int    // floats from one row of a (c and r) to the next
@@ -134,13 +134,12 @@ var (
 	gemmActRows              = reg.RBX
 )
 
-// columns is the number of vectors in a row of the tile.
+// columns returns the number of vectors in a row of the tile.
 func (g *gemm) columns() int {
 	return g.ISA.TilePanels * PanelWidth / g.ISA.Lanes() * g.tilePanels() / g.ISA.TilePanels
 }
 
-// tilePanels is the number of panels that a strip covers; a wider kernel
-// covers its panels one after the other.
+// tilePanels returns the number of panels that a strip covers; a wider kernel covers its panels one after the other.
 func (g *gemm) tilePanels() int { return min(g.Panels, g.ISA.TilePanels) }
 
 // vector returns physical register i of full width.
@@ -151,8 +150,7 @@ func (g *gemm) vector(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
 }
 
-// acc is the accumulator of a tile's row and vector; weight and element are
-// the operands of a step.
+// acc returns the accumulator of a tile's row and vector; weight and element are the operands of a step.
 func (g *gemm) acc(row, col int) reg.Register { return g.vector(row*g.columns() + col) }
 func (g *gemm) weight(col int) reg.Register   { return g.vector(g.ISA.Vectors - 4 + col) }
 func (g *gemm) element(row int) reg.Register  { return g.vector(g.ISA.Vectors - 2 + row%2) }
@@ -305,7 +303,7 @@ func (g *gemm) strip(tag string, h int) {
 	}
 }
 
-// step emits the multiply-adds of one k, u steps behind the pointers.
+// step emits the multiply-adds of one k, u steps after the pointers.
 func (g *gemm) step(h, u int) {
 	cols := g.columns()
 	perPanel := PanelWidth / g.ISA.Lanes()

@@ -18,8 +18,7 @@ func LD(n int) int {
 	return ld
 }
 
-// GemmSamples are the products that generated/kernels holds: first the four of
-// DeBERTa-v3 base.
+// GemmSamples returns the products that generated/kernels holds: first the four of DeBERTa-v3 base.
 func GemmSamples() []GemmParams {
 	shape := func(k, n, panels int, act string, residual bool) GemmParams {
 		return GemmParams{K: k, LDA: LD(k), LDC: LD(n), Panels: panels, Act: act, Residual: residual}

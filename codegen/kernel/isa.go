@@ -26,7 +26,7 @@ type ISA struct {
 	Rate float64
 }
 
-// Lanes is the number of float32 values in a vector register.
+// Lanes returns the number of float32 values in a vector register.
 func (i ISA) Lanes() int { return i.VectorBytes / 4 }
 
 // Wide reports whether the set has 512-bit registers and mask registers.

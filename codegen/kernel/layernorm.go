@@ -31,10 +31,8 @@ func LayerNormName(p LayerNormParams, isa string) string {
 	return fmt.Sprintf("layernorm_f32_%d_ldx%d_ldy%d_eps%s_%s", p.H, p.LDX, p.LDY, number(p.Eps), isa)
 }
 
-// LayerNorm makes a normalisation kernel: func(y, x, gain, shift *float32, m int),
-// m ≥ 1, in two passes (the variance is that of differences from the mean). Gain
-// and shift hold H floats, zeros behind them up to a multiple of 16. y may be x.
-// Pads of y up to a multiple of 16 become 0 (where the row is finite); those
+// LayerNorm makes a normalisation kernel: func(y, x, gain, shift *float32, m int), m ≥ 1, in two passes (the variance is that of differences from the mean).
+// Gain and shift hold H floats, zeros after them up to a multiple of 16. y may be x. Pads of y up to a multiple of 16 become 0 (where the row is finite); those
 // of x are not read.
 func LayerNorm(p LayerNormParams, isa ISA) Kernel {
 	return Kernel{
@@ -125,7 +123,7 @@ var layerNormFamily = Family{
 	},
 }
 
-// LayerNormSamples are the normalisations that generated/kernels holds.
+// LayerNormSamples returns the normalisations that generated/kernels holds.
 func LayerNormSamples() []LayerNormParams {
 	var ps []LayerNormParams
 	for _, h := range []int{1, 3, 16, 28, 39, 45, 128, 768, 1024} {

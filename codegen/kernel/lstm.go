@@ -9,8 +9,8 @@ import (
 // LSTMName returns the name of a cell kernel for an instruction set, or for [Generic].
 func LSTMName(size int, isa string) string { return fmt.Sprintf("lstm_f32_cell_%d_%s", size, isa) }
 
-// LSTM makes the kernel of a long short-term memory's cells behind the product with the last output: func(y, state *float32). The state holds the
-// output h, the cells c and the gates i, f, g, o, each padded to SP = size rounded up to 16 columns:
+// LSTM makes the kernel of a long short-term memory's cells after the product with the last output: func(y, state *float32). The state holds the output h, the
+// cells c and the gates i, f, g, o, each padded to SP = size rounded up to 16 columns:
 //
 //	c = sigmoid(f)·c + sigmoid(i)·tanh(g)    h = sigmoid(o)·tanh(c)    y = h
 //
@@ -89,5 +89,5 @@ var lstmFamily = Family{
 	},
 }
 
-// LSTMSamples are the sizes of the cells that generated/kernels holds.
+// LSTMSamples returns the sizes of the cells that generated/kernels holds.
 func LSTMSamples() []int { return []int{1, 12, 16, 20, 45, 256} }

@@ -4,8 +4,7 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// PeakFlopsPerTurn is the number of float32 operations (a multiply-add counts
-// as two) that one turn of a peak kernel does with the given instruction set.
+// PeakFlopsPerTurn returns the number of float32 operations (a multiply-add counts as two) that one turn of a peak kernel does with the given instruction set.
 func PeakFlopsPerTurn(isa ISA) int { return 2 * peakChains * isa.Lanes() }
 
 // peakChains is the number of independent accumulators: more than latency

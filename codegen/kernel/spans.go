@@ -175,7 +175,7 @@ var spansFamily = Family{
 	},
 }
 
-// SpansSamples are the scorings that generated/kernels holds.
+// SpansSamples returns the scorings that generated/kernels holds.
 func SpansSamples() []SpansParams {
 	var ps []SpansParams
 	for _, i := range []int{1, 16, 20, 45, 96, 2048} {

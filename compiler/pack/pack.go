@@ -111,7 +111,7 @@ type stoppable struct {
 	src Source
 }
 
-// Tensor gives a tensor of the source, or the context's error.
+// Tensor returns a tensor of the source, or the context's error.
 func (s stoppable) Tensor(name string, shape []int) ([]float32, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (s stoppable) Tensor(name string, shape []int) ([]float32, error) {
 	return s.src.Tensor(name, shape)
 }
 
-// Check reads a packed file and says whether it is whole and for this program: the error is a *runtime.WeightsError, or the file system's.
+// Check reads a packed file and reports whether it is whole and for this program: the error is a *runtime.WeightsError, or the file system's.
 func Check(path string, p *ir.Program) (err error) {
 	want, err := wanted(p)
 	if err != nil {

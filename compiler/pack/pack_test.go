@@ -98,7 +98,7 @@ const tiny = `dspec 1
 model m like deberta_v3_base { tokenizer none; dim vocab = 20; dim hidden = 32; dim heads = 2; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16 }
 `
 
-// spoiled is a checkpoint with one tensor replaced or left out, without the model's prefix.
+// spoiled returns a checkpoint with one tensor replaced or left out, without the model's prefix.
 func spoiled(t *testing.T, p *ir.Program, name string, change func([]float32) []float32) *pack.Checkpoint {
 	t.Helper()
 	type tensor struct {

@@ -7,10 +7,10 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Part gives the tensors of one model of a pair of generator and discriminator, by the names that they have in a checkpoint of that model
-// alone: those of the file begin with the part's name and a dot. The tables of tokens and positions that the pair shares are the generator's;
-// where the discriminator has a tensor that ends in ._weight, that is what it adds to the generator's table, and the sum is given (He, Gao,
-// Chen 2021, section 3.3). Closing the part closes the file.
+// Part returns the tensors of one model of a pair of generator and discriminator, by the names that they have in a checkpoint of that model alone: those of the
+// file begin with the part's name and a dot. The tables of tokens and positions that the pair shares are the generator's; where the discriminator has a tensor
+// that ends in ._weight, that is what it adds to the generator's table, and the sum is given (He, Gao, Chen 2021, section 3.3). Closing the part closes the
+// file.
 func Part(w Weights, name string) Weights { return &part{w, name} }
 
 // generator is the part whose tables may be shared.
@@ -24,7 +24,7 @@ type part struct {
 // shared are the ends of the names of the tables that two models may share.
 var shared = []string{"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"}
 
-// sources are the tensors of the file whose sum is the tensor; none if the file has it not.
+// sources returns the tensors of the file whose sum is the tensor; none if the file has it not.
 func (p *part) sources(name string) []string {
 	own := p.name + "." + name
 	if p.Weights.Has(own) {

@@ -63,7 +63,7 @@ func memoryOf(p *ir.Program) (most int64, largest named) {
 	return most, largest
 }
 
-// elements is the number of a value's numbers; symbols, of which packing has none, count as nothing.
+// elements returns the number of a value's numbers; symbols, of which packing has none, count as nothing.
 func elements(v *ir.Value) int64 {
 	n := int64(1)
 	for _, d := range v.Type.Shape {

@@ -65,7 +65,7 @@ func newSelfTest(p *ir.Program) *selfTest {
 	return t
 }
 
-// outputs is the number of numbers that the test gives.
+// outputs returns the number of numbers that the test gives.
 func (t *selfTest) outputs() int {
 	_, v := t.program.Result()
 	if v == nil {
@@ -130,7 +130,7 @@ func (t *selfTest) run(s runStep) error {
 	return nil
 }
 
-// result gives the outputs when all weights are packed.
+// result returns the outputs when all weights are packed.
 func (t *selfTest) result() ([]float32, error) {
 	if len(t.steps) > 0 {
 		return nil, fmt.Errorf("self-test: region %s lacks an input", t.steps[0].region.Name)

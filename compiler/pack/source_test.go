@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// opened is a checkpoint of tensors in the given order, each of the shape [2].
+// opened returns a checkpoint of tensors in the given order, each of the shape [2].
 func opened(t *testing.T, names []string, values map[string][2]float32) *safetensors.File {
 	t.Helper()
 	var list []safetensors.Tensor

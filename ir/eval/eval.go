@@ -11,8 +11,8 @@ import (
 // are registered.
 type Store map[string]*ir.Array
 
-// Tensors gives a checkpoint's tensors by name. A tensor is asked for at the call that reads it and dropped behind it, so a big file need
-// never be in memory as a whole. The arrays are not changed; float32 ones stay float32 as long as ops only move them.
+// Tensors gives a checkpoint's tensors by name. A tensor is asked for at the call that reads it and dropped after it, so a big file need never be in memory as
+// a whole. The arrays are not changed; float32 ones stay float32 as long as ops only move them.
 type Tensors interface {
 	Tensor(name string) (*ir.Array, error)
 }
@@ -28,7 +28,7 @@ type options struct {
 // Option changes what Run does.
 type Option func(*options)
 
-// From gives a source for checkpoint tensors that the store does not hold.
+// From returns a source for checkpoint tensors that the store does not hold.
 func From(t Tensors) Option { return func(o *options) { o.from = t } }
 
 // OnlyPack runs the calls that pack weights and not the schedule of a forward call.

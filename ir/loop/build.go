@@ -30,7 +30,7 @@ func args(k ArgKind, names []string) []Arg {
 	return out
 }
 
-// Nest gives the finished nest, or the first thing that is wrong with it.
+// Nest returns the finished nest, or the first thing that is wrong with it.
 func (b *Builder) Nest() (*Nest, error) {
 	if err := Check(b.nest); err != nil {
 		return nil, err
@@ -84,10 +84,10 @@ func (b *Builder) If(cond Expr, then, other func()) {
 	}
 }
 
-// F is a float constant.
+// F returns a float constant.
 func F(v float64) Expr { return FloatLit{v} }
 
-// I is an integer constant.
+// I returns an integer constant.
 func I(v int) Expr { return IntLit{v} }
 
 // V reads a variable.
@@ -96,10 +96,10 @@ func V(name string) Expr { return Var{name} }
 // At reads an element of a slice.
 func At(slice string, index Expr) Expr { return Load{slice, index} }
 
-// Add is the sum of the terms from left to right.
+// Add returns the sum of the terms from left to right.
 func Add(x Expr, more ...Expr) Expr { return fold("+", x, more) }
 
-// Mul is the product of the factors from left to right.
+// Mul returns the product of the factors from left to right.
 func Mul(x Expr, more ...Expr) Expr { return fold("*", x, more) }
 
 // Sub is x - y.

@@ -162,7 +162,7 @@ func (s *scope) stmt(st Stmt) error {
 	return nil
 }
 
-// elem is the type of an element of a slice.
+// elem returns the type of an element of a slice.
 func elem(k ArgKind) Type {
 	if k == IntPtr {
 		return Int
@@ -198,7 +198,7 @@ func (s *scope) want(t Type, list ...Expr) error {
 	return nil
 }
 
-// typeOf gives the type of an expression.
+// typeOf returns the type of an expression.
 func (s *scope) typeOf(e Expr) (Type, error) {
 	switch e := e.(type) {
 	case FloatLit:
@@ -242,7 +242,7 @@ func (s *scope) typeOf(e Expr) (Type, error) {
 	return 0, fmt.Errorf("an expression of type %T", e)
 }
 
-// typeOfBin gives the type of an operation.
+// typeOfBin returns the type of an operation.
 func (s *scope) typeOfBin(e Bin) (Type, error) {
 	t, err := s.typeOf(e.X)
 	if err != nil {
@@ -272,7 +272,7 @@ func (s *scope) typeOfBin(e Bin) (Type, error) {
 	return 0, fmt.Errorf("operator %s on %s", e.Op, t)
 }
 
-// typeOfCall gives the type of a call.
+// typeOfCall returns the type of a call.
 func (s *scope) typeOfCall(e Call) (Type, error) {
 	switch e.Fn {
 	case "float":

@@ -19,7 +19,7 @@ const (
 	Bool              // conditions; no variable has it
 )
 
-// String gives the Go type.
+// String returns the Go type.
 func (t Type) String() string { return [...]string{"float32", "int", "bool"}[t] }
 
 // ArgKind is the Go type of an argument.
@@ -32,7 +32,7 @@ const (
 	Count                   // int
 )
 
-// String gives the Go type.
+// String returns the Go type.
 func (k ArgKind) String() string { return [...]string{"*float32", "*int32", "int"}[k] }
 
 // Arg is one argument of the kernel.

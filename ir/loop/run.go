@@ -148,7 +148,7 @@ type value struct {
 	b bool
 }
 
-// set gives a variable the value of an expression.
+// set returns a variable the value of an expression.
 func (m *machine) set(name string, e Expr) error {
 	v, err := m.eval(e)
 	if err != nil {

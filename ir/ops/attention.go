@@ -73,7 +73,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// attentionSample is a sample of two heads with the given terms; with is a set of the operands q, mix_score and mix_weight.
+// attentionSample returns a sample of two heads with the given terms; with is a set of the operands q, mix_score and mix_weight.
 func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 	const rows = 21
 	when := func(use bool, a ir.Arg) ir.Arg {

@@ -2,8 +2,8 @@ package ops
 
 import "github.com/debertac/debertac/ir"
 
-// attentionLaunches are the kernel's calls: each head of each sequence, the queries in two halves, or only the first, or each picked one by
-// itself. Where heads are mixed, one call computes all of them.
+// attentionLaunches returns the kernel's calls: each head of each sequence, the queries in two halves, or only the first, or each picked one by itself. Where
+// heads are mixed, one call computes all of them.
 func attentionLaunches(n *ir.Node, starts []int32, operands []*ir.Array) []ir.Launch {
 	_, ldq, err := row(n.In[AttnQKV])
 	_, ldo, err2 := row(n.Out[0])

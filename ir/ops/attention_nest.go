@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// AttentionScratch is the number of floats that the portable kernel of an attention node needs as scratch for rows queries against n keys:
-// the scores, of all heads if they are mixed, and then a mixed row of each; and the products of one row with the relative table.
+// AttentionScratch returns the number of floats that the portable kernel of an attention node needs as scratch for rows queries against n keys: the scores, of
+// all heads if they are mixed, and then a mixed row of each; and the products of one row with the relative table.
 func AttentionScratch(node *ir.Node, rows, n int) int {
 	scores := rows * n
 	if mixes(node) {
@@ -26,7 +26,7 @@ func AttentionMixes(n *ir.Node) bool { return mixes(n) }
 // AttentionMasked reports whether an attention's kernel has the argument prefix.
 func AttentionMasked(n *ir.Node) bool { return masked(n) }
 
-// tablePanels is the number of panels of the relative table, 0 without one.
+// tablePanels returns the number of panels of the relative table, 0 without one.
 func tablePanels(n *ir.Node) int {
 	for i := AttnKR; i <= AttnQR; i++ {
 		if v := in(n, i); v != nil {
@@ -36,14 +36,13 @@ func tablePanels(n *ir.Node) int {
 	return 0
 }
 
-// lowerAttention is the portable form for one sequence and one head, arguments (o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1): query
-// rows i0 … i1-1 against n keys. q, k, v point at the sequence's first row and the head's column, o at the place of query i0, kr and qr at the
-// head's tables, bias and index at the entry of offset 0; pos is nil or points at the position of the sequence's first row. With a mask, prefix
-// follows i1: query i sees the keys j ≤ i and j < prefix. A product with the relative table is made once for each row and panel of 16 rows
-// that occurs, then picked from. It leaves the probabilities of the queries in the scratch, [i1-i0, n].
+// lowerAttention returns the portable form for one sequence and one head, arguments (o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1): query rows i0 …
+// i1-1 against n keys. q, k, v point at the sequence's first row and the head's column, o at the place of query i0, kr and qr at the head's tables, bias and
+// index at the entry of offset 0; pos is nil or points at the position of the sequence's first row. With a mask, prefix follows i1: query i sees the keys j ≤ i
+// and j < prefix. A product with the relative table is made once for each row and panel of 16 rows that occurs, then picked from. It leaves the probabilities
+// of the queries in the scratch, [i1-i0, n].
 //
-// Where heads are mixed, one call computes all of them: pointers are at head 0, mixscore and mixweight follow bias, and the probabilities are
-// [A, i1-i0, n].
+// Where heads are mixed, one call computes all of them: pointers are at head 0, mixscore and mixweight follow bias, and the probabilities are [A, i1-i0, n].
 func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 	_, ldk, err := row(n.In[AttnQKV])
 	_, ldo, err2 := row(n.Out[0])
@@ -113,12 +112,12 @@ func (g *attentionNest) eachHead(v string, write func()) {
 	})
 }
 
-// of is the place of element off in memory that has each elements for every head before the next head's.
+// of returns the place of element off in memory that has each elements for every head before the next head's.
 func (g *attentionNest) of(each int, off loop.Expr) loop.Expr {
 	return loop.Add(off, loop.Mul(g.head, loop.I(each)))
 }
 
-// seen is the number of keys that query i sees: the first ones.
+// seen returns the number of keys that query i sees: the first ones.
 func (g *attentionNest) seen(i loop.Expr) loop.Expr {
 	if !masked(g.n) {
 		return loop.V("n")

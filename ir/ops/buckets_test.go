@@ -38,7 +38,7 @@ func TestClamp(t *testing.T) {
 	require.Equal(t, []int32{0, 0, 0, 1, 2, 3, 3, 3, 3}, row(t, "clamp", 2, 5, 0, 0))
 }
 
-// row is the index that the op gives.
+// row returns the index that the op gives.
 func row(t *testing.T, kind string, span, length, exact, reach int) []int32 {
 	r := &ir.Region{}
 	b := ir.NewBuilder(r)

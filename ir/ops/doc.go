@@ -13,16 +13,16 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// f32 is a type of float32 numbers.
+// f32 returns a type of float32 numbers.
 func f32(dims ...ir.Dim) ir.Type { return ir.Type{DType: ir.F32, Shape: dims} }
 
-// i32 is a type of integers.
+// i32 returns a type of integers.
 func i32(dims ...ir.Dim) ir.Type { return ir.Type{DType: ir.I32, Shape: dims} }
 
 // round16 rounds up to a multiple of 16, the width of a panel.
 func round16(n int) int { return (n + 15) / 16 * 16 }
 
-// matrix gives the rows and the constant columns of an operand of two extents.
+// matrix returns the rows and the constant columns of an operand of two extents.
 func matrix(n *ir.Node, i int) (rows ir.Dim, cols int, err error) {
 	s := n.In[i].Type.Shape
 	if len(s) != 2 || !s[1].Const() {
@@ -31,7 +31,7 @@ func matrix(n *ir.Node, i int) (rows ir.Dim, cols int, err error) {
 	return s[0], s[1].N, nil
 }
 
-// fixed gives the two constant extents of an operand.
+// fixed returns the two constant extents of an operand.
 func fixed(n *ir.Node, i int) (rows, cols int, err error) {
 	s := n.In[i].Type.Shape
 	if len(s) != 2 || !s[0].Const() || !s[1].Const() {
@@ -65,7 +65,7 @@ func shaped(n *ir.Node, i int, dims ...ir.Dim) error {
 	return nil
 }
 
-// first gives the first error that is not nil.
+// first returns the first error that is not nil.
 func first(errs ...error) error {
 	for _, e := range errs {
 		if e != nil {
@@ -84,7 +84,7 @@ func operand(n *ir.Node, i int) string {
 	return op.In[min(i, len(op.In)-1)].Name
 }
 
-// in gives an operand, nil if it is missing.
+// in returns an operand, nil if it is missing.
 func in(n *ir.Node, i int) *ir.Value {
 	if i >= len(n.In) {
 		return nil
@@ -92,7 +92,7 @@ func in(n *ir.Node, i int) *ir.Value {
 	return n.In[i]
 }
 
-// data gives an operand's numbers, nil if it is missing.
+// data returns an operand's numbers, nil if it is missing.
 func data(list []*ir.Array, i int) *ir.Array {
 	if i >= len(list) {
 		return nil
@@ -100,7 +100,7 @@ func data(list []*ir.Array, i int) *ir.Array {
 	return list[i]
 }
 
-// heads gives the attribute heads after checking that it divides the width.
+// heads returns the attribute heads after checking that it divides the width.
 func heads(n *ir.Node, width int) (int, error) {
 	h := n.Int("heads")
 	if h < 1 || width%h != 0 {

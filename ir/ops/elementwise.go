@@ -61,7 +61,7 @@ func (u unary) define() *ir.Op {
 	return ir.Define(op)
 }
 
-// nest is the portable form: m rows.
+// nest returns the portable form: m rows.
 func (u unary) nest(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	if err != nil {
@@ -84,7 +84,7 @@ func (u unary) nest(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// row gives the number of columns of one row of a value and the distance between rows, both in floats.
+// row returns the number of columns of one row of a value and the distance between rows, both in floats.
 func row(v *ir.Value) (cols, ld int, err error) {
 	cols = 1
 	for _, d := range v.Type.Shape[min(1, len(v.Type.Shape)):] {
@@ -142,7 +142,7 @@ func (o binary) define() *ir.Op {
 	})
 }
 
-// nest is the portable form: m rows.
+// nest returns the portable form: m rows.
 func (o binary) nest(n *ir.Node) (*loop.Nest, error) {
 	cols, lda, err := row(n.In[0])
 	_, ldb, err2 := row(n.In[1])

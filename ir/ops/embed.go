@@ -92,7 +92,7 @@ func embedLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	return []ir.Launch{{Memory: at, Counts: map[string]int{"m": int(starts[len(starts)-1])}}}
 }
 
-// lowerEmbed is the portable form, arguments (y, ids, table, m).
+// lowerEmbed returns the portable form, arguments (y, ids, table, m).
 func lowerEmbed(n *ir.Node) (*loop.Nest, error) {
 	cols, ldy, err := row(n.Out[0])
 	_, ldt, err2 := row(n.In[0])

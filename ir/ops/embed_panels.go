@@ -52,7 +52,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// lowerEmbedPanels is the portable form, arguments (y, table, ids, m).
+// lowerEmbedPanels returns the portable form, arguments (y, table, ids, m).
 func lowerEmbedPanels(n *ir.Node) (*loop.Nest, error) {
 	cols, ldy, err := row(n.Out[0])
 	if err != nil {

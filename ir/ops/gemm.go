@@ -92,9 +92,9 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// GemmNest is the portable kernel of a gemm node for nc columns, 16 (one panel) or 32 (two panels behind each other): arguments (c, a, w, bias,
-// m), or (c, a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. All nc columns are
-// written, so the rows of c must hold them; a missing bias is not touched and may be nil.
+// GemmNest returns the portable kernel of a gemm node for nc columns, 16 (one panel) or 32 (two panels after each other): arguments (c, a, w, bias, m), or (c,
+// a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. All nc columns are written, so the rows of c must
+// hold them; a missing bias is not touched and may be nil.
 func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if nc != 16 && nc != 32 {
 		return nil, fmt.Errorf("a kernel of %d columns, not of 16 or 32", nc)

@@ -193,7 +193,7 @@ func requireFlat(t *testing.T, tr *trial, operand int) {
 	require.Equal(t, tr.run(t, tr.in), tr.run(t, in), "operand %d changes the result but has no gradient", operand)
 }
 
-// twice is a batch of twice the sizes.
+// twice returns a batch of twice the sizes.
 func twice(z ir.Sizes) ir.Sizes {
 	return ir.Sizes{T: 2 * z.T, B: 2 * z.B, P: 2 * z.P, M: 2 * z.M, W: 2 * z.W, C: 2 * z.C, G: 2 * z.G}
 }

@@ -50,7 +50,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// normalized gives (x - mean) / sqrt(variance + eps) for each row, and 1 / sqrt(variance + eps).
+// normalized returns (x - mean) / sqrt(variance + eps) for each row, and 1 / sqrt(variance + eps).
 func normalized(x *ir.Array, eps float64) (y, rstd *ir.Array) {
 	m, h, src := x.Shape[0], x.Shape[1], x.Floats()
 	y, rstd = ir.NewArray(m, h), ir.NewArray(m)
@@ -72,7 +72,7 @@ func normalized(x *ir.Array, eps float64) (y, rstd *ir.Array) {
 	return y, rstd
 }
 
-// normalize gives the gradient of x from d, that of its normalised form: rstd · (d - mean(d) - hat·mean(d·hat)) over each row.
+// normalize returns the gradient of x from d, that of its normalised form: rstd · (d - mean(d) - hat·mean(d·hat)) over each row.
 func (g graph) normalize(x, hat, d *ir.Value, eps float64) *ir.Value {
 	h := x.Type.Shape[1].N
 	mean := func(v *ir.Value) *ir.Value {
@@ -82,8 +82,8 @@ func (g graph) normalize(x, hat, d *ir.Value, eps float64) *ir.Value {
 	return g.mul(inner, g.op("spread", attrs("n", h), g.op("rstd", attrs("eps", eps), x)))
 }
 
-// lowerLayernorm is the portable form, arguments (y, x, gain, shift, m): two passes over a row, four partial sums each. The columns from H to a
-// multiple of 16 become 0 where the rows of y are long enough.
+// lowerLayernorm returns the portable form, arguments (y, x, gain, shift, m): two passes over a row, four partial sums each. The columns from H to a multiple
+// of 16 become 0 where the rows of y are long enough.
 func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 	h, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])

@@ -65,7 +65,7 @@ func addVector(y []float64, v *ir.Array, n int) {
 	}
 }
 
-// productCost is the work of a product with k terms an element.
+// productCost returns the work of a product with k terms an element.
 func productCost(n *ir.Node, s ir.Sizes, k int, bias bool) ir.Cost {
 	y := float64(s.Elements(n.Out[0].Type.Shape))
 	c := ir.Cost{FLOPs: 2 * y * float64(k)}

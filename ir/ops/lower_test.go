@@ -44,7 +44,7 @@ func memory(v *ir.Value, a *ir.Array) loop.Memory {
 	return loop.Memory{F: out}
 }
 
-// launches gives the op's own, or the one call by names.
+// launches returns the op's own, or the one call by names.
 func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
 	starts := []int32{0}
 	for i, a := range tr.in {

@@ -98,8 +98,8 @@ func lstmSequence(y, x, w []float64, b block, k, d, s int) {
 	}
 }
 
-// lowerLSTM is the portable form for m rows of one direction, which lie step rows apart, arguments (y, x, w, state, m, step, fresh): x at the
-// direction's gates, y at its columns, w at its panels. The state is carried from call to call; one that is fresh is set to 0 first.
+// lowerLSTM returns the portable form for m rows of one direction, which lie step rows apart, arguments (y, x, w, state, m, step, fresh): x at the direction's
+// gates, y at its columns, w at its panels. The state is carried from call to call; one that is fresh is set to 0 first.
 func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	_, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])
@@ -154,7 +154,7 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// lstmLaunches are a call for each direction of each sequence.
+// lstmLaunches returns a call for each direction of each sequence.
 func lstmLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	_, ldx, _ := row(n.In[0])
 	_, ldy, _ := row(n.Out[0])

@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// A mask hides keys behind the query: rows of one sequence lie in the order of their tokens' positions, holes or not, so that comparing rows
-// is comparing positions. A prefix counts rows: the tokens of the sequence that are there.
+// A mask hides keys after the query: rows of one sequence lie in the order of their tokens' positions, holes or not, so that comparing rows is comparing
+// positions. A prefix counts rows: the tokens of the sequence that are there.
 
 // maskAttr says which keys a query sees.
 var maskAttr = ir.AttrDef{Name: "mask", Type: ir.AttrString, Words: []string{"live", "causal", "prefix"},

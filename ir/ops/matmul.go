@@ -72,7 +72,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// transposed gives the [c, m] form of an [m, c] matrix.
+// transposed returns the [c, m] form of an [m, c] matrix.
 func transposed(x []float64, m, c int) []float64 {
 	y := make([]float64, len(x))
 	for i := 0; i < m; i++ {

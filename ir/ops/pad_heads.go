@@ -36,7 +36,7 @@ var _ = ir.Define(ir.Op{
 		shape := append([]int(nil), in[0].Shape...)
 		d := shape[axis] / a
 		shape[axis] = a * dp
-		inner := 1 // elements behind the axis
+		inner := 1 // elements after the axis
 		if axis == 0 && len(shape) == 2 {
 			inner = shape[1]
 		}

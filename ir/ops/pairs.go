@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Values of shape [A, P] hold a number for each head and each pair (i, j) of tokens of one sequence: the N×N blocks of the sequences behind
-// each other, row i (the query) outermost.
+// Values of shape [A, P] hold a number for each head and each pair (i, j) of tokens of one sequence: the N×N blocks of the sequences after each other, row i
+// (the query) outermost.
 
 // block is one sequence in a batch.
 type block struct {
@@ -34,7 +34,7 @@ func blocks(starts *ir.Array, rows int) ([]block, error) {
 	return out, nil
 }
 
-// pairCount is the number of pairs of a batch.
+// pairCount returns the number of pairs of a batch.
 func pairCount(list []block) int {
 	if len(list) == 0 {
 		return 0
@@ -125,12 +125,12 @@ func lookupOf(n *ir.Node, in []*ir.Array, i, rows int) lookup {
 	return lookup{index: in[i].I, pos: in[i+2].I, flip: n.Flag("flip"), rows: rows}
 }
 
-// flipped is the attribute flip, inverted: what a term looks like from the key's side.
+// flipped returns the attribute flip, inverted: what a term looks like from the key's side.
 func flipped(n *ir.Node, more ...any) []ir.Attr {
 	return attrs(append(more, "flip", !n.Flag("flip"))...)
 }
 
-// pairWork is the cost of each pair and head doing 2·D operations.
+// pairWork returns the cost of each pair and head doing 2·D operations.
 func pairWork(s ir.Sizes, width int) ir.Cost {
 	return ir.Cost{FLOPs: 2 * float64(s.P) * float64(width)}
 }

@@ -44,10 +44,10 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// pickedRows is a rising choice of the batch's rows.
+// pickedRows returns a rising choice of the batch's rows.
 func pickedRows(d ir.Dim) ir.Arg { return ir.Arg{Type: i32(d), Fill: ir.FillRows} }
 
-// lowerPick is the portable form, arguments (y, x, rows, m) for m rows of the result.
+// lowerPick returns the portable form, arguments (y, x, rows, m) for m rows of the result.
 func lowerPick(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])

@@ -53,7 +53,7 @@ var _ = ir.Define(ir.Op{
 // onWords is why ops on words lack a gradient.
 const onWords = "heads on words are not trained by this version"
 
-// spanned is the rows of words.
+// spanned returns the rows of words.
 func spanned() ir.Arg { return ir.Arg{Type: i32(ir.W, ir.N(2)), Fill: ir.FillWords} }
 
 // poolColumn makes one number of a column of n rows, which lie ld apart.
@@ -78,7 +78,7 @@ func poolColumn(how string, x []float64, ld, n int) float64 {
 	return v
 }
 
-// lowerPoolWords is the portable form, arguments (y, x, words, m) for m words.
+// lowerPoolWords returns the portable form, arguments (y, x, words, m) for m words.
 func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])

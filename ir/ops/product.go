@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// product gives x·wᵀ for x [m, k] and w [n, k]. Every element is one sum over k from the first to the last term, so blocking and goroutines
-// change no bit.
+// product returns x·wᵀ for x [m, k] and w [n, k]. Every element is one sum over k from the first to the last term, so blocking and goroutines change no bit.
 func product(x, w []float64, m, n, k int) []float64 {
 	y := make([]float64, m*n)
 	const block = 32 // rows of x that stay in the cache while w streams by
@@ -76,7 +75,7 @@ func productBlock(y, x, w []float64, n, k int, at [4]int) {
 	}
 }
 
-// dot is the sum of products from the first term to the last.
+// dot returns the sum of products from the first term to the last.
 func dot(a, b []float64) float64 {
 	s := 0.0
 	for i, v := range a {

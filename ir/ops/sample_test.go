@@ -66,7 +66,7 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	return tr
 }
 
-// parts gives the words and labels of a sequence of n tokens: a word for each two of them.
+// parts returns the words and labels of a sequence of n tokens: a word for each two of them.
 func parts(n int) (words, marks int) { return (n + 1) / 2, n/3 + 1 }
 
 // fill draws the numbers of one operand.
@@ -182,7 +182,7 @@ func (tr *trial) run(t *testing.T, in []*ir.Array) []*ir.Array {
 	return out
 }
 
-// copyOf is an array that can be changed.
+// copyOf returns an array that can be changed.
 func copyOf(a *ir.Array) *ir.Array {
 	return &ir.Array{Shape: a.Shape, F: append([]float64(nil), a.F...)}
 }

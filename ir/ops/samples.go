@@ -18,24 +18,24 @@ func below(limit int, dims ...ir.Dim) ir.Arg {
 	return ir.Arg{Type: i32(dims...), Fill: ir.FillBelow, Max: limit}
 }
 
-// starts is the first rows of the sequences.
+// starts returns the first rows of the sequences.
 func starts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillStarts} }
 
-// prefixes is the tokens at the start of each sequence that all of it sees.
+// prefixes returns the tokens at the start of each sequence that all of it sees.
 func prefixes() ir.Arg { return ir.Arg{Type: i32(ir.B), Fill: ir.FillPrefix} }
 
-// positions is the original positions of the rows.
+// positions returns the original positions of the rows.
 func positions() ir.Arg { return ir.Arg{Type: i32(ir.T), Fill: ir.FillPos} }
 
 // sampleLength is the greatest length of a sequence, holes included, in samples.
 const sampleLength = 12
 
-// index is a row index over sampleLength.
+// index returns a row index over sampleLength.
 func index(rows int) ir.Arg {
 	return ir.Arg{Type: i32(ir.N(2*sampleLength - 1)), Fill: ir.FillIndex, Max: rows}
 }
 
-// panelled is a packed matrix of n columns (rows of the weight) and k rows.
+// panelled returns a packed matrix of n columns (rows of the weight) and k rows.
 func panelled(n, k int) ir.Arg {
 	return ir.Arg{Type: f32(ir.N(round16(n)/16), ir.N(k), ir.N(16)), Fill: ir.FillPanels, Max: n}
 }
@@ -48,7 +48,7 @@ func probabilities(heads int) ir.Arg {
 // samples makes a function that gives the list.
 func samples(list ...ir.Sample) func() []ir.Sample { return func() []ir.Sample { return list } }
 
-// sample is a node with operands.
+// sample returns a node with operands.
 func sample(attrs []ir.Attr, in ...ir.Arg) ir.Sample { return ir.Sample{Attrs: attrs, In: in} }
 
 // attrs makes a list of attributes of keys and values in turn.
@@ -66,7 +66,7 @@ func holes(s ir.Sample) ir.Sample {
 	return s
 }
 
-// lens gives a sample other sequence lengths.
+// lens returns a sample other sequence lengths.
 func lens(s ir.Sample, n ...int) ir.Sample {
 	s.Lens = n
 	return s

@@ -30,12 +30,12 @@ var _ = ir.Define(ir.Op{
 	Sample:  samples(offsetSample(false), offsetSample(true), holes(offsetSample(false))),
 })
 
-// offsetSample is a sample of score_cp and score_pc.
+// offsetSample returns a sample of score_cp and score_pc.
 func offsetSample(flip bool) ir.Sample {
 	return sample(attrs("heads", 2, "flip", flip), normal(ir.T, ir.N(6)), normal(ir.N(7), ir.N(6)), index(7), starts(), positions())
 }
 
-// shapeOffset is the shape of score_cp and score_pc.
+// shapeOffset returns the shape of score_cp and score_pc.
 func shapeOffset(n *ir.Node) ([]ir.Type, error) {
 	w, err := tokenRows(n, 0)
 	if err != nil {
@@ -52,7 +52,7 @@ func shapeOffset(n *ir.Node) ([]ir.Type, error) {
 	return []ir.Type{f32(ir.N(a), ir.P)}, first(err, lookupShape(n, 2))
 }
 
-// refOffset is the meaning of score_cp and score_pc: row side(i, j) of x times the looked-up row of the table.
+// refOffset returns the meaning of score_cp and score_pc: row side(i, j) of x times the looked-up row of the table.
 func refOffset(n *ir.Node, in []*ir.Array, side func(i, j int) int) ([]*ir.Array, error) {
 	list, err := blocks(in[3], in[0].Shape[0])
 	if err != nil {

@@ -68,7 +68,7 @@ var _ = ir.Define(ir.Op{
 type wordPair struct {
 	row         int // of the pair
 	word, label int
-	end         int // the word behind the sequence's last
+	end         int // the word after the sequence's last
 }
 
 // wordPairs lists the pairs in the order of their rows, and how many there are.
@@ -95,8 +95,8 @@ func wordPairs(wordStarts, markStarts *ir.Array, words, labels int) ([]wordPair,
 	return out, len(out), nil
 }
 
-// lowerSpanScores is the portable form for one word and all labels of its sequence, arguments (y, a, b, u, m, labels): the word begins m spans that
-// end in its sequence, at most K.
+// lowerSpanScores returns the portable form for one word and all labels of its sequence, arguments (y, a, b, u, m, labels): the word begins m spans that end in
+// its sequence, at most K.
 func lowerSpanScores(n *ir.Node) (*loop.Nest, error) {
 	inner, _, err := row(n.In[0])
 	_, ldb, err2 := row(n.In[1])
@@ -125,7 +125,7 @@ func lowerSpanScores(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// spanLaunches are a call for each word.
+// spanLaunches returns a call for each word.
 func spanLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 	_, lda, _ := row(n.In[0])
 	_, ldu, _ := row(n.In[2])

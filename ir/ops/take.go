@@ -63,7 +63,7 @@ func filled(starts *ir.Array, rows int) ([]block, error) {
 	return list, err
 }
 
-// share is the weight of each row of a sequence in its mean or sum.
+// share returns the weight of each row of a sequence in its mean or sum.
 func share(n *ir.Node, b block) float64 {
 	if n.Str("rows") == "mean" {
 		return 1 / float64(b.n)
@@ -71,7 +71,7 @@ func share(n *ir.Node, b block) float64 {
 	return 1
 }
 
-// lowerTake is the portable form for one sequence, arguments (y, x, n): its n rows begin at x, its row of the result is y.
+// lowerTake returns the portable form for one sequence, arguments (y, x, n): its n rows begin at x, its row of the result is y.
 func lowerTake(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	if err != nil {
@@ -98,8 +98,8 @@ func lowerTake(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// sequenceLaunches are the calls of an op that works on one sequence at a time: operands and result begin at the sequence's first row, or at
-// its own row where there is one a sequence, and n is the number of its rows. Operands that no kernel reads (starts) have no place.
+// sequenceLaunches returns the calls of an op that works on one sequence at a time: operands and result begin at the sequence's first row, or at its own row
+// where there is one a sequence, and n is the number of its rows. Operands that no kernel reads (starts) have no place.
 func sequenceLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	var out []ir.Launch
 	op := ir.Lookup(n.Op)

@@ -74,8 +74,8 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// lowerTokenScores is the portable form for words and labels of one sequence, arguments (y, x, z, a, b, w, v, scratch, words, labels, stride): the
-// rows of y of two words lie stride rows apart. It needs no scratch memory.
+// lowerTokenScores returns the portable form for words and labels of one sequence, arguments (y, x, z, a, b, w, v, scratch, words, labels, stride): the rows of
+// y of two words lie stride rows apart. It needs no scratch memory.
 func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
 	var ld [4]int
 	var errs []error
@@ -132,7 +132,7 @@ func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// tokenLaunches are a call for each block of words and of labels.
+// tokenLaunches returns a call for each block of words and of labels.
 func tokenLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 	var ld [4]int
 	for i := range ld {

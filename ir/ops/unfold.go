@@ -61,7 +61,7 @@ func eachTap(list []block, pos []int32, k int, f func(t, tap, from int)) {
 	}
 }
 
-// lowerUnfold is the portable form for one sequence, arguments (y, x, pos, n).
+// lowerUnfold returns the portable form for one sequence, arguments (y, x, pos, n).
 func lowerUnfold(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	wide, ldy, err2 := row(n.Out[0])

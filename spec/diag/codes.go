@@ -58,7 +58,7 @@ var Codes = []Info{
 	{"unknown-word", "a block has no such word", "encoder layers { attenion { … } }", "encoder layers { attention { … } }"},
 }
 
-// Find gives a code's explanation.
+// Find returns a code's explanation.
 func Find(code Code) (Info, bool) {
 	for _, i := range Codes {
 		if i.Code == code {
@@ -68,7 +68,7 @@ func Find(code Code) (Info, bool) {
 	return Info{}, false
 }
 
-// Page is the explanation as `debertac explain CODE` prints it.
+// Page returns the explanation as `debertac explain CODE` prints it.
 func (i Info) Page() string {
 	return fmt.Sprintf("%s: %s\n\n%s\n\nwithout the fault:\n\n%s\n", i.Code, i.Meaning, quoted(i.Example), quoted(i.Fixed))
 }

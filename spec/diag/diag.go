@@ -11,7 +11,7 @@ import (
 // Code is the word that names a kind of fault; the table Codes explains each.
 type Code string
 
-// Severity says whether a fault stops the compiler.
+// Severity reports whether a fault stops the compiler.
 type Severity uint8
 
 // The severities.
@@ -20,7 +20,7 @@ const (
 	Warning                 // built, but probably not what was meant
 )
 
-// String gives the severity in words.
+// String returns the severity in words.
 func (s Severity) String() string {
 	if s == Warning {
 		return "warning"
@@ -66,7 +66,7 @@ func (d *Diag) Hintf(format string, args ...any) *Diag {
 	return d
 }
 
-// String is the fault's first line: file:line:col: message [code].
+// String returns the fault's first line: file:line:col: message [code].
 func (d *Diag) String() string {
 	var b strings.Builder
 	if place := d.Span.String(); place != "" {
@@ -92,10 +92,10 @@ func (l List) Sort() {
 	})
 }
 
-// MaxFaults is how many faults are told at once; what is behind them is rarely new.
+// MaxFaults is how many faults are told at once; what is after them is rarely new.
 const MaxFaults = 200
 
-// Limit sorts the list and cuts it behind MaxFaults; a last entry then says how many more there are.
+// Limit sorts the list and cuts it after MaxFaults; a last entry then says how many more there are.
 func (l List) Limit() List {
 	l.Sort()
 	if len(l) <= MaxFaults {

@@ -134,7 +134,7 @@ func cutRight(s string) (kept, mark string) {
 	return string(r[:margin]), "…"
 }
 
-// lineOf is the n-th line of a text, from 1, without its end.
+// lineOf returns the n-th line of a text, from 1, without its end.
 func lineOf(text []byte, n int) (string, bool) {
 	if text == nil {
 		return "", false
@@ -168,5 +168,5 @@ func visible(s string) string {
 	return b.String()
 }
 
-// columns is the width on a terminal: wide characters take two columns, combining ones none.
+// columns returns the width on a terminal: wide characters take two columns, combining ones none.
 func columns(s string) int { return uniseg.StringWidth(s) }

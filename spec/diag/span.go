@@ -12,13 +12,13 @@ type Span struct {
 	File   string // as the user named it; zoo models are "zoo/NAME.dspec"
 	Line   int    // from 1
 	Col    int    // first column, from 1, counted in code points
-	EndCol int    // the column behind the last, so an empty span has EndCol = Col
+	EndCol int    // the column after the last, so an empty span has EndCol = Col
 }
 
 // IsZero reports whether the span names no place.
 func (s Span) IsZero() bool { return s.Line == 0 }
 
-// String gives the place in the form that editors understand: file:line:col.
+// String returns the place in the form that editors understand: file:line:col.
 func (s Span) String() string {
 	if s.IsZero() {
 		return s.File

@@ -19,7 +19,7 @@ type Beside struct {
 	// Prompts are what sentence-transformers puts in front of a text, by the order of the file.
 	Prompts []Prompt
 	Default string // name of the prompt that counts if none is asked for; "" none
-	// Activation is the function that a cross-encoder puts behind its logit: "sigmoid", "tanh", "identity", or "" if nothing names one.
+	// Activation is the function that a cross-encoder puts after its logit: "sigmoid", "tanh", "identity", or "" if nothing names one.
 	Activation   string
 	TruncateLeft bool // texts that are too long lose their start
 
@@ -73,7 +73,7 @@ func (v *View) Check() error {
 	return nil
 }
 
-// fileRow is the row of a file's name.
+// fileRow returns the row of a file's name.
 func fileRow(name string) *group {
 	for i := range fileTable {
 		for _, pattern := range strings.Fields(fileTable[i].names) {
@@ -232,7 +232,7 @@ func (b *Beside) sentences(v *View) error {
 	return c.rest()
 }
 
-// functions are the functions behind a logit that are understood, by the last part of their name.
+// functions are the functions after a logit that are understood, by the last part of their name.
 var functions = map[string]string{"Identity": "identity", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 
 // function reads the name of a function from a field; the first that is named counts.
@@ -247,7 +247,7 @@ func (b *Beside) function(name string, c *config) error {
 	return nil
 }
 
-// scores reads the function behind a score from config.json: as versions from 4 on write it, then as older ones do.
+// scores reads the function after a score from config.json: as versions from 4 on write it, then as older ones do.
 func (b *Beside) scores(v *View) error {
 	c, err := v.object("config.json", configTable)
 	if c == nil || err != nil || v.config != "config.json" {

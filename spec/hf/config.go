@@ -91,7 +91,7 @@ func (c *config) note(format string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
 
-// raw is a field's value; nil if it is absent or null, which mean the same.
+// raw returns a field's value; nil if it is absent or null, which mean the same.
 func (c *config) raw(name string) json.RawMessage {
 	c.known[name] = true
 	if v := c.fields[name]; string(v) != "null" {
@@ -102,17 +102,17 @@ func (c *config) raw(name string) json.RawMessage {
 
 func (c *config) has(name string) bool { return c.raw(name) != nil }
 
-// fault is an error of a field that the model cannot be read without.
+// fault returns an error of a field that the model cannot be read without.
 func (c *config) fault(name, format string, args ...any) error {
 	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...)}
 }
 
-// refuse is an error of a field that the model could be read without.
+// refuse returns an error of a field that the model could be read without.
 func (c *config) refuse(name, format string, args ...any) error {
 	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
 }
 
-// shown is a value in a message.
+// shown returns a value in a message.
 func shown(v json.RawMessage) string {
 	s := strings.Join(strings.Fields(string(v)), " ")
 	if len(s) > 60 {

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// with is the case's config with other fields; a nil value removes the field.
+// with returns the case's config with other fields; a nil value removes the field.
 func with(t testing.TB, name string, fields map[string]any) []byte {
 	t.Helper()
 	var all map[string]any

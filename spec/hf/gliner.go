@@ -76,7 +76,7 @@ func (c *config) glinerTables(w *want, tensors map[string][]int) error {
 // tokensOfWord is how many tokens a text's words have at most, on average: twice as many as is usual, as the labels are in front.
 const tokensOfWord = 3
 
-// glinerLength bounds sequences: a model's texts have at most max_len words, and relative positions go on behind those that the encoder's config names.
+// glinerLength bounds sequences: a model's texts have at most max_len words, and relative positions go on after those that the encoder's config names.
 func (c *config) glinerLength(w *want, opts Options) error {
 	words, err := c.integer("max_len", 384, 1, 1<<20)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 		}
 		c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
 		if rows > w.vocab {
-			w.vocab = rows // added tokens behind the encoder's vocabulary
+			w.vocab = rows // added tokens after the encoder's vocabulary
 		}
 		return w, c.compare(w, inner)
 	}

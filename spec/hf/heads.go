@@ -45,7 +45,7 @@ type headFields struct {
 	classifier float64 // before the classifier
 	legacy     bool
 	tied       bool // a head on the vocabulary shares the token table
-	causal     bool // no query sees what is behind it
+	causal     bool // no query sees what is after it
 }
 
 func (c *config) headFields(w *want, kind string) (*headFields, error) {
@@ -149,7 +149,7 @@ func (f *headFields) pooler() string {
 	return lines
 }
 
-// labelled is the classifier with the labels' names.
+// labelled returns the classifier with the labels' names.
 func (f *headFields) labelled(loss string) string {
 	quoted := make([]string, len(f.labels))
 	for i, l := range f.labels {

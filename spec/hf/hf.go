@@ -68,7 +68,7 @@ func Spec(config []byte, tensors map[string][]int, opts Options) (text string, n
 	return string(formatted), c.notes, nil
 }
 
-// wants are the models that a config describes: one, or the two of a pair.
+// wants returns the models that a config describes: one, or the two of a pair.
 func (c *config) wants(tensors map[string][]int, opts Options) ([]*want, error) {
 	if c.isPair() {
 		return c.pair(tensors, opts)

@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// configs are the tiny models' configs by case.
+// configs returns the tiny models' configs by case.
 func configs(t testing.TB) map[string][]byte {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/configs.txtar")
@@ -35,7 +35,7 @@ func resolve(t *testing.T, config []byte, opts hf.Options) (*spec.Spec, string, 
 	return resolved(t, text), text, notes
 }
 
-// resolved is the spec of a text without faults.
+// resolved returns the spec of a text without faults.
 func resolved(t *testing.T, text string) *spec.Spec {
 	t.Helper()
 	f, faults := spec.Parse("model.dspec", []byte(text))

@@ -52,7 +52,7 @@ func (c *config) labels() ([]string, error) {
 	return labels, nil
 }
 
-// labelText is a label's name: a text, or a number, true or false as it is written. null is the empty text.
+// labelText returns a label's name: a text, or a number, true or false as it is written. null is the empty text.
 func labelText(v json.RawMessage) (string, bool) {
 	var name string
 	if json.Unmarshal(v, &name) == nil { // null too
@@ -65,10 +65,10 @@ func labelText(v json.RawMessage) (string, bool) {
 	return string(v), true
 }
 
-// numbered is a name with the number of its column.
+// numbered returns a name with the number of its column.
 func numbered(name string, i int) string { return fmt.Sprintf("%s_%d", name, i) }
 
-// distinct gives labels without a name the library's usual ones, and puts their numbers behind names that several have.
+// distinct gives labels without a name the library's usual ones, and puts their numbers after names that several have.
 func (c *config) distinct(labels []string) {
 	count := map[string]int{}
 	for _, name := range labels {

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// lines are the statements by which the wanted model differs from one of the zoo.
+// lines returns the statements by which the wanted model differs from one of the zoo.
 func (w *want) lines(base *spec.Model) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -104,8 +104,8 @@ func (w *want) inputLines(base *spec.Model) []string {
 	return out
 }
 
-// decoderLines are the enhanced mask decoder and its table of positions, or what removes the one of v1: that needs a table of the width of the
-// encoder, and a layer below the last.
+// decoderLines returns the enhanced mask decoder and its table of positions, or what removes the one of v1: that needs a table of the width of the encoder, and
+// a layer below the last.
 func (w *want) decoderLines(base *spec.Model) []string {
 	have := len(base.Decoders) > 0
 	if !w.decoder {
@@ -124,7 +124,7 @@ func (w *want) decoderLines(base *spec.Model) []string {
 	return out
 }
 
-// offsetLines are the differences in the table of offsets and in the attention.
+// offsetLines returns the differences in the table of offsets and in the attention.
 func (w *want) offsetLines(base *spec.Model) []string {
 	if base.Relative == nil {
 		return nil

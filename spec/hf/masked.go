@@ -13,8 +13,8 @@ const tokenTable = "embeddings.word_embeddings.weight"
 // positionTable ends the name of the table of absolute positions, which DeBERTa's decoder reads although the input does not.
 const positionTable = "embeddings.position_embeddings.weight"
 
-// masked is the prediction of tokens. The legacy head works at the width of the tables, the new one at hidden; with the enhanced mask decoder
-// (He et al. 2020, section 3.3) the new one reads that.
+// masked returns the prediction of tokens. The legacy head works at the width of the tables, the new one at hidden; with the enhanced mask decoder (He et al.
+// 2020, section 3.3) the new one reads that.
 func (h *heads) masked(task string) error {
 	w, c := h.w, h.c
 	w.head = &head{name: "mlm"}
@@ -181,7 +181,7 @@ func (h *heads) mask() {
 	}
 }
 
-// replaced is the discriminator's head (He, Gao, Chen 2021): the first token's row is added to every row.
+// replaced returns the discriminator's head (He, Gao, Chen 2021): the first token's row is added to every row.
 func (h *heads) replaced() error {
 	h.w.head = &head{name: "rtd"}
 	h.w.head.add("take each + first", "norm", "linear hidden", "act", "linear 1", "loss binary_cross_entropy")

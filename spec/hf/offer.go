@@ -16,7 +16,7 @@ type part struct {
 // vocabularyTasks are served by every head that scores the vocabulary.
 var vocabularyTasks = []string{"fill-mask", "perplexity", "generate"}
 
-// parts are the heads, by model type.
+// parts returns the heads, by model type.
 func parts(kind string) []part {
 	sequence := []string{"classify", "score", "rank", "zero-shot", "choose"}
 	list := []part{{"a question answering head", "qa_outputs.weight", []string{"answer"}}}

@@ -83,8 +83,8 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 	return wants, c.rest()
 }
 
-// partOf are the tensors of one model of a pair, by the names that they have in a checkpoint of that model alone. What the discriminator adds
-// to the generator's tables has the name of the sum.
+// partOf returns the tensors of one model of a pair, by the names that they have in a checkpoint of that model alone. What the discriminator adds to the
+// generator's tables has the name of the sum.
 func partOf(tensors map[string][]int, name string) map[string][]int {
 	if tensors == nil {
 		return nil

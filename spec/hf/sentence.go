@@ -166,7 +166,7 @@ func (s *Sentences) pooling(file string, text []byte) error {
 	return nil
 }
 
-// sentences are the modules beside the config; nil without any.
+// sentences returns the modules beside the config; nil without any.
 func (o *Options) sentences() *Sentences {
 	if o.Beside == nil {
 		return nil

@@ -38,7 +38,7 @@ func (g *group) allows(value string) bool {
 	return value == "null" || g.effect == Harmless && (g.values == nil || slices.Contains(g.values, value))
 }
 
-// find is the group with a name; nil if none has it.
+// find returns the group with a name; nil if none has it.
 func find(table []group, name string) *group {
 	for i := range table {
 		if slices.Contains(strings.Fields(table[i].names), name) {

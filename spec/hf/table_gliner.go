@@ -36,7 +36,7 @@ var glinerTable = append([]group{
 	{Harmless, "architectures id2label label2id problem_type tie_word_embeddings pad_token_id is_decoder", "a field of every configuration of the library, which GLiNER's models do not read", nil},
 }, beside(Applied, configTable)...)
 
-// beside is a table without the rows of an effect.
+// beside returns a table without the rows of an effect.
 func beside(e Effect, table []group) []group {
 	return slices.DeleteFunc(slices.Clone(table), func(g group) bool { return g.effect == e })
 }

@@ -18,7 +18,7 @@ func TestTables(t *testing.T) {
 		seen := map[string]Effect{}
 		for _, r := range in.Fields {
 			require.NotEmpty(t, r.Why, "%s %s", in.File, r.Field)
-			if in.File != "gliner_config.json" { // it has the rows of config.json behind its own
+			if in.File != "gliner_config.json" { // it has the rows of config.json after its own
 				require.Empty(t, seen[r.Field], "%s has %s twice", in.File, r.Field)
 			}
 			seen[r.Field] = r.Effect

@@ -15,7 +15,7 @@ var Tasks = []string{
 // rows themselves.
 var Pools = []string{"mean", "first", "pooler", "none"}
 
-// Masks are the words for what a query sees: every token, none behind it, or the first of two texts as well.
+// Masks are the words for what a query sees: every token, none after it, or the first of two texts as well.
 var Masks = []string{"all", "causal", "prefix"}
 
 // Check holds the wishes to the words that there are and to one another. Spec does so too; by itself it tells what no folder could grant.
@@ -203,7 +203,7 @@ func (h *heads) chained() bool {
 
 func (h *heads) deberta() bool { return strings.HasPrefix(h.kind, "deberta") }
 
-// sequence is the classification of whole sequences, by problem_type.
+// sequence returns the classification of whole sequences, by problem_type.
 func (h *heads) sequence(task string) error {
 	f, n := h.f, len(h.f.labels)
 	h.w.head = &head{name: "classify", rows: n}

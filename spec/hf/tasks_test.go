@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// shapes are a checkpoint's tensors, each of one row of no interest unless a shape is given behind a space: "classifier.weight 3x32".
+// shapes returns a checkpoint's tensors, each of one row of no interest unless a shape is given after a space: "classifier.weight 3x32".
 func shapes(names ...string) map[string][]int {
 	all := map[string][]int{}
 	for _, n := range names {
@@ -37,7 +37,7 @@ var (
 	bare = shapes("embeddings.word_embeddings.weight 101x32")
 )
 
-// statements are a head's steps, one a line.
+// statements returns a head's steps, one a line.
 func statements(h *spec.Head) string {
 	lines := []string{h.Take.Text}
 	for _, s := range h.Steps {

@@ -121,7 +121,7 @@ func (w *want) rules() []rule {
 	return rules
 }
 
-// layerOf is the number of the layer that a tensor belongs to.
+// layerOf returns the number of the layer that a tensor belongs to.
 func layerOf(name string) (int, bool) {
 	_, rest, ok := strings.Cut("."+name, ".encoder.layer.")
 	if !ok {

@@ -83,7 +83,7 @@ func NewView(folder fs.FS, ignore []string) (*View, error) {
 	return v, nil
 }
 
-// Config is the name of the configuration: gliner_config.json where there is one, else config.json.
+// Config returns the name of the configuration: gliner_config.json where there is one, else config.json.
 func (v *View) Config() string { return v.config }
 
 // Notes say what is left out, one line each.
@@ -134,7 +134,7 @@ func (v *View) has(file string) (bool, error) {
 	return err == nil, err
 }
 
-// absent is the error for a file that is left out.
+// absent returns the error for a file that is left out.
 func absent(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist} }
 
 // ReadFile reads a file of the folder, without the fields that are left out.

@@ -1,4 +1,4 @@
-// Package spectest draws random valid specs for property tests of everything behind the language.
+// Package spectest draws random valid specs for property tests of everything after the language.
 package spectest
 
 import (

@@ -13,7 +13,7 @@ type drawn struct {
 	rows     bool // a projection reads the rows of the table of offsets
 }
 
-// offset is the index of a lookup.
+// offset returns the index of a lookup.
 func (s *draft) offset() string { return s.one("i-j", "j-i") }
 
 // terms draws a sum of terms, of which at least one is a product, and the projections that it needs: in most specs one term of some kinds, in

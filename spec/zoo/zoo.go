@@ -23,7 +23,7 @@ func Files() []string {
 	return names
 }
 
-// Text is the text of one of Files, nil for any other name.
+// Text returns the text of one of Files, nil for any other name.
 func Text(name string) []byte {
 	base, ok := strings.CutPrefix(name, "zoo/")
 	if !ok {

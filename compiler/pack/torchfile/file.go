@@ -196,7 +196,7 @@ func closeAll(parts []*part) error {
 	return errors.Join(all...)
 }
 
-// Name is the path, folder or name that the file was opened by.
+// Name returns the path, folder or name that the file was opened by.
 func (f *File) Name() string { return f.name }
 
 // Names lists the tensors in the order of the file, shard by shard.

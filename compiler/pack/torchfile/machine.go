@@ -166,7 +166,7 @@ func (m *machine) popTuple(n int) error {
 	return nil
 }
 
-// top is the topmost value, which stays.
+// top returns the topmost value, which stays.
 func (m *machine) top() (any, error) {
 	v, err := m.pop()
 	if err == nil {

@@ -55,7 +55,7 @@ func reference(class, key string, count int) string {
 	return "(" + text("storage") + "ctorch\n" + class + "\n" + text(key) + text("cpu") + number(count) + "tQ"
 }
 
-// view is a tensor of a storage.
+// view returns a tensor of a storage.
 func view(storage string, offset int, shape, stride string) string {
 	return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + shape + stride + "\x89ccollections\nOrderedDict\n)RtR"
 }
@@ -63,7 +63,7 @@ func view(storage string, offset int, shape, stride string) string {
 // wide is a tuple of two tuples of two and so on, which written out would be 2⁶⁴ values.
 var wide = "N" + strings.Repeat("q\x00h\x00\x86", 64)
 
-// weights is the dictionary of one tensor.
+// weights returns the dictionary of one tensor.
 func weights(tensor string) string { return "\x80\x02}" + text("w") + tensor + "s." }
 
 // Nothing but tensors can be made, and every tensor lies in its storage.

@@ -114,7 +114,7 @@ func extents(v any) ([]int, error) {
 	return out, nil
 }
 
-// elements is the product of the shape; check has bounded it.
+// elements returns the product of the shape; check has bounded it.
 func (t *tensor) elements() int {
 	n := 1
 	for _, d := range t.shape {

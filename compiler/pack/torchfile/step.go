@@ -45,7 +45,7 @@ func (m *machine) step(op byte) error {
 	return m.compose(op)
 }
 
-// literals make a value of the bytes behind the instruction alone.
+// literals make a value of the bytes after the instruction alone.
 var literals = map[byte]func(*machine) (any, error){
 	'N':  func(*machine) (any, error) { return nil, nil },                                      // NONE
 	0x88: func(*machine) (any, error) { return true, nil },                                     // NEWTRUE

@@ -14,8 +14,8 @@ var streamMagic = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x
 // streamVersion is the only version that such files have.
 const streamVersion = 1001
 
-// stream is the older container. Behind the magic number stand four more pickles, of the version, of the machine that wrote the file, of the
-// dictionary, and of the list of the storages' keys; then the storages in that order, each behind the number of its elements.
+// stream is the older container. Behind the magic number stand four more pickles, of the version, of the machine that wrote the file, of the dictionary, and of
+// the list of the storages' keys; then the storages in that order, each after the number of its elements.
 type stream struct {
 	file   io.ReaderAt
 	places map[string]int64
@@ -93,7 +93,7 @@ func littleEndian(system any) bool {
 	return false
 }
 
-// places finds the storages behind the pickles.
+// places finds the storages after the pickles.
 func (p *part) places(keys any, known map[string]*storage, r io.ReaderAt, at, size int64) error {
 	l, ok := keys.(*list)
 	if !ok {

@@ -130,7 +130,7 @@ func TestDamage(t *testing.T) {
 	require.NoError(t, f.Floats("1.bias", v), "the others are whole")
 }
 
-// find gives the place of numbers in a file.
+// find returns the place of numbers in a file.
 func find(text []byte, v []float32) int {
 	want := safetensors.FloatBytes(v)
 	for i := range text {

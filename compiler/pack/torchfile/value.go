@@ -57,8 +57,8 @@ func known(g global) bool {
 	return ok
 }
 
-// shown is a value in messages, where a number is wanted. Other values are named and never written out: a few instructions make tuples of tuples
-// that would fill any memory.
+// shown returns a value in messages, where a number is wanted. Other values are named and never written out: a few instructions make tuples of tuples that
+// would fill any memory.
 func shown(v any) any {
 	switch v.(type) {
 	case int64, float64, bool:

@@ -249,7 +249,7 @@ func manifest(packages []*listed) (mod, list []byte) {
 	return m.Bytes(), l.Bytes()
 }
 
-// since is a module's language version in the form of modules.txt.
+// since returns a module's language version in the form of modules.txt.
 func since(goVersion string) string {
 	if goVersion == "" {
 		return ""

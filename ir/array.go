@@ -2,21 +2,21 @@ package ir
 
 import "fmt"
 
-// Array is a value in the oracle: row-major numbers. Exactly one of F, F32 and I is set (all may be empty if an extent is 0). Arrays are
-// never changed once made, so that ops may share memory.
+// Array is a value in the oracle: numbers in row-major order. Exactly one of F, F32 and I is set; it may be empty if an extent is 0. An array never changes
+// after it is made, so ops may share its memory.
 type Array struct {
 	Shape []int
-	F     []float64 // float32 values, computed with in float64
-	F32   []float32 // weights as a checkpoint holds them, widened where they are used
+	F     []float64 // float32 values, held and computed in float64
+	F32   []float32 // weights as the checkpoint holds them; they are widened where they are used
 	I     []int32
 }
 
-// NewArray makes an array of zeros in float64.
+// NewArray returns an array of zeros in float64.
 func NewArray(shape ...int) *Array {
 	return &Array{Shape: append([]int(nil), shape...), F: make([]float64, elements(shape))}
 }
 
-// NewInts makes an array of integer zeros.
+// NewInts returns an array of integer zeros.
 func NewInts(shape ...int) *Array {
 	return &Array{Shape: append([]int(nil), shape...), I: make([]int32, elements(shape))}
 }
@@ -30,7 +30,7 @@ func elements(shape []int) int {
 	return n
 }
 
-// Len returns the number of elements that the shape asks for.
+// Len returns the number of elements of the shape.
 func (t *Array) Len() int { return elements(t.Shape) }
 
 // DType returns the element type.
@@ -41,7 +41,7 @@ func (t *Array) DType() DType {
 	return F32
 }
 
-// Floats returns the numbers in float64: F itself, or a widened copy of F32. It must not be changed.
+// Floats returns the numbers in float64: F itself, or a widened copy of F32. The caller must not change them.
 func (t *Array) Floats() []float64 {
 	if t.F != nil || t.F32 == nil {
 		return t.F
@@ -53,7 +53,7 @@ func (t *Array) Floats() []float64 {
 	return out
 }
 
-// Single returns the numbers rounded to float32: F32 itself, or a rounded copy of F. It must not be changed.
+// Single returns the numbers rounded to float32: F32 itself, or a rounded copy of F. The caller must not change them.
 func (t *Array) Single() []float32 {
 	if t.F32 != nil || t.F == nil {
 		return t.F32
@@ -65,7 +65,7 @@ func (t *Array) Single() []float32 {
 	return out
 }
 
-// Row copies row r, the elements after the first extent, to dst in float64.
+// Row copies row r to dst in float64. A row holds all elements that have the same first index.
 func (t *Array) Row(r int, dst []float64) {
 	n := len(dst)
 	if t.F != nil {
@@ -77,8 +77,8 @@ func (t *Array) Row(r int, dst []float64) {
 	}
 }
 
-// Rearrange makes an array of the given shape whose element i is element from(i) of t, or 0 where from returns -1. The numbers keep the form that they have in
-// t, so a table in float32 is never widened.
+// Rearrange returns an array of the given shape. Its element i is element from(i) of t, or 0 where from returns -1. The numbers keep the form that they have in
+// t, so a float32 table is never widened.
 func (t *Array) Rearrange(shape []int, from func(i int) int) *Array {
 	out := &Array{Shape: append([]int(nil), shape...)}
 	n := elements(shape)
@@ -93,7 +93,7 @@ func (t *Array) Rearrange(shape []int, from func(i int) int) *Array {
 	return out
 }
 
-// moved gathers n elements, 0 where from returns -1.
+// moved gathers n elements; an element is 0 where from returns -1.
 func moved[E any](src []E, n int, from func(i int) int) []E {
 	out := make([]E, n)
 	for i := range out {
@@ -104,7 +104,7 @@ func moved[E any](src []E, n int, from func(i int) int) []E {
 	return out
 }
 
-// Valid reports whether the numbers are as many as the shape asks for.
+// Valid returns an error unless the numbers are in one form and there are as many as the shape has elements.
 func (t *Array) Valid() error {
 	for _, d := range t.Shape {
 		if d < 0 {
@@ -130,21 +130,21 @@ func (t *Array) Valid() error {
 	return nil
 }
 
-// Fits reports whether the array is of a type whose symbols have the given sizes.
+// Fits returns an error unless the array has type typ, whose symbols have the sizes s.
 func (t *Array) Fits(typ Type, s Sizes) error {
 	if err := t.Valid(); err != nil {
 		return err
 	}
 	if len(t.Shape) != len(typ.Shape) {
-		return fmt.Errorf("shape %v where %s is due", t.Shape, typ)
+		return fmt.Errorf("shape %v, want %s", t.Shape, typ)
 	}
 	for i, d := range typ.Shape {
 		if t.Shape[i] != s.Dim(d) {
-			return fmt.Errorf("shape %v where %s is due: extent %d is %d, not %d", t.Shape, typ, i, t.Shape[i], s.Dim(d))
+			return fmt.Errorf("shape %v, want %s: extent %d is %d, not %d", t.Shape, typ, i, t.Shape[i], s.Dim(d))
 		}
 	}
 	if t.Len() > 0 && t.DType() != typ.DType {
-		return fmt.Errorf("%s numbers where %s is due", t.DType(), typ)
+		return fmt.Errorf("%s numbers, want %s", t.DType(), typ)
 	}
 	return nil
 }

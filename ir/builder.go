@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Builder appends nodes to a region. The first error sticks: later calls give values without a type, and [Builder.Err] tells it, so that a
-// sequence of calls is checked once, at its end.
+// Builder appends nodes to a region. It keeps the first error: later calls return values without a type, and [Builder.Err] returns the error. So a sequence of
+// calls is checked once, at its end.
 type Builder struct {
 	r      *Region
 	names  map[string]bool
@@ -15,7 +15,7 @@ type Builder struct {
 	err    error
 }
 
-// NewBuilder continues a region where it ends.
+// NewBuilder returns a builder that appends to the end of a region.
 func NewBuilder(r *Region) *Builder {
 	b := &Builder{r: r, names: map[string]bool{}}
 	for _, v := range r.In {
@@ -30,13 +30,13 @@ func NewBuilder(r *Region) *Builder {
 	return b
 }
 
-// Region returns the region that grows.
+// Region returns the region to which the builder appends.
 func (b *Builder) Region() *Region { return b.r }
 
 // Err returns the first error, or nil.
 func (b *Builder) Err() error { return b.err }
 
-// Input returns the region's input of that name, made at first use. A second use with another kind or type is an error.
+// Input returns the region's input of that name and makes it at first use. A second use with another kind or type is an error.
 func (b *Builder) Input(name string, kind Kind, t Type) *Value {
 	if v := b.r.Input(name); v != nil {
 		if v.Kind != kind || !v.Type.Equal(t) {
@@ -53,7 +53,7 @@ func (b *Builder) Input(name string, kind Kind, t Type) *Value {
 	return v
 }
 
-// Node appends a node and gives its results. Missing operands are nil. Errors name the op and the spec's position.
+// Node appends a node and returns its results. Missing operands are nil. Errors name the op and the spec's position.
 func (b *Builder) Node(op string, pos diag.Span, note string, attrs []Attr, in ...*Value) []*Value {
 	n := &Node{Op: op, In: in, Pos: pos, Note: note}
 	for _, a := range attrs {
@@ -82,17 +82,18 @@ func (b *Builder) Node(op string, pos diag.Span, note string, attrs []Attr, in .
 	return n.Out
 }
 
-// Op appends a node and gives its first result.
+// Op appends a node and returns its first result.
 func (b *Builder) Op(op string, pos diag.Span, note string, attrs []Attr, in ...*Value) *Value {
 	return b.Node(op, pos, note, attrs, in...)[0]
 }
 
-// Like is Op at the position and with the note of another node.
+// Like calls Op with the position and the note of another node.
 func (b *Builder) Like(n *Node, op string, attrs []Attr, in ...*Value) *Value {
 	return b.Op(op, n.Pos, n.Note, attrs, in...)
 }
 
-// Output stores a value under a name when the region has run. A value that has a store name already keeps it and is stored under it only.
+// Output marks a value as an output of the region, which is stored under name after the region has run. A value that already has a store name keeps it and is
+// stored under that name only.
 func (b *Builder) Output(name string, v *Value) {
 	if v.Kind == Temp && v.Name != name {
 		if b.names[name] {
@@ -105,7 +106,7 @@ func (b *Builder) Output(name string, v *Value) {
 	b.r.Out = append(b.r.Out, v)
 }
 
-// fresh makes a name that no value of the region has.
+// fresh returns a name that no value of the region has.
 func (b *Builder) fresh(op string) string {
 	for {
 		name := fmt.Sprintf("%s%d", op, b.serial)
@@ -124,5 +125,5 @@ func (b *Builder) fail(err error) {
 	}
 }
 
-// A makes an attribute: an int, float64, string, bool or []int under a key.
+// A returns an attribute: a key with an int, float64, string, bool or []int.
 func A(key string, value any) Attr { return Attr{Key: key, Value: value} }

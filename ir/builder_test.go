@@ -26,7 +26,7 @@ func TestBuilder(t *testing.T) {
 	require.Equal(t, "scale 2", z.Def.Note)
 	require.True(t, z.Type.Equal(matrix))
 
-	// Another builder on the same region takes no name twice.
+	// A second builder on the same region takes no name that is in use.
 	again := ir.NewBuilder(r)
 	w := again.Op("add", pos, "", nil, y, z)
 	require.NoError(t, again.Err())

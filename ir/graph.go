@@ -25,7 +25,7 @@ func (t DType) String() string {
 	return "f32"
 }
 
-// Dim is one extent: a number, or a symbol whose size is known when a batch is there (T, B, B+1, P, M, W, C, G).
+// Dim is one extent: a number, or a symbol whose size the batch decides (T, B, B+1, P, M, W, C, G).
 type Dim struct {
 	Sym string // "" for a constant
 	N   int    // the constant, or the number added to the symbol
@@ -100,29 +100,29 @@ func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 // Equal reports whether two types are the same.
 func (t Type) Equal(o Type) bool { return t.DType == o.DType && t.Shape.Equal(o.Shape) }
 
-// Names of the parts of a batch, as inputs of regions and in the store.
+// Names of the parts of a batch. Regions have inputs of these names, and the store holds the parts under them.
 const (
 	IDs        = "ids"         // i32[T] token ids
 	Pos        = "pos"         // i32[T] original position of each row, from 0
 	Types      = "types"       // i32[T] segment of each token
 	Starts     = "starts"      // i32[B+1] first row of each sequence, and T
-	Prefix     = "prefix"      // i32[B] leading tokens of each sequence that all may attend to
-	Rows       = "rows"        // i32[M] rows that are asked for, rising
-	Words      = "words"       // i32[W, 2] first row of each word and the row after its last, rising
+	Prefix     = "prefix"      // i32[B] leading tokens of each sequence that all its tokens may attend to
+	Rows       = "rows"        // i32[M] rows that the call asks for, rising
+	Words      = "words"       // i32[W, 2] first row of each word and the row after its last one, rising
 	WordStarts = "word_starts" // i32[B+1] first word of each sequence, and W
 	Marks      = "marks"       // i32[C] row of each label of the prompt, rising
 	MarkStarts = "mark_starts" // i32[B+1] first label of each sequence, and C
-	Delta      = "delta"       // f32[T, H] what is added to the normalised input, rows H apart
+	Delta      = "delta"       // f32[T, H] numbers added to the normalised input, rows H apart
 )
 
-// Kind says where a region's input comes from.
+// Kind is the place that a region's input comes from.
 type Kind uint8
 
 // The kinds of values. Only Temp values have a defining node.
 const (
 	Temp   Kind = iota // computed by a node of the region
-	Batch              // given with every call: ids, pos, types, starts
-	State              // an activation that an earlier call left in the store
+	Batch              // part of every call: ids, pos, types, starts
+	State              // an activation that an earlier call wrote to the store
 	Tensor             // a tensor of the checkpoint, under its published name
 	Packed             // a tensor of the packed weights
 )
@@ -134,18 +134,18 @@ func (k Kind) String() string { return kindNames[k] }
 
 // Value is an edge of the graph.
 type Value struct {
-	// Name is unique in its region. For inputs and outputs of a region it is the name in the store, where "{l}" stands for the layer.
+	// Name is unique in its region. An input or output of a region has its name in the store, where "{l}" stands for the layer.
 	Name string
 	Kind Kind
 	Type Type
 	Def  *Node // the node that computes it; nil for inputs
 
-	// LD is the distance between rows in floats where the value lies in memory; 0 as long as no pass has chosen one. The columns between
-	// the last extent and LD hold numbers that nobody reads.
+	// LD is the distance between rows in memory, in floats; 0 until a pass has chosen it. No one reads the numbers in the columns between the last extent and
+	// LD.
 	LD int
 }
 
-// Batched reports whether the value has a row for each token or sequence of the batch, so that its size is known with the batch only.
+// Batched reports whether the first extent of the value depends on the batch.
 func (v *Value) Batched() bool { return len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const() }
 
 // Attr is a named constant of a node. Value is an int, float64, string, bool or []int.
@@ -160,7 +160,7 @@ type Node struct {
 	In    []*Value // a missing optional operand is nil
 	Out   []*Value
 	Attrs []Attr    // sorted by key
-	Pos   diag.Span // the statement of the spec that asks for it
+	Pos   diag.Span // the statement of the spec that asks for the node
 	Note  string    // that statement, for comments in generated code; may be empty
 }
 
@@ -189,7 +189,7 @@ func (n *Node) Flag(key string) bool { v, _ := n.Attr(key).(bool); return v }
 // Ints returns an integer list, nil when absent.
 func (n *Node) Ints(key string) []int { v, _ := n.Attr(key).([]int); return v }
 
-// Set puts an attribute, keeping the order by key. A nil value removes it.
+// Set sets an attribute and keeps the list sorted by key. A nil value removes it.
 func (n *Node) Set(key string, value any) {
 	for i, a := range n.Attrs {
 		if a.Key >= key {
@@ -219,7 +219,7 @@ type Region struct {
 	Nodes []*Node
 }
 
-// Call runs a region Count times, with the layer numbers First, First+1, …
+// Call runs a region Count times, with the layer numbers First, First+1, ….
 type Call struct {
 	Region *Region
 	First  int
@@ -233,8 +233,8 @@ type Program struct {
 	Regions []*Region
 	Pack    []Call
 	Run     []Call
-	Outputs []string // names in the store that a forward call gives, such as "logits"
-	Keep    []string // names in the store that no call reads, but who opens the packed weights
+	Outputs []string // names in the store that a forward call returns, such as "logits"
+	Keep    []string // names in the store that no call reads, but the program that opens the packed weights does
 	Bounds  Bounds
 	Meta    Meta
 	Plan    *Plan // set by the passes tile, memory and threads
@@ -242,13 +242,13 @@ type Program struct {
 
 // Bounds are the largest sizes that a call may have.
 type Bounds struct {
-	Sequences int // B
-	Tokens    int // T
-	Length    int // N of one sequence
-	Rows      int // M, rows that are asked for; 0: programs that take none
+	Sequences int // greatest B
+	Tokens    int // greatest T
+	Length    int // greatest N of one sequence
+	Rows      int // greatest M; 0: the program takes no rows
 }
 
-// Sizes returns the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most where each has half of them.
+// Sizes returns the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most when each has half of the tokens.
 func (b Bounds) Sizes() Sizes {
 	return Sizes{T: b.Tokens, B: b.Sequences, P: b.Tokens * b.Length, M: b.Rows, W: b.Tokens, C: b.Tokens, G: b.Tokens * b.Length / 4}
 }
@@ -260,7 +260,7 @@ func At(name string, layer int) string {
 	return strings.ReplaceAll(name, "{l}", strconv.Itoa(layer))
 }
 
-// Region finds a region by name, or gives nil.
+// Region returns the region of that name, or nil.
 func (p *Program) Region(name string) *Region {
 	for _, r := range p.Regions {
 		if r.Name == name {
@@ -270,7 +270,7 @@ func (p *Program) Region(name string) *Region {
 	return nil
 }
 
-// Input finds an input of the region by name, or gives nil.
+// Input returns the region's input of that name, or nil.
 func (r *Region) Input(name string) *Value {
 	for _, v := range r.In {
 		if v.Name == name {
@@ -283,7 +283,7 @@ func (r *Region) Input(name string) *Value {
 // Reads reports whether a call of the schedule reads the part of the batch with that name.
 func (p *Program) Reads(name string) bool { return p.Given(name) != nil }
 
-// Given finds the part of the batch with that name among the inputs of the schedule's regions; nil if no call reads it.
+// Given returns the part of the batch with that name among the inputs of the schedule's regions, or nil if no call reads it.
 func (p *Program) Given(name string) *Value {
 	for _, c := range p.Run {
 		if v := c.Region.Input(name); v != nil && v.Kind == Batch {
@@ -293,7 +293,7 @@ func (p *Program) Given(name string) *Value {
 	return nil
 }
 
-// Result finds the program's result, the last of its outputs, with the region that gives it; nil if nothing does.
+// Result returns the program's result, which is the last of its outputs, and the region that computes it; nil if no region does.
 func (p *Program) Result() (*Region, *Value) {
 	if len(p.Outputs) == 0 {
 		return nil, nil

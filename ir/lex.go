@@ -23,7 +23,7 @@ type token struct {
 	text string // strings without their quotes
 }
 
-// String returns the token for an error.
+// String describes the token for an error.
 func (t token) String() string {
 	switch t.kind {
 	case lexEnd:
@@ -34,7 +34,7 @@ func (t token) String() string {
 	return t.text
 }
 
-// scan cuts a line into tokens, the last being lexEnd.
+// scan cuts a line into tokens; the last one is lexEnd.
 func scan(line string) ([]token, error) {
 	var out []token
 	for {
@@ -49,7 +49,7 @@ func scan(line string) ([]token, error) {
 		case c == '"':
 			q, err := strconv.QuotedPrefix(line)
 			if err != nil {
-				return nil, fmt.Errorf("a string without its end, or with a wrong escape: %s", line)
+				return nil, fmt.Errorf("a string has no closing quote, or a wrong escape: %s", line)
 			}
 			text, err := strconv.Unquote(q)
 			if err != nil {
@@ -72,7 +72,7 @@ func scan(line string) ([]token, error) {
 	}
 }
 
-// cursor walks over the tokens of a line. The first error sticks.
+// cursor walks over the tokens of a line and keeps the first error.
 type cursor struct {
 	list []token
 	err  error
@@ -81,7 +81,7 @@ type cursor struct {
 // peek returns the next token.
 func (c *cursor) peek() token { return c.list[0] }
 
-// next takes a token; the end of the line is never passed.
+// next returns the next token and moves on; it never passes the end of the line.
 func (c *cursor) next() token {
 	t := c.list[0]
 	if t.kind != lexEnd {
@@ -97,7 +97,7 @@ func (c *cursor) fail(format string, args ...any) {
 	}
 }
 
-// is reports whether the next token is the word or mark, and takes it then.
+// is reports whether the next token is the word or mark; if so, it takes the token.
 func (c *cursor) is(text string) bool {
 	t := c.peek()
 	if c.err != nil || (t.kind != lexMark && t.kind != lexName) || t.text != text {
@@ -107,10 +107,10 @@ func (c *cursor) is(text string) bool {
 	return true
 }
 
-// want takes a word or mark that must be there.
+// want takes a word or mark that must come next.
 func (c *cursor) want(text string) {
 	if !c.is(text) {
-		c.fail("%s is due, not %s", text, c.peek())
+		c.fail("got %s, want %s", c.peek(), text)
 	}
 }
 
@@ -118,7 +118,7 @@ func (c *cursor) want(text string) {
 func (c *cursor) name() string {
 	t := c.next()
 	if t.kind != lexName && t.kind != lexString {
-		c.fail("a name is due, not %s", t)
+		c.fail("got %s, want a name", t)
 	}
 	return t.text
 }
@@ -127,7 +127,7 @@ func (c *cursor) name() string {
 func (c *cursor) string() string {
 	t := c.next()
 	if t.kind != lexString {
-		c.fail("a string is due, not %s", t)
+		c.fail("got %s, want a string", t)
 	}
 	return t.text
 }
@@ -137,19 +137,19 @@ func (c *cursor) int() int {
 	t := c.next()
 	n, err := strconv.Atoi(t.text)
 	if t.kind != lexNumber || err != nil {
-		c.fail("an integer is due, not %s", t)
+		c.fail("got %s, want an integer", t)
 	}
 	return n
 }
 
-// end checks that nothing follows.
+// end checks that the line has no more tokens.
 func (c *cursor) end() {
 	if t := c.peek(); t.kind != lexEnd {
-		c.fail("%s is too much", t)
+		c.fail("got %s, want the end of the line", t)
 	}
 }
 
-// items takes items with commas between them.
+// items takes a list whose items are separated by commas.
 func (c *cursor) items(item func()) {
 	item()
 	for c.err == nil && c.is(",") {

@@ -1,55 +1,54 @@
 package ir
 
-// Meta is what the generated package tells its callers, beside what it computes.
+// Meta holds what the generated package tells its callers besides its results.
 type Meta struct {
-	SpecHash string   // sha256 of the canonical spec, hex: packed weights made for another spec are refused
+	SpecHash string   // sha256 of the canonical spec, in hex; weights packed for another spec are refused
 	Model    string   // the model's name in the spec
-	Head     string   // the head's name; "" for none
+	Head     string   // the head's name; "" for no head
 	Task     Task     // what the outputs mean
 	Labels   []string // of TaskLabels, in the order of the logits
 	Columns  int      // numbers in a row of the output
-	Multi    bool     // labels are judged one by one (a sigmoid each) instead of against each other (a softmax)
+	Multi    bool     // each label is judged by itself (sigmoid) and not against the others (softmax)
 	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors label.transitions, label.start and label.end score label sequences
-	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" none
-	Prompt   *Prompt  `json:",omitempty"` // TaskEntities: how labels stand in front of a text
-	Widths   int      `json:",omitempty"` // TaskEntities: words of the longest span, one a column; 0: the columns are start, end and inside
-	Score    string   // of TaskScore: how the number is turned into a score; "" as it is
+	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" for no constraint
+	Prompt   *Prompt  `json:",omitempty"` // TaskEntities: the tokens around the labels in front of a text
+	Widths   int      `json:",omitempty"` // TaskEntities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside
+	Score    string   // of TaskScore: the function that turns the number into a score; "" for the number itself
 
-	Vocab     int    // V, ids are below it
-	Types     int    // segments; 0: the model has none
+	Vocab     int    // V; every id is below it
+	Types     int    // number of segments; 0: the model has none
 	Hidden    int    // H
 	Layers    int    // L
-	Tokenizer string // kind that the spec names
+	Tokenizer string // the kind of tokenizer that the spec names
 
-	ISAs    []string // best first; "go" is the portable form
-	Threads int      // most workers; 0: those of the machine
-	Agree   float64  // largest difference from the reference that the target allows
-	Trace   bool     // the package also shows attention maps to the trace hook
+	ISAs    []string // instruction sets, best first; "go" is the portable form
+	Threads int      // greatest number of workers; 0: as many as the machine has
+	Agree   float64  // greatest difference from the reference that the target allows
+	Trace   bool     // the package also passes attention maps to the trace hook
 }
 
-// Prompt says how labels that are given at run time stand in front of a text.
+// Prompt describes how labels that are chosen at run time are put in front of a text.
 type Prompt struct {
-	Mark, End string // the tokens in front of each label and after the last one
+	Mark, End string // the token in front of each label and the one after the last label
 	After     bool   `json:",omitempty"` // a label is read at the token after its mark, not at the mark
 }
 
-// Task says what a program's outputs mean.
+// Task is the meaning of a program's outputs.
 type Task string
 
 // The tasks.
 const (
-	TaskHidden   Task = "hidden"   // the last layer's rows, or a row of a head's numbers a token, [T, columns]
-	TaskLabels   Task = "labels"   // one logit a label, [B, labels]
-	TaskScore    Task = "score"    // one number a sequence, [B, 1]
-	TaskVector   Task = "vector"   // just numbers, [B, columns]
-	TaskChoices  Task = "choices"  // one logit a sequence, which is one choice of a question, [B, 1]
-	TaskTags     Task = "tags"     // a logit a label for each token, [T, labels], or word, [W, labels]
+	TaskHidden   Task = "hidden"   // the last layer's rows, or a head's numbers for each token, [T, columns]
+	TaskLabels   Task = "labels"   // one logit per label, [B, labels]
+	TaskScore    Task = "score"    // one number per sequence, [B, 1]
+	TaskVector   Task = "vector"   // numbers without a meaning of their own, [B, columns]
+	TaskChoices  Task = "choices"  // one logit per sequence; each sequence is one choice of a question, [B, 1]
+	TaskTags     Task = "tags"     // one logit per label for each token, [T, labels], or each word, [W, labels]
 	TaskSpan     Task = "span"     // start and end of an answer, [T, 2]
-	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V] or [T, V]
+	TaskMLM      Task = "mlm"      // one logit per entry of the vocabulary, [M, V] or [T, V]
 	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
-	TaskEntities Task = "entities" // spans, or start, end and inside, for each word and label, [G, columns]
+	TaskEntities Task = "entities" // spans, or start, end and inside, for each pair of a word and a label, [G, columns]
 )
 
-// PackedLayout is the version of the layouts that packed weights have: panels, head panels, padded vectors. Weights packed in another one are
-// refused when they are opened.
+// PackedLayout is the version of the layouts of packed weights: panels, head panels, padded vectors. Opening weights of another version is an error.
 const PackedLayout = "1"

@@ -2,8 +2,8 @@ package ir
 
 import "strconv"
 
-// Name returns a value of the region that no call stores a name that says what it is: the stem, or the stem with a number after it where another value has that
-// name. Values that regions hand on keep theirs.
+// Name renames a value that no call stores, so that its name tells what it is: stem, or stem with a number after it if another value has that name. It returns
+// the value. Outputs of the region and values without a node keep their names.
 func (b *Builder) Name(v *Value, stem string) *Value {
 	if v.Kind != Temp || v.Name == stem {
 		return v

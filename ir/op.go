@@ -8,28 +8,28 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// Class says how an op moves data. Passes ask for the class, never for the name.
+// Class describes how an op moves data. Passes ask for the class, never for the name.
 type Class uint8
 
 // The classes.
 const (
 	Elementwise  Class = iota // each element of the output from the same element of the operands
-	Rowwise                   // each row of the output from the same row of the operands (and whole vectors)
+	Rowwise                   // each row of the output from the same row of the operands, and from whole vectors
 	Contraction               // a matrix product: each row of the output from the same row of the first operand and a whole matrix
 	Gather                    // rows of an operand picked by integers
 	Reduction                 // a sum over rows or columns
 	Sequencewise              // the rows of each sequence from the rows of the same sequence, one sequence at a time
-	Pairs                     // one number a head and pair of tokens of one sequence, [A, P]
-	Attention                 // rows of a sequence read all rows of it
+	Pairs                     // one number per head and pair of tokens of one sequence, [A, P]
+	Attention                 // each row of a sequence reads all rows of the sequence
 	Recurrent                 // rows of a sequence one after the other, in one direction or in both
 	Wordwise                  // a row for each word, or pair of a word and a label, from rows of the same sequence
-	Layout                    // moves numbers (and adds zeros); done when weights are packed
+	Layout                    // moves numbers and adds zeros; runs when weights are packed
 	Constant                  // no operands
 )
 
 var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant"}
 
-// String names the class.
+// String returns the name of the class.
 func (c Class) String() string { return classNames[c] }
 
 // AttrType is the Go type of an attribute's value.
@@ -58,14 +58,14 @@ type Operand struct {
 	Name     string
 	DType    DType
 	Optional bool // may be nil
-	Variadic bool // only the last: one or more of it
+	Variadic bool // only the last operand: it stands for one or more
 	Doc      string
 }
 
-// Sizes are the extents of one batch: tokens, sequences, pairs of tokens, rows asked for, words, labels, and pairs of a word and a label.
+// Sizes holds the extents of one batch: tokens, sequences, pairs of tokens, rows that the call asks for, words, labels, and pairs of a word and a label.
 type Sizes struct{ T, B, P, M, W, C, G int }
 
-// Dim returns the extent's size in such a batch; 0 for an unknown symbol.
+// Dim returns the extent's size in a batch of sizes s; 0 for an unknown symbol.
 func (s Sizes) Dim(d Dim) int {
 	switch d.Sym {
 	case "":
@@ -88,7 +88,7 @@ func (s Sizes) Dim(d Dim) int {
 	return 0
 }
 
-// Elements returns the number of elements of a shape in such a batch.
+// Elements returns the number of elements of a shape in a batch of sizes s.
 func (s Sizes) Elements(shape Shape) int {
 	n := 1
 	for _, d := range shape {
@@ -97,14 +97,14 @@ func (s Sizes) Elements(shape Shape) int {
 	return n
 }
 
-// Cost is the work of one node: floating-point operations (a multiply-add counts two, exp and its like ten) and bytes read and written when
-// every operand is read once and every result written once.
+// Cost is the work of one node: floating-point operations, and bytes read and written if every operand is read once and every result is written once. A
+// multiply-add counts as two operations, exp and similar functions as ten.
 type Cost struct {
 	FLOPs float64
 	Bytes float64
 }
 
-// Op is the definition of an operation, all of it in one literal.
+// Op is the definition of an operation. One literal holds all of it.
 type Op struct {
 	Name  string
 	Doc   string // what it computes, with shapes
@@ -112,68 +112,69 @@ type Op struct {
 	In    []Operand
 	Attrs []AttrDef
 
-	// Shape gives the types of the results from the node's operands and attributes, or says what does not fit; the error is reported at the
-	// spec's line. Define puts a check of the operands' number and element types and of the attributes in front of it.
+	// Shape returns the types of the results from the node's operands and attributes, or an error, which is reported at the spec's line. Define puts a check in
+	// front of it: of the operands' number and element types, and of the attributes.
 	Shape func(n *Node) ([]Type, error)
 
-	// Ref is the meaning: naive, in float64. A missing operand is nil. Operands are never changed; a result may share memory with one.
+	// Ref computes the results in float64, in the simplest way; it defines what the op means. A missing operand is nil. Ref never changes its operands; a
+	// result may share memory with one.
 	Ref func(n *Node, in []*Array) ([]*Array, error)
 
-	// Grad appends what gives the gradient of each operand from those of the results and returns it, nil for operands that have none
-	// (integers). Nil if the op has no gradient at all, for the reason in NoGrad.
+	// Grad appends nodes that compute the gradient of each operand from the gradients of the results. It returns those gradients, nil for an operand that has
+	// none (integers). Grad is nil if the op has no gradient at all; NoGrad is the reason.
 	Grad   func(b *Builder, n *Node, dy []*Value) ([]*Value, error)
 	NoGrad string
 
-	// Rows is for ops of Constant class whose result, of integers, are rows of a table in its order: how many rows the table has. Nil for all others.
+	// Rows is for ops of class Constant whose result holds row numbers of a table: it returns the number of the table's rows. It is nil for all other ops.
 	Rows func(n *Node) int
 
-	// Cost is the work in a batch of the given sizes. Nil: one operation for each element of the results, see [Op.CostOf].
+	// Cost returns the work in a batch of the given sizes. If it is nil, the work is one operation per element of the results, see [Op.CostOf].
 	Cost func(n *Node, s Sizes) Cost
 
-	// Lower gives the portable form as a loop nest whose arguments are those of the op's kernels. Nil if the op never runs in a forward
-	// call, for the reason in NoLower.
+	// Lower returns the portable form as a loop nest; its arguments are those of the op's kernels. It is nil if the op never runs in a forward call; NoLower is
+	// the reason.
 	Lower   func(n *Node) (*loop.Nest, error)
 	NoLower string
 
-	// Launches are the calls of Lower's nest that compute a node, given the first rows of the sequences and the operands, of which it may look
-	// at integers. Nil: one call, whose arguments are y
-	// (the result), m (its rows) and operands by their names. A y that points at an operand works in place: the result takes its memory.
+	// Launches returns the calls of Lower's nest that compute a node. It is called with the first rows of the sequences and with the operands, of which it may
+	// read integers. If it is nil, the node takes one call; the arguments are y (the result), m (its rows) and the operands by their names. A y that points at
+	// an operand works in place: the result takes that operand's memory.
 	Launches func(n *Node, starts []int32, in []*Array) []Launch
 
-	// Kernels are the families of codegen/kernel that can replace Lower, best first.
+	// Kernels names the families of codegen/kernel that can replace Lower, best first.
 	Kernels []string
 
-	// Sample gives nodes for the generic tests: every branch of the op at small sizes.
+	// Sample returns nodes for the generic tests. They reach every branch of the op at small sizes.
 	Sample func() []Sample
 }
 
-// Launch is one call of a node's kernel: where its pointer arguments point and its counts. Arguments without an entry are nil.
+// Launch is one call of a node's kernel: the places that its pointer arguments point at, and its counts. An argument without an entry is nil.
 type Launch struct {
 	Memory map[string]Place
 	Counts map[string]int
 }
 
-// Place is an element of a node's result or of one of its operands, counted in memory, where rows lie LD apart.
+// Place is an element of a node's result or of one of its operands. Elements are counted in memory, where rows lie LD apart.
 type Place struct {
 	Operand int // an index of In, or Result, or Scratch
-	At      int // the element; of Scratch the number of floats that the kernel may use
+	At      int // the element; for Scratch the number of floats that the kernel may use
 }
 
-// Places that are not operands.
+// Places that are not operands:
 const (
 	Result  = -1 // the node's first result
-	Scratch = -2 // memory that holds nothing before and after
+	Scratch = -2 // memory that holds nothing before and after the call
 )
 
-// Sample is one node for the generic tests, with operands that the test makes up.
+// Sample is one node for the generic tests; the test makes up its operands.
 type Sample struct {
 	Attrs []Attr
 	In    []Arg
-	Lens  []int // tokens of each sequence; nil: [3 1 4]
-	Holes bool  // original positions with gaps
+	Lens  []int // tokens of each sequence; nil means [3 1 4]
+	Holes bool  // the original positions have gaps
 }
 
-// Fill says what numbers a test puts into an operand.
+// Fill describes the numbers that a test puts into an operand.
 type Fill uint8
 
 // The fills.
@@ -181,17 +182,17 @@ const (
 	FillNormal     Fill = iota // random numbers of both signs
 	FillPositive               // random numbers in 0.5 … 2
 	FillBelow                  // integers 0 … Max-1
-	FillIndex                  // a row index as the op buckets gives it: non-decreasing in 0 … Max-1 in steps of 0 or 1
+	FillIndex                  // row numbers as the op buckets returns them: in 0 … Max-1, non-decreasing in steps of 0 or 1
 	FillStarts                 // first rows of the sequences and T
 	FillPos                    // original positions
-	FillPanels                 // random numbers as the op panels would give them for Max columns: zeros beyond
+	FillPanels                 // random numbers as the op panels returns them for Max columns: zeros in columns after Max
 	FillProb                   // random numbers that sum to 1 over each row of pairs
 	FillRows                   // rows of the batch, rising: [M] or [C]
 	FillWords                  // rows of words, [W, 2]
 	FillWordStarts             // first words of the sequences and W
 	FillMarkStarts             // first labels of the sequences and C
-	FillPrefix                 // a part of each sequence's tokens, one number a sequence
-	FillMissing                // no operand
+	FillPrefix                 // a part of each sequence's tokens, one number per sequence
+	FillMissing                // the operand is missing
 )
 
 // Arg is an operand of a sample.
@@ -203,8 +204,8 @@ type Arg struct {
 
 var registry = map[string]*Op{}
 
-// Define adds an op to the registry and returns it. It is called while packages are initialised; a faulty definition panics there, so that
-// a binary with one does not start.
+// Define adds an op to the registry and returns it. It is called while packages are initialised, and panics if the definition is faulty: a binary with a faulty
+// op does not start.
 func Define(op Op) *Op {
 	switch {
 	case op.Name == "" || op.Doc == "":
@@ -234,10 +235,10 @@ func Define(op Op) *Op {
 	return &op
 }
 
-// Lookup finds an op by name, or gives nil. Ops are there once package ir/ops is imported.
+// Lookup returns the op of that name, or nil. The ops are registered when package ir/ops is imported.
 func Lookup(name string) *Op { return registry[name] }
 
-// Ops lists all ops by name.
+// Ops returns all ops, sorted by name.
 func Ops() []*Op {
 	out := make([]*Op, 0, len(registry))
 	for _, op := range registry {
@@ -247,7 +248,7 @@ func Ops() []*Op {
 	return out
 }
 
-// check holds the operands and attributes of a node to the op's definition.
+// check compares the operands and attributes of a node with the op's definition.
 func (op *Op) check(n *Node) error {
 	if err := op.checkOperands(n); err != nil {
 		return err
@@ -268,7 +269,7 @@ func (op *Op) check(n *Node) error {
 	return nil
 }
 
-// checkOperands holds the number and the element types of the operands to the definition.
+// checkOperands compares the number and the element types of the operands with the definition.
 func (op *Op) checkOperands(n *Node) error {
 	variadic := len(op.In) > 0 && op.In[len(op.In)-1].Variadic
 	if len(n.In) > len(op.In) && !variadic {
@@ -289,7 +290,7 @@ func (op *Op) checkOperands(n *Node) error {
 	return nil
 }
 
-// checkAttr holds one attribute to its definition.
+// checkAttr compares one attribute with its definition.
 func (op *Op) checkAttr(a Attr) error {
 	for _, d := range op.Attrs {
 		if d.Name != a.Key {
@@ -319,8 +320,8 @@ func (op *Op) checkAttr(a Attr) error {
 	return fmt.Errorf("attribute %q is unknown", a.Key)
 }
 
-// CostOf returns the work of a node: the op's Cost, or, without one, an operation for each element of the results. Bytes that Cost leaves at 0 are those of the
-// operands and results, 4 an element.
+// CostOf returns the work of a node: the op's Cost, or, without one, one operation per element of the results. Where Cost leaves the bytes at 0, CostOf counts
+// the operands and results, 4 bytes per element.
 func (op *Op) CostOf(n *Node, s Sizes) Cost {
 	var c Cost
 	if op.Cost != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Parse reads the text that [Print] writes. It checks the form only, so that a test can write down a faulty program: use [Verify] for the
-// rest. Errors begin with the line's number.
+// Parse reads the text that [Print] writes. It checks the form only, so that a test can write down a faulty program; [Verify] checks the rest. Errors begin
+// with the line's number.
 func Parse(text string) (*Program, error) {
 	r := &reader{p: &Program{}}
 	for i, line := range strings.Split(text, "\n") {
@@ -27,18 +27,18 @@ func Parse(text string) (*Program, error) {
 	return r.p, nil
 }
 
-// reader is the state between lines.
+// reader holds the state between lines.
 type reader struct {
 	p      *Program
 	begun  bool
-	region *Region           // nil outside of regions
-	values map[string]*Value // of the region
+	region *Region           // the region that is being read; nil outside of regions
+	values map[string]*Value // the values of the region, by name
 }
 
 // line reads one line.
 func (r *reader) line(text string) error {
 	if word, rest, _ := strings.Cut(strings.TrimSpace(text), " "); r.region == nil && r.begun {
-		switch word { // what follows is JSON
+		switch word { // the rest of the line is JSON
 		case "meta":
 			return decode(rest, &r.p.Meta)
 		case "buffer", "step":
@@ -83,7 +83,7 @@ func (r *reader) line(text string) error {
 func (r *reader) outside(c *cursor) {
 	switch word := c.next(); {
 	case word.kind != lexName:
-		c.fail("a word is due, not %s", word)
+		c.fail("got %s, want a word", word)
 	case word.text == "bounds":
 		r.p.Bounds.Sequences = c.int()
 		c.want("sequences")
@@ -186,7 +186,7 @@ func (r *reader) node(c *cursor) {
 	if c.peek().kind == lexString {
 		n.Note = c.string()
 	}
-	for _, v := range outs { // after the operands: a node does not read itself
+	for _, v := range outs { // only now, because a node does not read its own results
 		v.Def = n
 		r.enter(c, v)
 	}
@@ -194,7 +194,7 @@ func (r *reader) node(c *cursor) {
 	r.region.Nodes = append(r.region.Nodes, n)
 }
 
-// kind reads where an input comes from.
+// kind reads the kind of an input.
 func (r *reader) kind(c *cursor) Kind {
 	t := c.next()
 	for k, name := range kindNames {
@@ -202,7 +202,7 @@ func (r *reader) kind(c *cursor) Kind {
 			return Kind(k)
 		}
 	}
-	c.fail("%v are the kinds of inputs, not %s", kindNames[1:], t)
+	c.fail("%[2]s is not a kind of input (kinds: %[1]v)", kindNames[1:], t)
 	return Temp
 }
 
@@ -214,7 +214,7 @@ func (r *reader) declare(c *cursor) *Value {
 	case "i32":
 		v.Type.DType = I32
 	default:
-		c.fail("a type is due, f32 or i32, not %s", t)
+		c.fail("got %s, want a type (f32 or i32)", t)
 	}
 	c.want("[")
 	if !c.is("]") {
@@ -227,14 +227,14 @@ func (r *reader) declare(c *cursor) *Value {
 	return v
 }
 
-// define is declare for a value that is there from now on.
+// define reads a value as declare does, and makes it known to later lines.
 func (r *reader) define(c *cursor) *Value {
 	v := r.declare(c)
 	r.enter(c, v)
 	return v
 }
 
-// enter makes a value known.
+// enter adds a value to those that later lines can name.
 func (r *reader) enter(c *cursor, v *Value) {
 	if r.values[v.Name] != nil {
 		c.fail("two values are named %s", v.Name)
@@ -242,7 +242,7 @@ func (r *reader) enter(c *cursor, v *Value) {
 	r.values[v.Name] = v
 }
 
-// value finds a value of the region.
+// value returns the region's value of that name.
 func (r *reader) value(c *cursor, name string) *Value {
 	v := r.values[name]
 	if v == nil {
@@ -258,7 +258,7 @@ func (r *reader) dim(c *cursor) Dim {
 	}
 	t := c.next()
 	if t.kind != lexName {
-		c.fail("an extent is due, not %s", t)
+		c.fail("got %s, want an extent", t)
 	}
 	d := Dim{Sym: t.text}
 	if c.is("+") {
@@ -293,11 +293,11 @@ func (r *reader) literal(c *cursor) any {
 		}
 		return f
 	}
-	c.fail("a value is due, not %s", c.peek())
+	c.fail("got %s, want a value", c.peek())
 	return nil
 }
 
-// pos reads a position if one follows.
+// pos reads a position, if one comes next.
 func (r *reader) pos(c *cursor) diag.Span {
 	if !c.is("@") {
 		return diag.Span{}
@@ -315,7 +315,7 @@ func (r *reader) pos(c *cursor) diag.Span {
 	return s
 }
 
-// decode reads JSON, all of it known.
+// decode reads JSON and refuses unknown fields.
 func decode(text string, into any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -323,7 +323,7 @@ func decode(text string, into any) error {
 		return err
 	}
 	if d.More() {
-		return fmt.Errorf("more than one value behind the word")
+		return fmt.Errorf("more than one value after the word")
 	}
 	return nil
 }

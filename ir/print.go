@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Print returns a program as text, a statement a line, that [Parse] reads back to the same program:
+// Print returns a program as text, one statement per line; [Parse] reads it back to the same program:
 //
 //	program nli from "nli.dspec"
 //	bounds 32 sequences 16384 tokens 512 length
@@ -24,8 +24,8 @@ import (
 //
 //	run layer 0 12
 //
-// A missing operand is _. A position is line:first column:column after the last, with the file in front where it is not the program's. "run layer 0 12" calls a
-// region from layer 0 twelve times. Meta, buffers and steps follow their word as JSON.
+// A missing operand is _. A position is line:first column:column after the last, with the file in front if it is not the program's. "run layer 0 12" calls a
+// region twelve times, from layer 0 on. Meta, buffers and steps follow their word as JSON.
 func Print(p *Program) string {
 	w := &printer{file: p.File}
 	w.line("program %s from %s", name(p.Name), strconv.Quote(p.File))
@@ -62,7 +62,7 @@ func Print(p *Program) string {
 	return w.text.String()
 }
 
-// printer collects lines.
+// printer collects the lines.
 type printer struct {
 	text strings.Builder
 	file string
@@ -121,7 +121,7 @@ func (w *printer) calls(word string, list []Call) {
 	}
 }
 
-// pos returns a position with a space in front, "" for none.
+// pos returns a position with a space in front, or "" for no position.
 func (w *printer) pos(s diag.Span) string {
 	if s == (diag.Span{}) {
 		return ""
@@ -142,7 +142,7 @@ func define(v *Value) string {
 	return s
 }
 
-// attributes returns a node's attributes in braces, "" for none.
+// attributes returns a node's attributes in braces, or "" if it has none.
 func attributes(list []Attr) string {
 	if len(list) == 0 {
 		return ""
@@ -154,7 +154,7 @@ func attributes(list []Attr) string {
 	return " {" + strings.Join(parts, ", ") + "}"
 }
 
-// literal returns an attribute's value; floats always have a point or an exponent.
+// literal returns an attribute's value as text; floats always have a point or an exponent.
 func literal(v any) string {
 	switch v := v.(type) {
 	case int:
@@ -175,7 +175,7 @@ func literal(v any) string {
 	return fmt.Sprintf("%q", fmt.Sprint(v))
 }
 
-// quoted returns a string with a space in front, "" for an empty one.
+// quoted returns a quoted string with a space in front, or "" for an empty one.
 func quoted(s string) string {
 	if s == "" {
 		return ""
@@ -183,7 +183,7 @@ func quoted(s string) string {
 	return " " + strconv.Quote(s)
 }
 
-// names returns a list of names.
+// names returns a list of names as text.
 func names(list []string) string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -200,8 +200,8 @@ func name(s string) string {
 	return strconv.Quote(s)
 }
 
-// bareLen returns the length of the name at the start of s that needs no quotes: letters, digits, _ and points, beginning with a letter or _, and the places of
-// the layer's number.
+// bareLen returns the length of the name at the start of s that needs no quotes. Such a name begins with a letter or _ and has letters, digits, _, points, {l}
+// and {l+1}.
 func bareLen(s string) int {
 	i := 0
 	for i < len(s) {

@@ -19,7 +19,7 @@ func orNil[E any](list []E) []E {
 	return list
 }
 
-// The generators draw programs of any form, also such that Verify refuses.
+// The generators draw programs of any form, also programs that Verify refuses.
 var (
 	anyName = rapid.OneOf(rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_.]{0,6}(\{l\}|\{l\+1\})?`), rapid.String(), rapid.SampledFrom([]string{"in", "out", "_", "}", "f32", ""}))
 	anySpan = rapid.Custom(func(t *rapid.T) diag.Span {
@@ -102,14 +102,14 @@ var (
 	})
 )
 
-// full returns a pointer to a struct with every field set, so that a field which the text form forgets shows.
+// full returns a pointer to a struct with every field set, so that the test fails if the text form leaves a field out.
 func full(t *rapid.T, typ reflect.Type) any {
 	v := reflect.New(typ)
 	fillValue(t, v.Elem(), typ.Name())
 	return v.Interface()
 }
 
-// fillValue draws a value of any type that the plan and the meta data have.
+// fillValue draws a value of any type that occurs in the plan or the meta data.
 func fillValue(t *rapid.T, v reflect.Value, label string) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -178,20 +178,20 @@ func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "no line that begins with program"},
 		{"region a {", "line 1: the first line begins with program, not with region"},
-		{"program a", "line 1: from is due, not the end of the line"},
-		{"program a from \"x", "line 1: a string without its end"},
+		{"program a", "line 1: got the end of the line, want from"},
+		{"program a from \"x", "line 1: a string has no closing quote"},
 		{"program a from \"\"\nregion r {", "region r has no end"},
 		{"program a from \"\"\nregion r {\n}\nregion r {\n}", "line 4: two regions are named r"},
 		{"program a from \"\"\nrun r 0 1", "line 2: no region above is named r"},
 		{"program a from \"\"\nstep {}", "line 2: a step in front of the line plan"},
 		{"program a from \"\"\nplan\nstep {\"Nodes\": 3}", "line 3: json: unknown field"},
-		{"program a from \"\"\nregion r {\n\tin temp x f32[T]", "line 3: [batch state tensor packed] are the kinds of inputs, not temp"},
-		{"program a from \"\"\nregion r {\n\tin state x f64[T]", "line 3: a type is due, f32 or i32, not f64"},
+		{"program a from \"\"\nregion r {\n\tin temp x f32[T]", "line 3: temp is not a kind of input (kinds: [batch state tensor packed])"},
+		{"program a from \"\"\nregion r {\n\tin state x f64[T]", "line 3: got f64, want a type (f32 or i32)"},
 		{"program a from \"\"\nregion r {\n\ty f32[T] = add(x, x)", "line 3: no value above is named \"x\""},
 		{"program a from \"\"\nregion r {\n\ty f32[T] = add(y, y)", "line 3: no value above is named \"y\""},
 		{"program a from \"\"\nregion r {\n\ty f32[1] = zeros() {a = 1, a = 2}", "line 3: attribute a is given twice"},
 		{"program a from \"\"\nregion r {\n\ty f32[1] = zeros() {a = 1.2.3}", "line 3: 1.2.3 is not a number"},
-		{"program a from \"\" b", "line 1: b is too much"},
+		{"program a from \"\" b", "line 1: got b, want the end of the line"},
 		{"program a from \"\"\n#", "line 2: '#' is not expected here"},
 	} {
 		_, err := ir.Parse(c.text)
@@ -207,7 +207,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = ir.Verify(p) // must not panic on what the form allows
+		_ = ir.Verify(p) // must not panic, whatever the program
 		again, err := ir.Parse(ir.Print(p))
 		require.NoError(t, err)
 		require.Equal(t, ir.Print(p), ir.Print(again))

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Verify says what is wrong with a program, naming the region, the node and the spec's position: names are unique, values are defined before
-// they are used, every op exists and accepts its operands and attributes, recorded types are those that the op gives, a region's inputs exist
-// in the store with the same type when it is called, no name of the store is written twice, and the program's outputs are given.
+// Verify returns the first fault of a program. The error names the region, the node and the spec's position. Verify checks that names are unique, that values
+// are defined before they are used, that every op exists and accepts its operands and attributes, that recorded types are those that the op returns, that a
+// region's inputs are in the store with the same type when it is called, that no name of the store is written twice, and that calls write all outputs of the
+// program.
 func Verify(p *Program) error {
 	v := verifier{regions: map[string]*Region{}, tensors: map[string]Type{}, packed: map[string]Type{}, stored: map[string]Type{}}
 	for _, b := range []struct {
@@ -40,19 +41,19 @@ func Verify(p *Program) error {
 	}
 	for _, o := range p.Outputs {
 		if _, ok := v.stored[o]; !ok {
-			return fmt.Errorf("no call of the schedule gives the output %s", o)
+			return fmt.Errorf("no call of the schedule writes the output %s", o)
 		}
 	}
 	return v.plan(p.Plan)
 }
 
-// maxLayers bounds the layers of a program, so that a wrong number in its text is an error and not a long wait.
+// maxLayers bounds the number of layers, so that a wrong number in a program's text is an error and not a long wait.
 const maxLayers = 1 << 14
 
 // verifier follows the store through the calls.
 type verifier struct {
 	regions map[string]*Region
-	tensors map[string]Type // of the checkpoint, as the regions ask for them
+	tensors map[string]Type // of the checkpoint, as the regions declare them
 	packed  map[string]Type // written by Pack
 	stored  map[string]Type // written by Run
 }
@@ -86,7 +87,7 @@ func (v *verifier) call(c Call, pack bool) error {
 	return nil
 }
 
-// input checks that an input of a region is there, with its type.
+// input checks that an input of a region is in the store, with its type.
 func (v *verifier) input(in *Value, name string, written map[string]Type, pack bool) error {
 	var have Type
 	ok := true
@@ -115,7 +116,7 @@ func (v *verifier) input(in *Value, name string, written map[string]Type, pack b
 	return nil
 }
 
-// plan checks that steps and buffers speak of nodes and values that exist.
+// plan checks that steps and buffers name nodes and values that exist.
 func (v *verifier) plan(p *Plan) error {
 	if p == nil {
 		return nil
@@ -171,7 +172,7 @@ func verifyRegion(r *Region) error {
 	outs := map[string]bool{}
 	for _, v := range r.Out {
 		if v == nil || !defined[v] {
-			return fmt.Errorf("an output that no node and no input gives")
+			return fmt.Errorf("an output is neither an input nor the result of a node")
 		}
 		if outs[v.Name] {
 			return fmt.Errorf("the output %s is given twice", v.Name)
@@ -181,7 +182,7 @@ func verifyRegion(r *Region) error {
 	return nil
 }
 
-// place returns a node's position in the spec for an error, "" if it has none.
+// place returns a node's position in the spec for an error, or "" if it has none.
 func place(n *Node) string {
 	if n.Pos.IsZero() {
 		return ""
@@ -189,7 +190,7 @@ func place(n *Node) string {
 	return " (" + n.Pos.String() + ")"
 }
 
-// verifyNode checks a node whose operands must be among the defined values.
+// verifyNode checks a node. Its operands must be among the defined values.
 func verifyNode(n *Node, defined map[*Value]bool) error {
 	op := Lookup(n.Op)
 	if op == nil {
@@ -205,14 +206,14 @@ func verifyNode(n *Node, defined map[*Value]bool) error {
 		return err
 	}
 	if len(types) != len(n.Out) {
-		return fmt.Errorf("%d results where the op gives %d", len(n.Out), len(types))
+		return fmt.Errorf("%d results, the op has %d", len(n.Out), len(types))
 	}
 	for k, o := range n.Out {
 		if o == nil || o.Def != n || o.Kind != Temp {
 			return fmt.Errorf("result %d does not point back at its node", k)
 		}
 		if !o.Type.Equal(types[k]) {
-			return fmt.Errorf("result %s is %s where the op gives %s", o.Name, o.Type, types[k])
+			return fmt.Errorf("result %s is %s, the op returns %s", o.Name, o.Type, types[k])
 		}
 	}
 	return nil

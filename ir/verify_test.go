@@ -20,12 +20,12 @@ func TestVerify(t *testing.T) {
 	require.NoError(t, ir.Verify(parse(t, example)))
 	for _, c := range []struct{ old, new, want string }{
 		{"bounds 2", "bounds 0", "the bound on sequences is 0"},
-		{"outputs x.2", "outputs x.3", "no call of the schedule gives the output x.3"},
-		{"outputs x.2", "outputs x.2, table", "no call of the schedule gives the output table"},
+		{"outputs x.2", "outputs x.3", "no call of the schedule writes the output x.3"},
+		{"outputs x.2", "outputs x.2, table", "no call of the schedule writes the output table"},
 		{"embed(table, ids)", "lookup(table, ids)", "region embed: node 0 (zoo/a.dspec:4:9): op lookup: no op has this name"},
 		{"embed(table, ids)", "embed(table)", "region embed: node 0 (zoo/a.dspec:4:9): op embed: operand 1 (ids) is missing"},
 		{"embed(table, ids)", "embed(table, table)", "operand 1 (ids) is f32, not i32"},
-		{"f32[T, 4] ld 16", "f32[T, 5] ld 16", "result x.0 is f32[T, 5] where the op gives f32[T, 4]"},
+		{"f32[T, 4] ld 16", "f32[T, 5] ld 16", "result x.0 is f32[T, 5], the op returns f32[T, 4]"},
 		{"f32[T, 4] ld 16", "f32[T, 4] ld 3", "x.0 is f32[T, 4] with rows 3 apart"},
 		{"in tensor table f32[7, 4]", "in tensor table f32[0, 4]", "the extent 0 is neither positive nor one of T, B, P, M, W, C, G"},
 		{"in tensor table f32[7, 4]", "in tensor table f32[V, 4]", "the extent V is neither positive nor one of T, B, P, M, W, C, G"},
@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Faults that the text form cannot write.
+// These faults cannot be written in the text form.
 func TestVerifyPointers(t *testing.T) {
 	for _, c := range []struct {
 		change func(p *ir.Program)
@@ -58,7 +58,7 @@ func TestVerifyPointers(t *testing.T) {
 		{func(p *ir.Program) { p.Regions[1].Nodes[0].Out[0].Def = nil }, "result 0 does not point back at its node"},
 		{func(p *ir.Program) { p.Regions[1].Nodes[0].Out[0].Name = "x.{l}" }, "two values are named \"x.{l}\""},
 		{func(p *ir.Program) { p.Regions[1].In[0].Kind = ir.Temp }, "input x.{l} is computed by a node"},
-		{func(p *ir.Program) { p.Regions[1].Out[0] = &ir.Value{Name: "z"} }, "an output that no node and no input gives"},
+		{func(p *ir.Program) { p.Regions[1].Out[0] = &ir.Value{Name: "z"} }, "an output is neither an input nor the result of a node"},
 		{func(p *ir.Program) { p.Regions = p.Regions[:1] }, "a call of a region that the program does not list"},
 		{func(p *ir.Program) { p.Plan = &ir.Plan{Steps: []ir.Step{{Region: "layer", Node: 2}}} }, "a step for node 2 of region \"layer\""},
 		{func(p *ir.Program) {

@@ -1,4 +1,4 @@
-// Package eval runs programs in float64 with the ops' reference meanings: the oracle that passes, kernels and generated code are held to.
+// Package eval runs programs in float64 with the ops' reference meanings. It is the oracle: passes, kernels and generated code are compared with it.
 package eval
 
 import (
@@ -7,17 +7,16 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Store holds values by name: what the batch gives, tensors, and what regions write. Import package ir/ops beside this one, so that the ops
-// are registered.
+// Store holds values by name: parts of the batch, tensors, and the outputs of regions. Import package ir/ops beside this one, so that the ops are registered.
 type Store map[string]*ir.Array
 
-// Tensors gives a checkpoint's tensors by name. A tensor is asked for at the call that reads it and dropped after it, so a big file need never be in memory as
-// a whole. The arrays are not changed; float32 ones stay float32 as long as ops only move them.
+// Tensors returns a checkpoint's tensors by name. Run asks for a tensor at the call that reads it and drops it afterwards, so a big file is never in memory as
+// a whole. The arrays are not changed; float32 arrays stay float32 while ops only move their numbers.
 type Tensors interface {
 	Tensor(name string) (*ir.Array, error)
 }
 
-// options are what the Option functions set.
+// options holds what the Option functions set.
 type options struct {
 	from      Tensors
 	pack, run bool
@@ -28,19 +27,19 @@ type options struct {
 // Option changes what Run does.
 type Option func(*options)
 
-// From returns a source for checkpoint tensors that the store does not hold.
+// From sets the source of checkpoint tensors that the store does not hold.
 func From(t Tensors) Option { return func(o *options) { o.from = t } }
 
-// OnlyPack runs the calls that pack weights and not the schedule of a forward call.
+// OnlyPack makes Run run the calls that pack weights and not the schedule of a forward call.
 func OnlyPack() Option { return func(o *options) { o.run = false } }
 
-// OnlyRun runs the schedule of a forward call on packed weights that the store holds.
+// OnlyRun makes Run run the schedule of a forward call, on packed weights that the store holds.
 func OnlyRun() Option { return func(o *options) { o.pack = false } }
 
-// Emit is given each region's outputs as they are made, and the store keeps only those that a later call reads.
+// Emit sets a function that is called with each output of a region as it is made. The store then keeps only the outputs that a later call reads.
 func Emit(f func(name string, a *ir.Array) error) Option { return func(o *options) { o.emit = f } }
 
-// Watch is given every result of every node, before it may be dropped.
+// Watch sets a function that is called with every result of every node, before the result may be dropped.
 func Watch(f func(region string, layer int, v *ir.Value, a *ir.Array) error) Option {
 	return func(o *options) { o.watch = f }
 }
@@ -51,8 +50,8 @@ type step struct {
 	layer  int
 }
 
-// Run runs a program: its packing calls, then its schedule. Values of the batch (ids, pos, types, starts) and, without From, tensors must be in
-// the store; outputs of regions are put there. Errors name the region, the layer and the node.
+// Run runs a program: its packing calls, then its schedule. The store must hold the values of the batch (ids, pos, types, starts) and, without From, the
+// tensors. Run puts the outputs of regions into the store. Errors name the region, the layer and the node.
 func Run(p *ir.Program, s Store, opts ...Option) error {
 	o := options{pack: true, run: true}
 	for _, f := range opts {
@@ -91,7 +90,7 @@ func Run(p *ir.Program, s Store, opts ...Option) error {
 	return nil
 }
 
-// sizesOf reads the extents of the batch off the batch values that the schedule reads.
+// sizesOf takes the extents of the batch from those of its values that the schedule reads.
 func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
 	z := ir.Sizes{T: -1, B: -1, M: -1, W: -1, C: -1}
 	set := func(at *int, n int, what, name string) error {
@@ -194,8 +193,8 @@ func runStep(st step, s Store, sizes ir.Sizes, o *options, later func(name strin
 	return nil
 }
 
-// Region runs one graph by itself: given holds its inputs and takes the results that are outputs; results that are not are dropped once they
-// are read for the last time. watch may be nil.
+// Region runs one graph by itself. given holds its inputs, and Region adds the results that are outputs; other results are dropped when they have been read for
+// the last time. watch may be nil.
 func Region(r *ir.Region, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch func(*ir.Value, *ir.Array) error) error {
 	reads := map[*ir.Value]int{}
 	for _, n := range r.Nodes {
@@ -228,7 +227,7 @@ func Region(r *ir.Region, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch f
 	}
 	for _, v := range r.Out {
 		if given[v] == nil {
-			return fmt.Errorf("no node gives the output %s", v.Name)
+			return fmt.Errorf("no node computes the output %s", v.Name)
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program with a packing part: layer l adds w.l, doubled when weights are packed, to each row; the last region reads first rows.
+// This program has a packing part. Layer l adds w.l, doubled when weights are packed, to each row; the last region reads first rows.
 const text = `program p from "p.dspec"
 bounds 2 sequences 8 tokens 4 length
 outputs first
@@ -143,8 +143,8 @@ func TestErrors(t *testing.T) {
 		{func(s eval.Store) { s["ids"].Shape[0] = 4 }, "batch ids: 3 numbers for shape [4]"},
 		{func(s eval.Store) { s["starts"].I[2] = 2 }, "region head, layer 0: node 0, p.dspec:3:1: op take: starts is [0 1 2] for 3 rows"},
 		{func(s eval.Store) { s["starts"].I[1] = 0 }, "sequence 0 has no tokens"},
-		{func(s eval.Store) { s["table"] = ir.NewArray(2, 3) }, "tensor table: shape [2 3] where f32[3, 2] is due"},
-		{func(s eval.Store) { s["ids"] = ir.NewArray(3) }, "f32 numbers where i32[T] is due"},
+		{func(s eval.Store) { s["table"] = ir.NewArray(2, 3) }, "tensor table: shape [2 3], want f32[3, 2]"},
+		{func(s eval.Store) { s["ids"] = ir.NewArray(3) }, "f32 numbers, want i32[T]"},
 	} {
 		s := batch()
 		c.change(s)

@@ -6,19 +6,19 @@ type Builder struct {
 	into *[]Stmt
 }
 
-// New begins a nest.
+// New returns a builder for a new nest.
 func New(doc string, args ...Arg) *Builder {
 	n := &Nest{Doc: doc, Args: args}
 	return &Builder{nest: n, into: &n.Body}
 }
 
-// Floats lists *float32 arguments.
+// Floats returns *float32 arguments of the given names.
 func Floats(names ...string) []Arg { return args(FloatPtr, names) }
 
-// Ints lists *int32 arguments.
+// Ints returns *int32 arguments of the given names.
 func Ints(names ...string) []Arg { return args(IntPtr, names) }
 
-// Counts lists int arguments.
+// Counts returns int arguments of the given names.
 func Counts(names ...string) []Arg { return args(Count, names) }
 
 // args makes arguments of one kind.
@@ -30,7 +30,7 @@ func args(k ArgKind, names []string) []Arg {
 	return out
 }
 
-// Nest returns the finished nest, or the first thing that is wrong with it.
+// Nest returns the finished nest, or the first error that Check finds in it.
 func (b *Builder) Nest() (*Nest, error) {
 	if err := Check(b.nest); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (b *Builder) For(v string, from, to Expr, step int, write func(i Expr)) {
 	b.body(&f.Body, func() { write(Var{v}) })
 }
 
-// Let appends a definition and gives the variable.
+// Let appends a definition and returns the variable.
 func (b *Builder) Let(name string, value Expr) Expr {
 	b.add(&Let{name, value})
 	return Var{name}
@@ -90,10 +90,10 @@ func F(v float64) Expr { return FloatLit{v} }
 // I returns an integer constant.
 func I(v int) Expr { return IntLit{v} }
 
-// V reads a variable.
+// V returns an expression that reads a variable.
 func V(name string) Expr { return Var{name} }
 
-// At reads an element of a slice.
+// At returns an expression that reads an element of a slice.
 func At(slice string, index Expr) Expr { return Load{slice, index} }
 
 // Add returns the sum of the terms from left to right.
@@ -102,19 +102,19 @@ func Add(x Expr, more ...Expr) Expr { return fold("+", x, more) }
 // Mul returns the product of the factors from left to right.
 func Mul(x Expr, more ...Expr) Expr { return fold("*", x, more) }
 
-// Sub is x - y.
+// Sub returns x - y.
 func Sub(x, y Expr) Expr { return simple("-", x, y) }
 
-// Div is x / y.
+// Div returns x / y.
 func Div(x, y Expr) Expr { return simple("/", x, y) }
 
-// Mod is x % y.
+// Mod returns x % y.
 func Mod(x, y Expr) Expr { return Bin{"%", x, y} }
 
-// Less is x < y.
+// Less returns x < y.
 func Less(x, y Expr) Expr { return Bin{"<", x, y} }
 
-// Fn calls a function.
+// Fn returns a call of a function.
 func Fn(name string, args ...Expr) Expr { return Call{name, args} }
 
 // fold joins a chain from left to right.
@@ -125,7 +125,7 @@ func fold(op string, x Expr, more []Expr) Expr {
 	return x
 }
 
-// simple makes an operation, computing integer constants and dropping 0 and 1, so that printed strides read well.
+// simple returns an operation. It computes integer constants and drops 0 and 1, so that printed strides are easy to read.
 func simple(op string, x, y Expr) Expr {
 	a, ok1 := x.(IntLit)
 	b, ok2 := y.(IntLit)

@@ -11,7 +11,7 @@ type scope struct {
 	outer  *scope
 	vars   map[string]Type
 	slices map[string]ArgKind // windows and pointer arguments
-	ptrs   map[string]bool    // those of slices that are arguments
+	ptrs   map[string]bool    // the pointer arguments among them
 	fixed  map[string]bool    // variables that cannot be assigned
 	unread map[string]bool    // variables and windows that nothing has read yet
 }
@@ -34,7 +34,7 @@ func (s *scope) find(name string) *scope {
 	return nil
 }
 
-// define refuses names that are visible already, since a printer may put bodies into one block.
+// define refuses a name that is visible already, because a printer may put several bodies into one block.
 func (s *scope) define(name string) error {
 	if name == "" {
 		return fmt.Errorf("a name is empty")
@@ -45,8 +45,7 @@ func (s *scope) define(name string) error {
 	return nil
 }
 
-// Check says what is wrong with a nest: unknown, doubled or unread names, types that do not fit, functions that
-// are not known.
+// Check returns the first fault of a nest: a name that is unknown, defined twice or never read, a type that does not fit, or an unknown function.
 func Check(n *Nest) error {
 	s := (*scope)(nil).inner()
 	for _, a := range n.Args {
@@ -62,7 +61,7 @@ func Check(n *Nest) error {
 	return s.body(n.Body)
 }
 
-// body checks a list of statements in a scope of their own.
+// body checks a list of statements in a scope of its own.
 func (s *scope) body(list []Stmt) error {
 	in := s.inner()
 	for i, st := range list {
@@ -170,7 +169,7 @@ func elem(k ArgKind) Type {
 	return Float
 }
 
-// window finds a slice that elements may be read from; pointer arguments are none.
+// window returns the kind of a slice whose elements may be read. A pointer argument is not such a slice.
 func (s *scope) window(name string) (ArgKind, error) {
 	at := s.find(name)
 	if at == nil {
@@ -192,7 +191,7 @@ func (s *scope) want(t Type, list ...Expr) error {
 			return err
 		}
 		if got != t {
-			return fmt.Errorf("%s where %s is due", got, t)
+			return fmt.Errorf("%s, want %s", got, t)
 		}
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sum is y[i] = Σ_j x[i·4+j]·w[pick[j]] for m rows of 4, the products rounded one by one.
+// sum returns the nest of y[i] = Σ_j x[i·4+j]·w[pick[j]] for m rows of 4, where each product is rounded by itself.
 func sum(t *testing.T) *loop.Nest {
 	b := loop.New("rows times picked weights", append(append(loop.Floats("y", "x", "w"), loop.Ints("pick")...), loop.Counts("m")...)...)
 	b.Slice("out", "y", loop.I(0), loop.V("m"))
@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, loop.Run(n, mem, map[string]int{"m": 2}))
 	require.Equal(t, []float32{0, 40321, 80765}, y)
 
-	delete(mem, "w") // nil
+	delete(mem, "w") // a missing pointer is nil
 	require.NoError(t, loop.Run(n, mem, map[string]int{"m": 1}))
 	require.Equal(t, []float32{0, -1, 80765}, y)
 }
@@ -72,7 +72,7 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// Each operation rounds to float32 by itself: a fused multiply-add would give another number here.
+// Each operation rounds to float32 by itself: a fused multiply-add would return another number here.
 func TestRounding(t *testing.T) {
 	b := loop.New("a·a - 1", loop.Floats("y")...)
 	b.Slice("out", "y", loop.I(0), loop.I(1))
@@ -134,17 +134,17 @@ func TestCheck(t *testing.T) {
 		{func(b *loop.Builder) { b.Let("a", loop.V("q")) }, "q is unknown"},
 		{func(b *loop.Builder) { b.Let("a", loop.V("x")) }, "x is memory, not a number"},
 		{func(b *loop.Builder) { b.Let("a", loop.At("x", loop.I(0))) }, "x is not a slice"},
-		{func(b *loop.Builder) { b.Let("a", loop.Add(loop.F(1), loop.I(1))) }, "int where float32 is due"},
+		{func(b *loop.Builder) { b.Let("a", loop.Add(loop.F(1), loop.I(1))) }, "int, want float32"},
 		{func(b *loop.Builder) { b.Let("a", loop.Mod(loop.F(1), loop.F(1))) }, "operator % on float32"},
 		{func(b *loop.Builder) { b.Let("a", loop.Less(loop.F(1), loop.F(1))) }, "a condition is not a value"},
 		{func(b *loop.Builder) { b.Let("a", loop.Fn("sin", loop.F(1))) }, "the unknown function sin"},
-		{func(b *loop.Builder) { b.Let("a", loop.Fn("exp", loop.I(1))) }, "int where float32 is due"},
+		{func(b *loop.Builder) { b.Let("a", loop.Fn("exp", loop.I(1))) }, "int, want float32"},
 		{func(b *loop.Builder) { b.Let("a", loop.F(math.Inf(1))) }, "the constant +Inf"},
 		{func(b *loop.Builder) { b.Assign("m", loop.I(1)) }, "m cannot be assigned"},
 		{func(b *loop.Builder) { b.Assign("q", loop.I(1)) }, "assignment to the unknown q"},
 		{func(b *loop.Builder) { b.Slice("s", "m", loop.I(0), loop.I(1)) }, "slice s of m, which is a number"},
 		{func(b *loop.Builder) { b.If(loop.IsNil{Arg: "m"}, func() {}, nil) }, "m is not a pointer argument"},
-		{func(b *loop.Builder) { b.If(loop.V("m"), func() {}, nil) }, "int where bool is due"},
+		{func(b *loop.Builder) { b.If(loop.V("m"), func() {}, nil) }, "int, want bool"},
 		{func(b *loop.Builder) {
 			b.For("i", loop.I(0), loop.I(1), 1, func(i loop.Expr) { b.Assign("i", i) })
 		}, "i cannot be assigned"},
@@ -152,7 +152,7 @@ func TestCheck(t *testing.T) {
 		{func(b *loop.Builder) {
 			b.Slice("s", "k", loop.I(0), loop.I(1))
 			b.Store("s", loop.I(0), loop.F(1))
-		}, "float32 where int is due"},
+		}, "float32, want int"},
 	} {
 		b := loop.New("faulty", append(append(loop.Floats("x"), loop.Ints("k")...), loop.Counts("m")...)...)
 		c.write(b)

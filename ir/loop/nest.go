@@ -1,12 +1,11 @@
-// Package loop is the portable form of a kernel as data: a loop nest over float32 and int32 memory. An op lowers to a [Nest]; codegen prints
-// it as Go, and [Run] interprets it, so that tests hold it to the op's reference without a compiler in between.
+// Package loop holds the portable form of a kernel as data: a loop nest over float32 and int32 memory. An op lowers to a [Nest]; codegen prints it as Go, and
+// [Run] interprets it, so that tests can compare it with the op's reference without a compiler.
 //
-// Memory is only reached through slices: a [Slice] statement cuts a window out of a pointer argument or of another slice, and [Load] and
-// [Store] index it. In Go a window of a pointer is unsafe.Slice, a window of a slice is s[off:off+len], so the bounds of a row are checked
-// once and not at every element.
+// Memory is reached through slices only: a [Slice] statement cuts a window out of a pointer argument or of another slice, and [Load] and [Store] index it. In
+// Go a window of a pointer is unsafe.Slice, and a window of a slice is s[off:off+len]. So the bounds of a row are checked once and not at every element.
 //
-// Arithmetic is float32, each operation rounded for itself, in the order that the nest says: printers must keep products and sums apart
-// (float32(x*y) + z), so that no platform joins them, and must not reorder sums. Integers are Go's int; an int32 loaded becomes an int.
+// Arithmetic is float32. Each operation is rounded by itself, in the order of the nest: printers must keep products and sums apart (float32(x*y) + z), so that
+// no platform fuses them, and must not reorder sums. Integers are Go's int; an int32 that is loaded becomes an int.
 package loop
 
 // Type is the type of an expression or local variable.
@@ -16,7 +15,7 @@ type Type uint8
 const (
 	Float Type = iota // float32
 	Int               // int
-	Bool              // conditions; no variable has it
+	Bool              // conditions; no variable has this type
 )
 
 // String returns the Go type.
@@ -27,7 +26,7 @@ type ArgKind uint8
 
 // The kinds of arguments.
 const (
-	FloatPtr ArgKind = iota // *float32, the first element of what it points at; may be nil where the nest asks with IsNil or never touches it
+	FloatPtr ArgKind = iota // *float32, the first element of the memory; may be nil where the nest asks with IsNil or never touches it
 	IntPtr                  // *int32
 	Count                   // int
 )
@@ -59,7 +58,7 @@ type Slice struct {
 	Len  Expr
 }
 
-// For counts Var from From (included) to To (excluded) in steps of Step > 0. From and To are evaluated once, and the body cannot assign Var.
+// For counts Var from From to To-1 in steps of Step > 0. From and To are evaluated once, and the body cannot assign Var.
 type For struct {
 	Var      string
 	From, To Expr
@@ -73,7 +72,7 @@ type Let struct {
 	Value Expr
 }
 
-// Assign gives a local variable a new value of its type: Name = Value.
+// Assign sets a local variable to a new value of its type: Name = Value.
 type Assign struct {
 	Name  string
 	Value Expr
@@ -86,7 +85,7 @@ type Store struct {
 	Value Expr
 }
 
-// If runs Then or Else (which may be empty).
+// If runs Then if Cond holds, and Else otherwise; Else may be empty.
 type If struct {
 	Cond       Expr
 	Then, Else []Stmt
@@ -117,15 +116,15 @@ type Load struct {
 	Index Expr
 }
 
-// Bin is X Op Y with both sides of one type. Op is + - * / on floats and ints (integers divide towards zero), % on ints, < <= == on either,
-// giving a Bool, and && on conditions.
+// Bin is X Op Y; both sides have one type. Op is + - * / on floats and ints (integers divide towards zero), % on ints, < <= == on either (the result is a
+// Bool), and && on conditions.
 type Bin struct {
 	Op   string
 	X, Y Expr
 }
 
-// Call is a function of floats: exp, erf, erfc, tanh and sqrt of one (computed in float64 and rounded, so that every platform agrees to the last
-// place or so), abs of one; max and min of two floats or two ints (as Go's built-in functions).
+// Call calls a function. exp, erf, erfc, tanh and sqrt take one float; they are computed in float64 and rounded, so that platforms agree to about the last
+// place. abs takes one float. max and min take two floats or two ints, as Go's built-in functions do.
 type Call struct {
 	Fn   string
 	Args []Expr

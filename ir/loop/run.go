@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Memory is what a pointer argument points at: element At of F or of I. The zero value is nil.
+// Memory is the memory that a pointer argument points at: it begins at element At of F or of I. The zero value is nil.
 type Memory struct {
 	F  []float32
 	I  []int32
 	At int
 }
 
-// isNil reports whether it stands for a nil pointer.
+// isNil reports whether the memory stands for a nil pointer.
 func (m Memory) isNil() bool { return m.F == nil && m.I == nil }
 
 // machine holds the variables and windows of one run.
@@ -23,8 +23,8 @@ type machine struct {
 	args   map[string]Memory
 }
 
-// Run interprets a nest: memory gives its pointer arguments (a missing one is nil), counts its integers. Every access out of a window is an
-// error. It is for tests; it makes no attempt to be fast.
+// Run interprets a nest. memory holds its pointer arguments (a missing one is nil) and counts its integers. An access outside a window is an error. Run is for
+// tests and makes no attempt to be fast.
 func Run(n *Nest, memory map[string]Memory, counts map[string]int) error {
 	if err := Check(n); err != nil {
 		return err
@@ -148,7 +148,7 @@ type value struct {
 	b bool
 }
 
-// set returns a variable the value of an expression.
+// set sets a variable to the value of an expression.
 func (m *machine) set(name string, e Expr) error {
 	v, err := m.eval(e)
 	if err != nil {
@@ -205,7 +205,7 @@ func (m *machine) eval(e Expr) (value, error) {
 	return value{}, fmt.Errorf("an expression of type %T", e)
 }
 
-// bin evaluates an operation; the right side of && only if the left one holds.
+// bin evaluates an operation. It evaluates the right side of && only if the left side holds.
 func (m *machine) bin(e Bin) (value, error) {
 	x, err := m.eval(e.X)
 	if err != nil || e.Op == "&&" && !x.b {

@@ -6,9 +6,9 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// The operands of the op attention, by index.
+// The operands of the op attention, by index:
 const (
-	AttnQKV = iota // rows q|k|v, or k|v beside a separate q
+	AttnQKV = iota // rows q|k|v, or rows k|v if q is an operand of its own
 	AttnKR
 	AttnQR
 	AttnBias
@@ -24,15 +24,15 @@ const (
 
 var _ = ir.Define(ir.Op{
 	Name: "attention", Class: ir.Attention,
-	Doc: "Disentangled attention of every head over joined rows q|k|v whose heads are padded to DP: score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
-		"+ pc: k_j·qr[index] + bias[i-j], softmax over the keys j that the mask shows to i, o_i = Σ p_ij·v_j, [T, 3·A·DP] → [T, A·DP]. Scales are in the " +
-		"weights already. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities.",
+	Doc: "Disentangled attention of every head. Rows hold q|k|v, with heads padded to DP. score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
+		"+ pc: k_j·qr[index] + bias[i-j]; p = softmax over the keys j that query i may see (see mask); o_i = Σ p_ij·v_j; [T, 3·A·DP] → [T, A·DP]. The weights " +
+		"include the scales. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities.",
 	In: []ir.Operand{float("qkv", "[T, 3·A·DP]: q of head a at column a·DP, k at A·DP + a·DP, v at 2·A·DP + a·DP; with an operand q [T, 2·A·DP]: k, v"),
 		optional("kr", "[A, ⌈R/16⌉, DP, 16] position keys, see head_panels"), optional("qr", "[A, ⌈R/16⌉, DP, 16] position queries"),
 		optional("bias", "[A, 2·length-1] by offset, as index"),
 		{Name: "index", DType: ir.I32, Optional: true, Doc: indexIn.Doc}, startsIn,
 		{Name: "pos", DType: ir.I32, Optional: true, Doc: posIn.Doc + "; missing: all rows are neighbours"},
-		optional("q", "[T, A·DP] queries of other rows than the keys'"), prefixIn,
+		optional("q", "[T, A·DP] queries, if they come from other rows than the keys"), prefixIn,
 		optional("mix_score", "[A, A], see mix_heads"), optional("mix_weight", "[A, A]"),
 		{Name: "picked", DType: ir.I32, Optional: true, Doc: "[M] the rows that are computed, rising; with rows = picked"}},
 	Attrs: []ir.AttrDef{headsAttr,
@@ -45,7 +45,7 @@ var _ = ir.Define(ir.Op{
 		{Name: "flip_pc", Type: ir.AttrBool, Doc: "pc looks up j-i"},
 		maskAttr,
 		{Name: "rows", Type: ir.AttrString, Words: []string{"each", "first", "picked"},
-			Doc: "queries: each row (the default), the first of each sequence, giving [B, A·DP], or those that are picked, giving [M, A·DP]"},
+			Doc: "queries: each row (the default); the first of each sequence, result [B, A·DP]; or those in picked, result [M, A·DP]"},
 	},
 	Shape:    shapeAttention,
 	Ref:      refAttention,
@@ -73,7 +73,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// attentionSample returns a sample of two heads with the given terms; with is a set of the operands q, mix_score and mix_weight.
+// attentionSample returns a sample with two heads and the given terms; with is a set of the operands q, mix_score and mix_weight.
 func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 	const rows = 21
 	when := func(use bool, a ir.Arg) ir.Arg {
@@ -127,7 +127,7 @@ func shapeAttention(n *ir.Node) ([]ir.Type, error) {
 		maskShape(n, AttnPrefix), shaped(n, AttnMixScore, ir.N(a), ir.N(a)), shaped(n, AttnMixWeight, ir.N(a), ir.N(a)), shaped(n, AttnPicked, ir.M))
 }
 
-// attentionTables checks the tables of a heads padded to dp, and that the terms that read them are there.
+// attentionTables checks the tables of a heads padded to dp. It also checks that each table has the term that reads it.
 func attentionTables(n *ir.Node, a, dp int) error {
 	panels := ir.Dim{}
 	for k, term := range []string{"cp", "pc"} {
@@ -167,7 +167,7 @@ func attentionTables(n *ir.Node, a, dp int) error {
 	return nil
 }
 
-// refAttention composes the terms' own references.
+// refAttention computes attention from the references of its terms.
 func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 	a, dp, rows := n.Int("heads"), n.Int("dp"), in[AttnQKV].Shape[0]
 	w, starts := a*dp, in[AttnStarts]
@@ -262,7 +262,7 @@ func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 	return o, nil
 }
 
-// costAttention counts, for each pair of a query and a key, the products of the terms, the softmax and the weighted sum.
+// costAttention counts the products of the terms, the softmax and the weighted sum for each pair of a query and a key.
 func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	a, dp := float64(n.Int("heads")), float64(n.Int("dp"))
 	pairs := float64(s.P)
@@ -286,7 +286,7 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	if in(n, AttnBias) != nil {
 		each++
 	}
-	if masked(n) { // half the square, and more with a prefix
+	if masked(n) { // half the square; a prefix adds to it
 		each /= 2
 	}
 	return ir.Cost{FLOPs: a * pairs * each}

@@ -2,8 +2,8 @@ package ops
 
 import "github.com/debertac/debertac/ir"
 
-// attentionLaunches returns the kernel's calls: each head of each sequence, the queries in two halves, or only the first, or each picked one by itself. Where
-// heads are mixed, one call computes all of them.
+// attentionLaunches returns the kernel's calls. There are calls for each head of each sequence: for the queries in two halves, for the first query alone, or
+// for each picked query. Where heads are mixed, one call computes all heads.
 func attentionLaunches(n *ir.Node, starts []int32, operands []*ir.Array) []ir.Launch {
 	_, ldq, err := row(n.In[AttnQKV])
 	_, ldo, err2 := row(n.Out[0])
@@ -38,7 +38,7 @@ type attentionCalls struct {
 	list     []ir.Launch
 }
 
-// add appends the calls for queries i0 … i1-1 of sequence s, whose count rows begin at row from; the result begins at row result.
+// add appends the calls for queries i0 … i1-1 of sequence s. The sequence has count rows and begins at row from; the result begins at row result.
 func (l *attentionCalls) add(s, from, count, result, i0, i1 int) {
 	n := l.n
 	a, dp, panels := n.Int("heads"), n.Int("dp"), tablePanels(n)

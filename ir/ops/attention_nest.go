@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// AttentionScratch returns the number of floats that the portable kernel of an attention node needs as scratch for rows queries against n keys: the scores, of
-// all heads if they are mixed, and then a mixed row of each; and the products of one row with the relative table.
+// AttentionScratch returns the number of floats that the portable kernel of an attention node needs as scratch memory for rows queries and n keys. The scratch
+// holds the scores (of all heads if they are mixed, followed by one mixed row per head) and the products of one row with the relative table.
 func AttentionScratch(node *ir.Node, rows, n int) int {
 	scores := rows * n
 	if mixes(node) {
@@ -17,7 +17,7 @@ func AttentionScratch(node *ir.Node, rows, n int) int {
 	return scores + 16*tablePanels(node)
 }
 
-// mixes reports whether heads are mixed: then one call of the kernel computes all of them.
+// mixes reports whether heads are mixed. If so, one call of the kernel computes all heads.
 func mixes(n *ir.Node) bool { return in(n, AttnMixScore) != nil || in(n, AttnMixWeight) != nil }
 
 // AttentionMixes reports whether one call of an attention's kernel computes all heads.
@@ -26,7 +26,7 @@ func AttentionMixes(n *ir.Node) bool { return mixes(n) }
 // AttentionMasked reports whether an attention's kernel has the argument prefix.
 func AttentionMasked(n *ir.Node) bool { return masked(n) }
 
-// tablePanels returns the number of panels of the relative table, 0 without one.
+// tablePanels returns the number of panels of the relative table, or 0 if there is no table.
 func tablePanels(n *ir.Node) int {
 	for i := AttnKR; i <= AttnQR; i++ {
 		if v := in(n, i); v != nil {
@@ -36,13 +36,13 @@ func tablePanels(n *ir.Node) int {
 	return 0
 }
 
-// lowerAttention returns the portable form for one sequence and one head, arguments (o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1): query rows i0 …
-// i1-1 against n keys. q, k, v point at the sequence's first row and the head's column, o at the place of query i0, kr and qr at the head's tables, bias and
-// index at the entry of offset 0; pos is nil or points at the position of the sequence's first row. With a mask, prefix follows i1: query i sees the keys j ≤ i
-// and j < prefix. A product with the relative table is made once for each row and panel of 16 rows that occurs, then picked from. It leaves the probabilities
-// of the queries in the scratch, [i1-i0, n].
+// lowerAttention returns the portable form for one sequence and one head. Its arguments are (o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1); it
+// computes query rows i0 … i1-1 against n keys. q, k and v point at the sequence's first row and the head's column, o at the place of query i0, kr and qr at
+// the head's tables, bias and index at the entry of offset 0. pos is nil or points at the position of the sequence's first row. With a mask, prefix follows i1:
+// query i sees the keys j ≤ i and j < prefix. The products of a row with the relative table are computed once per panel of 16 table rows that occurs, and
+// picked from afterwards. The kernel leaves the probabilities of the queries in the scratch memory, [i1-i0, n].
 //
-// Where heads are mixed, one call computes all of them: pointers are at head 0, mixscore and mixweight follow bias, and the probabilities are [A, i1-i0, n].
+// Where heads are mixed, one call computes all heads: pointers are at head 0, mixscore and mixweight follow bias, and the probabilities are [A, i1-i0, n].
 func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 	_, ldk, err := row(n.In[AttnQKV])
 	_, ldo, err2 := row(n.Out[0])
@@ -98,11 +98,11 @@ type attentionNest struct {
 	dp            int
 	ldq, ldk, ldo int
 	panels        int
-	heads         int       // in one call
-	head          loop.Expr // the one that is written
+	heads         int       // heads in one call
+	head          loop.Expr // the head that is being written
 }
 
-// eachHead loops over the heads and cuts the scores of one out.
+// eachHead loops over the heads and takes the scores of each head as a slice.
 func (g *attentionNest) eachHead(v string, write func()) {
 	g.b.For(v, loop.I(0), loop.I(g.heads), 1, func(h loop.Expr) {
 		g.head = h
@@ -112,12 +112,12 @@ func (g *attentionNest) eachHead(v string, write func()) {
 	})
 }
 
-// of returns the place of element off in memory that has each elements for every head before the next head's.
+// of returns the place of element off in memory that holds each elements per head, one head after the other.
 func (g *attentionNest) of(each int, off loop.Expr) loop.Expr {
 	return loop.Add(off, loop.Mul(g.head, loop.I(each)))
 }
 
-// seen returns the number of keys that query i sees: the first ones.
+// seen returns the number of keys that query i sees. They are the first keys.
 func (g *attentionNest) seen(i loop.Expr) loop.Expr {
 	if !masked(g.n) {
 		return loop.V("n")
@@ -125,12 +125,12 @@ func (g *attentionNest) seen(i loop.Expr) loop.Expr {
 	return loop.Fn("max", loop.Add(i, loop.I(1)), loop.V("prefix"))
 }
 
-// queries loops over the query rows; scores of row i begin at (i-i0)·n.
+// queries loops over the query rows. The scores of row i begin at (i-i0)·n.
 func (g *attentionNest) queries(v string, write func(i loop.Expr)) {
 	g.b.For(v, loop.V("i0"), loop.V("i1"), 1, write)
 }
 
-// scoreRow cuts row i out of the scores.
+// scoreRow takes row i of the scores as a slice.
 func (g *attentionNest) scoreRow(name string, i loop.Expr) {
 	g.b.Slice(name, "scores", loop.Mul(loop.Sub(i, loop.V("i0")), loop.V("n")), loop.V("n"))
 }
@@ -152,7 +152,7 @@ func (g *attentionNest) terms() {
 	})
 }
 
-// content writes the term q_i·k_j, or zeros where the score has none.
+// content writes the term q_i·k_j, or zeros if the score has no such term.
 func (g *attentionNest) content() {
 	b := g.b
 	g.queries("i", func(i loop.Expr) {
@@ -169,7 +169,7 @@ func (g *attentionNest) content() {
 	})
 }
 
-// softmax writes the probabilities of row i over its scores, pi; those of keys that it does not see are 0.
+// softmax writes the probabilities of row i over its scores, pi. Keys that the row does not see get probability 0.
 func (g *attentionNest) softmax(i loop.Expr) {
 	b := g.b
 	g.scoreRow("pi", i)
@@ -189,7 +189,7 @@ func (g *attentionNest) softmax(i loop.Expr) {
 	}
 }
 
-// weigh writes the sum of the values, weighted by pi.
+// weigh writes the sum of the values weighted by pi.
 func (g *attentionNest) weigh(i loop.Expr) {
 	b := g.b
 	b.Slice("oi", "o", g.of(g.dp, loop.Mul(loop.Sub(i, loop.V("i0")), loop.I(g.ldo))), loop.I(g.dp))
@@ -203,7 +203,7 @@ func (g *attentionNest) weigh(i loop.Expr) {
 	})
 }
 
-// mix replaces row by row what the heads hold by what the matrix makes of it: head g gets Σ_a w[g, a] of head a.
+// mix mixes the heads row by row: head g becomes Σ_a w[g, a] · head a.
 func (g *attentionNest) mix(name, by string, w *ir.Value) {
 	if w == nil {
 		return

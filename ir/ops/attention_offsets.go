@@ -6,15 +6,15 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// offsets writes the terms that look offsets up. at gives the position of a row; names end in the suffix.
+// offsets writes the terms that look up offsets. at returns the position of a row; names end in the suffix.
 func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
 	b := g.b
 	reach := loop.V("reach" + suffix)
-	all := loop.Add(loop.Mul(loop.I(2), reach), loop.I(1)) // offsets
+	all := loop.Add(loop.Mul(loop.I(2), reach), loop.I(1)) // number of offsets
 	if g.panels > 0 {
 		b.Slice("index"+suffix, "index", loop.Sub(loop.I(0), reach), all)
 	}
-	// offset is the place of the offset i-j, or j-i, in what begins at offset -reach.
+	// offset returns the place of the offset i-j, or j-i, in memory that begins at offset -reach.
 	offset := func(flip bool, i, j loop.Expr) loop.Expr {
 		if flip {
 			i, j = j, i
@@ -28,7 +28,7 @@ func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
 			g.scoreRow("scp"+suffix, i)
 			b.Slice("qcp"+suffix, "q", g.of(g.dp, loop.Mul(i, loop.I(g.ldq))), loop.I(g.dp))
 			seen := b.Let("seencp"+suffix, g.seen(i))
-			// The index does not decrease, so the ends of the range of offsets hold the ends of the range of rows.
+			// The index does not decrease. So the first and the last offset give the first and the last row of the table.
 			lo, hi := rowOf(flip, i, loop.Sub(seen, loop.I(1))), rowOf(flip, i, loop.I(0))
 			if flip {
 				lo, hi = hi, lo
@@ -77,7 +77,7 @@ func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
 	}
 }
 
-// multiply writes products = vector · each row of the table from row lo to row hi, in whole panels; each product is one sum over the head.
+// multiply writes products = vector · each row of the table from row lo to row hi, in whole panels. Each product is one sum over the head.
 func (g *attentionNest) multiply(suffix, table, vector string, lo, hi loop.Expr) {
 	b := g.b
 	from := b.Let("lo"+suffix, loop.Div(lo, loop.I(16)))

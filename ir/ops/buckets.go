@@ -48,8 +48,8 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// logBucket maps a distance to its bucket. The published models compute it in float32, with natural logarithms and the division before the
-// product, and so does this:
+// logBucket returns the bucket of a distance. The published models compute it in float32, with natural logarithms, and divide before they multiply; logBucket
+// does the same:
 //
 //	|r| ≤ exact: r
 //	|r| > exact: sign(r) · (⌈log(|r|/exact) / log((reach-1)/exact) · (exact-1)⌉ + exact)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The published models' buckets, recorded from PyTorch, at every distance up to twice the reach.
+// The buckets of the published models, recorded from PyTorch at every distance up to twice the reach.
 func TestLogBuckets(t *testing.T) {
 	text, err := os.ReadFile("testdata/log_buckets.json")
 	require.NoError(t, err)
@@ -33,12 +33,12 @@ func TestLogBuckets(t *testing.T) {
 	}
 }
 
-// Clamped offsets end at 0 and at 2·span-1, which is not symmetric: offset span has the last row, as span-1 has.
+// Clamped offsets end at 0 and at 2·span-1. This is not symmetric: offsets span and span-1 both have the last row.
 func TestClamp(t *testing.T) {
 	require.Equal(t, []int32{0, 0, 0, 1, 2, 3, 3, 3, 3}, row(t, "clamp", 2, 5, 0, 0))
 }
 
-// row returns the index that the op gives.
+// row returns the index that the op computes.
 func row(t *testing.T, kind string, span, length, exact, reach int) []int32 {
 	r := &ir.Region{}
 	b := ir.NewBuilder(r)
@@ -50,13 +50,13 @@ func row(t *testing.T, kind string, span, length, exact, reach int) []int32 {
 	require.NoError(t, b.Err())
 	out, err := ir.Lookup("buckets").Ref(r.Nodes[0], nil)
 	require.NoError(t, err)
-	for i := 1; i < len(out[0].I); i++ { // what attention kernels rely on
+	for i := 1; i < len(out[0].I); i++ { // attention kernels rely on this
 		require.Contains(t, []int32{0, 1}, out[0].I[i]-out[0].I[i-1], "step at %d", i)
 	}
 	return out[0].I
 }
 
-// A reach that does not lie beyond the exact part has no logarithm.
+// A reach that is not greater than the exact part has no logarithm.
 func TestBucketsRefused(t *testing.T) {
 	b := ir.NewBuilder(&ir.Region{})
 	b.Op("buckets", b.Region().Pos, "", []ir.Attr{ir.A("kind", "log"), ir.A("span", 8), ir.A("length", 9), ir.A("exact", 4), ir.A("reach", 5)})

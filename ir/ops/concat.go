@@ -8,14 +8,14 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "concat", Class: ir.Layout,
-	Doc: "The operands' rows, one operand behind the other: [M1, …], [M2, …] → [M1+M2+…, …].",
-	In:  []ir.Operand{{Name: "x", DType: ir.F32, Variadic: true, Doc: "[Mi, …], equal behind the first extent"}},
+	Doc: "The operands' rows, one operand after the other: [M1, …], [M2, …] → [M1+M2+…, …].",
+	In:  []ir.Operand{{Name: "x", DType: ir.F32, Variadic: true, Doc: "[Mi, …], equal after the first extent"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		var out ir.Shape
 		for i, v := range n.In {
 			s := v.Type.Shape
 			if len(s) == 0 || !s[0].Const() || i > 0 && !s[1:].Equal(out[1:]) {
-				return nil, fmt.Errorf("operand %d is %s, which does not go behind %s", i, v.Type, n.In[0].Type)
+				return nil, fmt.Errorf("operand %d is %s, which cannot follow %s", i, v.Type, n.In[0].Type)
 			}
 			if i == 0 {
 				out = append(ir.Shape(nil), s...)

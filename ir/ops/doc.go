@@ -1,10 +1,10 @@
-// Package ops defines the operations of the intermediate representation, one a file. Importing it fills the registry of package ir; nothing
-// else is exported but what code generation asks of the fused ops.
+// Package ops defines the operations of the intermediate representation, one per file. Importing it fills the registry of package ir. Apart from that, the
+// package exports only what code generation asks about the fused ops.
 //
-// Three kinds of op exist. Logical ops say what the spec says: a product, a norm, one term of a score. Layout ops bring weights into the
-// order in which kernels read them and never run in a forward call. Fused ops are what a kernel computes at once: [gemm] and [attention].
+// There are three kinds of ops. Logical ops are the mathematics of the spec: a product, a norm, one term of a score. Layout ops bring weights into the order in
+// which kernels read them and never run in a forward call. Fused ops are what one kernel computes: [gemm] and [attention].
 //
-// Letters of shapes as in package ir; "." stands for any number of rows.
+// The letters of shapes are those of package ir; "." stands for any number of rows.
 package ops
 
 import (
@@ -22,7 +22,7 @@ func i32(dims ...ir.Dim) ir.Type { return ir.Type{DType: ir.I32, Shape: dims} }
 // round16 rounds up to a multiple of 16, the width of a panel.
 func round16(n int) int { return (n + 15) / 16 * 16 }
 
-// matrix returns the rows and the constant columns of an operand of two extents.
+// matrix returns the number of rows and the constant number of columns of an operand with two extents.
 func matrix(n *ir.Node, i int) (rows ir.Dim, cols int, err error) {
 	s := n.In[i].Type.Shape
 	if len(s) != 2 || !s[1].Const() {
@@ -40,7 +40,7 @@ func fixed(n *ir.Node, i int) (rows, cols int, err error) {
 	return s[0].N, s[1].N, nil
 }
 
-// vector checks that an operand is a vector of one of the given lengths. A missing operand passes.
+// vector checks that an operand is a vector of one of the given lengths. It accepts a missing operand.
 func vector(n *ir.Node, i int, lengths ...int) error {
 	if i >= len(n.In) || n.In[i] == nil {
 		return nil
@@ -54,13 +54,13 @@ func vector(n *ir.Node, i int, lengths ...int) error {
 	return fmt.Errorf("%s is %s, not a vector of %d numbers", operand(n, i), n.In[i].Type, lengths[0])
 }
 
-// shaped checks that an operand has exactly the given shape. A missing operand passes.
+// shaped checks that an operand has exactly the given shape. It accepts a missing operand.
 func shaped(n *ir.Node, i int, dims ...ir.Dim) error {
 	if i >= len(n.In) || n.In[i] == nil {
 		return nil
 	}
 	if !n.In[i].Type.Shape.Equal(dims) {
-		return fmt.Errorf("%s is %s where %s is due", operand(n, i), n.In[i].Type, ir.Shape(dims))
+		return fmt.Errorf("%s is %s, want %s", operand(n, i), n.In[i].Type, ir.Shape(dims))
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func first(errs ...error) error {
 	return nil
 }
 
-// operand names an operand in errors.
+// operand returns the name of an operand for errors.
 func operand(n *ir.Node, i int) string {
 	op := ir.Lookup(n.Op)
 	if op == nil || len(op.In) == 0 {
@@ -84,7 +84,7 @@ func operand(n *ir.Node, i int) string {
 	return op.In[min(i, len(op.In)-1)].Name
 }
 
-// in returns an operand, nil if it is missing.
+// in returns an operand, or nil if it is missing.
 func in(n *ir.Node, i int) *ir.Value {
 	if i >= len(n.In) {
 		return nil
@@ -92,7 +92,7 @@ func in(n *ir.Node, i int) *ir.Value {
 	return n.In[i]
 }
 
-// data returns an operand's numbers, nil if it is missing.
+// data returns an operand's numbers, or nil if it is missing.
 func data(list []*ir.Array, i int) *ir.Array {
 	if i >= len(list) {
 		return nil
@@ -100,7 +100,7 @@ func data(list []*ir.Array, i int) *ir.Array {
 	return list[i]
 }
 
-// heads returns the attribute heads after checking that it divides the width.
+// heads returns the attribute heads and checks that it divides the width.
 func heads(n *ir.Node, width int) (int, error) {
 	h := n.Int("heads")
 	if h < 1 || width%h != 0 {
@@ -109,10 +109,10 @@ func heads(n *ir.Node, width int) (int, error) {
 	return h, nil
 }
 
-// headsAttr is the attribute of every op that cuts columns into heads.
+// headsAttr is the attribute of every op that splits columns into heads.
 var headsAttr = ir.AttrDef{Name: "heads", Type: ir.AttrInt, Required: true, Doc: "A, number of heads"}
 
-// flipAttr is the attribute of every lookup by offset.
+// flipAttr is the attribute of every op that looks up offsets.
 var flipAttr = ir.AttrDef{Name: "flip", Type: ir.AttrBool, Doc: "look up j-i instead of i-j"}
 
 // The operands that many ops share.
@@ -122,18 +122,18 @@ var (
 	indexIn  = ir.Operand{Name: "index", DType: ir.I32, Doc: "[2·length-1] row of the table for the offsets -(length-1) … length-1"}
 )
 
-// float makes an operand of float32 numbers.
+// float returns an operand of float32 numbers.
 func float(name, doc string) ir.Operand { return ir.Operand{Name: name, DType: ir.F32, Doc: doc} }
 
-// optional makes an operand that may be missing.
+// optional returns an operand that may be missing.
 func optional(name, doc string) ir.Operand {
 	return ir.Operand{Name: name, DType: ir.F32, Optional: true, Doc: doc}
 }
 
-// Reasons why an op lacks a gradient or a portable form.
+// Reasons why an op has no gradient or no portable form.
 const (
-	behindGrad    = "only passes behind the gradient's make it"
-	integers      = "its result are integers"
+	behindGrad    = "only passes after the gradient's make it"
+	integers      = "its results are integers"
 	atPackingGrad = "only weights pass through it, and their gradient is not compiled yet"
 	atPacking     = "runs when weights are packed, in the oracle"
 	fusedFirst    = "the pass fuse replaces it before code is generated"

@@ -16,14 +16,14 @@ type unary struct {
 	flops     float64
 	attrs     []ir.AttrDef
 	sample    []ir.Attr
-	domain    func(dims ...ir.Dim) ir.Arg // the operand in samples; nil: any numbers
-	act       bool                        // an activation: kernels apply it, and gemm can in its last store
+	domain    func(dims ...ir.Dim) ir.Arg // the operand in samples; nil means any numbers
+	act       bool                        // an activation: kernels apply it, and gemm can apply it in its last store
 }
 
 // activations are the unary ops that a gemm can apply in its last store.
 var activations = map[string]unary{}
 
-// define registers the op.
+// define registers the op and returns it.
 func (u unary) define() *ir.Op {
 	of := u.domain
 	if of == nil {
@@ -52,7 +52,7 @@ func (u unary) define() *ir.Op {
 			return []*ir.Value{u.grad(graph{b, n}, n, dy[0])}, b.Err()
 		}
 	} else {
-		op.NoGrad = "it is constant but at jumps"
+		op.NoGrad = "it is constant between jumps"
 	}
 	if u.act {
 		op.Kernels = []string{"act"}
@@ -61,7 +61,7 @@ func (u unary) define() *ir.Op {
 	return ir.Define(op)
 }
 
-// nest returns the portable form: m rows.
+// nest returns the portable form for m rows.
 func (u unary) nest(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	if err != nil {
@@ -84,7 +84,7 @@ func (u unary) nest(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// row returns the number of columns of one row of a value and the distance between rows, both in floats.
+// row returns the number of columns of a value and the distance between its rows, both in floats.
 func row(v *ir.Value) (cols, ld int, err error) {
 	cols = 1
 	for _, d := range v.Type.Shape[min(1, len(v.Type.Shape)):] {
@@ -103,7 +103,7 @@ func row(v *ir.Value) (cols, ld int, err error) {
 	return cols, ld, nil
 }
 
-// binary is an op of two operands of one shape that works element by element.
+// binary is an op of two operands of the same shape that works element by element.
 type binary struct {
 	name, doc string
 	f         func(a, b float64) float64
@@ -112,7 +112,7 @@ type binary struct {
 	second    func(dims ...ir.Dim) ir.Arg // the second operand in samples
 }
 
-// define registers the op.
+// define registers the op and returns it.
 func (o binary) define() *ir.Op {
 	return ir.Define(ir.Op{
 		Name: o.name, Doc: o.doc, Class: ir.Elementwise,
@@ -142,7 +142,7 @@ func (o binary) define() *ir.Op {
 	})
 }
 
-// nest returns the portable form: m rows.
+// nest returns the portable form for m rows.
 func (o binary) nest(n *ir.Node) (*loop.Nest, error) {
 	cols, lda, err := row(n.In[0])
 	_, ldb, err2 := row(n.In[1])
@@ -163,7 +163,7 @@ func (o binary) nest(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// graph builds gradients at the position of the node whose gradient they are.
+// graph appends the nodes of a gradient, at the position of the node whose gradient it is.
 type graph struct {
 	b *ir.Builder
 	n *ir.Node
@@ -178,8 +178,8 @@ func (g graph) add(a, b *ir.Value) *ir.Value { return g.op("add", nil, a, b) }
 func (g graph) sub(a, b *ir.Value) *ir.Value { return g.op("sub", nil, a, b) }
 func (g graph) mul(a, b *ir.Value) *ir.Value { return g.op("mul", nil, a, b) }
 
-// scale multiplies by a constant.
+// scale appends a product with a constant.
 func (g graph) scale(x *ir.Value, by float64) *ir.Value { return g.op("scale", attrs("by", by), x) }
 
-// offset adds a constant.
+// offset appends a sum with a constant.
 func (g graph) offset(x *ir.Value, by float64) *ir.Value { return g.op("offset", attrs("by", by), x) }

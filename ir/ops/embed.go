@@ -14,7 +14,7 @@ var _ = ir.Define(ir.Op{
 		optional("plus", "[T, E]")},
 	Attrs: []ir.AttrDef{
 		{Name: "width", Type: ir.AttrInt, Doc: "E where the table's rows are padded; 0: all columns"},
-		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that gets no gradient through the lookup (padding); absent: none"},
+		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that gets no gradient through the lookup (padding); absent: there is no such row"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, cols, err := fixed(n, 0)
@@ -83,7 +83,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// embedLaunches is one call, in the memory of plus if there is one.
+// embedLaunches returns one call, which works in the memory of plus if that operand is there.
 func embedLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	at := map[string]ir.Place{"y": {Operand: ir.Result}, "ids": {Operand: 1}, "table": {Operand: 0}}
 	if in(n, 2) != nil {
@@ -92,7 +92,7 @@ func embedLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	return []ir.Launch{{Memory: at, Counts: map[string]int{"m": int(starts[len(starts)-1])}}}
 }
 
-// lowerEmbed returns the portable form, arguments (y, ids, table, m).
+// lowerEmbed returns the portable form with the arguments (y, ids, table, m).
 func lowerEmbed(n *ir.Node) (*loop.Nest, error) {
 	cols, ldy, err := row(n.Out[0])
 	_, ldt, err2 := row(n.In[0])

@@ -9,7 +9,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "embed_panels", Class: ir.Gather,
-	Doc: "embed from a table in panels, which a product reads as well: y[t] = row ids[t] (+ plus[t]), [⌈V/16⌉, E, 16], [T] → [T, E]. With plus it adds to y, " +
+	Doc: "The op embed for a table in panels, which products read too: y[t] = row ids[t] (+ plus[t]), [⌈V/16⌉, E, 16], [T] → [T, E]. With plus it adds to y, " +
 		"which must be plus's memory.",
 	In: []ir.Operand{float("table", "[⌈V/16⌉, E, 16], see panels"), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"}, optional("plus", "[T, E]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -52,7 +52,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// lowerEmbedPanels returns the portable form, arguments (y, table, ids, m).
+// lowerEmbedPanels returns the portable form with the arguments (y, table, ids, m).
 func lowerEmbedPanels(n *ir.Node) (*loop.Nest, error) {
 	cols, ldy, err := row(n.Out[0])
 	if err != nil {

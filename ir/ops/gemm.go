@@ -11,11 +11,11 @@ var _ = ir.Define(ir.Op{
 	Name: "gemm", Class: ir.Contraction,
 	Doc: "y = act(x·Wᵀ + bias) + residual with W in panels: [., K], [⌈N/16⌉, K, 16] → [., N].",
 	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N16], see pad"),
-		optional("residual", "[., N]; its rows lie as far apart as those of y")},
+		optional("residual", "[., N]; its row distance is that of y")},
 	Attrs: []ir.AttrDef{
 		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
 		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of x"},
-		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: none"},
+		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: no activation"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, k, err := matrix(n, 0)
@@ -92,9 +92,9 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// GemmNest returns the portable kernel of a gemm node for nc columns, 16 (one panel) or 32 (two panels after each other): arguments (c, a, w, bias, m), or (c,
-// a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. All nc columns are written, so the rows of c must
-// hold them; a missing bias is not touched and may be nil.
+// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m), or
+// (c, a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. The kernel writes all nc columns, so the rows of
+// c must have room for them. It does not read a missing bias, which may be nil.
 func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if nc != 16 && nc != 32 {
 		return nil, fmt.Errorf("a kernel of %d columns, not of 16 or 32", nc)
@@ -109,7 +109,7 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	}
 	if v := in(n, 3); v != nil {
 		if _, ld, err := row(v); err != nil || ld != ldc {
-			return nil, fmt.Errorf("the rows of the residual %s are %d apart, those of %s %d: they must agree", v.Name, ld, n.Out[0].Name, ldc)
+			return nil, fmt.Errorf("the rows of the residual %s are %d apart, the rows of %s are %d apart: both must be equal", v.Name, ld, n.Out[0].Name, ldc)
 		}
 	}
 	g := gemmNest{n: n, k: k, nc: nc, lda: lda, ldc: ldc, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
@@ -135,8 +135,8 @@ type gemmNest struct {
 	bias, residual  bool
 }
 
-// rows writes the computation of height rows from row i, four columns at a time: each element is one sum over k in its order, whatever the
-// height. Names end in suffix.
+// rows writes the computation of height rows from row i on, four columns at a time. Each element is one sum over k in order, independent of height. Names end
+// in suffix.
 func (g *gemmNest) rows(i loop.Expr, height int, suffix string) {
 	b := g.b
 	name := func(s string, r int) string { return fmt.Sprintf("%s%d%s", s, r, suffix) }
@@ -155,7 +155,7 @@ func (g *gemmNest) rows(i loop.Expr, height int, suffix string) {
 	}
 }
 
-// panel writes the 16 columns of panel p for the rows that are cut out already; name gives the name of something of a row.
+// panel writes the 16 columns of panel p for the rows whose slices exist already. name returns the name of a variable of a row.
 func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(string, int) string) {
 	b := g.b
 	b.For("j"+suffix, loop.I(0), loop.I(16), 4, func(j loop.Expr) {

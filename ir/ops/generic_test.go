@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every result has the shape that the op promised, with finite numbers, and the same again when asked again.
+// Every result has the shape that the op returned and finite numbers, and computing it again returns the same numbers.
 func TestShape(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		before := make([]string, len(tr.in))
@@ -33,7 +33,7 @@ func TestShape(t *testing.T) {
 	})
 }
 
-// Work grows with the batch, and is never negative.
+// The work grows with the batch and is never negative.
 func TestCost(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		c := tr.op.CostOf(tr.node, tr.sizes)
@@ -52,7 +52,8 @@ func TestCost(t *testing.T) {
 	})
 }
 
-// Integers that an op makes of nothing are rows of a table: the op says of how many, and they are all below that. Opened weights are held to it.
+// If an op returns integers from no operands, they are row numbers of a table. Rows returns the size of that table, and all the integers are below it. Weights
+// are checked against it when they are opened.
 func TestRows(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Class != ir.Constant || tr.node.Out[0].Type.DType != ir.I32 {
@@ -68,7 +69,7 @@ func TestRows(t *testing.T) {
 	})
 }
 
-// A node with a wrong operand, a missing attribute or an unknown one is refused, not computed.
+// A node with a wrong operand, or with a missing or unknown attribute, is refused and not computed.
 func TestRefused(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		n := *tr.node
@@ -103,7 +104,8 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// The gradient that an op builds of other ops is that of its reference, by central differences of <w, y> with random weights w.
+// The gradient that an op builds from other ops equals that of its reference. The reference gradient is computed by central differences of <w, y> with random
+// weights w.
 func TestGrad(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Grad == nil {
@@ -152,7 +154,7 @@ func TestGrad(t *testing.T) {
 	})
 }
 
-// loss is <w, y>.
+// loss returns <w, y>.
 func loss(w, y []*ir.Array) float64 {
 	s := 0.0
 	for k := range w {
@@ -163,7 +165,7 @@ func loss(w, y []*ir.Array) float64 {
 	return s
 }
 
-// compareGrad holds a gradient to central differences.
+// compareGrad compares a gradient with central differences.
 func compareGrad(t *testing.T, tr *trial, operand int, w []*ir.Array, got []float64) {
 	in := append([]*ir.Array(nil), tr.in...)
 	const h = 1e-5
@@ -179,7 +181,7 @@ func compareGrad(t *testing.T, tr *trial, operand int, w []*ir.Array, got []floa
 	}
 }
 
-// requireFlat checks that an operand without gradient are integers or plays no part.
+// requireFlat checks that an operand without gradient holds integers or does not change the result.
 func requireFlat(t *testing.T, tr *trial, operand int) {
 	if tr.in[operand].I != nil {
 		return
@@ -193,7 +195,7 @@ func requireFlat(t *testing.T, tr *trial, operand int) {
 	require.Equal(t, tr.run(t, tr.in), tr.run(t, in), "operand %d changes the result but has no gradient", operand)
 }
 
-// twice returns a batch of twice the sizes.
+// twice returns the sizes of a batch twice as large.
 func twice(z ir.Sizes) ir.Sizes {
 	return ir.Sizes{T: 2 * z.T, B: 2 * z.B, P: 2 * z.P, M: 2 * z.M, W: 2 * z.W, C: 2 * z.C, G: 2 * z.G}
 }

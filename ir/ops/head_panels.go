@@ -8,8 +8,8 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "head_panels", Class: ir.Layout,
-	Doc: "A projected relative table in the order in which attention reads it: [R, A·D] → [A, ⌈R/16⌉, DP, 16]; element (a, p, d, c) is column a·D+d " +
-		"of row 16p+c; zeros beyond R and D.",
+	Doc: "A projected relative table in the order in which attention reads it: [R, A·D] → [A, ⌈R/16⌉, DP, 16]. Element (a, p, d, c) is column a·D+d " +
+		"of row 16p+c; it is zero beyond R and D.",
 	In:    []ir.Operand{float("t", "[R, A·D]")},
 	Attrs: []ir.AttrDef{headsAttr, {Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size after padding"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

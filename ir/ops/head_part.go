@@ -13,7 +13,7 @@ var _ = ir.Define(ir.Op{
 	In: []ir.Operand{float("w", "[A·parts·D, …]")},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "parts", Type: ir.AttrInt, Required: true, Doc: "parts of each head"},
-		{Name: "part", Type: ir.AttrInt, Required: true, Doc: "the one that is wanted, from 0"}},
+		{Name: "part", Type: ir.AttrInt, Required: true, Doc: "the part to take, from 0"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s, a, p := n.In[0].Type.Shape, n.Int("heads"), n.Int("parts")
 		if len(s) == 0 || !s[0].Const() || a < 1 || p < 1 || s[0].N%(a*p) != 0 || n.Int("part") < 0 || n.Int("part") >= p {

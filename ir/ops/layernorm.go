@@ -32,7 +32,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		if !n.In[1].Type.Shape.Equal(n.In[0].Type.Shape[1:]) || !n.In[2].Type.Shape.Equal(n.In[0].Type.Shape[1:]) {
-			return nil, fmt.Errorf("%v: no gradient goes to padded vectors", n.Pos)
+			return nil, fmt.Errorf("%v: padded vectors have no gradient", n.Pos)
 		}
 		g := graph{b, n}
 		hat := g.op("normalize", attrs("eps", n.Float("eps")), n.In[0])
@@ -72,7 +72,7 @@ func normalized(x *ir.Array, eps float64) (y, rstd *ir.Array) {
 	return y, rstd
 }
 
-// normalize returns the gradient of x from d, that of its normalised form: rstd · (d - mean(d) - hat·mean(d·hat)) over each row.
+// normalize returns the gradient of x from d, the gradient of its normalised form hat: rstd · (d - mean(d) - hat·mean(d·hat)) over each row.
 func (g graph) normalize(x, hat, d *ir.Value, eps float64) *ir.Value {
 	h := x.Type.Shape[1].N
 	mean := func(v *ir.Value) *ir.Value {
@@ -82,8 +82,8 @@ func (g graph) normalize(x, hat, d *ir.Value, eps float64) *ir.Value {
 	return g.mul(inner, g.op("spread", attrs("n", h), g.op("rstd", attrs("eps", eps), x)))
 }
 
-// lowerLayernorm returns the portable form, arguments (y, x, gain, shift, m): two passes over a row, four partial sums each. The columns from H to a multiple
-// of 16 become 0 where the rows of y are long enough.
+// lowerLayernorm returns the portable form with the arguments (y, x, gain, shift, m). It makes two passes over a row, with four partial sums each. The columns
+// from H to the next multiple of 16 become 0 if the rows of y are long enough.
 func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 	h, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])
@@ -115,7 +115,7 @@ func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// sumOf writes the sum of n terms in four partial sums, (s0 + s1) + (s2 + s3), the rest of a division by 4 in s0. Names begin with prefix.
+// sumOf writes the sum of n terms in four partial sums, (s0 + s1) + (s2 + s3). The last n mod 4 terms are added to s0. Names begin with prefix.
 func sumOf(b *loop.Builder, prefix string, n int, term func(j loop.Expr) loop.Expr) loop.Expr {
 	var part [4]string
 	for c := range part {

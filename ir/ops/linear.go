@@ -54,7 +54,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// addVector adds a vector (if there is one) to each row of n columns; a vector that is padded beyond them is cut.
+// addVector adds a vector, if there is one, to each row of n columns. Of a padded vector it uses the first n numbers.
 func addVector(y []float64, v *ir.Array, n int) {
 	if v == nil {
 		return
@@ -65,7 +65,7 @@ func addVector(y []float64, v *ir.Array, n int) {
 	}
 }
 
-// productCost returns the work of a product with k terms an element.
+// productCost returns the work of a product with k terms per element.
 func productCost(n *ir.Node, s ir.Sizes, k int, bias bool) ir.Cost {
 	y := float64(s.Elements(n.Out[0].Type.Shape))
 	c := ir.Cost{FLOPs: 2 * y * float64(k)}

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stray marks memory that no kernel may read as data or write: padding between rows.
+// stray marks memory that no kernel may write or read as data: the padding between rows.
 const stray = float32(12345)
 
-// spread sets the distance between rows of activations: whole panels and one more, so that strides are seen.
+// spread sets the distance between rows of activations to whole panels and one more, so that a wrong stride is found.
 func spread(n *ir.Node) {
 	for _, list := range [][]*ir.Value{n.In, n.Out} {
 		for _, v := range list {
@@ -25,7 +25,7 @@ func spread(n *ir.Node) {
 	}
 }
 
-// memory lays an array out with its value's row distance.
+// memory lays out an array in memory with its value's row distance.
 func memory(v *ir.Value, a *ir.Array) loop.Memory {
 	if a.I != nil {
 		return loop.Memory{I: append([]int32{}, a.I...)}
@@ -44,7 +44,7 @@ func memory(v *ir.Value, a *ir.Array) loop.Memory {
 	return loop.Memory{F: out}
 }
 
-// launches returns the op's own, or the one call by names.
+// launches returns the op's own launches, or the one call with arguments by name.
 func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
 	starts := []int32{0}
 	for i, a := range tr.in {
@@ -76,7 +76,7 @@ func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
 	return []ir.Launch{l}
 }
 
-// lowered computes a node by its portable form and gives the result's memory.
+// lowered computes a node by its portable form and returns the result's memory.
 func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
 	operands := make([]loop.Memory, len(tr.in))
 	for i, v := range tr.node.In {
@@ -116,7 +116,7 @@ func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
 	return result.F
 }
 
-// argument reports whether the nest has one of that name.
+// argument reports whether the nest has an argument of that name.
 func argument(n *loop.Nest, name string) bool {
 	for _, a := range n.Args {
 		if a.Name == name {
@@ -126,7 +126,7 @@ func argument(n *loop.Nest, name string) bool {
 	return false
 }
 
-// compare holds the result's memory to the reference.
+// compare compares the result's memory with the reference.
 func compare(t *testing.T, tr *trial, got []float32) {
 	want := tr.run(t, tr.in)[0]
 	out := tr.node.Out[0]
@@ -147,7 +147,7 @@ func compare(t *testing.T, tr *trial, got []float32) {
 	}
 }
 
-// The portable form of every op computes what its reference says, in float32, for rows that lie apart.
+// The portable form of every op computes in float32 what its reference computes, for rows that are not adjacent.
 func TestLower(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Lower == nil {
@@ -162,7 +162,7 @@ func TestLower(t *testing.T) {
 	})
 }
 
-// Two panels at once give the bits that one gives, for any number of rows in one call.
+// Two panels in one call return the bits of one panel per call, for any number of rows.
 func TestGemmBits(t *testing.T) {
 	op := ir.Lookup("gemm")
 	for _, s := range op.Sample() {
@@ -182,7 +182,7 @@ func TestGemmBits(t *testing.T) {
 				}
 			}
 			rows := len(got) / ld
-			for i := 0; i < rows; i++ { // a row at a time
+			for i := 0; i < rows; i++ { // one row at a time
 				mem := map[string]loop.Memory{"c": {F: got, At: i*ld + 16*p}}
 				for name, at := range map[string][2]int{"a": {0, i * tr.node.In[0].LD}, "w": {1, 16 * p * k}, "bias": {2, 16 * p}, "r": {3, i*ld + 16*p}} {
 					if at[0] < len(tr.in) && tr.node.In[at[0]] != nil && argument(two, name) {
@@ -198,7 +198,7 @@ func TestGemmBits(t *testing.T) {
 	}
 }
 
-// A norm clears the columns between the last one and the end of its panel.
+// A norm clears the columns between the last column and the end of its panel.
 func TestLayernormPadding(t *testing.T) {
 	op := ir.Lookup("layernorm")
 	tr := newTrial(t, op, op.Sample()[0], 1)
@@ -213,7 +213,7 @@ func TestLayernormPadding(t *testing.T) {
 	}
 }
 
-// Rows that lie too near for whole panels, or not as far apart as those of the residual, are refused.
+// Rows that are too close for whole panels are refused. So are rows whose distance differs from that of the residual.
 func TestGemmRefused(t *testing.T) {
 	op := ir.Lookup("gemm")
 	tr := newTrial(t, op, op.Sample()[3], 1)
@@ -222,7 +222,7 @@ func TestGemmRefused(t *testing.T) {
 	spread(tr.node)
 	tr.node.In[3].LD += 16
 	_, err = op.Lower(tr.node)
-	require.ErrorContains(t, err, "they must agree")
+	require.ErrorContains(t, err, "both must be equal")
 	_, err = ops.GemmNest(tr.node, 24)
 	require.ErrorContains(t, err, "a kernel of 24 columns")
 }

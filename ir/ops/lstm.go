@@ -8,17 +8,18 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// LSTMState is how many floats a direction's state takes between two calls of its kernel: the last output and the cells, and room for the four
-// gates of one row, each as wide as whole panels.
+// LSTMState returns the number of floats that one direction's state takes between two calls of its kernel: the last output, the cells, and room for the four
+// gates of one row, each in whole panels.
 func LSTMState(size int) int { return 6 * round16(size) }
 
 var _ = ir.Define(ir.Op{
 	Name: "lstm", Class: ir.Recurrent,
 	Doc: "A long short-term memory over the rows of each sequence (Hochreiter and Schmidhuber 1997, with forget gates): with z the row of x plus h·Wᵀ, " +
-		"c = sigmoid(z_f)·c + sigmoid(z_i)·tanh(z_g), h = sigmoid(z_o)·tanh(c), from h = c = 0 on. Directions lie side by side, forward first. " +
-		"x is what the sequence's rows add to the gates i, f, g, o, each padded to SP = 16·⌈S/16⌉ columns: [R, D·4·SP], [D·4·SP/16, S, 16] → [R, D·S].",
-	In:    []ir.Operand{float("x", "[R, D·4·SP]"), float("w", "[D·4·SP/16, S, 16], the state's weights in panels"), startsIn},
-	Attrs: []ir.AttrDef{{Name: "size", Type: ir.AttrInt, Required: true, Doc: "S, cells of a direction"}, {Name: "both", Type: ir.AttrBool, Doc: "D is 2: a second one runs backwards"}},
+		"c = sigmoid(z_f)·c + sigmoid(z_i)·tanh(z_g), h = sigmoid(z_o)·tanh(c), beginning with h = c = 0. Directions lie side by side, forward first. " +
+		"x holds the input's part of the gates i, f, g, o, each padded to SP = 16·⌈S/16⌉ columns: [R, D·4·SP], [D·4·SP/16, S, 16] → [R, D·S].",
+	In: []ir.Operand{float("x", "[R, D·4·SP]"), float("w", "[D·4·SP/16, S, 16], the state's weights in panels"), startsIn},
+	Attrs: []ir.AttrDef{{Name: "size", Type: ir.AttrInt, Required: true, Doc: "S, cells per direction"},
+		{Name: "both", Type: ir.AttrBool, Doc: "D is 2: a second direction runs backwards"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, cols, err := matrix(n, 0)
 		s, d := n.Int("size"), lstmDirections(n)
@@ -28,7 +29,7 @@ var _ = ir.Define(ir.Op{
 		case s < 1 || cols != d*4*round16(s):
 			return nil, fmt.Errorf("x is %s for %d cells in %d directions", n.In[0].Type, s, d)
 		case rows != ir.T && rows != ir.W:
-			return nil, fmt.Errorf("x is %s, not a row for each token or word", n.In[0].Type)
+			return nil, fmt.Errorf("x is %s, not one row per token or word", n.In[0].Type)
 		}
 		return []ir.Type{f32(rows, ir.N(d*s))}, first(shaped(n, 1, ir.N(cols/16), ir.N(s), ir.N(16)), shaped(n, 2, ir.Bound))
 	},
@@ -61,11 +62,11 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// wordStarts and markStarts are the first words and labels of the sequences.
+// wordStarts and markStarts return the first word and the first label of each sequence.
 func wordStarts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillWordStarts} }
 func markStarts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillMarkStarts} }
 
-// lstmDirections is D.
+// lstmDirections returns D, 1 or 2.
 func lstmDirections(n *ir.Node) int {
 	if n.Flag("both") {
 		return 2
@@ -98,8 +99,8 @@ func lstmSequence(y, x, w []float64, b block, k, d, s int) {
 	}
 }
 
-// lowerLSTM returns the portable form for m rows of one direction, which lie step rows apart, arguments (y, x, w, state, m, step, fresh): x at the direction's
-// gates, y at its columns, w at its panels. The state is carried from call to call; one that is fresh is set to 0 first.
+// lowerLSTM returns the portable form for m rows of one direction, which lie step rows apart. Its arguments are (y, x, w, state, m, step, fresh): x points at
+// the direction's gates, y at its columns, w at its panels. The state is kept from call to call; if fresh is set, it is set to 0 first.
 func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	_, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])
@@ -109,7 +110,7 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	s := n.Int("size")
 	sp := round16(s)
 	args := append(loop.Floats("y", "x", "w", "state"), loop.Counts("m", "step", "fresh")...)
-	b := loop.New(fmt.Sprintf("y[i] = the output of %d cells behind row i of x, m rows in the order of the direction.", s), args...)
+	b := loop.New(fmt.Sprintf("y[i] = the output of %d cells after row i of x, m rows in the order of the direction.", s), args...)
 	b.Slice("h", "state", loop.I(0), loop.I(sp))
 	b.Slice("cells", "state", loop.I(sp), loop.I(sp))
 	b.Slice("gates", "state", loop.I(2*sp), loop.I(4*sp))
@@ -154,7 +155,7 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// lstmLaunches returns a call for each direction of each sequence.
+// lstmLaunches returns one call per direction and sequence.
 func lstmLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	_, ldx, _ := row(n.In[0])
 	_, ldy, _ := row(n.Out[0])

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "matmul", Class: ir.Reduction,
-	Doc: "a·b, each transposed if its flag says so: [M, K], [K, N] → [M, N]. Any extent may depend on the batch.",
+	Doc: "a·b, each transposed if its flag is set: [M, K], [K, N] → [M, N]. Any extent may depend on the batch.",
 	In:  []ir.Operand{float("a", "[M, K], or [K, M] with ta"), float("b", "[K, N], or [N, K] with tb")},
 	Attrs: []ir.AttrDef{
 		{Name: "ta", Type: ir.AttrBool, Doc: "a is transposed"},
@@ -37,7 +37,7 @@ var _ = ir.Define(ir.Op{
 			a, m, k = transposed(a, m, k), k, m
 		}
 		b, c := in[1].Floats(), in[1].Shape[0]
-		if !n.Flag("tb") { // product wants [N, K]
+		if !n.Flag("tb") { // product takes b as [N, K]
 			b, c = transposed(b, k, in[1].Shape[1]), in[1].Shape[1]
 		}
 		return []*ir.Array{{Shape: []int{m, c}, F: product(a, b, m, c, k)}}, nil

@@ -10,7 +10,7 @@ var _ = ir.Define(ir.Op{
 	Name: "mix_heads", Class: ir.Pairs,
 	Doc: "Talking heads: y[g, ij] = Σ_a w[g, a]·s[a, ij], the scores or the probabilities of all heads mixed by a learned matrix (Shazeer et al., " +
 		"Talking-Heads Attention, 2020), [A, P], [A, A] → [A, P].",
-	In: []ir.Operand{float("s", "[A, P]"), float("w", "[A, A], row g makes head g")},
+	In: []ir.Operand{float("s", "[A, P]"), float("w", "[A, A], row g has the weights of head g")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		a, err := pairShape(n, 0)
 		return []ir.Type{f32(ir.N(a), ir.P)}, first(err, shaped(n, 1, ir.N(a), ir.N(a)))

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "pad", Class: ir.Layout,
-	Doc: "Zeros behind each row, up to a multiple of 16: [N] → [N16], [M, N] → [M, N16].",
+	Doc: "Each row with zeros after it, up to a multiple of 16: [N] → [N16], [M, N] → [M, N16].",
 	In:  []ir.Operand{float("x", "[N] or [M, N]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s := n.In[0].Type.Shape

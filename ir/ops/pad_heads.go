@@ -8,8 +8,9 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "pad_heads", Class: ir.Layout,
-	Doc: "Each head padded from D to DP with zeros along an axis, its data from place at on: axis 0: [A·D] → [A·DP], [A·D, K] → [A·DP, K]; axis 1: [N, A·D] → [N, A·DP].",
-	In:  []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·D")},
+	Doc: "Each head padded with zeros from D to DP along an axis; its data begins at place at. Axis 0: [A·D] → [A·DP], " +
+		"[A·D, K] → [A·DP, K]; axis 1: [N, A·D] → [N, A·DP].",
+	In: []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·D")},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size after padding"},
 		{Name: "axis", Type: ir.AttrInt, Doc: "the axis of A·D, 0 or 1"},
@@ -26,7 +27,7 @@ var _ = ir.Define(ir.Op{
 			return nil, err
 		}
 		if n.Int("at") < 0 || n.Int("dp") < n.Int("at")+s[axis].N/a {
-			return nil, fmt.Errorf("heads of %d from %d on do not fit into %d", s[axis].N/a, n.Int("at"), n.Int("dp"))
+			return nil, fmt.Errorf("heads of %d that begin at %d do not fit into %d", s[axis].N/a, n.Int("at"), n.Int("dp"))
 		}
 		s[axis].N = a * n.Int("dp")
 		return []ir.Type{{Shape: s}}, nil

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "pair_spread", Class: ir.Pairs,
-	Doc: "A number for each query at each of its keys: y[a, ij] = x[a, i], [A, T] → [A, P].",
+	Doc: "The number of each query, copied to all its keys: y[a, ij] = x[a, i], [A, T] → [A, P].",
 	In:  []ir.Operand{float("x", "[A, T]"), startsIn},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s := n.In[0].Type.Shape

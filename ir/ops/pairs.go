@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Values of shape [A, P] hold a number for each head and each pair (i, j) of tokens of one sequence: the N×N blocks of the sequences after each other, row i
-// (the query) outermost.
+// Values of shape [A, P] hold one number per head and per pair (i, j) of tokens of one sequence. The N×N blocks of the sequences follow each other; in a block,
+// row i (the query) is outermost.
 
 // block is one sequence in a batch.
 type block struct {
@@ -15,7 +15,7 @@ type block struct {
 	pair   int // first pair
 }
 
-// blocks cuts a batch into sequences, after checking that starts fits the number of rows.
+// blocks splits a batch into sequences and checks that starts fits the number of rows.
 func blocks(starts *ir.Array, rows int) ([]block, error) {
 	s := starts.I
 	if len(s) == 0 || s[0] != 0 || int(s[len(s)-1]) != rows {
@@ -43,7 +43,7 @@ func pairCount(list []block) int {
 	return last.pair + last.n*last.n
 }
 
-// eachPair calls f for the rows i and j of every pair of every sequence; p is the pair's number.
+// eachPair calls f for the rows i and j of every pair of every sequence; p is the number of the pair.
 func eachPair(list []block, f func(i, j, p int)) {
 	for _, b := range list {
 		for i := 0; i < b.n; i++ {
@@ -54,7 +54,7 @@ func eachPair(list []block, f func(i, j, p int)) {
 	}
 }
 
-// lookup gives the row of a relative table for each pair.
+// lookup finds the row of a relative table for each pair.
 type lookup struct {
 	index []int32
 	pos   []int32
@@ -62,7 +62,7 @@ type lookup struct {
 	rows  int
 }
 
-// row is index[pos(i)-pos(j)], or of pos(j)-pos(i) if flipped.
+// row returns index[pos(i)-pos(j)], or index[pos(j)-pos(i)] if flipped.
 func (l lookup) row(i, j int) (int, error) {
 	off := int(l.pos[i] - l.pos[j])
 	if l.flip {
@@ -74,12 +74,12 @@ func (l lookup) row(i, j int) (int, error) {
 	}
 	r := int(l.index[at])
 	if r < 0 || r >= l.rows {
-		return 0, fmt.Errorf("the index gives row %d of a table of %d", r, l.rows)
+		return 0, fmt.Errorf("the index holds row %d, the table has %d rows", r, l.rows)
 	}
 	return r, nil
 }
 
-// eachLookup calls f for every pair with its row r of the table.
+// each calls f for every pair and its row r of the table.
 func (l lookup) each(list []block, f func(i, j, p, r int)) error {
 	var bad error
 	eachPair(list, func(i, j, p int) {
@@ -93,7 +93,7 @@ func (l lookup) each(list []block, f func(i, j, p, r int)) error {
 	return bad
 }
 
-// pairShape checks a [A, P] operand.
+// pairShape checks an operand of shape [A, P] and returns A.
 func pairShape(n *ir.Node, i int) (a int, err error) {
 	s := n.In[i].Type.Shape
 	if len(s) != 2 || !s[0].Const() || s[1] != ir.P {
@@ -111,26 +111,26 @@ func lookupShape(n *ir.Node, i int) error {
 	return first(shaped(n, i+1, ir.Bound), shaped(n, i+2, ir.T))
 }
 
-// tokenRows checks an operand [T, A·D] and gives A·D.
+// tokenRows checks an operand of shape [T, A·D] and returns A·D.
 func tokenRows(n *ir.Node, i int) (int, error) {
 	rows, cols, err := matrix(n, i)
 	if err == nil && rows != ir.T {
-		err = fmt.Errorf("%s is %s, not a row for each token", operand(n, i), n.In[i].Type)
+		err = fmt.Errorf("%s is %s, not one row per token", operand(n, i), n.In[i].Type)
 	}
 	return cols, err
 }
 
-// lookupOf reads the operands index and pos, which begin at operand i with starts between them.
+// lookupOf reads the operand index at i and the operand pos at i+2; starts is between them.
 func lookupOf(n *ir.Node, in []*ir.Array, i, rows int) lookup {
 	return lookup{index: in[i].I, pos: in[i+2].I, flip: n.Flag("flip"), rows: rows}
 }
 
-// flipped returns the attribute flip, inverted: what a term looks like from the key's side.
+// flipped returns attributes with flip inverted: the term from the key's side.
 func flipped(n *ir.Node, more ...any) []ir.Attr {
 	return attrs(append(more, "flip", !n.Flag("flip"))...)
 }
 
-// pairWork returns the cost of each pair and head doing 2·D operations.
+// pairWork returns the cost of 2·D operations for each pair and head.
 func pairWork(s ir.Sizes, width int) ir.Cost {
 	return ir.Cost{FLOPs: 2 * float64(s.P) * float64(width)}
 }

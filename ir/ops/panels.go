@@ -4,7 +4,7 @@ import "github.com/debertac/debertac/ir"
 
 var _ = ir.Define(ir.Op{
 	Name: "panels", Class: ir.Layout,
-	Doc: "A weight in the order in which gemm reads it: [N, K] → [⌈N/16⌉, K, 16], column c of panel p is row 16p+c; zeros beyond N.",
+	Doc: "A weight in the order in which gemm reads it: [N, K] → [⌈N/16⌉, K, 16]. Column c of panel p is row 16p+c, or zeros beyond N.",
 	In:  []ir.Operand{float("w", "[N, K]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, k, err := fixed(n, 0)

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// pickedIn is the rows that pick and place are about.
+// pickedIn is the operand that lists the rows for pick and place.
 var pickedIn = ir.Operand{Name: "rows", DType: ir.I32, Doc: "[R] rows in 0 … T-1"}
 
 var _ = ir.Define(ir.Op{
@@ -44,10 +44,10 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// pickedRows returns a rising choice of the batch's rows.
+// pickedRows returns some of the batch's rows, rising.
 func pickedRows(d ir.Dim) ir.Arg { return ir.Arg{Type: i32(d), Fill: ir.FillRows} }
 
-// lowerPick returns the portable form, arguments (y, x, rows, m) for m rows of the result.
+// lowerPick returns the portable form for m rows of the result, with the arguments (y, x, rows, m).
 func lowerPick(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])
@@ -67,8 +67,8 @@ func lowerPick(n *ir.Node) (*loop.Nest, error) {
 
 var _ = ir.Define(ir.Op{
 	Name: "place", Class: ir.Gather,
-	Doc: "The gradient of pick: rows added to their places in a matrix of zeros that has like's rows, [R, N], [R], [T, N] → [T, N]. The numbers " +
-		"of like play no part.",
+	Doc: "The gradient of pick: each row added to its place in a matrix of zeros that has as many rows as like, [R, N], [R], [T, N] → [T, N]. The numbers " +
+		"of like are not read.",
 	In: []ir.Operand{float("x", "[R, N]"), pickedIn, float("like", "[T, N]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, w, err := matrix(n, 0)

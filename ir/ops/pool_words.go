@@ -7,15 +7,15 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// wordsIn is the words of a batch.
-var wordsIn = ir.Operand{Name: "words", DType: ir.I32, Doc: "[W, 2] first row of each word and the row behind its last"}
+// wordsIn is the operand that lists the words of a batch.
+var wordsIn = ir.Operand{Name: "words", DType: ir.I32, Doc: "[W, 2] first row of each word and the row after its last"}
 
 var _ = ir.Define(ir.Op{
 	Name: "pool_words", Class: ir.Gather,
 	Doc: "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
 	In:  []ir.Operand{float("x", "[T, N]"), wordsIn},
 	Attrs: []ir.AttrDef{{Name: "how", Type: ir.AttrString, Required: true, Words: []string{"first", "last", "mean", "max"},
-		Doc: "which of a word's rows stands for it, or what is made of them"}},
+		Doc: "which of a word's rows is taken, or how they are combined"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		w, err := tokenRows(n, 0)
 		return []ir.Type{f32(ir.W, ir.N(w))}, first(err, shaped(n, 1, ir.W, ir.N(2)))
@@ -50,13 +50,13 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// onWords is why ops on words lack a gradient.
+// onWords is the reason why ops on words have no gradient.
 const onWords = "heads on words are not trained by this version"
 
-// spanned returns the rows of words.
+// spanned returns the rows of words for a sample.
 func spanned() ir.Arg { return ir.Arg{Type: i32(ir.W, ir.N(2)), Fill: ir.FillWords} }
 
-// poolColumn makes one number of a column of n rows, which lie ld apart.
+// poolColumn returns the pooled number of one column of n rows, which lie ld apart.
 func poolColumn(how string, x []float64, ld, n int) float64 {
 	switch how {
 	case "first":
@@ -78,7 +78,7 @@ func poolColumn(how string, x []float64, ld, n int) float64 {
 	return v
 }
 
-// lowerPoolWords returns the portable form, arguments (y, x, words, m) for m words.
+// lowerPoolWords returns the portable form for m words, with the arguments (y, x, words, m).
 func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	_, ldy, err2 := row(n.Out[0])
@@ -87,7 +87,7 @@ func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 	}
 	how := n.Str("how")
 	args := append(append(loop.Floats("y", "x"), loop.Ints("words")...), loop.Counts("m")...)
-	b := loop.New(fmt.Sprintf("y[i] = the %s of the rows of x that word i has, m words of %d columns.", how, cols), args...)
+	b := loop.New(fmt.Sprintf("y[i] = the %s of the rows of word i in x, m words of %d columns.", how, cols), args...)
 	b.Slice("ends", "words", loop.I(0), loop.Mul(loop.I(2), loop.V("m")))
 	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 		from := loop.At("ends", loop.Mul(loop.I(2), i))

@@ -5,10 +5,11 @@ import (
 	"sync"
 )
 
-// product returns x·wᵀ for x [m, k] and w [n, k]. Every element is one sum over k from the first to the last term, so blocking and goroutines change no bit.
+// product returns x·wᵀ for x [m, k] and w [n, k]. Every element is one sum over k from the first to the last term, so the bits do not depend on blocks or
+// goroutines.
 func product(x, w []float64, m, n, k int) []float64 {
 	y := make([]float64, m*n)
-	const block = 32 // rows of x that stay in the cache while w streams by
+	const block = 32 // rows of x that stay in the cache while w is read
 	jobs := make(chan [4]int, 64)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), 1+m*n*k/(1<<16)) {
@@ -21,7 +22,7 @@ func product(x, w []float64, m, n, k int) []float64 {
 		}()
 	}
 	cols := n
-	if m <= block { // few rows: share the columns out instead
+	if m <= block { // few rows: divide the columns among the goroutines instead
 		cols = max(64, (n/8+3)/4*4)
 	}
 	for i := 0; i < m; i += block {
@@ -75,7 +76,7 @@ func productBlock(y, x, w []float64, n, k int, at [4]int) {
 	}
 }
 
-// dot returns the sum of products from the first term to the last.
+// dot returns the sum of the products, added from the first term to the last.
 func dot(a, b []float64) float64 {
 	s := 0.0
 	for i, v := range a {

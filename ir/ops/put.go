@@ -8,14 +8,14 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "put", Class: ir.Sequencewise,
-	Doc: "The gradient of take: a row at the first place of each sequence and zeros elsewhere, or in all its places, for a mean divided by " +
+	Doc: "The gradient of take: each row at the first place of its sequence and zeros elsewhere, or in all places of its sequence, for a mean divided by " +
 		"their number, [B, N] → [T, N].",
 	In:    []ir.Operand{float("x", "[B, N]"), startsIn},
 	Attrs: []ir.AttrDef{rowsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, w, err := matrix(n, 0)
 		if err == nil && rows != ir.B {
-			err = fmt.Errorf("x is %s, not a row for each sequence", n.In[0].Type)
+			err = fmt.Errorf("x is %s, not one row per sequence", n.In[0].Type)
 		}
 		return []ir.Type{f32(ir.T, ir.N(w))}, first(err, shaped(n, 1, ir.Bound))
 	},

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "ramp", Class: ir.Constant,
-	Doc:   "The integers 0 … n-1: the row of each offset where a table has a row for each.",
+	Doc:   "The integers 0 … n-1: the row of each offset in a table that has one row per offset.",
 	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "their number"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		if n.Int("n") < 1 {

@@ -4,7 +4,7 @@ import "github.com/debertac/debertac/ir"
 
 var _ = ir.Define(ir.Op{
 	Name: "repeat_rows", Class: ir.Rowwise,
-	Doc: "A vector as each row of a matrix with as many rows as like has, [N], [M, N] → [M, N]. The numbers of like play no part.",
+	Doc: "A matrix with as many rows as like; each row is the vector, [N], [M, N] → [M, N]. The numbers of like are not read.",
 	In:  []ir.Operand{float("x", "[N]"), float("like", "[M, N]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, c, err := matrix(n, 1)

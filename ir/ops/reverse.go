@@ -4,7 +4,7 @@ import "github.com/debertac/debertac/ir"
 
 var _ = ir.Define(ir.Op{
 	Name: "reverse", Class: ir.Layout,
-	Doc: "The rows in the opposite order: a table by offset i-j read by j-i, [M, N] → [M, N].",
+	Doc: "The rows in reverse order: it turns a table by offset i-j into one by j-i, [M, N] → [M, N].",
 	In:  []ir.Operand{float("x", "[M, N]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, _, err := fixed(n, 0)

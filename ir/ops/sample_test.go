@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// trial is a sample with its operands made up.
+// trial is a sample together with operands that the test made up.
 type trial struct {
 	op    *ir.Op
-	r     *ir.Region // one node whose operands are the inputs
+	r     *ir.Region // one node; its operands are the inputs
 	node  *ir.Node
 	sizes ir.Sizes
-	in    []*ir.Array // by operand, nil where missing
+	in    []*ir.Array // by operand; nil where it is missing
 }
 
 // eachTrial runs f as a subtest for every sample of every op.
@@ -66,7 +66,7 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	return tr
 }
 
-// parts returns the words and labels of a sequence of n tokens: a word for each two of them.
+// parts returns the number of words and labels of a sequence of n tokens: one word per two tokens, one label per three, and one more.
 func parts(n int) (words, marks int) { return (n + 1) / 2, n/3 + 1 }
 
 // fill draws the numbers of one operand.
@@ -87,7 +87,7 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Arra
 			x = 0.5 + 1.5*rng.Float64()
 		}
 		out.F[i] = float64(float32(x))                                   // kernels must see the same numbers
-		if a.Fill == ir.FillPanels && i/(16*shape[1])*16+i%16 >= a.Max { // a column beyond the last
+		if a.Fill == ir.FillPanels && i/(16*shape[1])*16+i%16 >= a.Max { // a column after the last
 			out.F[i] = 0
 		}
 	}
@@ -132,11 +132,11 @@ func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
 				i++
 			}
 		}
-	case ir.FillIndex: // steps of 0 or 1 that pass through all rows, in the middle
+	case ir.FillIndex: // steps of 0 or 1 that reach all rows, placed around the middle
 		for i := range out {
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
 		}
-	case ir.FillRows: // as many of the rows as are asked for
+	case ir.FillRows: // as many of the rows as the sample asks for
 		total := 0
 		for _, n := range lens {
 			total += n
@@ -175,14 +175,14 @@ func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
 	}
 }
 
-// run evaluates the node on given operands.
+// run evaluates the node on the given operands.
 func (tr *trial) run(t *testing.T, in []*ir.Array) []*ir.Array {
 	out, err := tr.op.Ref(tr.node, in)
 	require.NoError(t, err)
 	return out
 }
 
-// copyOf returns an array that can be changed.
+// copyOf returns a copy of an array, which may be changed.
 func copyOf(a *ir.Array) *ir.Array {
 	return &ir.Array{Shape: a.Shape, F: append([]float64(nil), a.F...)}
 }

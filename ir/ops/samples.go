@@ -2,18 +2,18 @@ package ops
 
 import "github.com/debertac/debertac/ir"
 
-// Operands of samples for the generic tests.
+// The functions below make operands of samples for the generic tests.
 
-// normal is random numbers.
+// normal returns random numbers.
 func normal(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...)} }
 
-// positive is random numbers above 0.
+// positive returns random numbers above 0.
 func positive(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...), Fill: ir.FillPositive} }
 
-// missing is no operand.
+// missing returns an operand that is missing.
 func missing() ir.Arg { return ir.Arg{Fill: ir.FillMissing} }
 
-// below is random integers in 0 … limit-1.
+// below returns random integers in 0 … limit-1.
 func below(limit int, dims ...ir.Dim) ir.Arg {
 	return ir.Arg{Type: i32(dims...), Fill: ir.FillBelow, Max: limit}
 }
@@ -21,16 +21,16 @@ func below(limit int, dims ...ir.Dim) ir.Arg {
 // starts returns the first rows of the sequences.
 func starts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillStarts} }
 
-// prefixes returns the tokens at the start of each sequence that all of it sees.
+// prefixes returns, for each sequence, the number of its first tokens that all its queries see.
 func prefixes() ir.Arg { return ir.Arg{Type: i32(ir.B), Fill: ir.FillPrefix} }
 
 // positions returns the original positions of the rows.
 func positions() ir.Arg { return ir.Arg{Type: i32(ir.T), Fill: ir.FillPos} }
 
-// sampleLength is the greatest length of a sequence, holes included, in samples.
+// sampleLength is the greatest length of a sequence in samples, gaps included.
 const sampleLength = 12
 
-// index returns a row index over sampleLength.
+// index returns row numbers for the offsets of sampleLength.
 func index(rows int) ir.Arg {
 	return ir.Arg{Type: i32(ir.N(2*sampleLength - 1)), Fill: ir.FillIndex, Max: rows}
 }
@@ -40,18 +40,18 @@ func panelled(n, k int) ir.Arg {
 	return ir.Arg{Type: f32(ir.N(round16(n)/16), ir.N(k), ir.N(16)), Fill: ir.FillPanels, Max: n}
 }
 
-// probabilities is random numbers that sum to 1 for each row of pairs.
+// probabilities returns random numbers that sum to 1 over each row of pairs.
 func probabilities(heads int) ir.Arg {
 	return ir.Arg{Type: f32(ir.N(heads), ir.P), Fill: ir.FillProb}
 }
 
-// samples makes a function that gives the list.
+// samples returns a function that returns the list.
 func samples(list ...ir.Sample) func() []ir.Sample { return func() []ir.Sample { return list } }
 
-// sample returns a node with operands.
+// sample returns a sample of a node with operands.
 func sample(attrs []ir.Attr, in ...ir.Arg) ir.Sample { return ir.Sample{Attrs: attrs, In: in} }
 
-// attrs makes a list of attributes of keys and values in turn.
+// attrs returns a list of attributes; keys and values alternate in kv.
 func attrs(kv ...any) []ir.Attr {
 	var out []ir.Attr
 	for i := 0; i+1 < len(kv); i += 2 {
@@ -60,13 +60,13 @@ func attrs(kv ...any) []ir.Attr {
 	return out
 }
 
-// holes marks a sample's positions as having gaps.
+// holes returns the sample with gaps in its positions.
 func holes(s ir.Sample) ir.Sample {
 	s.Holes = true
 	return s
 }
 
-// lens returns a sample other sequence lengths.
+// lens returns the sample with other sequence lengths.
 func lens(s ir.Sample, n ...int) ir.Sample {
 	s.Lens = n
 	return s

@@ -12,7 +12,7 @@ var _ = ir.Define(ir.Op{
 	In:  []ir.Operand{float("x", "[T, E]"), {Name: "ids", DType: ir.I32, Doc: "[T]"}},
 	Attrs: []ir.AttrDef{
 		{Name: "rows", Type: ir.AttrInt, Required: true, Doc: "rows of the result"},
-		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that stays 0; absent: none"},
+		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that stays 0; absent: there is no such row"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		m, cols, err := matrix(n, 0)

@@ -35,7 +35,7 @@ func offsetSample(flip bool) ir.Sample {
 	return sample(attrs("heads", 2, "flip", flip), normal(ir.T, ir.N(6)), normal(ir.N(7), ir.N(6)), index(7), starts(), positions())
 }
 
-// shapeOffset returns the shape of score_cp and score_pc.
+// shapeOffset checks score_cp and score_pc and returns their result's type.
 func shapeOffset(n *ir.Node) ([]ir.Type, error) {
 	w, err := tokenRows(n, 0)
 	if err != nil {
@@ -52,7 +52,7 @@ func shapeOffset(n *ir.Node) ([]ir.Type, error) {
 	return []ir.Type{f32(ir.N(a), ir.P)}, first(err, lookupShape(n, 2))
 }
 
-// refOffset returns the meaning of score_cp and score_pc: row side(i, j) of x times the looked-up row of the table.
+// refOffset computes score_cp and score_pc: row side(i, j) of x times the row of the table that the offset selects.
 func refOffset(n *ir.Node, in []*ir.Array, side func(i, j int) int) ([]*ir.Array, error) {
 	list, err := blocks(in[3], in[0].Shape[0])
 	if err != nil {

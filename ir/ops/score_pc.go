@@ -5,7 +5,7 @@ import "github.com/debertac/debertac/ir"
 var _ = ir.Define(ir.Op{
 	Name: "score_pc", Class: ir.Pairs,
 	Doc: "position→content: s[a, ij] = k_j·qr[index[pos(i)-pos(j)]] over the columns of head a (DeBERTa, equation 4, with the sign of the released " +
-		"weights; flip gives the paper's), [T, A·D], [R, A·D] → [A, P].",
+		"weights; flip selects the paper's sign), [T, A·D], [R, A·D] → [A, P].",
 	In: []ir.Operand{float("k", "[T, A·D]"), float("qr", "[R, A·D]"), indexIn, startsIn, posIn},
 
 	Attrs: []ir.AttrDef{headsAttr, flipAttr},

@@ -17,7 +17,7 @@ var _ = unary{
 	},
 }.define()
 
-// sigmoidOf returns the sigmoid in a loop nest. Where exp overflows the result is 0.
+// sigmoidOf returns the sigmoid in a loop nest. The result is 0 where exp overflows.
 func sigmoidOf(x loop.Expr) loop.Expr {
 	return loop.Div(loop.F(1), loop.Add(loop.F(1), loop.Fn("exp", loop.Sub(loop.F(0), x))))
 }

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "slice", Class: ir.Layout,
-	Doc: "count rows from row from: [M, …] → [count, …].",
+	Doc: "The count rows that begin at row from: [M, …] → [count, …].",
 	In:  []ir.Operand{float("x", "[M, …]")},
 	Attrs: []ir.AttrDef{
 		{Name: "from", Type: ir.AttrInt, Required: true, Doc: "the first row"},

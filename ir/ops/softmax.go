@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "softmax", Class: ir.Pairs,
-	Doc:   "p[a, ij] = exp(s[a, ij]) / Σ_j exp(s[a, ij]) over the keys j of i's sequence that the mask shows to i, and 0 for the others, [A, P] → [A, P].",
+	Doc:   "p[a, ij] = exp(s[a, ij]) / Σ_j exp(s[a, ij]) over the keys j of i's sequence that query i may see (see mask), and 0 for the others, [A, P] → [A, P].",
 	In:    []ir.Operand{float("s", "[A, P]"), startsIn, prefixIn},
 	Attrs: []ir.AttrDef{maskAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -48,7 +48,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// softmaxRow replaces scores by probabilities.
+// softmaxRow replaces scores with probabilities.
 func softmaxRow(s []float64) {
 	top, sum := math.Inf(-1), 0.0
 	for _, v := range s {

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// The operands of ops on pairs of words and labels.
+// These are the operands of ops on pairs of words and labels.
 var (
 	wordStartsIn = ir.Operand{Name: "word_starts", DType: ir.I32, Doc: "[B+1] first word of each sequence, and W"}
 	markStartsIn = ir.Operand{Name: "mark_starts", DType: ir.I32, Doc: "[B+1] first label of each sequence, and C"}
@@ -15,9 +15,9 @@ var (
 
 var _ = ir.Define(ir.Op{
 	Name: "span_scores", Class: ir.Wordwise,
-	Doc: "GLiNER's span scores (Zaratiana et al. 2024, section 2) without the spans' vectors: the last layer of those and the product with a label are one " +
-		"vector a label, so y[w, c, k] = relu(a[w] + b[w+k])·u[c, :I] + u[c, I], with the spans' first layer cut into the part of the first word, a, and " +
-		"that of the last, b. 0 where word w+k is not in the sequence: [W, I], [W, I], [C, I+1] → [G, K].",
+	Doc: "GLiNER's span scores (Zaratiana et al. 2024, section 2), computed without the spans' vectors: their last layer and the product with a label make one " +
+		"vector per label, so y[w, c, k] = relu(a[w] + b[w+k])·u[c, :I] + u[c, I]. The spans' first layer is split into the part of the first word, a, and " +
+		"that of the last, b. y is 0 where word w+k is not in the sequence: [W, I], [W, I], [C, I+1] → [G, K].",
 	In:    []ir.Operand{float("a", "[W, I]"), float("b", "[W, I]"), float("u", "[C, I+1]"), wordStartsIn, markStartsIn},
 	Attrs: []ir.AttrDef{{Name: "widths", Type: ir.AttrInt, Required: true, Doc: "K, words of the longest span"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -66,12 +66,12 @@ var _ = ir.Define(ir.Op{
 
 // wordPair is a pair of a word and a label of its sequence.
 type wordPair struct {
-	row         int // of the pair
+	row         int // number of the pair
 	word, label int
-	end         int // the word after the sequence's last
+	end         int // the word after the last one of the sequence
 }
 
-// wordPairs lists the pairs in the order of their rows, and how many there are.
+// wordPairs returns the pairs in the order of their rows, and the number of pairs.
 func wordPairs(wordStarts, markStarts *ir.Array, words, labels int) ([]wordPair, int, error) {
 	w, err := blocks(wordStarts, words)
 	if err != nil {
@@ -95,8 +95,8 @@ func wordPairs(wordStarts, markStarts *ir.Array, words, labels int) ([]wordPair,
 	return out, len(out), nil
 }
 
-// lowerSpanScores returns the portable form for one word and all labels of its sequence, arguments (y, a, b, u, m, labels): the word begins m spans that end in
-// its sequence, at most K.
+// lowerSpanScores returns the portable form for one word and all labels of its sequence, with the arguments (y, a, b, u, m, labels). m is the number of spans
+// that begin at the word and end in its sequence, at most K.
 func lowerSpanScores(n *ir.Node) (*loop.Nest, error) {
 	inner, _, err := row(n.In[0])
 	_, ldb, err2 := row(n.In[1])
@@ -125,7 +125,7 @@ func lowerSpanScores(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// spanLaunches returns a call for each word.
+// spanLaunches returns one call per word.
 func spanLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 	_, lda, _ := row(n.In[0])
 	_, ldu, _ := row(n.In[2])

@@ -8,7 +8,7 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "spread", Class: ir.Rowwise,
-	Doc:   "A number for each row in each of n columns, [M] → [M, n].",
+	Doc:   "The number of each row in all n columns of the row, [M] → [M, n].",
 	In:    []ir.Operand{float("x", "[M]")},
 	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "columns of the result"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// rowsAttr says what of a sequence's rows is taken.
+// rowsAttr describes what is taken from a sequence's rows.
 var rowsAttr = ir.AttrDef{Name: "rows", Type: ir.AttrString, Required: true, Words: []string{"first", "mean", "sum"},
 	Doc: "the first row of each sequence, or the mean or the sum of its rows"}
 
@@ -52,12 +52,12 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("rows", "mean"), normal(ir.T, ir.N(19)), starts()), sample(attrs("rows", "sum"), normal(ir.T, ir.N(3)), starts())),
 })
 
-// filled is blocks for ops that need a row of each sequence.
+// filled returns the blocks of a batch, for ops that need at least one row in each sequence.
 func filled(starts *ir.Array, rows int) ([]block, error) {
 	list, err := blocks(starts, rows)
 	for s, b := range list {
 		if b.n == 0 {
-			return nil, fmt.Errorf("sequence %d has no tokens, so no first one", s)
+			return nil, fmt.Errorf("sequence %d has no tokens, so it has no first token", s)
 		}
 	}
 	return list, err
@@ -71,7 +71,7 @@ func share(n *ir.Node, b block) float64 {
 	return 1
 }
 
-// lowerTake returns the portable form for one sequence, arguments (y, x, n): its n rows begin at x, its row of the result is y.
+// lowerTake returns the portable form for one sequence, with the arguments (y, x, n): its n rows begin at x, its row of the result is y.
 func lowerTake(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	if err != nil {
@@ -98,8 +98,8 @@ func lowerTake(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// sequenceLaunches returns the calls of an op that works on one sequence at a time: operands and result begin at the sequence's first row, or at its own row
-// where there is one a sequence, and n is the number of its rows. Operands that no kernel reads (starts) have no place.
+// sequenceLaunches returns the calls of an op that works on one sequence at a time. An operand or result begins at the sequence's first row, or at the
+// sequence's own row if it has one row per sequence; n is the number of the sequence's rows. An operand that no kernel reads (starts) has no place.
 func sequenceLaunches(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 	var out []ir.Launch
 	op := ir.Lookup(n.Op)

@@ -10,17 +10,17 @@ import (
 // TokenColumns is the number of columns of token_scores: start, end, inside.
 const TokenColumns = 3
 
-// TokenBlock is the most words, and the most labels, of one call of the kernel of token_scores.
+// TokenBlock is the greatest number of words, and of labels, in one call of the kernel of token_scores.
 const TokenBlock = 8
 
-// TokenScratch is how many floats the kernel of token_scores may use: a row of products and one of the inner layer, so far apart, for each pair of a
-// block, and a row of zeros.
+// TokenScratch returns how many floats the kernel of token_scores may use as scratch memory. For each pair of a block it holds a row of products, ldk floats
+// long, and a row of the inner layer, ldn floats long; one row of zeros follows.
 func TokenScratch(ldk, ldn int) int { return TokenBlock*TokenBlock*(ldk+ldn) + ldn }
 
 var _ = ir.Define(ir.Op{
 	Name: "token_scores", Class: ir.Wordwise,
-	Doc: "GLiNER's token scores, start, end and inside of a label: an inner layer reads a word, a label, and the product of a part of both; its parts that " +
-		"read one of them, a and b, are computed before: y[w, c] = relu(a[w] + b[c] + (x[w] ⊙ z[c])·Wᵀ)·vᵀ, v's last column a constant: " +
+	Doc: "GLiNER's token scores: start, end and inside of a label. An inner layer reads a word, a label, and the product of a part of both. Its parts that " +
+		"read one of them, a and b, are computed before. y[w, c] = relu(a[w] + b[c] + (x[w] ⊙ z[c])·Wᵀ)·vᵀ, where v's last column is added as a constant: " +
 		"[W, K], [C, K], [W, N], [C, N], [⌈N/16⌉, K, 16], [3, (N+1)16] → [G, 3].",
 	In: []ir.Operand{float("x", "[W, K]"), float("z", "[C, K]"), float("a", "[W, N]"), float("b", "[C, N]"), float("w", "[⌈N/16⌉, K, 16], see panels"),
 		float("v", "[3, (N+1)16], see pad"), wordStartsIn, markStartsIn},
@@ -74,8 +74,8 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// lowerTokenScores returns the portable form for words and labels of one sequence, arguments (y, x, z, a, b, w, v, scratch, words, labels, stride): the rows of
-// y of two words lie stride rows apart. It needs no scratch memory.
+// lowerTokenScores returns the portable form for words and labels of one sequence, with the arguments (y, x, z, a, b, w, v, scratch, words, labels, stride). In
+// y, the rows of two consecutive words lie stride rows apart. The portable form does not use scratch.
 func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
 	var ld [4]int
 	var errs []error
@@ -132,7 +132,7 @@ func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// tokenLaunches returns a call for each block of words and of labels.
+// tokenLaunches returns one call per block of words and labels.
 func tokenLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 	var ld [4]int
 	for i := range ld {

@@ -12,15 +12,15 @@ var tapsAttr = ir.AttrDef{Name: "taps", Type: ir.AttrInt, Required: true, Doc: "
 
 var _ = ir.Define(ir.Op{
 	Name: "unfold", Class: ir.Sequencewise,
-	Doc: "The window of each row: its neighbours at positions -(taps-1)/2 … (taps-1)/2 of the same sequence behind each other, zeros where there is no " +
-		"row at that position, [T, N] → [T, taps·N]. A product with it is a convolution over tokens.",
+	Doc: "The window of each row: its neighbours at positions -(taps-1)/2 … (taps-1)/2 of the same sequence, one after the other, with zeros where there is no " +
+		"row at that position, [T, N] → [T, taps·N]. A matrix product with the windows is a convolution over tokens.",
 	In:    []ir.Operand{float("x", "[T, N]"), startsIn, posIn},
 	Attrs: []ir.AttrDef{tapsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		w, err := tokenRows(n, 0)
 		k := n.Int("taps")
 		if k < 1 || k%2 == 0 {
-			return nil, fmt.Errorf("a window of %d rows has no middle", k)
+			return nil, fmt.Errorf("a window of %d rows has no middle row: taps must be odd and positive", k)
 		}
 		return []ir.Type{f32(ir.T, ir.N(k*w))}, first(err, shaped(n, 1, ir.Bound), shaped(n, 2, ir.T))
 	},
@@ -48,7 +48,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// eachTap calls f for each row t and each row of its sequence in its window of k positions.
+// eachTap calls f for each row t, once per row of its sequence that is in its window of k positions.
 func eachTap(list []block, pos []int32, k int, f func(t, tap, from int)) {
 	for _, b := range list {
 		for t := b.row; t < b.row+b.n; t++ {
@@ -61,7 +61,7 @@ func eachTap(list []block, pos []int32, k int, f func(t, tap, from int)) {
 	}
 }
 
-// lowerUnfold returns the portable form for one sequence, arguments (y, x, pos, n).
+// lowerUnfold returns the portable form for one sequence, with the arguments (y, x, pos, n).
 func lowerUnfold(n *ir.Node) (*loop.Nest, error) {
 	cols, ldx, err := row(n.In[0])
 	wide, ldy, err2 := row(n.Out[0])
@@ -71,7 +71,7 @@ func lowerUnfold(n *ir.Node) (*loop.Nest, error) {
 	k := n.Int("taps")
 	half := loop.I(k / 2)
 	args := append(append(loop.Floats("y", "x"), loop.Ints("pos")...), loop.Counts("n")...)
-	b := loop.New(fmt.Sprintf("y[i] = the rows of x at positions pos[i]-%d … pos[i]+%d, zeros where there is none, n rows of %d.", k/2, k/2, cols), args...)
+	b := loop.New(fmt.Sprintf("y[i] = the rows of x at positions pos[i]-%d … pos[i]+%d, with zeros for missing rows, n rows of %d.", k/2, k/2, cols), args...)
 	b.Slice("p", "pos", loop.I(0), loop.V("n"))
 	b.For("i", loop.I(0), loop.V("n"), 1, func(i loop.Expr) {
 		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(wide))
@@ -93,7 +93,7 @@ func lowerUnfold(n *ir.Node) (*loop.Nest, error) {
 
 var _ = ir.Define(ir.Op{
 	Name: "refold", Class: ir.Sequencewise,
-	Doc:   "The gradient of unfold: each row of a window added to the row that it is a copy of, [T, taps·N] → [T, N].",
+	Doc:   "The gradient of unfold: each row of a window is added to the row that it was copied from, [T, taps·N] → [T, N].",
 	In:    []ir.Operand{float("x", "[T, taps·N]"), startsIn, posIn},
 	Attrs: []ir.AttrDef{tapsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

@@ -51,7 +51,7 @@ var _ = ir.Define(ir.Op{
 	Sample:  samples(sample(attrs("heads", 2), probabilities(2), normal(ir.T, ir.N(6)), starts())),
 })
 
-// addScaled is y += x·by.
+// addScaled adds x·by to y.
 func addScaled(y, x []float64, by float64) {
 	for i, v := range x {
 		y[i] += v * by

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,6 +69,23 @@ func newColumn(s *parquet.Schema, f parquet.Field) (*column, error) {
 		return nil, fmt.Errorf("column %q has the type %s, which is not read: write it as a string", c.name, leaf.Node.Type())
 	}
 	return c, nil
+}
+
+// codecs are the compressions that are read. LZ4 is not: the decoder doubles its room for as long as a block does not decode, so that one damaged block
+// takes all memory.
+var codecs = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd}
+
+// unpacks reports a compression of the column, in one of the row groups, that is not read.
+func (c *column) unpacks(d *format.FileMetaData) error {
+	for _, group := range d.RowGroups {
+		if c.leaf.ColumnIndex >= len(group.Columns) {
+			return fmt.Errorf("column %q is missing in a row group: the file is damaged", c.name)
+		}
+		if codec := group.Columns[c.leaf.ColumnIndex].MetaData.Codec; !slices.Contains(codecs, codec) {
+			return fmt.Errorf("column %q is compressed with %v, which is not read (%v are): write the file with another compression, such as zstd", c.name, codec, codecs)
+		}
+	}
+	return nil
 }
 
 // close lets go of the current row group.

@@ -107,6 +107,9 @@ func (p *File) Lines(names []string) (r io.Reader, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := c.unpacks(p.file.Metadata()); err != nil {
+			return nil, err
+		}
 		l.columns = append(l.columns, c)
 	}
 	return l, nil

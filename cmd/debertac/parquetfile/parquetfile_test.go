@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 	"github.com/stretchr/testify/require"
 )
 
@@ -101,6 +102,27 @@ func TestDamage(t *testing.T) {
 		bad[at] ^= 0xff
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
 		_ = read() // a fault or another content, but no panic
+	}
+}
+
+// TestCompressions: each compression that can be written is read, or refused by its name.
+func TestCompressions(t *testing.T) {
+	type row struct {
+		Text string `parquet:"text"`
+	}
+	for codec, want := range map[compress.Codec]string{
+		&parquet.Uncompressed: "", &parquet.Snappy: "", &parquet.Gzip: "", &parquet.Brotli: "", &parquet.Zstd: "",
+		&parquet.Lz4Raw: `column "text" is compressed with LZ4_RAW, which is not read (`,
+	} {
+		path := filepath.Join(t.TempDir(), "a.parquet")
+		require.NoError(t, parquet.WriteFile(path, []row{{"one"}, {"two"}}, parquet.Compression(codec)))
+		got, err := linesOf(t, path, "text")
+		if want != "" {
+			require.ErrorContains(t, err, want)
+			continue
+		}
+		require.NoError(t, err, codec)
+		require.Equal(t, "{\"text\":\"one\"}\n{\"text\":\"two\"}\n", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package compiler_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -189,6 +190,27 @@ func TestMemoryBound(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	require.Len(t, units, 1)
+}
+
+// TestMemoryHint: the number of tokens that a hint names is the largest one that fits, whatever the bound and the rows that a head reads.
+func TestMemoryHint(t *testing.T) {
+	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }", "head h on m { linear 3 as tags(\"a\", \"b\", \"c\") }"} {
+		faults := func(tokens, bound string) diag.List {
+			_, faults, err := compiler.Compile(resolved(t, smallModel("m", "checkpoint own")+head+"target t { "+tokens+"; memory <= "+bound+"; emit infer m }"), compiler.Options{})
+			require.NoError(t, err)
+			return faults
+		}
+		for _, bound := range []string{"2 MiB", "2.5 MiB", "7 MiB", "20 MiB"} {
+			refused := faults("tokens <= 100_000", bound)
+			require.Len(t, refused, 1)
+			number, ok := strings.CutPrefix(refused[0].Hint, "tokens <= ")
+			require.True(t, ok, "%s %s: %s", head, bound, refused[0].Hint)
+			tokens, err := strconv.Atoi(number)
+			require.NoError(t, err)
+			require.Empty(t, faults(fmt.Sprintf("tokens <= %d", tokens), bound), "%s %s: the hint fits", head, bound)
+			require.Len(t, faults(fmt.Sprintf("tokens <= %d", tokens+1), bound), 1, "%s %s: %d tokens fit, and one more does not", head, bound, tokens)
+		}
+	}
 }
 
 // TestInstructionSets: one without kernels is a warning, and the float32 kernels of the one that it extends serve it.

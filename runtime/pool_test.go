@@ -130,13 +130,28 @@ func TestPanicBecomesError(t *testing.T) {
 		team := p.NewTeam()
 		cause := errors.New("seventh")
 		for range 20 {
+			const units = 1000
 			ran := atomic.Int32{}
-			err := team.Run(1000, func(_, u int) {
+			joined := make(chan struct{})
+			var once sync.Once
+			err := team.Run(units, func(_, u int) {
 				ran.Add(1)
-				if u == 7 {
+				switch {
+				case u == 7:
+					if threads > 1 {
+						<-joined
+					}
 					panic(cause)
+				case u > 7: // in another thread, for so long that it cannot do all units before the panic is caught
+					once.Do(func() { close(joined) })
+					time.Sleep(time.Millisecond)
 				}
 			})
+			if threads == 1 {
+				require.EqualValues(t, 8, ran.Load(), "units are done in order, and none after the panic")
+			} else {
+				require.Less(t, ran.Load(), int32(units), "the units that are left when a panic is caught are dropped")
+			}
 			var e *PanicError
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, cause, e.Value)

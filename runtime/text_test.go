@@ -40,6 +40,9 @@ func TestTruncatePair(t *testing.T) {
 func TestSlideCovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 60).Draw(t, "a"), rapid.IntRange(0, 60).Draw(t, "b")
+		if rapid.Bool().Draw(t, "equal") {
+			b = a // the first text slides
+		}
 		stride := rapid.IntRange(0, 5).Draw(t, "stride")
 		room := rapid.IntRange(min(a, b)+stride+1, 80).Draw(t, "room")
 		if a+b <= room {
@@ -70,6 +73,10 @@ func TestSlideCovers(t *testing.T) {
 		}
 		require.Equal(t, max(a, b), end)
 	})
+	e := Encoded{IDs: make([]int32, 8), Split: 4, Pair: true}
+	list, _, err := e.fit(nil, 0, Windows(1), CutLonger, false, 7, 0)
+	require.NoError(t, err)
+	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}}, list, "of two equally long texts the first slides")
 }
 
 // TestCutSecond: the first text stays whole, whatever the lengths.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -29,7 +30,16 @@ func newAnswerer(t *testing.T, f fake, opts ...runtime.Option) *Answerer {
 // TestAnswersAreBruteForce: the best answers are those found by looking at every span of
 // every window, with scores as they are defined.
 func TestAnswersAreBruteForce(t *testing.T) {
-	logit := func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }
+	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }, []AnswerRank{RankScore, RankLogit})
+}
+
+// TestEqualAnswers does so with logits from a small grid, so that many answers are equal, and the null answer often is as good as the threshold asks. Only sums of logits
+// are exact, so they rank.
+func TestEqualAnswers(t *testing.T) {
+	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return math.Round(noise(int(ids[row]), row, len(ids), side)) }, []AnswerRank{RankLogit})
+}
+
+func answersAreBruteForce(t *testing.T, logit func(ids []int32, row, side int) float64, ranks []AnswerRank) {
 	models := map[int]*Answerer{-1: newAnswerer(t, spanHead(logit))}
 	for _, stride := range []int{0, 2, 4} {
 		models[stride] = newAnswerer(t, spanHead(logit), runtime.Long(runtime.Windows(stride)), runtime.MaxTokens(13), runtime.BatchTokens(30))
@@ -38,7 +48,8 @@ func TestAnswersAreBruteForce(t *testing.T) {
 		stride := rapid.SampledFrom([]int{-1, 0, 2, 4}).Draw(t, "stride")
 		q := Question{"who is it", rapid.StringMatching(`([abé]{1,7}[ \n]{1,2}){0,12}[ab]*`).Draw(t, "context")}
 		o := AnswerOptions{Best: rapid.IntRange(1, 6).Draw(t, "best"), MaxTokens: rapid.IntRange(1, 5).Draw(t, "most"),
-			Rank: rapid.SampledFrom([]AnswerRank{RankScore, RankLogit}).Draw(t, "rank"), WholeWords: rapid.Bool().Draw(t, "words"), NoAnswer: true}
+			Rank: rapid.SampledFrom(ranks).Draw(t, "rank"), WholeWords: rapid.Bool().Draw(t, "words"), NoAnswer: true,
+			Threshold: float64(rapid.IntRange(-2, 2).Draw(t, "threshold"))}
 		got, err := models[stride].Answer(background, []Question{{"x", "y z"}, q}, o)
 		require.NoError(t, err)
 		first, second := spansOf(t, q.Question), spansOf(t, q.Context)
@@ -104,7 +115,13 @@ func TestAnswersAreBruteForce(t *testing.T) {
 		for _, a := range byPlace {
 			want = append(want, a)
 		}
-		slices.SortFunc(want, func(x, y Answer) int { return o.order(&x, &y) })
+		slices.SortFunc(want, func(x, y Answer) int { // the better first; of equals the one that begins earlier, then the shorter one
+			better := cmp.Compare(y.Score, x.Score)
+			if o.Rank == RankLogit {
+				better = cmp.Compare(y.Logit, x.Logit)
+			}
+			return cmp.Or(better, cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End))
+		})
 		want = want[:min(o.Best, len(want))]
 		r := got[1]
 		require.Equal(t, runtime.Seen{Tokens: 3 + len(first) + len(second), Windows: windows}, r.Seen)
@@ -129,7 +146,7 @@ func TestAnswersAreBruteForce(t *testing.T) {
 			return
 		}
 		require.InDelta(t, nullLogit-top, r.NullDifference, 1e-9)
-		require.Equal(t, nullLogit-top > 0, r.NoAnswer)
+		require.Equal(t, nullLogit-top > o.Threshold, r.NoAnswer, "no answer wins above the threshold, not at it")
 	})
 }
 

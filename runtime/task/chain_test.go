@@ -3,6 +3,7 @@ package task
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,6 +109,53 @@ func TestChainIsBruteForce(t *testing.T) {
 		require.InDeltaSlice(t, want, marginals, 1e-9)
 	}
 	require.Less(t, impossible, 60)
+}
+
+// TestViterbiTies draws scores from a small grid, so that most chains have several best paths. Viterbi returns the one whose last labels have the lower
+// numbers: the lower last label, and of paths that end alike the lower one before it.
+func TestViterbiTies(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	ties := 0
+	for range 300 {
+		c, n := 2+r.IntN(3), 1+r.IntN(5)
+		grid := func(n int) []float64 {
+			v := make([]float64, n)
+			for i := range v {
+				v[i] = float64(r.IntN(3) - 1)
+			}
+			return v
+		}
+		k := &Chain{C: c, Transitions: grid(c * c), Start: grid(c), End: grid(c)}
+		em := grid(n * c)
+		top, count := math.Inf(-1), 0
+		var want []int
+		allPaths(c, n, func(path []int) {
+			s, err := k.Score(em, path)
+			require.NoError(t, err)
+			backward := func(p []int) []int {
+				p = slices.Clone(p)
+				slices.Reverse(p)
+				return p
+			}
+			switch {
+			case s > top:
+				top, count, want = s, 1, slices.Clone(path)
+			case s == top:
+				count++
+				if slices.Compare(backward(path), backward(want)) < 0 {
+					want = slices.Clone(path)
+				}
+			}
+		})
+		if count > 1 {
+			ties++
+		}
+		path, score, err := k.Viterbi(em)
+		require.NoError(t, err)
+		require.Equal(t, top, score)
+		require.Equal(t, want, path, "%d paths have the score %v", count, top)
+	}
+	require.Greater(t, ties, 100)
 }
 
 func TestChainFaults(t *testing.T) {

@@ -89,6 +89,36 @@ func TestTokenSpans(t *testing.T) {
 	})
 }
 
+// TestSpans holds a span head's decoding to its definition: a span counts if its probability is above its label's threshold, not if it equals it, and if it
+// ends in the text. The thresholds are probabilities that the logits have.
+func TestSpans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words, widths, labels := rapid.IntRange(1, 5).Draw(t, "words"), rapid.IntRange(1, 4).Draw(t, "widths"), rapid.IntRange(1, 3).Draw(t, "labels")
+		logits := make([]float32, words*labels*widths)
+		for i := range logits {
+			logits[i] = float32(rapid.IntRange(-2, 2).Draw(t, "logit"))
+		}
+		threshold := make([]float32, labels)
+		for c := range threshold {
+			threshold[c] = rounded(float32(rapid.IntRange(-2, 2).Draw(t, "threshold")))
+		}
+		var want []found
+		for first := range words {
+			for last := first; last < words && last-first < widths; last++ {
+				for c := range labels {
+					if p := rounded(logits[(first*labels+c)*widths+last-first]); p > threshold[c] {
+						want = append(want, found{first, last, c, p})
+					}
+				}
+			}
+		}
+		require.Equal(t, want, appendSpans(nil, logits, words, widths, threshold))
+	})
+	for z, above := range map[float32]int{0: 0, 1e-6: 1, -1e-6: 0} {
+		require.Len(t, appendSpans(nil, []float32{z}, 1, 1, []float32{0.5}), above, "logit %v, threshold 0.5", z)
+	}
+}
+
 func TestDecodeEntities(t *testing.T) {
 	// Spans of up to two words: "a" and "a b" of x, "b" of y.
 	logits := []float32{1, 3, -9, -9, -9, 0, 2, 7}

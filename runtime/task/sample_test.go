@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -168,6 +169,57 @@ func TestGenerateDraws(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNucleus holds the nucleus to its definition, with weights from a small grid so that sums meet the mass exactly: the fewest most probable tokens whose
+// weights sum up to the mass or more. Of equally probable ones those with the smaller ids come first.
+func TestNucleus(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		logits := make([]float32, rapid.IntRange(1, 8).Draw(t, "tokens"))
+		list := make([]int32, len(logits))
+		total := 0
+		for i := range logits {
+			logits[i] = float32(rapid.IntRange(1, 4).Draw(t, "weight"))
+			list[i] = int32(len(logits) - 1 - i)
+			total += int(logits[i])
+		}
+		mass := rapid.IntRange(1, total).Draw(t, "mass")
+		var want []int32
+		sum := 0
+		for weight := 4; weight > 0; weight-- {
+			for id, z := range logits {
+				if int(z) == weight && sum < mass {
+					want, sum = append(want, int32(id)), sum+weight
+				}
+			}
+		}
+		got, kept := nucleus(list, logits, func(id int32) float64 { return float64(logits[id]) }, float64(mass))
+		require.Equal(t, want, got)
+		require.Equal(t, float64(sum), kept)
+	})
+}
+
+// fixed is a source of random numbers that returns one number again and again.
+type fixed uint64
+
+func (f fixed) Uint64() uint64 { return uint64(f) }
+
+// TestPickAtBoundary draws numbers that fall exactly between two tokens: each token owns its interval without the end, and what has no weight is never taken.
+func TestPickAtBoundary(t *testing.T) {
+	g := &Generator{allowed: []bool{true, true, false, true, true, true, true}}
+	never := float32(math.Inf(-1))
+	logits := []float32{1, 1, 9, 1, never, 1}
+	for eighth, want := range []int32{0, 0, 1, 1, 3, 3, 5, 5} {
+		got, ok := g.pick(logits, &GenerateOptions{Temperature: 1, TopP: 1}, rand.New(fixed(eighth<<50)))
+		require.True(t, ok)
+		require.Equal(t, want, got, "%d/8", eighth)
+	}
+	// Four weights just below 2^-54 add 2^-52 to the sum, but each of them alone is lost when it is subtracted from 1: after the last token with a weight, the
+	// number drawn is exactly 0.
+	const small = -37.45
+	got, ok := g.pick([]float32{small, small, 9, small, small, 0, never}, &GenerateOptions{Temperature: 1, TopP: 1}, rand.New(fixed(1<<53-1)))
+	require.True(t, ok)
+	require.EqualValues(t, 5, got)
 }
 
 // settled are the probabilities under the settings, worked out over the whole vocabulary.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math"
@@ -116,9 +117,10 @@ func TestBestPath(t *testing.T) {
 		v := newVocabulary(texts)
 		scores := make([]float64, len(texts))
 		pieces := map[string]float64{}
+		worst := rapid.SampledFrom([]int{2, 40}).Draw(t, "worst") // few scores make many ties
 		for i, s := range texts {
 			// Halves, so that sums are exact and ties are ties however they are added up.
-			scores[i] = -float64(rapid.IntRange(0, 40).Draw(t, "score")) / 2
+			scores[i] = -float64(rapid.IntRange(0, worst).Draw(t, "score")) / 2
 			pieces[s] = scores[i]
 		}
 		m, err := newUnigram(&v, scores, nil, nil)
@@ -129,7 +131,8 @@ func TestBestPath(t *testing.T) {
 		text := rapid.StringMatching(`[abéx中▁]{1,60}`).Draw(t, "text")
 		var l lattice
 		m.best(&l, []byte(text), false)
-		_, want := plainBest(pieces, -30, text)
+		parts, want := plainBest(pieces, -30, text)
+		var chosen []string
 		got, from := 0.0, 0
 		for _, n := range l.nodes {
 			part := text[from:n.end]
@@ -141,10 +144,56 @@ func TestBestPath(t *testing.T) {
 				got += scores[n.id]
 			}
 			from = int(n.end)
+			chosen = append(chosen, part)
 		}
 		require.Equal(t, len(text), from)
 		require.Equal(t, want, got)
+		require.Equal(t, parts, chosen, "of equal paths, the one whose last pieces begin earlier")
 	})
+	v := newVocabulary([]string{"?", "a", "ab", "b", "bc", "c"})
+	m, err := newUnigram(&v, []float64{0, -1, -2, -1, -2, -1}, nil, nil)
+	require.NoError(t, err)
+	var l lattice
+	m.best(&l, []byte("ab"), false)
+	require.Equal(t, []node{{2, 2}}, l.nodes, "ab is as good as a and b")
+	m.best(&l, []byte("abc"), false)
+	require.Equal(t, []node{{1, 1}, {3, 4}}, l.nodes, "a and bc are as good as ab and c")
+}
+
+// TestUnknownPenalty holds both forms to the score of an unknown character: 10 below the lowest score of the vocabulary. "ax" is a piece with the lowest
+// score, and "a" gets a score around 10: "a" and an unknown "x" then cost a bit more, as much, or a bit less than "ax". If they cost as much, the path whose
+// last piece begins earlier wins.
+func TestUnknownPenalty(t *testing.T) {
+	const lowest = -2.5
+	for a, want := range map[float64][]string{9.5: {"ax"}, 10: {"ax"}, 10.5: {"a", "?"}} {
+		open := map[string]func() (*Tokenizer, error){
+			"tokenizer.json": func() (*Tokenizer, error) {
+				return FromJSON(fmt.Appendf(nil, `{"added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+ "model": {"type": "Unigram", "unk_id": 0, "vocab": [["?", 0], ["ax", %g], ["a", %g], ["b", -1]], "byte_fallback": false}}`, lowest, a))
+			},
+			"spm.model": func() (*Tokenizer, error) {
+				model := wire(nil).bytes(1, piece("?", pieceUnknown))
+				for text, score := range map[string]float64{"ax": lowest, "a": a, "b": -1} {
+					row := append(wire(nil).bytes(1, []byte(text)), 2<<3|wire32)
+					model = model.bytes(1, binary.LittleEndian.AppendUint32(row, math.Float32bits(float32(score))))
+				}
+				return FromSPM(model.bytes(3, wire(nil).varint(3, 0)), SPMOptions{})
+			},
+		}
+		for form, open := range open {
+			tok, err := open()
+			require.NoError(t, err, form)
+			ids, err := tok.AppendIDs(nil, "bax", SpecialText)
+			require.NoError(t, err, form)
+			var pieces []string
+			for _, id := range ids {
+				p, ok := tok.Piece(id)
+				require.True(t, ok)
+				pieces = append(pieces, p)
+			}
+			require.Equal(t, append([]string{"b"}, want...), pieces, "%s, a has the score %v", form, a)
+		}
+	}
 }
 
 // Windows grow where pieces overlap without end, and shrink to words where they do not.

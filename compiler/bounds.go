@@ -3,6 +3,7 @@ package compiler
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
@@ -29,11 +30,16 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 			largest = b
 		}
 	}
-	weights, arena, perToken := packedBytes(p), int64(0), int64(0)
-	for _, s := range slots {
-		arena += size(s)
-		perToken += floatBytes * int64(s.PerToken)
+	// upTo is the arena in bytes of calls of at most n tokens. A sequence, and the rows that are asked for, are at most as many.
+	upTo := func(n int) (sum int64) {
+		b := p.Bounds
+		b.Tokens, b.Length, b.Rows = n, min(b.Length, n), min(b.Rows, n)
+		for _, s := range slots {
+			sum += floatBytes * int64(s.Floats(b.Sizes()))
+		}
+		return sum
 	}
+	weights, arena := packedBytes(p), upTo(p.Bounds.Tokens)
 	if weights+arena <= t.Memory {
 		return nil
 	}
@@ -42,7 +48,7 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	if n := nodeOf(p, largest); n != nil && !n.Pos.IsZero() {
 		d.Note(n.Pos, "the largest step is here: its result takes %s", mebibytes(size(largest.Space)))
 	}
-	if tokens := (t.Memory - weights) / max(perToken, 1); tokens > 0 && perToken*tokens+weights+arena-perToken*int64(p.Bounds.Tokens) <= t.Memory {
+	if tokens := sort.Search(p.Bounds.Tokens, func(n int) bool { return weights+upTo(n+1) > t.Memory }); tokens > 0 {
 		return d.Hintf("tokens <= %d", tokens)
 	}
 	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(weights+arena)/(1<<20)))

@@ -1,7 +1,9 @@
 package compiler_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,9 +196,14 @@ func TestMemoryBound(t *testing.T) {
 
 // TestMemoryHint: the number of tokens that a hint names is the largest one that fits, whatever the bound and the rows that a head reads.
 func TestMemoryHint(t *testing.T) {
-	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }", "head h on m { linear 3 as tags(\"a\", \"b\", \"c\") }"} {
+	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }", "head h on m { take each; linear 3 as labels(\"a\", \"b\", \"c\") }", "head h on m { take masked; linear hidden; act; norm; linear vocab tied embed.token }",
+		`head h on m { take words(mean); linear 4; prompt labels mark "a" end "b"; spans <= 3 markers }`} {
+		emitted := ""
+		if head != "" {
+			emitted = ".h"
+		}
 		faults := func(tokens, bound string) diag.List {
-			_, faults, err := compiler.Compile(resolved(t, smallModel("m", "checkpoint own")+head+"target t { "+tokens+"; memory <= "+bound+"; emit infer m }"), compiler.Options{})
+			_, faults, err := compiler.Compile(resolved(t, smallModel("m", "checkpoint own")+head+"target t { "+tokens+"; memory <= "+bound+"; emit infer m"+emitted+" }"), compiler.Options{})
 			require.NoError(t, err)
 			return faults
 		}
@@ -209,6 +216,13 @@ func TestMemoryHint(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, faults(fmt.Sprintf("tokens <= %d", tokens), bound), "%s %s: the hint fits", head, bound)
 			require.Len(t, faults(fmt.Sprintf("tokens <= %d", tokens+1), bound), 1, "%s %s: %d tokens fit, and one more does not", head, bound, tokens)
+		}
+		// What is needed is a whole number of floats, so the smallest bound that is kept is a multiple of 4 bytes, and not one more.
+		for _, tokens := range []string{"tokens <= 16", "tokens <= 500"} {
+			bytes := func(n int) string { return fmt.Sprintf("%.20f MiB", float64(n)/(1<<20)) }
+			least := sort.Search(20<<20, func(n int) bool { return len(faults(tokens, bytes(n))) == 0 })
+			require.Zero(t, least%4, "%s: %d bytes", head, least)
+			require.Equal(t, tokens, faults("tokens <= 100_000", bytes(least))[0].Hint)
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Members reads the tensors of an ensemble: each member's under the prefix of its names.
+// Members reads the tensors of an ensemble. The key of each member is the prefix of its tensor names.
 type Members map[string]Source
 
-// Tensor reads a tensor of the member whose prefix the name has.
+// Tensor reads a tensor of the member whose prefix the name begins with.
 func (m Members) Tensor(name string, shape []int) ([]float32, error) {
 	for prefix, src := range m {
 		if len(name) > len(prefix) && name[:len(prefix)] == prefix {
@@ -24,8 +24,8 @@ func (m Members) Tensor(name string, shape []int) ([]float32, error) {
 // digest identifies the content of a value.
 type digest [sha256.Size]byte
 
-// equal finds packed tensors that are equal because the same ops make them of equal tensors: alias → the tensor that is stored. Tensors of one
-// checkpoint are told apart by their names, those of an ensemble's checkpoints by their content, for which each is read once.
+// equal returns a map from alias to stored tensor. It finds packed tensors that are equal because the same ops compute them from equal tensors. Tensors of one
+// checkpoint are compared by name. Tensors of the checkpoints of an ensemble are compared by content; each is read once for that.
 func equal(p *ir.Program, src Source, want *list) (map[string]string, error) {
 	sums := map[string]digest{} // by store name
 	source := tensorsOf(p, src)

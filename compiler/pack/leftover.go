@@ -28,20 +28,20 @@ func Equal(w Weights, a, b string) (bool, error) {
 	return slices.Equal(x, y), nil
 }
 
-// Buffer is a tensor that checkpoints carry and that no model needs: it follows from the model's form.
+// Buffer is a tensor that checkpoints hold and no model needs: its values follow from the model's shape.
 type Buffer struct {
-	Suffix string // of the name
+	Suffix string // end of the name
 	Reason string
 }
 
-// Buffers are all tensors that are left out of packed weights without a word.
+// Buffers lists the tensors that packing leaves out without a message.
 var Buffers = []Buffer{
 	{"embeddings.position_ids", "the numbers 0, 1, 2 …, which transformers stored until version 4.30; positions are counted"},
 	{"embeddings.token_type_ids", "zeros, which transformers 4 stored in some versions; a text's tokens have type 0 by default"},
 }
 
-// Copies are tensors that checkpoints can hold twice: the decoder of masked tokens repeats the token table and the head's bias. Each is
-// compared with what it repeats when a model folder is imported, and used if it differs.
+// Copies lists pairs of tensors that checkpoints can hold twice: the decoder of masked tokens repeats the token table and the head's bias. When a model folder
+// is imported, each is compared with the tensor that it repeats, and is used if it differs.
 var Copies = [][2]string{
 	{"cls.predictions.decoder.weight", tokenTable},
 	{"cls.predictions.decoder.bias", "cls.predictions.bias"},
@@ -49,8 +49,8 @@ var Copies = [][2]string{
 	{"lm_head.decoder.bias", "lm_head.bias"},
 }
 
-// Leftover lists the tensors of the file that packing did not read and that hold something of their own, in the file's order. It leaves out
-// the Buffers, and the Copies that equal what they repeat.
+// Leftover returns the tensors that packing did not read and that hold numbers of their own, in the file's order. It leaves out the Buffers, and the Copies
+// that equal the tensor that they repeat.
 func (c *Checkpoint) Leftover() ([]string, error) {
 	var out []string
 	for _, n := range c.Unused() {

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 )
 
-// A prefix of a training library is removed from all names, or the error names it.
+// A prefix of a training library is removed from all names; if that is not possible, the error names the prefix.
 func TestUnwrap(t *testing.T) {
 	const table = "embeddings.word_embeddings.weight"
 	for _, c := range []struct {
@@ -27,7 +27,7 @@ func TestUnwrap(t *testing.T) {
 		{names: []string{"0.auto_model." + table, "0.auto_model.pooler.bias"}, prefix: "0.auto_model."},
 		{names: []string{"model.token_rep_layer.bert_layer.model." + table, "model.rnn.x"}, prefix: "model."},
 		{names: []string{"model.bert." + table, "loss.weight"}, want: `"loss.weight": it lacks the prefix model.`},
-		{names: []string{"backbone.bert." + table, "backbone.x"}, want: `"backbone.bert.` + table + `": what stands in front of`},
+		{names: []string{"backbone.bert." + table, "backbone.x"}, want: `"backbone.bert.` + table + `": the name in front of`},
 	} {
 		w, prefix, err := pack.Unwrap(opened(t, c.names, map[string][2]float32{c.names[0]: {1, 2}}))
 		if c.want != "" {
@@ -52,7 +52,7 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
-// A tensor that packing did not read is a known buffer, or equals what it repeats, or is listed.
+// A tensor that packing did not read is a known buffer, equals the tensor that it repeats, or is listed.
 func TestLeftover(t *testing.T) {
 	const table = "bert.embeddings.word_embeddings.weight"
 	names := []string{table, "bert.embeddings.position_ids", "cls.predictions.bias", "cls.predictions.decoder.weight", "cls.seq_relationship.bias"}
@@ -74,7 +74,7 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
-// The bias of masked tokens has two names, of which published code adds the decoder's.
+// The bias of masked tokens has two names. Published code adds the one of the decoder.
 func TestDecoderBias(t *testing.T) {
 	for _, stem := range []string{"cls.predictions.", "lm_head."} {
 		for _, c := range []struct {

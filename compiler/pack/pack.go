@@ -1,5 +1,5 @@
-// Package pack makes packed weights: it runs the calls of a program that only weights determine, in float64, on a checkpoint's tensors, and
-// writes their results, rounded once to float32, in the layouts that the kernels read.
+// Package pack makes packed weights. It runs the calls of a program that depend on weights alone, in float64, on a checkpoint's tensors. It writes their
+// results, rounded once to float32, in the layouts that the kernels read.
 package pack
 
 import (
@@ -14,24 +14,24 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Source gives the tensors of a checkpoint under their published names.
+// Source returns the tensors of a checkpoint under their published names.
 type Source interface {
-	// Tensor gives the numbers of a tensor of that shape, row-major. The caller does not change them.
+	// Tensor returns the numbers of a tensor of that shape, row-major. The caller does not change them.
 	Tensor(name string, shape []int) ([]float32, error)
 }
 
-// Options are what a packed file holds beside the program's tensors.
+// Options holds the settings of Write, and what a packed file holds besides the program's tensors.
 type Options struct {
 	Tokenizer     []byte              // flat form of the tokenizer; nil: the package takes ids only
-	TokenizerKind string              // how to read it
-	MaxTokens     int                 // the model's own limit on the tokens of a text; 0: the spec's bound
-	Labels        map[string][]string // by head, where the checkpoint names them and the spec does not
+	TokenizerKind string              // the kind of tokenizer, which tells how to read it
+	MaxTokens     int                 // the model's own limit in tokens per text; 0: the spec's bound
+	Labels        map[string][]string // by head; used if the checkpoint names labels and the spec does not
 	Extra         map[string]string   // what only a head or a tool reads
 	Progress      func(done, total int)
-	Context       context.Context // asked between tensors; nil: packing goes on to its end
+	Context       context.Context // checked before each tensor; nil: packing cannot be stopped
 }
 
-// Write packs the weights of a program that has passed all passes into a file at path. The file appears when it is complete.
+// Write packs the weights of a program that has been through all passes. The file appears at path when it is complete.
 func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	want, err := wanted(p)
 	if err != nil {
@@ -105,7 +105,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	return w.Close()
 }
 
-// stoppable is a source that ends with a context.
+// stoppable is a source that fails when its context ends.
 type stoppable struct {
 	ctx context.Context
 	src Source
@@ -119,7 +119,8 @@ func (s stoppable) Tensor(name string, shape []int) ([]float32, error) {
 	return s.src.Tensor(name, shape)
 }
 
-// Check reads a packed file and reports whether it is whole and for this program: the error is a *runtime.WeightsError, or the file system's.
+// Check reads a packed file and returns an error unless the file is whole and belongs to this program. The error is a *runtime.WeightsError, or an error of the
+// file system.
 func Check(path string, p *ir.Program) (err error) {
 	want, err := wanted(p)
 	if err != nil {
@@ -140,13 +141,13 @@ func Check(path string, p *ir.Program) (err error) {
 	return w.CheckWeights()
 }
 
-// list is the packed tensors in the order in which the calls of Pack make them.
+// list holds the packed tensors in the order in which the calls of Pack make them.
 type list struct {
 	order []string
 	types map[string]ir.Type
 }
 
-// decls declares the tensors as a packed file holds them.
+// decls returns the declarations of the tensors for the packed file.
 func (l *list) decls() []runtime.TensorDecl {
 	var out []runtime.TensorDecl
 	for _, name := range l.order {
@@ -160,7 +161,7 @@ func (l *list) decls() []runtime.TensorDecl {
 	return out
 }
 
-// wanted lists the tensors that the schedule reads, and checks that packing makes each of them.
+// wanted returns the tensors that the schedule reads or that the program keeps. It checks that packing makes each tensor that is read.
 func wanted(p *ir.Program) (*list, error) {
 	read := map[string]ir.Type{}
 	for _, c := range p.Run {
@@ -199,7 +200,7 @@ func wanted(p *ir.Program) (*list, error) {
 	return out, nil
 }
 
-// tensors gives a checkpoint's tensors to the evaluation, which knows no shapes.
+// tensors passes a checkpoint's tensors to the evaluation, which does not know their shapes.
 type tensors struct {
 	src    Source
 	shapes map[string][]int

@@ -22,7 +22,7 @@ import (
 	"github.com/debertac/debertac/spec/spectest"
 )
 
-// compiled compiles a spec's only emit up to a pass.
+// compiled compiles the only emit of a spec, up to a pass.
 func compiled(t *testing.T, text, after string) *ir.Program {
 	t.Helper()
 	f, faults := spec.Parse("test.dspec", []byte(text))
@@ -35,7 +35,7 @@ func compiled(t *testing.T, text, after string) *ir.Program {
 	return units[0].Program
 }
 
-// source gives a source's tensors to the oracle.
+// source passes a source's tensors to the oracle.
 type source struct {
 	pack.Source
 	shapes map[string][]int
@@ -46,7 +46,7 @@ func (s source) Tensor(name string) (*ir.Array, error) {
 	return &ir.Array{Shape: s.shapes[name], F32: v}, err
 }
 
-// TestRecordedResult packs random models and holds the result that is recorded for the self-test to the oracle's, before any pass.
+// TestRecordedResult packs random models. It compares the result that is recorded for the self-test with the oracle's result before any pass.
 func TestRecordedResult(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 37))
 	for range 10 {
@@ -148,7 +148,7 @@ func spoiled(t *testing.T, p *ir.Program, name string, change func([]float32) []
 	return &pack.Checkpoint{File: f}
 }
 
-// TestStop: packing ends with its context, and leaves no file.
+// TestStop checks that packing ends with its context and leaves no file.
 func TestStop(t *testing.T) {
 	p := compiled(t, tiny, "")
 	ctx, stop := context.WithCancel(t.Context())
@@ -161,7 +161,7 @@ func TestStop(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestCheck: a packed file is whole and for its program, or said not to be.
+// TestCheck checks that Check accepts a packed file only if it is whole and belongs to its program.
 func TestCheck(t *testing.T) {
 	p, other := compiled(t, tiny, ""), compiled(t, strings.Replace(tiny, "inner = 8", "inner = 9", 1), "")
 	path := filepath.Join(t.TempDir(), "w")
@@ -177,7 +177,7 @@ func TestCheck(t *testing.T) {
 	require.ErrorContains(t, pack.Check(path, p), "not a whole weight file")
 }
 
-// TestCheckpointFaults: a tensor that is missing, has another shape or is not finite is named.
+// TestCheckpointFaults checks that the error names a tensor that is missing, has another shape or is not finite.
 func TestCheckpointFaults(t *testing.T) {
 	p := compiled(t, tiny, "")
 	for _, c := range []struct {

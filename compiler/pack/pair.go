@@ -7,13 +7,13 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Part returns the tensors of one model of a pair of generator and discriminator, by the names that they have in a checkpoint of that model alone: those of the
-// file begin with the part's name and a dot. The tables of tokens and positions that the pair shares are the generator's; where the discriminator has a tensor
-// that ends in ._weight, that is what it adds to the generator's table, and the sum is given (He, Gao, Chen 2021, section 3.3). Closing the part closes the
-// file.
+// Part returns the tensors of one model of a pair of generator and discriminator, under the names that they have in a checkpoint of that model alone. In the
+// file, their names begin with the part's name and a dot. The token and position tables that the pair shares are the generator's. If the discriminator has a
+// tensor whose name ends in ._weight, the table is the sum of that tensor and the generator's table (He, Gao, Chen 2021, section 3.3). Closing the part closes
+// the file.
 func Part(w Weights, name string) Weights { return &part{w, name} }
 
-// generator is the part whose tables may be shared.
+// generator is the name of the part whose tables may be shared.
 const generator = "generator"
 
 type part struct {
@@ -21,10 +21,10 @@ type part struct {
 	name string
 }
 
-// shared are the ends of the names of the tables that two models may share.
+// shared lists the ends of the names of the tables that two models may share.
 var shared = []string{"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"}
 
-// sources returns the tensors of the file whose sum is the tensor; none if the file has it not.
+// sources returns the names of the file's tensors whose sum is the tensor, or nothing if the file does not have it.
 func (p *part) sources(name string) []string {
 	own := p.name + "." + name
 	if p.Weights.Has(own) {
@@ -46,10 +46,10 @@ func (p *part) sources(name string) []string {
 	return nil
 }
 
-// missing is what the file says of a tensor that it has not.
+// missing returns the file's error for a tensor that it does not have.
 func (p *part) missing(name string) error { return p.Weights.Check(p.name + "." + name) }
 
-// Names lists the part's tensors; those that another part shares with it as well.
+// Names lists the part's tensors, including those that another part shares with it.
 func (p *part) Names() []string {
 	var out []string
 	seen := map[string]bool{}
@@ -74,7 +74,7 @@ func (p *part) Names() []string {
 // Has reports whether the part has a tensor.
 func (p *part) Has(name string) bool { return len(p.sources(name)) > 0 }
 
-// Info describes a tensor, by the first of those that it is the sum of.
+// Info describes a tensor. Where the tensor is a sum, Info describes the first term.
 func (p *part) Info(name string) (safetensors.Info, error) {
 	from := p.sources(name)
 	if len(from) == 0 {
@@ -110,7 +110,7 @@ func (p *part) Floats(name string, dst []float32) error {
 	}
 	add := make([]float32, len(dst))
 	if err := p.Weights.Floats(from[1], add); err != nil {
-		return fmt.Errorf("what %s adds: %w", p.name, err)
+		return fmt.Errorf("the tensor that %s adds: %w", p.name, err)
 	}
 	for i, v := range add {
 		dst[i] += v

@@ -7,20 +7,20 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// tokenTable ends the name of the table of token embeddings in every published layout.
+// tokenTable is the end of the name of the token embeddings in every published layout.
 const tokenTable = "embeddings.word_embeddings.weight"
 
-// wrappers are the prefixes that training libraries put in front of every tensor name: those of torch.nn.DataParallel and its relatives, of
-// modules that keep the model in a field, of torch.compile, and of SentenceTransformer.state_dict.
+// wrappers are the prefixes that training libraries put in front of every tensor name. They come from torch.nn.DataParallel and its relatives, from modules
+// that keep the model in a field, from torch.compile, and from SentenceTransformer.state_dict.
 var wrappers = []string{"module.", "model.", "_orig_mod.", "auto_model.", "0.auto_model.", "0.model."}
 
-// roots are what published layouts have in front of the token table.
+// roots are the names in front of the token table in published layouts.
 var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_layer.model.", "generator.", "discriminator.",
 	"generator.deberta.", "discriminator.deberta."}
 
-// Unwrap removes the prefix that a training library put in front of all tensor names of a checkpoint, such as "module.". It returns the prefix
-// that it removed, "" if there is none. A prefix that it cannot remove is an error that names it: one that is not known, or one that some
-// tensors do not have. A checkpoint without a token table of a published layout is returned as it is.
+// Unwrap removes the prefix that a training library put in front of all tensor names of a checkpoint, such as "module.". It returns the prefix that it removed,
+// or "" for no prefix. It returns an error with the prefix if it cannot remove it, because the prefix is unknown or some tensors do not have it. A
+// checkpoint without a token table of a published layout is returned as it is.
 func Unwrap(w Weights) (Weights, string, error) {
 	table := ""
 	for _, n := range w.Names() {
@@ -47,7 +47,7 @@ func Unwrap(w Weights) (Weights, string, error) {
 			}
 		}
 		if found == "" {
-			return nil, "", &safetensors.Error{File: w.Name(), Tensor: table, Reason: "what stands in front of " + tokenTable + " is no prefix of a published layout, nor one of " +
+			return nil, "", &safetensors.Error{File: w.Name(), Tensor: table, Reason: "the name in front of " + tokenTable + " is neither a prefix of a published layout nor one of " +
 				strings.Join(wrappers, ", ") + ": save the model's own state dict"}
 		}
 		prefix, rest = prefix+found, rest[len(found):]

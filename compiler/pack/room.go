@@ -10,11 +10,11 @@ import (
 	"github.com/debertac/debertac/runtime/resource"
 )
 
-// room refuses to begin what cannot be finished: the file must fit its file system, and the steps of packing weights that are to be drawn must fit
-// the memory. Tensors of a checkpoint are held to its own shapes first, when they are read.
+// room returns an error if packing cannot finish: the file must fit into its file system, and with random weights each packing step must fit into memory.
+// Tensors of a checkpoint are checked first against the shapes in the file, when they are read.
 //
-// What is not refused may still need all memory: the garbage collector, which lets the heap grow to twice what is alive, is told so until restore is
-// called.
+// A step that is accepted may still need all memory. The garbage collector lets the heap grow to twice the live size, so room sets a lower limit, which restore
+// takes back.
 func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (restore func(), err error) {
 	restore = func() {}
 	if _, drawn := src.(Random); drawn {
@@ -35,13 +35,13 @@ func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (r
 	return restore, resource.CheckDisk("the packed file "+path, filepath.Dir(path), file)
 }
 
-// named is a tensor of a checkpoint.
+// named is a tensor of a checkpoint with its name.
 type named struct {
 	name  string
 	shape []int
 }
 
-// memoryOf returns how many bytes are alive in the step of packing that needs most, and the largest tensor that it reads.
+// memoryOf returns how many bytes are live in the packing step that needs most, and the largest tensor that this step reads.
 func memoryOf(p *ir.Program) (most int64, largest named) {
 	for _, c := range p.Pack {
 		need := stepMemory(c.Region)
@@ -63,18 +63,18 @@ func memoryOf(p *ir.Program) (most int64, largest named) {
 	return most, largest
 }
 
-// elements returns the number of a value's numbers; symbols, of which packing has none, count as nothing.
+// elements returns the number of elements of a value. Symbols do not occur in packing and are left out.
 func elements(v *ir.Value) int64 {
 	n := int64(1)
 	for _, d := range v.Type.Shape {
-		n *= int64(d.N) // without overflow: the compiler bounds them
+		n *= int64(d.N) // without overflow: the compiler bounds the extents
 	}
 	return n
 }
 
-// stepMemory returns how many bytes are alive at most while a region of packing runs: a checkpoint's numbers in float32, which ops of class Layout
-// keep, all else in float64; what a node reads in float64 is widened for it alone. When the region has run its results are read once more, one
-// after the other, to be rounded and for the self-test.
+// stepMemory returns the greatest number of bytes that are live while a region of packing runs. Numbers of a checkpoint are float32, and ops of class Layout
+// keep them so; all other numbers are float64. An operand that a node reads in float64 is widened for that node only. After the region has run, its results are
+// read once more, one after the other, for rounding and for the self-test.
 func stepMemory(r *ir.Region) int64 {
 	narrow := map[*ir.Value]bool{} // held in float32, or integers
 	bytes := func(v *ir.Value) int64 {

@@ -28,7 +28,7 @@ func program(t *testing.T, text string) *ir.Program {
 	return units[0].Program
 }
 
-// TestMemoryOf holds the memory that packing is said to need to what it has alive, as the garbage collector sees it when it runs often.
+// TestMemoryOf compares the memory that packing is expected to need with the live memory that the garbage collector sees when it runs often.
 func TestMemoryOf(t *testing.T) {
 	if testing.Short() {
 		t.Skip("packs tens of MB")
@@ -55,12 +55,12 @@ func TestMemoryOf(t *testing.T) {
 	require.NoError(t, Write(filepath.Join(t.TempDir(), "w"), p, Random{Seed: 1}, Options{}))
 	stop.Store(true)
 	<-done
-	alive := float64(most - before) // with garbage that is not collected yet
+	alive := float64(most - before) // includes garbage that is not collected yet
 	require.Less(t, float64(need), 1.1*alive, "what fits must not be refused")
 	require.Greater(t, float64(need), alive/4)
 }
 
-// TestNoRoom: what cannot fit is refused before any of it is drawn, by the name of the largest tensor.
+// TestNoRoom checks that weights that do not fit are refused before any are drawn, and that the error names the largest tensor.
 func TestNoRoom(t *testing.T) {
 	p := program(t, "model m like deberta_v3_base { dim layers = 1; dim hidden = 1048576; dim heads = 1; dim vocab = 100; dim span = 8 }")
 	path := filepath.Join(t.TempDir(), "w")

@@ -8,15 +8,15 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// selfTest computes, while weights are packed, what the packed model must give for a few tokens: each step of the schedule runs in float64 as
-// soon as its weights are there, and lets them go.
+// selfTest computes, while weights are packed, the results of the packed model for a few tokens. Each step of the schedule runs in float64 as soon as its
+// weights are there, and releases them afterwards.
 type selfTest struct {
 	program *ir.Program
 	batch   *runtime.Batch // one sequence
 	sizes   ir.Sizes
 	steps   []runStep
-	store   map[string]*ir.Array // batch, states, and weights that a step still needs
-	readers map[string]int       // steps that still read a packed tensor
+	store   map[string]*ir.Array // batch, states, and weights that a step will read
+	readers map[string]int       // number of steps that will still read a packed tensor
 }
 
 // runStep is one layer of one call of the schedule.
@@ -25,10 +25,10 @@ type runStep struct {
 	layer  int
 }
 
-// selfTestTokens is the length of the one sequence.
+// selfTestTokens is the length of the sequence in tokens.
 const selfTestTokens = 8
 
-// newSelfTest prepares the sequence: ids spread over the vocabulary.
+// newSelfTest makes the sequence, whose ids are spread over the vocabulary.
 func newSelfTest(p *ir.Program) *selfTest {
 	t := &selfTest{program: p, readers: map[string]int{}}
 	n := min(selfTestTokens, p.Bounds.Length, p.Bounds.Tokens)
@@ -38,7 +38,7 @@ func newSelfTest(p *ir.Program) *selfTest {
 	}
 	l := limits(p)
 	if l.Rows > 0 {
-		b.Rows = []int32{int32(n - 1)} // one is enough: each may give as many numbers as the vocabulary has entries
+		b.Rows = []int32{int32(n - 1)} // one row is enough: each may have as many numbers as the vocabulary has entries
 	}
 	b.FillNeeded(l)
 	t.batch = b
@@ -50,7 +50,7 @@ func newSelfTest(p *ir.Program) *selfTest {
 		ir.Rows: ints(b.Rows), ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks),
 		ir.MarkStarts: ints(b.MarkStarts)}
 	if l.Delta > 0 {
-		t.store[ir.Delta] = ir.NewArray(n, l.Delta) // nothing is added
+		t.store[ir.Delta] = ir.NewArray(n, l.Delta) // zeros: nothing is added
 	}
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
@@ -65,7 +65,7 @@ func newSelfTest(p *ir.Program) *selfTest {
 	return t
 }
 
-// outputs returns the number of numbers that the test gives.
+// outputs returns the number of results of the test.
 func (t *selfTest) outputs() int {
 	_, v := t.program.Result()
 	if v == nil {
@@ -74,7 +74,7 @@ func (t *selfTest) outputs() int {
 	return t.sizes.Elements(v.Type.Shape)
 }
 
-// limits are those of a program's batches.
+// limits returns the limits of a program's batches.
 func limits(p *ir.Program) runtime.Limits {
 	l := runtime.Limits{Vocab: p.Meta.Vocab, Types: p.Meta.Types, SequenceTokens: p.Bounds.Length, BatchSequences: p.Bounds.Sequences, BatchTokens: p.Bounds.Tokens,
 		Rows: p.Bounds.Rows}
@@ -85,7 +85,7 @@ func limits(p *ir.Program) runtime.Limits {
 	return l
 }
 
-// add takes a packed tensor and runs the steps that have all they need.
+// add takes a packed tensor and runs the steps whose inputs are now complete.
 func (t *selfTest) add(name string, a *ir.Array) error {
 	if t.readers[name] > 0 {
 		t.store[name] = a
@@ -137,7 +137,7 @@ func (t *selfTest) result() ([]float32, error) {
 	}
 	out := t.store[t.program.Outputs[len(t.program.Outputs)-1]]
 	if out == nil || out.Len() != t.outputs() {
-		return nil, fmt.Errorf("self-test: the program gives no %s of %d numbers", t.program.Outputs[len(t.program.Outputs)-1], t.outputs())
+		return nil, fmt.Errorf("self-test: the program has no output %s of %d numbers", t.program.Outputs[len(t.program.Outputs)-1], t.outputs())
 	}
 	return out.Single(), nil
 }

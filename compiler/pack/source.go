@@ -11,34 +11,34 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Weights is an open checkpoint: *safetensors.File, or *torchfile.File.
+// Weights is an open checkpoint: a *safetensors.File or a *torchfile.File.
 type Weights interface {
 	Name() string                               // for messages
 	Names() []string                            // of the tensors, in the file's order
-	Has(name string) bool                       // whether there is such a tensor
+	Has(name string) bool                       // whether the file has the tensor
 	Info(name string) (safetensors.Info, error) // its type and shape
-	Check(name string, shape ...int) error      // an error unless it exists and has this shape
-	Floats(name string, dst []float32) error    // its numbers, row-major; the length of dst is their count
+	Check(name string, shape ...int) error      // returns an error unless the tensor exists and has this shape
+	Floats(name string, dst []float32) error    // reads its numbers, row-major; dst has their count as its length
 	Close() error
 }
 
-// Checkpoint reads tensors from a checkpoint. One of the bare encoder lacks the model's prefix ("deberta."), and the first ones of BERT have
-// the names that the gains and shifts of norms had in TensorFlow; both are found.
+// Checkpoint reads tensors from a checkpoint. A checkpoint of the bare encoder lacks the model's prefix ("deberta."). Early BERT checkpoints have the
+// TensorFlow names for the gains and shifts of norms. Checkpoint finds tensors in both.
 type Checkpoint struct {
 	File Weights
 	used map[string]bool
 }
 
-// prefixes are what may stand in front of the encoder's tensor names in a file.
+// prefixes are the possible prefixes of the encoder's tensor names in a file.
 var prefixes = []string{"deberta.", "bert.", "roberta."}
 
-// older are endings that tensors had before, by those that they have now.
+// older lists pairs of a name's end today and its earlier form.
 var older = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}
 
-// biases are the two names of the bias of the prediction of masked tokens. Published code adds the first of them that the checkpoint has.
+// biases lists the two names of the bias for the prediction of masked tokens. Published code adds the first one that the checkpoint has.
 var biases = [][2]string{{"cls.predictions.decoder.bias", "cls.predictions.bias"}, {"lm_head.decoder.bias", "lm_head.bias"}}
 
-// find returns the name under which the file holds a tensor.
+// find returns the name that the tensor has in the file.
 func (c *Checkpoint) find(name string) string {
 	names := []string{name}
 	for _, b := range biases {
@@ -66,7 +66,7 @@ func (c *Checkpoint) find(name string) string {
 	return name
 }
 
-// Tensor reads a tensor and holds it to the shape; values that are not finite are an error.
+// Tensor reads a tensor and checks its shape. Values that are not finite are an error.
 func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
 	in := c.find(name)
 	if err := c.File.Check(in, shape...); err != nil {
@@ -76,7 +76,7 @@ func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
 	for _, d := range shape {
 		n *= d
 	}
-	if need := tensorBytes * int64(n); need >= largeTensor { // a torch file can say in few bytes that a tensor has many equal numbers
+	if need := tensorBytes * int64(n); need >= largeTensor { // in a torch file a few bytes can declare a tensor with many equal numbers
 		if err := resource.CheckMemory(fmt.Sprintf("%s: tensor %q of shape %v", c.File.Name(), in, shape), need); err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
 	return data, nil
 }
 
-// Unused lists the tensors of the file that no call of Tensor has read, in the file's order.
+// Unused returns the tensors of the file that no call of Tensor has read, in the file's order.
 func (c *Checkpoint) Unused() []string {
 	var out []string
 	for _, n := range c.File.Names() {
@@ -108,17 +108,17 @@ func (c *Checkpoint) Unused() []string {
 	return out
 }
 
-// Packing has a tensor in memory as a checkpoint holds it and once more as kernels read it. Small ones are not worth asking the system about.
+// While a tensor is packed, memory holds it as in the checkpoint and once more as kernels read it. The system is asked about memory only for large tensors.
 const (
-	tensorBytes = 2 * 4 // for each number
+	tensorBytes = 2 * 4 // per number
 	largeTensor = 64 << 20
 )
 
-// Random draws tensors as published models are initialised: normal with the given standard deviation, gains 1, biases small. A tensor's
-// numbers depend on the seed and its name alone.
+// Random draws tensors as published models are initialised: normal numbers with the given standard deviation, gains of 1 and small biases. A tensor's numbers
+// depend only on the seed and its name.
 type Random struct {
 	Seed uint64
-	Std  float64 // 0 stands for 0.02
+	Std  float64 // standard deviation; 0 stands for 0.02
 }
 
 // Tensor draws a tensor.

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// opened returns a checkpoint of tensors in the given order, each of the shape [2].
+// opened returns a checkpoint with tensors in the given order, each of shape [2].
 func opened(t *testing.T, names []string, values map[string][2]float32) *safetensors.File {
 	t.Helper()
 	var list []safetensors.Tensor
@@ -31,7 +31,7 @@ func opened(t *testing.T, names []string, values map[string][2]float32) *safeten
 	return f
 }
 
-// Tensors are found without the model's prefix and under the names that norms had in TensorFlow.
+// Tensors are found without the model's prefix and under the TensorFlow names of norms.
 func TestCheckpointNames(t *testing.T) {
 	f := opened(t, []string{"embeddings.LayerNorm.gamma", "embeddings.LayerNorm.beta", "bert.pooler.dense.bias", "classifier.bias"},
 		map[string][2]float32{"embeddings.LayerNorm.gamma": {1, 2}, "embeddings.LayerNorm.beta": {3, 4}, "bert.pooler.dense.bias": {5, 6}, "classifier.bias": {float32(math.Inf(1)), 0}})
@@ -48,7 +48,7 @@ func TestCheckpointNames(t *testing.T) {
 	require.Equal(t, []string{"classifier.bias"}, c.Unused())
 }
 
-// The models of a pair have their own tensors, the generator's, or the sum of its and their own.
+// A tensor of the discriminator is its own, the generator's, or the sum of both.
 func TestPart(t *testing.T) {
 	const word, position = "deberta.embeddings.word_embeddings.", "deberta.embeddings.position_embeddings."
 	f := opened(t, []string{"generator." + word + "weight", "generator." + position + "weight", "generator.x.weight", "discriminator." + word + "_weight", "discriminator.y.weight"},

@@ -10,13 +10,13 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// The names that published folders use.
+// The file names in published folders.
 const (
 	SingleName = "pytorch_model.bin"
 	IndexName  = "pytorch_model.bin.index.json"
 )
 
-// In reports whether a model folder has weights of this kind.
+// In reports whether a model folder has weights in this format.
 func In(dir string) (bool, error) {
 	for _, name := range []string{SingleName, IndexName} {
 		if there, err := disk.Exists(filepath.Join(dir, name)); there || err != nil {
@@ -26,8 +26,8 @@ func In(dir string) (bool, error) {
 	return false, nil
 }
 
-// OpenDir opens the weights of a Hugging Face model folder: pytorch_model.bin, or else the shards that pytorch_model.bin.index.json lists. The
-// index must agree with the shards both ways: each tensor lies in the shard that the index says, and each tensor of a shard is in the index.
+// OpenDir opens the weights of a Hugging Face model folder: pytorch_model.bin, or the shards that pytorch_model.bin.index.json lists. The index and the shards
+// must agree: each tensor lies in the shard that the index names, and the index lists each tensor of each shard.
 func OpenDir(dir string) (*File, error) {
 	single := filepath.Join(dir, SingleName)
 	if there, err := disk.Exists(single); err != nil {
@@ -50,7 +50,7 @@ func OpenDir(dir string) (*File, error) {
 	return newFile(dir, parts), nil
 }
 
-// openShards opens the shards; those that are open come back with an error too.
+// openShards opens the shards. On an error it also returns the shards that are open, so that the caller can close them.
 func openShards(dir, index string, shardOf map[string]string) (parts []*part, err error) {
 	var shards []string
 	for _, s := range shardOf {
@@ -72,7 +72,7 @@ func openShards(dir, index string, shardOf map[string]string) (parts []*part, er
 			case !ok:
 				return parts, fault(p.name, t, "it is not listed in %s", IndexName)
 			case listed != shard:
-				return parts, fault(p.name, t, "%s says that it is in %q", IndexName, listed)
+				return parts, fault(p.name, t, "%s lists it in %q", IndexName, listed)
 			}
 			found++
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// File is one file of weights, or the shards of a sharded one, open for reading. It is safe for concurrent use until Close.
+// File is one file of weights, or all shards of a sharded one, open for reading. It is safe for concurrent use until Close.
 type File struct {
 	name    string
 	parts   []*part
@@ -23,15 +23,15 @@ type File struct {
 // part is one file on disk.
 type part struct {
 	name    string
-	file    *disk.File // nil for bytes
+	file    *disk.File // nil for OpenBytes
 	data    source
 	order   []string
 	tensors map[string]*tensor
 }
 
-// source finds the numbers of storages.
+// source finds the numbers of storages in a container.
 type source interface {
-	// at gives a storage's bytes, and their place in the file. What can be checked of them is checked the first time.
+	// at returns a reader, the offset of a storage's bytes in it, and an error. The first call for a storage checks it as far as the container allows.
 	at(s *storage) (io.ReaderAt, int64, error)
 }
 
@@ -44,7 +44,7 @@ func fault(file, tensor, format string, args ...any) *safetensors.Error {
 	return &safetensors.Error{File: file, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Open reads the pickle of the file at path, and nothing of the tensors' values.
+// Open reads the pickle of the file at path. It does not read the tensors' values.
 func Open(path string) (*File, error) {
 	p, err := openPart(path)
 	if err != nil {
@@ -53,7 +53,7 @@ func Open(path string) (*File, error) {
 	return newFile(path, []*part{p}), nil
 }
 
-// OpenBytes reads a file held in memory. Name stands in errors. The bytes must not change while the File is in use.
+// OpenBytes reads a file held in memory. Errors contain name. The bytes must not change while the File is in use.
 func OpenBytes(name string, data []byte) (*File, error) {
 	p, err := readPart(name, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -79,13 +79,13 @@ func openPart(path string) (*part, error) {
 	return p, nil
 }
 
-// steady reads a file whose size was taken when it was opened, and tells when it has become shorter since.
+// steady reads a file whose size was taken when it was opened. It reports an error if the file has become shorter since.
 type steady struct {
 	file *disk.File
 	size int64
 }
 
-// ReadAt is that of io.ReaderAt.
+// ReadAt implements io.ReaderAt.
 func (s steady) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	if errors.Is(err, io.EOF) && off+int64(n) < s.size {
@@ -94,7 +94,7 @@ func (s steady) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// readPart tells the container by its first bytes and reads the pickle in it.
+// readPart recognises the container by its first bytes and reads the pickle in it.
 func readPart(name string, r io.ReaderAt, size int64) (*part, error) {
 	head := make([]byte, min(size, 512))
 	if _, err := r.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -117,7 +117,7 @@ func readPart(name string, r io.ReaderAt, size int64) (*part, error) {
 	return p, p.list(top)
 }
 
-// foreign says what a file seems to be that torch.save has not written.
+// foreign describes what a file seems to be that torch.save did not write.
 func foreign(head []byte) string {
 	text := strings.TrimSpace(string(head))
 	switch {
@@ -134,10 +134,10 @@ func foreign(head []byte) string {
 	case head[0] == 0x80:
 		return "this is a pickle that torch.save did not write: load it in Python and save its weights with torch.save or as safetensors"
 	}
-	return "this is no file that torch.save wrote"
+	return "this is not a file that torch.save wrote"
 }
 
-// list takes the tensors of the dictionary that a file of weights holds.
+// list takes the tensors from the dictionary that a file of weights holds.
 func (p *part) list(top any) error {
 	d, ok := top.(*dict)
 	if !ok {
@@ -157,7 +157,7 @@ func (p *part) list(top any) error {
 			return err
 		}
 		if p.tensors[name] != nil {
-			return fault(p.name, name, "it stands in the file twice")
+			return fault(p.name, name, "it is in the file twice")
 		}
 		p.order = append(p.order, name)
 		p.tensors[name] = t
@@ -179,7 +179,7 @@ func newFile(name string, parts []*part) *File {
 	return f
 }
 
-// Close closes the files; every method returns an error or nothing from then on. Further calls do nothing.
+// Close closes the files. Afterwards every method returns an error or nothing. Further calls do nothing.
 func (f *File) Close() error {
 	err := closeAll(f.parts)
 	f.parts, f.order, f.tensors = nil, nil, nil
@@ -199,7 +199,7 @@ func closeAll(parts []*part) error {
 // Name returns the path, folder or name that the file was opened by.
 func (f *File) Name() string { return f.name }
 
-// Names lists the tensors in the order of the file, shard by shard.
+// Names returns the tensors in the order of the file, shard by shard.
 func (f *File) Names() []string { return slices.Clone(f.order) }
 
 // Has reports whether there is a tensor of that name.
@@ -216,7 +216,7 @@ func (f *File) entry(name string) (entry, error) {
 	return e, nil
 }
 
-// Info describes a tensor; an unknown name is an error. Offset is that of its first number in its storage, in bytes: tensors may share one.
+// Info describes a tensor; an unknown name is an error. Offset is the offset of its first number in its storage, in bytes. Tensors may share a storage.
 func (f *File) Info(name string) (safetensors.Info, error) {
 	e, err := f.entry(name)
 	if err != nil {

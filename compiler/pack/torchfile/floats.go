@@ -8,11 +8,11 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// block is how many bytes of a storage are read at once.
+// block is the number of bytes that are read from a storage at once.
 const block = 1 << 20
 
-// Floats reads a float tensor into dst, row-major, whose length must be the number of elements. F32, F16 and BF16 are exact, F64 is rounded
-// to the nearest float32.
+// Floats reads a float tensor into dst, row-major; the length of dst must be the number of elements. F32, F16 and BF16 are exact, F64 is rounded to the nearest
+// float32.
 func (f *File) Floats(name string, dst []float32) error {
 	e, err := f.entry(name)
 	if err != nil {
@@ -56,7 +56,7 @@ func (f *File) Floats(name string, dst []float32) error {
 	return t.gather(dst, read)
 }
 
-// named adds a tensor's name to a fault of its storage.
+// named adds a tensor's name to an error of its storage.
 func named(err error, name string) error {
 	if e, ok := err.(*safetensors.Error); ok && e.Tensor == "" {
 		with := *e
@@ -66,7 +66,7 @@ func named(err error, name string) error {
 	return err
 }
 
-// gather reads the part of the storage that the tensor lies in, and picks its elements by their strides.
+// gather reads the part of the storage that holds the tensor and picks the elements by their strides.
 func (t *tensor) gather(dst []float32, read func(into []float32, from int64) error) error {
 	last := t.offset
 	for i, d := range t.shape {

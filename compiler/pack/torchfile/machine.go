@@ -8,33 +8,33 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what a file may ask of the machine. A model of 100 layers needs a tenth of the first three.
+// These are limits on what a file may ask of the machine. A model of 100 layers needs a tenth of the first three.
 const (
 	maxPickle = 64 << 20 // bytes of one pickle
 	maxStack  = 1 << 20  // values on the stack
-	maxMemo   = 1 << 22  // values remembered
-	maxMarks  = 1 << 10  // operands within operands
-	maxText   = 1 << 16  // bytes of a text
-	maxRank   = 16       // extents of a tensor
+	maxMemo   = 1 << 22  // values in the memo
+	maxMarks  = 1 << 10  // marks within marks
+	maxText   = 1 << 16  // bytes of a string
+	maxRank   = 16       // number of extents of a tensor
 )
 
-// machine runs one pickle. Every value costs a constant amount of memory beside the instruction that made it, so a file cannot ask for more
-// than a multiple of its own length.
+// machine runs one pickle. Besides the instruction that makes it, every value takes a constant amount of memory. So a file cannot ask for more memory than a
+// multiple of its own length.
 type machine struct {
 	code   []byte
-	at     int // of the next byte
-	start  int // of the instruction that runs
+	at     int // offset of the next byte
+	start  int // offset of the running instruction
 	stack  []any
 	marks  int
 	memo   map[uint32]any
-	person func(id any) (any, error) // what stands for a persistent id; nil: none may stand
+	person func(id any) (any, error) // returns the value of a persistent id; nil: the pickle may not have any
 }
 
-// opFault is what is wrong with an instruction; its offset counts from the start of the pickle.
+// opFault is an error of an instruction; its offset counts from the start of the pickle.
 type opFault struct {
 	offset int
 	reason string
-	short  bool // the bytes at hand ended
+	short  bool // the bytes that were passed to unpickle ended
 }
 
 func (e *opFault) Error() string {
@@ -45,7 +45,7 @@ func (m *machine) fault(format string, args ...any) error {
 	return &opFault{offset: m.start, reason: fmt.Sprintf(format, args...)}
 }
 
-// unpickle runs a pickle to its end and gives its value and its length.
+// unpickle runs a pickle to its end. It returns the pickle's value and length.
 func unpickle(code []byte, person func(id any) (any, error)) (value any, length int, err error) {
 	m := &machine{code: code, memo: map[uint32]any{}, person: person}
 	for {
@@ -113,7 +113,7 @@ func (m *machine) text(n int) (string, error) {
 	return string(b), nil
 }
 
-// line reads up to the next line feed, which is not part of it.
+// line reads up to the next line feed, which it leaves out.
 func (m *machine) line() (string, error) {
 	n := bytes.IndexByte(m.code[m.at:min(len(m.code), m.at+maxText)], '\n')
 	if n < 0 {
@@ -139,7 +139,7 @@ func (m *machine) pop() (any, error) {
 	return v, nil
 }
 
-// popTo takes the values above the topmost mark, and the mark.
+// popTo pops the values above the topmost mark, and the mark.
 func (m *machine) popTo() ([]any, error) {
 	for i := len(m.stack) - 1; i >= 0; i-- {
 		if _, ok := m.stack[i].(marker); ok {
@@ -153,7 +153,7 @@ func (m *machine) popTo() ([]any, error) {
 	return nil, m.fault("the instruction finds no mark on the stack")
 }
 
-// popTuple makes a tuple of the topmost n values.
+// popTuple replaces the topmost n values with a tuple of them.
 func (m *machine) popTuple(n int) error {
 	t := make(tuple, n)
 	for i := n - 1; i >= 0; i-- {
@@ -166,7 +166,7 @@ func (m *machine) popTuple(n int) error {
 	return nil
 }
 
-// top returns the topmost value, which stays.
+// top returns the topmost value and leaves it on the stack.
 func (m *machine) top() (any, error) {
 	v, err := m.pop()
 	if err == nil {
@@ -175,7 +175,7 @@ func (m *machine) top() (any, error) {
 	return v, err
 }
 
-// remember keeps the topmost value under a number.
+// remember stores the topmost value in the memo under a number.
 func (m *machine) remember(key uint32) error {
 	v, err := m.top()
 	if err != nil {

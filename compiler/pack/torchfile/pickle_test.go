@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack/torchfile"
 )
 
-// zipped packs a pickle and storages as torch.save does.
+// zipped puts a pickle and storages into an archive as torch.save does.
 func zipped(t testing.TB, pickle string, storages map[string][]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -33,7 +33,7 @@ func zipped(t testing.TB, pickle string, storages map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// The parts of pickles.
+// The functions below make parts of pickles.
 func text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
 }
@@ -50,23 +50,23 @@ func numbers(list ...int) string {
 	return s + "t"
 }
 
-// reference is one to a storage.
+// reference returns a reference to a storage.
 func reference(class, key string, count int) string {
 	return "(" + text("storage") + "ctorch\n" + class + "\n" + text(key) + text("cpu") + number(count) + "tQ"
 }
 
-// view returns a tensor of a storage.
+// view returns a tensor on a storage.
 func view(storage string, offset int, shape, stride string) string {
 	return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + shape + stride + "\x89ccollections\nOrderedDict\n)RtR"
 }
 
-// wide is a tuple of two tuples of two and so on, which written out would be 2⁶⁴ values.
+// wide is a tuple of two tuples of two tuples, and so on. Written out it would have 2⁶⁴ values.
 var wide = "N" + strings.Repeat("q\x00h\x00\x86", 64)
 
-// weights returns the dictionary of one tensor.
+// weights returns a dictionary with one tensor.
 func weights(tensor string) string { return "\x80\x02}" + text("w") + tensor + "s." }
 
-// Nothing but tensors can be made, and every tensor lies in its storage.
+// A file can make nothing but tensors, and every tensor lies within its storage.
 func TestPickleFaults(t *testing.T) {
 	ok := reference("FloatStorage", "0", 4)
 	for _, c := range []struct{ pickle, want string }{
@@ -140,7 +140,7 @@ func TestPickleFaults(t *testing.T) {
 	require.Equal(t, []string{"w"}, f.Names())
 }
 
-// Archives that torch.save did not write so.
+// These archives differ from those that torch.save writes.
 func TestArchiveFaults(t *testing.T) {
 	pickle := weights(view(reference("FloatStorage", "0", 4), 0, numbers(4), numbers(1)))
 	type file struct {
@@ -155,7 +155,7 @@ func TestArchiveFaults(t *testing.T) {
 		"two pickles":                  {good, {"b/data.pkl", zip.Store, pickle}, data},
 		"a TorchScript program":        {good, data, {"a/constants.pkl", zip.Store, ""}},
 		`the byte order "big"`:         {good, data, {"a/byteorder", zip.Store, "big"}},
-		"stands there twice":           {good, data, data},
+		"is there twice":               {good, data, data},
 		"its entry a/data/0 is compre": {good, {"a/data/0", zip.Deflate, data.data}},
 	} {
 		var b bytes.Buffer
@@ -172,7 +172,7 @@ func TestArchiveFaults(t *testing.T) {
 	}
 }
 
-// Streams of torch before 1.6 that are not whole or of another machine.
+// These streams of torch before 1.6 are cut, or come from a machine with another byte order.
 func TestStreamFaults(t *testing.T) {
 	const magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 	version, system := "\x80\x02M\xe9\x03.", "\x80\x02}"+text("little_endian")+"\x88s."
@@ -188,22 +188,22 @@ func TestStreamFaults(t *testing.T) {
 	require.NoError(t, f.Floats("w", v))
 	require.Equal(t, float32(1), v[0])
 	for want, file := range map[string]string{
-		"its version is 1002":               "\x80\x02M\xea\x03.",
-		"its version is a tuple":            "\x80\x02" + wide + ".",
-		"has a tuple for a key":             version + system + tensor + "\x80\x02]" + wide + "a.",
-		"byte order little":                 version + "\x80\x02}" + text("little_endian") + "\x89s.",
-		"byte order":                        version + "\x80\x02].",
-		"a part of another one":             version + system + weights(view(storage(1, text("view")), 0, numbers(1), numbers(1))),
-		"its list of storages is a diction": version + system + tensor + "\x80\x02}.",
-		"which its pickle does not read":    version + system + tensor + "\x80\x02]" + text("8") + "a.",
-		"lists the storage 9 twice":         version + system + tensor + "\x80\x02](" + text("9") + text("9") + "e." + body,
-		"lacks the storage 9":               version + system + tensor + "\x80\x02].",
-		"has 2 elements, its pickle says 1": version + system + tensor + keys + "\x02" + body[1:],
-		"ends before storage 9":             version + system + tensor + keys,
-		"ends within storage 9":             version + system + tensor + keys + body[:10],
-		"3 bytes follow":                    version + system + tensor + keys + body + "abc",
-		"a reference to a storage where no": version + system + tensor + "\x80\x02]" + storage(1, "N") + "a.",
-		`it asks for "os.system"`:           version + system + "\x80\x02cos\nsystem\n.",
+		"its version is 1002":                                 "\x80\x02M\xea\x03.",
+		"its version is a tuple":                              "\x80\x02" + wide + ".",
+		"has a tuple for a key":                               version + system + tensor + "\x80\x02]" + wide + "a.",
+		"does not declare that its numbers are little-endian": version + "\x80\x02}" + text("little_endian") + "\x89s.",
+		"byte order":                                          version + "\x80\x02].",
+		"a part of another one":                               version + system + weights(view(storage(1, text("view")), 0, numbers(1), numbers(1))),
+		"its list of storages is a diction":                   version + system + tensor + "\x80\x02}.",
+		"which its pickle does not read":                      version + system + tensor + "\x80\x02]" + text("8") + "a.",
+		"lists the storage 9 twice":                           version + system + tensor + "\x80\x02](" + text("9") + text("9") + "e." + body,
+		"lacks the storage 9":                                 version + system + tensor + "\x80\x02].",
+		"has 2 elements, its pickle says 1":                   version + system + tensor + keys + "\x02" + body[1:],
+		"ends before storage 9":                               version + system + tensor + keys,
+		"ends within storage 9":                               version + system + tensor + keys + body[:10],
+		"3 bytes follow":                                      version + system + tensor + keys + body + "abc",
+		"a reference to a storage where a pickle cannot have": version + system + tensor + "\x80\x02]" + storage(1, "N") + "a.",
+		`it asks for "os.system"`:                             version + system + "\x80\x02cos\nsystem\n.",
 	} {
 		_, err := torchfile.OpenBytes("x.bin", []byte(magic+file))
 		require.ErrorContains(t, err, want)
@@ -213,7 +213,7 @@ func TestStreamFaults(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("offset %d ", len(magic+version+system)+2))
 }
 
-// Whatever stands in a file, it is read within its bounds or refused with a reason.
+// Any file is read within its bounds or refused with a reason.
 func FuzzFile(f *testing.F) {
 	for _, name := range []string{"all.bin", "old.bin", "module.bin", "protocol4.bin", "whole.bin"} {
 		file, err := os.ReadFile("testdata/" + name)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// build would set the attributes of an object. Dictionaries of weights carry one, the versions of the modules, which has no meaning here.
+// build stands for setting the attributes of an object. Dictionaries of weights have one attribute, the versions of the modules, which is ignored.
 func (m *machine) build() error {
 	if _, err := m.pop(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (m *machine) reduce() error {
 		}
 		m.push(&dict{})
 		return nil
-	case rebuildParameter: // the tensor, whether it is trained, hooks
+	case rebuildParameter: // the operands are the tensor, whether it is trained, and hooks
 		if len(args) < 1 {
 			return m.fault("%s without a tensor", rebuildParameter)
 		}
@@ -51,7 +51,7 @@ func (m *machine) reduce() error {
 		}
 		m.push(t)
 		return nil
-	case rebuildTensor, rebuildTensorV2: // storage, offset, shape, strides; then what training needs
+	case rebuildTensor, rebuildTensorV2: // the operands are storage, offset, shape and strides, followed by what training needs
 		t, err := rebuild(args)
 		if err != nil {
 			return m.fault("%s: %v", f, err)
@@ -62,7 +62,7 @@ func (m *machine) reduce() error {
 	return m.fault("a call of %s", kind(f))
 }
 
-// rebuild makes a tensor, and holds it to its storage.
+// rebuild makes a tensor and checks it against its storage.
 func rebuild(args tuple) (*tensor, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d operands, at least 4 are wanted", len(args))
@@ -89,7 +89,7 @@ func rebuild(args tuple) (*tensor, error) {
 	return t, t.check()
 }
 
-// extents reads a tuple of numbers from 0.
+// extents reads a tuple of non-negative integers.
 func extents(v any) ([]int, error) {
 	var items []any
 	switch v := v.(type) {
@@ -114,7 +114,7 @@ func extents(v any) ([]int, error) {
 	return out, nil
 }
 
-// elements returns the product of the shape; check has bounded it.
+// elements returns the product of the extents, which check has bounded.
 func (t *tensor) elements() int {
 	n := 1
 	for _, d := range t.shape {
@@ -123,7 +123,7 @@ func (t *tensor) elements() int {
 	return n
 }
 
-// check holds the view to its storage. A view may name numbers of the storage several times (stride 0), but never more than 2³² of them.
+// check compares the view with its storage. A view may name a number of the storage several times (stride 0), but it has at most 2³² elements.
 func (t *tensor) check() error {
 	const most = 1 << 32
 	n, last := int64(1), t.offset
@@ -148,7 +148,7 @@ func (t *tensor) check() error {
 	return nil
 }
 
-// contiguous reports whether the elements follow one another in the storage.
+// contiguous reports whether the elements follow each other in the storage.
 func (t *tensor) contiguous() bool {
 	want := 1
 	for i := len(t.shape) - 1; i >= 0; i-- {

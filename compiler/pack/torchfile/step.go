@@ -2,7 +2,7 @@ package torchfile
 
 import "strings"
 
-// step runs one instruction. Those that are missing here could make objects of any class, run their code, or are never written for tensors.
+// step runs one instruction. The instructions that are missing here could make objects of any class, run their code, or are never written for tensors.
 func (m *machine) step(op byte) error {
 	switch op {
 	case 0x80: // PROTO
@@ -11,12 +11,12 @@ func (m *machine) step(op byte) error {
 			return m.fault("version %d of the pickle format, 2 to 5 are known", v)
 		}
 		return err
-	case 0x95: // FRAME: how far to read ahead
+	case 0x95: // FRAME: how many bytes to read ahead
 		_, err := m.bytes(8)
 		return err
 	case '(': // MARK
 		if m.marks++; m.marks > maxMarks {
-			return m.fault("more than %d marks within one another", maxMarks)
+			return m.fault("more than %d marks within marks", maxMarks)
 		}
 		m.push(marker{})
 		return nil
@@ -45,7 +45,7 @@ func (m *machine) step(op byte) error {
 	return m.compose(op)
 }
 
-// literals make a value of the bytes after the instruction alone.
+// literals are the instructions that make a value from the bytes after the instruction alone.
 var literals = map[byte]func(*machine) (any, error){
 	'N':  func(*machine) (any, error) { return nil, nil },                                      // NONE
 	0x88: func(*machine) (any, error) { return true, nil },                                     // NEWTRUE
@@ -75,7 +75,7 @@ var literals = map[byte]func(*machine) (any, error){
 	},
 }
 
-// key reads the number under which a value is remembered: a byte, or four if it is long.
+// key reads the number under which a value is remembered: one byte, or four if long is set.
 func (m *machine) key(long bool) (uint32, error) {
 	if long {
 		return m.number(4)
@@ -83,7 +83,7 @@ func (m *machine) key(long bool) (uint32, error) {
 	return m.number(1)
 }
 
-// sized reads a length of so many bytes and what has it.
+// sized reads a length of the given number of bytes, and then a value of that length.
 func sized[T any](m *machine, bytes int, read func(n int) (T, error)) (any, error) {
 	n, err := m.number(bytes)
 	if err != nil {
@@ -92,7 +92,7 @@ func sized[T any](m *machine, bytes int, read func(n int) (T, error)) (any, erro
 	return read(int(min(n, maxPickle+1)))
 }
 
-// global allows the names that tensors need.
+// global accepts the names that tensors need and no others.
 func (m *machine) global(module, name string) (any, error) {
 	g := global(module + "." + name)
 	if !known(g) || strings.Contains(name, ".") {
@@ -164,7 +164,7 @@ func (m *machine) compose(op byte) error {
 			return err
 		}
 		if m.person == nil {
-			return m.fault("a reference to a storage where none can stand")
+			return m.fault("a reference to a storage where a pickle cannot have one")
 		}
 		v, err := m.person(id)
 		if err != nil {
@@ -180,7 +180,7 @@ func (m *machine) compose(op byte) error {
 	return m.fault("the instruction %s (0x%02x), which no file of weights needs: nothing of it was run", name(op), op)
 }
 
-// name tells an instruction by its name in Python's pickletools, if it is a well-known one.
+// name returns the name of an instruction in Python's pickletools, or "unknown".
 func name(op byte) string {
 	if s, ok := names[op]; ok {
 		return s
@@ -188,7 +188,7 @@ func name(op byte) string {
 	return "unknown"
 }
 
-// names are those of the instructions that are refused.
+// names holds the names of the instructions that are refused.
 var names = map[byte]string{
 	'i': "INST", 'o': "OBJ", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 'P': "PERSID", '0': "POP", '1': "POP_MARK",
 	'2': "DUP", 'I': "INT", 'L': "LONG", 'F': "FLOAT", 'S': "STRING", 'V': "UNICODE", 'd': "DICT", 'l': "LIST", 'p': "PUT", 'g': "GET", 0x8b: "LONG4",
@@ -210,7 +210,7 @@ func (m *machine) extend(values []any) error {
 	return nil
 }
 
-// set puts pairs of key and value into the dictionary on top of the stack.
+// set puts pairs of keys and values into the dictionary on top of the stack.
 func (m *machine) set(pairs []any) error {
 	v, err := m.top()
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// maxCount is the most elements of a storage; with it no product overflows.
+// maxCount is the greatest number of elements of a storage. It is small enough that no product overflows.
 const maxCount = 1 << 48
 
 // storageTable collects the storages that a pickle refers to.
@@ -14,8 +14,8 @@ type storageTable struct {
 	known map[string]*storage
 }
 
-// person makes the function for references to storages: a tuple of "storage", type, key, device and number of elements; older files have one
-// more, which is None unless the storage is a part of another.
+// person returns the function for references to storages. A reference is a tuple of "storage", type, key, device and number of elements. Older files have one
+// more element, None unless the storage is a part of another one.
 func (s *storageTable) person(operands int) func(any) (any, error) {
 	return func(id any) (any, error) {
 		t, ok := id.(tuple)

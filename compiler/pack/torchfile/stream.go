@@ -8,14 +8,14 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// streamMagic begins a file of torch before 1.6: a pickle of the number 0x1950a86a20f9469cfc6c.
+// streamMagic is the beginning of a file of torch before 1.6: a pickle of the number 0x1950a86a20f9469cfc6c.
 var streamMagic = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.")
 
-// streamVersion is the only version that such files have.
+// streamVersion is the only version of such files.
 const streamVersion = 1001
 
-// stream is the older container. Behind the magic number stand four more pickles, of the version, of the machine that wrote the file, of the dictionary, and of
-// the list of the storages' keys; then the storages in that order, each after the number of its elements.
+// stream is the older container. Four more pickles follow the magic number: the version, the machine that wrote the file, the dictionary, and the list of the
+// storages' keys. Then the storages follow in that order, each after the number of its elements.
 type stream struct {
 	file   io.ReaderAt
 	places map[string]int64
@@ -23,7 +23,7 @@ type stream struct {
 
 func (s *stream) at(st *storage) (io.ReaderAt, int64, error) { return s.file, s.places[st.key], nil }
 
-// readStream reads the pickles from the file's start, of which more is read when it does not hold all of them.
+// readStream reads the pickles from the start of the file. It reads more of the file until it has all of them.
 func (p *part) readStream(r io.ReaderAt, size int64) (any, error) {
 	for n := min(size, 1<<20); ; n = min(size, maxPickle) {
 		head := make([]byte, n)
@@ -66,7 +66,7 @@ func (p *part) parseStream(head []byte, r io.ReaderAt, size int64) (any, error) 
 		return nil, err
 	}
 	if !littleEndian(system) {
-		return nil, fault(p.name, "", "it does not say that its numbers have the byte order little, which alone is read")
+		return nil, fault(p.name, "", "it does not declare that its numbers are little-endian; other byte orders are not read")
 	}
 	top, err := next(table.person(6))
 	if err != nil {
@@ -79,7 +79,7 @@ func (p *part) parseStream(head []byte, r io.ReaderAt, size int64) (any, error) 
 	return top, p.places(keys, table.known, r, int64(at), size)
 }
 
-// littleEndian reads the byte order off the description of the machine.
+// littleEndian reads the byte order from the description of the machine.
 func littleEndian(system any) bool {
 	d, ok := system.(*dict)
 	if !ok {
@@ -93,7 +93,7 @@ func littleEndian(system any) bool {
 	return false
 }
 
-// places finds the storages after the pickles.
+// places finds the storages, which follow the pickles.
 func (p *part) places(keys any, known map[string]*storage, r io.ReaderAt, at, size int64) error {
 	l, ok := keys.(*list)
 	if !ok {

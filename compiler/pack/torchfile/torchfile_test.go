@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// equal holds a file to the same tensors in the other format, bit by bit.
+// equal compares a file with the same tensors in the other format, bit by bit.
 func equal(t *testing.T, want *safetensors.File, got *torchfile.File) {
 	t.Helper()
 	require.ElementsMatch(t, want.Names(), got.Names())
@@ -42,7 +42,7 @@ func equal(t *testing.T, want *safetensors.File, got *torchfile.File) {
 	}
 }
 
-// Every element type, views of all kinds, tied weights and parameters read as torch itself reads them, from both containers.
+// Every element type, all kinds of views, tied weights and parameters are read as torch itself reads them, from both containers.
 func TestValues(t *testing.T) {
 	for file, reference := range map[string]string{"all.bin": "all", "old.bin": "all", "protocol4.bin": "all", "module.bin": "module", "sharded": "module"} {
 		t.Run(file, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What is no file of weights says what it is.
+// The error for a file that is not a file of weights tells what it is.
 func TestOtherFiles(t *testing.T) {
 	tar := make([]byte, 512)
 	copy(tar[257:], "ustar")
@@ -87,8 +87,8 @@ func TestOtherFiles(t *testing.T) {
 		"\x10\x00\x00\x00\x00\x00\x00\x00{}": "looks like a safetensors file",
 		string(tar):                          "a tar archive",
 		"\x80\x04N.":                         "a pickle that torch.save did not write",
-		"hello world":                        "no file that torch.save wrote",
-		"PK\x03\x04":                         "no whole zip archive",
+		"hello world":                        "not a file that torch.save wrote",
+		"PK\x03\x04":                         "not a whole zip archive",
 	} {
 		_, err := torchfile.OpenBytes("x.bin", []byte(text))
 		var fault *safetensors.Error
@@ -106,7 +106,7 @@ func TestOtherFiles(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// A file that was cut or changed is told, wherever that is.
+// A file that was cut or changed at any place is refused.
 func TestDamage(t *testing.T) {
 	for _, file := range []string{"module.bin", "old.bin"} {
 		text, err := os.ReadFile("testdata/" + file)
@@ -126,11 +126,11 @@ func TestDamage(t *testing.T) {
 	text[at] ^= 1
 	f, err = torchfile.OpenBytes("module.bin", text)
 	require.NoError(t, err)
-	require.ErrorContains(t, f.Floats("0.bias", v), `tensor "0.bias": module/data/1 has another checksum`)
+	require.ErrorContains(t, f.Floats("0.bias", v), `tensor "0.bias": the checksum of module/data/1 is wrong`)
 	require.NoError(t, f.Floats("1.bias", v), "the others are whole")
 }
 
-// find returns the place of numbers in a file.
+// find returns the offset of numbers in a file.
 func find(text []byte, v []float32) int {
 	want := safetensors.FloatBytes(v)
 	for i := range text {
@@ -141,7 +141,7 @@ func find(text []byte, v []float32) int {
 	return -1
 }
 
-// The index and its shards agree both ways.
+// The index and the shards must agree with each other.
 func TestShards(t *testing.T) {
 	index, err := os.ReadFile("testdata/sharded/pytorch_model.bin.index.json")
 	require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestShards(t *testing.T) {
 	}{
 		"missing shard": {string(index), []int{1}, "the shard \"pytorch_model-00002-of-00002.bin\" that it lists is missing"},
 		"unlisted":      {`{"weight_map": {"0.weight": ` + one + `}}`, []int{1}, "not listed"},
-		"elsewhere":     {`{"weight_map": {"0.weight": ` + one + `, "0.bias": "pytorch_model-00002-of-00002.bin"}}`, []int{1, 2}, "says that it is in"},
+		"elsewhere":     {`{"weight_map": {"0.weight": ` + one + `, "0.bias": "pytorch_model-00002-of-00002.bin"}}`, []int{1, 2}, "lists it in"},
 		"absent":        {`{"weight_map": {"0.weight": ` + one + `, "0.bias": ` + one + `, "2.bias": ` + one + `}}`, []int{1}, `tensor "2.bias"`},
 		"escape":        {`{"weight_map": {"0.weight": "../x.bin"}}`, nil, "plain .bin file name"},
 		"not json":      {`{"weight_map": `, nil, "JSON"},
@@ -186,7 +186,7 @@ func TestShards(t *testing.T) {
 	require.ErrorContains(t, err, "neither pytorch_model.bin nor")
 }
 
-// TestCutWhileOpen: the numbers of a file that became shorter after it was opened.
+// TestCutWhileOpen reads from a file that became shorter after it was opened.
 func TestCutWhileOpen(t *testing.T) {
 	for _, file := range []string{"module.bin", "old.bin"} {
 		text, err := os.ReadFile("testdata/" + file)

@@ -2,9 +2,9 @@ package torchfile
 
 import "github.com/debertac/debertac/runtime/safetensors"
 
-// What the machine's stack holds, beside nil, bool, int64, float64 and string.
+// The types of values on the machine's stack, besides nil, bool, int64, float64 and string.
 type (
-	// global is a function or class by its name; calling it is what reduce does for the few that are known.
+	// global is the name of a function or class. The instruction reduce calls it if it is one of the few that are known.
 	global string
 	// marker separates the operands of the instructions that take many.
 	marker struct{}
@@ -17,11 +17,11 @@ type (
 	}
 )
 
-// storage is a run of numbers that tensors are views of.
+// storage is a list of numbers in the file. Tensors are views of storages.
 type storage struct {
 	key   string
 	dtype safetensors.DType
-	count int64 // elements
+	count int64 // number of elements
 }
 
 // tensor is a view of a storage: element (i0, i1, …) is the storage's number offset + i0·stride0 + i1·stride1 + ….
@@ -32,14 +32,14 @@ type tensor struct {
 	stride  []int
 }
 
-// storages are the classes that stand for element types.
+// storages maps the classes of storages to element types.
 var storages = map[global]safetensors.DType{
 	"torch.DoubleStorage": safetensors.F64, "torch.FloatStorage": safetensors.F32, "torch.HalfStorage": safetensors.F16,
 	"torch.BFloat16Storage": safetensors.BF16, "torch.LongStorage": safetensors.I64, "torch.IntStorage": safetensors.I32,
 	"torch.CharStorage": safetensors.I8, "torch.ByteStorage": safetensors.U8, "torch.BoolStorage": safetensors.Bool,
 }
 
-// The functions that may be called.
+// The functions that a pickle may call.
 const (
 	orderedDict      global = "collections.OrderedDict"
 	rebuildTensor    global = "torch._utils._rebuild_tensor"
@@ -57,8 +57,8 @@ func known(g global) bool {
 	return ok
 }
 
-// shown returns a value in messages, where a number is wanted. Other values are named and never written out: a few instructions make tuples of tuples that
-// would fill any memory.
+// shown returns a value for a message that expects a number. For other values it returns the kind and does not write them out: a few instructions can make
+// nested tuples that would fill any memory.
 func shown(v any) any {
 	switch v.(type) {
 	case int64, float64, bool:
@@ -67,7 +67,7 @@ func shown(v any) any {
 	return kind(v)
 }
 
-// kind names a value in messages.
+// kind returns a name for the kind of a value, for messages.
 func kind(v any) string {
 	switch v := v.(type) {
 	case nil:

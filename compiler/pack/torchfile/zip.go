@@ -11,20 +11,20 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// archive is the container of torch 1.6 and later: NAME/data.pkl and, for each storage, NAME/data/KEY.
+// archive is the container of torch 1.6 and later: it has the entry NAME/data.pkl and, for each storage, NAME/data/KEY.
 type archive struct {
 	name    string
 	file    io.ReaderAt
 	entries map[string]*zip.File // of storages, by key
 
 	mu      sync.Mutex
-	checked map[string]int64 // where a storage begins, once its checksum was found right
+	checked map[string]int64 // where a storage begins; set when its checksum has been checked
 }
 
 func (p *part) readZip(r io.ReaderAt, size int64) (any, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil, &safetensors.Error{File: p.name, Reason: "it is no whole zip archive", Err: err}
+		return nil, &safetensors.Error{File: p.name, Reason: "it is not a whole zip archive", Err: err}
 	}
 	a := &archive{name: p.name, file: r, entries: map[string]*zip.File{}, checked: map[string]int64{}}
 	p.data = a
@@ -50,7 +50,7 @@ func (p *part) readZip(r io.ReaderAt, size int64) (any, error) {
 		case rest == "byteorder":
 			order = f
 		case isData && a.entries[key] != nil:
-			return nil, fault(p.name, "", "its entry %s stands there twice", f.Name)
+			return nil, fault(p.name, "", "its entry %s is there twice", f.Name)
 		case isData:
 			a.entries[key] = f
 		}
@@ -75,7 +75,7 @@ func (p *part) readZip(r io.ReaderAt, size int64) (any, error) {
 	return top, a.check(s.known)
 }
 
-// whole reads an entry of at most so many bytes.
+// whole reads an entry of at most the given number of bytes.
 func whole(f *zip.File, most int64) ([]byte, error) {
 	if f.UncompressedSize64 > uint64(most) {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", f.UncompressedSize64, most)
@@ -88,7 +88,7 @@ func whole(f *zip.File, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, most))
 }
 
-// check holds the entries to the storages that the pickle speaks of.
+// check compares the entries with the storages that the pickle refers to.
 func (a *archive) check(known map[string]*storage) error {
 	for key, s := range known {
 		f := a.entries[key]
@@ -104,7 +104,7 @@ func (a *archive) check(known map[string]*storage) error {
 	return nil
 }
 
-// at finds a storage in the archive; the first time its checksum is held to its bytes.
+// at finds a storage in the archive. The first call for a storage checks its checksum.
 func (a *archive) at(s *storage) (io.ReaderAt, int64, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,7 +124,7 @@ func (a *archive) at(s *storage) (io.ReaderAt, int64, error) {
 	case uint64(n) != f.UncompressedSize64:
 		return nil, 0, fault(a.name, "", "the file ends within %s", f.Name)
 	case sum.Sum32() != f.CRC32:
-		return nil, 0, fault(a.name, "", "%s has another checksum than it should: the file is damaged", f.Name)
+		return nil, 0, fault(a.name, "", "the checksum of %s is wrong: the file is damaged", f.Name)
 	}
 	a.checked[s.key] = at
 	return a.file, at, nil

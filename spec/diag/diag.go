@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Code is the word that names a kind of fault; the table Codes explains each.
+// Code names a kind of fault. The table Codes explains each code.
 type Code string
 
-// Severity reports whether a fault stops the compiler.
+// Severity tells whether a fault stops the compiler.
 type Severity uint8
 
 // The severities.
 const (
 	Error   Severity = iota // nothing is built
-	Warning                 // built, but probably not what was meant
+	Warning                 // the spec is compiled, but probably not as the user meant
 )
 
 // String returns the severity in words.
@@ -28,28 +28,28 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Note points at a place that a fault has to do with.
+// Note points at another place that belongs to the fault.
 type Note struct {
 	Span    Span
 	Message string
 }
 
-// Diag is one fault of the user's input. Messages are lower case without a full stop.
+// Diag is one fault of the user's input. Messages are in lower case and have no full stop.
 type Diag struct {
 	Code     Code
 	Severity Severity
 	Span     Span
 	Message  string
 	Notes    []Note
-	Hint     string // something that can be typed; "" none
+	Hint     string // something that the user can type; "" for no hint
 }
 
-// Errorf makes an error.
+// Errorf returns an error.
 func Errorf(code Code, at Span, format string, args ...any) *Diag {
 	return &Diag{Code: code, Span: at, Message: fmt.Sprintf(format, args...)}
 }
 
-// Warnf makes a warning.
+// Warnf returns a warning.
 func Warnf(code Code, at Span, format string, args ...any) *Diag {
 	return &Diag{Code: code, Severity: Warning, Span: at, Message: fmt.Sprintf(format, args...)}
 }
@@ -82,20 +82,20 @@ func (d *Diag) String() string {
 	return b.String()
 }
 
-// List is every fault that a stage found.
+// List holds all faults that a stage found.
 type List []*Diag
 
-// Sort puts the list in order of position. Faults of one place keep their order.
+// Sort sorts the list by position. Faults at the same place keep their order.
 func (l List) Sort() {
 	slices.SortStableFunc(l, func(a, b *Diag) int {
 		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Line, b.Span.Line), cmp.Compare(a.Span.Col, b.Span.Col))
 	})
 }
 
-// MaxFaults is how many faults are told at once; what is after them is rarely new.
+// MaxFaults is the greatest number of faults that are shown. Later faults usually follow from earlier ones.
 const MaxFaults = 200
 
-// Limit sorts the list and cuts it after MaxFaults; a last entry then says how many more there are.
+// Limit sorts the list and cuts it after MaxFaults. It appends an entry with the number of faults that were cut.
 func (l List) Limit() List {
 	l.Sort()
 	if len(l) <= MaxFaults {
@@ -110,7 +110,7 @@ func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(d *Diag) bool { return d.Severity == Error })
 }
 
-// Err is nil if there is no error in the list; else an error that holds the first lines of all errors.
+// Err returns nil if the list has no error. Otherwise it returns an error with the first lines of all errors.
 func (l List) Err() error {
 	var lines []string
 	for _, d := range l {

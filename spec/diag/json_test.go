@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestJSON: no message names a Go type.
+// TestJSON checks that no message names a Go type.
 func TestJSON(t *testing.T) {
 	var into struct {
 		Size struct {

@@ -10,22 +10,23 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Sources gives a file's text by the name that spans carry; nil if it is not known, then only the message is shown.
+// Sources returns a file's text by the name that spans carry, or nil if it does not know the file. Then only the message is shown.
 type Sources func(file string) []byte
 
-// Style says how Render prints.
+// Style sets how Render prints.
 type Style struct {
 	Color bool // ANSI colours; for terminals only
 }
 
-// The longest source line that is shown whole, and how much of a longer one is shown on each side of the span's start.
+// A source line up to maxLine is shown whole. Of a longer line, context is shown on each side of the span's start.
 const (
 	maxColumns = 200
 	margin     = 80
 	tabWidth   = 4
 )
 
-// Render prints the list as LANGUAGE's section "Messages" shows: the first line, the source line, a caret run, notes in the same form, the hint.
+// Render prints the list as the section "Messages" of the language page shows it: the first line, the source line, a row of carets, notes in the same form, the
+// hint.
 func Render(l List, src Sources, style Style) string {
 	var b strings.Builder
 	p := printer{b: &b, src: src, style: style}
@@ -41,7 +42,7 @@ type printer struct {
 	style Style
 }
 
-// The ANSI sequences of the few colours in use.
+// The ANSI sequences of the colours in use.
 const (
 	bold   = "\x1b[1m"
 	red    = "\x1b[1;31m"
@@ -86,7 +87,7 @@ func (p printer) diag(d *Diag) {
 	}
 }
 
-// excerpt prints the span's line and a run of carets under it.
+// excerpt prints the span's line and a row of carets under it.
 func (p printer) excerpt(s Span, color string) {
 	if s.IsZero() || p.src == nil {
 		return
@@ -152,7 +153,7 @@ func lineOf(text []byte, n int) (string, bool) {
 	return strings.TrimSuffix(string(text), "\r"), true
 }
 
-// visible expands tabs and replaces what would move the cursor: control and formatting characters and bytes that are not UTF-8.
+// visible returns s with tabs expanded. It replaces everything that would move the cursor: control and formatting characters, and bytes that are not UTF-8.
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -168,5 +169,5 @@ func visible(s string) string {
 	return b.String()
 }
 
-// columns returns the width on a terminal: wide characters take two columns, combining ones none.
+// columns returns the width on a terminal. Wide characters take two columns, combining characters take no column.
 func columns(s string) int { return uniseg.StringWidth(s) }

@@ -1,5 +1,5 @@
-// Package diag is how every stage of debertac reports what is wrong with the user's input: a place, a code, a message in the user's words,
-// notes that point at the places it must agree with, and a hint that can be typed.
+// Package diag holds the faults of the user's input that the stages of debertac report. A fault has a place, a code, a message in the user's words, notes that
+// point at related places, and a hint that can be typed.
 package diag
 
 import (
@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// Span is a run of columns on one line of a file. The zero Span means "no place".
+// Span is a range of columns on one line of a file. The zero Span means "no place".
 type Span struct {
 	File   string // as the user named it; zoo models are "zoo/NAME.dspec"
 	Line   int    // from 1
 	Col    int    // first column, from 1, counted in code points
-	EndCol int    // the column after the last, so an empty span has EndCol = Col
+	EndCol int    // the column after the last; an empty span has EndCol = Col
 }
 
 // IsZero reports whether the span names no place.

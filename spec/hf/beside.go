@@ -9,33 +9,33 @@ import (
 	"strings"
 )
 
-// Beside is what the files beside a model's configuration decide.
+// Beside holds what the files beside a model's configuration decide.
 type Beside struct {
 	Sentences *Sentences // modules.json; nil without it
-	// LowerCase reports that sentence-transformers lower-cases texts before its tokenizer.
+	// LowerCase reports whether sentence-transformers lower-cases texts before its tokenizer.
 	LowerCase bool
-	MaxSeq    int // its limit on the tokens of a text; 0 none
-	MaxTokens int // the tokenizer's own limit, model_max_length; 0 none
-	// Prompts are what sentence-transformers puts in front of a text, by the order of the file.
+	MaxSeq    int // limit of sentence-transformers in tokens per text; 0: no limit
+	MaxTokens int // the tokenizer's own limit, model_max_length; 0: no limit
+	// Prompts are the texts that sentence-transformers puts in front of a text, in the order of the file.
 	Prompts []Prompt
-	Default string // name of the prompt that counts if none is asked for; "" none
-	// Activation is the function that a cross-encoder puts after its logit: "sigmoid", "tanh", "identity", or "" if nothing names one.
+	Default string // name of the prompt that is used if the caller names none; "": no prompt
+	// Activation is the function that a cross-encoder applies to its logit: "sigmoid", "tanh" or "identity"; "" if no file names one.
 	Activation   string
-	TruncateLeft bool // texts that are too long lose their start
+	TruncateLeft bool // texts that are too long are cut at their start
 
-	activation error // why the function that is named is not understood
-	generation error // why generate would give other texts
-	kind       error // why a model of sentence-transformers gives no vector for a text
+	activation error // why the function that a file names is not understood
+	generation error // why the library's generate would return other texts
+	kind       error // why a model of sentence-transformers does not return a vector per text
 	prompt     error // why prompts are not understood
 }
 
-// Prompt is a text that is put in front of others.
+// Prompt is a text that is put in front of other texts.
 type Prompt struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 }
 
-// object reads a file of the folder as a JSON object whose fields are those of a table; nil if there is no such file.
+// object reads a file of the folder as a JSON object with the fields of a table. It returns nil if there is no such file.
 func (v *View) object(name string, table []group) (*config, error) {
 	text, err := v.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +52,7 @@ func (v *View) object(name string, table []group) (*config, error) {
 	return c, nil
 }
 
-// Check holds the names of the folder's files to the table of what they do. A link that leads nowhere is an error.
+// Check looks up the names of the folder's files in the table of files. A link whose target is missing is an error.
 func (v *View) Check() error {
 	list, err := v.ReadDir(".")
 	if err != nil {
@@ -73,7 +73,7 @@ func (v *View) Check() error {
 	return nil
 }
 
-// fileRow returns the row of a file's name.
+// fileRow returns the row for a file name.
 func fileRow(name string) *group {
 	for i := range fileTable {
 		for _, pattern := range strings.Fields(fileTable[i].names) {
@@ -85,8 +85,8 @@ func fileRow(name string) *group {
 	return &fileTable[len(fileTable)-1]
 }
 
-// ReadBeside reads what the files beside the configuration decide. A file or a field that is not known, or that is and cannot be followed, is
-// a *FieldError; faults that concern some heads only come from Spec.
+// ReadBeside reads what the files beside the configuration decide. It returns a *FieldError for a file or field that is unknown, or that is known but cannot be
+// followed. Faults that concern only some heads are returned by Spec.
 func ReadBeside(v *View) (*Beside, error) {
 	if err := v.Check(); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func ReadBeside(v *View) (*Beside, error) {
 	return b, err
 }
 
-// tokenizer reads what tokenizer_config.json says that is not the tokenizer's own affair.
+// tokenizer reads the fields of tokenizer_config.json that package runtime/token does not read.
 func (b *Beside) tokenizer(v *View) error {
 	if c, err := v.object("special_tokens_map.json", specialTable); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (b *Beside) tokenizer(v *View) error {
 	return c.rest()
 }
 
-// applied marks the fields that a table has as applied as understood: another part of debertac reads them.
+// applied marks all fields that the table has as applied as understood, because another part of debertac reads them.
 func (c *config) applied() {
 	for _, g := range c.table {
 		if g.effect == Applied {
@@ -150,7 +150,7 @@ func (c *config) applied() {
 	}
 }
 
-// limit reads a number of tokens; 0 if it is absent, null, or so large that it stands for none.
+// limit reads a number of tokens. It returns 0 if the number is absent, null, or so large that it means no limit.
 func (c *config) limit(name string, below float64) (int, error) {
 	x, err := c.real(name, 0, "a positive number", func(x float64) bool { return x >= 1 })
 	switch {
@@ -164,7 +164,7 @@ func (c *config) limit(name string, below float64) (int, error) {
 	return int(x), nil
 }
 
-// transformer reads how sentence-transformers reads texts: of its file's names, the first that is there.
+// transformer reads how sentence-transformers reads texts. Of the possible file names, the first one that exists counts.
 func (b *Beside) transformer(v *View) error {
 	for _, name := range strings.Fields(find(fileTable, "sentence_bert_config.json").names) {
 		c, err := v.object(name, transformerTable)
@@ -191,7 +191,7 @@ func (b *Beside) transformer(v *View) error {
 	return nil
 }
 
-// sentences reads what config_sentence_transformers.json says about texts and scores.
+// sentences reads the settings for texts and scores in config_sentence_transformers.json.
 func (b *Beside) sentences(v *View) error {
 	c, err := v.object("config_sentence_transformers.json", sentenceTable)
 	if c == nil || err != nil {
@@ -214,7 +214,7 @@ func (b *Beside) sentences(v *View) error {
 		return err
 	}
 	if b.Default != "" && !slices.ContainsFunc(b.Prompts, func(p Prompt) bool { return p.Name == b.Default }) {
-		return c.refuse("default_prompt_name", "= %q is none of the prompts", b.Default)
+		return c.refuse("default_prompt_name", "= %q is not one of the prompts", b.Default)
 	}
 	if i := slices.IndexFunc(b.Prompts, func(p Prompt) bool { return p.Name == b.Default }); i >= 0 && b.Prompts[i].Text != "" {
 		b.prompt = c.refuse("default_prompt_name", "= %q: a prompt in front of texts is understood for the head embed alone", b.Default)
@@ -232,22 +232,22 @@ func (b *Beside) sentences(v *View) error {
 	return c.rest()
 }
 
-// functions are the functions after a logit that are understood, by the last part of their name.
+// functions maps the last part of a function's name to the functions after a logit that are understood.
 var functions = map[string]string{"Identity": "identity", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 
-// function reads the name of a function from a field; the first that is named counts.
+// function reads the name of a function from a field. The first function that a file names counts.
 func (b *Beside) function(name string, c *config) error {
 	full, err := c.text(name, "")
 	if err != nil || full == "" || b.Activation != "" || b.activation != nil {
 		return err
 	}
 	if b.Activation = functions[full[strings.LastIndex(full, ".")+1:]]; b.Activation == "" {
-		b.activation = c.refuse(name, "= %q: of the functions behind a score Identity, Sigmoid and Tanh are understood", full)
+		b.activation = c.refuse(name, "= %q: of the functions after a score Identity, Sigmoid and Tanh are understood", full)
 	}
 	return nil
 }
 
-// scores reads the function after a score from config.json: as versions from 4 on write it, then as older ones do.
+// scores reads the function after a score from config.json: first as versions from 4 on write it, then as older versions do.
 func (b *Beside) scores(v *View) error {
 	c, err := v.object("config.json", configTable)
 	if c == nil || err != nil || v.config != "config.json" {
@@ -262,7 +262,7 @@ func (b *Beside) scores(v *View) error {
 		if err := b.function("activation_fn", inner); err != nil {
 			return err
 		}
-		inner.table = []group{{Harmless, "version", "says who wrote the file", nil}}
+		inner.table = []group{{Harmless, "version", "names the writer of the file", nil}}
 		if err := inner.rest(); err != nil {
 			return err
 		}
@@ -275,7 +275,7 @@ func (b *Beside) scores(v *View) error {
 	return nil
 }
 
-// generates reads by what the library would generate.
+// generates reads the settings with which the library would generate text.
 func (b *Beside) generates(v *View) error {
 	c, err := v.object("generation_config.json", generationTable)
 	if err != nil {
@@ -285,10 +285,10 @@ func (b *Beside) generates(v *View) error {
 		b.generation = c.rest()
 		return nil
 	}
-	// Without the file the library takes what config.json says.
+	// Without the file the library uses the settings in config.json.
 	text, err := v.ReadFile(v.config)
 	if err != nil {
-		return nil // Spec says so
+		return nil // Spec reports this error
 	}
 	if c, err = readConfig(text); err != nil {
 		return nil
@@ -299,7 +299,7 @@ func (b *Beside) generates(v *View) error {
 	return nil
 }
 
-// serve reports why a head with that many labels does not fit what the folder says.
+// serve returns an error if the folder's files do not allow a head of this task with that many labels.
 func (b *Beside) serve(task string, labels int) error {
 	if b == nil {
 		return nil
@@ -318,7 +318,7 @@ func (b *Beside) serve(task string, labels int) error {
 	return nil
 }
 
-// MarshalPrompts writes the prompts as JSON, as packed weights have them; "" without any.
+// MarshalPrompts returns the prompts as JSON, as packed weights hold them, or "" if there are no prompts.
 func (b *Beside) MarshalPrompts() (string, error) {
 	if len(b.Prompts) == 0 {
 		return "", nil

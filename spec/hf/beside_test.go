@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// files are a folder's files by name.
+// files maps the names of a folder's files to their texts.
 type files map[string]string
 
 // beside reads a folder with a config and other files.
@@ -32,7 +32,7 @@ const (
 	normalizeModule   = `{"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.sentence_transformer.modules.Normalize"}`
 )
 
-// What the files beside the config say is read, as several versions of the libraries write it.
+// The files beside the config are read as several versions of the libraries write them.
 func TestBeside(t *testing.T) {
 	config := configs(t)["v2_v3like"]
 	for _, c := range []struct {
@@ -72,7 +72,7 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// What is not known, or known and not understood, is refused by the name of the file and the field, and can be ignored by that name.
+// A file or field that is unknown, or known and not understood, is refused by its name, and can be ignored by that name.
 func TestBesideRefused(t *testing.T) {
 	modules := files{"modules.json": "[" + transformerModule + "," + poolingModule + "]", "1_Pooling/config.json": `{"pooling_mode_mean_tokens": true}`}
 	with := func(more files) files {
@@ -99,7 +99,7 @@ func TestBesideRefused(t *testing.T) {
 		{files{"sentence_bert_config.json": `{"modality_config": {"text": {}, "image": {}}}`}, "sentence_bert_config.json:modality_config", "only text is understood"},
 		{files{"sentence_bert_config.json": `{"query_length": 32}`}, "sentence_bert_config.json:query_length", "no value of it is understood but null"},
 		{files{"config_sentence_transformers.json": `{"prompts": {"query": 3}}`}, "config_sentence_transformers.json:prompts", `has 3 for "query", which is not a text`},
-		{files{"config_sentence_transformers.json": `{"default_prompt_name": "query"}`}, "config_sentence_transformers.json:default_prompt_name", "is none of the prompts"},
+		{files{"config_sentence_transformers.json": `{"default_prompt_name": "query"}`}, "config_sentence_transformers.json:default_prompt_name", "is not one of the prompts"},
 		{files{"config_sentence_transformers.json": `{"truncate": 3}`}, "config_sentence_transformers.json:truncate", "is not known"},
 		{with(files{"1_Pooling/config.json": `{"pooling_mode_mean_tokens": true, "attention": 1}`}), "1_Pooling/config.json:attention", "is not known"},
 		{with(files{"modules.json": `[{"idx": 0, "path": "", "type": "Transformer", "kwargs": ["task"]}]`}), "modules.json:kwargs", "only [] or {} is understood"},
@@ -112,14 +112,14 @@ func TestBesideRefused(t *testing.T) {
 		require.Equal(t, c.name, field.Name())
 		require.ErrorContains(t, err, c.want)
 		require.True(t, field.CanIgnore)
-		if file := field.File; file != "modules.json" && file != "1_Pooling/config.json" { // what is in a list has no name of its own
+		if file := field.File; file != "modules.json" && file != "1_Pooling/config.json" { // entries of a list have no name of their own
 			_, err = beside(t, config, c.files, c.name)
 			require.NoError(t, err, c.name)
 		}
 	}
 }
 
-// Some faults concern some heads: the others are served.
+// A fault that concerns some heads does not stop the other heads.
 func TestBesideHeads(t *testing.T) {
 	one := fields{"id2label": fields{"0": "LABEL_0"}, "label2id": nil}
 	bert := func(activation string) []byte {
@@ -140,10 +140,10 @@ func TestBesideHeads(t *testing.T) {
 		config []byte
 		files  files
 		task   string
-		want   string // "" it is served
+		want   string // "": the head is served
 	}{
 		{bert("torch.nn.modules.activation.Sigmoid"), nil, "", ""},
-		{bert("torch.nn.modules.activation.ReLU"), nil, "", `config.json: sentence_transformers.activation_fn = "torch.nn.modules.activation.ReLU": of the functions behind a score`},
+		{bert("torch.nn.modules.activation.ReLU"), nil, "", `config.json: sentence_transformers.activation_fn = "torch.nn.modules.activation.ReLU": of the functions after a score`},
 		{bert("torch.nn.modules.activation.Tanh"), nil, "", ""},
 		{bert("torch.nn.modules.activation.ReLU"), nil, "embed", ""},
 		{with(t, "bert_seqcls", one), prompts, "", `config_sentence_transformers.json: default_prompt_name = "query": a prompt in front of texts is understood for the head embed alone`},

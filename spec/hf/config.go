@@ -14,22 +14,22 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// maxConfig bounds the text of a config.
+// maxConfig is the greatest length of a config in bytes.
 const maxConfig = 4 << 20
 
-// config is a config.json, field by field.
+// config is a config.json, split into its fields.
 type config struct {
-	file   string  // path in the folder, for errors; "" the model's configuration
+	file   string  // path in the folder, for errors; "": the model's configuration
 	prefix string  // of a nested config, for messages: "encoder_config."
-	table  []group // of the fields that are known; nil: configTable
+	table  []group // the fields that are known; nil: configTable
 	fields map[string]json.RawMessage
 	order  []string
-	known  map[string]bool // fields that were asked for, so understood
+	known  map[string]bool // fields that were read, so they are understood
 	notes  []string
-	warned []string // what contradicts itself, with what was taken
+	warned []string // contradictions, with the value that was used
 }
 
-// readConfig splits the object into its fields. A field that stands twice is an error, so is anything that is not JSON.
+// readConfig splits the object into its fields. It returns an error if a field occurs twice or if the text is not JSON.
 func readConfig(text []byte) (*config, error) {
 	if len(text) > maxConfig {
 		return nil, fmt.Errorf("the config has %d bytes, more than %d", len(text), maxConfig)
@@ -46,23 +46,23 @@ func readConfig(text []byte) (*config, error) {
 		t, err := dec.Token()
 		key, ok := t.(string)
 		if err != nil || !ok {
-			return nil, fmt.Errorf("the config is not JSON behind %s: %w", last(c.order), syntax(err))
+			return nil, fmt.Errorf("the config is not JSON after %s: %w", last(c.order), syntax(err))
 		}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
 			return nil, fmt.Errorf("%s has no JSON value: %w", key, syntax(err))
 		}
 		if _, twice := c.fields[key]; twice {
-			return nil, fmt.Errorf("%s stands twice", key)
+			return nil, fmt.Errorf("%s occurs twice", key)
 		}
 		c.fields[key] = raw
 		c.order = append(c.order, key)
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("the config is not JSON behind %s: %w", last(c.order), syntax(err))
+		return nil, fmt.Errorf("the config is not JSON after %s: %w", last(c.order), syntax(err))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is text behind the config's object")
+		return nil, errors.New("there is text after the config's object")
 	}
 	return c, nil
 }
@@ -74,7 +74,7 @@ func syntax(err error) error {
 	return err
 }
 
-// last names the last of the fields that were read.
+// last returns the last of the fields that were read, in words.
 func last(fields []string) string {
 	if len(fields) == 0 {
 		return "its first brace"
@@ -82,7 +82,7 @@ func last(fields []string) string {
 	return fmt.Sprintf("the field %q", fields[len(fields)-1])
 }
 
-// warn says that the config contradicts itself, and what was taken.
+// warn records that the config contradicts itself, and which value is used.
 func (c *config) warn(format string, args ...any) {
 	c.warned = append(c.warned, c.prefix+fmt.Sprintf(format, args...))
 }
@@ -91,7 +91,7 @@ func (c *config) note(format string, args ...any) {
 	c.notes = append(c.notes, fmt.Sprintf(format, args...))
 }
 
-// raw returns a field's value; nil if it is absent or null, which mean the same.
+// raw returns a field's value, or nil if the field is absent or null, which mean the same.
 func (c *config) raw(name string) json.RawMessage {
 	c.known[name] = true
 	if v := c.fields[name]; string(v) != "null" {
@@ -102,17 +102,17 @@ func (c *config) raw(name string) json.RawMessage {
 
 func (c *config) has(name string) bool { return c.raw(name) != nil }
 
-// fault returns an error of a field that the model cannot be read without.
+// fault returns an error for a field without which the model cannot be read.
 func (c *config) fault(name, format string, args ...any) error {
 	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...)}
 }
 
-// refuse returns an error of a field that the model could be read without.
+// refuse returns an error for a field without which the model could be read.
 func (c *config) refuse(name, format string, args ...any) error {
 	return &FieldError{File: c.file, Field: c.prefix + name, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
 }
 
-// shown returns a value in a message.
+// shown returns a value for a message.
 func shown(v json.RawMessage) string {
 	s := strings.Join(strings.Fields(string(v)), " ")
 	if len(s) > 60 {
@@ -121,7 +121,7 @@ func shown(v json.RawMessage) string {
 	return s
 }
 
-// integer reads a whole number in [least, most].
+// integer reads an integer in [least, most], or returns absent if the field is missing.
 func (c *config) integer(name string, absent, least, most int) (int, error) {
 	v := c.raw(name)
 	if v == nil {
@@ -139,7 +139,7 @@ func (c *config) integer(name string, absent, least, most int) (int, error) {
 	return int(n), nil
 }
 
-// size reads a number that must be there.
+// size reads a positive integer that must be there.
 func (c *config) size(name string, most int) (int, error) {
 	if !c.has(name) {
 		return 0, c.fault(name, "is missing")
@@ -147,7 +147,7 @@ func (c *config) size(name string, most int) (int, error) {
 	return c.integer(name, 0, 1, most)
 }
 
-// real reads a number for which in holds; bounds says so in words.
+// real reads a number for which in returns true; bounds describes those numbers in words.
 func (c *config) real(name string, absent float64, bounds string, in func(float64) bool) (float64, error) {
 	v := c.raw(name)
 	if v == nil {
@@ -189,7 +189,7 @@ func (c *config) text(name, absent string) (string, error) {
 	return s, nil
 }
 
-// parts reads a list of texts, or a text split at |, trimmed and in lower case; nil if the field is absent.
+// parts reads a list of texts, or a text that it splits at |. The parts are trimmed and in lower case; nil means that the field is absent.
 func (c *config) parts(name string) (list []string, err error) {
 	v := c.raw(name)
 	if v == nil {
@@ -210,7 +210,7 @@ func (c *config) parts(name string) (list []string, err error) {
 	return list, nil
 }
 
-// act reads an activation and gives the language's word for it.
+// act reads an activation and returns the language's word for it.
 func (c *config) act(name, absent string) (string, error) {
 	s, err := c.text(name, absent)
 	if err != nil {
@@ -219,16 +219,16 @@ func (c *config) act(name, absent string) (string, error) {
 	if word, ok := acts[s]; ok {
 		return word, nil
 	}
-	return "", c.fault(name, "= %q is no activation that this language has: %s", s, strings.Join(spec.Acts, ", "))
+	return "", c.fault(name, "= %q is not an activation of this language: %s", s, strings.Join(spec.Acts, ", "))
 }
 
-// acts are the library's names of activations in the language's words. The fast and the pytorch tanh forms of gelu are the same function.
+// acts maps the library's names of activations to words of the language. The fast and the pytorch tanh forms of gelu are the same function.
 var acts = map[string]string{
 	"gelu": "gelu", "gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
 	"gelu_accurate": "gelu_tanh", "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "sigmoid": "sigmoid", "linear": "identity",
 }
 
-// rest reports the first field that nobody has asked for and that the file's table does not know to be harmless.
+// rest returns an error for the first field that was not read and that the file's table does not list as harmless.
 func (c *config) rest() error {
 	table := c.table
 	if table == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// A stored decoder of masked tokens is the token table once more, or the head's own weight; tie_word_embeddings = false needs one.
+// A stored decoder of masked tokens is a copy of the token table or the head's own weight. With tie_word_embeddings = false it must be there.
 func TestDecoder(t *testing.T) {
 	const tied, own = "take masked; linear hidden; act; norm; linear vocab tied embed.token", "take masked; linear hidden; act; norm; linear vocab"
 	const narrow = "take masked; linear 24; act; norm; linear vocab tied embed.token" // embedding_size = 24
@@ -29,7 +29,7 @@ func TestDecoder(t *testing.T) {
 		{"v2_mlm_legacy", nil, []string{"weight"}, true, narrow},
 		{"v2_mlm_legacy", nil, []string{"weight"}, false, "take masked; linear 24; act; norm; linear vocab"},
 		{"v2_mlm_new", nil, []string{"weight"}, true, tied},
-		{"v2_mlm_new", untie, nil, true, tied}, // the new head reads the table whatever the field says
+		{"v2_mlm_new", untie, nil, true, tied}, // the new head always reads the token table
 		{"bert_mlm", untie, []string{"weight", "bias"}, false, own},
 		{"bert_mlm", untie, []string{"weight", "bias"}, true, tied},
 	} {
@@ -75,7 +75,7 @@ func TestDecoder(t *testing.T) {
 	require.ErrorContains(t, err, "lm_predictions.lm_head.decoder.weight with other values")
 }
 
-// RoBERTa's head for masked tokens has gelu, whatever hidden_act is.
+// RoBERTa's head for masked tokens uses gelu and ignores hidden_act.
 func TestRobertaDecoderActivation(t *testing.T) {
 	s, _, _ := resolve(t, with(t, "roberta_mlm", fields{"hidden_act": "relu"}), hf.Options{})
 	require.Equal(t, "gelu", s.Heads[0].Steps[1].Act)

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// with returns the case's config with other fields; a nil value removes the field.
+// with returns the case's config with some fields changed; nil removes a field.
 func with(t testing.TB, name string, fields map[string]any) []byte {
 	t.Helper()
 	var all map[string]any
@@ -52,7 +52,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_v3like", fields{"num_hidden_layers": 0}, "num_hidden_layers = 0"},
 		{"v2_v3like", fields{"attention_head_size": 4}, "attention_head_size = 4"},
 		{"v2_v3like", fields{"pooler_hidden_size": 16}, "pooler_hidden_size = 16"},
-		{"v2_v3like", fields{"pad_token_id": 101}, "pad_token_id = 101 is no row"},
+		{"v2_v3like", fields{"pad_token_id": 101}, "pad_token_id = 101 is not a row"},
 		{"v2_v3like", fields{"pad_token_id": -1}, "pad_token_id = -1"},
 		{"v2_v3like", fields{"padding_idx": 3}, "padding_idx = 3 is not pad_token_id = 0"},
 		{"v2_v3like", fields{"layer_norm_eps": 0}, "layer_norm_eps = 0 is not above 0"},
@@ -61,7 +61,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_v3like", fields{"hidden_dropout_prob": 1.5}, "hidden_dropout_prob = 1.5 is not a rate"},
 		{"v2_v3like", fields{"attention_probs_dropout_prob": -0.1}, "attention_probs_dropout_prob = -0.1"},
 		{"v2_v3like", fields{"initializer_range": -1}, "initializer_range = -1"},
-		{"v2_v3like", fields{"hidden_act": "mish"}, `hidden_act = "mish" is no activation`},
+		{"v2_v3like", fields{"hidden_act": "mish"}, `hidden_act = "mish" is not an activation`},
 		{"v2_v3like", fields{"hidden_act": true}, "hidden_act = true is not a text"},
 		{"v2_v3like", fields{"position_biased_input": "false"}, `position_biased_input = "false" is not true or false`},
 		{"v2_v3like", fields{"relative_attention": 1}, "relative_attention = 1 is not true or false"},
@@ -69,7 +69,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_v3like", fields{"pos_att_type": []any{"c2p", 3}}, "pos_att_type = "},
 		{"v2_v3like", fields{"norm_rel_ebd": "batch_norm"}, `norm_rel_ebd has the entry "batch_norm"`},
 		{"v2_v3like", fields{"position_buckets": 1}, "position_buckets = 1"},
-		{"v2_v3like", fields{"max_relative_positions": 5}, "max_relative_positions = 5 leaves nothing"},
+		{"v2_v3like", fields{"max_relative_positions": 5}, "max_relative_positions = 5 leaves no room"},
 		{"v2_v3like", fields{"max_position_embeddings": 0}, "max_position_embeddings = 0"},
 		{"v2_v3like", fields{"type_vocab_size": -2}, "type_vocab_size = -2"},
 		{"v2_v3like", fields{"talking_head": true}, "talking_head = true"},
@@ -81,9 +81,9 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_v3like", fields{"conv_kernel_size": 4}, "conv_kernel_size = 4 is even"},
 		{"v2_conv_gelu", fields{"conv_groups": 5}, "conv_groups = 5 does not divide"},
 		{"v2_conv_gelu", fields{"conv_act": "swoosh"}, `conv_act = "swoosh"`},
-		{"v2_v3like", fields{"model_type": "electra"}, `model_type = "electra" is no model`},
+		{"v2_v3like", fields{"model_type": "electra"}, `model_type = "electra" is not a model`},
 		{"v2_v3like", fields{"model_type": nil}, "model_type is missing"},
-		{"rtd_gdes", fields{"embedding_sharing": "some"}, `embedding_sharing = "some" is none of none, es, gdes`},
+		{"rtd_gdes", fields{"embedding_sharing": "some"}, `embedding_sharing = "some" is not one of none, es, gdes`},
 		{"rtd_gdes", fields{"generator": fields{"model_type": "bert"}}, `generator.model_type = "bert"`},
 		{"rtd_gdes", fields{"generator": 3}, "generator = 3"},
 		{"rtd_gdes", fields{"discriminator": fields{"model_type": "deberta"}}, "discriminator.vocab_size is missing"},
@@ -112,7 +112,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}}, `task_specific_params = {"text-classification":{}}: only {} is understood`},
 		{"gliner_token_rnn", fields{"represent_spans": true}, "represent_spans = true: only false is understood"},
 		{"gliner_span_plain", fields{"relations_layer": "dot"}, `relations_layer = "dot": no value of it is understood but null`},
-		{"v2_qa", fields{"num_labels": 3}, "id2label gives 3 labels"},
+		{"v2_qa", fields{"num_labels": 3}, "id2label has 3 labels"},
 		{"v2_seq_multi", fields{"pooler_hidden_act": "mish"}, "pooler_hidden_act = "},
 		{"v2_seq_multi", fields{"pooling": fields{"dropout": 0, "hidden_act": "tanh"}}, "pooling = "},
 		{"v2_seq_multi", fields{"pooling": fields{"mode": "mean"}}, "pooling.mode is not known"},
@@ -142,12 +142,12 @@ func TestMalformedText(t *testing.T) {
 		"[]":                        "not a JSON object",
 		`{"hidden_size": NaN}`:      "hidden_size has no JSON value",
 		`{"hidden_size": Infinity}`: "hidden_size has no JSON value",
-		`{"hidden_size": 3`:         `behind the field "hidden_size"`,
-		`{`:                         "behind its first brace",
+		`{"hidden_size": 3`:         `after the field "hidden_size"`,
+		`{`:                         "after its first brace",
 		"\xef\xbb\xbf{}":            "byte order mark",
-		`{"a": 1, "a": 2}`:          "a stands twice",
-		`{} {}`:                     "text behind",
-		`{"a": 1,}`:                 `behind the field "a"`,
+		`{"a": 1, "a": 2}`:          "a occurs twice",
+		`{} {}`:                     "text after",
+		`{"a": 1,}`:                 `after the field "a"`,
 		"{\"a\": \"\x01\"}":         "a has no JSON value",
 	} {
 		_, _, err := hf.Spec([]byte(text), nil, hf.Options{})
@@ -157,7 +157,7 @@ func TestMalformedText(t *testing.T) {
 	require.ErrorContains(t, err, "more than")
 }
 
-// The spellings that published configs have.
+// Published configs have these spellings.
 func TestSpellings(t *testing.T) {
 	base, _, _ := resolve(t, configs(t)["v2_v3like"], hf.Options{})
 	want := string(spec.Canonical(base.Models[0], nil))
@@ -171,7 +171,7 @@ func TestSpellings(t *testing.T) {
 		s, _, _ := resolve(t, with(t, "v2_v3like", f), hf.Options{})
 		require.Equal(t, want, string(spec.Canonical(s.Models[0], nil)), "%v", f)
 	}
-	// v1 counts every entry of the list, whatever it says.
+	// v1 counts every entry of the list, also unknown ones.
 	for value, factor := range map[any]int{"none": 2, "c2p": 2, "c2p|p2c": 3, "p2p|c2p|p2c": 4} {
 		s, _, _ := resolve(t, with(t, "v1_both", fields{"pos_att_type": value}), hf.Options{})
 		scale := s.Models[0].Encoder.Attention.Scale
@@ -252,7 +252,7 @@ func TestOptions(t *testing.T) {
 	require.ErrorContains(t, err, "cannot be")
 }
 
-// Labels may be any text.
+// Labels may be any texts.
 func TestLabels(t *testing.T) {
 	names := []string{"a \"b\"", "süß", "日本", "tab\there", "back\\slash", "// no comment", "{ ; }", "\u200b", "\u2028"}
 	ids := fields{}
@@ -263,7 +263,7 @@ func TestLabels(t *testing.T) {
 	require.Equal(t, names, s.Heads[0].Labels)
 }
 
-// Whatever a config says, its spec resolves or the error says why.
+// For any config, the spec resolves or the error states the reason.
 func FuzzConfig(f *testing.F) {
 	for _, text := range configs(f) {
 		for i := range len(hf.Tasks) + 1 {

@@ -14,13 +14,13 @@ func (c *config) isGLiNER() bool {
 	return (c.fields["span_mode"] != nil || c.fields["max_width"] != nil) && (c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
 }
 
-// encoders are the published encoders that a GLiNER config without encoder_config names, with the model of the zoo that they are.
+// encoders maps the published encoders that a GLiNER config without encoder_config names to models of the zoo.
 var encoders = map[string]string{
 	"microsoft/deberta-v3-xsmall": "deberta_v3_xsmall", "microsoft/deberta-v3-small": "deberta_v3_small", "microsoft/deberta-v3-base": "deberta_v3_base",
 	"microsoft/deberta-v3-large": "deberta_v3_large", "microsoft/mdeberta-v3-base": "mdeberta_v3_base",
 }
 
-// gliner reads gliner_config.json: an encoder and a head whose labels come at run time.
+// gliner reads gliner_config.json: an encoder, and a head whose labels are chosen at run time.
 func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 	if opts.Task != "" && opts.Task != "entities" {
 		return nil, fmt.Errorf("the head %s is asked for, but a GLiNER model serves entities alone", opts.Task)
@@ -44,7 +44,7 @@ func (c *config) gliner(tensors map[string][]int, opts Options) (*want, error) {
 	return w, c.rest()
 }
 
-// glinerTables holds the fields of the head to the tensors that the checkpoint has.
+// glinerTables compares the fields of the head with the tensors that the checkpoint has.
 func (c *config) glinerTables(w *want, tensors map[string][]int) error {
 	if !whole(tensors) {
 		return nil
@@ -73,10 +73,10 @@ func (c *config) glinerTables(w *want, tensors map[string][]int) error {
 	return nil
 }
 
-// tokensOfWord is how many tokens a text's words have at most, on average: twice as many as is usual, as the labels are in front.
+// tokensOfWord is the greatest number of tokens per word of a text, on average: twice the usual number, because the labels stand in front of the text.
 const tokensOfWord = 3
 
-// glinerLength bounds sequences: a model's texts have at most max_len words, and relative positions go on after those that the encoder's config names.
+// glinerLength sets the bound on sequences. A model's texts have at most max_len words. Relative positions work beyond the length in the encoder's config.
 func (c *config) glinerLength(w *want, opts Options) error {
 	words, err := c.integer("max_len", 384, 1, 1<<20)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 	if err != nil {
 		return nil, err
 	}
-	if table := inner["embeddings.word_embeddings.weight"]; rows < 1 && len(table) == 2 { // the first configs did not say
+	if table := inner["embeddings.word_embeddings.weight"]; rows < 1 && len(table) == 2 { // the first configs do not have the number of rows
 		rows = table[0]
 	}
 	if v := c.raw("encoder_config"); v != nil {
@@ -118,8 +118,8 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 			return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
 		}
 		sub.prefix = "encoder_config."
-		c.allow("model_name")                             // only a name then
-		kind, err := sub.text("model_type", "deberta-v2") // what that software takes if it is missing
+		c.allow("model_name")                             // the encoder's name is all that it tells
+		kind, err := sub.text("model_type", "deberta-v2") // the library's default
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 		}
 		c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
 		if rows > w.vocab {
-			w.vocab = rows // added tokens after the encoder's vocabulary
+			w.vocab = rows // the added tokens follow the encoder's vocabulary
 		}
 		return w, c.compare(w, inner)
 	}
@@ -164,7 +164,7 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// wantOf describes a DeBERTa v3 of the zoo.
+// wantOf returns the description of a DeBERTa v3 of the zoo.
 func wantOf(m *spec.Model) *want {
 	return &want{
 		checkpoint: m.Checkpoint, vocab: m.Vocab, hidden: m.Hidden, heads: m.Heads, inner: m.Inner, layers: m.Layers, width: m.Embed.Width, positions: m.Seq,
@@ -181,13 +181,13 @@ func (c *config) glinerHead(w *want) error {
 		return err
 	}
 	if !slices.Contains([]string{"first", "last", "mean", "max"}, pooling) {
-		return c.fault("subtoken_pooling", "= %q is none of first, last, mean, max", pooling)
+		return c.fault("subtoken_pooling", "= %q is not one of first, last, mean, max", pooling)
 	}
 	hidden, err := c.integer("hidden_size", 512, 1, maxHidden)
 	if err != nil {
 		return err
 	}
-	rnnField, err := c.boolean("has_rnn", true) // of the first configs, which had one layer or none
+	rnnField, err := c.boolean("has_rnn", true) // from the first configs, where it is one layer or no layer
 	if err != nil {
 		return err
 	}
@@ -220,14 +220,14 @@ func (c *config) glinerHead(w *want) error {
 		return err
 	}
 	if class >= w.vocab {
-		return c.fault("class_token_index", "= %d is no row of the token table, which has %d", class, w.vocab)
+		return c.fault("class_token_index", "= %d is not a row of the token table, which has %d rows", class, w.vocab)
 	}
 	after, err := c.boolean("embed_ent_token", true)
 	if err != nil {
 		return err
 	}
 	if !after {
-		c.note("embed_ent_token is false: a label is read at the token behind %s", mark)
+		c.note("embed_ent_token is false: a label is read at the token after %s", mark)
 	}
 	h := &head{name: "entities"}
 	h.add("take words(" + pooling + ")")

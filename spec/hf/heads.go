@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// head is what the architecture computes from the encoder's rows, as statements.
+// head is the part of the architecture after the encoder, as statements of the language.
 type head struct {
 	name    string
 	lines   []string
-	rows    int  // columns of the classifier; 0: it has none
-	decoder bool // it reads the enhanced mask decoder
+	rows    int  // columns of the classifier; 0: there is no classifier
+	decoder bool // the head reads the enhanced mask decoder
 }
 
 // list reads a list of texts.
@@ -36,16 +36,16 @@ func (h *head) add(statements ...string) {
 	}
 }
 
-// headFields are the fields that heads read.
+// headFields holds the fields that heads read.
 type headFields struct {
 	labels     []string
 	problem    string
-	poolAct    string  // as written in the head; "" the model's default
-	poolDrop   float64 // before the pooler
-	classifier float64 // before the classifier
+	poolAct    string  // as the head writes it; "": the model's default
+	poolDrop   float64 // dropout before the pooler
+	classifier float64 // dropout before the classifier
 	legacy     bool
-	tied       bool // a head on the vocabulary shares the token table
-	causal     bool // no query sees what is after it
+	tied       bool // a head on the vocabulary uses the token table as its weight
+	causal     bool // no query sees later tokens
 }
 
 func (c *config) headFields(w *want, kind string) (*headFields, error) {
@@ -59,7 +59,7 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	}
 	problems := []string{"", "regression", "single_label_classification", "multi_label_classification"}
 	if !slices.Contains(problems, f.problem) {
-		return nil, c.fault("problem_type", "= %q is none of %s", f.problem, strings.Join(problems[1:], ", "))
+		return nil, c.fault("problem_type", "= %q is not one of %s", f.problem, strings.Join(problems[1:], ", "))
 	}
 	if f.tied, err = c.boolean("tie_word_embeddings", true); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	if !strings.HasPrefix(kind, "deberta") {
 		drop, f.poolAct = "classifier_dropout", "tanh"
 	}
-	if _, err = c.real("classifier_dropout", 0, "a rate in [0, 1)", isRate); err != nil { // DeBERTa's classes do not read it
+	if _, err = c.real("classifier_dropout", 0, "a rate in [0, 1)", isRate); err != nil { // DeBERTa's classes ignore the field
 		return nil, err
 	}
 	if f.classifier, err = c.real(drop, w.dropout, "a rate in [0, 1)", isRate); err != nil {
@@ -95,10 +95,10 @@ func (c *config) headFields(w *want, kind string) (*headFields, error) {
 	return f, c.pooling(w, f)
 }
 
-// oldPoolerTable is the fields of the object pooling.
-var oldPoolerTable = []group{{Applied, "hidden_act dropout", "the pooler", nil}, {Harmless, "hidden_size", "held to the tensors", nil}}
+// oldPoolerTable lists the fields of the object pooling.
+var oldPoolerTable = []group{{Applied, "hidden_act dropout", "the pooler", nil}, {Harmless, "hidden_size", "compared with the tensors", nil}}
 
-// pooling is how early configs wrote the pooler's fields.
+// pooling reads the pooler's fields as early configs write them.
 func (c *config) pooling(w *want, f *headFields) error {
 	v := c.raw("pooling")
 	if v == nil {
@@ -137,10 +137,10 @@ func drop(rate float64) string {
 	return "dropout " + number(rate)
 }
 
-// number prints a float the short way that reads back the same.
+// number returns the shortest text that reads back as v.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// pooler is act(W·x0 + b).
+// pooler returns the statements of act(W·x0 + b).
 func (f *headFields) pooler() string {
 	lines := "linear hidden\n" + strings.TrimSpace("act "+f.poolAct)
 	if d := drop(f.poolDrop); d != "" {

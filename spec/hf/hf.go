@@ -1,5 +1,5 @@
-// Package hf writes the spec of a published model: it reads the config.json of a Hugging Face model folder, finds the nearest model of the
-// zoo and writes the lines that differ.
+// Package hf writes the spec of a published model. It reads the config.json of a Hugging Face model folder, finds the nearest model of the zoo and writes the
+// lines that differ.
 package hf
 
 import (
@@ -12,27 +12,27 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Options are what the caller knows and wishes beside the config.
+// Options holds what the caller knows and asks for besides the config.
 type Options struct {
-	Model     string  // name of the model in the spec; "" is "model". The two models of a pair are always generator and discriminator
-	Task      string  // the head that is wanted, one of Tasks; "" is the one that the config names
-	HeadName  string  // name of the head; "" is one after its task
-	Layer     int     // of Task embed: the layer whose rows are taken, from 1; 0 is the last
-	Pool      string  // of Task embed: one of Pools; "" is what the folder says, else mean
-	Mask      string  // of Tasks on a vocabulary: one of Masks; "" is what the config and the task say
-	Seq       int     // the bound of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's
-	Tokenizer string  // the word of the language for the tokenizer that the folder holds; "" keeps the zoo model's
-	Beside    *Beside // what the files beside the config say; nil: nothing
-	// Warn is told what contradicts itself in the config, and what was taken; nil: that is among the notes.
+	Model     string  // name of the model in the spec; "" is "model". The models of a pair are always named generator and discriminator
+	Task      string  // the head to write, one of Tasks; "" is the head that the config names
+	HeadName  string  // name of the head; "" makes a name from its task
+	Layer     int     // for Task embed: the layer whose rows are taken, from 1; 0 is the last
+	Pool      string  // for Task embed: one of Pools; "" is the folder's pooling, or mean
+	Mask      string  // for Tasks on a vocabulary: one of Masks; "" follows the config and the task
+	Seq       int     // greatest length of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's bound
+	Tokenizer string  // the language's word for the tokenizer in the folder; "" keeps the zoo model's word
+	Beside    *Beside // what the files beside the config decide; nil: there are no such files
+	// Warn is called for each contradiction in the config, with the value that is used. If it is nil, contradictions are among the notes.
 	Warn func(text string)
 
-	// Equal reports whether two of the checkpoint's tensors hold equal numbers. nil: their numbers are not known, and copies are taken as equal.
+	// Equal reports whether two tensors of the checkpoint hold equal numbers. If it is nil, the numbers are not known and copies are assumed to be equal.
 	Equal func(a, b string) (bool, error)
 }
 
-// Spec writes the spec of a config. tensors are the shapes of the checkpoint's tensors by name and may be nil; what they contradict is an
-// error. notes say what a user should know: fields with no effect, defaults that were taken. Every fault of the config is an error that names
-// its field; so is a wish that the folder cannot grant, which names what it has.
+// Spec writes the spec of a config. tensors maps the checkpoint's tensor names to shapes and may be nil; a tensor that contradicts the config is an error.
+// notes holds what a user should know: fields without effect, and defaults that were used. An error of the config names its field. If the folder cannot serve
+// what opts asks for, the error lists what the folder has.
 func Spec(config []byte, tensors map[string][]int, opts Options) (text string, notes []string, err error) {
 	if err := opts.Check(); err != nil {
 		return "", nil, err
@@ -68,7 +68,7 @@ func Spec(config []byte, tensors map[string][]int, opts Options) (text string, n
 	return string(formatted), c.notes, nil
 }
 
-// wants returns the models that a config describes: one, or the two of a pair.
+// wants returns the models that a config describes: one model, or the two of a pair.
 func (c *config) wants(tensors map[string][]int, opts Options) ([]*want, error) {
 	if c.isPair() {
 		return c.pair(tensors, opts)
@@ -83,7 +83,7 @@ func (c *config) wants(tensors map[string][]int, opts Options) ([]*want, error) 
 	return []*want{w}, nil
 }
 
-// write picks the zoo model with the fewest differing lines and writes these, and the head.
+// write writes the lines that differ from the nearest zoo model, and the head. The nearest model is the one with the fewest differing lines.
 func (w *want) write(b *strings.Builder, opts Options) error {
 	var best []string
 	like := ""
@@ -111,10 +111,10 @@ func (w *want) write(b *strings.Builder, opts Options) error {
 	return nil
 }
 
-// ModelTypes are the values of model_type that are known.
+// ModelTypes lists the known values of model_type.
 var ModelTypes = []string{"deberta-v2", "deberta", "bert", "roberta"}
 
-// want reads the fields that the model type has.
+// want reads the fields that belong to the model type.
 func (c *config) want(tensors map[string][]int, opts Options) (*want, error) {
 	if c.isGLiNER() {
 		return c.gliner(tensors, opts)
@@ -127,7 +127,7 @@ func (c *config) want(tensors map[string][]int, opts Options) (*want, error) {
 		if kind == "" {
 			return nil, errors.New("model_type is missing: it is one of " + strings.Join(ModelTypes, ", "))
 		}
-		return nil, fmt.Errorf("model_type = %q is no model that this language describes: those are %s", kind, strings.Join(ModelTypes, ", "))
+		return nil, fmt.Errorf("model_type = %q is not a model that this language describes: those are %s", kind, strings.Join(ModelTypes, ", "))
 	}
 	return c.encoder(kind, tensors, opts, true)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// configs returns the tiny models' configs by case.
+// configs returns the configs of the tiny models, by case.
 func configs(t testing.TB) map[string][]byte {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/configs.txtar")
@@ -27,7 +27,7 @@ func configs(t testing.TB) map[string][]byte {
 	return all
 }
 
-// resolve makes the spec of a config and resolves it.
+// resolve writes the spec of a config and resolves it.
 func resolve(t *testing.T, config []byte, opts hf.Options) (*spec.Spec, string, []string) {
 	t.Helper()
 	text, notes, err := hf.Spec(config, nil, opts)
@@ -35,7 +35,7 @@ func resolve(t *testing.T, config []byte, opts hf.Options) (*spec.Spec, string, 
 	return resolved(t, text), text, notes
 }
 
-// resolved returns the spec of a text without faults.
+// resolved resolves the text of a spec and fails on any fault.
 func resolved(t *testing.T, text string) *spec.Spec {
 	t.Helper()
 	f, faults := spec.Parse("model.dspec", []byte(text))
@@ -44,7 +44,7 @@ func resolved(t *testing.T, text string) *spec.Spec {
 	return s
 }
 
-// Every case's spec compiles. Its text is kept beside its config, to be read by people; UPDATE=1 rewrites it.
+// Every case's spec compiles. Its text is stored beside its config so that people can read it; UPDATE=1 rewrites it.
 func TestTexts(t *testing.T) {
 	const golden = "testdata/specs.txtar"
 	a, err := txtar.ParseFile("testdata/configs.txtar")
@@ -81,7 +81,7 @@ func TestTexts(t *testing.T) {
 	require.Equal(t, string(want), string(txtar.Format(&out)))
 }
 
-// plain is a config read in the simplest way.
+// plain is a config, read in the simplest way.
 type plain struct {
 	ModelType     string  `json:"model_type"`
 	Vocab         int     `json:"vocab_size"`

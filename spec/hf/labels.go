@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// labels reads the names of a classifier's columns. id2label decides, as it does in the library; label2id and num_labels are only compared with
-// it. Without id2label the names are LABEL_0 … of num_labels, which is 2 if nothing says otherwise.
+// labels returns the names of a classifier's columns. id2label decides, as it does in the library; label2id and num_labels are only compared with it. Without
+// id2label the names are LABEL_0, LABEL_1, and so on. Their number is num_labels, or 2 if that field is missing.
 func (c *config) labels() ([]string, error) {
 	n, err := c.integer("num_labels", -1, 1, 1<<16)
 	if err != nil {
@@ -52,10 +52,10 @@ func (c *config) labels() ([]string, error) {
 	return labels, nil
 }
 
-// labelText returns a label's name: a text, or a number, true or false as it is written. null is the empty text.
+// labelText returns a label's name: a text, or a number, true or false as the JSON has it. null is the empty text.
 func labelText(v json.RawMessage) (string, bool) {
 	var name string
-	if json.Unmarshal(v, &name) == nil { // null too
+	if json.Unmarshal(v, &name) == nil { // also true for null
 		return name, true
 	}
 	switch v[0] {
@@ -65,10 +65,10 @@ func labelText(v json.RawMessage) (string, bool) {
 	return string(v), true
 }
 
-// numbered returns a name with the number of its column.
+// numbered returns a name followed by the number of its column.
 func numbered(name string, i int) string { return fmt.Sprintf("%s_%d", name, i) }
 
-// distinct gives labels without a name the library's usual ones, and puts their numbers after names that several have.
+// distinct makes all labels different. A label without a name gets the library's usual name; names that several labels have get their numbers appended.
 func (c *config) distinct(labels []string) {
 	count := map[string]int{}
 	for _, name := range labels {
@@ -96,7 +96,7 @@ func (c *config) distinct(labels []string) {
 	}
 }
 
-// compareIDs says where label2id is at odds with the labels. It is not read: id2label, or without it the number of labels, decides.
+// compareIDs warns where label2id differs from the labels. label2id is not used: id2label decides, or without it the number of labels.
 func (c *config) compareIDs(labels []string, named bool) {
 	v := c.raw("label2id")
 	if v == nil {
@@ -113,7 +113,7 @@ func (c *config) compareIDs(labels []string, named bool) {
 	}
 	for i, name := range labels {
 		id, ok := ids[name]
-		if !ok { // it need not have all
+		if !ok { // label2id may be incomplete
 			continue
 		}
 		if text, _ := labelText(id); text != strconv.Itoa(i) && !slices.ContainsFunc(labels[i+1:], func(l string) bool { return l == name }) {

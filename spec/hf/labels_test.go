@@ -9,14 +9,13 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// id2label decides, whatever label2id and num_labels say; what contradicts it is said. Names that are missing or that several labels have get
-// numbers.
+// id2label decides over label2id and num_labels, and contradictions are reported. Names that are missing or that several labels have get numbers.
 func TestLabelsDecide(t *testing.T) {
 	names := fields{"0": "negative", "1": "neutral", "2": "positive"}
 	for _, c := range []struct {
 		fields fields
 		labels []string
-		said   string // "" nothing
+		said   string // "": no message
 	}{
 		{fields{"id2label": names, "label2id": fields{"negative": 0, "neutral": 1, "positive": 2}}, []string{"negative", "neutral", "positive"}, ""},
 		{fields{"id2label": names, "label2id": fields{"negative": "0", "neutral": "1", "positive": "2"}}, []string{"negative", "neutral", "positive"}, ""},
@@ -43,7 +42,7 @@ func TestLabelsDecide(t *testing.T) {
 		require.NotEmpty(t, said, "%v", c.fields)
 		require.Equal(t, c.said, said[0], "%v", c.fields)
 	}
-	// Without Warn it is among the notes, and a head without labels has nothing to say.
+	// Without Warn the contradiction is among the notes. A head without labels reports nothing.
 	reversed := fields{"id2label": names, "label2id": fields{"negative": 2}}
 	_, _, notes := resolve(t, with(t, "v2_seq_multi", reversed), hf.Options{})
 	require.Contains(t, notes, `label2id has 2 for "negative", but id2label has 0: id2label is followed`)

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// lines returns the statements by which the wanted model differs from one of the zoo.
+// lines returns the statements in which the wanted model differs from a model of the zoo.
 func (w *want) lines(base *spec.Model) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -79,7 +79,7 @@ func (w *want) inputLines(base *spec.Model) []string {
 	if w.pad != e.Pad {
 		parts = append(parts, "token vocab pad "+strconv.Itoa(w.pad))
 	}
-	if w.width != w.hidden { // the zoo's is hidden
+	if w.width != w.hidden { // in the zoo the width is hidden
 		parts = append(parts, "width "+strconv.Itoa(w.width))
 	}
 	switch {
@@ -104,8 +104,8 @@ func (w *want) inputLines(base *spec.Model) []string {
 	return out
 }
 
-// decoderLines returns the enhanced mask decoder and its table of positions, or what removes the one of v1: that needs a table of the width of the encoder, and
-// a layer below the last.
+// decoderLines returns the enhanced mask decoder and its table of positions, or the statement that drops the decoder of v1. The decoder needs a table as wide
+// as the encoder, and a layer below the last.
 func (w *want) decoderLines(base *spec.Model) []string {
 	have := len(base.Decoders) > 0
 	if !w.decoder {
@@ -185,7 +185,7 @@ func (w *want) offsetLines(base *spec.Model) []string {
 	return out
 }
 
-// ownProjections assigns the projections of the offsets that exist: those of the terms in use.
+// ownProjections returns the assignment of the offsets' projections that the terms use.
 func (w *want) ownProjections() string {
 	switch {
 	case w.c2p && w.p2c:

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// tokenTable ends the name of the table of token embeddings.
+// tokenTable is the end of the name of the token embeddings.
 const tokenTable = "embeddings.word_embeddings.weight"
 
-// positionTable ends the name of the table of absolute positions, which DeBERTa's decoder reads although the input does not.
+// positionTable is the end of the name of the table of absolute positions. DeBERTa's decoder reads it even if the input does not.
 const positionTable = "embeddings.position_embeddings.weight"
 
-// masked returns the prediction of tokens. The legacy head works at the width of the tables, the new one at hidden; with the enhanced mask decoder (He et al.
-// 2020, section 3.3) the new one reads that.
+// masked adds the prediction of tokens. The legacy head has the width of the tables, the new head the width hidden. With the enhanced mask decoder (He et al.
+// 2020, section 3.3) the new head reads the decoder.
 func (h *heads) masked(task string) error {
 	w, c := h.w, h.c
 	w.head = &head{name: "mlm"}
@@ -42,7 +42,7 @@ func (h *heads) masked(task string) error {
 		columns = strconv.Itoa(width)
 	}
 	act := "act"
-	if h.kind == "roberta" && w.act != "gelu" { // its head does not read hidden_act
+	if h.kind == "roberta" && w.act != "gelu" { // its head ignores hidden_act
 		act = "act gelu"
 	}
 	own, err := h.ownDecoder()
@@ -57,9 +57,9 @@ func (h *heads) masked(task string) error {
 	return nil
 }
 
-// ownDecoder reports whether the head's last product has a weight of its own: a decoder that the checkpoint holds, with other values than the
-// token table's, or one that tie_word_embeddings = false asks for. transformers 5 reads it so; versions before took the token table unless
-// tie_word_embeddings was false.
+// ownDecoder reports whether the head's last product has a weight of its own. It has one if the checkpoint holds a decoder that differs from the token table,
+// or if tie_word_embeddings = false asks for one. This is the rule of transformers 5; earlier versions used the token table unless tie_word_embeddings was
+// false.
 func (h *heads) ownDecoder() (bool, error) {
 	c := h.c
 	stem := "cls.predictions.decoder."
@@ -70,7 +70,7 @@ func (h *heads) ownDecoder() (bool, error) {
 		stem = "lm_predictions.lm_head.decoder."
 	}
 	tied := h.f.tied
-	if h.w.head.from() { // it has no decoder: it reads the token table whatever the field says
+	if h.w.head.from() { // the head has no decoder and always reads the token table
 		tied = true
 	}
 	decoder := h.tensors[stem+"weight"] != nil
@@ -109,13 +109,12 @@ func (h *heads) ownDecoder() (bool, error) {
 	return true, nil
 }
 
-// from reports whether the head names its tensors itself, which DeBERTa's new head for masked tokens does.
+// from reports whether the head names its tensors itself. DeBERTa's new head for masked tokens does.
 func (h *head) from() bool {
 	return slices.ContainsFunc(h.lines, func(l string) bool { return strings.HasPrefix(l, "from ") })
 }
 
-// newStyle decides between the two heads of DeBERTa: by the tensors if they tell, else by the field legacy. The decoder is only ever read by
-// the new one.
+// newStyle decides between the two heads of DeBERTa: by the tensors if they tell, else by the field legacy. Only the new head reads the decoder.
 func (h *heads) newStyle(task string) bool {
 	if !h.deberta() {
 		return false
@@ -133,7 +132,7 @@ func (h *heads) newStyle(task string) bool {
 	return !h.f.legacy
 }
 
-// decoder adds the enhanced mask decoder where the checkpoint was trained with it, which its table of positions tells.
+// decoder adds the enhanced mask decoder if the checkpoint was trained with it. A table of positions in the checkpoint is the sign of that.
 func (h *heads) decoder(task string) error {
 	w, c := h.w, h.c
 	table := false
@@ -169,7 +168,7 @@ func (h *heads) decoder(task string) error {
 	return nil
 }
 
-// mask sets what a query sees. BERT and RoBERTa that were trained from left to right say so in the field is_decoder; DeBERTa has no such field.
+// mask sets which keys a query sees. BERT and RoBERTa that were trained from left to right have the field is_decoder; DeBERTa has no such field.
 func (h *heads) mask() {
 	switch kind := h.opts.Mask; {
 	case kind == "causal", kind == "" && h.opts.Task == "generate":
@@ -181,7 +180,7 @@ func (h *heads) mask() {
 	}
 }
 
-// replaced returns the discriminator's head (He, Gao, Chen 2021): the first token's row is added to every row.
+// replaced adds the discriminator's head (He, Gao, Chen 2021): the first token's row is added to every row.
 func (h *heads) replaced() error {
 	h.w.head = &head{name: "rtd"}
 	h.w.head.add("take each + first", "norm", "linear hidden", "act", "linear 1", "loss binary_cross_entropy")

@@ -9,14 +9,14 @@ import (
 // part is a head whose tensors a checkpoint may hold.
 type part struct {
 	what   string
-	tensor string // whose presence tells; published models have it at the top
+	tensor string // the tensor that shows that the head is there; published models have it at the top level
 	tasks  []string
 }
 
-// vocabularyTasks are served by every head that scores the vocabulary.
+// vocabularyTasks are the tasks of every head that scores the vocabulary.
 var vocabularyTasks = []string{"fill-mask", "perplexity", "generate"}
 
-// parts returns the heads, by model type.
+// parts returns the possible heads of a model type.
 func parts(kind string) []part {
 	sequence := []string{"classify", "score", "rank", "zero-shot", "choose"}
 	list := []part{{"a question answering head", "qa_outputs.weight", []string{"answer"}}}
@@ -34,13 +34,13 @@ func parts(kind string) []part {
 		part{"a head for replaced tokens", "mask_predictions.dense.weight", []string{"rtd"}})
 }
 
-// The first tensors of DeBERTa's two heads for masked tokens.
+// These are the first tensors of DeBERTa's two heads for masked tokens.
 const (
 	legacyHead = "cls.predictions.transform.dense.weight"
 	newHead    = "lm_predictions.lm_head.dense.weight"
 )
 
-// serves lists the tasks that the checkpoint has tensors for, beside embed, which needs none.
+// serves lists the tasks that the checkpoint has tensors for. It leaves out embed, which needs no tensors of its own.
 func (h *heads) serves() []string {
 	var tasks []string
 	for _, p := range parts(h.kind) {
@@ -56,7 +56,7 @@ func (h *heads) serves() []string {
 	return tasks
 }
 
-// contradicts reports whether a classifier is known not to serve a task: a pooler, the architecture or the number of its columns tell.
+// contradicts reports whether a classifier certainly cannot serve a task. A pooler, the architecture or the number of its columns decide.
 func (h *heads) contradicts(task string) bool {
 	shape := h.tensors["classifier.weight"]
 	if shape == nil {
@@ -79,7 +79,7 @@ func (h *heads) contradicts(task string) bool {
 	return false
 }
 
-// offered holds the task that is asked for to what the folder has: to its tensors if they are known, else to its architecture.
+// offered returns an error if the folder cannot serve the task: it compares the task with the folder's tensors if they are known, else with its architecture.
 func (h *heads) offered() error {
 	task := h.opts.Task
 	if task == "embed" || task == "entities" {
@@ -98,17 +98,17 @@ func (h *heads) offered() error {
 		return fmt.Errorf("the head %s is asked for, but the architecture has the head %s", task, h.class)
 	}
 	have := h.serves()
-	if slices.Contains(have, task) || task == "zero-shot" && slices.Contains(have, "classify") { // the labels are looked at later
+	if slices.Contains(have, task) || task == "zero-shot" && slices.Contains(have, "classify") { // the labels are checked later
 		return nil
 	}
 	reason := fmt.Sprintf("the folder has no tensors for the head %s", task)
 	if !deberta {
 		reason = fmt.Sprintf("the head %s belongs to DeBERTa, the model is of model_type %s", task, h.kind)
 	}
-	return fmt.Errorf("%s; what it has serves %s", reason, strings.Join(append(have, "embed"), ", "))
+	return fmt.Errorf("%s; the folder serves %s", reason, strings.Join(append(have, "embed"), ", "))
 }
 
-// stray tells of heads that the file holds although no architecture names one.
+// stray adds a note about heads that the file holds and no architecture names.
 func (h *heads) stray(arch string) {
 	if arch == "" {
 		arch = "no architecture"

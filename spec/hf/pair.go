@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// The parts of a pair, which are the names of its models and what the names of its tensors begin with.
+// The parts of a pair. They are the names of its models and the prefixes of the names of its tensors.
 const (
 	Generator     = "generator"
 	Discriminator = "discriminator"
 )
 
-// sharings are the ways in which the two models of a pair share the tables of tokens and positions: not at all, one table for both, or one
-// table to which the discriminator adds its own (He, Gao, Chen 2021, section 3).
+// sharings are the ways in which the two models of a pair share the tables of tokens and positions: no sharing, one table for both, or one table to which the
+// discriminator adds its own (He, Gao, Chen 2021, section 3).
 var sharings = []string{"none", "es", "gdes"}
 
-// isPair recognises the config of replaced-token detection: a generator that fills masks and a discriminator that judges what it wrote.
+// isPair recognises the config of replaced-token detection: a generator that fills masks, and a discriminator that judges the result.
 func (c *config) isPair() bool { return c.fields[Generator] != nil && c.fields[Discriminator] != nil }
 
-// pair reads both models, or the one that serves the task.
+// pair reads both models, or only the one that serves the task.
 func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 	kind, err := c.text("model_type", "")
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 		return nil, err
 	}
 	if !slices.Contains(sharings, sharing) {
-		return nil, c.fault("embedding_sharing", "= %q is none of %s", sharing, strings.Join(sharings, ", "))
+		return nil, c.fault("embedding_sharing", "= %q is not one of %s", sharing, strings.Join(sharings, ", "))
 	}
 	var wants []*want
 	for _, part := range []struct {
@@ -83,8 +83,8 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 	return wants, c.rest()
 }
 
-// partOf returns the tensors of one model of a pair, by the names that they have in a checkpoint of that model alone. What the discriminator adds to the
-// generator's tables has the name of the sum.
+// partOf returns the tensors of one model of a pair, under the names that they have in a checkpoint of that model alone. A table that the discriminator adds to
+// the generator's has the name of the sum.
 func partOf(tensors map[string][]int, name string) map[string][]int {
 	if tensors == nil {
 		return nil

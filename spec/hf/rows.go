@@ -2,13 +2,13 @@ package hf
 
 import "strings"
 
-// Inputs is a file of a model folder with what each of its fields does here.
+// Inputs is a file of a model folder, with the effect of each of its fields.
 type Inputs struct {
 	File   string // as the documentation names it
 	Fields []Row
 }
 
-// Files lists what the files and folders of a model folder do, by name or by a pattern of path.Match; the first that a name matches counts.
+// Files lists the effects of the files and folders of a model folder, by name or by a pattern of path.Match. The first row that a name matches counts.
 func Files() []Row {
 	rows := flatten("", fileTable)
 	for i := range rows {
@@ -17,7 +17,7 @@ func Files() []Row {
 	return append(rows, Row{File: folderRow.names, Effect: folderRow.effect, Why: folderRow.why})
 }
 
-// Fields lists what the fields of each JSON file do.
+// Fields lists the effects of the fields of each JSON file.
 func Fields() []Inputs {
 	var list []Inputs
 	for _, t := range []struct {
@@ -33,7 +33,7 @@ func Fields() []Inputs {
 	return list
 }
 
-// flatten makes a row for each name of a table.
+// flatten returns one row per name of a table.
 func flatten(file string, table []group) []Row {
 	var rows []Row
 	for _, g := range table {

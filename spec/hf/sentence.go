@@ -12,16 +12,16 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Sentences is what a folder of the sentence-transformers layout says about embeddings.
+// Sentences holds what a folder of the sentence-transformers layout decides about embeddings.
 type Sentences struct {
-	Pool      string   // mean or first; "" another way, which is in Other
+	Pool      string   // mean or first; "": another way, which is in Other
 	Normalize bool     // vectors are divided by their length
-	Other     []string // what else the folder does, which no spec can say
-	skip      error    // why prompts are not understood: their rows do not count
+	Other     []string // other steps of the folder, which a spec cannot describe
+	skip      error    // why prompts are not understood: the rows of a prompt do not count
 }
 
-// ReadSentences reads modules.json. read gives a file of the folder by its path with slashes. The first module is the encoder; a pooling and a
-// division by the length are understood, and every other module is listed.
+// ReadSentences reads modules.json. read returns a file of the folder by its path with slashes. The first module is the encoder. A pooling and a division by
+// the length are understood; every other module is listed in Other.
 func ReadSentences(modules []byte, read func(path string) ([]byte, error)) (*Sentences, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(modules, &list); err != nil {
@@ -61,14 +61,14 @@ func ReadSentences(modules []byte, read func(path string) ([]byte, error)) (*Sen
 	return s, nil
 }
 
-// modulesFile lists the modules of a model of sentence-transformers.
+// modulesFile is the file that lists the modules of a sentence-transformers model.
 const modulesFile = "modules.json"
 
 func moduleFault(format string, args ...any) error {
 	return &FieldError{File: modulesFile, Reason: fmt.Sprintf(format, args...), CanIgnore: true}
 }
 
-// readModule reads an entry of modules.json: the module's folder and the last part of its class.
+// readModule reads an entry of modules.json. It returns the module's folder and the last part of its class.
 func readModule(raw json.RawMessage) (folder, class string, err error) {
 	c, err := readConfig(raw)
 	if err != nil {
@@ -84,12 +84,12 @@ func readModule(raw json.RawMessage) (folder, class string, err error) {
 	}
 	class = full[strings.LastIndex(full, ".")+1:]
 	if folder = strings.TrimSuffix(folder, "/"); folder != "" && !fs.ValidPath(folder) {
-		return "", "", moduleFault("the module %s has the path %q, which leads out of the folder", class, folder)
+		return "", "", moduleFault("the module %s has the path %q, which is outside the folder", class, folder)
 	}
 	return folder, class, c.rest()
 }
 
-// normalized reads the config of a division by the length, which only later versions write.
+// normalized reads the config of a division by the length. Only later versions write that file.
 func normalized(file string, read func(string) ([]byte, error)) error {
 	text, err := read(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,13 +106,13 @@ func normalized(file string, read func(string) ([]byte, error)) error {
 	return c.rest()
 }
 
-// poolModes are the fields of a pooling's config, each a way; several that are set are side by side in the vector.
+// poolModes maps the fields of a pooling's config to ways of pooling. If several are set, the vector holds their results side by side.
 var poolModes = map[string]string{
 	"pooling_mode_cls_token": "first", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max", "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
 	"pooling_mode_weightedmean_tokens": "weightedmean", "pooling_mode_lasttoken": "lasttoken",
 }
 
-// poolingTable is the fields of a pooling's config.
+// poolingTable lists the fields of a pooling's config.
 var poolingTable = []group{
 	{Applied, "pooling_mode_cls_token pooling_mode_mean_tokens pooling_mode_max_tokens pooling_mode_mean_sqrt_len_tokens pooling_mode_weightedmean_tokens pooling_mode_lasttoken pooling_mode",
 		"how the rows of a text's tokens become one vector: the first row and the mean are understood, others need --pool", nil},
@@ -143,7 +143,7 @@ func (s *Sentences) pooling(file string, text []byte) error {
 			set = append(set, poolModes[name])
 		}
 	}
-	if c.has("pooling_mode") { // how versions from 5 on write it
+	if c.has("pooling_mode") { // the form since version 5
 		modes, err := c.parts("pooling_mode")
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (s *Sentences) pooling(file string, text []byte) error {
 	return nil
 }
 
-// sentences returns the modules beside the config; nil without any.
+// sentences returns the modules beside the config, or nil if there are no modules.
 func (o *Options) sentences() *Sentences {
 	if o.Beside == nil {
 		return nil
@@ -174,19 +174,19 @@ func (o *Options) sentences() *Sentences {
 	return o.Beside.Sentences
 }
 
-// embed makes one vector of the rows.
+// embed adds the pooling that makes one vector from the rows.
 func (h *heads) embed() error {
 	pool, s := h.opts.Pool, h.opts.sentences()
 	if pool == "" && s != nil && len(s.Other) > 0 {
-		return fmt.Errorf("the folder's modules.json has %s, which no spec can say: choose a pooling without it: %s", strings.Join(s.Other, " and "), strings.Join(Pools, ", "))
+		return fmt.Errorf("the folder's modules.json has %s, which a spec cannot describe: choose a pooling without it: %s", strings.Join(s.Other, " and "), strings.Join(Pools, ", "))
 	}
 	if pool == "" && s != nil {
 		if pool = s.Pool; pool == "" {
-			return fmt.Errorf("the folder's modules.json has no module Pooling, so that it gives no vector for a text: choose a pooling: %s", strings.Join(Pools, ", "))
+			return fmt.Errorf("the folder's modules.json has no module Pooling, so it makes no vector per text: choose a pooling: %s", strings.Join(Pools, ", "))
 		}
 	}
 	if s != nil && s.Normalize {
-		h.c.note("the folder's modules.json divides every vector by its length, of which a spec says nothing: weights that are packed from the folder do")
+		h.c.note("the folder's modules.json divides every vector by its length, which a spec cannot describe: weights that are packed from the folder record it")
 	}
 	if pool == "" {
 		pool = "mean"

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// FuzzSentences: whatever the sentence files of a folder say, a spec follows from it that resolves, or an error says why not.
+// FuzzSentences checks that for any sentence files of a folder the spec resolves, or the error states the reason.
 func FuzzSentences(f *testing.F) {
 	const (
 		transformer = `{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}`

@@ -1,6 +1,6 @@
 package hf
 
-// fileTable is what the files of a model folder do, by name or by a pattern of path.Match. The first row that a name matches counts.
+// fileTable lists the effects of the files of a model folder, by name or by a pattern of path.Match. The first row that a name matches counts.
 var fileTable = []group{
 	{Applied, "config.json", "the model; not read beside gliner_config.json", nil},
 	{Applied, "gliner_config.json", "a GLiNER model", nil},
@@ -8,12 +8,12 @@ var fileTable = []group{
 	{Applied, "pytorch_model.bin pytorch_model.bin.index.json pytorch_model-*-of-*.bin", "the weights, where there are no safetensors", nil},
 	{Applied, "tokenizer.json", "the tokenizer", nil},
 	{Applied, "spm.model vocab.json merges.txt vocab.txt", "the tokenizer, where there is no tokenizer.json", nil},
-	{Applied, "tokenizer_config.json special_tokens_map.json added_tokens.json", "what else there is to say about the tokenizer; its length limit", nil},
+	{Applied, "tokenizer_config.json special_tokens_map.json added_tokens.json", "further settings of the tokenizer; its length limit", nil},
 	{Applied, "modules.json", "the modules of sentence-transformers: pooling and division by the length are understood", nil},
 	{Applied, "sentence_bert_config.json sentence_roberta_config.json sentence_distilbert_config.json sentence_camembert_config.json sentence_albert_config.json sentence_xlm-roberta_config.json sentence_xlnet_config.json",
-		"how sentence-transformers reads texts; the first that is there counts", nil},
-	{Applied, "config_sentence_transformers.json", "prompts, and the function behind a score", nil},
-	{Applied, "generation_config.json", "what the head generate is held to; other heads do not generate", nil},
+		"how sentence-transformers reads texts; the first file that exists counts", nil},
+	{Applied, "config_sentence_transformers.json", "prompts, and the function after a score", nil},
+	{Applied, "generation_config.json", "checked for the head generate; other heads do not generate", nil},
 
 	{Refused, "adapter_config.json adapter_model.safetensors adapter_model.bin", "the library would add the adapter (PEFT) to the weights: merge it into them first (merge_and_unload)", nil},
 	{Refused, "config_setfit.json model_head.pkl", "SetFit classifies with a head of its own after the embedding, which is not read", nil},
@@ -38,8 +38,8 @@ var fileTable = []group{
 	{Harmless, "*.md *.txt *.rst *.pdf *.html *.ipynb *.png *.jpg *.jpeg *.gif *.svg *.webp LICENSE* NOTICE*", "for people", nil},
 	{Harmless, "*.csv *.tsv *.jsonl *.parquet *.arrow *.gz *.zip *.tar", "data", nil},
 	{Harmless, "*.yaml *.yml *.toml *.ini *.cfg *.sh", "settings of programs that are not part of the model; no library reads a model from such a file", nil},
-	{Harmless, "*", "no library opens a file of a model folder that it does not know by its name", nil},
+	{Harmless, "*", "no library opens a file of a model folder whose name it does not know", nil},
 }
 
-// folderRow is what the folders in a model folder do.
-var folderRow = group{Harmless, "*/", "no library reads a folder but those that modules.json names", nil}
+// folderRow is the effect of the folders in a model folder.
+var folderRow = group{Harmless, "*/", "no library reads a folder that modules.json does not name", nil}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every name stands once in its table, and every row says why.
+// Every name occurs once in its table, and every row has a reason.
 func TestTables(t *testing.T) {
 	for _, in := range Fields() {
 		seen := map[string]Effect{}
@@ -34,7 +34,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// Every row of the table of files is reached: an example of each pattern finds it.
+// Every row of the table of files can be reached: an example of each pattern finds it.
 func TestFileRows(t *testing.T) {
 	for i := range fileTable {
 		for _, pattern := range strings.Fields(fileTable[i].names) {
@@ -51,8 +51,8 @@ func TestFileRows(t *testing.T) {
 	}
 }
 
-// A field that a reader asks for is in the table as applied, and what the table has as applied is asked for by the reader of some kind of model. So
-// the page about inputs says what the code does.
+// A field that a reader reads is applied in the table, and the reader of some kind of model reads each field that the table has as applied. So the page about
+// inputs describes what the code does.
 func TestAppliedIsRead(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/configs.txtar")
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestAppliedIsRead(t *testing.T) {
 		for _, task := range append([]string{""}, Tasks...) {
 			read(f.Data, task)
 		}
-		if strings.HasPrefix(f.Name, "gliner") { // one by the name of its encoder
+		if strings.HasPrefix(f.Name, "gliner") { // one config by the name of its encoder
 			read(bytes.Replace(f.Data, []byte(`"encoder_config"`), []byte(`"_name_or_path"`), 1), "")
 		}
 	}
@@ -94,8 +94,8 @@ func TestAppliedIsRead(t *testing.T) {
 	}
 }
 
-// Each row of the tables beside the config is what ReadBeside does: a harmless value is read, any other value of such a row and every value of a refused
-// row is an error by the field's name.
+// ReadBeside follows each row of the tables beside the config: a harmless value is read; any other value of such a row, and every value of a refused row, is an
+// error with the field's name.
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {

@@ -6,33 +6,34 @@ import (
 	"strings"
 )
 
-// Tasks are the words for the heads that can be asked for.
+// Tasks lists the words for the heads that a caller can ask for.
 var Tasks = []string{
 	"classify", "score", "zero-shot", "rank", "tag", "answer", "choose", "embed", "fill-mask", "emd", "perplexity", "generate", "rtd", "entities",
 }
 
-// Pools are the ways in which rows of tokens become an embedding: their mean, the first row, the first row through the model's pooler, or the
-// rows themselves.
+// Pools lists the ways in which rows of tokens become an embedding: their mean, the first row, the first row through the model's pooler, or the rows
+// themselves.
 var Pools = []string{"mean", "first", "pooler", "none"}
 
-// Masks are the words for what a query sees: every token, none after it, or the first of two texts as well.
+// Masks lists the words for the keys that a query sees: all tokens, no later token, or no later token except those of the first of two texts.
 var Masks = []string{"all", "causal", "prefix"}
 
-// Check holds the wishes to the words that there are and to one another. Spec does so too; by itself it tells what no folder could grant.
+// Check returns an error for an option whose word is unknown, or for options that contradict each other. Spec calls it too; Check alone finds what no folder
+// could serve.
 func (o *Options) Check() error {
 	for _, f := range []struct {
 		what, value string
 		known       []string
 	}{{"head", o.Task, Tasks}, {"pooling", o.Pool, Pools}, {"mask", o.Mask, Masks}} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
-			return fmt.Errorf("no %s is named %q: there are %s", f.what, f.value, strings.Join(f.known, ", "))
+			return fmt.Errorf("unknown %s %q (known: %s)", f.what, f.value, strings.Join(f.known, ", "))
 		}
 	}
 	switch {
 	case o.Layer < 0:
 		return fmt.Errorf("there is no layer %d: they count from 1", o.Layer)
 	case o.Layer > 0 && o.Task != "embed":
-		return fmt.Errorf("layer %d is asked for: heads but embed were trained on the last layer", o.Layer)
+		return fmt.Errorf("layer %d is asked for: heads other than embed were trained on the last layer", o.Layer)
 	case o.Pool != "" && o.Task != "embed":
 		return fmt.Errorf("the pooling %s belongs to the head embed", o.Pool)
 	case o.Mask != "" && !slices.Contains(vocabularyTasks, o.Task):
@@ -41,16 +42,16 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// prefixes are the library's class names by model type.
+// prefixes maps model types to the prefixes of the library's class names.
 var prefixes = map[string]string{"deberta": "Deberta", "deberta-v2": "DebertaV2", "bert": "Bert", "roberta": "Roberta"}
 
-// classes are the tasks of the library's classes, by their names without the prefix.
+// classes maps the library's class names, without the prefix, to tasks.
 var classes = map[string]string{
 	"": "", "Model": "", "ForSequenceClassification": "classify", "ForTokenClassification": "tag", "ForQuestionAnswering": "answer",
 	"ForMultipleChoice": "choose", "ForMaskedLM": "fill-mask", "ForPreTraining": "fill-mask", "LMHeadModel": "fill-mask", "ForCausalLM": "fill-mask",
 }
 
-// missing are the classes that the library lacks for a model type.
+// missing lists the classes that the library does not have for a model type.
 var missing = map[string][]string{
 	"deberta": {"ForMultipleChoice", "ForPreTraining", "LMHeadModel", "ForCausalLM"}, "deberta-v2": {"ForPreTraining", "LMHeadModel", "ForCausalLM"},
 	"bert": {"ForCausalLM"}, "roberta": {"ForPreTraining", "LMHeadModel"},
@@ -68,7 +69,8 @@ func known(kind string) string {
 	return prefixes[kind] + "Model, " + strings.Join(names, ", ")
 }
 
-// readHead makes the head that is asked for, or the architecture's. Its fields are read, and so held to their types, even without one.
+// readHead makes the head that the caller asks for, or the architecture's. It reads the fields of the head, and so checks their types, even if there is no
+// head.
 func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts Options, wanted bool) error {
 	arch, err := c.architecture()
 	if err != nil {
@@ -80,7 +82,7 @@ func (c *config) readHead(w *want, kind string, tensors map[string][]int, opts O
 		return err
 	}
 	ofLabels := c.warned[before:len(c.warned):len(c.warned)]
-	c.warned = c.warned[:before:before] // they matter where a head has labels
+	c.warned = c.warned[:before:before] // they matter only for a head with labels
 	w.origin = "From a config.json with model_type " + kind
 	if arch != "" {
 		w.origin += ", architecture " + arch
@@ -134,12 +136,12 @@ type heads struct {
 	w       *want
 	f       *headFields
 	kind    string
-	class   string // the task of the architecture; "" none
+	class   string // the task of the architecture; "": none
 	tensors map[string][]int
 	opts    Options
 }
 
-// make makes the head of a task.
+// make adds the head of a task.
 func (h *heads) make(task string) error {
 	switch task {
 	case "":
@@ -156,7 +158,7 @@ func (h *heads) make(task string) error {
 		return nil
 	case "answer":
 		if len(h.f.labels) != 2 {
-			return h.c.fault("id2label", "gives %d labels: the start and the end of an answer are 2", len(h.f.labels))
+			return h.c.fault("id2label", "has %d labels: the start and the end of an answer need 2", len(h.f.labels))
 		}
 		h.w.head = &head{name: "answer", rows: 2}
 		h.w.head.add("take each", "linear 2 as span\nloss cross_entropy")
@@ -164,7 +166,7 @@ func (h *heads) make(task string) error {
 	case "choose":
 		h.w.head = &head{name: "choose", rows: 1}
 		pooler := h.f.pooler()
-		if !h.deberta() { // BERT's own pooler; RoBERTa's as well
+		if !h.deberta() { // the pooler of BERT and RoBERTa
 			pooler = "linear hidden\nact tanh"
 		}
 		h.w.head.add("take first", pooler, drop(h.f.classifier), "linear 1 as choices\nloss cross_entropy")
@@ -179,8 +181,8 @@ func (h *heads) make(task string) error {
 	return h.masked(task)
 }
 
-// chained reports whether the checkpoint has a conditional random field over the labels of tokens, as the pytorch-crf library stores it. The
-// config of such a model is that of one without.
+// chained reports whether the checkpoint has a conditional random field over the labels of tokens, as the pytorch-crf library stores it. The config does not
+// tell.
 func (h *heads) chained() bool {
 	n := len(h.f.labels)
 	has := false
@@ -203,7 +205,7 @@ func (h *heads) chained() bool {
 
 func (h *heads) deberta() bool { return strings.HasPrefix(h.kind, "deberta") }
 
-// sequence returns the classification of whole sequences, by problem_type.
+// sequence adds the classification of whole sequences, by problem_type.
 func (h *heads) sequence(task string) error {
 	f, n := h.f, len(h.f.labels)
 	h.w.head = &head{name: "classify", rows: n}
@@ -213,7 +215,7 @@ func (h *heads) sequence(task string) error {
 	case task == "zero-shot" && !entails(f.labels) && !unnamed(f.labels):
 		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail", strings.Join(f.labels, ", "))
 	case n != 1 && (task == "rank" || task == "score" && f.problem != "regression"):
-		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number a text", n, strings.Join(f.labels, ", "), task)
+		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number per text", n, strings.Join(f.labels, ", "), task)
 	case one || n == 1 && (task == "score" || task == "rank"):
 		h.w.head.name = "score"
 		h.w.head.add("linear 1 as score\nloss mean_squared_error")
@@ -229,7 +231,7 @@ func (h *heads) sequence(task string) error {
 		h.w.head.add(f.labelled("cross_entropy"))
 	}
 	if task == "zero-shot" && !entails(f.labels) {
-		h.c.note("id2label = %s: no name tells which label means entailment, so say it by --entailment, such as --entailment %s", strings.Join(f.labels, ", "), f.labels[n-1])
+		h.c.note("id2label = %s: no name tells which label means entailment: name it with --entailment, such as --entailment %s", strings.Join(f.labels, ", "), f.labels[n-1])
 	}
 	if task == "zero-shot" || task == "rank" {
 		h.w.head.name = strings.ReplaceAll(task, "-", "_")
@@ -237,7 +239,7 @@ func (h *heads) sequence(task string) error {
 	return nil
 }
 
-// unnamed reports whether several labels have no names but those that the transformers library makes of their numbers.
+// unnamed reports whether there are several labels and all have the names that the transformers library makes from their numbers.
 func unnamed(labels []string) bool {
 	for i, l := range labels {
 		if l != fmt.Sprintf("LABEL_%d", i) {
@@ -247,7 +249,7 @@ func unnamed(labels []string) bool {
 	return len(labels) > 1
 }
 
-// entails reports whether a label says that one text follows from another.
+// entails reports whether a label means that one text follows from another.
 func entails(labels []string) bool {
 	return slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// shapes returns a checkpoint's tensors, each of one row of no interest unless a shape is given after a space: "classifier.weight 3x32".
+// shapes returns a checkpoint's tensors. Each has one row, unless its shape follows the name after a space: "classifier.weight 3x32".
 func shapes(names ...string) map[string][]int {
 	all := map[string][]int{}
 	for _, n := range names {
@@ -30,14 +30,14 @@ func shapes(names ...string) map[string][]int {
 	return all
 }
 
-// What published base checkpoints of DeBERTa hold.
+// The tensors of published base checkpoints of DeBERTa.
 var (
 	published = shapes("deberta.embeddings.word_embeddings.weight 101x32", "deberta.embeddings.position_embeddings.weight 64x32", "lm_predictions.lm_head.dense.weight 32x32",
 		"lm_predictions.lm_head.bias 101", "mask_predictions.dense.weight 32x32")
 	bare = shapes("embeddings.word_embeddings.weight 101x32")
 )
 
-// statements returns a head's steps, one a line.
+// statements returns a head's steps, one per line.
 func statements(h *spec.Head) string {
 	lines := []string{h.Take.Text}
 	for _, s := range h.Steps {
@@ -46,7 +46,7 @@ func statements(h *spec.Head) string {
 	return strings.Join(lines, "; ")
 }
 
-// Every task gives its head where the folder can serve it.
+// Every task returns its head if the folder can serve it.
 func TestTasks(t *testing.T) {
 	const lm = `take masked; linear hidden; act; norm; linear vocab tied embed.token`
 	pooled := shapes("deberta.embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32", "classifier.weight 3x32")
@@ -60,7 +60,7 @@ func TestTasks(t *testing.T) {
 		fields  fields
 		tensors map[string][]int
 		opts    hf.Options
-		head    string // its full name; "" none
+		head    string // its full name; "": no head
 		want    string
 	}{
 		{"emd_v2", nil, published, hf.Options{Task: "emd"}, "model.emd.mlm", lm},
@@ -130,7 +130,7 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// A wish that the folder cannot grant says what the folder has.
+// If the folder cannot serve a task, the error lists what the folder has.
 func TestTaskFaults(t *testing.T) {
 	pooled := shapes("pooler.dense.weight 32x32", "classifier.weight 3x32")
 	for _, c := range []struct {
@@ -139,12 +139,12 @@ func TestTaskFaults(t *testing.T) {
 		opts    hf.Options
 		want    string
 	}{
-		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; what it has serves emd, fill-mask, perplexity, generate, rtd, embed"},
-		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; what it has serves classify, embed"},
+		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; the folder serves emd, fill-mask, perplexity, generate, rtd, embed"},
+		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; the folder serves classify, embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "score"}, "no tensors for the head score"},
-		{"v2_seq_multi", nil, hf.Options{Task: "rank"}, "id2label has the 3 labels LABEL_0, LABEL_1, LABEL_2: the head rank is one number a text"},
+		{"v2_seq_multi", nil, hf.Options{Task: "rank"}, "id2label has the 3 labels LABEL_0, LABEL_1, LABEL_2: the head rank is one number per text"},
 		{"v2_seq_multi", nil, hf.Options{Task: "answer"}, "the head answer is asked for, but the architecture has the head classify"},
-		{"bert_model", bare, hf.Options{Task: "emd"}, "the head emd belongs to DeBERTa, the model is of model_type bert; what it has serves embed"},
+		{"bert_model", bare, hf.Options{Task: "emd"}, "the head emd belongs to DeBERTa, the model is of model_type bert; the folder serves embed"},
 		{"bert_model", nil, hf.Options{Task: "rtd"}, "the head rtd belongs to DeBERTa"},
 		{"emd_v2", shapes("lm_predictions.lm_head.dense.weight 32x32"), hf.Options{Task: "emd"}, "position_biased_input = false and the file has no embeddings.position_embeddings.weight"},
 		{"emd_v2", published, hf.Options{Task: "emd", Seq: 65}, "max_position_embeddings = 64: the mask decoder"},
@@ -154,13 +154,13 @@ func TestTaskFaults(t *testing.T) {
 		{"emd_v2", published, hf.Options{Task: "rtd", Layer: 2}, "layer 2 is asked for"},
 		{"emd_v2", published, hf.Options{Task: "rtd", Pool: "mean"}, "belongs to the head embed"},
 		{"emd_v2", published, hf.Options{Task: "embed", Pool: "pooler"}, "the file has no pooler.dense.weight"},
-		{"emd_v2", published, hf.Options{Task: "embed", Pool: "max"}, `no pooling is named "max": there are mean, first, pooler, none`},
+		{"emd_v2", published, hf.Options{Task: "embed", Pool: "max"}, `unknown pooling "max" (known: mean, first, pooler, none)`},
 		{"emd_v2", published, hf.Options{Task: "rtd", Mask: "causal"}, "the mask causal belongs to the heads fill-mask, perplexity, generate"},
-		{"emd_v2", published, hf.Options{Task: "translate"}, `no head is named "translate": there are classify,`},
+		{"emd_v2", published, hf.Options{Task: "translate"}, `unknown head "translate" (known: classify,`},
 		{"rtd_gdes", nil, hf.Options{Task: "classify"}, "the folder is a generator and a discriminator: it serves fill-mask, perplexity, generate, emd, rtd"},
 		{"rtd_gdes", nil, hf.Options{HeadName: "x"}, "two models have one"},
 		{"gliner_span_plain", nil, hf.Options{Task: "tag"}, "a GLiNER model serves entities alone"},
-		{"bert_model", nil, hf.Options{Task: "embed", Beside: &hf.Beside{Sentences: &hf.Sentences{Other: []string{"the module Dense"}}}}, "the folder's modules.json has the module Dense, which no spec can say"},
+		{"bert_model", nil, hf.Options{Task: "embed", Beside: &hf.Beside{Sentences: &hf.Sentences{Other: []string{"the module Dense"}}}}, "the folder's modules.json has the module Dense, which a spec cannot describe"},
 	} {
 		_, _, err := hf.Spec(with(t, c.base, nil), c.tensors, c.opts)
 		require.ErrorContains(t, err, c.want, "%s %+v", c.base, c.opts)
@@ -173,14 +173,14 @@ func TestTaskFaults(t *testing.T) {
 	require.ErrorContains(t, err, "id2label = LABEL_0: zero-shot classification needs")
 }
 
-// Labels that are but numbers may be those of entailment: which one it is, is said when the model runs.
+// Labels whose names are only numbers may be labels of entailment. The user names the label when the model runs.
 func TestUnnamedLabels(t *testing.T) {
 	_, notes, err := hf.Spec(with(t, "v2_seq_multi", nil), shapes("pooler.dense.weight 32x32", "classifier.weight 3x32"), hf.Options{Task: "zero-shot"})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "id2label = LABEL_0, LABEL_1, LABEL_2: no name tells which label means entailment")
 }
 
-// The first GLiNER configs name an encoder and say little else: the table of tokens tells how many were added.
+// The first GLiNER configs have little more than the encoder's name. The token table tells how many tokens were added.
 func TestFirstGLiNER(t *testing.T) {
 	tensors := shapes("token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight 250105x768")
 	for text, steps := range map[string]string{
@@ -198,7 +198,7 @@ func TestFirstGLiNER(t *testing.T) {
 	}
 }
 
-// A layer below the last is a model of fewer layers.
+// A layer below the last makes a model with fewer layers.
 func TestLayer(t *testing.T) {
 	text, _, err := hf.Spec(configs(t)["emd_v1"], published, hf.Options{Task: "embed", Layer: 1})
 	require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestLayer(t *testing.T) {
 	require.Contains(t, text, "drop decoder.emd", "it has no layer below the last")
 }
 
-// The folders of sentence-transformers.
+// These are folders of sentence-transformers.
 func TestSentences(t *testing.T) {
 	const transformer, pooling, normalize = `{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}`,
 		`{"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}`,
@@ -241,7 +241,7 @@ func TestSentences(t *testing.T) {
 		{"3", "", "an entry is not a module"},
 		{pooling, `{"pooling_mode_mean_token": true}`, "1_Pooling/config.json: pooling_mode_mean_token is not known; pooling_mode_mean_tokens is"},
 		{pooling, `{"pooling_mode_mean_tokens": 1}`, "is not true or false"},
-		{strings.Replace(pooling, "1_Pooling", "../x", 1), `{}`, "leads out of the folder"},
+		{strings.Replace(pooling, "1_Pooling", "../x", 1), `{}`, "is outside the folder"},
 	} {
 		_, err := hf.ReadSentences([]byte("["+c.modules+"]"), read(c.pooling))
 		require.ErrorContains(t, err, c.want)
@@ -250,7 +250,7 @@ func TestSentences(t *testing.T) {
 	require.True(t, errors.Is(err, fs.ErrNotExist))
 }
 
-// The tensors of a pair are held to the model that they belong to.
+// The tensors of a pair are compared with the model that they belong to.
 func TestPairTensors(t *testing.T) {
 	right := shapes("generator.deberta.embeddings.word_embeddings.weight 101x32", "generator.deberta.embeddings.position_embeddings.weight 64x32",
 		"generator.lm_predictions.lm_head.dense.weight 32x32", "discriminator.deberta.embeddings.word_embeddings._weight 101x32", "discriminator.mask_predictions.dense.weight 32x32")
@@ -262,7 +262,7 @@ func TestPairTensors(t *testing.T) {
 	wrong["discriminator.deberta.embeddings.word_embeddings._weight"] = []int{100, 32}
 	_, _, err = hf.Spec(configs(t)["rtd_gdes"], wrong, hf.Options{})
 	require.ErrorContains(t, err, "discriminator.vocab_size asks for 101")
-	delete(wrong, "discriminator.deberta.embeddings.word_embeddings._weight") // shared: the generator's
+	delete(wrong, "discriminator.deberta.embeddings.word_embeddings._weight") // the discriminator uses the generator's table
 	_, _, err = hf.Spec(configs(t)["rtd_es"], wrong, hf.Options{})
 	require.NoError(t, err)
 	delete(wrong, "generator.deberta.embeddings.position_embeddings.weight") // no decoder

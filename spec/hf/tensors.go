@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// compare holds the config's sizes to the shapes of the tensors that the checkpoint has. What it lacks is not this package's business.
+// compare compares the config's sizes with the shapes of the checkpoint's tensors. It does not report missing tensors.
 func (c *config) compare(w *want, tensors map[string][]int) error {
 	names := make([]string, 0, len(tensors))
 	for n := range tensors {
@@ -34,7 +34,7 @@ func (c *config) compare(w *want, tensors map[string][]int) error {
 	return nil
 }
 
-// tables holds the fields that ask for tensors of their own to those that a whole checkpoint has.
+// tables compares the fields that ask for tensors of their own with the tensors of a whole checkpoint.
 func (c *config) tables(w *want, tensors map[string][]int) error {
 	if !whole(tensors) {
 		return nil
@@ -65,12 +65,12 @@ func (c *config) tables(w *want, tensors map[string][]int) error {
 	return nil
 }
 
-// whole reports whether these are all tensors of a checkpoint, and not some of them.
+// whole reports whether these are all tensors of a checkpoint, and not only some of them.
 func whole(tensors map[string][]int) bool {
 	return ends(tensors, tokenTable) && ends(tensors, "encoder.layer.0.attention.output.dense.weight")
 }
 
-// ends reports whether the name of a tensor ends in suffix.
+// ends reports whether a tensor's name ends in suffix.
 func ends(tensors map[string][]int, suffix string) bool {
 	for n := range tensors {
 		if strings.HasSuffix("."+n, "."+suffix) {
@@ -80,7 +80,7 @@ func ends(tensors map[string][]int, suffix string) bool {
 	return false
 }
 
-// rule says which extent of a tensor a field sets.
+// rule describes which extent of a tensor a field sets.
 type rule struct {
 	field, suffix string
 	whole         bool // the suffix is the whole name
@@ -100,7 +100,7 @@ func (w *want) rules() []rule {
 	if w.absolute > 0 || w.decoder {
 		rules = append(rules, rule{"max_position_embeddings", positionTable, false, 0, w.positions})
 	}
-	if w.segment > 0 || !strings.HasPrefix(w.checkpoint, "hf.deberta") && w.checkpoint != "hf.gliner" { // DeBERTa without types ignores a table
+	if w.segment > 0 || !strings.HasPrefix(w.checkpoint, "hf.deberta") && w.checkpoint != "hf.gliner" { // DeBERTa without types ignores the table
 		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
 	}
 	if w.relative {

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// FieldError is a fault of one field of a model folder's files, or of one file.
+// FieldError is a fault of a field in a file of a model folder, or of a whole file.
 type FieldError struct {
 	File   string // path in the folder, with slashes; "" is the configuration that Spec read
-	Field  string // its name, with the objects that it lies in before it and dots between: "encoder_config.hidden_act"; "" is the whole file
+	Field  string // its name, after the objects that contain it, with dots: "encoder_config.hidden_act"; "" is the whole file
 	Reason string // what is wrong with it, without its name
-	// CanIgnore reports that the model can be read without the field or the file, if the user knows that it has no meaning.
+	// CanIgnore reports whether the model can be read without the field or the file, if the user knows that it has no meaning.
 	CanIgnore bool
 }
 
-// Error names the file, if it is not the configuration, and the field, and says what is wrong.
+// Error returns the file, if it is not the configuration, the field and the reason.
 func (e *FieldError) Error() string {
 	if e.File == "" {
 		return e.Text()
@@ -29,7 +29,7 @@ func (e *FieldError) Error() string {
 	return e.File + ": " + e.Text()
 }
 
-// Text is Error without the file.
+// Text returns Error without the file.
 func (e *FieldError) Text() string {
 	if e.Field == "" {
 		return e.Reason
@@ -37,7 +37,7 @@ func (e *FieldError) Text() string {
 	return e.Field + " " + e.Reason
 }
 
-// Name is what leaves the field or the file out: FIELD of the configuration, FILE:FIELD, or FILE.
+// Name returns the name by which NewView leaves the field or the file out: FIELD of the configuration, FILE:FIELD, or FILE.
 func (e *FieldError) Name() string {
 	switch {
 	case e.File == "" || slices.Contains(configFiles, e.File) && e.Field != "":
@@ -48,10 +48,10 @@ func (e *FieldError) Name() string {
 	return e.File + ":" + e.Field
 }
 
-// configFiles are the configurations of models, the one that counts first.
+// configFiles lists the configurations of models; the first one that exists counts.
 var configFiles = []string{"gliner_config.json", "config.json"}
 
-// View is a model folder without the files and fields that are to be ignored: they are as if they were not there.
+// View is a model folder without the files and fields that the user ignores. They seem to be missing.
 type View struct {
 	fs     fs.FS
 	config string              // name of the configuration
@@ -60,8 +60,8 @@ type View struct {
 	notes  []string
 }
 
-// NewView looks at a folder without what ignore names: FIELD of the configuration, FILE:FIELD, or FILE. A dot in FIELD leads into an object. A
-// name that the folder does not have is an error.
+// NewView returns a view of a folder without the files and fields in ignore: FIELD of the configuration, FILE:FIELD, or FILE. A dot in FIELD leads into an
+// object. A name that the folder does not have is an error.
 func NewView(folder fs.FS, ignore []string) (*View, error) {
 	v := &View{fs: folder, config: configFiles[len(configFiles)-1], files: map[string]bool{}, fields: map[string][]string{}}
 	for _, name := range configFiles {
@@ -83,13 +83,13 @@ func NewView(folder fs.FS, ignore []string) (*View, error) {
 	return v, nil
 }
 
-// Config returns the name of the configuration: gliner_config.json where there is one, else config.json.
+// Config returns the name of the configuration: gliner_config.json if it exists, else config.json.
 func (v *View) Config() string { return v.config }
 
-// Notes say what is left out, one line each.
+// Notes returns what is left out, one line each.
 func (v *View) Notes() []string { return slices.Clone(v.notes) }
 
-// leaveOut notes one name to ignore.
+// leaveOut records one name to ignore.
 func (v *View) leaveOut(name string) error {
 	file, field, both := strings.Cut(name, ":")
 	file = path.Clean(file)
@@ -122,7 +122,7 @@ func (v *View) leaveOut(name string) error {
 	return nil
 }
 
-// has reports whether the folder has a file, left out or not.
+// has reports whether the folder has a file, even if it is left out.
 func (v *View) has(file string) (bool, error) {
 	if !fs.ValidPath(file) || file == "." {
 		return false, nil
@@ -195,8 +195,8 @@ func (e *edited) ModTime() time.Time         { return time.Time{} }
 func (e *edited) IsDir() bool                { return false }
 func (e *edited) Sys() any                   { return nil }
 
-// without writes a JSON object without a field; found is false, and the text as it was, where there is none. A name with a dot is that of a
-// field, or else leads into the object before the dot.
+// without returns a JSON object without a field. If there is no such field, found is false and the text is unchanged. A name with a dot is the name of a field,
+// or leads into the object before the dot.
 func without(text []byte, field string) (_ []byte, found bool) {
 	c, err := readConfig(text)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// What is ignored is as if it were not there: a file, a field, a field of an object, and a field whose name has a dot.
+// What is ignored seems to be missing: a file, a field, a field of an object, and a field whose name has a dot.
 func TestView(t *testing.T) {
 	folder := fstest.MapFS{
 		"config.json":           {Data: []byte(`{"a": 1, "b": {"c": [1, 2], "d": {"e": 3}}, "b.c": "dot", "z": null}`)},
@@ -69,7 +69,7 @@ func TestView(t *testing.T) {
 	require.Equal(t, "config.json", v.Config())
 }
 
-// Every fault of a field is of the type that names it, in the notation that leaves it out.
+// Every fault of a field has the type that names it, in the notation that leaves it out.
 func TestFieldErrors(t *testing.T) {
 	for _, c := range []struct {
 		base      string

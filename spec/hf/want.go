@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// The largest sizes that are believed; larger ones are mistakes, and their products still fit 64 bits.
+// The largest sizes that are accepted. Larger sizes are mistakes; products of accepted sizes fit into 64 bits.
 const (
 	maxVocab  = 1 << 24
 	maxHidden = 1 << 16
@@ -16,37 +16,37 @@ const (
 	maxSpan   = 1 << 20
 )
 
-// want is what a config asks for, in the language's terms.
+// want holds what a config asks for, in the language's terms.
 type want struct {
 	name       string   // of the model
-	candidates []string // zoo models to compare with, the usual one first
-	origin     string   // for the comment on top
+	candidates []string // zoo models to compare with, the most likely first
+	origin     string   // for the comment at the top
 	checkpoint string
 	tokenizer  string
 
 	vocab, hidden, heads, inner, layers, seq, pad int
 	width                                         int
-	absolute, from                                int // rows of absolute positions in the input, 0: none
-	segment                                       int // rows, 0: none
+	absolute, from                                int // rows of absolute positions in the input; 0: no table
+	segment                                       int // rows; 0: no table
 	positions                                     int // max_position_embeddings: rows of the decoder's table
 	eps, std                                      float64
 	act                                           string
 	dropout, attention                            float64
 
-	relative bool // a table of offsets is read
+	relative bool // the model reads a table of offsets
 	span     int
 	log      bool
 	exact    int
 	reach    int
-	norm     bool // of the table
-	shared   bool // content projections serve the offsets
+	norm     bool // a norm of that table
+	shared   bool // the content projections are used for offsets too
 	c2p, p2c bool
-	factor   int // f of the scale 1/sqrt(d·f)
+	factor   int // f in the scale 1/sqrt(d·f)
 	talking  bool
 	conv     *spec.Conv
 
-	mask    string // of the attention; "" every live key
-	decoder bool   // the enhanced mask decoder is read
+	mask    string // of the attention; "": every key
+	decoder bool   // the head reads the enhanced mask decoder
 	head    *head
 }
 
@@ -140,7 +140,7 @@ func (c *config) sizes(w *want, kind string) (err error) {
 		return err
 	}
 	if w.pad >= w.vocab {
-		return c.fault("pad_token_id", "= %d is no row of the token table, vocab_size = %d", w.pad, w.vocab)
+		return c.fault("pad_token_id", "= %d is not a row of the token table, vocab_size = %d", w.pad, w.vocab)
 	}
 	old, err := c.integer("padding_idx", w.pad, 0, maxVocab)
 	if err == nil && old != w.pad {
@@ -149,7 +149,7 @@ func (c *config) sizes(w *want, kind string) (err error) {
 	return err
 }
 
-// The bounds of real numbers.
+// The functions below check the bounds of real numbers.
 func isRate(v float64) bool { return v >= 0 && v < 1 }
 func isEps(v float64) bool  { return v > 0 && v < 1 }
 func isStd(v float64) bool  { return v >= 0 && v < 1e6 }
@@ -176,7 +176,7 @@ func (c *config) numbers(w *want, kind string) (err error) {
 	return err
 }
 
-// input reads what is summed to the input, and the bound on tokens that follows from it.
+// input reads the tables that are summed to the input, and the bound on tokens that follows from them.
 func (c *config) input(w *want, kind string) (err error) {
 	deberta := strings.HasPrefix(kind, "deberta")
 	types := 2
@@ -235,7 +235,7 @@ func (c *config) offsets(w *want, kind string) error {
 			return c.fault("pos_att_type", "has the entry %q: c2p and p2c are known", t)
 		}
 	}
-	// The factor counts the entries (v1) or the two known ones (v2), whether or not relative_attention is on.
+	// The factor counts the entries (v1) or the two known ones (v2), with or without relative_attention.
 	w.factor = 1 + len(types)
 	if kind == "deberta-v2" {
 		w.factor = 1
@@ -315,7 +315,7 @@ func (c *config) buckets(w *want, kind string) error {
 		return c.fault("position_buckets", "= %d: the formula of the buckets divides by half of it, rounded down; at least 2", buckets)
 	}
 	if w.reach-1 <= w.exact {
-		return c.fault("max_relative_positions", "= %d leaves nothing to the buckets behind %d, the half of position_buckets", w.reach, w.exact)
+		return c.fault("max_relative_positions", "= %d leaves no room for buckets beyond %d, the half of position_buckets", w.reach, w.exact)
 	}
 	return nil
 }
@@ -345,7 +345,7 @@ func (c *config) convolution(w *want, kind string) error {
 	return nil
 }
 
-// architecture reads the one entry of architectures, "" if there is none.
+// architecture returns the only entry of architectures, or "" if the list is empty.
 func (c *config) architecture() (string, error) {
 	list, _, err := c.list("architectures")
 	if err != nil {

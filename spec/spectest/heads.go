@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// conv draws the convolution beside one of the layers, or none.
+// conv draws the convolution beside one of the layers, or no convolution.
 func (s *draft) conv(hidden, layers int) {
 	if !s.yes(4) {
 		return
 	}
-	var groups []int // that divide the hidden size
+	var groups []int // the divisors of the hidden size
 	for g := 1; g <= hidden; g++ {
 		if hidden%g == 0 {
 			groups = append(groups, g)
@@ -20,8 +20,8 @@ func (s *draft) conv(hidden, layers int) {
 		1+s.IntN(layers))
 }
 
-// decoder draws an enhanced mask decoder on the encoder, or none; it reports whether there is one. plain says that tables are as wide as hidden
-// states, so that positions can be added to these.
+// decoder draws an enhanced mask decoder on the encoder, or no decoder. It reports whether there is one. plain means that tables are as wide as hidden states,
+// so that positions can be added to them.
 func (s *draft) decoder(layers int, plain bool) bool {
 	if layers < 2 || !s.yes(3) {
 		return false
@@ -35,7 +35,7 @@ func (s *draft) decoder(layers int, plain bool) bool {
 	return true
 }
 
-// head draws a head on a model, of one of the kinds that there are; width is that of the token table, which a head may use again.
+// head draws a head of any kind on a model. width is the width of the token table, which a head may use again.
 func (s *draft) head(on string, width int) {
 	var steps []string
 	add := func(words ...string) { steps = append(steps, words...) }
@@ -57,7 +57,7 @@ func (s *draft) head(on string, width int) {
 		}
 	}
 	kind := s.IntN(11)
-	if on != "m" && kind < 3 { // on a decoder mostly the head that it is made for
+	if on != "m" && kind < 3 { // on a decoder mostly the head that belongs to it
 		kind = 5
 	}
 	switch kind {
@@ -109,10 +109,10 @@ func (s *draft) head(on string, width int) {
 	s.line("head c on %s { %s }", on, strings.Join(steps, "; "))
 }
 
-// pick draws what stands for a word.
+// pick draws how the rows of a word become one.
 func (s *draft) pick() string { return s.one("first", "last", "mean", "max") }
 
-// lstm draws a long short-term memory over words, or none.
+// lstm draws a long short-term memory over words, or none at all.
 func (s *draft) lstm(add func(...string)) {
 	if s.yes(2) {
 		add(fmt.Sprintf("lstm %d%s", 1+s.IntN(36), s.one("", " both", " both")))

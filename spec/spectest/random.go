@@ -1,4 +1,4 @@
-// Package spectest draws random valid specs for property tests of everything after the language.
+// Package spectest draws random valid specs for property tests of the stages after the language.
 package spectest
 
 import (
@@ -6,29 +6,30 @@ import (
 	"strings"
 )
 
-// Source gives random numbers; *rand.Rand of math/rand/v2 is one.
+// Source returns random numbers; *rand.Rand of math/rand/v2 implements it.
 type Source interface {
 	IntN(n int) int
 }
 
-// draft is a spec in the making.
+// draft is a spec that is being drawn.
 type draft struct {
 	Source
 	b strings.Builder
 }
 
-// one picks one of the words.
+// one returns one of the words.
 func (s *draft) one(words ...string) string { return words[s.IntN(len(words))] }
 
 // line appends a line.
 func (s *draft) line(format string, args ...any) { fmt.Fprintf(&s.b, format+"\n", args...) }
 
-// yes is true in one of n cases.
+// yes returns true in one of n cases.
 func (s *draft) yes(n int) bool { return s.IntN(n) == 0 }
 
-// Random draws a spec with one small model, named m, and mostly a head on it, m.c; name is what its target emits. Every part of the
-// language that this version compiles can occur: all kinds of terms with either sign, several of a kind, shared and own projections, with and
-// without bias, masks, talking heads, buckets and clamped offsets, sums of tables with a projection, activations, norms, the convolution, decoders, all that heads take.
+// Random draws a spec with one small model, named m, and usually a head on it, named c. name is the model or head that its target emits. Every part of the
+// language that this version compiles can occur: all kinds of terms with either sign, several of one kind, shared and own projections with and without bias,
+// masks, talking heads, buckets and clamped offsets, sums of tables with a projection, activations, norms, the convolution, decoders, and all rows that heads
+// take.
 func Random(src Source) (text, name string) {
 	s := &draft{Source: src}
 	heads := 1 + s.IntN(4)
@@ -68,7 +69,7 @@ func Random(src Source) (text, name string) {
 	return s.b.String(), name
 }
 
-// embed draws the input and gives the width of its tables.
+// embed draws the input and returns the width of its tables.
 func (s *draft) embed(hidden int) (width int) {
 	words := []string{"token vocab"}
 	width = hidden
@@ -90,7 +91,7 @@ func (s *draft) embed(hidden int) (width int) {
 	return width
 }
 
-// relative draws the table of offsets; rows says that a projection reads its rows, which can then have a norm.
+// relative draws the table of offsets. rows means that a projection reads its rows; then they can have a norm.
 func (s *draft) relative(rows bool) {
 	bucket := "bucket clamp"
 	if s.yes(2) {

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestRandom draws specs until every kind of term has occurred with either sign; all of them must resolve without a fault.
+// TestRandom draws specs until every kind of term has occurred with either sign. All specs must resolve without a fault.
 func TestRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	seen := map[string]int{}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// drawn is an attention's projections and score.
+// drawn holds an attention's projections and score.
 type drawn struct {
 	text     string
 	relative bool
@@ -16,8 +16,8 @@ type drawn struct {
 // offset returns the index of a lookup.
 func (s *draft) offset() string { return s.one("i-j", "j-i") }
 
-// terms draws a sum of terms, of which at least one is a product, and the projections that it needs: in most specs one term of some kinds, in
-// the others any.
+// terms draws a sum of terms, of which at least one is a product, and the projections that the terms need. Most specs have at most one term of each kind, the
+// others can have several.
 func (s *draft) terms() drawn {
 	var score []string
 	need := map[string]bool{"v": true}
@@ -101,7 +101,7 @@ func (s *draft) terms() drawn {
 	return drawn{b.String(), relative, rows}
 }
 
-// mask draws what hides keys, and whether heads are mixed.
+// mask draws the mask, and whether heads are mixed.
 func (s *draft) mask() {
 	s.line("mask %s", s.one("j", "j", "j", "j <= i", "j <= i or prefix[j]"))
 	if s.yes(6) {

@@ -1,4 +1,4 @@
-// Package zoo holds the published models, and the ablations of the papers, as specs: what `like` can name.
+// Package zoo holds the published models, and the ablations of the papers, as specs that `like` can name.
 package zoo
 
 import (
@@ -10,7 +10,7 @@ import (
 //go:embed *.dspec
 var files embed.FS
 
-// Files lists the zoo's files as spans name them: zoo/NAME.dspec.
+// Files lists the zoo's files under the names that spans have: zoo/NAME.dspec.
 func Files() []string {
 	var names []string
 	entries, err := fs.ReadDir(files, ".")
@@ -23,7 +23,7 @@ func Files() []string {
 	return names
 }
 
-// Text returns the text of one of Files, nil for any other name.
+// Text returns the text of one of Files, or nil for any other name.
 func Text(name string) []byte {
 	base, ok := strings.CutPrefix(name, "zoo/")
 	if !ok {

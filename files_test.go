@@ -34,6 +34,7 @@ var otherwise = map[string]string{
 	"codegen/build/vendored/gather/": "go generate runs it in a checkout; its output is in version control",
 	"docs/":                          "go generate runs it in a checkout; its output is in version control",
 	"bench/":                         "a program for measurements in a checkout",
+	"mutate/":                        "it runs in a checkout, and writes to a temporary folder only",
 	"release/":                       "make release runs it in a checkout; its output is made again at will",
 }
 

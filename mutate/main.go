@@ -94,7 +94,7 @@ func (s *settings) mutate(ctx context.Context, patterns []string, w io.Writer) (
 			continue
 		}
 		c, err := s.sample(ctx, t, end, w)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		for i, n := range c.count {
@@ -102,12 +102,18 @@ func (s *settings) mutate(ctx context.Context, patterns []string, w io.Writer) (
 		}
 		total.left += c.left
 		summary = append(summary, fmt.Sprintf("%s (tests take %.1f s)", c.line(p.name), t.first.Seconds()))
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	for _, line := range summary {
 		fmt.Fprintln(w, line)
 	}
 	if len(summary) != 1 {
 		fmt.Fprintln(w, total.line("all"))
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
 	if total.score() < s.least {
 		return fmt.Errorf("%.1f %% of the mutants are found, at least %v %% are expected: add tests that fail for the mutants above", total.score(), s.least)
@@ -131,6 +137,9 @@ func (s *settings) sample(ctx context.Context, t *trial, end time.Time, w io.Wri
 		}
 		m := &t.list[i]
 		o, err := t.try(ctx, m)
+		if ctx.Err() != nil {
+			c.left = len(t.list) - i
+		}
 		if err != nil {
 			return c, err
 		}
@@ -155,7 +164,7 @@ func (t *tally) line(name string) string {
 	s := fmt.Sprintf("%s: %.0f %% found: %d of %d, %d survived, %d in lines that no test runs; %d did not compile",
 		name, t.score(), n[killed], n[killed]+n[survived]+n[uncovered], n[survived], n[uncovered], n[unviable])
 	if t.left > 0 {
-		s += fmt.Sprintf("; %d not tried, the time was over", t.left)
+		s += fmt.Sprintf("; %d not tried", t.left)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"go/format"
 	"maps"
@@ -133,6 +134,14 @@ func TestWeak(t *testing.T) {
 	again, _ := run(settings{most: 3}, "example.com/weak")
 	require.Equal(t, place.FindAllString(few, -1), place.FindAllString(again, -1), "the seed decides")
 
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var halted stopper
+	halted.stop = stop
+	err = (&settings{seed: 1, duration: time.Hour, grace: time.Second, all: true}).mutate(ctx, []string{"."}, &halted)
+	require.ErrorContains(t, err, "interrupted")
+	require.Regexp(t, `(?m)^\.: .* not tried`, halted.String())
+
 	git := func(args ...string) {
 		t.Helper()
 		_, err := output(t.Context(), "git", append([]string{"-c", "user.name=t", "-c", "user.email=t@t"}, args...)...)
@@ -159,6 +168,17 @@ func TestWeak(t *testing.T) {
 	out, err = run(settings{least: 0}, ".")
 	require.NoError(t, err)
 	require.Contains(t, out, "no test runs this", "a package without tests")
+}
+
+// stopper is a user who stops the program when it prints the first mutant.
+type stopper struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (s *stopper) Write(b []byte) (int, error) {
+	s.stop()
+	return s.Buffer.Write(b)
 }
 
 // TestMutants compares the mutants of a file with a list, and each mutant must be Go.

@@ -8,9 +8,9 @@ import (
 // arenaStep is the granularity, in bytes, in which an arena grows.
 const arenaStep = 256 << 10
 
-// Arena is one block of memory, aligned to [Alignment], for the activations of one
-// call. The generated plan gives every buffer an offset in it. An Arena belongs
-// to one Exec and is not safe for concurrent use.
+// Arena is one block of memory, aligned to [Alignment], that holds the activations of one call. The
+// generated plan assigns an offset in it to each buffer. An Arena belongs to one Exec and is not
+// safe for concurrent use.
 type Arena struct {
 	mem   []byte
 	free  func()
@@ -20,9 +20,9 @@ type Arena struct {
 // NewArena returns an empty arena that will not grow beyond limit bytes.
 func NewArena(limit int64) *Arena { return &Arena{limit: limit} }
 
-// Grow makes room for size bytes. It keeps the block if it is large enough;
-// otherwise the contents are lost (the new block is zeroed). A size beyond the
-// limit is an error and leaves the arena as it is; after any other error it is empty.
+// Grow makes room for size bytes. If the block is large enough, Grow keeps it. Otherwise it
+// allocates a new block, which is zeroed: the old contents are lost. A size beyond the limit is an
+// error and leaves the arena as it is; after any other error the arena is empty.
 func (a *Arena) Grow(size int64) error {
 	if size <= int64(len(a.mem)) {
 		return nil
@@ -30,7 +30,7 @@ func (a *Arena) Grow(size int64) error {
 	if size > a.limit {
 		return fmt.Errorf("the call needs an arena of %d bytes, the bound from the spec is %d", size, a.limit)
 	}
-	// Half as much again, so that slowly rising lengths do not grow it each time.
+	// The block grows by at least half, so that slowly rising lengths do not grow it each time.
 	want := min(roundUp(max(size, int64(len(a.mem))*3/2), arenaStep), max(size, a.limit))
 	if int64(int(want)) != want {
 		return fmt.Errorf("the call needs an arena of %d bytes, more than this machine can address", size)
@@ -44,21 +44,20 @@ func (a *Arena) Grow(size int64) error {
 	return nil
 }
 
-// Bytes is the size of the block.
+// Bytes returns the size of the block.
 func (a *Arena) Bytes() int64 { return int64(len(a.mem)) }
 
-// Limit is the bound given to NewArena, in bytes.
+// Limit returns the bound that was passed to NewArena, in bytes.
 func (a *Arena) Limit() int64 { return a.limit }
 
-// F32 points at byte offset off, which the generated plan promises to lie below
-// the size given to Grow. The pointer is valid until the next Grow that
-// allocates, or Free.
+// F32 returns a pointer to byte offset off. The generated plan promises that off lies below the
+// size passed to Grow. The pointer is valid until Free, or until a Grow that allocates.
 func (a *Arena) F32(off int64) *float32 { return (*float32)(unsafe.Pointer(&a.mem[off])) }
 
 // I32 is F32 for integers.
 func (a *Arena) I32(off int64) *int32 { return (*int32)(unsafe.Pointer(&a.mem[off])) }
 
-// Free gives the memory back. The arena can grow again.
+// Free releases the memory. The arena can grow again.
 func (a *Arena) Free() {
 	if a.free != nil {
 		a.free()

@@ -32,7 +32,7 @@ func TestArena(t *testing.T) {
 	require.NoError(t, a.Grow(5))
 }
 
-// TestArenaStep: rising lengths grow it in steps, not each time.
+// TestArenaStep checks that rising lengths grow the arena in steps, not each time.
 func TestArenaStep(t *testing.T) {
 	a := NewArena(64 << 20)
 	defer a.Free()

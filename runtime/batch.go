@@ -2,22 +2,22 @@ package runtime
 
 import "fmt"
 
-// Limits bound what one call may hold. They come from the spec.
+// Limits holds the bounds of one call. They come from the spec.
 type Limits struct {
 	Vocab          int  `json:"vocab"`            // ids lie in [0, Vocab)
 	Types          int  `json:"types"`            // token types lie in [0, Types); 0: the model has none
-	SequenceTokens int  `json:"sequence_tokens"`  // longest sequence N, special tokens included
-	BatchSequences int  `json:"batch_sequences"`  // most sequences B of a call
-	BatchTokens    int  `json:"batch_tokens"`     // most tokens T of a call
+	SequenceTokens int  `json:"sequence_tokens"`  // longest sequence N, including special tokens
+	BatchSequences int  `json:"batch_sequences"`  // most sequences B per call
+	BatchTokens    int  `json:"batch_tokens"`     // most tokens T per call
 	Prefix         bool `json:"prefix"`           // the attention mask reads Batch.Prefix
 	Causal         bool `json:"causal,omitempty"` // tokens see only themselves, those before them, and the prefix if there is one
-	Rows           int  `json:"rows,omitempty"`   // most rows M of a call that Batch.Rows asks for; 0: the model has no such head
+	Rows           int  `json:"rows,omitempty"`   // most rows M per call in Batch.Rows; 0: no head of the model reads chosen rows
 	Words          bool `json:"words,omitempty"`  // the model needs Batch.Words
 	Marks          bool `json:"marks,omitempty"`  // the model needs Batch.Marks
-	Delta          int  `json:"delta,omitempty"`  // numbers of a token in Batch.Delta; 0: the model takes none
+	Delta          int  `json:"delta,omitempty"`  // numbers per token in Batch.Delta; 0: the model takes none
 }
 
-// sizes are the largest that a call may have.
+// sizes returns the largest sizes that a call may have.
 func (l Limits) sizes(threads int) Sizes {
 	s := Sizes{B: l.BatchSequences, T: l.BatchTokens, N: min(l.SequenceTokens, l.BatchTokens), M: l.Rows, Threads: threads}
 	if l.Words {
@@ -33,50 +33,50 @@ func (l Limits) sizes(threads int) Sizes {
 	return s
 }
 
-// Batch is a ragged batch of token ids: sequence b has the tokens
-// Starts[b] … Starts[b+1]-1. Nothing is padded.
+// Batch is a ragged batch of token ids: sequence b has the tokens Starts[b] … Starts[b+1]-1.
+// Nothing is padded.
 type Batch struct {
 	IDs    []int32 // [T]
-	Starts []int32 // [B+1], from 0 to T, rising
-	// Types are the token types, [T], or nil for zeros.
+	Starts []int32 // [B+1], rising from 0 to T
+	// Types holds the token types [T]; nil means all zeros.
 	Types []int32
-	// Positions are the places of the tokens in their original sequences, [T],
-	// rising within each sequence; nil if no token was left out. Only sequences
-	// whose attention mask has holes need them.
+	// Positions holds the positions of the tokens in their original sequences [T], rising within
+	// each sequence. It is nil if no token was left out. Only models whose attention mask has holes
+	// need it.
 	Positions []int32
-	// Prefix is, for models that read it, the number of leading tokens of each
-	// sequence that all may attend to, [B].
+	// Prefix holds the length of each sequence's prefix in tokens [B]. All tokens of the sequence
+	// may attend to its prefix. Only models with Limits.Prefix read it.
 	Prefix []int32
-	// Rows are the token rows, numbers from 0 to T-1, that a head computes which
-	// takes only chosen ones, [M], rising. Nil: none.
+	// Rows holds the token rows, from 0 to T-1, that a head of the kind PerRow computes [M],
+	// rising; nil means none.
 	Rows []int32
-	// Words are, for models that read them, the words that count: the first token
-	// row of each and the row behind its last, [2·W], rising; words never overlap.
+	// Words holds two numbers for each word that the model reads [2·W], rising: its first token row
+	// and the row after its last. Words do not overlap. Only models with Limits.Words read it.
 	Words []int32
-	// WordStarts is the first word of each sequence, and W, [B+1].
+	// WordStarts holds the index of the first word of each sequence, then W [B+1].
 	WordStarts []int32
-	// Marks are, for models that read them, the token rows that stand for the labels
-	// of each sequence's prompt, [C], rising; a mark lies in no word.
+	// Marks holds the token rows at which the labels of each sequence's prompt are read [C],
+	// rising. A mark lies in no word. Only models with Limits.Marks read it.
 	Marks []int32
-	// MarkStarts is the first label of each sequence, and C, [B+1].
+	// MarkStarts holds the index of the first label of each sequence, then C [B+1].
 	MarkStarts []int32
-	// Delta is, for models whose input can be perturbed, what is added to the
-	// normalised sum of each token's tables, [T, H], finite.
+	// Delta holds what is added to the normalized sum of each token's embeddings [T, H], finite.
+	// Only models with Limits.Delta read it.
 	Delta []float32
 
 	past []*Past // of the call, see Call.Past
 }
 
-// Sequences is B.
+// Sequences returns B, the number of sequences.
 func (b *Batch) Sequences() int { return max(0, len(b.Starts)-1) }
 
-// rowsOf is the number of tokens of sequence s.
+// rowsOf returns the number of tokens of sequence s.
 func (b *Batch) rowsOf(s int) int { return int(b.Starts[s+1] - b.Starts[s]) }
 
-// Tokens is T.
+// Tokens returns T, the number of tokens.
 func (b *Batch) Tokens() int { return len(b.IDs) }
 
-// Longest is N of the longest sequence. It needs a valid batch.
+// Longest returns N, the number of tokens of the longest sequence. It needs a valid batch.
 func (b *Batch) Longest() int {
 	n := int32(0)
 	for i := 1; i < len(b.Starts); i++ {
@@ -92,9 +92,8 @@ func (b *Batch) Reset() {
 	b.Delta = b.Delta[:0]
 }
 
-// Validate checks everything that a forward pass relies on, and nothing needs to
-// be checked behind it. Errors wrap ErrInput and name the sequence and the index of
-// the token in it.
+// Validate checks everything that a forward pass relies on; nothing is checked again later. Errors
+// wrap ErrInput and name the sequence and the index of the token in it.
 func (b *Batch) Validate(l Limits) error {
 	if err := b.validateStarts(l); err != nil {
 		return err
@@ -108,7 +107,7 @@ func (b *Batch) Validate(l Limits) error {
 	case len(b.Positions) != 0 && len(b.Positions) != t:
 		return input("%d positions for %d tokens", len(b.Positions), t)
 	case l.Prefix && len(b.Prefix) != n:
-		return input("the model's mask needs a prefix length a sequence: %d for %d sequences", len(b.Prefix), n)
+		return input("the model's mask needs one prefix length per sequence: %d for %d sequences", len(b.Prefix), n)
 	case !l.Prefix && len(b.Prefix) != 0:
 		return input("the model's mask has no prefix, leave Prefix empty")
 	}
@@ -127,7 +126,7 @@ func (b *Batch) validateStarts(l Limits) error {
 	t, n := len(b.IDs), len(b.Starts)-1
 	switch {
 	case n < 1:
-		return input("the batch is empty: Starts needs a number a sequence and one more")
+		return input("the batch is empty: Starts needs one number per sequence and one more")
 	case n > l.BatchSequences:
 		return input("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
 	case t > l.BatchTokens:
@@ -174,7 +173,7 @@ func (b *Batch) validateSequence(s int, l Limits) error {
 		for i, p := range b.Positions[lo:hi] {
 			switch {
 			case p <= last:
-				return input("sequence %d, token %d: position %d does not lie behind %d, positions must rise from 0 on", s, i, p, last)
+				return input("sequence %d, token %d: position %d is not above %d, positions must rise from 0 on", s, i, p, last)
 			case int(p) >= l.SequenceTokens:
 				return input("sequence %d, token %d: position %d, the model has %d", s, i, p, l.SequenceTokens)
 			}
@@ -187,7 +186,7 @@ func (b *Batch) validateSequence(s int, l Limits) error {
 	return nil
 }
 
-// inputError is an ErrInput with its own text.
+// inputError is an error with its own text that is an ErrInput.
 type inputError struct {
 	text  string
 	cause error

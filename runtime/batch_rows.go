@@ -13,7 +13,7 @@ func (b *Batch) validateRows(l Limits) error {
 	case !l.Words && (len(b.Words) != 0 || len(b.WordStarts) != 0):
 		return input("the model reads no words, leave Words and WordStarts empty")
 	case len(b.Words)%2 != 0:
-		return input("Words has %d numbers, want two a word", len(b.Words))
+		return input("Words has %d numbers, want two per word", len(b.Words))
 	case l.Marks && len(b.MarkStarts) != n+1:
 		return input("the model needs the labels of each sequence: MarkStarts has %d numbers for %d sequences, want one more than sequences", len(b.MarkStarts), n)
 	case !l.Marks && (len(b.Marks) != 0 || len(b.MarkStarts) != 0):
@@ -23,7 +23,7 @@ func (b *Batch) validateRows(l Limits) error {
 	for i, r := range b.Rows {
 		switch {
 		case r <= last:
-			return input("Rows[%d] is %d and does not lie behind %d, rows must rise from 0 on", i, r, last)
+			return input("Rows[%d] is %d, which is not above %d: rows must rise from 0 on", i, r, last)
 		case int(r) >= t:
 			return input("Rows[%d] is %d, there are %d tokens", i, r, t)
 		}
@@ -40,7 +40,7 @@ func (b *Batch) validateRows(l Limits) error {
 	return nil
 }
 
-// validateParts checks that starts cut total items into a part a sequence.
+// validateParts checks that starts divides total items into one part per sequence.
 func validateParts(name, what string, starts []int32, total int) error {
 	if starts[0] != 0 {
 		return input("%s[0] is %d, it must be 0", name, starts[0])
@@ -92,7 +92,7 @@ func (b *Batch) validateMarks() error {
 			m := b.Marks[i]
 			switch {
 			case m <= last:
-				return input("sequence %d: label %d stands at row %d, which must lie behind %d", s, i, m, last)
+				return input("sequence %d: label %d stands at row %d, which must be above %d", s, i, m, last)
 			case m >= b.Starts[s+1]:
 				return input("sequence %d: label %d stands at row %d, the sequence ends at %d", s, i, m, b.Starts[s+1])
 			}
@@ -108,8 +108,8 @@ func (b *Batch) validateMarks() error {
 	return nil
 }
 
-// Pairs is G: the pairs of a word and a label of the same sequence, Σ W_b·C_b. It needs
-// a valid batch.
+// Pairs returns G, the number of pairs of a word and a label of the same sequence: Σ W_b·C_b. It needs a valid
+// batch.
 func (b *Batch) Pairs() int {
 	g := 0
 	for s := 1; s < min(len(b.WordStarts), len(b.MarkStarts)); s++ {
@@ -118,10 +118,9 @@ func (b *Batch) Pairs() int {
 	return g
 }
 
-// FillNeeded adds what a model with these limits needs beside ids and is not there:
-// no prefix, every token a row (as many as fit), the first token of each sequence a
-// label and every other one a word, nothing to add to the input. It is for measuring and testing with ids that mean
-// nothing.
+// FillNeeded adds what a model with these limits needs besides ids, where it is missing: a prefix of length 0;
+// every token as a row, up to the limit; the first token of each sequence as a label and every other token as a
+// word; zeros to add to the input. It is for measurements and tests in which the ids mean nothing.
 func (b *Batch) FillNeeded(l Limits) {
 	if l.Prefix && len(b.Prefix) == 0 {
 		b.Prefix = append(b.Prefix, make([]int32, b.Sequences())...)

@@ -23,14 +23,14 @@ func TestValidateRows(t *testing.T) {
 		"no rows":           {Batch{}, rows, ""},
 		"rows for none":     {Batch{Rows: []int32{1}}, plain, "leave Rows empty"},
 		"too many rows":     {Batch{Rows: []int32{1, 2, 3, 4}}, rows, "4 rows, the limit of a batch is 3"},
-		"row twice":         {Batch{Rows: []int32{2, 2}}, rows, "Rows[1] is 2 and does not lie behind 2"},
+		"row twice":         {Batch{Rows: []int32{2, 2}}, rows, "Rows[1] is 2, which is not above 2"},
 		"row negative":      {Batch{Rows: []int32{-1}}, rows, "Rows[0] is -1"},
 		"row too large":     {Batch{Rows: []int32{10}}, rows, "Rows[0] is 10, there are 10 tokens"},
 		"words":             {Batch{Words: []int32{1, 2, 2, 4, 5, 10}, WordStarts: []int32{0, 2, 3}}, words, ""},
 		"no words":          {Batch{WordStarts: []int32{0, 0, 0}}, words, ""},
 		"words missing":     {Batch{}, words, "needs the words of each sequence"},
 		"words for none":    {Batch{WordStarts: []int32{0, 0, 0}}, plain, "leave Words and WordStarts empty"},
-		"half a word":       {Batch{Words: []int32{1}, WordStarts: []int32{0, 0, 0}}, words, "want two a word"},
+		"half a word":       {Batch{Words: []int32{1}, WordStarts: []int32{0, 0, 0}}, words, "want two per word"},
 		"word starts at 1":  {Batch{Words: []int32{1, 2}, WordStarts: []int32{1, 1, 1}}, words, "WordStarts[0] is 1"},
 		"word starts fall":  {Batch{Words: []int32{1, 2}, WordStarts: []int32{0, 2, 1}}, words, "sequence 1: WordStarts falls from 2 to 1"},
 		"word starts end":   {Batch{Words: []int32{1, 2}, WordStarts: []int32{0, 0, 2}}, words, "WordStarts ends at 2, there are 1 words"},
@@ -42,7 +42,7 @@ func TestValidateRows(t *testing.T) {
 			MarkStarts: []int32{0, 2, 4}}, both, ""},
 		"marks missing":   {Batch{WordStarts: []int32{0, 0, 0}}, both, "needs the labels of each sequence"},
 		"marks for none":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{0}}, words, "leave Marks and MarkStarts empty"},
-		"mark twice":      {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{1, 1}, MarkStarts: []int32{0, 2, 2}}, both, "label 1 stands at row 1, which must lie behind 1"},
+		"mark twice":      {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{1, 1}, MarkStarts: []int32{0, 2, 2}}, both, "label 1 stands at row 1, which must be above 1"},
 		"mark too far":    {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{4}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 4, the sequence ends at 4"},
 		"mark too early":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 1}}, both, "sequence 1: label 0 stands at row 3"},
 		"mark in a word":  {Batch{Words: []int32{1, 2, 2, 4}, WordStarts: []int32{0, 2, 2}, Marks: []int32{3}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 3, in word 1"},
@@ -61,7 +61,8 @@ func TestValidateRows(t *testing.T) {
 	}
 }
 
-// TestRowsNeverPanic draws nonsense; what passes gives sizes within the bounds that memory is reserved for.
+// TestRowsNeverPanic draws random input. Batches that pass have sizes within the bounds that memory is
+// reserved for.
 func TestRowsNeverPanic(t *testing.T) {
 	l := Limits{Vocab: 2, SequenceTokens: 5, BatchSequences: 2, BatchTokens: 8, Rows: 4, Words: true, Marks: true}
 	rapid.Check(t, func(t *rapid.T) {
@@ -90,8 +91,8 @@ func TestRowsNeverPanic(t *testing.T) {
 	})
 }
 
-// TestMostPairs: no batch has more pairs than memory is reserved for, and half words, half
-// labels come to just that.
+// TestMostPairs checks that no batch has more pairs than memory is reserved for, and that half words and
+// half labels reach this bound.
 func TestMostPairs(t *testing.T) {
 	l := Limits{Vocab: 2, SequenceTokens: 12, BatchSequences: 2, BatchTokens: 24, Words: true, Marks: true}
 	for labels := range int32(13) {
@@ -121,22 +122,22 @@ func TestOutLen(t *testing.T) {
 	}
 }
 
-// TestHeadChecks: a package whose heads contradict themselves is not opened.
+// TestHeadChecks checks that a package whose heads contradict themselves is not opened.
 func TestHeadChecks(t *testing.T) {
 	for want, h := range map[string]Head{
-		`has the task "dance"`:                       {Task: "dance", C: 1},
-		`has the task "", which`:                     {C: 1},
-		"gives a row a token, its task is labels":    {Task: TaskLabels, Rows: PerToken, C: 2},
-		"has 3 outputs a row, its task span has 2":   {Task: TaskSpan, Rows: PerToken, C: 3},
-		"has 3 outputs a row, its task score has 1":  {Task: TaskScore, C: 3},
-		"has 7 outputs a row, its task mlm has 10":   {Task: TaskMLM, Rows: PerRow, C: 7},
-		"has 4 outputs a row, its task entities has": {Task: TaskEntities, Rows: PerPair, C: 4},
-		`has a width of 2, its task is "labels"`:     {Task: TaskLabels, C: 2, Width: 2},
-		`has a CRF, its task is "labels"`:            {Task: TaskLabels, C: 2, CRF: true},
-		`decodes "bio", its task is "labels"`:        {Task: TaskLabels, C: 2, Decode: "bio"},
-		"gives a row a word, the limits":             {Task: TaskTags, Rows: PerWord, C: 2},
-		"takes chosen rows, the limit of a batch":    {Task: TaskMLM, Rows: PerRow, C: 10},
-		"gives a row a word and label, the limits":   {Task: TaskEntities, Rows: PerPair, C: 3},
+		`has the task "dance"`:                              {Task: "dance", C: 1},
+		`has the task "", which`:                            {C: 1},
+		"has one row per token, its task is labels":         {Task: TaskLabels, Rows: PerToken, C: 2},
+		"has 3 outputs per row, its task span has 2":        {Task: TaskSpan, Rows: PerToken, C: 3},
+		"has 3 outputs per row, its task score has 1":       {Task: TaskScore, C: 3},
+		"has 7 outputs per row, its task mlm has 10":        {Task: TaskMLM, Rows: PerRow, C: 7},
+		"has 4 outputs per row, its task entities has":      {Task: TaskEntities, Rows: PerPair, C: 4},
+		`has a width of 2, its task is "labels"`:            {Task: TaskLabels, C: 2, Width: 2},
+		`has a CRF, its task is "labels"`:                   {Task: TaskLabels, C: 2, CRF: true},
+		`decodes "bio", its task is "labels"`:               {Task: TaskLabels, C: 2, Decode: "bio"},
+		"has one row per word, but by the limits":           {Task: TaskTags, Rows: PerWord, C: 2},
+		"takes chosen rows, the limit of a batch":           {Task: TaskMLM, Rows: PerRow, C: 10},
+		"has one row per word and label, but by the limits": {Task: TaskEntities, Rows: PerPair, C: 3},
 	} {
 		p := Program{Name: "p", Arena: func(Sizes) int64 { return 0 }, Bind: func(*Weights, ISA) (NewForward, error) { return nil, nil },
 			Limits: Limits{Vocab: 10, SequenceTokens: 4, BatchSequences: 2, BatchTokens: 8}, Heads: []Head{h}}

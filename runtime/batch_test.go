@@ -40,11 +40,11 @@ func TestValidate(t *testing.T) {
 		"type too large":      {Batch{IDs: ids(2), Starts: []int32{0, 2}, Types: []int32{0, 2}}, limits, "token 1: token type 2, the model has 2"},
 		"type negative":       {Batch{IDs: ids(1), Starts: []int32{0, 1}, Types: []int32{-1}}, limits, "token 0: token type -1"},
 		"positions too few":   {Batch{IDs: ids(2), Starts: []int32{0, 2}, Positions: ids(1)}, limits, "1 positions for 2 tokens"},
-		"positions repeat":    {Batch{IDs: ids(2), Starts: []int32{0, 2}, Positions: []int32{1, 1}}, limits, "token 1: position 1 does not lie behind 1"},
+		"positions repeat":    {Batch{IDs: ids(2), Starts: []int32{0, 2}, Positions: []int32{1, 1}}, limits, "token 1: position 1 is not above 1"},
 		"positions fall":      {Batch{IDs: ids(3), Starts: []int32{0, 1, 3}, Positions: []int32{2, 1, 0}}, limits, "sequence 1, token 1: position 0"},
 		"position negative":   {Batch{IDs: ids(1), Starts: []int32{0, 1}, Positions: []int32{-1}}, limits, "position -1"},
 		"position too large":  {Batch{IDs: ids(1), Starts: []int32{0, 1}, Positions: []int32{4}}, limits, "position 4, the model has 4"},
-		"prefix missing":      {Batch{IDs: ids(1), Starts: []int32{0, 1}}, prefix, "needs a prefix length"},
+		"prefix missing":      {Batch{IDs: ids(1), Starts: []int32{0, 1}}, prefix, "needs one prefix length per sequence"},
 		"prefix not expected": {Batch{IDs: ids(1), Starts: []int32{0, 1}, Prefix: ids(1)}, limits, "no prefix"},
 		"prefix too long":     {Batch{IDs: ids(1), Starts: []int32{0, 1}, Prefix: []int32{2}}, prefix, "sequence 0: prefix of 2"},
 	} {
@@ -60,7 +60,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestValidateNeverPanics draws nonsense; what passes has in-range indices only.
+// TestValidateNeverPanics draws random input. Batches that pass hold only indices in range.
 func TestValidateNeverPanics(t *testing.T) {
 	limits := Limits{Vocab: 3, Types: 2, SequenceTokens: 3, BatchSequences: 3, BatchTokens: 6}
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,13 +1,14 @@
 package runtime
 
-// WordPairs is where a word's pairs with the labels of its sequence stand.
+// WordPairs is the place of a word's pairs with the labels of its sequence.
 type WordPairs struct {
-	Behind      int // the word behind the last of the sequence
+	Behind      int // index of the last word of the sequence, plus one
 	Mark, Marks int // first label of the sequence, and how many it has
-	Pair        int // row of the pair with the first label; the others follow
+	Pair        int // row of the pair with the first label; the other pairs follow
 }
 
-// PairsOf finds the pairs of word w of a valid batch, 0 ≤ w < W. Pairs are ordered by sequence, word and label.
+// PairsOf returns the pairs of word w of a valid batch, 0 ≤ w < W. Pairs are ordered by sequence, word and
+// label.
 func (b *Batch) PairsOf(w int) WordPairs {
 	pair := 0
 	for s := range b.Sequences() {

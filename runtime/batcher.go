@@ -6,64 +6,63 @@ import (
 	"unicode/utf8"
 )
 
-// Sequence is one sequence that is ready for a batch. Rows are counted from its own
-// first token.
+// Sequence is one sequence that is ready for a batch. Its rows are counted from its own first
+// token.
 type Sequence struct {
 	IDs    []int32
 	Types  []int32 // token types; nil: zeros. Models without token types ignore them
-	Prefix int32   // leading tokens that all may attend to, for models that read it
+	Prefix int32   // leading tokens that all tokens may attend to, for models that read it
 	Rows   []int32 // as Batch.Rows
 	Words  []int32 // as Batch.Words
 	Marks  []int32 // as Batch.Marks
 }
 
-// Seen says what of a text the model saw.
+// Seen reports how much of a text the model saw.
 type Seen struct {
-	// Tokens counts what the model saw, special tokens included; windows that overlap
-	// count their common tokens once.
+	// Tokens is the number of tokens that the model saw, including special tokens. Tokens that lie
+	// in more than one window count once.
 	Tokens int `json:"tokens"`
-	// Truncated counts the tokens of the text that were cut, 0 if none.
+	// Truncated is the number of tokens of the text that were cut, 0 if none.
 	Truncated int `json:"truncated"`
-	// Windows counts the sequences that the text was cut into, 1 if it was not.
+	// Windows is the number of sequences that the text was cut into, 1 if it was not cut.
 	Windows int `json:"windows"`
 }
 
-// Batcher is the way from texts to a head's outputs: it tokenizes, cuts long texts into
-// windows, fills batches up to the limits, computes them and hands the outputs on, a
-// window at a time and in the order in which texts came. How windows fall into batches
-// changes no result.
+// Batcher turns texts into a head's outputs. It tokenizes, cuts long texts into windows, fills
+// batches up to the limits, computes them and passes the outputs on, one window at a time and in
+// the order of the texts. How windows fall into batches changes no result.
 //
-// It is the memory of one stream of texts at a time: not safe for concurrent use, but to
-// be used again and again, and then without allocations of its own.
+// A Batcher holds the memory of one stream of texts and is not safe for concurrent use. It can be
+// used for one stream after another, and then makes no allocations of its own.
 type Batcher struct {
-	// Long, MaxTokens and Cutting say what becomes of long texts. NewBatcher sets the
-	// first two by the model's options.
+	// Long, MaxTokens and Cutting set what happens to long texts. NewBatcher sets the first two
+	// from the model's options.
 	Long      LongPolicy
 	MaxTokens int
 	Cutting   Cutting
-	// Left has Truncate cut the start of a text and not its end. NewBatcher sets it by
-	// what the weights say of the model's tokenizer.
+	// Left makes Truncate cut the start of a text instead of its end. NewBatcher sets it from the
+	// metadata of the weights.
 	Left bool
 
 	core    *Core
 	head    *Head
 	index   int // of the head
 	frame   Frame
-	spans   SpanTokenizer // nil: places are not asked for
+	spans   SpanTokenizer // nil: no places of tokens are needed
 	take    func(w *Window, out []float32) error
 	windows []Window // in the batch
-	sizes   []int    // rows of outputs of each
+	sizes   []int    // rows of outputs of each window
 	fresh   []Window // of the text being added
 	batch   Batch
 	next    Sequence // memory of the sequence being made
 	out     []float32
 }
 
-// NewBatcher makes a batcher for a head of the model. take receives each window and its
-// rows of outputs, row-major with the head's C columns: one row if the head gives a row a
-// sequence, one a row of the window if it gives one a token, and so on. Both belong to
-// the batcher and change after take returns; an error of take ends the call. With spans,
-// the tokenizer must know the places of its tokens.
+// NewBatcher returns a batcher for a head of the model. take receives each window and its rows of
+// outputs, row-major with the head's C columns: one row if the head has one row per sequence, one
+// row for each token of the window if it has one per token, and so on. Window and outputs belong to
+// the batcher and change after take returns. An error of take ends the call. If spans is set, the
+// tokenizer must know the places of its tokens.
 func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float32) error) (*Batcher, error) {
 	if head < 0 || head >= len(c.program.Heads) {
 		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
@@ -85,8 +84,8 @@ func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float3
 	return b, nil
 }
 
-// SpanTokenizer is the model's tokenizer as one that knows the places of its tokens. It
-// is an error if the model takes ids only.
+// SpanTokenizer returns the model's tokenizer as one that knows the places of its tokens. It is an
+// error if the model takes ids only, or if its tokenizer does not know these places.
 func (c *Core) SpanTokenizer() (SpanTokenizer, error) {
 	if c.token == nil {
 		return nil, errNoTokenizer()
@@ -101,11 +100,11 @@ func errNoTokenizer() error {
 	return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
 }
 
-// Frame is what stands around texts.
+// Frame returns the special tokens around and between texts.
 func (b *Batcher) Frame() Frame { return b.frame }
 
-// Begin starts a stream: it empties the batcher, as an earlier one may have ended with an
-// error, and checks that the model takes texts, or pairs.
+// Begin starts a stream. It empties the batcher, because an earlier stream may have ended with an
+// error, and checks that the model takes texts, or pairs of texts.
 func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 	b.drop()
 	if ctx == nil {
@@ -124,7 +123,7 @@ func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 		return errNoTokenizer()
 	}
 	if t := b.core.program.Limits.Types; pairs && t > 0 && int(b.frame.SecondType) >= t {
-		return input("the tokenizer gives second texts the token type %d, the model has only %d: it takes no pairs", b.frame.SecondType, t)
+		return input("the tokenizer marks second texts with token type %d, the model has only %d types: it takes no pairs", b.frame.SecondType, t)
 	}
 	return nil
 }
@@ -134,8 +133,8 @@ func (b *Batcher) drop() {
 	b.windows, b.sizes = b.windows[:0], b.sizes[:0]
 }
 
-// Encode tokenizes text number n into e, whose memory is reused. An error names the
-// text. One that is not valid UTF-8 is an error.
+// Encode tokenizes text number n into e, whose memory is reused. An error names the text. A text
+// that is not valid UTF-8 is an error.
 func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
 	if !utf8.ValidString(t.First) {
 		return &TextError{Text: n, What: invalidByte(t.First)}
@@ -149,8 +148,8 @@ func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
 	return nil
 }
 
-// Add puts the windows of text number n into the batch, which is computed whenever it is
-// full. It keeps nothing of e.
+// Add adds the windows of text number n to the batch. Whenever the batch is full, Add computes it
+// first. Add keeps no reference to e.
 func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	if err := ctx.Err(); err != nil {
 		return Seen{}, err
@@ -170,11 +169,11 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	return s, nil
 }
 
-// startless are the tasks whose results stay whole for a text without its start.
+// startless holds the tasks whose result is still a whole one if the text lacks its start.
 var startless = map[Task]bool{TaskLabels: true, TaskScore: true, TaskVector: true, TaskHidden: true, TaskChoices: true}
 
-// Cut appends to dst the windows that text number n becomes by the batcher's policy. It
-// and Sequence are the two halves of Add, for callers that change sequences.
+// Cut appends to dst the windows that the batcher's policy makes of text number n. Cut and Sequence
+// are the two halves of Add, for callers that change sequences in between.
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 	frame := b.frame.single()
 	if e.Pair {
@@ -198,9 +197,9 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 	return dst, s, nil
 }
 
-// Sequence makes s, whose memory is reused, the sequence of a window that Cut gave: the
-// texts' parts in their frame, and the words that the model needs. Rows that a head with
-// PerRow computes are for the caller to add. It completes the window.
+// Sequence builds in s, whose memory is reused, the sequence of a window that Cut returned: the
+// parts of the texts in their frame, and the words that the model needs. It completes w. The caller
+// adds the rows for a head of the kind PerRow.
 func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
 	f, l := &b.frame, &b.core.program.Limits
 	s.IDs = append(s.IDs[:0], f.Open...)
@@ -230,7 +229,7 @@ func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
 	}
 }
 
-// appendWords appends the rows of each word of tokens that stand from row on.
+// appendWords appends the rows of each word of tokens, whose first token stands at row.
 func appendWords(dst []int32, tokens []TokenSpan, row int32) []int32 {
 	for i := range tokens {
 		if i == 0 || tokens[i].Word != tokens[i-1].Word {
@@ -241,9 +240,9 @@ func appendWords(dst []int32, tokens []TokenSpan, row int32) []int32 {
 	return dst
 }
 
-// AddSequence puts one sequence into the batch, which is computed first if it is full.
-// It is for callers that make sequences themselves; only Text, Index and Count of w are
-// needed then. It keeps nothing of s.
+// AddSequence adds one sequence to the batch. If the batch is full, AddSequence computes it first.
+// It is for callers that make sequences themselves; they set only Text, Index and Count of w.
+// AddSequence keeps no reference to s.
 func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error {
 	l, o := &b.core.program.Limits, &b.core.options
 	switch {
@@ -298,7 +297,7 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 	return nil
 }
 
-// rowsOf is the number of rows of outputs that the head gives for a sequence.
+// rowsOf returns the number of rows of outputs that the head computes for a sequence.
 func (b *Batcher) rowsOf(s *Sequence) int {
 	switch b.head.Rows {
 	case PerToken:
@@ -320,8 +319,8 @@ func appendRows(dst, rows []int32, first int32) []int32 {
 	return dst
 }
 
-// Flush computes what is in the batch and hands each window's outputs to take. It is to
-// be called once behind the last text.
+// Flush computes what is in the batch and passes each window's outputs to take. Callers call it
+// once after the last text.
 func (b *Batcher) Flush(ctx context.Context) error {
 	if len(b.windows) == 0 {
 		return nil
@@ -332,7 +331,7 @@ func (b *Batcher) Flush(ctx context.Context) error {
 	}
 	c := b.head.C
 	b.out = resize(b.out, rows*c)
-	if rows > 0 { // else no sequence has anything that the head gives a row for
+	if rows > 0 { // otherwise the head has no row for any of the sequences
 		if err := b.core.Run(ctx, Call{Head: b.index, Batch: &b.batch, Out: b.out}); err != nil {
 			return b.blame(err)
 		}
@@ -349,7 +348,7 @@ func (b *Batcher) Flush(ctx context.Context) error {
 	return nil
 }
 
-// blame adds the texts of the batch to an error in the input.
+// blame adds the numbers of the batch's texts to an error in the input.
 func (b *Batcher) blame(err error) error {
 	if !errors.Is(err, ErrInput) {
 		return err

@@ -12,8 +12,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestJoinMax: each label's score is its highest in any window, computed here window by
-// window from the reference.
+// TestJoinMax checks that each label's score is its highest in any window. It computes the scores
+// window by window from the reference.
 func TestJoinMax(t *testing.T) {
 	k := openClassifier(t, runtime.Long(runtime.Windows(2)), runtime.MaxTokens(12), runtime.JoinWindows(runtime.JoinMax))
 	texts := []string{"abcdefghijklmnopqrstuvwxyz", "short", "zyxwvutsrqponmlkjihgfedcba", "the quick brown fox jumps "}
@@ -54,8 +54,8 @@ func TestJoinMax(t *testing.T) {
 	requireLogits(t, fakeReference(fakeTensors(), ids, types), got[1])
 }
 
-// TestBatcherSequences: prepared sequences come back in order, with the outputs that they
-// have alone.
+// TestBatcherSequences checks that prepared sequences come back in order, each with the outputs
+// that it has alone.
 func TestBatcherSequences(t *testing.T) {
 	c := openFake(t, fakeHooks{}, runtime.BatchTokens(20))
 	var texts []int
@@ -117,7 +117,7 @@ func TestBatcherFaults(t *testing.T) {
 	require.NoError(t, b.AddSequence(ctx, runtime.Window{}, &runtime.Sequence{IDs: []int32{1}}))
 	require.ErrorIs(t, b.Flush(ctx), full)
 	require.ErrorContains(t, (runtime.JoinWindows(7))(&runtime.Options{}), "JoinWindows(7)")
-	// A text whose frame alone is too long.
+	// A text whose special tokens alone are too many.
 	k := openClassifier(t, runtime.MaxTokens(1), runtime.Long(runtime.Truncate))
 	_, err = k.Classify(ctx, []string{strings.Repeat("a", 9)})
 	require.ErrorContains(t, err, "leaves no room")

@@ -7,12 +7,12 @@ import (
 	"github.com/debertac/debertac/runtime/mapped"
 )
 
-// ErrChanged is wrapped by the errors of a file of weights that changed or became shorter
-// while it was open. CopyWeights makes a model independent of the file.
+// ErrChanged is wrapped by the error for a weight file that changed or became shorter while it was
+// open. CopyWeights makes a model independent of the file.
 var ErrChanged = mapped.ErrChanged
 
-// unreadable is the fault of weights that are open and cannot be read, or of one of their
-// tensors. Their size is known, so the end of the file comes too early.
+// unreadable returns the error for open weights, or one of their tensors, that cannot be read. The
+// size of the file is known, so an end of file means that the file became shorter.
 func unreadable(file, tensor string, err error) *WeightsError {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = ErrChanged
@@ -24,9 +24,10 @@ func unreadable(file, tensor string, err error) *WeightsError {
 	return &WeightsError{File: file, Tensor: tensor, Reason: "cannot be read", Err: err}
 }
 
-// explain replaces an error of guard, or one that wraps it, where its cause is the file of
-// weights and not the program. With a file that is not whole there is an error where there
-// was none: what was read beyond its end may have been zeros.
+// explain returns the error to report for err, an error of guard or one that wraps it. If the
+// weight file caused it and not the program, explain returns an error about the file. If the file
+// is no longer whole, it returns one even where err is nil, because what was read beyond the file's
+// end may have been zeros.
 func (w *Weights) explain(err error) error {
 	var p *PanicError
 	var known *WeightsError

@@ -13,8 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// TestShrunkFile: a weight file that is cut while the model is open makes calls fail;
-// it does not end the program.
+// TestShrunkFile checks that a weight file that is cut while the model is open makes calls fail and does not end the program.
 func TestShrunkFile(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
@@ -49,7 +48,7 @@ func TestShrunkFile(t *testing.T) {
 		require.NoError(t, err, "copied weights do not need the file")
 		require.NoError(t, copied.CheckWeights())
 		require.NoError(t, copied.Close())
-		// What is whole again, in the same file, serves again: an error is no state.
+		// When the same file is whole again, calls succeed again: the error leaves no state.
 		require.NoError(t, os.WriteFile(path, whole, 0o600))
 		again, err := runtime.Open(fakeProgram(fakeHooks{}), path, runtime.Threads(threads))
 		require.NoError(t, err)
@@ -66,8 +65,8 @@ func TestShrunkFile(t *testing.T) {
 	}
 }
 
-// TestShrinksWhileOpening: wherever Open reads the mapping, a file that is cut at that moment is an error. Bind is such a moment: the
-// tokenizer, the forward pass of the self-test and its record are read after it.
+// TestShrinksWhileOpening checks that a file that is cut while Open reads the mapping is an error, at whatever moment. Bind is one
+// such moment: the tokenizer, the forward pass of the self-test and its recorded outputs are read after it.
 func TestShrinksWhileOpening(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
@@ -80,7 +79,7 @@ func TestShrinksWhileOpening(t *testing.T) {
 			make := p.Tokenizer
 			p.Tokenizer = func(kind string, data []byte) (runtime.Tokenizer, error) {
 				require.NoError(t, os.Truncate(path, 0))
-				return make(kind, data) // its copy
+				return make(kind, data) // the tokenizer's copy
 			}
 		},
 		"bind": func(p *runtime.Program) {

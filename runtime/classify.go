@@ -16,8 +16,8 @@ type Classifier struct {
 	idle   chan *classifyWork
 }
 
-// NewClassifier serves the named head ("" is the first), which must give a row a
-// sequence. For its labels see HeadLabels.
+// NewClassifier returns a classifier for the named head; "" means the first head. The head must
+// have one row per sequence. HeadLabels describes where its labels come from.
 func NewClassifier(c *Core, head string) (*Classifier, error) {
 	i, err := c.HeadIndex(head)
 	if err != nil {
@@ -25,10 +25,10 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 	}
 	h := &c.program.Heads[i]
 	if h.Rows != PerSequence && h.Name == "" {
-		return nil, input("this model has no head: it gives hidden states for token ids, and cannot classify texts")
+		return nil, input("this model has no head: it returns hidden states for token ids and cannot classify texts")
 	}
 	if h.Rows != PerSequence {
-		return nil, input("head %q gives a row %v, it cannot classify texts", h.Name, h.Rows)
+		return nil, input("head %q has one row per %v: it cannot classify texts, which needs one row per sequence", h.Name, h.Rows)
 	}
 	k := &Classifier{core: c, head: i, idle: make(chan *classifyWork, 2*c.options.Concurrency)}
 	k.labels, err = c.HeadLabels(i)
@@ -38,8 +38,9 @@ func NewClassifier(c *Core, head string) (*Classifier, error) {
 	return k, nil
 }
 
-// HeadLabels are the labels of a head by number, [C]: from the weight file, else from
-// the spec, else LABEL_0, LABEL_1 … as in published configurations without names.
+// HeadLabels returns the labels of a head in the order of its outputs [C]: from the weight file if
+// it has them, else from the spec, else LABEL_0, LABEL_1 … as in published configurations without
+// names.
 func (c *Core) HeadLabels(head int) ([]string, error) {
 	if head < 0 || head >= len(c.program.Heads) {
 		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
@@ -59,7 +60,7 @@ func (c *Core) HeadLabels(head int) ([]string, error) {
 	return labels, nil
 }
 
-// Labels are the head's labels by number, [C].
+// Labels returns the head's labels in the order of its outputs [C].
 func (k *Classifier) Labels() []string { return append([]string(nil), k.labels...) }
 
 // classifyWork is the memory of one Classify call.
@@ -71,9 +72,9 @@ type classifyWork struct {
 	scores  []float32 // of one window
 }
 
-// Classify classifies texts; results come in input order. An error, wrapping ErrInput
-// where the input is at fault, names the text; then the results are nil. How many
-// texts are computed together is decided by the limits and never changes a result.
+// Classify classifies texts and returns the results in the order of the input. On an error the
+// results are nil. The error names the text, and wraps ErrInput if the input caused it. The limits
+// decide how many texts are computed together; this never changes a result.
 func (k *Classifier) Classify(ctx context.Context, texts []string) ([]Classification, error) {
 	dst := make([]Classification, len(texts))
 	if err := k.ClassifyInto(ctx, dst, texts); err != nil {
@@ -91,9 +92,9 @@ func (k *Classifier) ClassifyPairs(ctx context.Context, pairs [][2]string) ([]Cl
 	return dst, nil
 }
 
-// ClassifyInto is Classify into dst, as long as texts, reusing the Scores and Logits
-// that are in it: in steady state it allocates nothing beyond what the tokenizer
-// does. After an error dst is undefined.
+// ClassifyInto is Classify into dst, which must be as long as texts. It reuses the Scores and
+// Logits in dst: in steady state it allocates only what the tokenizer allocates. After an error dst
+// is undefined.
 func (k *Classifier) ClassifyInto(ctx context.Context, dst []Classification, texts []string) error {
 	return k.classify(ctx, dst, len(texts), texts, nil)
 }
@@ -103,7 +104,7 @@ func (k *Classifier) ClassifyPairsInto(ctx context.Context, dst []Classification
 	return k.classify(ctx, dst, len(pairs), nil, pairs)
 }
 
-// Logits computes the head's outputs for token ids, [B][C].
+// Logits returns the head's outputs for token ids [B][C].
 func (k *Classifier) Logits(ctx context.Context, b *Batch) ([][]float32, error) {
 	if b == nil {
 		return nil, input("the batch is nil")
@@ -120,12 +121,12 @@ func (k *Classifier) Logits(ctx context.Context, b *Batch) ([][]float32, error) 
 	return rows, nil
 }
 
-// LogitsInto is Logits into dst, row-major, exactly B·C long, without allocation.
+// LogitsInto is Logits into dst, row-major, exactly B·C long. It allocates nothing.
 func (k *Classifier) LogitsInto(ctx context.Context, b *Batch, dst []float32) error {
 	return k.core.Run(ctx, Call{Head: k.head, Batch: b, Out: dst})
 }
 
-// classify runs n texts or pairs; one of the two slices is used.
+// classify classifies n texts or n pairs; only one of the two slices is used.
 func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, texts []string, pairs [][2]string) error {
 	if len(dst) != n {
 		return input("room for %d results, %d texts", len(dst), n)
@@ -164,11 +165,11 @@ func (k *Classifier) classify(ctx context.Context, dst []Classification, n int, 
 	return w.Flush(ctx)
 }
 
-// take joins one window's logits with those of the text's windows before, and behind the
-// last one completes the result. A text's windows come in their order.
+// take joins a window's logits with those of the text's earlier windows. After the last window it
+// completes the result. The windows of a text come in order.
 func (w *classifyWork) take(win *Window, out []float32) error {
 	for _, v := range out {
-		if v-v != 0 { // NaN, or infinite: some label would seem to be the best one
+		if v-v != 0 { // NaN or Inf: otherwise some label would seem to be the best one
 			return &TextError{win.Text, ErrNoNumbers.Error(), ErrNoNumbers}
 		}
 	}
@@ -207,7 +208,7 @@ func (w *classifyWork) take(win *Window, out []float32) error {
 	return nil
 }
 
-// score turns logits into probabilities.
+// score writes the probabilities for logits to dst.
 func (k *Classifier) score(dst, logits []float32) {
 	if k.core.program.Heads[k.head].Independent {
 		Sigmoid(dst, logits)
@@ -216,7 +217,7 @@ func (k *Classifier) score(dst, logits []float32) {
 	}
 }
 
-// work takes the memory of an earlier call, if there is one.
+// work returns the memory of an earlier call, or new memory.
 func (k *Classifier) work() (*classifyWork, error) {
 	select {
 	case w := <-k.idle:

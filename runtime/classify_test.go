@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// encodeLetters is the frame and ids of a text, or a pair, written out.
+// encodeLetters returns the ids of a text, or a pair, in its frame, written out by hand.
 func encodeLetters(t require.TestingT, texts ...string) (ids, types []int32) {
 	ids = []int32{1}
 	for i, s := range texts {
@@ -46,7 +46,7 @@ func requireLogits(t require.TestingT, want []float64, got runtime.Classificatio
 	require.Equal(t, string("abc"[top]), got.Label)
 }
 
-// TestClassify: results come in input order, are those of the reference, and do not
+// TestClassify checks that results come in input order, equal those of the reference, and do not
 // depend on how texts fall into batches.
 func TestClassify(t *testing.T) {
 	tensors := fakeTensors()
@@ -105,7 +105,7 @@ func TestLabelsOfTheFile(t *testing.T) {
 	require.ErrorContains(t, err, `1 labels for head "topics" with 3 outputs`)
 }
 
-// TestReject: the packed file's own limit is 32 tokens, 30 letters and the frame.
+// TestReject checks the packed file's own limit of 32 tokens: 30 letters and the frame.
 func TestReject(t *testing.T) {
 	k := openClassifier(t)
 	_, err := k.Classify(context.Background(), []string{"ok", strings.Repeat("a", 30)})
@@ -146,7 +146,7 @@ func TestTruncate(t *testing.T) {
 	require.ErrorContains(t, err, "no room beside 3 special tokens")
 }
 
-// TestWindows: the logits are the mean over windows that together see every token.
+// TestWindows checks that the logits are the mean over windows that together see every token.
 func TestWindows(t *testing.T) {
 	k := openClassifier(t, runtime.Long(runtime.Windows(4)), runtime.MaxTokens(12), runtime.BatchTokens(30))
 	text := "abcdefghijklmnopqrstuvwxyzabcd"
@@ -168,7 +168,7 @@ func TestWindows(t *testing.T) {
 	require.Zero(t, got[1].Truncated)
 	requireLogits(t, mean([]string{text[:10]}), got[2])
 	requireLogits(t, mean([]string{text[:10]}, []string{text[6:11]}), got[3])
-	// Of a pair the longer text slides: 9-3 = 6 letters a window.
+	// In a pair the longer text is cut into windows: 9-3 = 6 letters per window.
 	got, err = k.ClassifyPairs(context.Background(), [][2]string{{"xyz", text[:10]}, {text[:10], "xyz"}})
 	require.NoError(t, err)
 	requireLogits(t, mean([]string{"xyz", text[0:6]}, []string{"xyz", text[2:8]}, []string{"xyz", text[4:10]}), got[0])
@@ -211,7 +211,7 @@ func TestTokenizerFaults(t *testing.T) {
 	require.ErrorContains(t, err, `unknown tokenizer "runes"`)
 }
 
-// TestSecondType: a model whose only token type is 0 takes single texts.
+// TestSecondType checks that a model whose only token type is 0 takes single texts.
 func TestSecondType(t *testing.T) {
 	p := fakeProgram(fakeHooks{})
 	p.Limits.Types = 1
@@ -226,7 +226,7 @@ func TestSecondType(t *testing.T) {
 	require.ErrorContains(t, err, "it takes no pairs")
 }
 
-// TestClassifyAfterClose: also the tokenizer is not touched any more.
+// TestClassifyAfterClose checks that calls fail after Close and do not touch the tokenizer.
 func TestClassifyAfterClose(t *testing.T) {
 	c := openFake(t, fakeHooks{}, runtime.PinThreads())
 	k, err := runtime.NewClassifier(c, "")

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Core is an open model: weights, threads and a bounded number of executions. It is
-// safe for concurrent use and allocates nothing in steady state.
+// Core is an open model: weights, threads and a bounded number of executions. It is safe for
+// concurrent use and allocates nothing in steady state.
 type Core struct {
 	program *Program
-	options Options // resolved: no zero stands for a default
+	options Options // resolved: defaults are filled in
 	isa     ISA
 	weights *Weights
 	pool    *Pool
@@ -28,25 +28,25 @@ type Core struct {
 
 	closed  atomic.Bool
 	closing chan struct{}
-	life    sync.RWMutex // held for reading by calls, for writing by Close
+	life    sync.RWMutex // calls hold it for reading, Close for writing
 }
 
 // Call is one forward pass.
 type Call struct {
 	Head  int       // index into the program's heads
-	Batch *Batch    // tokens in
-	Out   []float32 // outputs, row-major, a row for each of the head's Rows; exactly that long
-	Past  []*Past   // of each sequence what came before its tokens, nil for nothing; empty: no sequence has a past
-	Trace TraceFunc // overrides the option; nil: the option's
+	Batch *Batch    // input tokens
+	Out   []float32 // outputs, row-major, one row for each of the head's Rows; it must have exactly this length
+	Past  []*Past   // for each sequence what was computed before its tokens, or nil for nothing; empty: no sequence has a past
+	Trace TraceFunc // overrides the model's option; nil: the option is used
 
-	// Steps, if it is not nil, receives how long each step of the call took, in the order
-	// of the schedule. It is emptied first. With enough capacity nothing is allocated.
+	// Steps, if not nil, receives the duration of each step of the call, in the order of the
+	// schedule. It is emptied first. If its capacity is large enough, nothing is allocated.
 	Steps *[]time.Duration
 }
 
-// Open opens the model in the packed weight file at path: it maps the file, checks
-// header, sizes and hashes of header and spec, chooses kernels, starts the threads
-// and runs the self-test.
+// Open opens the model in the packed weight file at path. It maps the file, checks the header, the
+// sizes and the hashes of header and spec, chooses kernels, starts the threads and runs the
+// self-test.
 func Open(p *Program, path string, opts ...Option) (*Core, error) {
 	return open(p, opts, func(o *Options) (*Weights, error) {
 		w, err := OpenWeights(path, p.Want)
@@ -58,13 +58,13 @@ func Open(p *Program, path string, opts ...Option) (*Core, error) {
 	})
 }
 
-// OpenBytes is Open for a packed weight file held in memory, as go:embed gives it.
+// OpenBytes is Open for a packed weight file in memory, such as one embedded with go:embed.
 func OpenBytes(p *Program, name string, data []byte, opts ...Option) (*Core, error) {
 	return open(p, opts, func(*Options) (*Weights, error) { return WeightsFromBytes(name, data, p.Want) })
 }
 
-// OpenAt is Open for weights that lie inside another file, such as the program
-// itself.
+// OpenAt is Open for weights that lie inside another file, such as the program itself. They start
+// at byte offset and are size bytes long; a negative size means up to the end of the file.
 func OpenAt(p *Program, path string, offset, size int64, opts ...Option) (*Core, error) {
 	return open(p, opts, func(o *Options) (*Weights, error) {
 		w, err := OpenWeightsAt(path, offset, size, p.Want)
@@ -101,7 +101,7 @@ func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *
 		c.weights.inPlace = false
 	}
 	if err == nil && !c.options.SkipTest {
-		trace := c.options.Trace // is for the user's calls
+		trace := c.options.Trace // meant for the user's calls
 		c.options.Trace = nil
 		c.test, err = c.selfTest()
 		c.options.Trace = trace
@@ -110,13 +110,13 @@ func open(p *Program, opts []Option, load func(*Options) (*Weights, error)) (_ *
 		}
 	}
 	if err != nil {
-		c.release() // the error that matters is there already
+		c.release() // err is the error that matters
 		return nil, err
 	}
 	return c, nil
 }
 
-// resolve replaces the options' zeros by defaults and holds them to the limits.
+// resolve replaces zero options by their defaults and checks the options against the limits.
 func (c *Core) resolve() error {
 	o, l := &c.options, c.program.Limits
 	if o.Pool != nil {
@@ -155,8 +155,9 @@ func (c *Core) resolve() error {
 	return nil
 }
 
-// defaultBatchTokens is where more tokens a pass stop paying: the weights have been
-// read once for so many rows, and the activations still fit a typical L3 cache.
+// defaultBatchTokens is the number of tokens per pass above which more tokens bring no more speed:
+// up to here the activations fit a typical L3 cache, and the cost of reading the weights is spread
+// over many rows.
 const defaultBatchTokens = 2048
 
 // start makes everything that a call needs.
@@ -173,7 +174,7 @@ func (c *Core) start() (err error) {
 		c.ownPool = true
 	}
 	if c.token = o.Tokenizer; c.token == nil && p.Tokenizer != nil && c.weights.Has(TokenizerTensor) {
-		// A copy: tokenizers may keep parts of it, and they are used outside of calls, when
+		// A copy, because tokenizers may keep parts of it. They are used outside of calls too, when
 		// Close may have unmapped the file.
 		data := bytes.Clone(c.weights.Bytes(TokenizerTensor))
 		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, data); err != nil {
@@ -198,7 +199,7 @@ func (c *Core) start() (err error) {
 	return nil
 }
 
-// bind lets the generated package read the weights.
+// bind lets the generated package read the weights and returns what makes its forward passes.
 func (c *Core) bind() (newForward NewForward, err error) {
 	err = guard(func() error {
 		newForward, err = c.program.Bind(c.weights, c.isa)
@@ -210,8 +211,8 @@ func (c *Core) bind() (newForward NewForward, err error) {
 	return newForward, err
 }
 
-// Run computes one forward pass. It waits while all executions are busy, until ctx
-// is done. Errors in the batch wrap ErrInput.
+// Run computes one forward pass. While all executions are busy, it waits for one until ctx is done.
+// Errors in the batch wrap ErrInput.
 func (c *Core) Run(ctx context.Context, call Call) error {
 	if ctx == nil {
 		return input("the context is nil")
@@ -228,9 +229,9 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	head := &c.program.Heads[call.Head]
 	switch want := head.OutLen(call.Batch); {
 	case want == 0:
-		return input("the batch has nothing that head %q gives a row for: it wants %v", head.Name, head.Rows)
+		return input("the batch has no row for head %q, which has one row per %v", head.Name, head.Rows)
 	case len(call.Out) != want:
-		return input("room for %d outputs, head %q gives %d", len(call.Out), head.Name, want)
+		return input("room for %d outputs, head %q computes %d", len(call.Out), head.Name, want)
 	}
 	c.life.RLock()
 	defer c.life.RUnlock()
@@ -274,8 +275,8 @@ func (c *Core) acquire(ctx context.Context) (*Exec, error) {
 	}
 }
 
-// Close stops calls at their next layer, waits for them, and frees weights, memory
-// and threads. Later calls return ErrClosed; closing again does nothing.
+// Close stops running calls at their next layer, waits for them, and frees weights, memory and
+// threads. Later calls return ErrClosed. Closing again does nothing.
 func (c *Core) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
@@ -299,8 +300,8 @@ func (c *Core) release() error {
 	return c.weights.Close()
 }
 
-// CheckWeights hashes every tensor of the weight file by reading it, not through
-// the map, and names the first that differs from what was packed.
+// CheckWeights compares every tensor of the weight file with the hash recorded when it was packed.
+// It reads the file itself, not the mapping, and names the first tensor that differs.
 func (c *Core) CheckWeights() error {
 	c.life.RLock()
 	defer c.life.RUnlock()
@@ -310,17 +311,17 @@ func (c *Core) CheckWeights() error {
 	return c.weights.checkAll(c.options.Threads)
 }
 
-// Program is what the model was opened from.
+// Program returns the program that the model was opened with.
 func (c *Core) Program() *Program { return c.program }
 
-// Options are the settings in force, defaults filled in.
+// Options returns the settings in force, with defaults filled in.
 func (c *Core) Options() Options { return c.options }
 
-// Tokenizer is the model's tokenizer, nil if it takes ids only.
+// Tokenizer returns the model's tokenizer, or nil if the model takes ids only.
 func (c *Core) Tokenizer() Tokenizer { return c.token }
 
-// Tensor is a copy of an F32 tensor of the weights, for what works on a head's outputs
-// outside of the forward pass.
+// Tensor returns a copy of an F32 tensor of the weights. Callers use it to compute on a head's
+// outputs after the forward pass.
 func (c *Core) Tensor(name string) ([]float32, error) {
 	c.life.RLock()
 	defer c.life.RUnlock()
@@ -333,10 +334,10 @@ func (c *Core) Tensor(name string) ([]float32, error) {
 	return c.weights.floats(name)
 }
 
-// Meta is what the packed file says beside its tensors.
+// Meta returns the metadata of the packed file.
 func (c *Core) Meta() Meta { return c.weights.Meta() }
 
-// HeadIndex finds a head by name; "" is the first.
+// HeadIndex returns the index of the head with this name; "" means the first head.
 func (c *Core) HeadIndex(name string) (int, error) {
 	if name == "" {
 		return 0, nil
@@ -349,12 +350,12 @@ func (c *Core) HeadIndex(name string) (int, error) {
 		names = append(names, h.Name)
 	}
 	if names == nil {
-		return 0, input("no head %q in package %s, which has none: it gives the rows of the last layer", name, c.program.Name)
+		return 0, input("no head %q in package %s, which has no heads: it returns the rows of the last layer", name, c.program.Name)
 	}
 	return 0, input("no head %q in package %s (there is: %s)", name, c.program.Name, strings.Join(names, ", "))
 }
 
-// Report is what doctor and bench print of an open model.
+// Report is what the verbs doctor and bench print about an open model.
 type Report struct {
 	Package     string     `json:"package"`
 	Weights     string     `json:"weights"`      // path
@@ -366,12 +367,12 @@ type Report struct {
 	Threads     int        `json:"threads"`
 	Concurrency int        `json:"concurrency"`
 	ArenaBytes  int64      `json:"arena_bytes"` // of all executions, now
-	ArenaLimit  int64      `json:"arena_limit"` // most bytes they can come to
+	ArenaLimit  int64      `json:"arena_limit"` // upper bound of ArenaBytes
 	MaxTokens   int        `json:"max_tokens"`  // of a text
 	SelfTest    TestResult `json:"self_test"`
 }
 
-// Report describes the open model. It waits for running calls: arenas grow in them.
+// Report describes the open model. It waits for running calls, because their arenas may grow.
 func (c *Core) Report() (Report, error) {
 	c.life.Lock()
 	defer c.life.Unlock()

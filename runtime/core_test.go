@@ -17,8 +17,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestRunAgainstReference holds random ragged batches to the float64 reference, and
-// every sequence to the bits that it has alone.
+// TestRunAgainstReference compares random ragged batches with the float64 reference. It also checks that each sequence has the same bits
+// as when it is computed alone.
 func TestRunAgainstReference(t *testing.T) {
 	tensors := fakeTensors()
 	alone := openFake(t, fakeHooks{}, runtime.Threads(1))
@@ -64,7 +64,7 @@ func TestPerTokenHead(t *testing.T) {
 	_, err = c.HeadIndex("nope")
 	require.ErrorContains(t, err, "there is: kind, tags, topics")
 	_, err = runtime.NewClassifier(c, "tags")
-	require.ErrorContains(t, err, "a row a token")
+	require.ErrorContains(t, err, "has one row per token")
 }
 
 func TestRunRefusesBadCalls(t *testing.T) {
@@ -110,7 +110,7 @@ func TestConcurrentRuns(t *testing.T) {
 	require.LessOrEqual(t, r.ArenaBytes, r.ArenaLimit)
 }
 
-// TestSharedPool: two models on the same workers.
+// TestSharedPool runs two models on the same workers.
 func TestSharedPool(t *testing.T) {
 	p, err := runtime.NewPool(2)
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func TestCloseWhileRunning(t *testing.T) {
 	call := func() { _, err := runKind(context.Background(), c, oneSequence(8)); results <- err }
 	go call()
 	<-bl.entered
-	go call() // this one waits for the execution
+	go call() // this call waits for the execution
 	time.Sleep(10 * time.Millisecond)
 	closed := make(chan error, 1)
 	go func() { closed <- c.Close() }()
@@ -363,15 +363,15 @@ func TestSelfTest(t *testing.T) {
 
 func ptr(b []byte, i int) unsafe.Pointer { return unsafe.Pointer(&b[i]) }
 
-// TestSelfTestFindsNaN: damaged values that no header shows.
+// TestSelfTestFindsNaN checks that the self-test finds damaged values that no header shows.
 func TestSelfTestFindsNaN(t *testing.T) {
 	data := packFakeBytes(t, fakeMeta())
 	w, err := runtime.WeightsFromBytes("x", data, fakeWant())
 	require.NoError(t, err)
-	head := w.F32("head") // aligned Go memory is used in place, or a copy is made
+	head := w.F32("head") // aligned Go memory is used in place; otherwise a copy is made
 	inPlace := &head[0]
 	nan := math.Float32bits(float32(math.NaN()))
-	for i := 0; i+4 <= len(data); i += 4 { // find the head's first value and spoil it
+	for i := 0; i+4 <= len(data); i += 4 { // find the head's first value and overwrite it
 		if *(*uint32)(ptr(data, i)) == math.Float32bits(*inPlace) {
 			*(*uint32)(ptr(data, i)) = nan
 			break
@@ -425,7 +425,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkRunOverhead is what the core adds to a forward pass of one token.
+// BenchmarkRunOverhead measures what the core adds to a forward pass of one token.
 func BenchmarkRunOverhead(b *testing.B) {
 	c := openFake(b, fakeHooks{}, runtime.Threads(1))
 	batch, out := oneSequence(1), make([]float32, fakeLabels)
@@ -447,13 +447,14 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// TestSteps: a call that asks for it receives one time for each step of the schedule, the same number in every call, and the same results.
+// TestSteps checks that a call with Steps receives one duration for each step of the schedule, the same number in every call, and the same
+// results.
 func TestSteps(t *testing.T) {
 	c := openFake(t, fakeHooks{})
 	b := oneSequence(9)
 	want, got := make([]float32, fakeLabels), make([]float32, fakeLabels)
 	require.NoError(t, c.Run(t.Context(), runtime.Call{Batch: b, Out: want}))
-	steps := []time.Duration{5, 6, 7, 8, 9} // what an earlier call left there
+	steps := []time.Duration{5, 6, 7, 8, 9} // left there by an earlier call
 	for range 3 {
 		require.NoError(t, c.Run(t.Context(), runtime.Call{Batch: b, Out: got, Steps: &steps}))
 		require.Len(t, steps, 1+fakeLayers+1, "the embedding, the layers, the head")

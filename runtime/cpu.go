@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// CPU describes the processor for reports. What the system does not tell is
-// empty or 0.
+// CPU describes the processor for reports. What the system does not report is empty or 0.
 type CPU struct {
 	Model    string   `json:"model"`              // as the system names it
 	Arch     string   `json:"arch"`               // GOARCH
@@ -17,7 +16,7 @@ type CPU struct {
 	Threads  int      `json:"threads"`            // DefaultThreads
 	Caches   []Cache  `json:"caches,omitempty"`   // of the first processor
 	Features []string `json:"features,omitempty"` // instruction set extensions of interest
-	ISAs     []string `json:"isas"`               // what can be forced with DEBERTAC_ISA, if compiled in
+	ISAs     []string `json:"isas"`               // can be forced with DEBERTAC_ISA, if compiled in
 }
 
 // Cache is one cache of a processor.
@@ -28,7 +27,7 @@ type Cache struct {
 	Shared int    `json:"shared"` // logical processors that share it
 }
 
-// DescribeCPU looks up the processor that the process runs on.
+// DescribeCPU returns a description of the processor that the process runs on.
 func DescribeCPU() CPU {
 	root := os.DirFS("/")
 	c := CPU{
@@ -91,13 +90,13 @@ func cpuCaches(root fs.FS) []Cache {
 	return list
 }
 
-// readLine gives a one-line file of the kernel's, or "".
+// readLine returns the text of one of the kernel's one-line files, or "" if it cannot be read.
 func readLine(root fs.FS, name string) string {
 	text, _ := fs.ReadFile(root, name)
 	return strings.TrimSpace(string(text))
 }
 
-// parseBytes reads the kernel's "512K".
+// parseBytes returns the number of bytes in a text of the kernel's such as "512K".
 func parseBytes(s string) int64 {
 	unit := int64(1)
 	for suffix, u := range map[string]int64{"K": 1 << 10, "M": 1 << 20, "G": 1 << 30} {
@@ -109,7 +108,8 @@ func parseBytes(s string) int64 {
 	return n * unit
 }
 
-// parseCPUList reads the kernel's "0-3,8,10-11". What is malformed is left out.
+// parseCPUList returns the processors in a list of the kernel's such as "0-3,8,10-11". It leaves
+// out malformed parts.
 func parseCPUList(s string) []int {
 	var list []int
 	for part := range strings.SplitSeq(s, ",") {

@@ -2,7 +2,8 @@ package runtime
 
 import "testing"
 
-// The parts cover the rows once, in order, and none is empty or larger than allowed.
+// TestCutRows checks that the parts cover each row once, in order, and that no part is empty or
+// larger than allowed.
 func TestCutRows(t *testing.T) {
 	for _, tile := range []int{1, 6, 14} {
 		for _, most := range []int{1, tile, 3 * tile, 3*tile + 1} {

@@ -1,14 +1,13 @@
-// Package runtime is what a compiled model links: packed weights, memory, threads,
-// the choice of an instruction set, and the calls that users make. It holds no
-// kernels and knows no architecture; a generated package describes itself with a
-// [Program] and brings those.
+// Package runtime is the library that a compiled model links: packed weights, memory, threads, the
+// choice of an instruction set, and the calls that users make. It holds no kernels and knows no
+// architecture. A generated package brings its kernels and describes itself with a [Program].
 //
-// The way of one call: a [Batcher] turns texts into windows and those into a ragged
-// [Batch], for a [Classifier] as for the tasks of package runtime/task; [Core.Run] takes
-// an idle [Exec] (arena, team of threads, state of the generated code) and lets the
-// generated forward pass fill the outputs.
+// A call runs as follows. A [Batcher] turns texts into windows, and windows into a ragged [Batch];
+// a [Classifier] and the tasks of package runtime/task use it. [Core.Run] takes an idle [Exec] (an
+// arena, a team of threads, and the state of the generated code). The generated forward pass then
+// fills the outputs.
 //
-// Letters, as everywhere in debertac: B sequences, T tokens in the batch, N tokens
-// of one sequence, C outputs of a head; in a batch M chosen rows, W words, C labels of
-// prompts and G pairs of a word and a label of the same sequence.
+// Letters for shapes, as everywhere in debertac: B sequences, T tokens in the batch, N tokens of
+// one sequence, C outputs of a head. A batch may also have M chosen rows, W words, C labels of
+// prompts, and G pairs of a word and a label of the same sequence.
 package runtime

@@ -5,36 +5,35 @@ import (
 	"fmt"
 )
 
-// ErrClosed is returned by every method of a model, its weights or its pool after
-// Close, and by calls that Close interrupted. Test with errors.Is.
+// ErrClosed is returned by every method of a model, its weights or its pool after Close, and by
+// calls that Close interrupted. Test with errors.Is.
 var ErrClosed = errors.New("the model is closed")
 
-// ErrTooLong is wrapped by the error for a text that has more tokens than the
-// model takes while the policy is Reject.
+// ErrTooLong is wrapped by the error for a text that has more tokens than the model takes, if the
+// policy is Reject.
 var ErrTooLong = errors.New("too long")
 
-// ErrInput is wrapped by every error that the caller's input causes: a bad batch,
-// a text that is too long or cannot be encoded.
+// ErrInput is wrapped by every error that the caller's input causes: a bad batch, a text that is
+// too long or cannot be encoded.
 var ErrInput = errors.New("bad input")
 
-// ErrNoNumbers is wrapped by the error for outputs that are NaN or infinite. It is no fault
-// of a text: the weights may be damaged. It wraps ErrInput.
-var ErrNoNumbers = input("the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+// ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause:
+// the weights may be damaged. It wraps ErrInput.
+var ErrNoNumbers = input("the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
 
-// TextError is a fault of one of the texts of a call, where it is known which. It wraps
-// ErrInput.
+// TextError reports what is wrong with one text of a call. It wraps ErrInput.
 type TextError struct {
-	Text int    // number of the text in the call, from 0
+	Text int    // index of the text in the call, from 0
 	What string // what is wrong with it, and what to do
-	Err  error  // the cause, such as ErrTooLong; nil: none but What
+	Err  error  // the cause, such as ErrTooLong, or nil
 }
 
 func (e *TextError) Error() string { return "text " + itoa(e.Text) + ": " + e.What }
 
-// Is makes the error an ErrInput.
+// Is reports whether target is ErrInput.
 func (e *TextError) Is(target error) bool { return target == ErrInput }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TextError) Unwrap() error { return e.Err }
 
 func textFault(n int, format string, args ...any) error {

@@ -9,20 +9,21 @@ import (
 	"unsafe"
 )
 
-// TraceFunc receives a named intermediate result: row-major, of that shape. data is
-// reused after it returns; it must copy what it keeps. It must not call the model.
+// TraceFunc receives a named intermediate result, row-major, of the given shape. data is reused
+// after the function returns, so it must copy what it keeps. It must not call the model.
 type TraceFunc func(name string, shape []int, data []float32)
 
-// Exec is one execution: what the generated forward pass works on. It is used by
-// one call at a time and reused by the next.
+// Exec is one execution: the state that the generated forward pass works on. One call at a time
+// uses it, and the next call reuses it.
 type Exec struct {
 	Sizes
-	// Batch is the call's batch, validated. Its slices belong to the caller. If the
-	// model has token types, Types is never empty.
+	// Batch is the call's batch, already validated. Its slices belong to the caller. If the model
+	// has token types, Types is never empty.
 	Batch
-	// Head is the output asked for, an index into Program.Heads.
+	// Head is the index, into Program.Heads, of the output to compute.
 	Head int
-	// Out is to be filled, row-major: [B, C], [T, C], [M, C] or [G, C] by the head's Rows.
+	// Out receives the outputs, row-major: [B, C], [T, C], [M, C], [W, C] or [G, C] by the head's
+	// Rows.
 	Out []float32
 
 	core    *Core
@@ -31,22 +32,22 @@ type Exec struct {
 	forward Forward
 	ctx     context.Context
 	trace   TraceFunc
-	err     error            // first panic of a task; the call is lost from there on
+	err     error            // first panic of a task; the call has failed from then on
 	steps   *[]time.Duration // Call.Steps
-	rows    []float32        // of TraceRows
-	zeros   []int32          // token types of callers that give none
+	rows    []float32        // memory of TraceRows
+	zeros   []int32          // token types for callers that pass none
 }
 
-// F32 points into the arena at a byte offset of the generated plan. It changes from
-// call to call.
+// F32 returns a pointer into the arena at a byte offset of the generated plan. The pointer changes
+// from call to call.
 func (x *Exec) F32(off int64) *float32 { return x.arena.F32(off) }
 
 // I32 is F32 for integers.
 func (x *Exec) I32(off int64) *int32 { return x.arena.I32(off) }
 
-// Run runs units of work on the pool and waits, see Team.Run. task should be made
-// once, in NewForward, so that nothing is allocated here. After a panic in a task
-// this and all later calls of Run do nothing; Layer and the call report it.
+// Run runs units of work on the pool and waits for them, see Team.Run. Make task once, in
+// NewForward, so that nothing is allocated here. After a panic in a task, this call and all later
+// calls of Run do nothing; Layer and the call itself report the panic.
 func (x *Exec) Run(units int, task func(worker, unit int)) {
 	switch {
 	case x.err != nil:
@@ -59,9 +60,9 @@ func (x *Exec) Run(units int, task func(worker, unit int)) {
 	}
 }
 
-// Layer is to be called before each layer, with its name for messages. Its error
-// says that the caller's context is done, that the model is being closed, or that
-// a task panicked; the forward pass must return it at once.
+// Layer must be called before each layer. name is the layer's name for messages. Its error reports
+// that the caller's context is done, that the model is being closed, or that a task panicked. The
+// forward pass must return this error at once.
 func (x *Exec) Layer(name string) error {
 	switch {
 	case x.err != nil:
@@ -75,20 +76,20 @@ func (x *Exec) Layer(name string) error {
 	return nil
 }
 
-// Tracing reports whether results are to be shown to Trace. Code that only serves
-// tracing asks it first.
+// Tracing reports whether results are to be passed to Trace. Code that only serves tracing checks
+// it first.
 func (x *Exec) Tracing() bool { return x.trace != nil && x.err == nil }
 
-// Trace shows a result of the given shape, contiguous and row-major, to the trace
-// hook, if there is one.
+// Trace passes a result of the given shape, contiguous and row-major, to the trace hook, if there
+// is one.
 func (x *Exec) Trace(name string, data []float32, shape ...int) {
 	if x.Tracing() {
-		// A copy, so that callers' argument lists stay off the heap when nobody traces.
+		// A copy, so that the callers' argument lists stay off the heap when there is no hook.
 		x.trace(name, slices.Clone(shape), data)
 	}
 }
 
-// TraceRows shows an activation [rows, cols] whose rows start ld elements apart.
+// TraceRows is Trace for an activation [rows, cols] whose rows start ld elements apart.
 func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 	if !x.Tracing() {
 		return
@@ -120,7 +121,7 @@ func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 		x.trace = x.core.options.Trace
 	}
 	if x.core.program.Limits.Types > 0 && len(x.Types) == 0 {
-		x.zeros = resize(x.zeros, x.T) // nobody writes them: they stay 0
+		x.zeros = resize(x.zeros, x.T) // nobody writes to it, so it stays 0
 		x.Types = x.zeros
 	}
 	defer x.finish(debug.SetPanicOnFault(true), &err)
@@ -136,7 +137,7 @@ func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	return nil
 }
 
-// finish turns a panic into an error and lets go of what belongs to the caller.
+// finish turns a panic into an error and drops references to what belongs to the caller.
 func (x *Exec) finish(panicOnFault bool, err *error) {
 	debug.SetPanicOnFault(panicOnFault)
 	if v := recover(); v != nil {

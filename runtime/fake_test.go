@@ -20,8 +20,8 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// This file is a tiny generated package, written by hand: token and type embeddings,
-// two layers y = tanh(W x), a head on the mean of each sequence and one on each token.
+// This file is a tiny generated package, written by hand: token and type embeddings, two layers y =
+// tanh(W x), one head on the mean of each sequence and one on each token.
 
 const (
 	fakeVocab  = 50
@@ -31,7 +31,7 @@ const (
 	fakeTags   = 2
 	fakeLayers = 2
 	fakeSpec   = "00000000000000000000000000000000000000000000000000000000000000aa"
-	fakeBlock  = 4 // rows a unit
+	fakeBlock  = 4 // rows per unit
 )
 
 type fakeHooks struct {
@@ -85,7 +85,7 @@ type fakeModel struct {
 	embed, types, head []float32
 	tags               []float32
 	layers             [][]float32
-	order              []int32 // a permutation of the columns, to have an integer tensor
+	order              []int32 // a permutation of the columns, so that there is an integer tensor
 }
 
 type fakeExec struct {
@@ -179,7 +179,7 @@ func (e *fakeExec) rows(x, w []float32, c int) {
 	}
 }
 
-// letters is a tokenizer: a byte an id.
+// letters is a tokenizer with one id per byte.
 type letters struct{}
 
 func (letters) AppendIDs(dst []int32, text string, specials bool) ([]int32, error) {
@@ -200,7 +200,7 @@ func (letters) Frame() runtime.Frame {
 	return runtime.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}, SecondType: 1}
 }
 
-// fakeTensors draws weights.
+// fakeTensors returns random weights.
 func fakeTensors() map[string][]float32 {
 	r := rand.New(rand.NewPCG(1, 2))
 	draw := func(n int, scale float64) []float32 {
@@ -225,7 +225,7 @@ func fakeOrder() []int32 {
 	return v
 }
 
-// fakeReference computes the logits of head kind for one sequence in float64.
+// fakeReference returns the logits of head kind for one sequence, computed in float64.
 func fakeReference(t map[string][]float32, ids, types []int32) []float64 {
 	order := fakeOrder()
 	mean := make([]float64, fakeHidden)
@@ -300,7 +300,7 @@ func writeFake(t testing.TB, w *runtime.WeightsWriter, decls []runtime.TensorDec
 	require.NoError(t, w.Close())
 }
 
-// packFake packs the fake model into a new file.
+// packFake packs the fake model into a new file and returns its path.
 func packFake(t testing.TB, meta runtime.Meta, tokenizer bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fake.weights")
@@ -311,7 +311,7 @@ func packFake(t testing.TB, meta runtime.Meta, tokenizer bool) string {
 	return path
 }
 
-// openFake opens a fake model that is closed at the test's end.
+// openFake opens a fake model. The test's end closes it.
 func openFake(t testing.TB, h fakeHooks, opts ...runtime.Option) *runtime.Core {
 	t.Helper()
 	c, err := runtime.Open(fakeProgram(h), packFake(t, fakeMeta(), true), opts...)
@@ -327,7 +327,7 @@ func openClassifier(t testing.TB, opts ...runtime.Option) *runtime.Classifier {
 	return k
 }
 
-// oneSequence is a batch of n tokens.
+// oneSequence returns a batch of one sequence with n tokens.
 func oneSequence(n int) *runtime.Batch {
 	b := &runtime.Batch{Starts: []int32{0, int32(n)}}
 	for i := range n {

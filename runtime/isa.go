@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ISA is a set of instructions for which kernels can exist, from the portable
-// form up.
+// ISA is an instruction set that kernels can be written for. Higher values are preferred; the
+// lowest is portable Go.
 type ISA uint8
 
 // The instruction sets, in rising order of preference.
@@ -19,9 +19,9 @@ const (
 	ISAAVX512BF16            // and BF16: bfloat16 products
 )
 
-// isaTable is all there is to know of an instruction set here; its order is the
-// order of the constants. has reports whether this CPU and operating system have
-// what the set adds to the one that it implies.
+// isaTable holds what the package knows about each instruction set, in the order of the constants.
+// has reports whether this CPU and operating system support what the set adds to the one that it
+// implies.
 var isaTable = []struct {
 	isa     ISA
 	name    string
@@ -39,7 +39,7 @@ var isaTable = []struct {
 // EnvISA names the environment variable that forces an instruction set.
 const EnvISA = "DEBERTAC_ISA"
 
-// String gives the name that specs, options and kernel names use: go, avx2, …
+// String returns the name that specs, options and kernel names use: go, avx2, …
 func (i ISA) String() string {
 	if int(i) < len(isaTable) {
 		return isaTable[i].name
@@ -47,7 +47,7 @@ func (i ISA) String() string {
 	return fmt.Sprintf("ISA(%d)", uint8(i))
 }
 
-// Supported reports whether this CPU and operating system can run it.
+// Supported reports whether this CPU and operating system can run the instruction set.
 func (i ISA) Supported() bool {
 	if int(i) >= len(isaTable) {
 		return false
@@ -56,7 +56,8 @@ func (i ISA) Supported() bool {
 	return row.has() && (row.implies == i || row.implies.Supported())
 }
 
-// ParseISA finds an instruction set by name. Its error lists those that there are kernels for.
+// ParseISA returns the instruction set with this name. The error for an unknown name lists the sets
+// that have kernels.
 func ParseISA(name string) (ISA, error) {
 	var known []string
 	for _, row := range isaTable {
@@ -70,7 +71,7 @@ func ParseISA(name string) (ISA, error) {
 	return 0, fmt.Errorf("unknown instruction set %q (there are: %s)", name, strings.Join(known, " "))
 }
 
-// SupportedISAs lists what this CPU and operating system can run, best last.
+// SupportedISAs returns the sets that this CPU and operating system can run, best last.
 func SupportedISAs() []ISA {
 	var list []ISA
 	for _, row := range isaTable {
@@ -81,10 +82,10 @@ func SupportedISAs() []ISA {
 	return list
 }
 
-// PickISA chooses among the sets that a package was compiled for. The option
-// forces one, else env (the value of DEBERTAC_ISA) does, else the best that the
-// CPU can run is taken; empty or "auto" forces nothing. Forcing what is unknown,
-// what the package lacks or what the CPU lacks is an error that lists what there is.
+// PickISA chooses one of the sets that a package was compiled for. If option names a set, it takes
+// this one; else the one that env names (the value of DEBERTAC_ISA); else the best that the CPU can
+// run. An empty name or "auto" forces nothing. It is an error to force a set that is unknown, or
+// that the package or the CPU lacks; the error lists the usable sets.
 func PickISA(env, option string, compiled []ISA) (ISA, error) {
 	return pickISA(env, option, compiled, ISA.Supported)
 }

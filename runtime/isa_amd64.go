@@ -14,7 +14,7 @@ func hasAVX512VNNI() bool { return cpu.X86.HasAVX512VNNI }
 
 func hasAVX512BF16() bool { return cpu.X86.HasAVX512BF16 }
 
-// cpuFeatures lists the features that kernels may ask for.
+// cpuFeatures returns the CPU features that kernels may use and this CPU has.
 func cpuFeatures() []string {
 	x := &cpu.X86
 	return features([]feature{

@@ -10,5 +10,5 @@ func hasAVX512VNNI() bool { return false }
 
 func hasAVX512BF16() bool { return false }
 
-// cpuFeatures is empty: no kernel outside amd64 asks for one.
+// cpuFeatures returns nothing: kernels outside amd64 use no optional features.
 func cpuFeatures() []string { return features(nil) }

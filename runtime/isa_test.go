@@ -52,7 +52,8 @@ func TestPickISA(t *testing.T) {
 	}
 }
 
-// TestISATable: names parse back, and what a set implies is supported with it.
+// TestISATable checks that names parse back, and that a supported set's implied set is supported
+// too.
 func TestISATable(t *testing.T) {
 	for n, row := range isaTable {
 		require.Equal(t, ISA(n), row.isa, "the table's order is the constants'")
@@ -73,7 +74,8 @@ func TestISATable(t *testing.T) {
 	require.Equal(t, ISAGo, got)
 }
 
-// TestDetectionAgreesWithKernel compares with what the kernel lists, where it does.
+// TestDetectionAgreesWithKernel compares the detection with the features that the kernel lists, if
+// it lists any.
 func TestDetectionAgreesWithKernel(t *testing.T) {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -10,10 +10,9 @@ import (
 	"github.com/debertac/debertac/runtime/resource"
 )
 
-// block gives size bytes, zeroed and aligned to at least Alignment, and a
-// function that frees them. Memory that the system refuses is an error. Big blocks lie outside Go's heap: they neither move
-// the garbage collector's goal nor wait for it, and start at a huge-page boundary
-// so that the kernel can back them by huge pages.
+// block returns size bytes, zeroed and aligned to at least Alignment, and a function that frees them. It is an error if the
+// system refuses the memory. Big blocks lie outside Go's heap, so they neither change the garbage collector's goal nor wait
+// for it. They start at a huge-page boundary, so that the kernel can use huge pages.
 func block(size int) ([]byte, func(), error) {
 	if size < hugePage {
 		return goBlock(size), func() {}, nil
@@ -25,5 +24,5 @@ func block(size int) ([]byte, func(), error) {
 	skip := (hugePage - int(uintptr(unsafe.Pointer(&raw[0]))%hugePage)) % hugePage
 	b := raw[skip : skip+size : skip+size]
 	adviseHuge(b)
-	return b, func() { _ = unix.Munmap(raw) }, nil // it unmaps what Mmap gave: cannot fail
+	return b, func() { _ = unix.Munmap(raw) }, nil // cannot fail: it unmaps what Mmap returned
 }

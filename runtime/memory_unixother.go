@@ -2,5 +2,5 @@
 
 package runtime
 
-// adviseHuge does nothing: other systems choose page sizes by themselves.
+// adviseHuge does nothing: other systems choose page sizes themselves.
 func adviseHuge([]byte) {}

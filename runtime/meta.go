@@ -9,47 +9,48 @@ import (
 // TokenizerTensor is the name of the U8 tensor that holds the packed tokenizer.
 const TokenizerTensor = "tokenizer"
 
-// The keys in a packed file's safetensors metadata. Other keys are not allowed.
+// The keys of a packed file's safetensors metadata. Other keys are not allowed.
 const (
 	keyLayout  = "debertac.layout"  // Meta.Layout
 	keySpec    = "debertac.spec"    // Meta.SpecHash
-	keyMeta    = "debertac.meta"    // the rest of Meta, JSON
+	keyMeta    = "debertac.meta"    // JSON: the other fields of Meta
 	keyTensors = "debertac.tensors" // JSON: name → true length and sha256 of the stored bytes
-	// keyHeader is the sha256, in hex, of the length prefix and the header with this
+	// keyHeader is the sha256, in hex, of the length prefix and the header, computed with this
 	// value's own 64 digits replaced by zeros.
 	keyHeader = "debertac.header"
 )
 
-// Meta is what a packed file says beside its tensors.
+// Meta is the metadata of a packed file.
 type Meta struct {
-	// Layout is the version of the way in which tensors are packed; the generated
-	// package asks for the one that its kernels read.
+	// Layout is the version of the tensors' layout. The generated package accepts only the layout
+	// that its kernels read.
 	Layout string `json:"-"`
 	// SpecHash is the sha256, in hex, of the canonical spec.
 	SpecHash string `json:"-"`
-	// Model names the model in the spec.
+	// Model is the name of the model in the spec.
 	Model string `json:"model,omitempty"`
-	// Labels are the labels by head, where the checkpoint and not the spec names them.
+	// Labels holds the labels of each head whose labels come from the checkpoint and not from the
+	// spec.
 	Labels map[string][]string `json:"labels,omitempty"`
-	// MaxTokens is the model's own limit on the tokens of a text, special tokens
-	// included; 0: the spec's bound.
+	// MaxTokens is the model's own limit on the length of a text, including special tokens; 0: the
+	// spec's limit.
 	MaxTokens int `json:"max_tokens,omitempty"`
-	// Tokenizer says how to read the tokenizer tensor.
+	// Tokenizer is the format of the tokenizer tensor.
 	Tokenizer string `json:"tokenizer,omitempty"`
-	// Aliases are tensors that are stored once, under the name of an equal one: alias →
-	// stored tensor.
+	// Aliases maps the names of tensors that are not stored, because an equal tensor is, to the
+	// name of that tensor.
 	Aliases map[string]string `json:"aliases,omitempty"`
 	// SelfTest is a result that the model must reproduce, or nil.
 	SelfTest *SelfTest `json:"self_test,omitempty"`
-	// Extra is for what only a head or a tool reads.
+	// Extra holds entries that only a head or a tool reads.
 	Extra map[string]string `json:"extra,omitempty"`
 }
 
-// TruncateKey is the key in Meta.Extra for the side on which Truncate cuts texts: left or
-// right; without it, right.
+// TruncateKey is the key in Meta.Extra for the side on which Truncate cuts texts: left or right.
+// The default is right.
 const TruncateKey = "truncate"
 
-// truncatesLeft reports whether the weights say that Truncate cuts the start of a text.
+// truncatesLeft reports whether the metadata of the weights makes Truncate cut the start of a text.
 func (c *Core) truncatesLeft() (bool, error) {
 	switch side := c.Meta().Extra[TruncateKey]; side {
 	case "", "right":
@@ -61,13 +62,13 @@ func (c *Core) truncatesLeft() (bool, error) {
 	}
 }
 
-// tensorMeta is what keyTensors says of one tensor.
+// tensorMeta is the entry of one tensor in keyTensors.
 type tensorMeta struct {
-	Len    int64  `json:"len"` // true length in elements; the stored one is padded
+	Len    int64  `json:"len"` // length in elements without padding
 	SHA256 string `json:"sha256"`
 }
 
-// decodeStrict reads one JSON value that may hold nothing unknown.
+// decodeStrict decodes text, which must be one JSON value without unknown fields.
 func decodeStrict(text string, into any) error {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
@@ -80,18 +81,17 @@ func decodeStrict(text string, into any) error {
 	return nil
 }
 
-// WeightsError is a packed file that does not fit the package, is damaged or
-// cannot be read.
+// WeightsError reports that a packed file does not fit the package, is damaged or cannot be read.
 type WeightsError struct {
 	File   string
-	Tensor string // empty when the fault is not one tensor's
+	Tensor string // empty if the error is not about one tensor
 	Reason string // what is wrong and what to do
 	Err    error  // underlying error, or nil
 
 	changed bool
 }
 
-// Error gives "file: tensor "x": reason".
+// Error returns `file: tensor "x": reason`.
 func (e *WeightsError) Error() string {
 	s := e.File
 	if e.Tensor != "" {
@@ -110,5 +110,5 @@ func (e *WeightsError) Is(target error) bool { return e.changed && target == Err
 // Unwrap returns the underlying error, if there is one.
 func (e *WeightsError) Unwrap() error { return e.Err }
 
-// again ends most messages about packed files.
+// again is the end of most messages about packed files.
 const again = "run debertac pack again"

@@ -14,8 +14,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// numbers are the exported calls that take a number, with what they do with it. Each gives
-// a result, or an ErrInput that names the call or its setting.
+// numbers holds the exported calls that take a number, each as a function of it. Each either returns a result or an ErrInput
+// that names the call or its setting.
 func numbers(t *testing.T) map[string]func(n int) error {
 	long, path := strings.Repeat("a b c ", 20), packFake(t, fakeMeta(), true)
 	core := openFake(t, fakeHooks{})
@@ -69,8 +69,8 @@ func numbers(t *testing.T) map[string]func(n int) error {
 	}
 }
 
-// elsewhere are the other ones: held to their bounds by tests of their own (NewPast, Truncate), or called by generated code and
-// tasks with numbers that the compiler or a batcher has made.
+// elsewhere holds the other calls that take a number. Either their own tests check the bounds (NewPast, Truncate), or generated
+// code and tasks call them with numbers that the compiler or a batcher made.
 var elsewhere = []string{"NewPast", "Truncate", "Encode", "Add", "Cut", "Row", "NewArena", "Grow", "F32", "I32", "PairsOf", "CutRows", "Part", "Run", "TraceRows", "Kept", "KeepRows", "At"}
 
 func TestNumbers(t *testing.T) {
@@ -93,10 +93,10 @@ func TestNumbers(t *testing.T) {
 		}
 		require.NotZero(t, right, call)
 	}
-	// Weights at a place in a file, which only some numbers are.
+	// Weights at an offset in a file: only some numbers are valid offsets.
 	path := packFake(t, fakeMeta(), true)
 	for _, n := range []int64{math.MinInt64, -1, 1, 4097, math.MaxInt64 - 1, math.MaxInt64} {
-		for _, at := range [][2]int64{{n, 4096}, {0, max(n, 0)}, {n, n}} { // below 0, a size stands for the rest of the file
+		for _, at := range [][2]int64{{n, 4096}, {0, max(n, 0)}, {n, n}} { // a negative size stands for the rest of the file
 			_, err := runtime.OpenAt(fakeProgram(fakeHooks{}), path, at[0], at[1])
 			require.Error(t, err, at)
 		}
@@ -116,7 +116,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestNumbersAreAll: no exported call of this package with a number is forgotten.
+// TestNumbersAreAll checks that no exported call of this package with a number is missing above.
 func TestNumbersAreAll(t *testing.T) {
 	known := map[string]bool{}
 	for call := range numbers(t) {

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestOpenAt: a model inside another file, mapped or copied, gives the same result.
+// TestOpenAt checks that a model inside another file, mapped or copied, returns the same result.
 func TestOpenAt(t *testing.T) {
 	want, err := runKind(context.Background(), openFake(t, fakeHooks{}), oneSequence(9))
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestUseTokenizer(t *testing.T) {
 	require.Equal(t, 7, got[0].Tokens)
 }
 
-// TestBrokenPrograms: faults of a generated package are errors of Open.
+// TestBrokenPrograms checks that faults of a generated package are errors of Open.
 func TestBrokenPrograms(t *testing.T) {
 	path := packFake(t, fakeMeta(), true)
 	for want, spoil := range map[string]func(p *runtime.Program){
@@ -74,7 +74,7 @@ func TestBrokenPrograms(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// bindUnknown asks for a tensor that is not there and does not look at Weights.Err.
+// bindUnknown asks for a tensor that does not exist and does not check Weights.Err.
 func bindUnknown(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
 	w.F32("unknown")
 	return func(*runtime.Exec) (runtime.Forward, error) { return func() error { return nil }, nil }, nil

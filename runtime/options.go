@@ -5,18 +5,18 @@ import "fmt"
 // Option changes how a model is opened.
 type Option func(*Options) error
 
-// Options are the settings of an open model. Zero values stand for the defaults.
+// Options holds the settings of an open model. Zero values stand for the defaults.
 type Options struct {
-	Threads     int         // threads a call uses; 0: DefaultThreads
-	ISA         string      // forced instruction set; "" or "auto": DEBERTAC_ISA, else the best
+	Threads     int         // threads per call; 0: DefaultThreads
+	ISA         string      // instruction set to force; "" or "auto": DEBERTAC_ISA, else the best
 	Concurrency int         // calls that may compute at the same time; 0: DefaultThreads / Threads, at least 1
-	Long        LongPolicy  // texts that are too long; zero value: Reject
+	Long        LongPolicy  // what to do with texts that are too long; zero value: Reject
 	Join        Join        // how a Classifier joins the windows of a text; zero value: JoinMean
-	MaxTokens   int         // tokens of a text that the model sees at most, special tokens included; 0: the model's own limit
+	MaxTokens   int         // most tokens of a text that the model sees, including special tokens; 0: the model's own limit
 	BatchTokens int         // tokens that Classify puts into one call; 0: a default that suits caches, at most the spec's limit
 	Special     SpecialText // how text like "[SEP]" is read
-	Pool        *Pool       // shared with other models; nil: an own one
-	Tokenizer   Tokenizer   // instead of the one in the weights
+	Pool        *Pool       // shared with other models; nil: the model has its own
+	Tokenizer   Tokenizer   // used instead of the one in the weights
 	Trace       TraceFunc   // called after each layer of every call
 	Pin         bool        // bind the pool's threads to processors
 	Copy        bool        // copy the weights into memory instead of mapping them
@@ -24,7 +24,7 @@ type Options struct {
 	Verify      bool        // compare all weights with their hashes at open
 }
 
-// Threads sets how many threads a call uses, the caller's own included.
+// Threads sets how many threads a call uses, including the caller's own.
 func Threads(n int) Option {
 	return func(o *Options) error {
 		if n < 1 || n > MaxThreads {
@@ -48,9 +48,9 @@ func UseISA(name string) Option {
 	}
 }
 
-// Concurrency sets how many calls may compute at the same time; each has an arena
-// of its own. Further calls wait for their turn. For throughput on n cores, n
-// calls of one thread each beat one call of n threads; for latency the reverse.
+// Concurrency sets how many calls may compute at the same time; each has its own arena. Further
+// calls wait. On n cores, n calls of one thread each have more throughput than one call of n
+// threads; one call of n threads has lower latency.
 func Concurrency(n int) Option {
 	return func(o *Options) error {
 		if n < 1 || n > MaxConcurrency {
@@ -61,11 +61,11 @@ func Concurrency(n int) Option {
 	}
 }
 
-// MaxConcurrency bounds Concurrency.
+// MaxConcurrency is the largest value that Concurrency accepts.
 const MaxConcurrency = 1024
 
-// MaxTokens sets how many tokens of one text the model sees at most, special
-// tokens included. It may not exceed the spec's bound on the sequence.
+// MaxTokens sets how many tokens of one text the model sees at most, including special tokens. It
+// may not exceed the spec's limit on the sequence.
 func MaxTokens(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
@@ -76,8 +76,8 @@ func MaxTokens(n int) Option {
 	}
 }
 
-// BatchTokens sets how many tokens Classify puts into one forward pass. It may not
-// exceed the spec's bound on the batch. It changes speed and memory, no result.
+// BatchTokens sets how many tokens Classify puts into one forward pass. It may not exceed the
+// spec's limit on the batch. It changes speed and memory, but no result.
 func BatchTokens(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
@@ -88,7 +88,7 @@ func BatchTokens(n int) Option {
 	}
 }
 
-// Long sets what becomes of texts that are too long.
+// Long sets what happens to texts that are too long.
 func Long(p LongPolicy) Option {
 	return func(o *Options) error {
 		if p.kind == longWindows && p.stride < 0 {
@@ -99,7 +99,7 @@ func Long(p LongPolicy) Option {
 	}
 }
 
-// Special sets how special-token text such as "[SEP]" inside a text is read.
+// Special sets how the names of special tokens, such as "[SEP]", are read inside a text.
 func Special(s SpecialText) Option {
 	return func(o *Options) error {
 		if s != SpecialAsText && s != SpecialAsTokens {
@@ -110,15 +110,14 @@ func Special(s SpecialText) Option {
 	}
 }
 
-// SharePool lets several models use the same threads. The pool must outlive the
-// models; they do not close it.
+// SharePool makes models share the threads of p. The models do not close the pool; close it after
+// them.
 func SharePool(p *Pool) Option { return func(o *Options) error { o.Pool = p; return nil } }
 
-// PinThreads binds the model's own worker threads to one physical core each (Linux;
-// elsewhere it does nothing). Where other programs compete for the processors, Linux
-// often leaves caller and worker on the same one, and threads gain nothing; bound
-// workers keep their speed-up. It is not the default because several programs that do
-// so would choose the same cores.
+// PinThreads binds each of the model's own worker threads to one physical core (on Linux; elsewhere
+// it does nothing). If other programs compete for the processors, Linux often leaves caller and
+// worker on the same one, so that threads bring no speed; bound workers keep their speed-up. It is
+// not the default because several programs that use it would choose the same cores.
 func PinThreads() Option { return func(o *Options) error { o.Pin = true; return nil } }
 
 // UseTokenizer replaces the tokenizer that is packed with the weights.
@@ -126,27 +125,26 @@ func UseTokenizer(t Tokenizer) Option {
 	return func(o *Options) error { o.Tokenizer = t; return nil }
 }
 
-// Trace has f called after each layer of every call. It costs time: a model for
-// production has none.
+// Trace makes every call run f after each layer. This costs time; do not set it in production.
 func Trace(f TraceFunc) Option { return func(o *Options) error { o.Trace = f; return nil } }
 
-// CopyWeights copies the weights into (huge-page) memory at open instead of
-// mapping the file. It costs start-up time and memory of this process alone, and
-// makes the model independent of what happens to the file afterwards.
+// CopyWeights copies the weights into (huge-page) memory at open instead of mapping the file. This
+// costs start-up time and memory that no other process shares. It makes the model independent of
+// later changes to the file.
 func CopyWeights() Option { return func(o *Options) error { o.Copy = true; return nil } }
 
-// VerifyWeights compares every tensor with the hash recorded when it was packed before
-// the model opens, as CheckWeights does later. It reads the whole file: 0.56 s of
-// processor time, which the threads share, for the 774 MB of a base model that are in
-// memory, and as long as the disk takes for others. Without it a bit that has changed
-// among the numbers of a matrix changes results.
+// VerifyWeights compares every tensor with the hash recorded when it was packed, before the model
+// opens; CheckWeights does the same later. It reads the whole file. For the 774 MB of a base model
+// this takes 0.56 s of processor time, divided among the threads, if the file is in memory, and
+// otherwise as long as the disk takes. Without it, a changed bit in a matrix goes unnoticed and
+// changes results.
 func VerifyWeights() Option { return func(o *Options) error { o.Verify = true; return nil } }
 
-// SkipSelfTest opens the model without the 8-token run.
+// SkipSelfTest opens the model without running the self-test of 8 tokens.
 func SkipSelfTest() Option { return func(o *Options) error { o.SkipTest = true; return nil } }
 
-// LongPolicy says what becomes of a text that has more tokens than the model
-// takes. The zero value is Reject.
+// LongPolicy is what happens to a text that has more tokens than the model takes. The zero value is
+// Reject.
 type LongPolicy struct {
 	kind   uint8
 	stride int
@@ -160,19 +158,19 @@ const (
 
 // The policies without a parameter.
 var (
-	Reject   = LongPolicy{kind: longReject}   // an error that says by how much
-	Truncate = LongPolicy{kind: longTruncate} // cut at the end; of a pair, the longer text first
+	Reject   = LongPolicy{kind: longReject}   // an error that states the length and the limit
+	Truncate = LongPolicy{kind: longTruncate} // cut at the end; in a pair, the longer text first
 )
 
-// Windows cuts a long text into windows that fill the model, each overlapping the
-// one before by stride tokens, and averages their logits. Of a pair the longer
-// text is cut, the other one is repeated whole in every window.
+// Windows cuts a long text into windows of the model's maximum length. Each overlaps the one before
+// by stride tokens. The logits are averaged. In a pair the longer text is cut into windows, and the
+// other one is repeated whole in every window.
 func Windows(stride int) LongPolicy { return LongPolicy{kind: longWindows, stride: stride} }
 
-// Stride is the overlap of windows in tokens, 0 for other policies.
+// Stride returns the overlap of windows in tokens, 0 for other policies.
 func (p LongPolicy) Stride() int { return p.stride }
 
-// String gives reject, truncate or windows:STRIDE.
+// String returns reject, truncate or windows:STRIDE.
 func (p LongPolicy) String() string {
 	switch p.kind {
 	case longTruncate:
@@ -183,7 +181,7 @@ func (p LongPolicy) String() string {
 	return "reject"
 }
 
-// ParseLong reads what LongPolicy.String writes; "windows" alone has no overlap.
+// ParseLong parses what LongPolicy.String returns; "windows" alone means no overlap.
 func ParseLong(s string) (LongPolicy, error) {
 	var stride int
 	switch {
@@ -200,16 +198,16 @@ func ParseLong(s string) (LongPolicy, error) {
 	return Reject, input("unknown policy %q for long texts (known: reject, truncate, windows, windows:STRIDE)", s)
 }
 
-// Join says how a Classifier makes one result of a text's windows.
+// Join is how a Classifier makes one result from a text's windows.
 type Join uint8
 
-// The two ways.
+// The two ways to join windows.
 const (
-	// JoinMean takes the mean of the logits, then scores.
+	// JoinMean averages the logits, then computes the scores.
 	JoinMean Join = iota
-	// JoinMax takes each label's highest score in any window, for labels that a small
-	// part of a text decides. The scores of labels that exclude each other may then sum
-	// to more than 1. Logits are the highest ones too.
+	// JoinMax takes each label's highest score in any window. It suits labels that a small part of
+	// a text decides. Scores of labels that exclude each other may then sum to more than 1. Logits
+	// are each label's highest ones too.
 	JoinMax
 )
 
@@ -224,11 +222,11 @@ func JoinWindows(j Join) Option {
 	}
 }
 
-// SpecialText says how special-token text inside a text is read.
+// SpecialText is how the names of special tokens inside a text are read.
 type SpecialText uint8
 
 // The two readings.
 const (
-	SpecialAsText   SpecialText = iota // characters like any others
-	SpecialAsTokens                    // the special token of that name
+	SpecialAsText   SpecialText = iota // as characters like any others
+	SpecialAsTokens                    // as the special token of that name
 )

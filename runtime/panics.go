@@ -7,19 +7,18 @@ import (
 
 // PanicError is a panic of generated code or of a task, turned into an error.
 type PanicError struct {
-	Value any    // what was passed to panic
-	Stack []byte // of the goroutine that panicked
+	Value any    // the argument of panic
+	Stack []byte // stack of the goroutine that panicked
 }
 
-// Error names the value, not the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("internal fault: %v", e.Value) }
+// Error returns a message with the value but without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
-// newPanicError keeps the stack of the panic that is being recovered.
+// newPanicError returns a PanicError with the stack of the panic that is being recovered.
 func newPanicError(v any) *PanicError { return &PanicError{v, debug.Stack()} }
 
-// guard runs f and turns panics into errors, among them memory faults: reading a
-// mapped file that has shrunk would otherwise end the program. Weights.explain tells
-// what a fault means.
+// guard runs f and turns panics into errors, including memory faults: reading a mapped file that
+// has become shorter would otherwise end the program. Weights.explain finds the cause of a fault.
 func guard(f func() error) (err error) {
 	defer func(panicOnFault bool) {
 		debug.SetPanicOnFault(panicOnFault)

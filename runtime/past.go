@@ -9,17 +9,18 @@ import (
 	"github.com/debertac/debertac/runtime/resource"
 )
 
-// PastShape says what a program keeps of each token so that later tokens can attend to
-// it: the zero value, that it cannot.
+// PastShape is the size of what a program keeps of each token so that later tokens can attend to
+// it. The zero value means that the program cannot keep anything.
 type PastShape struct {
-	Layers int // attentions of a call, in their order
-	Row    int // floats that an attention keeps of a token: a row of queries, keys and values
+	Layers int // attentions per call, in their order
+	Row    int // floats that one attention keeps per token: a row of queries, keys and values
 }
 
-// Past is what a causal model has computed of one sequence: the queries, keys and values
-// of its tokens in every layer. A call that is given it computes further tokens of the
-// sequence as if all were there, and adds them: the same bits as from scratch, for the
-// work of the new tokens. Calls may share neither it nor its methods at the same time.
+// Past holds what a causal model has computed of one sequence: the queries, keys and values of its
+// tokens in every layer. A call with a Past computes further tokens of the sequence and adds them
+// to it. The outputs have the same bits as if the whole sequence were computed again, but only the
+// new tokens cost work. A Past is not safe for concurrent use: neither two calls nor a call and a
+// method may use it at the same time.
 type Past struct {
 	core     *Core
 	rows     []float32 // [Layers][capacity][Row]
@@ -28,24 +29,25 @@ type Past struct {
 	busy     atomic.Bool
 }
 
-// largePast is how many bytes a past must take for the system to be asked whether it has them.
+// largePast is the size in bytes from which NewPast asks the system whether it has the memory.
 const largePast = 256 << 20
 
-// NewPast makes an empty past with room for some tokens, at most as many as a sequence
-// may have, which 0 stands for. Memory is taken as tokens come, 4·Layers·Row bytes each.
+// NewPast returns an empty past with room for the given number of tokens, at most as many as a
+// sequence may have; 0 means this maximum. The system provides memory as tokens come, 4·Layers·Row
+// bytes per token.
 func (c *Core) NewPast(tokens int) (*Past, error) {
 	shape, most := c.program.Past, c.program.Limits.SequenceTokens
 	switch {
 	case shape.Layers == 0 && !c.program.Limits.Causal:
-		return nil, input("tokens of this model look at those behind them: what is computed of a sequence does not hold when it grows")
+		return nil, input("tokens of this model attend to later tokens: what was computed for a sequence is no longer right when the sequence grows, so nothing can be kept")
 	case shape.Layers == 0:
-		return nil, input("this model is causal, but some of its steps need a sequence as a whole: nothing can be kept of it")
+		return nil, input("this model is causal, but some of its steps need the whole sequence: nothing can be kept of it")
 	case tokens < 0 || tokens > most:
 		return nil, input("a past of %d tokens: a sequence of this model has at most %d", tokens, most)
 	case tokens == 0:
 		tokens = most
 	}
-	// The spec bounds each factor, not their product.
+	// The spec bounds each factor, but not their product.
 	if need := 4 * float64(shape.Layers) * float64(tokens) * float64(shape.Row); need >= largePast {
 		if need > math.MaxInt64/2 {
 			return nil, input("a past of %d tokens would take %.3g bytes: ask for fewer tokens", tokens, need)
@@ -60,13 +62,13 @@ func (c *Core) NewPast(tokens int) (*Past, error) {
 	return &Past{core: c, rows: rows[skip:], capacity: tokens}, nil
 }
 
-// Tokens is the number of tokens so far.
+// Tokens returns the number of tokens that the past holds.
 func (p *Past) Tokens() int { return p.tokens }
 
-// Cap is the number of tokens that there is room for.
+// Cap returns the number of tokens that the past has room for.
 func (p *Past) Cap() int { return p.capacity }
 
-// Truncate forgets all but the first n tokens: another continuation begins there.
+// Truncate drops all but the first n tokens, so that another continuation can begin there.
 func (p *Past) Truncate(n int) error {
 	if !p.busy.CompareAndSwap(false, true) {
 		return input("a call is using the past")
@@ -79,8 +81,8 @@ func (p *Past) Truncate(n int) error {
 	return nil
 }
 
-// CopyFrom makes p hold what another past of the same model holds: a second continuation
-// of the same beginning.
+// CopyFrom replaces the contents of p by those of another past of the same model, so that the same
+// beginning can have a second continuation.
 func (p *Past) CopyFrom(from *Past) error {
 	if from == nil || from.core != p.core {
 		return input("the pasts belong to different models")
@@ -105,7 +107,7 @@ func (p *Past) CopyFrom(from *Past) error {
 	return nil
 }
 
-// layer is the rows of one layer.
+// layer returns the rows of one layer [capacity][Row].
 func (p *Past) layer(l int) []float32 {
 	size := p.capacity * p.core.program.Past.Row
 	return p.rows[l*size : (l+1)*size]
@@ -146,15 +148,16 @@ func (c *Core) takePasts(call *Call) (err error) {
 		taken = append(taken, p)
 		switch {
 		case p.tokens+fresh > p.capacity:
-			return input("sequence %d: %d tokens behind %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
+			return input("sequence %d: %d tokens after %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
 		case p.tokens > 0 && len(b.Prefix) != 0 && b.Prefix[s] != 0:
-			return input("sequence %d: a prefix of %d behind %d tokens: the prefix lies in the first call, leave it 0 from then on", s, b.Prefix[s], p.tokens)
+			return input("sequence %d: a prefix of %d after %d tokens: only the first call may have a prefix, leave it 0 from then on", s, b.Prefix[s], p.tokens)
 		}
 	}
 	return nil
 }
 
-// leavePasts adds the tokens of a call that has succeeded and lets go of its pasts.
+// leavePasts releases the pasts of a call. If done, the call has succeeded, and leavePasts adds its
+// tokens to them.
 func (call *Call) leavePasts(done bool) {
 	for s, p := range call.Past {
 		if p == nil {
@@ -167,7 +170,7 @@ func (call *Call) leavePasts(done bool) {
 	}
 }
 
-// pastTokens is the number of tokens before sequence s of a batch.
+// pastTokens returns the number of tokens before sequence s of a batch.
 func (b *Batch) pastTokens(s int) int {
 	if s >= len(b.past) || b.past[s] == nil {
 		return 0
@@ -175,9 +178,9 @@ func (b *Batch) pastTokens(s int) int {
 	return b.past[s].tokens
 }
 
-// Kept is the number of tokens of sequence s that earlier calls have computed and the rows
-// [·, Row] in which the attention numbered layer keeps them and those of this call; nil if
-// the sequence has no past.
+// Kept returns the number of tokens of sequence s that earlier calls have computed, and the rows
+// [·, Row] in which attention number layer keeps these tokens and those of this call. rows is nil
+// if the sequence has no past.
 func (x *Exec) Kept(s, layer int) (tokens int, rows *float32) {
 	if s >= len(x.past) || x.past[s] == nil {
 		return 0, nil
@@ -186,9 +189,9 @@ func (x *Exec) Kept(s, layer int) (tokens int, rows *float32) {
 	return p.tokens, unsafe.SliceData(p.layer(layer))
 }
 
-// KeepRows copies from rows of queries, keys and values what one head needs: cols floats
-// from each of 3 parts, step floats from one part to the next, of count rows that lie ld
-// apart in both places.
+// KeepRows copies what one head needs from rows of queries, keys and values. It copies count rows,
+// which lie ld floats apart in both places. From each row it copies 3 parts of cols floats, which
+// lie step floats apart.
 func KeepRows(to, from *float32, count, ld, cols, step int) {
 	if count < 1 {
 		return

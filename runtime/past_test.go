@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pastCore is a model that keeps rows of 8 floats in 2 layers.
+// pastCore returns a model that keeps rows of 8 floats in 2 layers.
 func pastCore(causal bool) *Core {
 	p := &Program{Limits: Limits{Vocab: 9, SequenceTokens: 20, BatchSequences: 4, BatchTokens: 40, Causal: causal}}
 	if causal {
@@ -53,10 +53,10 @@ func TestPastRooms(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	_, err = pastCore(false).NewPast(1)
-	require.ErrorContains(t, err, "look at those behind them")
+	require.ErrorContains(t, err, "attend to later tokens")
 	c.program.Past = PastShape{}
 	_, err = c.NewPast(1)
-	require.ErrorContains(t, err, "some of its steps need a sequence as a whole")
+	require.ErrorContains(t, err, "some of its steps need the whole sequence")
 }
 
 func TestPastsOfACall(t *testing.T) {
@@ -76,12 +76,12 @@ func TestPastsOfACall(t *testing.T) {
 	call.leavePasts(true)
 	require.Equal(t, 5, p.Tokens())
 	for want, change := range map[string]func(*Call){
-		"1 pasts for 2 sequences":                                    func(c *Call) { c.Past = c.Past[:1] },
-		"sequence 1: its past belongs to another model":              func(c *Call) { c.Past[1] = other },
-		"sequence 1: its past is that of another sequence":           func(c *Call) { c.Past[1] = p },
-		"sequence 0: sequences with a past have no holes":            func(c *Call) { c.Batch.Positions = make([]int32, 5) },
-		"sequence 0: 2 tokens behind 5, its past has room for 6":     func(*Call) {},
-		"sequence 0: a prefix of 1 behind 4 tokens: the prefix lies": func(c *Call) { p.tokens = 4; c.Batch.Prefix = []int32{1, 0} },
+		"1 pasts for 2 sequences":                                                         func(c *Call) { c.Past = c.Past[:1] },
+		"sequence 1: its past belongs to another model":                                   func(c *Call) { c.Past[1] = other },
+		"sequence 1: its past is that of another sequence":                                func(c *Call) { c.Past[1] = p },
+		"sequence 0: sequences with a past have no holes":                                 func(c *Call) { c.Batch.Positions = make([]int32, 5) },
+		"sequence 0: 2 tokens after 5, its past has room for 6":                           func(*Call) {},
+		"sequence 0: a prefix of 1 after 4 tokens: only the first call may have a prefix": func(c *Call) { p.tokens = 4; c.Batch.Prefix = []int32{1, 0} },
 	} {
 		p.tokens = 5
 		call := &Call{Batch: batch(), Past: []*Past{p, q}}

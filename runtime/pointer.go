@@ -2,8 +2,8 @@ package runtime
 
 import "unsafe"
 
-// At moves a pointer by n elements. Generated code hands kernels the address of a row or a panel this way; the plan promises that it lies in
-// the same block of memory.
+// At returns p moved by n elements. Generated code passes the address of a row or a panel to kernels this way. The plan promises that the
+// address lies in the same block of memory.
 func At[E float32 | int32](p *E, n int) *E {
 	return (*E)(unsafe.Add(unsafe.Pointer(p), n*int(unsafe.Sizeof(*p))))
 }

@@ -8,62 +8,62 @@ import (
 	"time"
 )
 
-// MaxThreads bounds the threads of a pool.
+// MaxThreads is the largest number of threads that a pool may have.
 const MaxThreads = 1024
 
 const (
-	// slotCount is the number of teams that can have work on offer at once. A team
-	// that finds no free slot works alone: at such a load the threads are busy.
+	// slotCount is the number of teams that can offer work at the same time. A team that finds no
+	// free slot works alone: at such a load the threads are busy anyway.
 	slotCount = 8
 
-	// spinTime is how long an idle worker looks for work before it sleeps. It
-	// bridges the serial parts between two steps of a call (some microseconds) and
-	// costs little at a call's end. Waking a sleeper takes 5–50 µs.
+	// spinTime is how long an idle worker looks for work before it sleeps. It bridges the serial
+	// parts between two steps of a call (some microseconds) and costs little at the end of a call.
+	// Waking a sleeping worker takes 5–50 µs.
 	spinTime = 60 * time.Microsecond
 
-	// waitSpin is how long a caller spins for the last units of others before it
-	// sleeps. Units are short unless the system took a worker's processor away.
+	// waitSpin is how long a caller spins while others finish their last units, before it sleeps.
+	// Units are short unless the system took a worker's processor away.
 	waitSpin = 30 * time.Microsecond
 
-	spinsPerClock = 256 // looks (about 5 ns each) between two readings of the clock
+	spinsPerClock = 256 // iterations (about 5 ns each) between two readings of the clock
 )
 
-// Pool is a set of persistent worker goroutines. Each caller works along with
-// them, so a pool of n threads has n-1 workers. Several models may share one, and
-// any number of goroutines may run work at the same time.
+// Pool is a set of persistent worker goroutines. Each caller works along with them, so a pool of n
+// threads has n-1 workers. Several models may share one pool, and any number of goroutines may run
+// work at the same time.
 type Pool struct {
-	slots   [slotCount]atomic.Pointer[Team] // one cache line, all that idle workers look at
+	slots   [slotCount]atomic.Pointer[Team] // one cache line, all that idle workers read
 	_       [64]byte
 	parked  atomic.Int32
 	closing atomic.Bool
 	spin    bool
 	workers []*worker
 	done    sync.WaitGroup
-	teams   chan *Team // for Run
+	teams   chan *Team // reused by Pool.Run
 }
 
 type worker struct {
 	index  int // from 1; the caller is 0
-	cpu    int // that it is bound to, or -1
+	cpu    int // processor that it is bound to, or -1
 	asleep atomic.Bool
 	wake   chan struct{} // capacity 1
 	_      [64]byte
 }
 
-// NewPool starts a pool of n threads, the caller included: n-1 workers.
+// NewPool starts a pool of n threads: n-1 workers, because each caller is a thread too.
 func NewPool(n int) (*Pool, error) { return startPool(n, nil) }
 
-// NewPinnedPool is NewPool with each worker bound to a physical core of its own, as
-// far as there are so many and the system is Linux. See PinThreads.
+// NewPinnedPool is NewPool with each worker bound to its own physical core. Workers beyond the
+// number of cores are not bound, and outside Linux no worker is. See PinThreads.
 func NewPinnedPool(n int) (*Pool, error) { return startPool(n, workerCPUs()) }
 
-// startPool starts a pool whose workers are bound to the given processors in turn.
+// startPool starts a pool. Worker i is bound to cpus[i-1]; workers without an entry are not bound.
 func startPool(n int, cpus []int) (*Pool, error) {
 	if n < 1 || n > MaxThreads {
 		return nil, input("a pool of %d threads: it must be from 1 to %d", n, MaxThreads)
 	}
 	p := &Pool{teams: make(chan *Team, slotCount)}
-	// Spinning pays only where every thread can have a processor.
+	// Spinning pays only if every thread can have a processor.
 	p.spin = n <= goruntime.GOMAXPROCS(0) && n <= goruntime.NumCPU()
 	for i := 1; i < n; i++ {
 		w := &worker{index: i, wake: make(chan struct{}, 1), cpu: -1}
@@ -77,13 +77,12 @@ func startPool(n int, cpus []int) (*Pool, error) {
 	return p, nil
 }
 
-// Threads is the number of threads, the caller included: worker numbers given to
-// tasks lie in [0, Threads).
+// Threads returns the number of threads, including the caller. Worker numbers passed to tasks lie
+// in [0, Threads).
 func (p *Pool) Threads() int { return len(p.workers) + 1 }
 
-// Close ends the workers and waits for them. Work that is going on is finished,
-// by its caller if need be; later work is done by its caller alone. Further calls
-// do nothing.
+// Close ends the workers and waits for them. Running work is still finished, by its caller if
+// necessary. Later work is done by its caller alone. Closing again does nothing.
 func (p *Pool) Close() {
 	p.closing.Store(true)
 	for _, w := range p.workers {
@@ -108,9 +107,8 @@ func (p *Pool) Run(units int, task func(worker, unit int)) error {
 	return err
 }
 
-// Team is a caller's place in a pool. It runs one piece of work at a time; callers
-// that run at the same time need a Team each. Its memory is reused, so Run
-// allocates nothing.
+// Team is a caller's place in a pool. It runs one piece of work at a time, so callers that run at
+// the same time need one Team each. Its memory is reused: Run allocates nothing.
 type Team struct {
 	pool  *Pool
 	task  func(worker, unit int)
@@ -122,7 +120,7 @@ type Team struct {
 	_       [56]byte
 	units   atomic.Int64
 	inside  atomic.Int64 // workers that may be using task
-	open    atomic.Bool  // whether they may
+	open    atomic.Bool  // whether workers may enter
 	waiting atomic.Bool  // the caller sleeps until inside is 0
 	_       [40]byte
 }
@@ -130,16 +128,15 @@ type Team struct {
 // NewTeam returns a Team for one caller.
 func (p *Pool) NewTeam() *Team { return &Team{pool: p, done: make(chan struct{}, 1)} }
 
-// Threads is the pool's number of threads.
+// Threads returns the pool's number of threads.
 func (t *Team) Threads() int { return t.pool.Threads() }
 
-// Run calls task(worker, unit) once for each unit in [0, units), on the caller and
-// whatever workers are free, and returns when all are done. Units are handed out
-// in rising order to whoever is free; worker, in [0, Threads), is the caller's (0)
-// or the worker's number, the same for no two tasks at a time, so it can choose
-// scratch memory. A panic in a task (memory faults of the weight file's mapping
-// included) ends the work early and is returned as a *PanicError. Keep a unit
-// below about 100 µs per kernel call: assembly cannot be preempted.
+// Run calls task(worker, unit) once for each unit in [0, units), on the caller and on the workers
+// that are free, and returns when all are done. Units start in rising order. worker lies in [0,
+// Threads): 0 for the caller, else the worker's number. No two tasks that run at the same time have
+// the same number, so a task can use it to choose scratch memory. A panic in a task, including a
+// memory fault of the mapped weight file, ends the work early and is returned as a *PanicError.
+// Keep each kernel call in a unit below about 100 µs, because assembly cannot be preempted.
 func (t *Team) Run(units int, task func(worker, unit int)) error {
 	p := t.pool
 	t.task = task
@@ -165,7 +162,7 @@ func (t *Team) Run(units int, task func(worker, unit int)) error {
 	return nil
 }
 
-// offer shows the work to the workers; -1 if all slots are taken.
+// offer makes the work visible to the workers and returns its slot, or -1 if all slots are taken.
 func (p *Pool) offer(t *Team) int {
 	for i := range p.slots {
 		if p.slots[i].Load() == nil && p.slots[i].CompareAndSwap(nil, t) {
@@ -175,7 +172,7 @@ func (p *Pool) offer(t *Team) int {
 	return -1
 }
 
-// take works off units until none is left.
+// take runs units until none is left.
 func (t *Team) take(worker int) {
 	defer t.catch(debug.SetPanicOnFault(true))
 	for {
@@ -187,7 +184,7 @@ func (t *Team) take(worker int) {
 	}
 }
 
-// catch turns a panic into the team's fault; the units that are left are dropped.
+// catch records a panic as the team's fault. The units that are left are dropped.
 func (t *Team) catch(panicOnFault bool) {
 	debug.SetPanicOnFault(panicOnFault)
 	if v := recover(); v != nil {
@@ -196,8 +193,8 @@ func (t *Team) catch(panicOnFault bool) {
 	}
 }
 
-// wait returns when no worker is inside. Workers that come later find the team
-// closed and touch nothing.
+// wait returns when no worker is inside. Workers that come later find the team closed and touch
+// nothing.
 func (t *Team) wait() {
 	if t.inside.Load() == 0 {
 		return
@@ -223,19 +220,19 @@ func (t *Team) wait() {
 	}
 }
 
-// unfinished reports whether there are units for a worker to take.
+// unfinished reports whether a worker can take a unit.
 func (t *Team) unfinished() bool {
 	return t != nil && t.open.Load() && t.next.Load() < t.units.Load()
 }
 
-// leave ends a worker's visit and wakes the caller if it was the last.
+// leave ends a worker's visit. The last worker to leave wakes the caller.
 func (t *Team) leave() {
 	if t.inside.Add(-1) == 0 && t.waiting.CompareAndSwap(true, false) {
 		t.done <- struct{}{}
 	}
 }
 
-// help takes part in one team's work, if any is on offer.
+// help takes part in one team's work and reports whether any was on offer.
 func (p *Pool) help(w *worker) bool {
 	for i := range p.slots {
 		t := p.slots[i].Load()
@@ -243,7 +240,7 @@ func (p *Pool) help(w *worker) bool {
 			continue
 		}
 		t.inside.Add(1)
-		// Only now can the caller not go on to its next work: look again.
+		// From here on the caller cannot go on to its next work, so check again.
 		helped := t.open.Load()
 		if helped {
 			t.take(w.index)
@@ -256,11 +253,11 @@ func (p *Pool) help(w *worker) bool {
 	return false
 }
 
-// work is a worker's life: help, spin a while, sleep.
+// work is the loop of a worker: help, spin for a while, sleep.
 func (p *Pool) work(w *worker) {
 	defer p.done.Done()
 	if w.cpu >= 0 {
-		// The thread ends with the goroutine, so its binding touches nothing else.
+		// The thread ends with the goroutine, so binding it affects nothing else.
 		goruntime.LockOSThread()
 		bindThread(w.cpu)
 	}
@@ -272,7 +269,7 @@ func (p *Pool) work(w *worker) {
 	}
 }
 
-// spinForWork looks for work for spinTime.
+// spinForWork looks for work for spinTime and reports whether it found any.
 func (p *Pool) spinForWork(w *worker) bool {
 	begin := time.Now()
 	for i := 1; ; i++ {
@@ -283,15 +280,15 @@ func (p *Pool) spinForWork(w *worker) bool {
 			if p.closing.Load() || time.Since(begin) > spinTime {
 				return false
 			}
-			if w.cpu < 0 { // for a goroutine bound to its thread this is slow
-				goruntime.Gosched() // other goroutines have a right to this processor
+			if w.cpu < 0 { // for a goroutine that is bound to its thread this is slow
+				goruntime.Gosched() // lets other goroutines use this processor
 			}
 		}
 	}
 }
 
-// sleep parks a worker until rouse. It looks once more after announcing itself, so
-// that work offered in between is not missed.
+// sleep parks a worker until rouse. After marking the worker as asleep, it looks for work once
+// more, so that work offered in between is not missed.
 func (p *Pool) sleep(w *worker) {
 	w.asleep.Store(true)
 	p.parked.Add(1)
@@ -308,7 +305,7 @@ func (p *Pool) sleep(w *worker) {
 	<-w.wake
 }
 
-// rouse wakes a worker if it sleeps.
+// rouse wakes a worker if it sleeps and reports whether it did.
 func (p *Pool) rouse(w *worker) bool {
 	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
 		p.parked.Add(-1)

@@ -21,7 +21,8 @@ func newPool(t testing.TB, n int) *Pool {
 	return p
 }
 
-// TestRunCoversUnits: each unit once, no two tasks at a time with one worker number.
+// TestRunCoversUnits checks that each unit runs once and that no two tasks at a time have the same
+// worker number.
 func TestRunCoversUnits(t *testing.T) {
 	for _, threads := range []int{1, 2, 3, 8} {
 		for _, procs := range []int{1, 2, 4} {
@@ -51,8 +52,8 @@ func TestRunCoversUnits(t *testing.T) {
 	}
 }
 
-// TestRunPublishes: what tasks write is seen by the caller and by the tasks of the
-// next Run (the race detector watches plain memory here).
+// TestRunPublishes checks that the caller and the tasks of the next Run see what tasks write. The
+// race detector watches plain memory here.
 func TestRunPublishes(t *testing.T) {
 	p := newPool(t, 4)
 	team := p.NewTeam()
@@ -65,7 +66,7 @@ func TestRunPublishes(t *testing.T) {
 	}
 }
 
-// TestPinned: bound workers do the same work and leave the process's affinity alone.
+// TestPinned checks that bound workers do the same work and leave the process's affinity as it is.
 func TestPinned(t *testing.T) {
 	before := allowedCPUs()
 	p, err := NewPinnedPool(3)
@@ -99,7 +100,7 @@ func TestManyCallers(t *testing.T) {
 	wg.Wait()
 }
 
-// TestNested: a task may run work of its own, by another team.
+// TestNested checks that a task may run work of its own, by another team.
 func TestNested(t *testing.T) {
 	p := newPool(t, 3)
 	n := atomic.Int32{}
@@ -111,7 +112,7 @@ func TestNested(t *testing.T) {
 	require.EqualValues(t, 20, n.Load())
 }
 
-// TestWorkersTakePart: with processors to spare, others than the caller work.
+// TestWorkersTakePart checks that workers take part if there are processors for them.
 func TestWorkersTakePart(t *testing.T) {
 	p := newPool(t, 3)
 	var seen [3]atomic.Int32
@@ -156,7 +157,7 @@ func TestPanicBecomesError(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, cause, e.Value)
 			require.Contains(t, string(e.Stack), "TestPanicBecomesError")
-			require.ErrorContains(t, err, "internal fault: seventh")
+			require.ErrorContains(t, err, "internal error: seventh")
 			require.NoError(t, team.Run(1000, func(_, _ int) {}), "the next work is not affected")
 		}
 		err := team.Run(3, func(_, u int) { _ = make([]int, 3)[u+3] })
@@ -185,7 +186,7 @@ func TestCloseEndsWorkers(t *testing.T) {
 	require.ErrorIs(t, err, ErrInput)
 }
 
-// TestCloseDuringRun: the work on offer is finished by its caller.
+// TestCloseDuringRun checks that the caller finishes the work on offer.
 func TestCloseDuringRun(t *testing.T) {
 	p, err := NewPool(3)
 	require.NoError(t, err)
@@ -205,7 +206,7 @@ func TestCloseDuringRun(t *testing.T) {
 	p.Close()
 }
 
-// TestSleepAndWake: work offered while all workers sleep is still shared, many times.
+// TestSleepAndWake checks, many times, that work offered while all workers sleep is still shared.
 func TestSleepAndWake(t *testing.T) {
 	p := newPool(t, 2)
 	asleep := func() bool { return p.parked.Load() == 1 }
@@ -223,7 +224,7 @@ func TestSleepAndWake(t *testing.T) {
 	}
 }
 
-// TestCallerSleeps: a caller that is done long before its workers sleeps, and wakes.
+// TestCallerSleeps checks that a caller that is done long before its workers sleeps and wakes.
 func TestCallerSleeps(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
 		func() {
@@ -244,7 +245,7 @@ func TestCallerSleeps(t *testing.T) {
 	}
 }
 
-// TestGarbageCollectionDuringRun: a collection must not wait for the pool's spinning.
+// TestGarbageCollectionDuringRun checks that a collection does not wait for spinning workers.
 func TestGarbageCollectionDuringRun(t *testing.T) {
 	p := newPool(t, 2)
 	stop := atomic.Bool{}
@@ -273,7 +274,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(200, func() { _ = team.Run(8, task) }))
 }
 
-// BenchmarkForkJoin is the cost of one Run of empty tasks while the workers are hot.
+// BenchmarkForkJoin measures one Run of empty tasks while the workers spin.
 func BenchmarkForkJoin(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		for _, units := range []int{2, 16} {
@@ -290,9 +291,9 @@ func BenchmarkForkJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkForkJoinShared makes each of two threads do one unit of about 5 µs. What
-// the smallest and the median time are above a unit's alone is the cost of fork and
-// join; the mean says little on a machine that others use.
+// BenchmarkForkJoinShared makes each of two threads run one unit of about 5 µs. The cost of fork
+// and join is the difference between the smallest or the median time and the time of one unit
+// alone. The mean tells little on a machine that other programs use.
 func BenchmarkForkJoinShared(b *testing.B) {
 	var sink atomic.Int64
 	unit := func(_, _ int) {

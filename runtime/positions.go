@@ -1,7 +1,7 @@
 package runtime
 
-// FillPositions writes the position of each token in its sequence to dst, [T]: the batch's own positions if it has them, else 0, 1, 2, … from
-// the start of each sequence, or from the tokens on that its past has.
+// FillPositions writes the position of each token in its sequence to dst [T]. These are the batch's own positions if it has them. Otherwise
+// they rise by one from the start of each sequence, beginning at the number of tokens that its past holds, or at 0.
 func FillPositions(dst []int32, b *Batch) {
 	if len(b.Positions) != 0 {
 		copy(dst, b.Positions)

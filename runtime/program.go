@@ -5,45 +5,44 @@ import (
 	"slices"
 )
 
-// Program is how a generated package describes itself. It is fixed at compile time
-// and shared by all open models of the package.
+// Program describes a generated package to this one. It is fixed at compile time and shared by all
+// open models of the package.
 type Program struct {
 	Name   string // of the package, for messages
 	Want   Want   // what its weights must be
-	ISAs   []ISA  // those that its kernels exist for
-	Limits Limits // the spec's bounds
-	// Threads is the most threads that a call may use, from the spec's target; 0: no bound.
+	ISAs   []ISA  // instruction sets that its kernels exist for
+	Limits Limits // the spec's limits
+	// Threads is the most threads that a call may use, from the spec's target; 0: no limit.
 	Threads int
 	Heads   []Head // in the order of Call.Head
 
-	// Past is what the program can keep of each token; zero: nothing.
+	// Past is the size of what the program can keep of each token; zero: nothing.
 	Past PastShape
 
-	// Arena is the number of arena bytes that a call of these sizes takes. It must
-	// not fall when a size rises: the arena's bound is its value for the limits.
+	// Arena returns the number of arena bytes that a call of these sizes needs. It must not fall
+	// when a size rises, because its value for the limits is the arena's bound.
 	Arena func(Sizes) int64
 
-	// Bind connects the kernels of an instruction set with the weights. It reads
-	// the tensors by Weights.F32 and I32 and returns what makes the state of each
-	// execution; w stays valid until the model is closed.
+	// Bind connects the kernels of an instruction set with the weights. It reads the tensors with
+	// Weights.F32 and I32 and returns the function that makes the state of each execution. w stays
+	// valid until the model is closed.
 	Bind func(w *Weights, isa ISA) (NewForward, error)
 
-	// Tokenizer makes the tokenizer from what is packed with the weights: kind is
-	// Meta.Tokenizer, data the tensor. Nil: the package takes ids only.
+	// Tokenizer makes the tokenizer from what is packed with the weights: kind is Meta.Tokenizer,
+	// data is the tensor. Nil: the package takes ids only.
 	Tokenizer func(kind string, data []byte) (Tokenizer, error)
 }
 
-// NewForward makes the forward pass of one execution: a closure over x that can
-// hold pre-made tasks and scratch memory, so that a call allocates nothing. It is
-// called once an execution, when the model is opened.
+// NewForward makes the forward pass of one execution: a closure over x. The closure can hold
+// prepared tasks and scratch memory, so that a call allocates nothing. NewForward is called once
+// per execution, when the model is opened.
 type NewForward func(x *Exec) (Forward, error)
 
-// Forward computes one call: it reads x's batch and fills x.Out. It asks x.Layer
-// between layers and returns its error. The batch is valid and the arena large
-// enough for x.Sizes.
+// Forward computes one call: it reads x's batch and fills x.Out. It calls x.Layer between layers
+// and returns its error. The batch is valid, and the arena is large enough for x.Sizes.
 type Forward func() error
 
-// Sizes are the sizes of one call.
+// Sizes holds the sizes of one call.
 type Sizes struct {
 	B       int // sequences
 	T       int // tokens
@@ -55,7 +54,7 @@ type Sizes struct {
 	Threads int // of the pool: workers are numbered from 0 to Threads-1
 }
 
-// Rows says what a head computes a row of outputs for.
+// Rows is what a head computes one row of outputs for.
 type Rows uint8
 
 // The kinds of rows.
@@ -63,92 +62,92 @@ const (
 	PerSequence Rows = iota // [B, C]
 	PerToken                // [T, C]
 	PerRow                  // [M, C]: the rows of Batch.Rows, in their order
-	PerPair                 // [G, C]: a row for each pair of a word and a label, ordered by sequence, word, label
+	PerPair                 // [G, C]: one row per pair of a word and a label, ordered by sequence, word, label
 	PerWord                 // [W, C]: the words of Batch.Words, in their order
 )
 
-// String names what a row stands for, as messages say it.
+// String returns what one row stands for, as in "one row per token".
 func (r Rows) String() string {
 	switch r {
 	case PerSequence:
-		return "a sequence"
+		return "sequence"
 	case PerToken:
-		return "a token"
+		return "token"
 	case PerRow:
-		return "a chosen token"
+		return "chosen token"
 	case PerPair:
-		return "a word and label"
+		return "word and label"
 	case PerWord:
-		return "a word"
+		return "word"
 	}
 	return fmt.Sprintf("Rows(%d)", uint8(r))
 }
 
-// Task says what the outputs of a head mean.
+// Task is the meaning of a head's outputs.
 type Task string
 
-// The tasks, with the shape of the outputs.
+// The tasks, with the shapes of their outputs.
 const (
-	TaskHidden   Task = "hidden"   // rows of numbers that stand for tokens: the last layer's, or a head's own, [T, C], [M, C] or [W, C]
-	TaskLabels   Task = "labels"   // a logit a label, [B, C]
-	TaskScore    Task = "score"    // one number a sequence, [B, 1]
-	TaskVector   Task = "vector"   // an embedding a sequence, [B, C]
-	TaskChoices  Task = "choices"  // one logit a sequence; the choices of a question are sequences beside each other, [B, 1]
-	TaskTags     Task = "tags"     // a logit a label for each token, [T, C], or word, [W, C]
-	TaskSpan     Task = "span"     // start and end logits of an answer, [T, 2]
-	TaskMLM      Task = "mlm"      // a logit an entry of the vocabulary, [M, V], for models that look at one side too
-	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
-	TaskEntities Task = "entities" // columns of spans, or start, end and inside, for each word and label, [G, K]
+	TaskHidden   Task = "hidden"   // rows of numbers that stand for tokens: the last layer's, or a head's own [T, C], [M, C] or [W, C]
+	TaskLabels   Task = "labels"   // one logit per label [B, C]
+	TaskScore    Task = "score"    // one number per sequence [B, 1]
+	TaskVector   Task = "vector"   // one embedding per sequence [B, C]
+	TaskChoices  Task = "choices"  // one logit per sequence [B, 1]; the choices of a question are consecutive sequences
+	TaskTags     Task = "tags"     // one logit per label for each token [T, C] or word [W, C]
+	TaskSpan     Task = "span"     // start and end logits of an answer [T, 2]
+	TaskMLM      Task = "mlm"      // one logit per entry of the vocabulary [M, V]; causal models too
+	TaskReplaced Task = "replaced" // the logit of "this token was replaced" [T, 1]
+	TaskEntities Task = "entities" // for each word and label, one column per span width, or start, end and inside [G, K]
 )
 
-// rowsOf are the rows that a task's outputs can come in.
+// rowsOf holds the kinds of rows that the outputs of each task can have.
 var rowsOf = map[Task][]Rows{
 	TaskHidden: {PerToken, PerRow, PerWord}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
 	TaskTags: {PerToken, PerWord}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken}, TaskEntities: {PerPair},
 }
 
-// The tensors of a head with CRF: scores of a label behind another, [C, C] from row to
-// column, of the first label and of the last, [C] each.
+// The tensors of a head with a CRF: the score of each label after each other one [C, C] (row:
+// earlier label, column: later label), of each label as the first one [C], and as the last one [C].
 const (
 	CRFTransitions = "label.transitions"
 	CRFStart       = "label.start"
 	CRFEnd         = "label.end"
 )
 
-// Head is one output of a program.
+// Head describes one output of a program.
 type Head struct {
 	Name   string   // of the head in the spec
 	Task   Task     // what the outputs mean
-	Rows   Rows     // what there is a row of outputs for
-	C      int      // outputs a row
-	Labels []string // of the outputs, [C], for heads that classify; else nil
-	// Independent heads give every label a probability of its own (sigmoid); the
-	// others share one (softmax).
+	Rows   Rows     // what one row of outputs stands for
+	C      int      // outputs per row
+	Labels []string // names of the outputs [C], for heads that classify; else nil
+	// Independent heads compute one probability for each label (sigmoid). The labels of other heads
+	// share one probability of 1 (softmax).
 	Independent bool
-	// CRF heads score sequences of labels: the packed tensors CRFTransitions, CRFStart
-	// and CRFEnd belong to their outputs.
+	// CRF heads score sequences of labels. Their outputs go with the packed tensors CRFTransitions,
+	// CRFStart and CRFEnd.
 	CRF bool
-	// Decode is the constraint that labels are decoded under: "bio" allows only what
-	// the B-, I-, E- and S- in front of labels allow, "" everything.
+	// Decode is the constraint for decoding labels: "bio" allows only the sequences that the B-,
+	// I-, E- and S- before labels allow, "" allows all.
 	Decode string
-	// Width is the number of span widths 0 … Width-1 that the columns of an entity head
-	// stand for; 0: the columns are start, end and inside.
+	// Width is the number of span widths, 0 … Width-1, that the columns of an entity head stand
+	// for. 0: the columns are start, end and inside.
 	Width int
-	// Prompt says how an entity head reads labels that are given with a text; else nil.
+	// Prompt describes how an entity head reads labels that come with a text; else nil.
 	Prompt *Prompt
 }
 
-// Prompt says how labels that are given at run time stand in front of a text: Mark, label,
-// Mark, label, …, End, text.
+// Prompt describes how labels that are chosen at run time stand before a text: Mark, label, Mark,
+// label, …, End, text.
 type Prompt struct {
 	Mark, End string // tokens of the tokenizer
-	After     bool   // a label is read at the token behind its mark, not at the mark
+	After     bool   // a label is read at the token after its mark, not at the mark
 }
 
-// OutLen is the number of outputs for a valid batch.
+// OutLen returns the number of outputs for a valid batch.
 func (h *Head) OutLen(b *Batch) int { return h.RowsOf(b) * h.C }
 
-// RowsOf is the number of rows of outputs for a valid batch: B, T, M, G or W.
+// RowsOf returns the number of rows of outputs for a valid batch: B, T, M, G or W.
 func (h *Head) RowsOf(b *Batch) int {
 	switch h.Rows {
 	case PerToken:
@@ -163,7 +162,7 @@ func (h *Head) RowsOf(b *Batch) int {
 	return b.Sequences()
 }
 
-// check finds faults of a generated package: they are ours, not the user's.
+// check reports errors in a generated package. These are internal errors, not the user's.
 func (p *Program) check() error {
 	l := p.Limits
 	switch {
@@ -187,10 +186,10 @@ func (p *Program) check() error {
 	return nil
 }
 
-// check holds a head's task to its rows and columns.
+// check compares a head's rows and columns with its task.
 func (h *Head) check(l Limits) error {
 	rows, known := rowsOf[h.Task]
-	columns := 0 // that the task wants; 0: any
+	columns := 0 // that the task has; 0: any number
 	switch h.Task {
 	case TaskScore, TaskChoices, TaskReplaced:
 		columns = 1
@@ -208,9 +207,9 @@ func (h *Head) check(l Limits) error {
 	case !known:
 		return fmt.Errorf("has the task %q, which this runtime does not know", h.Task)
 	case !slices.Contains(rows, h.Rows):
-		return fmt.Errorf("gives a row %v, its task is %s", h.Rows, h.Task)
+		return fmt.Errorf("has one row per %v, its task is %s", h.Rows, h.Task)
 	case columns != 0 && h.C != columns:
-		return fmt.Errorf("has %d outputs a row, its task %s has %d", h.C, h.Task, columns)
+		return fmt.Errorf("has %d outputs per row, its task %s has %d", h.C, h.Task, columns)
 	case h.Width < 0 || h.Width != 0 && h.Task != TaskEntities:
 		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
 	case h.Prompt != nil && (h.Task != TaskEntities || h.Prompt.Mark == "" || h.Prompt.End == ""):
@@ -222,7 +221,7 @@ func (h *Head) check(l Limits) error {
 	case h.Rows == PerRow && l.Rows == 0:
 		return fmt.Errorf("takes chosen rows, the limit of a batch is 0 of them")
 	case h.Rows == PerWord && !l.Words, h.Rows == PerPair && !(l.Words && l.Marks):
-		return fmt.Errorf("gives a row %v, the limits say that the model reads none", h.Rows)
+		return fmt.Errorf("has one row per %v, but by the limits the model reads none of these", h.Rows)
 	}
 	return nil
 }

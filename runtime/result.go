@@ -8,25 +8,25 @@ import (
 
 // Classification is the result for one text.
 type Classification struct {
-	Label string  `json:"label"` // of the highest score
-	Index int     `json:"index"` // its number
-	Score float32 `json:"score"` // its score
-	// Scores are the probabilities by label number, [C]: the softmax of the logits,
-	// or for heads with independent labels the sigmoid of each.
+	Label string  `json:"label"` // label with the highest score
+	Index int     `json:"index"` // index of Label
+	Score float32 `json:"score"` // score of Label
+	// Scores holds the probability of each label [C]: the softmax of the logits or, for heads with
+	// independent labels, the sigmoid of each.
 	Scores []float32 `json:"scores"`
-	Logits []float32 `json:"logits"` // what the head computed, [C]
-	// Tokens counts what the model saw, special tokens included; windows that
-	// overlap count their common tokens once.
+	Logits []float32 `json:"logits"` // outputs of the head [C]
+	// Tokens is the number of tokens that the model saw, including special tokens. Tokens that lie
+	// in more than one window count once.
 	Tokens int `json:"tokens"`
-	// Truncated counts the tokens of the text that were cut, 0 if none.
+	// Truncated is the number of tokens of the text that were cut, 0 if none.
 	Truncated int `json:"truncated"`
-	// Windows counts the sequences that the text was cut into, 1 if it was not.
+	// Windows is the number of sequences that the text was cut into, 1 if it was not cut.
 	Windows int `json:"windows"`
 }
 
-// Above returns the numbers of the labels whose scores reach their thresholds, the highest
-// score first and of equal ones the lower number. It is meant for labels that do not exclude
-// each other. thresholds has one number from 0 to 1 for each label, or one for all of them.
+// Above returns the indices of the labels whose scores reach their thresholds, highest score first;
+// ties: the lower index first. It is meant for labels that do not exclude each other. thresholds
+// holds one number from 0 to 1 for each label, or one for all labels.
 func (c *Classification) Above(thresholds ...float32) ([]int, error) {
 	if n := len(thresholds); n != 1 && n != len(c.Scores) {
 		return nil, input("%d thresholds for %d labels: give one for each, or one for all", n, len(c.Scores))
@@ -46,8 +46,8 @@ func (c *Classification) Above(thresholds ...float32) ([]int, error) {
 	return labels, nil
 }
 
-// Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in
-// float64. dst and x have the same length and may be the same slice.
+// Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in float64. dst and x
+// have the same length and may be the same slice.
 func Softmax(dst, x []float32) {
 	top := math.Inf(-1)
 	for _, v := range x {
@@ -62,8 +62,8 @@ func Softmax(dst, x []float32) {
 	}
 }
 
-// Sigmoid writes 1 / (1 + exp(-x_i)) to dst, computed in float64 in the form that
-// does not overflow. dst and x have the same length and may be the same slice.
+// Sigmoid writes 1 / (1 + exp(-x_i)) to dst, computed in float64 and in a form that does not
+// overflow. dst and x have the same length and may be the same slice.
 func Sigmoid(dst, x []float32) {
 	for i, v := range x {
 		e := math.Exp(-math.Abs(float64(v)))
@@ -75,7 +75,7 @@ func Sigmoid(dst, x []float32) {
 	}
 }
 
-// argmax is the index of the largest value, the first of equals.
+// argmax returns the index of the largest value; ties: the lowest index.
 func argmax(x []float32) int {
 	best := 0
 	for i, v := range x {

@@ -30,7 +30,7 @@ func TestSoftmax(t *testing.T) {
 
 func TestSigmoid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := rapid.Float32Range(-80, 80).Draw(t, "x") // beyond, float32 is subnormal
+		x := rapid.Float32Range(-80, 80).Draw(t, "x") // outside this range float32 is subnormal
 		got := make([]float32, 1)
 		Sigmoid(got, []float32{x})
 		require.InEpsilon(t, 1/(1+math.Exp(-float64(x))), float64(got[0]), 1e-6)

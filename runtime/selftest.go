@@ -6,18 +6,19 @@ import (
 	"math"
 )
 
-// SelfTestTensor is the name of the F32 tensor that holds the outputs of a recorded self-test that has none in its metadata.
+// SelfTestTensor is the name of the F32 tensor that holds the outputs of a recorded self-test whose metadata do not hold
+// them.
 const SelfTestTensor = "self_test"
 
 // SelfTest is a recorded result that a model must reproduce when it is opened.
 type SelfTest struct {
-	Head      string    `json:"head"`              // "" is the first
+	Head      string    `json:"head"`              // "" is the first head
 	IDs       []int32   `json:"ids"`               // one sequence
 	Types     []int32   `json:"types,omitempty"`   // its token types
-	Rows      []int32   `json:"rows,omitempty"`    // its Batch.Rows, if the model takes some; nil: every row, as many as fit
-	Words     []int32   `json:"words,omitempty"`   // its Batch.Words, if the model needs words; nil: a word a token but the first
+	Rows      []int32   `json:"rows,omitempty"`    // its Batch.Rows, if the model takes chosen rows; nil: every token, up to the limit
+	Words     []int32   `json:"words,omitempty"`   // its Batch.Words, if the model needs words; nil: every token but the first is a word
 	Marks     []int32   `json:"marks,omitempty"`   // its Batch.Marks, if the model needs them; nil: the first token
-	Outputs   []float32 `json:"outputs,omitempty"` // the head's, row-major; nil: they are the tensor SelfTestTensor
+	Outputs   []float32 `json:"outputs,omitempty"` // of the head, row-major; nil: they are in the tensor SelfTestTensor
 	Tolerance float64   `json:"tolerance"`         // |got − recorded| ≤ Tolerance·(1 + |recorded|)
 }
 
@@ -31,8 +32,8 @@ type TestResult struct {
 
 const selfTestTokens = 8
 
-// selfTest runs 8 tokens through the model, or the recorded sequence if the packed
-// file has one, and checks that the result is finite and as recorded.
+// selfTest runs the recorded sequence of the packed file through the model, or 8 tokens if it has none. It checks that the
+// outputs are finite and equal the recorded ones, if any, within the tolerance.
 func (c *Core) selfTest() (TestResult, error) {
 	l := c.program.Limits
 	rec := c.weights.Meta().SelfTest
@@ -80,7 +81,7 @@ func (c *Core) selfTest() (TestResult, error) {
 		}
 	}
 	if len(recorded) != len(out) {
-		return r, fmt.Errorf("%d outputs are recorded, the model gives %d; run debertac pack again", len(recorded), len(out))
+		return r, fmt.Errorf("%d outputs are recorded, the model computes %d; run debertac pack again", len(recorded), len(out))
 	}
 	for i, v := range out {
 		want := float64(recorded[i])

@@ -7,21 +7,21 @@ type Text struct {
 	Pair   bool
 }
 
-// Encoded is a text, or a pair, as tokens without the frame around them. Tokens are
-// numbered through: those of the first text, then those of the second.
+// Encoded is a text, or a pair, as tokens without special tokens around it. The tokens of the
+// second text follow those of the first and continue their numbering.
 type Encoded struct {
 	IDs []int32
-	// Spans are the places of the tokens, if they were asked for: those of the second
-	// text count in the second text.
+	// Spans holds the places of the tokens, if they were asked for. Places in the second text count
+	// from its own start.
 	Spans []TokenSpan
-	Split int  // number of the second text's first token
-	Pair  bool // there is a second text, if only an empty one
+	Split int  // index of the second text's first token
+	Pair  bool // there is a second text, even if it is empty
 }
 
-// lengths are the numbers of tokens of the two texts.
+// lengths returns the numbers of tokens of the two texts.
 func (e *Encoded) lengths() (a, b int) { return e.Split, len(e.IDs) - e.Split }
 
-// encode tokenizes t into e, whose memory is reused. With spans, places are kept.
+// encode tokenizes t into e, whose memory is reused. If spans is not nil, places are kept.
 func (e *Encoded) encode(tok Tokenizer, spans SpanTokenizer, t Text, specials bool) (err error) {
 	e.Pair, e.IDs, e.Spans = t.Pair, e.IDs[:0], e.Spans[:0]
 	one := func(text string) error {
@@ -44,37 +44,37 @@ func (e *Encoded) encode(tok Tokenizer, spans SpanTokenizer, t Text, specials bo
 	return nil
 }
 
-// Cutting says which text of a pair gives way when the two are too long.
+// Cutting is which text of a pair is cut if the pair is too long.
 type Cutting uint8
 
 // The ways of cutting.
 const (
-	// CutLonger: Truncate cuts the longer text until both are equally long, then both;
-	// Windows cuts the longer one.
+	// CutLonger makes Truncate cut the longer text until both are equally long, then both. Windows
+	// cuts the longer text into windows.
 	CutLonger Cutting = iota
-	// CutSecond: the first text, such as a question, always stays whole.
+	// CutSecond keeps the first text, such as a question, whole.
 	CutSecond
-	// CutFirst: the second text, such as a hypothesis, always stays whole.
+	// CutFirst keeps the second text, such as a hypothesis, whole.
 	CutFirst
 )
 
-// Window is one sequence that a text became: parts of its first and second text with
-// the frame around them.
+// Window is one sequence made from a text: parts of its first and second text, with special tokens
+// around them.
 type Window struct {
-	Text   int // number of the text
-	Index  int // of the window among the text's, from 0
-	Count  int // windows of the text
-	First  int // tokens of the first text, [First, Last)
-	Last   int
-	Second int // tokens of the second text, [Second, Behind), numbered as in Encoded
-	Behind int
-	// FirstRow and SecondRow are the rows of the sequence, from 0 on, at which tokens
-	// First and Second stand; Size is the number of its rows, special tokens included.
+	Text   int // index of the text
+	Index  int // of the window among those of the text, from 0
+	Count  int // number of windows of the text
+	First  int // first token of the first text
+	Last   int // the token after the last one of the first text
+	Second int // first token of the second text, numbered as in Encoded
+	Behind int // the token after the last one of the second text
+	// FirstRow and SecondRow are the rows of the sequence, from 0, at which tokens First and Second
+	// stand. Size is the number of its rows, including special tokens.
 	FirstRow, SecondRow, Size int
 }
 
-// Row is the row of the window's sequence at which a token stands; ok is false if the
-// token is not in the window.
+// Row returns the row of the window's sequence at which a token stands; ok is false if the token is
+// not in the window.
 func (w *Window) Row(token int) (row int, ok bool) {
 	switch {
 	case w.First <= token && token < w.Last:
@@ -85,9 +85,10 @@ func (w *Window) Row(token int) (row int, ok bool) {
 	return 0, false
 }
 
-// fit appends to dst the windows of text number n: one, or several by the policy. It
-// returns the number of tokens that are cut. limit counts special tokens, frame of
-// which the text takes. With left, Truncate cuts the start of a text and not its end.
+// fit appends to dst the windows of text number n: one, or several by the policy. It returns the
+// number of tokens that are cut. limit is the maximum length including special tokens; frame is how
+// many special tokens this text needs. If left is set, Truncate cuts the start of a text instead of
+// its end.
 func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, left bool, limit, frame int) (_ []Window, cut int, err error) {
 	a, b := e.lengths()
 	room := limit - frame
@@ -135,10 +136,9 @@ func (e *Encoded) fit(dst []Window, n int, p LongPolicy, cutting Cutting, left b
 	}
 }
 
-// truncate gives the tokens kept of two texts of a and b tokens, a+b > room: the
-// longer one is cut until both are equally long, then both; an odd token goes to the
-// longer one, the second if they are equal ("longest first" as in the tokenizers
-// library).
+// truncate returns how many tokens to keep of two texts of a and b tokens, where a+b > room. It
+// cuts the longer text until both are equally long, then both. An odd token goes to the longer
+// text; ties: to the second ("longest first" as in the tokenizers library).
 func truncate(a, b, room int) (int, int) {
 	small := min(a, b, room/2)
 	if a > b {
@@ -147,7 +147,8 @@ func truncate(a, b, room int) (int, int) {
 	return small, room - small
 }
 
-// slide cuts one of the texts into windows of as many tokens as fit beside the other.
+// slide cuts one of the texts into windows. Each window holds as many of its tokens as fit besides
+// the other text.
 func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second bool) ([]Window, error) {
 	long, other := e.lengths()
 	if second {
@@ -173,7 +174,7 @@ func (e *Encoded) slide(dst []Window, whole Window, stride, room int, second boo
 	}
 }
 
-// resize gives s the length n, reusing its memory; new memory is zeroed.
+// resize returns s with length n, reusing its memory. New memory is zeroed.
 func resize[T any](s []T, n int) []T {
 	if n <= cap(s) {
 		return s[:n]

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTruncatePair: what is kept fills the room; the shorter text loses nothing before
-// the longer one has come down to its length.
+// TestTruncatePair checks that the kept tokens fill the room, and that the shorter text loses
+// nothing before the longer one has come down to its length.
 func TestTruncatePair(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 40).Draw(t, "a"), rapid.IntRange(0, 40).Draw(t, "b")
@@ -35,8 +35,8 @@ func TestTruncatePair(t *testing.T) {
 	require.Equal(t, []int{4, 3}, []int{ka, kb}, "else the longer one")
 }
 
-// TestSlideCovers: windows are in order, full but for the last, overlap by the stride
-// and together hold every token of the longer text and all of the other.
+// TestSlideCovers checks that windows are in order, full except for the last, overlap by the
+// stride, and together hold every token of the longer text and all of the other.
 func TestSlideCovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 60).Draw(t, "a"), rapid.IntRange(0, 60).Draw(t, "b")
@@ -79,7 +79,7 @@ func TestSlideCovers(t *testing.T) {
 	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}}, list, "of two equally long texts the first slides")
 }
 
-// TestCutSecond: the first text stays whole, whatever the lengths.
+// TestCutSecond checks that the first text stays whole, whatever the lengths.
 func TestCutSecond(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 20).Draw(t, "a"), rapid.IntRange(0, 60).Draw(t, "b")
@@ -116,7 +116,8 @@ func TestCutSecond(t *testing.T) {
 	})
 }
 
-// TestNoRoom: what leaves nothing for the text is said so, and no smaller stride is asked for.
+// TestNoRoom checks the message when no room is left for the text: it does not ask for a smaller
+// stride.
 func TestNoRoom(t *testing.T) {
 	e := Encoded{IDs: []int32{5, 6, 7}, Split: 3}
 	for _, c := range []struct {
@@ -133,7 +134,7 @@ func TestNoRoom(t *testing.T) {
 	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
 }
 
-// TestCutFirst: the second text stays whole, whatever the lengths.
+// TestCutFirst checks that the second text stays whole, whatever the lengths.
 func TestCutFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 60).Draw(t, "a"), rapid.IntRange(0, 20).Draw(t, "b")

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// DefaultThreads is the number of threads a model takes when none is asked for:
-// the physical cores that the process's affinity allows (two hardware threads of
-// one core share its arithmetic units, so a second gains nothing in matrix
-// products), at most the whole processors of the cgroup's quota, at most
-// GOMAXPROCS, at least 1.
+// DefaultThreads returns the number of threads that a model uses by default. This is the number of
+// physical cores that the process's affinity allows, but at most the processors of the cgroup's
+// quota, rounded down, and at most GOMAXPROCS; and at least 1. Physical cores count because two
+// hardware threads share the arithmetic units of one core: a second one brings nothing in matrix
+// products.
 func DefaultThreads() int {
 	root := os.DirFS("/")
 	n := goruntime.NumCPU()
@@ -25,12 +25,12 @@ func DefaultThreads() int {
 	return max(1, min(n, cgroupCPUs(root), goruntime.GOMAXPROCS(0)))
 }
 
-// physicalCores counts the cores behind the given logical processors.
+// physicalCores returns the number of physical cores of the given logical processors.
 func physicalCores(root fs.FS, cpus []int) int {
 	cores := map[string]bool{}
 	for _, c := range cpus {
 		siblings := readLine(root, fmt.Sprintf("sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", c))
-		if siblings == "" { // unknown: a core of its own
+		if siblings == "" { // unknown: counts as a core of its own
 			siblings = fmt.Sprint("cpu", c)
 		}
 		cores[siblings] = true
@@ -38,8 +38,8 @@ func physicalCores(root fs.FS, cpus []int) int {
 	return len(cores)
 }
 
-// workerCPUs lists a logical processor of each physical core but one, the first,
-// which is left to the caller.
+// workerCPUs returns one logical processor of each physical core except the first, which is left to
+// the caller.
 func workerCPUs() []int { return spareCores(os.DirFS("/"), allowedCPUs()) }
 
 func spareCores(root fs.FS, cpus []int) []int {
@@ -52,9 +52,9 @@ func spareCores(root fs.FS, cpus []int) []int {
 	return list
 }
 
-// cgroupCPUs is the processor quota of the process's cgroups, in whole
-// processors (1.5 gives 1: a second thread would be throttled), or MaxInt if there
-// is none. It knows version 2 (cpu.max) and version 1 (cpu.cfs_quota_us).
+// cgroupCPUs returns the processor quota of the process's cgroups in whole processors, or MaxInt if
+// there is no quota. A quota of 1.5 counts as 1, because a second thread would be throttled. It
+// knows version 2 (cpu.max) and version 1 (cpu.cfs_quota_us).
 func cgroupCPUs(root fs.FS) int {
 	limit := math.MaxInt
 	text, _ := fs.ReadFile(root, "proc/self/cgroup")
@@ -74,8 +74,8 @@ func cgroupCPUs(root fs.FS) int {
 		default:
 			continue
 		}
-		// A parent's quota binds too. Inside a container the own path may not be
-		// visible below the mount; its root is then the container's group.
+		// A parent's quota applies too. Inside a container the process's own path may not be
+		// visible below the mount; the mount's root is then the container's group.
 		for dir := own; ; dir = path.Dir(dir) {
 			limit = min(limit, read(root, path.Join(mount, dir)))
 			if dir == "." || dir == "" {
@@ -96,7 +96,7 @@ func cfsQuota(root fs.FS, dir string) int {
 }
 
 func quotaCPUs(quota, period string) int {
-	q, err1 := strconv.ParseInt(quota, 10, 64) // "max" and "-1" mean none
+	q, err1 := strconv.ParseInt(quota, 10, 64) // "max" and "-1" mean no quota
 	p, err2 := strconv.ParseInt(period, 10, 64)
 	if err1 != nil || err2 != nil || q <= 0 || p <= 0 {
 		return math.MaxInt

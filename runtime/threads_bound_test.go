@@ -8,7 +8,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestThreadsBound: the target's bound on threads holds for the default and for what is asked for.
+// TestThreadsBound checks that the target's limit on threads holds for the default and for explicit
+// numbers.
 func TestThreadsBound(t *testing.T) {
 	p := fakeProgram(fakeHooks{})
 	p.Threads = 1

@@ -2,7 +2,7 @@ package runtime
 
 import "golang.org/x/sys/unix"
 
-// allowedCPUs lists the logical processors of the process's affinity mask.
+// allowedCPUs returns the logical processors of the process's affinity mask.
 func allowedCPUs() []int {
 	var set unix.CPUSet
 	if unix.SchedGetaffinity(0, &set) != nil {
@@ -17,8 +17,8 @@ func allowedCPUs() []int {
 	return list
 }
 
-// bindThread binds the calling thread to one processor. A refusal is no fault: the
-// thread then runs where the system puts it.
+// bindThread binds the calling thread to one processor. A refusal does no harm: the thread then
+// runs where the system puts it.
 func bindThread(cpu int) {
 	var set unix.CPUSet
 	set.Set(cpu)

@@ -2,8 +2,8 @@
 
 package runtime
 
-// allowedCPUs is unknown here; the caller takes Go's count.
+// allowedCPUs returns nil, because the affinity is unknown here; the caller uses Go's count.
 func allowedCPUs() []int { return nil }
 
-// bindThread does nothing here. No processors are known, so it is not called.
+// bindThread does nothing here. It is never called, because no processors are known.
 func bindThread(int) {}

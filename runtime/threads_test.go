@@ -18,7 +18,7 @@ func tree(files map[string]string) fstest.MapFS {
 }
 
 func TestPhysicalCores(t *testing.T) {
-	// Two cores with two hardware threads each; the system numbers them in two ways.
+	// Two cores with two hardware threads each, in the two ways in which the system numbers them.
 	smt := tree(map[string]string{
 		"sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "0,2\n",
 		"sys/devices/system/cpu/cpu1/topology/thread_siblings_list": "1,3\n",

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// CheckUTF8 returns nil if text is valid UTF-8, else an error that names the first invalid
-// byte and wraps ErrInput. what says in the message which text it is, such as `label "x"`.
-// All calls hold the texts that they are given to it: what a model makes of other bytes
-// would depend on what stands in their place, and no offset in JSON would fit the text.
+// CheckUTF8 returns nil if text is valid UTF-8. Otherwise it returns an error that names the first
+// invalid byte and wraps ErrInput. what is the name of the text in the message, such as `label
+// "x"`. All calls check their texts, for two reasons: what a model computes for invalid bytes would
+// depend on what replaces them, and offsets in JSON would not fit the text.
 func CheckUTF8(what, text string) error {
 	if utf8.ValidString(text) {
 		return nil

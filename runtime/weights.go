@@ -21,35 +21,32 @@ type Want struct {
 	Tensors  []TensorWant
 }
 
-// TensorWant is one tensor that must be there.
+// TensorWant is one tensor that the package expects.
 type TensorWant struct {
 	Name  string
 	DType safetensors.DType
 	Len   int64 // elements; negative: any number
 	// Optional tensors may be missing.
 	Optional bool
-	// Rows is for I32 tensors whose elements are rows of a table, in its order: how many
-	// rows the table has. Each element must lie in [0, Rows), none below the one before
-	// it. 0: the elements are no rows.
+	// Rows is, for an I32 tensor whose elements are row indices into a table, the number of rows of the table. Each element must
+	// lie in [0, Rows) and must not be below the one before it. 0: the elements are not row indices.
 	Rows int32
 }
 
-// Weights is an open packed weight file: a safetensors file with the metadata that
-// meta.go lists, whose tensors are one-dimensional and zero-padded to multiples of
-// 64 bytes. It is safe for concurrent use.
+// Weights is an open packed weight file: a safetensors file with the metadata that meta.go lists. Its tensors have one dimension
+// and are padded with zeros to multiples of 64 bytes. It is safe for concurrent use.
 type Weights struct {
 	name string
 	mem  *mapped.File // the packed file
 	size int64
-	// inPlace is set while a Core binds its package: only what the Core runs under
-	// guard may read the mapping itself.
+	// inPlace is set while a Core binds its package: only code that the Core runs under guard may read the mapping itself.
 	inPlace bool
 
 	meta    Meta
 	tensors map[string]packedTensor
 	order   []string // by offset
 
-	refs   atomic.Int64 // open handle and users; the memory goes when it falls to 0
+	refs   atomic.Int64 // the open handle and users; at 0 the memory is unmapped
 	closed atomic.Bool
 	mu     sync.Mutex
 	err    error // first misuse
@@ -63,17 +60,15 @@ type packedTensor struct {
 	sha256 string
 }
 
-// OpenWeights maps the packed file at path and checks all but the values of tensors of
-// floats: header, the header's own hash, sizes, alignment, layout, spec, the list of
-// tensors, and the values of those that hold integers. CheckWeights checks all values. Errors are of type *WeightsError, or those
-// of the file system.
+// OpenWeights maps the packed file at path and checks the header, the header's own hash, sizes, alignment, layout, spec, the list
+// of tensors, and the values of tensors of integers. It does not check the values of tensors of floats; CheckWeights does. Errors
+// have type *WeightsError or come from the file system.
 func OpenWeights(path string, want Want) (*Weights, error) {
 	return OpenWeightsAt(path, 0, -1, want)
 }
 
-// OpenWeightsAt is OpenWeights for a packed file that lies inside another one, from
-// byte offset on, size bytes long (negative: to the end). offset must be a multiple
-// of Alignment.
+// OpenWeightsAt is OpenWeights for a packed file that lies inside another file. It starts at byte offset, a multiple of
+// Alignment, and is size bytes long; a negative size means up to the end.
 func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -97,8 +92,8 @@ func OpenWeightsAt(path string, offset, size int64, want Want) (*Weights, error)
 	return w.open(want)
 }
 
-// WeightsFromBytes is OpenWeights for a file in memory, whose bytes must not change.
-// Bytes that do not start at a multiple of Alignment are copied.
+// WeightsFromBytes is OpenWeights for a file in memory, whose bytes must not change. Bytes that do not start at a multiple of
+// Alignment are copied.
 func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
 	mem := mapped.Memory(data, nil)
 	if !aligned(data) {
@@ -116,7 +111,7 @@ func WeightsFromBytes(name string, data []byte, want Want) (*Weights, error) {
 	return w.open(want)
 }
 
-// copied is the same weights in memory of their own.
+// copied returns the same weights in memory of their own.
 func (w *Weights) copied() (*Weights, error) {
 	if err := resource.CheckMemory("a copy of "+w.name, w.size); err != nil {
 		return nil, err
@@ -133,16 +128,16 @@ func (w *Weights) copied() (*Weights, error) {
 	return c.open(Want{SpecHash: w.meta.SpecHash, Layout: w.meta.Layout, Tensors: w.list()})
 }
 
-// list is the file's own tensors as a Want.
+// list returns the file's own tensors as the tensors of a Want.
 func (w *Weights) list() []TensorWant {
 	var list []TensorWant
-	for name, t := range w.tensors { // those that are stored under another's name included
+	for name, t := range w.tensors { // including those that are stored under another name
 		list = append(list, TensorWant{Name: name, DType: t.dtype, Len: int64(len(t.bytes) / t.dtype.Size())})
 	}
 	return list
 }
 
-// open checks the file against want; on an error everything is released.
+// open checks the file against want. On an error it releases everything.
 func (w *Weights) open(want Want) (*Weights, error) {
 	w.refs.Store(1)
 	w.size = int64(w.mem.Len())
@@ -165,26 +160,24 @@ func (w *Weights) open(want Want) (*Weights, error) {
 	return w, nil
 }
 
-// Name is the path, or the name given for bytes.
+// Name returns the path, or the name that was passed with bytes.
 func (w *Weights) Name() string { return w.name }
 
-// Size is the size of the packed file in bytes.
+// Size returns the size of the packed file in bytes.
 func (w *Weights) Size() int64 { return w.size }
 
-// Meta is what the file says beside its tensors. Its maps must not be changed.
+// Meta returns the metadata of the file. Its maps must not be changed.
 func (w *Weights) Meta() Meta { return w.meta }
 
-// Names lists the tensors in the order of the file.
+// Names returns the names of the tensors in the order of the file.
 func (w *Weights) Names() []string { return slices.Clone(w.order) }
 
-// Has reports whether there is a tensor of that name.
+// Has reports whether there is a tensor with this name.
 func (w *Weights) Has(name string) bool { _, ok := w.tensors[name]; return ok }
 
-// F32 returns the elements of an F32 tensor, [Len], aligned to Alignment. While a Core
-// binds its package they are the mapped file itself, which must not be written to, and
-// read only in the forward pass; else they are a copy. A name that is unknown, holds
-// another type, or comes after Close returns nil, and so does a copy that cannot be
-// read; Err reports why.
+// F32 returns the elements of an F32 tensor [Len], aligned to Alignment. While a Core binds its package, they are the mapped file
+// itself: they must not be written to, and must be read only in the forward pass. Otherwise they are a copy. F32 returns nil if
+// the name is unknown, if the tensor has another type, after Close, or if the copy cannot be read; Err returns the reason.
 func (w *Weights) F32(name string) []float32 {
 	v, err := w.floats(name)
 	w.fail(err)
@@ -210,16 +203,15 @@ func (w *Weights) I32(name string) []int32 {
 	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
 }
 
-// Bytes returns the bytes of a tensor of any type, without padding, under the terms of
-// F32.
+// Bytes returns the bytes of a tensor of any type, without padding. The rules of F32 apply.
 func (w *Weights) Bytes(name string) []byte {
 	b, err := w.bytes(name, 0)
 	w.fail(err)
 	return b
 }
 
-// bytes returns a tensor's bytes, aligned: a copy, or the bytes themselves while a Core
-// binds. want is its type, 0 any.
+// bytes returns a tensor's bytes, aligned: the mapped bytes themselves while a Core binds, else a copy. want is the expected
+// type; 0 accepts any.
 func (w *Weights) bytes(name string, want safetensors.DType) ([]byte, error) {
 	if err := w.Acquire(); err != nil {
 		return nil, &WeightsError{File: w.name, Tensor: name, Reason: "asked for after Close", Err: err}
@@ -230,7 +222,7 @@ func (w *Weights) bytes(name string, want safetensors.DType) ([]byte, error) {
 	case !ok:
 		return nil, &WeightsError{File: w.name, Tensor: name, Reason: "no such tensor: " + again}
 	case want != 0 && t.dtype != want:
-		return nil, &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s and was asked for as %s", t.dtype, want)}
+		return nil, &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s, but was read as %s", t.dtype, want)}
 	case w.inPlace:
 		return t.bytes, nil
 	}
@@ -250,16 +242,14 @@ func (w *Weights) fail(err error) {
 	}
 }
 
-// Err is the first fault of F32, I32 or Bytes, nil if there was none. A caller binds
-// all its tensors and asks once.
+// Err returns the first error of F32, I32 or Bytes, or nil. A caller can bind all its tensors and check once.
 func (w *Weights) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
 }
 
-// Acquire keeps the memory mapped until Release, also beyond Close. After Close it
-// returns ErrClosed.
+// Acquire keeps the memory mapped until Release, even after Close. If the weights are closed already, it returns ErrClosed.
 func (w *Weights) Acquire() error {
 	for {
 		n := w.refs.Load()
@@ -277,11 +267,10 @@ func (w *Weights) Release() {
 	if w.refs.Add(-1) != 0 {
 		return
 	}
-	_ = w.mem.Close() // it unmaps what was mapped, and closes what was opened for reading: nothing can be lost
+	_ = w.mem.Close() // it unmaps memory and closes a file that was opened for reading: nothing can be lost
 }
 
-// Close ends the use of the file. The memory is unmapped when the last user has
-// released it. Closing again does nothing.
+// Close ends the use of the file. The memory is unmapped when the last user has released it. Closing again does nothing.
 func (w *Weights) Close() error {
 	if w.closed.CompareAndSwap(false, true) {
 		w.Release()

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// check compares the file with what the package wants.
+// check compares the file with what the package expects.
 func (w *Weights) check(want Want) error {
 	bad := func(tensor, format string, args ...any) error {
 		return &WeightsError{File: w.name, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
@@ -56,11 +56,12 @@ func (w *Weights) check(want Want) error {
 	return nil
 }
 
-// damaged is what the hashes of a tensor's bytes tell.
+// damaged is the reason in the error for a tensor whose bytes do not have the recorded hash.
 const damaged = "its values are not those that were packed: the weights are damaged; " + again
 
-// checkIntegers holds tensors of integers to their hashes, and those that are rows of a
-// table to the table. Kernels use them as they are, so a wrong one would lead anywhere.
+// checkIntegers compares tensors of integers with their hashes, and checks that row indices lie in
+// their table. Kernels use these integers without a check, so a wrong one would make them read any
+// address.
 func (w *Weights) checkIntegers(data []byte, want Want) error {
 	for _, name := range w.order {
 		t := w.tensors[name]
@@ -89,15 +90,15 @@ func (w *Weights) checkIntegers(data []byte, want Want) error {
 	return nil
 }
 
-// CheckWeights reads the whole file, not through the map, and compares every tensor
-// with the hash recorded when it was packed. It names the first that differs.
+// CheckWeights compares every tensor with the hash recorded when it was packed. It reads the whole
+// file, not the mapping, and names the first tensor that differs.
 func (w *Weights) CheckWeights() error { return w.checkAll(DefaultThreads()) }
 
-// hashBlock is how many bytes of a file are read at once: they stay in a core's cache.
+// hashBlock is how many bytes of a file are read at once. They stay in a core's cache.
 const hashBlock = 256 << 10
 
-// checkAll is CheckWeights on a number of threads, each of which takes whole tensors,
-// the largest first.
+// checkAll is CheckWeights on a number of threads. Each thread takes whole tensors, the largest
+// first.
 func (w *Weights) checkAll(threads int) error {
 	if err := w.Acquire(); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (w *Weights) checkAll(threads int) error {
 	defer w.Release()
 	names := slices.Clone(w.order)
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(w.tensors[b].stored, w.tensors[a].stored) })
-	faults := make([]error, len(names)) // by the place in names
+	faults := make([]error, len(names)) // by the index in names
 	var next atomic.Int64
 	var done sync.WaitGroup
 	for range min(threads, len(names)) {
@@ -125,7 +126,7 @@ func (w *Weights) checkAll(threads int) error {
 	return nil
 }
 
-// checkTensor compares one tensor with its hash. buf is for reading.
+// checkTensor compares one tensor with its hash. buf is used for reading.
 func (w *Weights) checkTensor(name string, buf []byte) error {
 	t := w.tensors[name]
 	h := sha256.New()

@@ -15,8 +15,8 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// TestFlippedWeights flips single bits of a packed file's tensors, padding and tokenizer included: with VerifyWeights Open refuses every one
-// and names the tensor, however the file is opened. Without it, flips of integers alone are certain to be found.
+// TestFlippedWeights flips single bits of a packed file's tensors, including padding and tokenizer. With VerifyWeights, Open refuses every
+// such file and names the tensor, however the file is opened. Without it, only flips in integers are certain to be found.
 func TestFlippedWeights(t *testing.T) {
 	good := packFakeBytes(t, fakeMeta())
 	head := 8 + int(binary.LittleEndian.Uint64(good))
@@ -67,7 +67,7 @@ func TestFlippedWeights(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// TestRowsOfATable: what is a row of a table must be one, whatever the hashes say.
+// TestRowsOfATable checks that a row index must lie in its table, even if the hashes are right.
 func TestRowsOfATable(t *testing.T) {
 	const rows = 6
 	want := runtime.Want{SpecHash: fakeSpec, Layout: "1", Tensors: []runtime.TensorWant{{Name: "index", DType: safetensors.I32, Len: 5, Rows: rows}}}

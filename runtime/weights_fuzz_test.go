@@ -12,10 +12,11 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// headerKey is how the header's own hash stands in the header.
+// headerKey is the text before the header's own hash in the header.
 const headerKey = `"debertac.header":"`
 
-// withHash gives a packed file the hash that its header must have, so that what is fuzzed gets past it: a file that somebody made to harm.
+// withHash returns a packed file with the hash that its header must have, so that fuzzed headers pass this check. Such a file stands for one
+// that was made to do harm.
 func withHash(data []byte) []byte {
 	if len(data) < 8 {
 		return data
@@ -37,8 +38,8 @@ func withHash(data []byte) []byte {
 	return fixed
 }
 
-// FuzzOpen opens packed files whose header has the right hash whatever it says: a model that opens answers, and its faults are of the weights
-// or of the input, never of the program.
+// FuzzOpen opens packed files whose header has the right hash, whatever it contains. A model that opens answers. Its errors are about the
+// weights or the input, and never a panic.
 func FuzzOpen(f *testing.F) {
 	tested := fakeMeta()
 	tested.SelfTest = &runtime.SelfTest{Head: "kind", IDs: []int32{1, 2, 3}, Types: []int32{0, 1, 1}, Outputs: []float32{0, 0, 0}, Tolerance: 1e9}

@@ -11,12 +11,13 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// littleEndian: packed files are, and they are used as they lie on disk.
+// littleEndian reports whether this machine is little-endian, as packed files are. They are used as
+// they lie on disk.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 var zeroHash = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
-// parse reads and checks the header. It notes where the tensors lie in data: the forward
+// parse reads and checks the header. It records where the tensors lie in data, because the forward
 // pass reads them there, under guard.
 func (w *Weights) parse(data []byte) error {
 	bad := func(reason string, err error) error {
@@ -32,7 +33,7 @@ func (w *Weights) parse(data []byte) error {
 	meta := f.Metadata()
 	for _, key := range []string{keyHeader, keyLayout, keySpec, keyMeta, keyTensors} {
 		if _, ok := meta[key]; !ok {
-			return bad(fmt.Sprintf("no weight file of debertac: its metadata lack %q; make one with debertac pack", key), nil)
+			return bad(fmt.Sprintf("not a weight file of debertac: its metadata lack %q; make one with debertac pack", key), nil)
 		}
 	}
 	head := data[:8+binary.LittleEndian.Uint64(data)]
@@ -56,22 +57,22 @@ func (w *Weights) parse(data []byte) error {
 	return w.alias()
 }
 
-// alias gives tensors that are stored once their further names.
+// alias adds the further names of tensors that are stored once.
 func (w *Weights) alias() error {
 	for name, stored := range w.meta.Aliases {
 		_, ok := w.tensors[stored]
 		if _, twice := w.tensors[name]; twice || !ok {
-			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it is said to be stored as %q, which cannot be; %s", stored, again)}
+			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("the metadata list it as stored under %q, which is impossible; %s", stored, again)}
 		}
 	}
-	for name, stored := range w.meta.Aliases { // when all are checked: no name stands for another that does so itself
+	for name, stored := range w.meta.Aliases { // only after all checks, so that no alias refers to another alias
 		w.tensors[name] = w.tensors[stored]
 	}
 	return nil
 }
 
-// index collects the tensors, whose bytes are data, at an offset in the file, and checks
-// lengths, padding and alignment.
+// index records the tensors of f, whose bytes are data, which starts at offset at in the file. It
+// checks lengths, padding and alignment.
 func (w *Weights) index(f *safetensors.File, data []byte, at int64, list map[string]tensorMeta) error {
 	w.tensors = map[string]packedTensor{}
 	w.order = f.Names()
@@ -109,8 +110,8 @@ func (w *Weights) index(f *safetensors.File, data []byte, at int64, list map[str
 	return nil
 }
 
-// headerHash is the sha256, in hex, of length prefix and header with the recorded
-// hash replaced by zeros. It fails unless the record is in the header just once.
+// headerHash returns the sha256, in hex, of length prefix and header with the recorded hash
+// replaced by zeros. It returns false unless the recorded hash occurs exactly once in the header.
 func headerHash(head []byte, recorded string) (string, bool) {
 	record := []byte(`"` + keyHeader + `":"` + recorded + `"`)
 	at := bytes.Index(head, record)

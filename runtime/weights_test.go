@@ -32,7 +32,8 @@ func checkFakeWeights(t *testing.T, w *runtime.Weights) {
 	require.Len(t, w.Names(), len(fakeWant().Tensors))
 }
 
-// TestWeightsOpenings: a file, a part of a file and bytes, aligned or not, are the same.
+// TestWeightsOpenings checks that a file, a part of a file and bytes, aligned or not, are read
+// alike.
 func TestWeightsOpenings(t *testing.T) {
 	path := packFake(t, fakeMeta(), true)
 	data, err := os.ReadFile(path)
@@ -117,7 +118,7 @@ func TestWeightsMismatch(t *testing.T) {
 	require.NoError(t, w.Close())
 }
 
-// TestEveryHeaderByte flips bits of each byte of the header: always an error.
+// TestEveryHeaderByte flips bits of each byte of the header and expects an error each time.
 func TestEveryHeaderByte(t *testing.T) {
 	data := packFakeBytes(t, fakeMeta())
 	head := 8 + int(binary.LittleEndian.Uint64(data))
@@ -150,7 +151,7 @@ func TestTruncatedWeights(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// TestOtherSafetensors: a checkpoint is not a packed file.
+// TestOtherSafetensors checks that a checkpoint is refused as a packed file.
 func TestOtherSafetensors(t *testing.T) {
 	var b bytes.Buffer
 	w, err := safetensors.NewWriter(&b, map[string]string{"format": "pt"}, nil)
@@ -160,7 +161,7 @@ func TestOtherSafetensors(t *testing.T) {
 	require.ErrorContains(t, err, "make one with debertac pack")
 }
 
-// TestCheckWeights changes one byte of each tensor: the hash names the tensor.
+// TestCheckWeights changes one byte of each tensor and checks that the error names the tensor.
 func TestCheckWeights(t *testing.T) {
 	path := packFake(t, fakeMeta(), true)
 	f, err := safetensors.Open(path)
@@ -172,10 +173,10 @@ func TestCheckWeights(t *testing.T) {
 		info, err := f.Info(name)
 		require.NoError(t, err)
 		bad := bytes.Clone(data)
-		bad[head+info.Offset+info.Size-1] ^= 1 // for some tensors that is padding
+		bad[head+info.Offset+info.Size-1] ^= 1 // for some tensors this is padding
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
 		w, err := runtime.OpenWeights(path, fakeWant())
-		if info.DType == safetensors.I32 { // is what kernels look up by
+		if info.DType == safetensors.I32 { // kernels use these integers as indices
 			require.ErrorContains(t, err, `tensor "`+name+`": its values are not those that were packed`)
 			continue
 		}
@@ -219,7 +220,7 @@ func TestWeightsMisuse(t *testing.T) {
 	w = open()
 	require.Nil(t, w.I32("head"))
 	require.Nil(t, w.F32("nothing"))
-	require.ErrorContains(t, w.Err(), `tensor "head": it holds F32 and was asked for as I32`)
+	require.ErrorContains(t, w.Err(), `tensor "head": it holds F32, but was read as I32`)
 }
 
 func TestWeightsWriterFaults(t *testing.T) {
@@ -230,7 +231,7 @@ func TestWeightsWriterFaults(t *testing.T) {
 		return w
 	}
 	w := start()
-	require.ErrorContains(t, w.WriteI32("b", []int32{1}), `turn of "a", of which 0 of 2`)
+	require.ErrorContains(t, w.WriteI32("b", []int32{1}), `the next tensor is "a", of which 0 of 2`)
 	require.Error(t, w.Write("a", []byte{1, 2}), "an error is final")
 	require.Error(t, w.Close())
 	require.ErrorContains(t, start().Write("a", []byte{1, 2, 3}), "too many")

@@ -19,25 +19,25 @@ type TensorDecl struct {
 	Len   int64 // elements
 }
 
-// stored is the number of elements with padding.
+// stored returns the number of elements with padding.
 func (d TensorDecl) stored() int64 {
 	return roundUp(d.Len*int64(d.DType.Size()), Alignment) / int64(d.DType.Size())
 }
 
-// WeightsWriter streams a packed file. All tensors are declared at the start, then
-// written in that order, in pieces of any size; Close adds the padding and goes back
-// to fill in the hashes. The file depends on nothing but what is written.
+// WeightsWriter streams a packed file. All tensors are declared at the start and then written in
+// this order, in pieces of any size. Close adds the padding and goes back to fill in the hashes.
+// The file depends only on what is written.
 type WeightsWriter struct {
 	w     io.WriteSeeker
 	base  int64 // where the file starts in w
 	meta  Meta
 	decls []TensorDecl
-	sums  []string // sha256 of the tensors that are complete
+	sums  []string // sha256 of the complete tensors
 	size  int      // of prefix and header
 	hash  hash.Hash
 	done  int64 // bytes written of the current tensor, decls[len(sums)]
 	err   error
-	final func(ok bool) error // what CreateWeights adds to Close
+	final func(ok bool) error // what CreateWeights adds to Close and Abort
 }
 
 // NewWeightsWriter starts a packed file at w's current position.
@@ -64,10 +64,10 @@ func NewWeightsWriter(w io.WriteSeeker, meta Meta, tensors []TensorDecl) (*Weigh
 	return ww, err
 }
 
-// CreateWeights starts a packed file that appears at path, complete, when Close
-// succeeds; until then the data lie in a temporary file beside it. Abort removes that.
-// The rules are those of disk.Create: links are followed, and what exists and is no
-// regular file is not replaced.
+// CreateWeights starts a packed file at path. The file appears there, complete, when Close
+// succeeds; until then the data lie in a temporary file next to it, which Abort removes. The rules
+// of disk.Create apply: links are followed, and an existing file that is not a regular file is not
+// replaced.
 func CreateWeights(path string, meta Meta, tensors []TensorDecl) (*WeightsWriter, error) {
 	f, err := disk.Create(path, 0o666)
 	if err != nil {
@@ -89,8 +89,8 @@ func CreateWeights(path string, meta Meta, tensors []TensorDecl) (*WeightsWriter
 	return ww, nil
 }
 
-// header encodes prefix and header. Its length does not depend on the hashes: those
-// that are not known yet are zeros.
+// header encodes prefix and header. Its length does not depend on the hashes: unknown hashes are
+// zeros.
 func (w *WeightsWriter) header(own string) ([]byte, error) {
 	list := map[string]tensorMeta{}
 	var tensors []safetensors.Tensor
@@ -118,8 +118,8 @@ func (w *WeightsWriter) header(own string) ([]byte, error) {
 	return head, err
 }
 
-// Write adds bytes to the named tensor, which must be the next one that is not
-// complete. An error is final.
+// Write adds bytes to the named tensor, which must be the first one in the declared order that is
+// not complete. After an error all further writes fail.
 func (w *WeightsWriter) Write(name string, p []byte) error {
 	if w.err != nil {
 		return w.err
@@ -140,7 +140,7 @@ func (w *WeightsWriter) Write(name string, p []byte) error {
 	total := d.Len * int64(d.DType.Size())
 	switch {
 	case d.Name != name:
-		return bad("it is the turn of %q, of which %d of %d bytes are written", d.Name, w.done, total)
+		return bad("the next tensor is %q, of which %d of %d bytes are written", d.Name, w.done, total)
 	case int64(len(p)) > total-w.done:
 		return bad("%d bytes are too many: %d of %d are written", len(p), w.done, total)
 	}
@@ -170,7 +170,7 @@ func (w *WeightsWriter) complete() bool {
 	return w.done == d.Len*int64(d.DType.Size())
 }
 
-// finish pads the current tensor and notes its hash.
+// finish pads the current tensor and records its hash.
 func (w *WeightsWriter) finish() error {
 	w.emit(make([]byte, roundUp(w.done, Alignment)-w.done))
 	w.sums = append(w.sums, hex.EncodeToString(w.hash.Sum(nil)))
@@ -179,8 +179,8 @@ func (w *WeightsWriter) finish() error {
 	return w.err
 }
 
-// Close completes the file. It does not close a writer given to NewWeightsWriter;
-// that one is left at the end of the file.
+// Close completes the file. It does not close a writer passed to NewWeightsWriter, which is left at
+// the end of the file.
 func (w *WeightsWriter) Close() error {
 	err := w.close()
 	if w.final != nil {
@@ -210,7 +210,7 @@ func (w *WeightsWriter) close() error {
 	}
 	own, ok := headerHash(head, zeroHash)
 	if !ok || len(head) != w.size {
-		return &WeightsError{File: "weights", Reason: "the header's length has changed since it was begun: meta was modified meanwhile"}
+		return &WeightsError{File: "weights", Reason: "the header's length has changed since the file was begun: meta was modified meanwhile"}
 	}
 	if head, err = w.header(own); err != nil {
 		return err
@@ -225,12 +225,12 @@ func (w *WeightsWriter) close() error {
 	return err
 }
 
-// Abort gives up a file begun with CreateWeights and removes what there is of it.
-// After Close it does nothing.
+// Abort discards a file begun with CreateWeights and removes its temporary file. After Close it
+// does nothing.
 func (w *WeightsWriter) Abort() {
 	if w.final != nil {
 		w.final(false)
 		w.final = nil
 	}
-	w.err = &WeightsError{File: "weights", Reason: "the file was given up"}
+	w.err = &WeightsError{File: "weights", Reason: "the file was discarded"}
 }

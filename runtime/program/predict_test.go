@@ -175,7 +175,7 @@ func TestRunEmbeddings(t *testing.T) {
 	})
 	r = runTask(t, bad, false, "", "angela")
 	require.Equal(t, ExitInput, r.code)
-	require.Contains(t, r.err, "argument 1: the model's outputs are no numbers: the weights may be damaged, see debertac doctor")
+	require.Contains(t, r.err, "argument 1: the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
 }
 
 // nliProgram entails what has the word paris in its hypothesis.

@@ -275,7 +275,7 @@ func TestWeightFaults(t *testing.T) {
 func TestFaultOfTheProgram(t *testing.T) {
 	r := runIn(t, "", "run", "--weights", fakeWeights(t, true), "do not panic panic")
 	require.Equal(t, ExitFault, r.code)
-	require.Contains(t, r.err, "internal fault: the word panic")
+	require.Contains(t, r.err, "internal error: the word panic")
 	require.Contains(t, r.err, "fake_test.go", "it says where")
 }
 

@@ -72,7 +72,7 @@ func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
 		return nil, err
 	}
 	if h.Rows != runtime.PerSequence && h.Rows != runtime.PerToken {
-		return nil, input("head %q of this model gives a row %v; embedding needs one a sequence or a token", h.Name, h.Rows)
+		return nil, input("head %q of this model has one row per %v; embedding needs one per sequence or per token", h.Name, h.Rows)
 	}
 	m := &Embedder{head: h}
 	return m, m.read(core.Meta().Extra)

@@ -85,7 +85,7 @@ func TestNoNumbers(t *testing.T) {
 		for name, call := range calls {
 			err := call()
 			require.ErrorIs(t, err, runtime.ErrInput, "%s: %v", name, bad)
-			require.ErrorContains(t, err, "outputs are no numbers: the weights may be damaged", name)
+			require.ErrorContains(t, err, "outputs are not numbers (NaN or Inf): the weights may be damaged", name)
 			var text *runtime.TextError
 			require.ErrorAs(t, err, &text, name)
 		}

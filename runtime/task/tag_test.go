@@ -326,7 +326,7 @@ func TestChosenRows(t *testing.T) {
 	got := make([][]float32, len(texts))
 	core := f.open(t, runtime.SkipSelfTest())
 	_, err := NewEmbedder(core, "")
-	require.ErrorContains(t, err, "gives a row a chosen token; embedding needs one a sequence or a token")
+	require.ErrorContains(t, err, "has one row per chosen token; embedding needs one per sequence or per token")
 	b, err := runtime.NewBatcher(core, 0, true, func(w *runtime.Window, out []float32) error {
 		got[w.Text] = append([]float32(nil), out...)
 		return nil

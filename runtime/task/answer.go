@@ -15,24 +15,24 @@ type Question struct {
 	Context  string `json:"context"`
 }
 
-// AnswerRank says what answers from several windows are ordered by.
+// AnswerRank is the value that answers are ordered by.
 type AnswerRank string
 
-// The two orders; of one window they are the same.
+// The two orders. Within one window they are the same.
 const (
-	RankScore AnswerRank = "score" // Answer.Score, as the transformers library's pipeline
-	RankLogit AnswerRank = "logit" // Answer.Logit, as the evaluation script of SQuAD
+	RankScore AnswerRank = "score" // Answer.Score, as in the transformers library's pipeline
+	RankLogit AnswerRank = "logit" // Answer.Logit, as in the evaluation script of SQuAD
 )
 
-// AnswerOptions are the settings of Answerer.Answer. Zeros stand for the defaults.
+// AnswerOptions holds the settings of Answerer.Answer. Zero values stand for the defaults.
 type AnswerOptions struct {
-	Best      int        // answers per question; 0: 1. More than there are stands for all
+	Best      int        // answers per question; 0: 1. If there are fewer, all are returned
 	MaxTokens int        // most tokens of an answer; 0: 30, as in the evaluation script of SQuAD
 	Rank      AnswerRank // order of answers; "": RankScore
-	// WholeWords widens answers to the words (as the tokenizer numbers them) that they begin
-	// and end in.
+	// WholeWords widens answers to whole words, as the tokenizer numbers them.
 	WholeWords bool
-	// NoAnswer lets "there is no answer" win: if NullDifference is above Threshold.
+	// NoAnswer allows the result "there is no answer", which wins if NullDifference is above
+	// Threshold.
 	NoAnswer  bool
 	Threshold float64
 }
@@ -40,37 +40,37 @@ type AnswerOptions struct {
 // Answer is a part of the context that may be the answer.
 type Answer struct {
 	Part
-	// Score is p_start·p_end, softmaxes of a window's start and end logits over the first
-	// token ([CLS], which stands for "no answer") and the context's tokens.
+	// Score is p_start·p_end. Both are softmaxes of a window's logits over the context's tokens and
+	// the first token ([CLS], which stands for "no answer").
 	Score float64 `json:"score"`
-	// Logit is the sum of the start logit of the first token and the end logit of the
-	// last.
+	// Logit is the sum of the start logit of the answer's first token and the end logit of its last
+	// token.
 	Logit float64 `json:"logit"`
-	// Probability is the softmax of the logits of this question's answers and, with
+	// Probability is the softmax of the logits of this question's answers and, with the option
 	// NoAnswer, of the null answer, as in the n-best list of SQuAD's script.
 	Probability float64 `json:"probability"`
 }
 
 // Answered is the result for one question.
 type Answered struct {
-	// Answers are the best ones in their order, each place at most once. There are none if
-	// the context has no words.
+	// Answers holds the best answers in their order. No two have the same place. It is empty if the
+	// context has no words.
 	Answers []Answer `json:"answers"`
-	// NoAnswer says that the options allow "no answer" and that it won, or that there are
-	// no answers. Answers then are what would have come next.
+	// NoAnswer reports that the option NoAnswer was set and "no answer" won, or that there are no
+	// answers. If it won, Answers holds the answers that follow it.
 	NoAnswer bool `json:"no_answer"`
-	// NullLogit is the sum of start and end logit of the first token, NullScore the product
-	// of their probabilities: the lowest of all windows, as only a question that no window
-	// answers has no answer.
+	// NullLogit is the sum of the start and end logit of the first token, and NullScore the product
+	// of their probabilities. Both are the lowest of all windows, because a question has no answer
+	// only if no window answers it.
 	NullLogit float64 `json:"null_logit"`
 	NullScore float64 `json:"null_score"`
-	// NullDifference is NullLogit minus the highest Logit of an answer (SQuAD 2.0's
-	// "null score difference"); 0 without answers.
+	// NullDifference is NullLogit minus the highest Logit of an answer (the "null score difference"
+	// of SQuAD 2.0); 0 if there are no answers.
 	NullDifference float64 `json:"null_difference"`
 	runtime.Seen
 }
 
-// Best is the answer that counts: the first, or "" for none.
+// Best returns the text of the best answer, or "" if NoAnswer is set.
 func (a *Answered) Best() string {
 	if a.NoAnswer || len(a.Answers) == 0 {
 		return ""
@@ -78,12 +78,12 @@ func (a *Answered) Best() string {
 	return a.Answers[0].Text
 }
 
-// Answerer finds answers to questions in texts (extractive question answering). It is safe
-// for concurrent use.
+// Answerer finds answers to questions in texts (extractive question answering). It is safe for
+// concurrent use.
 type Answerer struct{ head }
 
-// NewAnswerer serves the named head ("" is the first), which must give start and end
-// logits a token.
+// NewAnswerer returns an Answerer for the named head; "" means the first head. The head must have
+// start and end logits for each token.
 func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
 	h, err := newHead(core, name, "question answering", runtime.TaskSpan)
 	if err != nil {
@@ -92,7 +92,7 @@ func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
 	return &Answerer{h}, nil
 }
 
-// check sets the defaults and finds what no call takes.
+// check fills in the defaults and returns an error for invalid settings.
 func (o *AnswerOptions) check() error {
 	switch {
 	case o.Best < 0:
@@ -102,7 +102,7 @@ func (o *AnswerOptions) check() error {
 	case o.Rank != "" && o.Rank != RankScore && o.Rank != RankLogit:
 		return input("rank %q: it must be score or logit", o.Rank)
 	case math.IsNaN(o.Threshold):
-		return input("Threshold is NaN: it must be a number, the difference of logits that no answer needs")
+		return input("Threshold is NaN: it must be a number, the difference above which there is no answer")
 	}
 	if o.Best == 0 {
 		o.Best = 1
@@ -113,9 +113,9 @@ func (o *AnswerOptions) check() error {
 	return nil
 }
 
-// Answer answers questions; results come in input order. If question and context are too
-// long together, the model's policy cuts the context, never the question, which is
-// repeated in every window.
+// Answer answers questions. Results come in input order. If question and context together are too
+// long, the model's policy cuts the context. The question is never cut and is repeated in every
+// window.
 func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOptions) ([]Answered, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -150,10 +150,10 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 	return results, nil
 }
 
-// window adds the answers in one window to the best so far.
+// window adds the answers in one window to the best answers so far.
 func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime.Encoded, out []float32, o *AnswerOptions) {
 	n := w.Behind - w.Second
-	// Place 0 is the first token, place 1+i the context's token Second+i.
+	// Index 0 is the first token, index 1+i is the context's token Second+i.
 	var logits, p [2][]float64
 	for side := range 2 {
 		z := make([]float64, 1+n)
@@ -168,7 +168,7 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 	r.NullScore = min(r.NullScore, p[0][0]*p[1][0])
 	spans := e.Spans[w.Second:w.Behind]
 	list := r.Answers
-	place := map[[2]int]int{} // of the answers in list
+	place := map[[2]int]int{} // indices into list
 	index := func() {
 		clear(place)
 		for i := range list {
@@ -176,14 +176,14 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 		}
 	}
 	index()
-	floor := math.Inf(-1) // what an answer needs, as there are enough that have it
+	floor := math.Inf(-1) // once there are enough answers, the value that a further one needs
 	for s := range n {
 		for t := s; t < s+min(n-s, o.MaxTokens); t++ {
 			c := Answer{Score: p[0][1+s] * p[1][1+t], Logit: logits[0][1+s] + logits[1][1+t]}
 			if o.value(&c) < floor {
 				continue
 			}
-			if len(list)/4 >= o.Best { // keep the list short
+			if len(list)/4 >= o.Best { // keeps the list short
 				list = o.cut(list)
 				index()
 				floor = o.value(&list[len(list)-1])
@@ -211,7 +211,7 @@ func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime
 	r.Answers = o.cut(list)
 }
 
-// value is what answers are ordered by.
+// value returns the value that answers are ordered by.
 func (o *AnswerOptions) value(a *Answer) float64 {
 	if o.Rank == RankLogit {
 		return a.Logit
@@ -219,19 +219,19 @@ func (o *AnswerOptions) value(a *Answer) float64 {
 	return a.Score
 }
 
-// order compares answers: the better one first, of equals the one that begins earlier and
-// is shorter.
+// order compares answers: the better one comes first; ties: the one that begins earlier, then the
+// shorter one.
 func (o *AnswerOptions) order(x, y *Answer) int {
 	return cmp.Or(cmp.Compare(o.value(y), o.value(x)), cmp.Compare(x.Start, y.Start), cmp.Compare(x.End, y.End))
 }
 
-// cut sorts a list and keeps the best.
+// cut sorts a list and keeps the best answers.
 func (o *AnswerOptions) cut(list []Answer) []Answer {
 	slices.SortFunc(list, func(x, y Answer) int { return o.order(&x, &y) })
 	return list[:min(len(list), o.Best)]
 }
 
-// finish completes a result whose windows are all there.
+// finish completes a result after its last window.
 func (r *Answered) finish(o *AnswerOptions) {
 	if len(r.Answers) == 0 {
 		r.Answers, r.NoAnswer = []Answer{}, true

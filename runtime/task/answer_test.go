@@ -27,8 +27,8 @@ func newAnswerer(t *testing.T, f fake, opts ...runtime.Option) *Answerer {
 	return a
 }
 
-// TestAnswersAreBruteForce: the best answers are those found by looking at every span of
-// every window, with scores as they are defined.
+// TestAnswersAreBruteForce compares the best answers with a search of every span of every window,
+// whose scores are computed from their definition.
 func TestAnswersAreBruteForce(t *testing.T) {
 	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }, []AnswerRank{RankScore, RankLogit})
 }
@@ -150,7 +150,7 @@ func answersAreBruteForce(t *testing.T, logit func(ids []int32, row, side int) f
 	})
 }
 
-// TestNoAnswer moves the threshold over the difference.
+// TestNoAnswer uses thresholds below and above the difference.
 func TestNoAnswer(t *testing.T) {
 	a := newAnswerer(t, spanHead(func(ids []int32, row, side int) float64 {
 		switch ids[row] {

@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// BenchmarkAnswer measures what a question costs beside the model: 360 tokens of context,
-// the 20 best answers.
+// BenchmarkAnswer measures the cost of a question without the model: 360 tokens of context, the 20
+// best answers.
 func BenchmarkAnswer(b *testing.B) {
 	f := spanHead(func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, side) })
 	f.limits = func(l *runtime.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 }
@@ -24,7 +24,8 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 }
 
-// BenchmarkTagCRF measures the same for 500 tokens with 9 labels that are decoded together.
+// BenchmarkTagCRF measures the cost of a text without the model: 500 tokens with 9 labels that are
+// decoded together.
 func BenchmarkTagCRF(b *testing.B) {
 	const c = 9
 	labels := []string{"O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"}

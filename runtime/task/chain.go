@@ -8,42 +8,43 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Chain scores sequences of labels as a linear-chain conditional random field does
-// (Lafferty, McCallum and Pereira 2001): a path y over T places has the score
+// Chain scores sequences of labels as a linear-chain conditional random field does (Lafferty,
+// McCallum and Pereira 2001). A path y over T tokens has the score
 //
 //	Start[y_0] + Σ_t emission[t, y_t] + Σ_t Transitions[y_{t-1}, y_t] + End[y_{T-1}]
 //
-// and the probability exp(score) / Σ over all paths. A score of -Inf forbids. Everything
-// is computed in float64, sums of exponentials by their largest term.
+// and the probability exp(score) / Σ exp(score of any path). A score of -Inf forbids a label or a
+// transition. Everything is computed in float64. Sums of exponentials are scaled by their largest
+// term.
 type Chain struct {
 	C           int
-	Transitions []float64 // [C, C], from row to column
+	Transitions []float64 // [C, C]; row: the earlier label, column: the later one
 	Start, End  []float64 // [C]
 }
 
-// newChain is a chain of C labels that scores and forbids nothing.
+// newChain returns a chain of C labels whose scores are all 0.
 func newChain(c int) *Chain {
 	return &Chain{C: c, Transitions: make([]float64, c*c), Start: make([]float64, c), End: make([]float64, c)}
 }
 
-// clone is a copy that may be changed.
+// clone returns a copy of the chain that may be changed.
 func (k *Chain) clone() *Chain {
 	return &Chain{k.C, slices.Clone(k.Transitions), slices.Clone(k.Start), slices.Clone(k.End)}
 }
 
-// check finds emissions that are not [T, C] with T ≥ 1.
+// check returns T for emissions [T, C]. It is an error if T < 1 or if shapes do not match.
 func (k *Chain) check(emissions []float64) (int, error) {
 	if k.C < 1 || len(k.Transitions) != k.C*k.C || len(k.Start) != k.C || len(k.End) != k.C {
 		return 0, input("a chain of %d labels has %d transitions, %d first and %d last scores", k.C, len(k.Transitions), len(k.Start), len(k.End))
 	}
 	if len(emissions) == 0 || len(emissions)%k.C != 0 {
-		return 0, input("%d emissions are not a row of %d a place", len(emissions), k.C)
+		return 0, input("%d emissions are not one row of %d per token", len(emissions), k.C)
 	}
 	return len(emissions) / k.C, nil
 }
 
-// Viterbi is the path of the highest score (the one whose last labels have the lower
-// numbers among equals) and its score, for emissions [T, C]. A score of -Inf says that
+// Viterbi returns the path with the highest score and this score, for emissions [T, C]. Ties: the
+// path with the lower label at the last token where the paths differ. A score of -Inf means that
 // every path is forbidden.
 func (k *Chain) Viterbi(emissions []float64) ([]int, float64, error) {
 	t, err := k.check(emissions)
@@ -82,19 +83,19 @@ func (k *Chain) Viterbi(emissions []float64) ([]int, float64, error) {
 	return path, top, nil
 }
 
-// Score is the score of one path for emissions [T, C].
+// Score returns the score of one path for emissions [T, C].
 func (k *Chain) Score(emissions []float64, path []int) (float64, error) {
 	t, err := k.check(emissions)
 	if err != nil {
 		return 0, err
 	}
 	if len(path) != t {
-		return 0, input("a path of %d labels for %d places", len(path), t)
+		return 0, input("a path of %d labels for %d tokens", len(path), t)
 	}
 	sum := 0.0
 	for i, y := range path {
 		if y < 0 || y >= k.C {
-			return 0, input("label %d at place %d: there are %d", y, i, k.C)
+			return 0, input("label %d at token %d: there are %d labels", y, i, k.C)
 		}
 		if i == 0 {
 			sum += k.Start[y]
@@ -106,7 +107,7 @@ func (k *Chain) Score(emissions []float64, path []int) (float64, error) {
 	return sum + k.End[path[t-1]], nil
 }
 
-// LogPartition is the logarithm of the sum of exp(score) over all paths.
+// LogPartition returns the logarithm of the sum of exp(score) over all paths.
 func (k *Chain) LogPartition(emissions []float64) (float64, error) {
 	t, err := k.check(emissions)
 	if err != nil {
@@ -115,7 +116,7 @@ func (k *Chain) LogPartition(emissions []float64) (float64, error) {
 	return k.partition(k.forward(emissions, t), t), nil
 }
 
-// partition ends the forward recursion.
+// partition completes the forward recursion: it returns the logarithm of the partition function.
 func (k *Chain) partition(alpha []float64, t int) float64 {
 	last := make([]float64, k.C)
 	for j := range last {
@@ -124,7 +125,8 @@ func (k *Chain) partition(alpha []float64, t int) float64 {
 	return logSum(last)
 }
 
-// forward is log Σ exp(score) over the paths up to place t that end in label j, [T, C].
+// forward returns, for each token t and label j, log Σ exp(score) over the paths up to t that end
+// in j [T, C].
 func (k *Chain) forward(emissions []float64, t int) []float64 {
 	c := k.C
 	alpha, terms := make([]float64, t*c), make([]float64, c)
@@ -142,8 +144,8 @@ func (k *Chain) forward(emissions []float64, t int) []float64 {
 	return alpha
 }
 
-// Marginals are the probabilities of each label at each place, [T, C], and the logarithm
-// of the partition function. It is an error if every path is forbidden.
+// Marginals returns the probability of each label at each token [T, C], and the logarithm of the
+// partition function. It is an error if every path is forbidden.
 func (k *Chain) Marginals(emissions []float64) (p []float64, logPartition float64, err error) {
 	t, err := k.check(emissions)
 	if err != nil {
@@ -171,7 +173,7 @@ func (k *Chain) Marginals(emissions []float64) (p []float64, logPartition float6
 	return alpha, z, nil
 }
 
-// logSum is log Σ exp(x_i), -Inf for nothing but -Inf.
+// logSum returns log Σ exp(x_i). It returns -Inf if all x_i are -Inf.
 func logSum(x []float64) float64 {
 	top := math.Inf(-1)
 	for _, v := range x {
@@ -187,7 +189,7 @@ func logSum(x []float64) float64 {
 	return top + math.Log(sum)
 }
 
-// packedChain reads the learned scores of a head with CRF from the packed weights.
+// packedChain reads the learned scores of a head with a CRF from the packed weights.
 func packedChain(core *runtime.Core, c int) (*Chain, error) {
 	k := &Chain{C: c}
 	for _, part := range []struct {

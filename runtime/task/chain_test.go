@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// drawChain draws a chain and emissions for t places; some scores forbid.
+// drawChain draws a chain and emissions for t tokens. Some scores are -Inf.
 func drawChain(r *rand.Rand, c, t int, forbid float64) (*Chain, []float64) {
 	draw := func(n int) []float64 {
 		v := make([]float64, n)
@@ -43,8 +43,8 @@ func allPaths(c, t int, f func(path []int)) {
 	}
 }
 
-// TestChainIsBruteForce: the recursions give what summing over and looking at every path
-// gives, also with scores that forbid and with ones far from zero.
+// TestChainIsBruteForce compares the recursions with a sum over all paths and a search of all
+// paths, also for forbidden transitions and scores far from zero.
 func TestChainIsBruteForce(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	impossible := 0
@@ -53,7 +53,7 @@ func TestChainIsBruteForce(t *testing.T) {
 		k, em := drawChain(r, c, n, []float64{0, 0.3}[draw%2])
 		if draw%5 == 0 {
 			for i := range em {
-				em[i] += 700 * r.NormFloat64() // exp of it is beyond float64
+				em[i] += 700 * r.NormFloat64() // exp of this is outside the range of float64
 			}
 		}
 		best, bestPath := math.Inf(-1), []int(nil)
@@ -161,19 +161,18 @@ func TestViterbiTies(t *testing.T) {
 func TestChainFaults(t *testing.T) {
 	k := newChain(2)
 	_, _, err := k.Viterbi(nil)
-	require.ErrorContains(t, err, "0 emissions are not a row of 2 a place")
+	require.ErrorContains(t, err, "0 emissions are not one row of 2 per token")
 	_, err = k.LogPartition(make([]float64, 3))
 	require.ErrorContains(t, err, "3 emissions")
 	_, err = k.Score(make([]float64, 4), []int{0})
-	require.ErrorContains(t, err, "a path of 1 labels for 2 places")
+	require.ErrorContains(t, err, "a path of 1 labels for 2 tokens")
 	_, err = k.Score(make([]float64, 4), []int{0, 2})
-	require.ErrorContains(t, err, "label 2 at place 1: there are 2")
+	require.ErrorContains(t, err, "label 2 at token 1: there are 2 labels")
 	_, _, err = (&Chain{C: 2}).Marginals(make([]float64, 2))
 	require.ErrorContains(t, err, "a chain of 2 labels has 0 transitions")
 }
 
-// TestSchemeAlwaysHasAPath: whatever labels there are, some path of every length is
-// allowed.
+// TestSchemeAlwaysHasAPath checks that some path of every length is allowed, whatever the labels.
 func TestSchemeAlwaysHasAPath(t *testing.T) {
 	all := []string{"O", "B-X", "I-X", "E-X", "S-X", "B-Y", "I-Y", "L-Y", "U-Y", "Z"}
 	for set := 1; set < 1<<len(all); set++ {
@@ -193,8 +192,8 @@ func TestSchemeAlwaysHasAPath(t *testing.T) {
 	}
 }
 
-// TestSchemeAllows counts the paths that the full sets of labels allow, found here by
-// writing out every sequence of whole entities.
+// TestSchemeAllows counts the paths that complete sets of labels allow. It finds them by listing
+// every sequence of whole entities.
 func TestSchemeAllows(t *testing.T) {
 	bio := func(n int) []string { // labels of an entity of n tokens
 		list := []string{"B"}

@@ -10,16 +10,17 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// ChoiceQuestion is a question with options to choose from, about a context.
+// ChoiceQuestion is a question about a context, with options to choose from.
 type ChoiceQuestion struct {
 	Context  string   `json:"context"`
 	Question string   `json:"question"`
 	Options  []string `json:"options"`
 }
 
-// pair is what the model reads for an option: the context, and the question completed by
-// the option. As in RACE's usual preparation, "_" in the question is the option's place,
-// otherwise it follows. Without a context the question is the first text.
+// pair returns the pair of texts that the model reads for an option: the context, and the question
+// with the option. As in the usual preparation of RACE, "_" in the question is replaced by the
+// option; otherwise the option follows the question. Without a context, the first text is the
+// question and the second the option.
 func (q *ChoiceQuestion) pair(option string) runtime.Text {
 	t := runtime.Text{First: q.Context, Second: option, Pair: true}
 	switch {
@@ -36,18 +37,18 @@ func (q *ChoiceQuestion) pair(option string) runtime.Text {
 // Choice is the result for one question.
 type Choice struct {
 	Index  int            `json:"index"`  // of the option that was chosen
-	Option string         `json:"option"` // its text
-	Score  float64        `json:"score"`  // its score
-	Scores []float64      `json:"scores"` // softmax of the logits over the options
-	Logits []float64      `json:"logits"` // of each option; over windows their mean
-	Seen   []runtime.Seen `json:"seen"`   // what the model saw of each option's pair of texts
+	Option string         `json:"option"` // text of the chosen option
+	Score  float64        `json:"score"`  // score of the chosen option
+	Scores []float64      `json:"scores"` // softmax of Logits over the options
+	Logits []float64      `json:"logits"` // of each option; the mean over its windows
+	Seen   []runtime.Seen `json:"seen"`   // how much the model saw of each option's pair of texts
 }
 
 // Chooser chooses among options (multiple choice). It is safe for concurrent use.
 type Chooser struct{ head }
 
-// NewChooser serves the named head ("" is the first), which must give one logit a
-// sequence.
+// NewChooser returns a Chooser for the named head; "" means the first head. The head must have one
+// logit per sequence.
 func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
 	h, err := newHead(core, name, "multiple choice", runtime.TaskChoices)
 	if err != nil {
@@ -56,9 +57,9 @@ func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
 	return &Chooser{h}, nil
 }
 
-// Choose answers questions; results come in input order. The model reads each option by
-// itself, as a pair of texts: the context, and question with option ("_" in the question is
-// the option's place).
+// Choose answers questions. Results come in input order. The model reads each option separately, as
+// a pair of texts: the context, and the question with the option. "_" in the question is replaced
+// by the option.
 func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Choice, error) {
 	var texts []runtime.Text
 	for i := range questions {
@@ -94,7 +95,7 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 	return results, nil
 }
 
-// ofOption is a fault of a pair as one of an option of a question.
+// ofOption turns an error of a pair of texts into an error of an option of a question.
 func ofOption(err error, questions []ChoiceQuestion) error {
 	var t *runtime.TextError
 	if !errors.As(err, &t) {
@@ -111,8 +112,8 @@ func ofOption(err error, questions []ChoiceQuestion) error {
 	return err
 }
 
-// means computes the outputs of a head with a row a sequence for each text: over a text's
-// windows the mean.
+// means computes the outputs of a head that has one row per sequence for each text: the mean over
+// its windows.
 func (h *head) means(ctx context.Context, texts []runtime.Text) ([][]float64, []runtime.Seen, error) {
 	sums := make([][]float64, len(texts))
 	seen, err := h.run(ctx, texts, stream{

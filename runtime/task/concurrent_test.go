@@ -11,8 +11,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestConcurrentTasks: calls at the same time, and texts in any company, give what each gives
-// alone.
+// TestConcurrentTasks checks that concurrent calls, and texts together with any others, have the
+// same results as each alone.
 func TestConcurrentTasks(t *testing.T) {
 	f := tagsByPiece(bioLabels, nil)
 	f.forward = perRow(len(bioLabels), func(ids []int32, row, j int) float64 { return 4 * noise(int(ids[row]), row, len(ids), j) })
@@ -56,7 +56,7 @@ func TestConcurrentTasks(t *testing.T) {
 	wg.Wait()
 }
 
-// equalJSON reports whether two results are the same to whoever reads them.
+// equalJSON reports whether two results have the same JSON.
 func equalJSON(t *testing.T, a, b any) bool {
 	x, err := json.Marshal(a)
 	if err != nil {

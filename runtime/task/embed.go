@@ -11,39 +11,39 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Pooling says how rows of tokens become one vector.
+// Pooling is how the rows of a text's tokens become one vector.
 type Pooling string
 
-// The poolings, for heads with a row a token. Both read special tokens too, as those that
-// models are trained with do.
+// The poolings, for heads with one row per token. Both include special tokens, as in the training
+// of such models.
 const (
 	PoolMean  Pooling = "mean"  // mean of all rows
 	PoolFirst Pooling = "first" // the first row ([CLS])
 )
 
-// EmbedOptions are the settings of Embedder.Embed. The zero value stands for the mean, and
-// for what the weights say of prompts and lengths.
+// EmbedOptions holds the settings of Embedder.Embed. The zero value stands for the mean and for the
+// model's own prompt and normalization.
 type EmbedOptions struct {
-	Pooling Pooling // for heads with a row a token; "": PoolMean. Others pool themselves
-	// Normalize divides each vector by its Euclidean length. Models whose folder does so
-	// (see Embedder.Normalizes) do it anyway.
+	Pooling Pooling // for heads with one row per token; "": PoolMean. Other heads pool themselves
+	// Normalize divides each vector by its Euclidean length. Models whose folder normalizes (see
+	// Embedder.Normalizes) do so in any case.
 	Normalize bool
-	// Prompt is the name of the model's prompt (see Embedder.Prompts) that is put in front
-	// of each text; "": the model's default, if it has one. Pairs of texts have no prompt.
+	// Prompt is the name of the model's prompt that is put before each text, see Embedder.Prompts.
+	// "" means the model's default, if it has one. Pairs of texts have no prompt.
 	Prompt string
-	// NoPrompt puts nothing in front of texts.
+	// NoPrompt puts nothing before texts.
 	NoPrompt bool
 }
 
-// The keys in runtime.Meta.Extra for what a folder of sentence-transformers says.
+// The keys in runtime.Meta.Extra for the settings of a folder of sentence-transformers.
 const (
 	NormalizeKey = "normalize" // "true": vectors are divided by their length
 	PromptsKey   = "prompts"   // JSON, a list of Prompt
-	PromptKey    = "prompt"    // the name of the prompt that counts if none is asked for
+	PromptKey    = "prompt"    // the name of the default prompt
 )
 
-// Prompt is a text that an embedding model was trained to read in front of others, such as
-// "query: ".
+// Prompt is a text that an embedding model was trained to read before other texts, such as "query:
+// ".
 type Prompt struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -51,7 +51,8 @@ type Prompt struct {
 
 // Embedding is the result for one text.
 type Embedding struct {
-	// Vector is, over a text's windows, their mean weighted by their tokens.
+	// Vector is the text's vector. For several windows it is the mean of their vectors, weighted by
+	// their tokens.
 	Vector []float32 `json:"vector"` // [C]
 	runtime.Seen
 }
@@ -61,11 +62,11 @@ type Embedder struct {
 	head
 	normalize bool
 	prompts   []Prompt
-	usual     string // name of the prompt that counts if none is asked for; "" none
+	usual     string // name of the default prompt, "" if there is no default
 }
 
-// NewEmbedder serves the named head ("" is the first), which must give a vector a sequence
-// or hidden states a token.
+// NewEmbedder returns an Embedder for the named head; "" means the first head. The head must have
+// one vector per sequence, or hidden states for each token.
 func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
 	h, err := newHead(core, name, "embedding", runtime.TaskVector, runtime.TaskHidden)
 	if err != nil {
@@ -78,7 +79,7 @@ func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
 	return m, m.read(core.Meta().Extra)
 }
 
-// read reads what the weights say about prompts and lengths.
+// read reads the model's prompts and normalization from the metadata.
 func (m *Embedder) read(extra map[string]string) error {
 	m.usual = extra[PromptKey]
 	switch v := extra[NormalizeKey]; v {
@@ -95,14 +96,14 @@ func (m *Embedder) read(extra map[string]string) error {
 	}
 	if m.usual != "" {
 		if _, err := m.prompt(EmbedOptions{}); err != nil {
-			return fmt.Errorf("the weights say that %s is %q, which is none of their prompts: run debertac pack again", PromptKey, m.usual)
+			return fmt.Errorf("the weights say that %s is %q, which is not one of their prompts: run debertac pack again", PromptKey, m.usual)
 		}
 	}
 	return nil
 }
 
-// Prompts are the model's prompts in the order of its folder, and the name of the one
-// that counts if none is asked for ("": none).
+// Prompts returns the model's prompts in the order of its folder, and the name of the default
+// prompt ("" if there is no default).
 func (m *Embedder) Prompts() (prompts []Prompt, usual string) {
 	return slices.Clone(m.prompts), m.usual
 }
@@ -110,7 +111,7 @@ func (m *Embedder) Prompts() (prompts []Prompt, usual string) {
 // Normalizes reports whether the model's folder divides vectors by their length.
 func (m *Embedder) Normalizes() bool { return m.normalize }
 
-// prompt is the text that o puts in front of texts.
+// prompt returns the text that o puts before texts.
 func (m *Embedder) prompt(o EmbedOptions) (string, error) {
 	name := o.Prompt
 	switch {
@@ -136,10 +137,10 @@ func (m *Embedder) prompt(o EmbedOptions) (string, error) {
 	return "", input("prompt %q: these weights have %s", name, strings.Join(names, ", "))
 }
 
-// Size is the number of elements of a vector, C.
+// Size returns the number of elements of a vector, C.
 func (m *Embedder) Size() int { return m.C }
 
-// Embed computes the vectors of texts; results come in input order.
+// Embed computes the vectors of texts. Results come in input order.
 func (m *Embedder) Embed(ctx context.Context, texts []string, o EmbedOptions) ([]Embedding, error) {
 	return m.embed(ctx, singles(texts), o)
 }
@@ -154,7 +155,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 	case o.Pooling != "" && o.Pooling != PoolMean && o.Pooling != PoolFirst:
 		return nil, input("pooling %q: it must be mean or first", o.Pooling)
 	case o.Pooling != "" && m.Rows == runtime.PerSequence:
-		return nil, input("pooling %q: head %q gives a row a sequence, it has pooled already", o.Pooling, m.Name)
+		return nil, input("pooling %q: head %q has one row per sequence, it has pooled already", o.Pooling, m.Name)
 	}
 	prompt, err := m.prompt(o)
 	if err != nil {
@@ -165,7 +166,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 			if t.Pair {
 				return nil, input("the prompt %q is put in front of single texts, and this is a pair: choose no prompt", prompt)
 			}
-			texts[i].First = prompt + t.First // texts is this call's own
+			texts[i].First = prompt + t.First // texts belongs to this call
 		}
 	}
 	results := make([]Embedding, len(texts))
@@ -203,7 +204,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 				length = math.Sqrt(squares)
 			}
 			for j, v := range sum {
-				if length > 0 { // a vector of zeros has no direction and stays
+				if length > 0 { // a vector of zeros has no direction and stays as it is
 					vector[j] = float32(v / length)
 				}
 			}
@@ -220,8 +221,8 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 	return results, nil
 }
 
-// Cosine is the cosine of the angle between two vectors of the same length: Σ a_i·b_i /
-// (|a|·|b|), computed in float64; 0 if one of them has the length 0. Vectors with
+// Cosine returns the cosine of the angle between two vectors of the same length: Σ a_i·b_i /
+// (|a|·|b|), computed in float64. It returns 0 if one of them has the length 0. Vectors with
 // different numbers of elements are an error.
 func Cosine(a, b []float32) (float64, error) {
 	if len(a) != len(b) {

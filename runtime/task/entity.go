@@ -12,44 +12,44 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// The keys in the extra metadata of packed weights under which stand the model's own limit on the words of a text, and the ids of the tokens around
-// labels where the tokenizer does not have them.
+// The keys in the metadata's extra entries for the model's own limit on the words of a text, and for the ids of the tokens around labels if the
+// tokenizer does not have them.
 const (
 	MaxWordsKey = "max_words"
 	MarkKey     = "mark_id"
 	EndKey      = "end_id"
 )
 
-// EntityOptions are the settings of Extractor.Entities. The zero value stands for the defaults.
+// EntityOptions holds the settings of Extractor.Entities. The zero value stands for the defaults.
 type EntityOptions struct {
 	// Threshold is the probability that an entity must exceed, from 0 to 1; nil: 0.5.
 	Threshold *float64
-	// Thresholds are those of single labels, by their names. The other labels have Threshold.
+	// Thresholds holds the thresholds of single labels, by name. Threshold applies to the other labels.
 	Thresholds map[string]float64
-	// Nested lets entities lie inside each other; otherwise no two share a word.
+	// Nested allows entities inside other entities; otherwise no two share a word.
 	Nested bool
-	// MultiLabel lets the same words have several labels; otherwise they have the best.
+	// MultiLabel allows several labels for the same words; otherwise only the best one is kept.
 	MultiLabel bool
 }
 
 // Extraction is the result for one text.
 type Extraction struct {
-	Entities []Entity `json:"entities"` // ordered by where they begin, of equals the better one first; scores are probabilities
-	Words    int      `json:"words"`    // of the text
-	// Tokens counts the labels' tokens too. A text without words is not computed: it has no tokens and no windows.
+	Entities []Entity `json:"entities"` // in the order of their first words; ties: the better one first. Scores are probabilities
+	Words    int      `json:"words"`    // number of words of the text
+	// Tokens includes the labels' tokens. A text without words is not computed: it has no tokens and no windows.
 	runtime.Seen
 }
 
-// Extractor finds entities of labels that are given with each call (GLiNER, Zaratiana et al. 2024). It is safe for concurrent use.
+// Extractor finds entities whose labels are chosen with each call (GLiNER, Zaratiana et al. 2024). It is safe for concurrent use.
 type Extractor struct {
 	head
 	tokens   runtime.WordTokenizer
-	mark     int32 // token in front of each label
-	end      int32 // token behind the last
-	maxWords int   // of a sequence; 0: no limit but that of tokens
+	mark     int32 // token before each label
+	end      int32 // token after the last label
+	maxWords int   // limit on the words of a sequence; 0: only tokens are limited
 }
 
-// NewExtractor serves the named head ("" is the first), which must score words against labels of a prompt.
+// NewExtractor returns an Extractor for the named head; "" means the first head. The head must score words for the labels of a prompt.
 func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
 	h, err := newHead(core, name, "entity extraction", runtime.TaskEntities)
 	if err != nil {
@@ -89,29 +89,29 @@ func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
 	return x, nil
 }
 
-// extra reads a number of the extra metadata; found is false if it is not there.
+// extra returns a number from the metadata's extra entries; found is false if there is no such entry.
 func (x *Extractor) extra(key string, least, most int) (n int, found bool, err error) {
 	text, found := x.core.Meta().Extra[key]
 	if !found {
 		return 0, false, nil
 	}
 	if n, err = strconv.Atoi(text); err != nil || n < least || n > most {
-		return 0, true, fmt.Errorf("the weights say that %s is %q, which is no number from %d to %d: run debertac pack again", key, text, least, most)
+		return 0, true, fmt.Errorf("the weights say that %s is %q, which is not a number from %d to %d: run debertac pack again", key, text, least, most)
 	}
 	return n, true, nil
 }
 
-// MaxWords is the model's own limit on the words of a text; 0: none but that on tokens.
+// MaxWords returns the model's own limit on the words of a text; 0: only tokens are limited.
 func (x *Extractor) MaxWords() int { return x.maxWords }
 
-// prompt is the labels of a call as they stand in front of every text.
+// prompt holds the labels of a call as they stand before every text.
 type prompt struct {
 	labels []string
-	ids    []int32 // frame and end included
+	ids    []int32 // including the opening special tokens and the end token
 	marks  []int32 // the row at which each label is read
 }
 
-// prompt makes tokens of labels.
+// prompt tokenizes labels.
 func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	if err := distinct(labels, "look for"); err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	return p, nil
 }
 
-// thresholds returns what the entities of each label must exceed.
+// thresholds returns the probability that the entities of each label must exceed.
 func (o *EntityOptions) thresholds(labels []string) ([]float32, error) {
 	all := 0.5
 	if o.Threshold != nil {
@@ -160,7 +160,7 @@ func (o *EntityOptions) thresholds(labels []string) ([]float32, error) {
 	return out, nil
 }
 
-// Check finds faults of labels and options without a text.
+// Check returns an error if labels or options are invalid. It needs no text.
 func (x *Extractor) Check(labels []string, o EntityOptions) error {
 	if _, err := o.thresholds(labels); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (x *Extractor) Check(labels []string, o EntityOptions) error {
 	return err
 }
 
-// room is how many tokens a text may have behind the labels.
+// room returns the number of tokens that are left for a text after the labels.
 func (x *Extractor) room(p *prompt) (int, error) {
 	limit, frame := x.core.Options().MaxTokens, len(x.tokens.Frame().Close)
 	if room := limit - len(p.ids) - frame; room > 0 {
@@ -182,9 +182,9 @@ func (x *Extractor) room(p *prompt) (int, error) {
 		len(p.labels), len(p.ids)+frame, limit)
 }
 
-// Entities finds the entities of labels in texts; results come in input order. A label's score depends on the other labels of the call. What becomes of
-// texts with too many words or tokens is the model's policy: windows share at least so many tokens as its stride, and each span of words counts as that
-// window judges it in which it lies farther from an edge.
+// Entities finds the entities of labels in texts. Results come in input order. A label's score depends on the other labels of the call. The model's
+// policy decides what happens to texts with too many words or tokens. Windows share at least as many tokens as the policy's stride. If several windows
+// hold a span of words, its score is that of the window in which it lies farthest from an edge.
 func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o EntityOptions) ([]Extraction, error) {
 	if err := x.Check(labels, o); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	return results, b.Flush(ctx)
 }
 
-// add puts the windows of a text into the batch.
+// add adds the windows of a text to the batch.
 func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -243,7 +243,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	if err != nil {
 		return fault(i, "it cannot be encoded: %v", err)
 	}
-	var first []int // token of each word, and the number of tokens
+	var first []int // first token of each word, then the number of tokens
 	for t := range tokens {
 		if w := int(tokens[t].Word); t == 0 || w != int(tokens[t-1].Word) {
 			j.words, first = append(j.words, words[w]), append(first, t)
@@ -280,8 +280,8 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	return nil
 }
 
-// DecodeEntities finds the entities of a text whose words were cut, by bytes, as Words cuts them, from a head's scores of all words for all labels
-// [words, labels, columns]: those of spans of 1 to widths words, or with widths 0 start, end and inside.
+// DecodeEntities finds the entities of a text from a head's scores of all words for all labels [words, labels, columns]. Words cuts the text into these
+// words. Columns are the scores of spans of 1 to widths words; if widths is 0, they are start, end and inside.
 func DecodeEntities(text string, labels []string, logits []float32, widths int, o EntityOptions) ([]Entity, error) {
 	if err := errors.Join(runtime.CheckUTF8("the text", text), validUTF8("label", labels...)); err != nil {
 		return nil, err
@@ -303,8 +303,8 @@ func DecodeEntities(text string, labels []string, logits []float32, widths int, 
 	return j.entities(text, labels, o), nil
 }
 
-// Words cuts a text into the words that an Extractor scores: letters, numbers and underscores, joined by single hyphens, or any other character that is
-// no space by itself.
+// Words cuts a text into the words that an Extractor scores. A word is a run of letters, numbers and underscores, which single hyphens may join, or a
+// single other character that is not white space.
 func Words(text string) []Part {
 	at := places{text: text}
 	var list []Part

@@ -8,7 +8,7 @@ import (
 
 // extraction is a text while its windows are computed.
 type extraction struct {
-	words   []wordSpan // of the text, those without tokens left out
+	words   []wordSpan // of the text, without words that have no tokens
 	windows []frameOf
 	found   []found
 }
@@ -16,15 +16,16 @@ type extraction struct {
 // frameOf is a window of a text: words [lo, hi).
 type frameOf struct{ lo, hi int }
 
-// tooLong is the fault of a text that is too long for the model.
+// tooLong returns the error for a text that is too long for the model.
 func tooLong(text int, format string, args ...any) error {
 	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
 }
 
-// cutBy gives the windows of a text whose word w has the tokens first[w] … first[w+1]-1; room is the tokens that one may hold beside fixed ones.
+// cutBy returns the windows of a text whose word w has the tokens first[w] … first[w+1]-1. room is how many tokens of the text a window may hold
+// besides the fixed ones.
 func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime.LongPolicy) ([]frameOf, error) {
 	words := len(first) - 1
-	behind := func(lo int) int { // the last word that fits behind lo
+	behind := func(lo int) int { // returns the end of the longest window that begins at word lo
 		hi := lo
 		for hi < words && first[hi+1]-first[lo] <= room && (x.maxWords == 0 || hi-lo < x.maxWords) {
 			hi++
@@ -62,7 +63,7 @@ func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime
 	return list, nil
 }
 
-// margin is how far words [first, last] lie from the edges of window n that are not the text's; below 0: not inside.
+// margin returns how far words [first, last] lie from those edges of window n that are not the text's ends; below 0: not inside the window.
 func (j *extraction) margin(n, first, last int) int {
 	f := j.windows[n]
 	if first < f.lo || last >= f.hi {
@@ -71,7 +72,8 @@ func (j *extraction) margin(n, first, last int) int {
 	return margin(first, last+1, f.lo, f.hi, 0, j.windows[len(j.windows)-1].hi)
 }
 
-// take reads a window's scores, of which those count that no other window knows better. threshold has one number per label.
+// take reads a window's scores. It keeps the spans that lie farther from an edge in this window than in all others. threshold has one number per
+// label.
 func (j *extraction) take(n int, logits []float32, widths int, threshold []float32) {
 	f := j.windows[n]
 	var list []found
@@ -85,7 +87,7 @@ func (j *extraction) take(n int, logits []float32, widths int, threshold []float
 		own := j.margin(n, x.first, x.last)
 		better := false
 		for k := n - 1; k >= 0 && !better && j.margin(k, x.first, x.last) >= 0; k-- {
-			better = j.margin(k, x.first, x.last) >= own // of equals the first
+			better = j.margin(k, x.first, x.last) >= own // ties: the first window
 		}
 		for k := n + 1; k < len(j.windows) && !better && j.margin(k, x.first, x.last) >= 0; k++ {
 			better = j.margin(k, x.first, x.last) > own
@@ -96,7 +98,7 @@ func (j *extraction) take(n int, logits []float32, widths int, threshold []float
 	}
 }
 
-// entities chooses among what all windows of a text have found.
+// entities chooses among the spans that all windows of a text have found.
 func (j *extraction) entities(text string, labels []string, o EntityOptions) []Entity {
 	at := places{text: text}
 	list := []Entity{}

@@ -13,11 +13,11 @@ type found struct {
 	score       float32
 }
 
-// rounded is the probability of a logit as a float32, as those are by which the published decoding orders entities.
+// rounded returns sigmoid(z) rounded to float32, because the reference implementation ranks entities by float32 scores.
 func rounded(z float32) float32 { return float32(sigmoid(float64(z))) }
 
-// appendSpans appends what a span head finds in words words: logits are [words, labels, widths], a span's width counted from 0; threshold has one
-// number per label.
+// appendSpans appends the spans whose scores exceed the threshold. logits are the outputs of a span head [words, labels, widths]; width k stands for
+// k+1 words. threshold has one number per label.
 func appendSpans(dst []found, logits []float32, words, widths int, threshold []float32) []found {
 	labels := len(threshold)
 	for w := range words {
@@ -32,8 +32,9 @@ func appendSpans(dst []found, logits []float32, words, widths int, threshold []f
 	return dst
 }
 
-// appendTokenSpans appends what a token head finds: logits are [words, labels, 3], a word's start, end and inside. Each start is followed by the ends
-// behind it until the inside of a word falls below the label's threshold; a span's score is its lowest probability.
+// appendTokenSpans appends the spans that a token head finds. logits are its outputs [words, labels, 3]: start, end and inside of each word. Each
+// start is combined with the ends from its own word on, until the inside score of a word falls below the label's threshold. A span's score is the
+// lowest probability in it.
 func appendTokenSpans(dst []found, logits []float32, words int, threshold []float32) []found {
 	labels := len(threshold)
 	p := make([]float32, len(logits))
@@ -63,13 +64,14 @@ func appendTokenSpans(dst []found, logits []float32, words int, threshold []floa
 	return dst
 }
 
-// choose keeps entities greedily, of high scores first and of equal ones in their order: flat drops what overlaps with a kept one, nested what
-// overlaps without that one containing the other. The same words keep one label, or with multi all. The result is ordered by its first word.
+// choose keeps spans greedily, highest score first; ties: in the order of the list. Without nested, it drops spans that overlap with a kept one. With
+// nested, it drops spans that overlap with a kept one unless one of the two contains the other. The same words keep one label, or with multi all of
+// theirs. The result is ordered by the first word.
 func choose(list []found, nested, multi bool) []found {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.score, a.score) })
 	var kept []found
-	var spans [][2]int // of kept, sorted, each once; flat ones are apart from each other
+	var spans [][2]int // places of kept, sorted, without duplicates; without nested they do not overlap
 	for _, f := range list {
 		at := sort.Search(len(spans), func(i int) bool {
 			return cmp.Or(cmp.Compare(spans[i][0], f.first), cmp.Compare(spans[i][1], f.last)) >= 0

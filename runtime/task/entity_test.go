@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// plainChoose is the published choice, word for word: quadratic, and without thought.
+// plainChoose is the published choice, word for word: quadratic and simple.
 func plainChoose(list []found, nested, multi bool) []found {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.score, a.score) })
@@ -61,7 +61,7 @@ func TestChooseEntities(t *testing.T) {
 	})
 }
 
-// TestTokenSpans holds the search of starts and ends to one that looks at all pairs.
+// TestTokenSpans compares the search of starts and ends with one that looks at all pairs.
 func TestTokenSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words, labels := rapid.IntRange(1, 8).Draw(t, "words"), rapid.IntRange(1, 3).Draw(t, "labels")
@@ -120,7 +120,7 @@ func TestSpans(t *testing.T) {
 }
 
 func TestDecodeEntities(t *testing.T) {
-	// Spans of up to two words: "a" and "a b" of x, "b" of y.
+	// Spans of up to two words: "a" and "a b" with label x, "b" with label y.
 	logits := []float32{1, 3, -9, -9, -9, 0, 2, 7}
 	got, err := DecodeEntities("a  b", []string{"x", "y"}, logits, 2, EntityOptions{})
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestDecodeEntities(t *testing.T) {
 	require.ErrorIs(t, err, runtime.ErrInput)
 }
 
-// wordPieces is a tokenizer of words that are cut.
+// wordPieces is a tokenizer that can read words that were cut already.
 type wordPieces struct{ pieces }
 
 func (p wordPieces) AppendWords(dst []runtime.TokenSpan, words []string, specials bool) ([]runtime.TokenSpan, error) {
@@ -162,8 +162,8 @@ func (p wordPieces) AppendWords(dst []runtime.TokenSpan, words []string, special
 
 func (wordPieces) ID(piece string) (int32, bool) { return pieceID(piece), piece != "none" }
 
-// extractor is a fake model whose score of a span is a function of its first token, its label's token, and its width; odd words of more than three
-// letters are seen as wholes.
+// extractor returns a fake model. Its score of a span is a function of the span's first token, its label's token and its width. Odd words of more than
+// three letters are seen as a whole.
 func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
 	c := widths
 	if widths == 0 {
@@ -194,7 +194,7 @@ func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
 	return x
 }
 
-// TestEntitiesAsDecoded holds extraction to decoding of the scores that the model must have given, for texts that are batched in any way.
+// TestEntitiesAsDecoded compares extraction with decoding of the scores that the model must have computed, for texts that are batched in any way.
 func TestEntitiesAsDecoded(t *testing.T) {
 	labels := []string{"per", "place name", "x"}
 	for _, widths := range []int{0, 1, 4} {
@@ -230,7 +230,8 @@ func TestEntitiesAsDecoded(t *testing.T) {
 	}
 }
 
-// A threshold of 0 finds all that has a probability, one of 1 nothing, and each label has its own.
+// TestEntityThresholds checks that a threshold of 0 finds everything with a probability, a threshold of 1 finds nothing, and each label can have its
+// own threshold.
 func TestEntityThresholds(t *testing.T) {
 	x := extractor(t, 2)
 	count := func(o EntityOptions) (a, b int) {
@@ -258,8 +259,8 @@ func TestEntityThresholds(t *testing.T) {
 	require.Equal(t, []int{allA, 0}, []int{a, b})
 }
 
-// TestEntityWindows: every window holds as many words as fit, they overlap by the stride, and each span that some window holds is judged by the one in
-// which it lies farthest from an edge, once.
+// TestEntityWindows checks that every window holds as many words as fit and that windows overlap by the stride. Each span that some window holds is
+// judged once, by the window in which it lies farthest from an edge.
 func TestEntityWindows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sizes := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 60).Draw(t, "sizes")
@@ -312,7 +313,7 @@ func TestEntityWindows(t *testing.T) {
 }
 
 func TestLongEntities(t *testing.T) {
-	text := strings.Repeat("abcd ", 40) // two tokens each, of 64 that fit
+	text := strings.Repeat("abcd ", 40) // two tokens each, of the 64 that fit
 	long := func(p runtime.LongPolicy) ([]Extraction, error) {
 		return extractor(t, 2, runtime.Long(p)).Entities(t.Context(), []string{"short", text}, []string{"x"}, EntityOptions{})
 	}
@@ -381,7 +382,7 @@ func TestEntityFaults(t *testing.T) {
 	require.Equal(t, []int{1, 3}, []int{r[0].Words, r[1].Words})
 }
 
-// TestExtractorExtra: limits and ids that are packed beside the weights.
+// TestExtractorExtra checks the limits and ids that are packed with the weights.
 func TestExtractorExtra(t *testing.T) {
 	open := func(mark string, extra map[string]string) (*Extractor, error) {
 		return NewExtractor(fake{

@@ -17,8 +17,8 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// This file is a model whose outputs are a function written in Go, and a tokenizer of
-// pieces, so that tests can say what a result must be.
+// This file has a model whose outputs are a function written in Go, and a tokenizer of pieces, so
+// that tests can compute what a result must be.
 
 const (
 	fakeVocab = 1000
@@ -35,11 +35,11 @@ type fake struct {
 	past    runtime.PastShape
 	tensors map[string][]float32
 	labels  map[string][]string // in the weight file
-	extra   map[string]string   // too
+	extra   map[string]string   // in the weight file too
 	token   runtime.Tokenizer   // nil: pieces{}
 }
 
-// open opens the model; it is closed when the test ends.
+// open opens the model. The test's end closes it.
 func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
 	t.Helper()
 	p := &runtime.Program{
@@ -118,9 +118,9 @@ func (m *memory) Seek(off int64, whence int) (int64, error) {
 	return int64(m.at), nil
 }
 
-// pieces is a tokenizer: words are runs without white space, tokens are up to three code
-// points of them. The first token of a word has the white space before it in its span, and
-// white space at the end of a text is a token of its own. A text with "\x00" fails.
+// pieces is a tokenizer. Words are runs without white space; tokens are up to three code points of
+// a word. The span of a word's first token includes the white space before it. White space at the
+// end of a text is a token of its own. A text with "\x00" is an error.
 type pieces struct{}
 
 func (pieces) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
@@ -152,7 +152,7 @@ func (pieces) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) (
 	return dst, nil
 }
 
-// pieceID is an id from 10 on.
+// pieceID returns an id of 10 or more.
 func pieceID(piece string) int32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(piece))
@@ -183,14 +183,14 @@ func (pieces) Specials() runtime.SpecialIDs {
 
 var _ runtime.SpanTokenizer = pieces{}
 
-// spansOf are the tokens of a text.
+// spansOf returns the tokens of a text.
 func spansOf(t require.TestingT, text string) []runtime.TokenSpan {
 	spans, err := pieces{}.AppendSpans(nil, text, false)
 	require.NoError(t, err)
 	return spans
 }
 
-// noise is a number from -1 to 1 that any of the arguments changes.
+// noise returns a number from -1 to 1 that changes with each argument.
 func noise(args ...int) float64 {
 	h := uint64(14695981039346656037)
 	for _, a := range args {
@@ -200,8 +200,8 @@ func noise(args ...int) float64 {
 	return float64(h%20001)/10000 - 1
 }
 
-// perRow makes a forward pass of a head with a row a token from a function of the
-// sequence's ids, the row in it and the column.
+// perRow returns a forward pass for a head with one row per token. f computes an output from the
+// sequence's ids, the row in the sequence and the column.
 func perRow(c int, f func(ids []int32, row, column int) float64) func(x *runtime.Exec) {
 	return func(x *runtime.Exec) {
 		for s := range x.B {
@@ -215,7 +215,7 @@ func perRow(c int, f func(ids []int32, row, column int) float64) func(x *runtime
 	}
 }
 
-// perSequence makes a forward pass of a head with a row a sequence.
+// perSequence returns a forward pass for a head with one row per sequence.
 func perSequence(c int, f func(ids []int32, column int) float64) func(x *runtime.Exec) {
 	return func(x *runtime.Exec) {
 		for s := range x.B {
@@ -226,7 +226,7 @@ func perSequence(c int, f func(ids []int32, column int) float64) func(x *runtime
 	}
 }
 
-// checkPart holds a part to the text it comes from.
+// checkPart compares a part with the text that it comes from.
 func checkPart(t require.TestingT, text string, p Part) {
 	require.True(t, 0 <= p.Start && p.Start <= p.End && p.End <= len(text), "%+v of %d bytes", p, len(text))
 	require.Equal(t, text[p.Start:p.End], p.Text)
@@ -235,7 +235,7 @@ func checkPart(t require.TestingT, text string, p Part) {
 	require.Equal(t, utf8.RuneCountInString(text[:p.End]), p.RuneEnd)
 	require.Equal(t, len(utf16.Encode([]rune(text[:p.Start]))), p.UTF16Start)
 	require.Equal(t, len(utf16.Encode([]rune(text[:p.End]))), p.UTF16End)
-	// No code point is cut: those of the three pieces are those of the text.
+	// No code point is cut: the code points of the three pieces are those of the text.
 	require.Equal(t, []rune(text), append(append([]rune(text[:p.Start]), []rune(p.Text)...), []rune(text[p.End:])...))
 }
 

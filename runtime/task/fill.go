@@ -12,43 +12,43 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// FillOptions are the settings of Filler.Fill.
+// FillOptions holds the settings of Filler.Fill.
 type FillOptions struct {
-	// Top is the number of candidates for each mask; 0 stands for 5. More than the vocabulary
-	// has stands for all.
+	// Top is the number of candidates for each mask; 0 stands for 5. If the vocabulary has fewer
+	// tokens, all are returned.
 	Top int
-	// Targets, if there are any, are the only words that are candidates; Top does not
-	// count then. Each must be one token of the vocabulary.
+	// Targets, if not empty, holds the only words that are candidates; Top is then ignored. Each
+	// must be one token of the vocabulary.
 	Targets []string
 }
 
-// Candidate is a token that may stand in a mask's place.
+// Candidate is a token that may fill a mask.
 type Candidate struct {
 	Token string `json:"token"` // its characters, without a space before them
-	Piece string `json:"piece"` // as it stands in the vocabulary
+	Piece string `json:"piece"` // its text in the vocabulary
 	ID    int32  `json:"id"`
 	// Score is its probability: the softmax over the whole vocabulary, in float64.
 	Score float64 `json:"score"`
-	// Text is the text with this mask filled; others stay as they are written.
+	// Text is the text with this mask filled. Other masks stay as they are written.
 	Text string `json:"text"`
 }
 
 // Blank is one mask of a text.
 type Blank struct {
 	Part                   // the mask as it is written
-	Candidates []Candidate `json:"candidates"` // best first, and of equals the smaller id
+	Candidates []Candidate `json:"candidates"` // best first; ties: the lower id first
 }
 
 // Filled is the result for one text.
 type Filled struct {
-	Text   string  `json:"text"`  // with every mask filled by its best candidate, each chosen by itself
+	Text   string  `json:"text"`  // with every mask filled by its best candidate, each chosen separately
 	Blanks []Blank `json:"masks"` // in the order of the text
 	runtime.Seen
 }
 
-// Filler fills masks in texts: it says which tokens a model that was trained to predict
-// masked tokens (Devlin et al. 2018, section 3.1) finds likely in their places. It is safe
-// for concurrent use.
+// Filler fills masks in texts: it returns the tokens that the model finds most likely in place of
+// each mask. The model must have been trained to predict masked tokens (Devlin et al. 2018, section
+// 3.1). It is safe for concurrent use.
 type Filler struct {
 	predictor
 	masks runtime.MaskTokenizer
@@ -56,8 +56,9 @@ type Filler struct {
 	name  string
 }
 
-// NewFiller serves the named head ("" is the first), which must predict tokens. A model
-// that is causal is refused: it predicts the token behind a row and not the one in it.
+// NewFiller returns a Filler for the named head; "" means the first head. The head must predict
+// tokens. A causal model is an error, because a row predicts the next token and not the one in its
+// place.
 func NewFiller(core *runtime.Core, name string) (*Filler, error) {
 	p, err := newPredictor(core, name, "filling masks")
 	if err != nil {
@@ -73,18 +74,18 @@ func NewFiller(core *runtime.Core, name string) (*Filler, error) {
 		return nil, input("the tokenizer has no mask token: this model fills no masks")
 	}
 	if f.masks == nil {
-		return nil, input("the tokenizer cannot tell the mask token in a text: filling masks needs one that does (runtime.MaskTokenizer)")
+		return nil, input("the tokenizer cannot recognize the mask token in a text: filling masks needs one that does (runtime.MaskTokenizer)")
 	}
 	return f, nil
 }
 
-// Mask is the name of the mask token, as texts must write it.
+// Mask returns the name of the mask token, as texts must write it.
 func (f *Filler) Mask() string { return f.name }
 
-// Fill gives the candidates for the masks in texts; results come in input order. Only the
-// mask token's name is read as a token, any other special token's is characters. A text
-// without a mask is an error, and so is one whose masks are cut off by the policy for long
-// texts.
+// Fill returns candidates for the masks in texts. Results come in input order. Only the name of the
+// mask token is read as a token; names of other special tokens are read as characters. A text
+// without a mask is an error. A text is also an error if the policy for long texts cuts off one of
+// its masks.
 func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Filled, error) {
 	switch {
 	case o.Top < 0:
@@ -141,25 +142,25 @@ func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Fil
 type blanks struct {
 	Filled
 	written string
-	before  []int32 // token before each mask; -1: none, or a mask
-	order   []int   // masks in the order in which their rows are asked for
+	before  []int32 // token before each mask; -1: no token, or a mask
+	order   []int   // masks in the order in which their rows are computed
 	encoded runtime.Encoded
 }
 
-// glued reports whether mask k stands right behind a character that is no white space.
+// glued reports whether mask k directly follows a character that is not white space.
 func (b *blanks) glued(k int) bool {
 	r, n := utf8.DecodeLastRuneInString(b.written[:b.Blanks[k].Start])
 	return n > 0 && !unicode.IsSpace(r)
 }
 
-// known reports whether an id has a piece: a model may have more columns than the
-// tokenizer has ids.
+// known reports whether an id has a piece. A model may have more columns than the tokenizer has
+// ids.
 func (f *Filler) known(id int32) bool {
 	_, ok := f.token.Piece(id)
 	return ok
 }
 
-// add encodes a text and asks for the rows of its masks.
+// add encodes a text and adds the rows of its masks to the batch.
 func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text string) error {
 	err := runtime.CheckUTF8("the text", text)
 	if err != nil {
@@ -171,7 +172,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 		return fault(n, "it cannot be encoded: %v", err)
 	}
 	at := places{text: text}
-	var masks []int // tokens
+	var masks []int // indices of tokens
 	for i, s := range e.Spans {
 		e.IDs = append(e.IDs, s.ID)
 		if s.ID != f.mask {
@@ -197,7 +198,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	homes := make([]int, len(masks))
 	for k, t := range masks {
 		if homes[k] = home(windows, t, false, 0, e.Split); homes[k] < 0 {
-			return fault(n, "mask %d of %d lies behind what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1, len(masks), seen.Tokens)
+			return fault(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1, len(masks), seen.Tokens)
 		}
 	}
 	var s runtime.Sequence
@@ -226,7 +227,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 // write completes a text whose candidates are known.
 func (f *Filler) write(b *blanks) error {
 	whole, from := strings.Builder{}, 0
-	best := int32(-1) // the token before, if the one before is a mask
+	best := int32(-1) // best candidate of the mask before
 	for k := range b.Blanks {
 		blank := &b.Blanks[k]
 		before := b.before[k]
@@ -254,8 +255,8 @@ func (f *Filler) write(b *blanks) error {
 	return nil
 }
 
-// joined puts a token behind what is written. White space stays as it is written, unless
-// the token goes on with the word before it.
+// joined returns the text before a mask followed by a token. White space before the mask is kept,
+// unless the token continues the word before it.
 func joined(before, token string, spaced bool) string {
 	if !spaced {
 		before = strings.TrimRightFunc(before, unicode.IsSpace)
@@ -263,13 +264,13 @@ func joined(before, token string, spaced bool) string {
 	return before + token
 }
 
-// target is one word that may be filled in: its id behind white space, and right behind a
+// target is one word that may fill a mask: its id after white space, and its id directly after a
 // character.
 type target struct{ apart, glued int32 }
 
 type targets []target
 
-// ids are the targets for one mask.
+// ids returns the ids of the targets for one mask.
 func (t targets) ids(glued bool) []int32 {
 	var ids []int32
 	for _, x := range t {
@@ -282,7 +283,7 @@ func (t targets) ids(glued bool) []int32 {
 	return ids
 }
 
-// targets finds the words in the vocabulary.
+// targets looks up words in the vocabulary.
 func (f *Filler) targets(words []string) (targets, error) {
 	if err := validUTF8("target", words...); err != nil {
 		return nil, err

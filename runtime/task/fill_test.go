@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// rowProbabilities is the reference: probabilities of a row of a sequence.
+// rowProbabilities is the reference: it returns the probabilities of a row of a sequence.
 func rowProbabilities(f scores, seen []int32, prefix, row int) []float64 {
 	p := make([]float64, len(lex)+spare)
 	sum := 0.0
@@ -26,7 +26,7 @@ func rowProbabilities(f scores, seen []int32, prefix, row int) []float64 {
 	return p
 }
 
-// framed is a text as the model sees it.
+// framed returns the ids of a text as the model sees it.
 func framed(t testing.TB, text string) []int32 {
 	t.Helper()
 	spans, err := lex.AppendMasked(nil, text)
@@ -45,7 +45,7 @@ func newFiller(t testing.TB, rows runtime.Rows, opts ...runtime.Option) *Filler 
 	return f
 }
 
-// Candidates and probabilities of every mask are those of a brute-force softmax over the
+// TestFill compares candidates and probabilities of every mask with a brute-force softmax over the
 // vocabulary, in any batch.
 func TestFill(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
@@ -72,7 +72,7 @@ func TestFill(t *testing.T) {
 				require.Equal(t, "[MASK]", b.Text)
 				p := rowProbabilities(logit, ids, 0, row)
 				var order []int32
-				for id := range lex { // columns without a piece are no candidates
+				for id := range lex { // columns without a piece are not candidates
 					order = append(order, int32(id))
 				}
 				slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(float32(p[b]), float32(p[a])) })
@@ -91,7 +91,8 @@ func TestFill(t *testing.T) {
 	})
 }
 
-// favour predicts chosen pieces: the k-th mask's best is the k-th piece.
+// favour returns scores that predict chosen pieces: the best candidate of the k-th mask is the k-th
+// piece.
 func favour(t testing.TB, list ...string) scores {
 	return func(seen []int32, _, row, column int) float64 {
 		k := 0
@@ -107,8 +108,8 @@ func favour(t testing.TB, list ...string) scores {
 	}
 }
 
-// Filled texts keep what is written; a piece that goes on with a word takes the place of
-// the white space before it.
+// TestFilledText checks that filled texts keep what is written, and that a piece that continues a
+// word replaces the white space before it.
 func TestFilledText(t *testing.T) {
 	for _, c := range []struct {
 		text   string
@@ -140,7 +141,8 @@ func TestFilledText(t *testing.T) {
 	}
 }
 
-// Long texts: a mask counts in the window in which it lies farthest from an edge.
+// TestFillWindows checks that a mask of a long text counts in the window in which it lies farthest
+// from an edge.
 func TestFillWindows(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
 		text := strings.Repeat("one two [MASK] ", 12) // 36 tokens
@@ -175,14 +177,15 @@ func TestFillWindows(t *testing.T) {
 	f := newFiller(t, runtime.PerRow, runtime.MaxTokens(6), runtime.Long(runtime.Truncate))
 	_, err := f.Fill(background, []string{"[MASK] one two three a [MASK]"}, FillOptions{})
 	require.ErrorIs(t, err, runtime.ErrInput)
-	require.ErrorContains(t, err, "mask 2 of 2 lies behind what the model sees")
+	require.ErrorContains(t, err, "mask 2 of 2 lies after what the model sees")
 	_, err = newFiller(t, runtime.PerRow, runtime.MaxTokens(6)).Fill(background, []string{"a", strings.Repeat("[MASK] ", 9)}, FillOptions{})
 	require.ErrorContains(t, err, "text 0: there is no [MASK] in it")
 	_, err = newFiller(t, runtime.PerRow, runtime.MaxTokens(6)).Fill(background, []string{strings.Repeat("[MASK] ", 9)}, FillOptions{})
 	require.ErrorIs(t, err, runtime.ErrTooLong)
 }
 
-// Targets are the only candidates, with their probabilities among all tokens.
+// TestFillTargets checks that targets are the only candidates, with their probabilities among all
+// tokens.
 func TestFillTargets(t *testing.T) {
 	f := newFiller(t, runtime.PerRow)
 	got, err := f.Fill(background, []string{"paris is the [MASK].", "un[MASK]"}, FillOptions{Top: 1, Targets: []string{"rome", " capital", "b"}})
@@ -211,7 +214,7 @@ func TestFillTargets(t *testing.T) {
 	require.ErrorContains(t, err, "Top is -1")
 }
 
-// Models that cannot fill masks say why.
+// TestNewFillerFaults checks the errors of models that cannot fill masks.
 func TestNewFillerFaults(t *testing.T) {
 	_, err := NewFiller(predicts(runtime.PerRow, true, false, logit).open(t), "")
 	require.ErrorContains(t, err, "this model is causal")
@@ -221,7 +224,7 @@ func TestNewFillerFaults(t *testing.T) {
 	require.ErrorContains(t, err, "no mask token")
 	other.token = spansOnly{lex}
 	_, err = NewFiller(other.open(t), "")
-	require.ErrorContains(t, err, "cannot tell the mask token")
+	require.ErrorContains(t, err, "cannot recognize the mask token")
 	labels := fake{heads: []runtime.Head{{Name: "kind", Task: runtime.TaskLabels, C: 2}}, forward: perSequence(2, func([]int32, int) float64 { return 0 })}
 	_, err = NewFiller(labels.open(t), "")
 	require.ErrorContains(t, err, `head "kind" of this model is for labels; filling masks needs one for mlm`)
@@ -233,5 +236,5 @@ func TestNewFillerFaults(t *testing.T) {
 	require.ErrorContains(t, err, "weights may be damaged")
 }
 
-// spansOnly hides what a tokenizer can do beside places.
+// spansOnly hides all methods of a tokenizer except those of runtime.SpanTokenizer.
 type spansOnly struct{ runtime.SpanTokenizer }

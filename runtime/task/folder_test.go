@@ -9,9 +9,10 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Tests of what the weights say of a model's folder: prompts, lengths, the function behind a score, and the side on which texts are cut.
+// Tests of the settings that the weights have from a model's folder: prompts, normalization, the function for scores, and the side on which texts
+// are cut.
 
-// TestPrompts: a prompt stands in front of each text, the model's own unless another or none is asked for.
+// TestPrompts checks that a prompt stands before each text: the model's default, unless the options choose another one or none.
 func TestPrompts(t *testing.T) {
 	open := func(extra map[string]string) (*Embedder, error) {
 		f := fake{heads: []runtime.Head{{Task: runtime.TaskVector, C: 3}}, forward: perSequence(3, number), extra: extra}
@@ -69,7 +70,7 @@ func TestPrompts(t *testing.T) {
 	require.InDelta(t, 1, square, 1e-6)
 }
 
-// TestActivation: a folder that names the sigmoid for its scores gets numbers from 0 to 1.
+// TestActivation checks that a folder that names the sigmoid for its scores has scores from 0 to 1.
 func TestActivation(t *testing.T) {
 	open := func(name string) *runtime.Core {
 		extra := map[string]string{}
@@ -100,7 +101,8 @@ func TestActivation(t *testing.T) {
 	require.ErrorContains(t, err, `activation is "relu"`)
 }
 
-// TestTruncateLeft: a model whose tokenizer cuts the start of texts is given their ends; results for parts of a text are not made of half a text.
+// TestTruncateLeft checks that a model whose tokenizer cuts the start of texts reads their ends, and that tasks with results for parts of a text
+// refuse such a cut.
 func TestTruncateLeft(t *testing.T) {
 	extra := map[string]string{runtime.TruncateKey: "left"}
 	f := fake{heads: []runtime.Head{{Name: "score", Task: runtime.TaskScore, C: 1}}, forward: perSequence(1, number), extra: extra}

@@ -12,9 +12,9 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// FuzzOffsets tags and questions any text with real tokenizers: SentencePiece's, with and
-// without pieces for bytes, in both forms. Every part that is reported must be a part of the
-// text that cuts no code point.
+// FuzzOffsets tags texts and asks questions about them with real tokenizers: SentencePiece's, with
+// and without byte pieces, in both forms. Every reported part must be a part of the text and cut no
+// code point.
 func FuzzOffsets(f *testing.F) {
 	for _, s := range []string{
 		"Hello,  wörld ab [SEP] <unk>", "\U0001f600中文 👩🏽‍🚀 e\u0301 한국어 \u1112\u1161\u11ab", "\xff\xf0\x9f\x98 a\xc3", " \t\n\u3000\u00a0", "ﷺ ½ ①② ㍿ ﬁn", "", "x\x00y\ufeffz\ufffd",
@@ -96,7 +96,7 @@ func FuzzOffsets(f *testing.F) {
 	})
 }
 
-// FuzzPart: any two offsets become a part that is whole code points.
+// FuzzPart checks that any two offsets become a part of whole code points.
 func FuzzPart(f *testing.F) {
 	f.Add("a\xc3é👍\xff ", 1, 3)
 	f.Fuzz(func(t *testing.T, text string, start, end int) {

@@ -20,34 +20,35 @@ func input(format string, args ...any) error {
 	return &inputError{fmt.Sprintf(format, args...)}
 }
 
-// fault is an error of one of the texts of a call.
+// fault returns an error of one of the texts of a call.
 func fault(text int, format string, args ...any) error {
 	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
 }
 
-// ErrNoNumbers is wrapped by the error for outputs that are NaN or infinite. It is no fault of a text: the weights may be
+// ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause: the weights may be
 // damaged. It wraps runtime.ErrInput.
 var ErrNoNumbers = runtime.ErrNoNumbers
 
-// areNumbers finds outputs of a text that are no numbers, by which a result would be wrong in silence: no label, no entity.
+// areNumbers returns an error if an output of a text is NaN or Inf. Such outputs would silently lead to wrong results: no
+// label, or no entity.
 func areNumbers[T float32 | float64](text int, out []T) error {
 	for _, v := range out {
-		if v-v != 0 { // NaN, or infinite
+		if v-v != 0 { // NaN or Inf
 			return &runtime.TextError{Text: text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
 		}
 	}
 	return nil
 }
 
-// head is a head of an open model, as all tasks need it.
+// head is a head of an open model, with what all tasks need.
 type head struct {
 	core  *runtime.Core
 	index int
 	*runtime.Head
 }
 
-// newHead finds a head by name ("" is the first) and checks that it is for one of the
-// tasks. who says what it is wanted for.
+// newHead returns the head with this name ("" means the first) and checks that it is for one of the tasks. who is the use
+// of the head for messages.
 func newHead(core *runtime.Core, name, who string, tasks ...runtime.Task) (head, error) {
 	if core == nil {
 		return head{}, input("%s: the model is nil", who)
@@ -67,19 +68,19 @@ func newHead(core *runtime.Core, name, who string, tasks ...runtime.Task) (head,
 	return h, nil
 }
 
-// stream is how a call runs texts through a head.
+// stream describes how a call runs texts through a head.
 type stream struct {
-	spans   bool // places of tokens are needed
+	spans   bool // the places of tokens are needed
 	cutting runtime.Cutting
 	// take receives each window of a text with its outputs. Both change afterwards.
 	take func(w *runtime.Window, e *runtime.Encoded, out []float32) error
 }
 
-// run computes texts. The tokens of all texts are kept until the call is over.
+// run computes texts. The tokens of all texts are kept until the call ends.
 func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runtime.Seen, error) {
 	encoded := make([]*runtime.Encoded, len(texts))
 	b, err := runtime.NewBatcher(h.core, h.index, s.spans, func(w *runtime.Window, out []float32) error {
-		if h.Task != runtime.TaskHidden { // of which vectors are checked, not rows
+		if h.Task != runtime.TaskHidden { // for hidden states the pooled vectors are checked, not the rows
 			if err := areNumbers(w.Text, out); err != nil {
 				return err
 			}
@@ -109,7 +110,7 @@ func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runti
 	return seen, b.Flush(ctx)
 }
 
-// singles and pairs make inputs.
+// singles and pairs turn texts into inputs.
 func singles(texts []string) []runtime.Text {
 	list := make([]runtime.Text, len(texts))
 	for i, t := range texts {
@@ -126,10 +127,10 @@ func pairs(texts [][2]string) []runtime.Text {
 	return list
 }
 
-// unit is what a head gives a row for: tokens [lo, hi) of a text, one or a word's.
+// unit is what a head computes one row for: the tokens [lo, hi) of a text, which are one token or the tokens of one word.
 type unit struct{ lo, hi int }
 
-// units are the tokens of a text, or its words, which the tokenizer numbers.
+// units returns the tokens of a text, or its words as the tokenizer numbers them.
 func units(e *runtime.Encoded, words bool) []unit {
 	var list []unit
 	for t := range e.Split {
@@ -142,8 +143,8 @@ func units(e *runtime.Encoded, words bool) []unit {
 	return list
 }
 
-// margin is how far items [lo, hi) of a window [from, to) lie from those of its edges that
-// are not the edges of the whole, [begin, end).
+// margin returns how far items [lo, hi) lie from the edges of a window [from, to). Edges of the window that are also edges
+// of the whole [begin, end) do not count.
 func margin(lo, hi, from, to, begin, end int) int {
 	m := end - begin // farther than any edge
 	if from > begin {
@@ -155,8 +156,8 @@ func margin(lo, hi, from, to, begin, end int) int {
 	return m
 }
 
-// joined computes a number of each text: value of its window's outputs, over several
-// windows their mean, or with runtime.JoinMax the highest.
+// joined computes one number per text: value of its window's outputs. For several windows it is their mean, or with
+// runtime.JoinMax the highest.
 func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen, error) {
 	best := h.core.Options().Join == runtime.JoinMax
 	values := make([]float64, len(texts))
@@ -182,20 +183,19 @@ func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime
 	return values, seen, err
 }
 
-// rows collects a row of outputs for each token, or word, of a single text over its
-// windows: of one that two windows hold, the row of that in which it lies farther from an
-// edge counts (the first of equals), and a whole word before a cut one. The text's own
-// ends are no edges.
+// rows collects one row of outputs for each token, or word, of a single text over its windows. If two windows hold the same
+// unit, the row counts from the window in which it lies farther from an edge; ties: the first window. A whole word counts
+// before a cut one. The text's own ends are not edges.
 type rows struct {
 	c      int
 	tokens int // of the text
 	units  []unit
 	words  bool
 	values []float32 // [units, C]
-	margin []int     // of each unit's row; -1: none yet
+	margin []int     // of each unit's row; -1: no row yet
 }
 
-// newRows makes room for a text's tokens or words.
+// newRows returns rows with room for a text's tokens or words.
 func newRows(e *runtime.Encoded, c int, words bool) *rows {
 	r := &rows{c: c, tokens: e.Split, units: units(e, words), words: words}
 	r.values, r.margin = make([]float32, len(r.units)*c), make([]int, len(r.units))
@@ -205,7 +205,7 @@ func newRows(e *runtime.Encoded, c int, words bool) *rows {
 	return r
 }
 
-// take reads a window; out has a row for each of its rows, or of its words.
+// take reads a window. out has one row for each row of the window, or for each of its words.
 func (r *rows) take(w *runtime.Window, out []float32) {
 	word := 0
 	for i, u := range r.units {
@@ -228,12 +228,12 @@ func (r *rows) take(w *runtime.Window, out []float32) {
 	}
 }
 
-// row is the row of unit i; ok is false if no window held it.
+// row returns the row of unit i; ok is false if no window held it.
 func (r *rows) row(i int) (row []float32, ok bool) {
 	return r.values[i*r.c : (i+1)*r.c], r.margin[i] >= 0
 }
 
-// seen is the number of units that some window held: the others were cut off the end.
+// seen returns the number of units that some window held. The others were cut off the end.
 func (r *rows) seen() int {
 	n := len(r.margin)
 	for n > 0 && r.margin[n-1] < 0 {
@@ -242,7 +242,7 @@ func (r *rows) seen() int {
 	return n
 }
 
-// validUTF8 holds the texts of a setting to UTF-8; what names one of them.
+// validUTF8 checks that the texts of a setting are valid UTF-8. what is the name of one such text for messages.
 func validUTF8(what string, texts ...string) error {
 	for i, t := range texts {
 		if err := runtime.CheckUTF8(fmt.Sprintf("%s %d", what, i+1), t); err != nil {
@@ -252,7 +252,7 @@ func validUTF8(what string, texts ...string) error {
 	return nil
 }
 
-// distinct finds what is wrong with labels that a caller gives, whose use is said in messages.
+// distinct returns an error if labels are empty, repeated or not valid UTF-8. use is what the labels are for, for messages.
 func distinct(labels []string, use string) error {
 	if len(labels) == 0 {
 		return input("there are no labels to %s", use)

@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// lexicon is a tokenizer with a small vocabulary of pieces in SentencePiece's manner: "▁"
-// begins a word, the longest piece is taken, a character without one is [UNK].
+// lexicon is a tokenizer with a small vocabulary of pieces in the manner of SentencePiece: "▁"
+// begins a word, the longest piece is taken, and a character without a piece is [UNK].
 type lexicon []string
 
 const (
@@ -115,7 +115,7 @@ func (l lexicon) Specials() runtime.SpecialIDs {
 	return runtime.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: lexMASK, UNK: lexUNK}
 }
 
-// id is a piece's id.
+// id returns a piece's id.
 func (l lexicon) id(t testing.TB, piece string) int32 {
 	id, ok := l.ID(piece)
 	require.True(t, ok, piece)
@@ -124,14 +124,14 @@ func (l lexicon) id(t testing.TB, piece string) int32 {
 
 var _ runtime.MaskTokenizer = lexicon{}
 
-// spare is how many columns a fake predictor has beyond its tokenizer's ids, as models do.
+// spare is how many columns a fake predictor has beyond its tokenizer's ids, as real models do.
 const spare = 3
 
-// scores are the logits of a fake predictor: a function of the whole sequence, of the
-// number of tokens before, and of the row. seen are the tokens that the row may look at.
+// scores are the logits of a fake predictor: a function of the whole sequence, of the number of
+// tokens before, of the row and of the column. seen holds the tokens that the row may attend to.
 type scores func(seen []int32, prefix, row, column int) float64
 
-// logit is one that everything changes.
+// logit returns a logit that changes with every argument.
 func logit(seen []int32, prefix, row, column int) float64 {
 	args := []int{prefix, row, column}
 	for _, id := range seen {
@@ -140,7 +140,7 @@ func logit(seen []int32, prefix, row, column int) float64 {
 	return 3 * noise(args...)
 }
 
-// predicts is a model that predicts the lexicon's tokens. Causal rows see the tokens up to
+// predicts returns a model that predicts the lexicon's tokens. Causal rows see the tokens up to
 // themselves and those of the prefix.
 func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
 	v := len(lex) + spare
@@ -182,7 +182,7 @@ func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
 	}
 }
 
-// both runs a test with a head that takes chosen rows and with one that gives all.
+// bothKinds runs a test with a head that computes chosen rows and with one that computes all rows.
 func bothKinds(t *testing.T, f func(t *testing.T, rows runtime.Rows)) {
 	for _, rows := range []runtime.Rows{runtime.PerRow, runtime.PerToken} {
 		t.Run(rows.String(), func(t *testing.T) { f(t, rows) })

@@ -2,7 +2,7 @@ package task
 
 import "math"
 
-// probabilities writes the softmax of logits to dst, or if independent the sigmoid of
+// probabilities writes the softmax of logits to dst, or, if independent is set, the sigmoid of
 // each.
 func probabilities(dst, logits []float64, independent bool) {
 	if independent {
@@ -17,7 +17,7 @@ func probabilities(dst, logits []float64, independent bool) {
 	}
 }
 
-// sigmoid is 1/(1 + exp(-z)), in the form that does not overflow.
+// sigmoid returns 1/(1 + exp(-z)), computed in a form that does not overflow.
 func sigmoid(z float64) float64 {
 	e := math.Exp(-math.Abs(z))
 	if z >= 0 {
@@ -26,7 +26,7 @@ func sigmoid(z float64) float64 {
 	return e / (1 + e)
 }
 
-// largest is the index of the largest value, the first of equals.
+// largest returns the index of the largest value; ties: the lowest index.
 func largest(x []float64) int {
 	best := 0
 	for i, v := range x {

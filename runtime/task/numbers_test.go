@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestNoNumbers: outputs that are no numbers, as damaged weights give them, are an error in every task. They would seem to be a
-// text without entities, the first label, or a vector of zeros.
+// TestNoNumbers checks that outputs that are not numbers, such as those of damaged weights, are an error in every task.
+// Otherwise they would look like a text without entities, the first label, or a vector of zeros.
 func TestNoNumbers(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		row := func(ids []int32, row, _ int) float64 {

@@ -20,13 +20,13 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// plainNumbers are the numbers that calls take outside of options.
+// plainNumbers holds the numbers that calls take outside of options.
 type plainNumbers struct {
 	Detect         struct{ Threshold float64 }
 	DecodeEntities struct{ Widths int }
 }
 
-// settings is a call with its options; call reads what options point to. label is a name
+// settings is a call with its options. call reads the value that options points to. label is a name
 // that maps of the options may have as a key.
 type settings struct {
 	options any
@@ -34,7 +34,7 @@ type settings struct {
 	call    func(ctx context.Context) error
 }
 
-// allSettings are the calls of this package that take numbers.
+// allSettings returns the calls of this package that take numbers.
 func allSettings(t *testing.T) []settings {
 	var list []settings
 	add := func(options any, label string, call func(ctx context.Context) error) {
@@ -92,7 +92,7 @@ func allSettings(t *testing.T) []settings {
 		_, err := z.Classify(ctx, []string{"a"}, []string{"one", "rome"}, *zero)
 		return err
 	})
-	add(&NLIOptions{}, "", func(context.Context) error { return nil }) // names alone
+	add(&NLIOptions{}, "", func(context.Context) error { return nil }) // only names
 	numbers := &plainNumbers{}
 	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: runtime.TaskReplaced, Rows: runtime.PerToken, C: 1}}, forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
 	require.NoError(t, err)
@@ -110,7 +110,8 @@ func allSettings(t *testing.T) []settings {
 	return list
 }
 
-// drawn are the values that a field is given: the largest, the smallest, those around zero.
+// drawn returns the values that a field is set to: the largest, the smallest, and values around
+// zero.
 func drawn(kind reflect.Type, label string) (list []reflect.Value) {
 	switch kind.Kind() {
 	case reflect.Int:
@@ -146,7 +147,7 @@ func drawn(kind reflect.Type, label string) (list []reflect.Value) {
 	return list
 }
 
-// TestNumbers gives every number of every options struct its extremes: each call has a
+// TestNumbers sets every number of every options struct to extreme values. Each call must return a
 // result, or an ErrInput that names the field, within a bounded time.
 func TestNumbers(t *testing.T) {
 	fields := 0
@@ -186,8 +187,8 @@ func TestNumbers(t *testing.T) {
 	require.Equal(t, 17, fields, "fields with numbers")
 }
 
-// TestNumbersAreAll: every options struct of this package, and every other exported call
-// that takes a number, is among those of TestNumbers.
+// TestNumbersAreAll checks that TestNumbers covers every options struct of this package and every
+// other exported call that takes a number.
 func TestNumbersAreAll(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range allSettings(t) {
@@ -232,7 +233,7 @@ func TestNumbersAreAll(t *testing.T) {
 	require.GreaterOrEqual(t, found, 11)
 }
 
-// Answers: a number beyond all that there are stands for all of them.
+// TestAllAnswers checks that a number larger than the number of answers stands for all of them.
 func TestAllAnswers(t *testing.T) {
 	a := newAnswerer(t, spanHead(func(ids []int32, row, side int) float64 { return noise(int(ids[row]), row, side) }))
 	all, err := a.Answer(background, []Question{{"who", "a b c d"}}, AnswerOptions{Best: 1000, MaxTokens: 1000})
@@ -245,11 +246,11 @@ func TestAllAnswers(t *testing.T) {
 	}
 }
 
-// Candidates that are sorted at once are those that are kept one by one.
+// TestBestOfMany checks that candidates sorted at once are the same as candidates kept one by one.
 func TestBestOfMany(t *testing.T) {
 	logits := make([]float32, 5000)
 	for i := range logits {
-		logits[i] = float32(math.Round(20 * noise(i))) // with many equal ones
+		logits[i] = float32(math.Round(20 * noise(i))) // with many ties
 	}
 	use := func(id int32) bool { return id%7 != 0 }
 	for _, use := range []func(int32) bool{nil, use} {
@@ -260,7 +261,8 @@ func TestBestOfMany(t *testing.T) {
 	}
 }
 
-// Samples beyond the bound of a call are refused before memory is taken.
+// TestSamplesBound checks that more samples than a call allows are refused before memory is
+// allocated.
 func TestSamplesBound(t *testing.T) {
 	g := newGenerator(t, runtime.PerRow, false, logit)
 	prompts := make([]runtime.Text, 3)

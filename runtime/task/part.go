@@ -6,9 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Part is a part of a text. Its place is given in bytes, which cut Go strings, in code
-// points, which cut Python's, and in UTF-16 code units, which cut those of JavaScript, Java
-// and C#.
+// Part is a part of a text. Its place is given in bytes, in code points and in UTF-16 code units,
+// because these are the indices of strings in Go, in Python, and in JavaScript, Java and C#.
 type Part struct {
 	Text       string `json:"text"`        // the text from Start to End
 	Start      int    `json:"start"`       // first byte
@@ -19,15 +18,15 @@ type Part struct {
 	UTF16End   int    `json:"end_utf16"`   // the code unit after the last
 }
 
-// places turns byte offsets of tokens into parts. It counts code points and UTF-16 code
-// units from where it was asked last, as offsets mostly rise.
+// places turns byte offsets of tokens into parts. It counts code points and UTF-16 code units from
+// the offset of the last call, because offsets mostly rise.
 type places struct {
 	text                string
 	bytes, runes, units int
 }
 
-// part is the part of the text that bytes [start, end) stand for: widened to whole code
-// points, then without white space at its ends. It may be empty.
+// part returns the part of the text at bytes [start, end), widened to whole code points and then
+// trimmed of white space at both ends. It may be empty.
 func (p *places) part(start, end int) Part {
 	start, end = wholeRunes(p.text, start, end)
 	inner := strings.TrimLeftFunc(p.text[start:end], unicode.IsSpace)
@@ -37,7 +36,7 @@ func (p *places) part(start, end int) Part {
 	return p.place(inner, start, end)
 }
 
-// place is the part that bytes [start, end) are, as they stand.
+// place returns the part at exactly the bytes [start, end).
 func (p *places) place(text string, start, end int) Part {
 	part := Part{Text: text, Start: start, End: end}
 	part.RuneStart, part.UTF16Start = p.count(start)
@@ -45,8 +44,8 @@ func (p *places) place(text string, start, end int) Part {
 	return part
 }
 
-// count returns the numbers of code points and of UTF-16 code units before byte at. A byte
-// that is not valid UTF-8 counts as one of each.
+// count returns the numbers of code points and of UTF-16 code units before byte at. A byte that is
+// not valid UTF-8 counts as one of each.
 func (p *places) count(at int) (runes, units int) {
 	lo, hi, sign := p.bytes, at, 1
 	if at < p.bytes {
@@ -62,7 +61,7 @@ func (p *places) count(at int) (runes, units int) {
 	return p.runes, p.units
 }
 
-// wholeRunes widens bytes [start, end) to whole code points and holds them to the text.
+// wholeRunes widens bytes [start, end) to whole code points and limits them to the text.
 func wholeRunes(text string, start, end int) (int, int) {
 	start = min(max(start, 0), len(text))
 	end = min(max(end, start), len(text))
@@ -70,14 +69,14 @@ func wholeRunes(text string, start, end int) (int, int) {
 	if _, behind := runeAround(text, end); end > start && behind > end {
 		end = behind
 	}
-	if end == start { // nothing stays nothing
+	if end == start { // an empty part stays empty
 		return from, from
 	}
 	return from, end
 }
 
-// runeAround gives the code point that byte offset at cuts in two, or at twice if it cuts
-// none.
+// runeAround returns the start and end of the code point that byte offset at cuts in two. It
+// returns at twice if it cuts none.
 func runeAround(text string, at int) (from, behind int) {
 	if at == len(text) || utf8.RuneStart(text[at]) {
 		return at, at

@@ -11,7 +11,7 @@ import (
 type TokenScore struct {
 	Part
 	ID             int32   `json:"id"`
-	Piece          string  `json:"piece"`           // as it stands in the vocabulary
+	Piece          string  `json:"piece"`           // its text in the vocabulary
 	LogProbability float64 `json:"log_probability"` // natural logarithm
 }
 
@@ -19,30 +19,31 @@ type TokenScore struct {
 type Perplexity struct {
 	// Perplexity is exp(-LogProbability / Counted).
 	Perplexity     float64      `json:"perplexity"`
-	LogProbability float64      `json:"log_probability"` // sum over what is counted, natural logarithm
-	Counted        int          `json:"counted"`         // tokens that are predicted: of the text, without special ones
+	LogProbability float64      `json:"log_probability"` // sum over the counted tokens, natural logarithm
+	Counted        int          `json:"counted"`         // number of tokens that are predicted: tokens of the text without special tokens
 	Pseudo         bool         `json:"pseudo"`          // tokens are predicted from both sides
 	Scored         []TokenScore `json:"scored"`          // each counted token, in the order of the text
 	runtime.Seen
 }
 
-// Perplexer says how well a model predicts texts. Causal models predict each token from
-// those before it. Other models have a pseudo-perplexity (Salazar et al. 2020, "Masked
-// Language Model Scoring"): each token is masked in turn and predicted from all others,
-// which takes as many passes as there are tokens. The two cannot be compared.
+// Perplexer measures how well a model predicts texts. Causal models predict each token from those
+// before it. Other models have a pseudo-perplexity (Salazar et al. 2020, "Masked Language Model
+// Scoring"): each token is masked in turn and predicted from all others, which takes one pass per
+// token. The two kinds cannot be compared.
 //
-// Special tokens are not counted. In texts that are cut into windows, causal models
-// predict a token in the first window that holds it, so that the windows' overlap is the
-// least context of a later one (the transformers documentation, "Perplexity of fixed-length
-// models", whose stride is the window less the overlap); others in the window in which it
-// lies farthest from a cut edge. It is safe for concurrent use.
+// Special tokens are not counted. If a text is cut into windows, causal models predict a token in
+// the first window that holds it; the windows' overlap is then the shortest context of a token in a
+// later window (the transformers documentation, "Perplexity of fixed-length models", whose stride
+// is the window minus the overlap). Other models predict a token in the window in which it lies
+// farthest from a cut edge. A Perplexer is safe for concurrent use.
 type Perplexer struct {
 	predictor
 	causal bool
 	mask   int32
 }
 
-// NewPerplexer serves the named head ("" is the first), which must predict tokens.
+// NewPerplexer returns a Perplexer for the named head; "" means the first head. The head must
+// predict tokens.
 func NewPerplexer(core *runtime.Core, name string) (*Perplexer, error) {
 	p, err := newPredictor(core, name, "perplexity")
 	if err != nil {
@@ -55,13 +56,13 @@ func NewPerplexer(core *runtime.Core, name string) (*Perplexer, error) {
 	return m, nil
 }
 
-// Measure measures texts; results come in input order. A text without tokens is an error.
+// Measure measures texts. Results come in input order. A text without tokens is an error.
 func (m *Perplexer) Measure(ctx context.Context, texts []string) ([]Perplexity, error) {
 	return m.measure(ctx, singles(texts))
 }
 
-// MeasurePairs measures the second text of each pair where the first is given: its tokens
-// are the context of all others and are not counted themselves.
+// MeasurePairs measures the second text of each pair given the first one. The tokens of the first
+// text are context and are not counted.
 func (m *Perplexer) MeasurePairs(ctx context.Context, texts [][2]string) ([]Perplexity, error) {
 	return m.measure(ctx, pairs(texts))
 }
@@ -102,8 +103,8 @@ func (m *Perplexer) measure(ctx context.Context, texts []runtime.Text) ([]Perple
 	return results, nil
 }
 
-// add lists the tokens of a text that are counted, and asks for their predictions in that
-// order: the windows in which they count rise.
+// add lists the counted tokens of a text and adds the rows that predict them in this order: the
+// indices of the windows in which they count rise.
 func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t runtime.Text, e *runtime.Encoded) error {
 	windows, seen, err := a.b.Cut(nil, n, e)
 	if err != nil {
@@ -126,7 +127,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 		}
 		row, _ := windows[i].Row(token)
 		if m.causal && row == 0 {
-			continue // nothing stands before it
+			continue // there is no token before it
 		}
 		rows[i] = append(rows[i], int32(row))
 		span := e.Spans[token]
@@ -141,7 +142,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 		s := &sequences[i]
 		if m.causal {
 			for k := range rows[i] {
-				rows[i][k]-- // a row predicts the token behind it
+				rows[i][k]-- // a row predicts the token after it
 			}
 			if err := a.add(ctx, n, first, s, rows[i]); err != nil {
 				return err
@@ -162,7 +163,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 	return nil
 }
 
-// home is the window in which a token counts.
+// home returns the index of the window in which a token counts, or -1.
 func (m *Perplexer) home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 	if !m.causal {
 		return home(windows, token, second, lo, hi)

@@ -17,7 +17,7 @@ func newPerplexer(t testing.TB, rows runtime.Rows, causal, prefix bool, opts ...
 	return m
 }
 
-// checkPerplexity holds a result to the log probabilities of its tokens.
+// checkPerplexity compares a result with the log probabilities of its tokens.
 func checkPerplexity(t *testing.T, text string, p Perplexity, want []float64) {
 	t.Helper()
 	require.Equal(t, len(want), p.Counted)
@@ -33,7 +33,8 @@ func checkPerplexity(t *testing.T, text string, p Perplexity, want []float64) {
 	require.InEpsilon(t, math.Exp(-sum/float64(len(want))), p.Perplexity, 1e-9)
 }
 
-// Causal models: each token given those before it, by brute force.
+// TestPerplexityCausal computes, for a causal model, each token given those before it by brute
+// force.
 func TestPerplexityCausal(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
 		m := newPerplexer(t, rows, true, false)
@@ -56,7 +57,7 @@ func TestPerplexityCausal(t *testing.T) {
 	})
 }
 
-// Other models: each token masked in turn.
+// TestPerplexityPseudo masks each token in turn, for models that are not causal.
 func TestPerplexityPseudo(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
 		m := newPerplexer(t, rows, false, false)
@@ -83,7 +84,7 @@ func TestPerplexityPseudo(t *testing.T) {
 	})
 }
 
-// spansIn are a text's tokens; no name in it is a special token.
+// spansIn returns a text's tokens. No name in the text is read as a special token.
 func spansIn(t testing.TB, text string) []runtime.TokenSpan {
 	t.Helper()
 	spans, err := lex.AppendSpans(nil, text, false)
@@ -91,8 +92,8 @@ func spansIn(t testing.TB, text string) []runtime.TokenSpan {
 	return spans
 }
 
-// Windows of causal models: a token counts in the first window that holds it, and the
-// overlap is its context.
+// TestPerplexityWindows checks, for causal models, that a token counts in the first window that
+// holds it and that the overlap is its context.
 func TestPerplexityWindows(t *testing.T) {
 	text := strings.TrimSpace(strings.Repeat("one two three a ", 6)) // 24 tokens
 	ids := framed(t, text)[1:25]
@@ -136,8 +137,8 @@ func TestPerplexityWindows(t *testing.T) {
 	require.Equal(t, 14, cut[0].Truncated)
 }
 
-// farFromEdge is how far token i lies from an edge of tokens [from, to) that is none of the
-// text's.
+// farFromEdge returns how far token i lies from those edges of tokens [from, to) that are not ends
+// of the text.
 func farFromEdge(i, from, to, n int) int {
 	m := n
 	if from > 0 {
@@ -149,8 +150,8 @@ func farFromEdge(i, from, to, n int) int {
 	return m
 }
 
-// Pairs: only the second text counts, and the first is seen whole where the model's mask
-// has a prefix.
+// TestPerplexityPairs checks that only the second text counts, and that all tokens see the whole
+// first text if the model's mask has a prefix.
 func TestPerplexityPairs(t *testing.T) {
 	pair := [2]string{"the capital", "is paris."}
 	a, b := spansIn(t, pair[0]), spansIn(t, pair[1])

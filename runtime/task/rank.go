@@ -9,39 +9,39 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// RankOptions are the settings of Ranker.Rank.
+// RankOptions holds the settings of Ranker.Rank.
 type RankOptions struct {
-	// Sigmoid turns the logit of a head with one output into a number from 0 to 1. It
-	// changes no order. Heads with labels always give a probability. Without it, models whose
-	// folder names a function for scores (see ActivationKey) give what it makes of the logit.
+	// Sigmoid turns the logit of a head with one output into a number from 0 to 1. It changes no
+	// order. Heads with labels return a probability in any case. If Sigmoid is not set and the
+	// model's folder names a function for scores (see ActivationKey), this function is applied to
+	// the logit.
 	Sigmoid bool
-	// Top is the number of results, the best ones; 0: all.
+	// Top is the number of results, best first; 0: all.
 	Top int
-	// Positive is, for heads with several labels, the name or number of the one that says
-	// that a document fits. "" stands for the second of two labels, else for the one whose
-	// name begins with "relevant", "positive", "entail", "true" or "yes".
+	// Positive is, for heads with several labels, the name or index of the label that means that a
+	// document fits. "" stands for the second of two labels, else for the one whose name begins
+	// with "relevant", "positive", "entail", "true" or "yes".
 	Positive string
 }
 
 // Ranked is one document with its score.
 type Ranked struct {
-	Index int     `json:"index"` // of the document, as the caller gave them
+	Index int     `json:"index"` // of the document in the caller's list
 	Text  string  `json:"text"`  // the document
 	Score float64 `json:"score"` // higher fits better
 	runtime.Seen
 }
 
-// Ranker orders documents by how well they fit a query: the model reads each with the
-// query, as a pair (a cross-encoder; Nogueira and Cho 2019). It is safe for concurrent
-// use.
+// Ranker orders documents by how well they fit a query. The model reads each document together with
+// the query, as a pair (a cross-encoder; Nogueira and Cho 2019). It is safe for concurrent use.
 type Ranker struct {
 	head
-	labels     []string              // nil: one logit
-	activation func(float64) float64 // that its folder names; nil: none
+	labels     []string              // nil: the head has one logit
+	activation func(float64) float64 // named by the model's folder; nil: no function
 }
 
-// NewRanker serves the named head ("" is the first), which must give one number a
-// sequence, or labels.
+// NewRanker returns a Ranker for the named head; "" means the first head. The head must have one
+// number per sequence, or labels.
 func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
 	h, err := newHead(core, name, "ranking", runtime.TaskScore, runtime.TaskLabels, runtime.TaskChoices)
 	if err != nil {
@@ -57,10 +57,10 @@ func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
 	return r, err
 }
 
-// positive is the number of the label that counts.
+// positive returns the index of the label that means that a document fits.
 func (r *Ranker) positive(named string) (int, error) {
 	if r.C == 1 && named != "" {
-		return 0, input("positive label %q: the head gives one number and has no labels", named)
+		return 0, input("positive label %q: the head has one number per document and no labels", named)
 	}
 	if named == "" && r.C <= 2 {
 		return r.C - 1, nil
@@ -68,10 +68,10 @@ func (r *Ranker) positive(named string) (int, error) {
 	return labelNumber(r.labels, "positive label", named, "relevant", "positive", "entail", "true", "yes")
 }
 
-// Rank gives the documents in the order of their scores, the best first, and of equals the
-// one that was given first. Of a pair that is too long only the document is cut. Over its
-// windows a document has the mean of their scores (of a single logit, of the logits), or
-// with runtime.JoinMax the best.
+// Rank returns the documents in the order of their scores, best first; ties: in the order of the
+// input. If a pair is too long, only the document is cut. If a document has several windows, its
+// score is the mean of their scores (for a single logit, of the logits), or with runtime.JoinMax
+// the best.
 func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o RankOptions) ([]Ranked, error) {
 	positive, err := r.positive(o.Positive)
 	switch {
@@ -110,8 +110,8 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	return results, nil
 }
 
-// value gives what counts of a document's outputs: the logit of a head with one, else the
-// label's probability.
+// value returns the function that computes a window's value from its outputs: the logit of a head
+// with one output, else the label's probability.
 func (r *Ranker) value(positive int) func(out []float32) float64 {
 	logits, p := make([]float64, r.C), make([]float64, r.C)
 	return func(out []float32) float64 {

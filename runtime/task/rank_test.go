@@ -10,14 +10,14 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// relevance is a model that scores pairs.
+// relevance returns a model that scores pairs.
 func relevance(h runtime.Head, f func(ids []int32, column int) float64) fake {
 	return fake{heads: []runtime.Head{h}, forward: perSequence(h.C, f), token: lex}
 }
 
 var documents = []string{"paris is the capital", "rome", "", "one two three", "rome", "a b"}
 
-// checkOrder holds results to the documents and to the order.
+// checkOrder compares results with the documents and checks their order.
 func checkOrder(t *testing.T, got []Ranked) {
 	t.Helper()
 	for i, r := range got {
@@ -50,7 +50,7 @@ func TestRank(t *testing.T) {
 	none, err := r.Rank(background, "a", nil, RankOptions{})
 	require.NoError(t, err)
 	require.Empty(t, none)
-	for want, o := range map[string]RankOptions{"Top is -1": {Top: -1}, `positive label "x": the head gives one number`: {Positive: "x"}} {
+	for want, o := range map[string]RankOptions{"Top is -1": {Top: -1}, `positive label "x": the head has one number`: {Positive: "x"}} {
 		_, err := r.Rank(background, "a", documents, o)
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
@@ -59,7 +59,8 @@ func TestRank(t *testing.T) {
 	require.ErrorContains(t, err, "the query is empty")
 }
 
-// Heads with labels: the probability of the one that says that a document fits.
+// TestRankLabels checks heads with labels: the score is the probability of the label that means
+// that a document fits.
 func TestRankLabels(t *testing.T) {
 	for _, c := range []struct {
 		labels      []string
@@ -95,7 +96,7 @@ func TestRankLabels(t *testing.T) {
 	require.ErrorContains(t, err, "positive label: none of the head's labels (a, b, c) is called so")
 }
 
-// Long documents: only they are cut.
+// TestRankWindows checks that only documents are cut.
 func TestRankWindows(t *testing.T) {
 	document := strings.TrimSpace(strings.Repeat("one two three a ", 3)) // 12 tokens
 	for _, join := range []runtime.Join{runtime.JoinMean, runtime.JoinMax} {

@@ -6,7 +6,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Verdict is one token of a text and whether it seems to be the original one.
+// Verdict is one token of a text and whether the model takes it for a replaced one.
 type Verdict struct {
 	Part
 	Logit    float64 `json:"logit"`
@@ -16,17 +16,17 @@ type Verdict struct {
 
 // Detection is the result for one text.
 type Detection struct {
-	Verdicts []Verdict `json:"verdicts"` // every token that the model saw, special tokens left out
+	Verdicts []Verdict `json:"verdicts"` // every token that the model saw, without special tokens
 	Replaced int       `json:"replaced"` // number of tokens that count as replaced
 	runtime.Seen
 }
 
-// Detector tells which tokens of a text do not seem to belong there (replaced token
-// detection, the task that DeBERTa v3's discriminator is trained on). It is safe for
-// concurrent use.
+// Detector finds tokens of a text that do not seem to belong there (replaced token detection, the
+// task that DeBERTa v3's discriminator is trained on). It is safe for concurrent use.
 type Detector struct{ head }
 
-// NewDetector serves the named head ("" is the first), which must give one logit a token.
+// NewDetector returns a Detector for the named head; "" means the first head. The head must have
+// one logit per token.
 func NewDetector(core *runtime.Core, name string) (*Detector, error) {
 	h, err := newHead(core, name, "detecting replaced tokens", runtime.TaskReplaced)
 	if err != nil {
@@ -35,8 +35,8 @@ func NewDetector(core *runtime.Core, name string) (*Detector, error) {
 	return &Detector{h}, nil
 }
 
-// Detect judges the tokens of texts; results come in input order. Tokens with a
-// probability above threshold, from 0 to 1, count as replaced.
+// Detect judges the tokens of texts. Results come in input order. Tokens with a probability above
+// threshold, a number from 0 to 1, count as replaced.
 func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64) ([]Detection, error) {
 	if !(threshold >= 0 && threshold <= 1) {
 		return nil, input("threshold is %v: it must be from 0 to 1", threshold)

@@ -12,71 +12,70 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// The reasons for which a generated text ends.
+// The reasons why a generated text ends.
 const (
-	EndToken  = "end"    // the model says that the text is over: [SEP], or what the tokenizer has for it
-	EndStop   = "stop"   // a stop string came
-	EndLength = "length" // as many tokens as were asked for
-	EndFull   = "full"   // as many tokens as the model takes
+	EndToken  = "end"    // the model ended the text with [SEP] or the tokenizer's token in this role
+	EndStop   = "stop"   // a stop string was generated
+	EndLength = "length" // the requested number of tokens was reached
+	EndFull   = "full"   // the model's maximum length was reached
 )
 
-// GenerateOptions are the settings of Generator.Generate. The zero value takes the most
-// probable token each time, up to 64 of them.
+// GenerateOptions holds the settings of Generator.Generate. The zero value takes the most probable
+// token each time, up to 64 tokens.
 type GenerateOptions struct {
-	// MaxNew is the most tokens that are generated; 0 stands for 64. A number beyond what the
-	// model takes ends texts with EndFull.
+	// MaxNew is the largest number of tokens to generate; 0 stands for 64. If the model takes
+	// fewer, texts end with EndFull.
 	MaxNew int
-	// Temperature divides the logits before their softmax: below 1 the likely tokens gain,
-	// above 1 the others do. At 0 the most probable token is taken (of equals that with the
-	// smaller id), and the settings below have no effect.
+	// Temperature divides the logits before the softmax. Below 1, likely tokens become more likely;
+	// above 1, less likely. At 0 the most probable token is taken (ties: the lower id), and the
+	// settings below have no effect.
 	Temperature float64
-	// TopK keeps only the K most probable tokens (Fan et al. 2018); 0, and a number beyond the
-	// vocabulary, keep all.
+	// TopK keeps only the K most probable tokens (Fan et al. 2018). 0 keeps all, and so does a
+	// number larger than the vocabulary.
 	TopK int
-	// TopP keeps only the most probable tokens whose probabilities, after temperature and
-	// TopK, sum up to P or just above (Holtzman et al. 2019); 0 and 1 keep all.
+	// TopP keeps only the most probable tokens, as many as are needed for their probabilities,
+	// after temperature and TopK, to reach the sum P (Holtzman et al. 2019). 0 and 1 keep all.
 	TopP float64
-	// Seed decides what is drawn. A text's result depends on it and on the number of the
-	// sample, not on the other texts of the call, on threads or batches.
+	// Seed decides what is drawn. A text's result depends on the seed and the index of the sample,
+	// not on the other texts of the call, on threads or on batches.
 	Seed uint64
-	// Samples is the number of results per prompt; 0 stands for 1. Prompts times Samples is at
-	// most MaxResults. Memory beyond the results does not grow with it.
+	// Samples is the number of results per prompt; 0 stands for 1. Prompts times Samples is at most
+	// MaxResults. More samples take no more memory, except for the results.
 	Samples int
-	// Stop are strings that end a text, which they are cut from.
+	// Stop holds strings that end a text. The text is cut before the stop string.
 	Stop []string
-	// Stream, if not nil, receives the text as it grows: the number of the prompt, that of
-	// the sample, and what has been added. An error ends the call.
+	// Stream, if not nil, receives the text as it grows: the index of the prompt, the index of the
+	// sample, and the added text. An error ends the call.
 	Stream func(prompt, sample int, added string) error
 }
 
 // Generated is one generated text.
 type Generated struct {
-	// Text continues the prompt: it begins with a space where a new word begins. For models
-	// that turn one text into another it is that other text.
+	// Text continues the prompt. It begins with a space if a new word begins. For models that turn
+	// one text into another, it is the other text.
 	Text   string  `json:"text"`
-	IDs    []int32 `json:"ids"`    // the generated tokens, without the last that ends the text
+	IDs    []int32 `json:"ids"`    // the generated tokens, without the token that ends the text
 	Reason string  `json:"reason"` // end, stop, length or full
-	// LogProbability is the natural logarithm of the text's probability by the model, the
-	// token that ends it included, whatever the settings made of the probabilities.
+	// LogProbability is the natural logarithm of the text's probability under the model, including
+	// the token that ends it. The settings do not affect it.
 	LogProbability float64 `json:"log_probability"`
-	Prompt         int     `json:"prompt_tokens"` // tokens before the generated ones, special ones included
-	Tokens         int     `json:"tokens"`        // generated, the one that ends the text included
+	Prompt         int     `json:"prompt_tokens"` // tokens before the generated ones, including special tokens
+	Tokens         int     `json:"tokens"`        // generated tokens, including the one that ends the text
 }
 
-// Generator writes on: it draws tokens one by one from a causal model, each from those
-// before it. Models whose mask has a prefix turn a first text, which all tokens see whole,
-// into a second one (Dong et al. 2019, sequence to sequence). It is safe for concurrent
-// use.
+// Generator continues texts. It draws tokens one by one from a causal model, each given those
+// before it. Models whose mask has a prefix turn a first text, which all tokens see whole, into a
+// second one (sequence to sequence; Dong et al. 2019). It is safe for concurrent use.
 type Generator struct {
 	predictor
-	allowed []bool // by id: pieces of texts, and the tokens that end one
+	allowed []bool // by id: pieces of texts, and the tokens that end a text
 	ends    []int32
 	prefix  bool
 	memory  int64 // bytes that the pasts of one call may take
 }
 
-// NewGenerator serves the named head ("" is the first), which must predict tokens, of a
-// causal model.
+// NewGenerator returns a Generator for the named head; "" means the first head. The head must
+// predict tokens, and the model must be causal.
 func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
 	p, err := newPredictor(core, name, "generating text")
 	if err != nil {
@@ -101,11 +100,11 @@ func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
 	return g, nil
 }
 
-// MaxResults is the most texts that one call of Generate returns.
+// MaxResults is the largest number of texts that one call of Generate returns.
 const MaxResults = 1 << 20
 
-// check sets the defaults and finds what no call takes. full is the most tokens of a
-// sequence.
+// check fills in the defaults and returns an error for invalid settings. full is the maximum length
+// of a sequence in tokens.
 func (o *GenerateOptions) check(prompts, full int) error {
 	if o.MaxNew == 0 {
 		o.MaxNew = 64
@@ -132,35 +131,34 @@ func (o *GenerateOptions) check(prompts, full int) error {
 	case slices.Contains(o.Stop, ""):
 		return input("an empty stop string would end every text at once")
 	}
-	o.MaxNew = min(o.MaxNew, full+1) // beyond, the model's limit ends a text first
+	o.MaxNew = min(o.MaxNew, full+1) // above this, the model's limit ends a text first
 	return validUTF8("stop string", o.Stop...)
 }
 
-// growth is one text under way.
+// growth is one text that is being generated.
 type growth struct {
 	Generated
 	prompt, sample int
 	seq            runtime.Sequence // what the model sees
-	past           *runtime.Past    // what was computed of it; nil: it is computed anew each time
+	past           *runtime.Past    // what was computed of it; nil: it is computed again for each token
 	need           int64            // bytes of past
-	before         int32            // the prompt's last token, -1 if the text begins anew
+	before         int32            // the prompt's last token; -1 if a new text begins
 	draw           *rand.Rand
-	shown          string // of the text, to Stream
+	shown          string // the part of the text that Stream has received
 }
 
-// Generate continues texts. Results come in the order of the prompts, Samples for each.
-// For a causal model the prompt is a text's beginning; a pair is the beginning of a pair.
-// For a model with a prefix, First is the source and Second, if there is one, the
-// beginning of the result. A prompt is never cut: one that is too long is an error, before
-// anything is computed.
+// Generate continues texts. Results come in the order of the prompts, Samples for each prompt. For
+// a causal model the prompt is the beginning of a text, or of a pair. For a model with a prefix,
+// First is the source, and Second, if there is one, is the beginning of the result. A prompt is
+// never cut: one that is too long is an error, before anything is computed.
 //
-// As many texts grow at the same time as one call of the model takes and their memory
-// allows; the others wait for their places. No result depends on it.
+// The number of texts that grow at the same time is limited by the model's batch and by memory; the
+// other texts wait. This changes no result.
 func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o GenerateOptions) ([]Generated, error) {
 	if err := o.check(len(prompts), g.core.Options().MaxTokens); err != nil {
 		return nil, err
 	}
-	b, err := runtime.NewBatcher(g.core, g.index, true, nil) // to make sequences only
+	b, err := runtime.NewBatcher(g.core, g.index, true, nil) // used only to make sequences
 	if err != nil {
 		return nil, err
 	}
@@ -216,14 +214,14 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 	}
 }
 
-// copy is a text of its own that begins as w does.
+// copy returns a new text with the same beginning as w.
 func (w *growth) copy() *growth {
 	c := *w
 	c.seq.IDs, c.seq.Types = slices.Clone(w.seq.IDs), slices.Clone(w.seq.Types)
 	return &c
 }
 
-// begin makes the sequence that a prompt is.
+// begin makes the sequence of a prompt.
 func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, error) {
 	t.Pair = t.Pair || g.prefix
 	var e runtime.Encoded
@@ -263,7 +261,7 @@ func (g *Generator) grow(w *growth, logits []float32, o *GenerateOptions) error 
 	return nil
 }
 
-// pick chooses a token; ok is false if none is allowed.
+// pick chooses a token; ok is false if no token is allowed.
 func (g *Generator) pick(logits []float32, o *GenerateOptions, draw *rand.Rand) (id int32, ok bool) {
 	use := func(id int32) bool { return g.allowed[id] }
 	list := best(logits, 1, use)
@@ -300,8 +298,8 @@ func (g *Generator) pick(logits []float32, o *GenerateOptions, draw *rand.Rand) 
 	return id, true
 }
 
-// nucleus keeps the most probable of the ids whose weights sum up to mass or just above.
-// It gives them with that sum.
+// nucleus returns the most probable of the ids, as many as are needed for their weights to reach
+// the sum mass, and their sum.
 func nucleus(list []int32, logits []float32, weight func(int32) float64, mass float64) ([]int32, float64) {
 	slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) })
 	sum := 0.0
@@ -313,7 +311,7 @@ func nucleus(list []int32, logits []float32, weight func(int32) float64, mass fl
 	return list, sum
 }
 
-// advance takes the token that was drawn last: it ends the text or makes it longer.
+// advance processes the token that was drawn last: it either ends the text or makes it longer.
 func (g *Generator) advance(w *growth, o *GenerateOptions) error {
 	id := w.IDs[len(w.IDs)-1]
 	w.Tokens++
@@ -321,7 +319,7 @@ func (g *Generator) advance(w *growth, o *GenerateOptions) error {
 		w.IDs, w.Reason = w.IDs[:len(w.IDs)-1], EndToken
 		return g.show(w, o)
 	}
-	text, err := behind(g.token, w.before, w.IDs)
+	text, err := following(g.token, w.before, w.IDs)
 	if err != nil {
 		return input("generated tokens: %v", err)
 	}
@@ -350,15 +348,15 @@ func (g *Generator) advance(w *growth, o *GenerateOptions) error {
 	return g.show(w, o)
 }
 
-// show gives Stream what has been added for certain: nothing that a stop string might
-// still take away, and no half character.
+// show passes to Stream what certainly belongs to the text: no part that a stop string may still
+// remove, and no incomplete character.
 func (g *Generator) show(w *growth, o *GenerateOptions) error {
 	if o.Stream == nil {
 		return nil
 	}
 	sure := w.Text
 	if w.Reason == "" {
-		for strings.HasSuffix(sure, string(utf8.RuneError)) { // the bytes that follow may complete it
+		for strings.HasSuffix(sure, string(utf8.RuneError)) { // the next bytes may complete it
 			sure = strings.TrimSuffix(sure, string(utf8.RuneError))
 		}
 		hold := 0

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// keeps is a predictor that keeps its tokens, and the prefix, as rows of its past: what it gives for a token needs those before it. computed
+// keeps is a predictor that keeps its tokens and the prefix as rows of its past: its outputs for a token need the tokens before it. computed
 // counts the tokens of all calls.
 func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fake {
 	k := predicts(rows, true, prefix, f)
@@ -56,7 +56,7 @@ func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fak
 	return k
 }
 
-// What a model keeps saves work and changes no result.
+// TestGenerateKeeps checks that keeping a past saves work and changes no result.
 func TestGenerateKeeps(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
 		for _, prefix := range []bool{false, true} {
@@ -85,7 +85,7 @@ func TestGenerateKeeps(t *testing.T) {
 			}
 			require.EqualValues(t, tokens, kept.Load(), "each token is computed once")
 			require.Greater(t, anew.Load(), 2*kept.Load())
-			// Less memory: one text after the other has a past, or none has one. The results are the same.
+			// With less memory one text after the other has a past, or none has one. The results are the same.
 			need, room := fast.pastNeed(&growth{Generated: Generated{Prompt: 3}}, &o)
 			require.Equal(t, 13, room)
 			for _, memory := range []int64{need / 3 * 2, need * 2, 10} {
@@ -101,7 +101,7 @@ func TestGenerateKeeps(t *testing.T) {
 	})
 }
 
-// Samples take turns: no more texts have begun than one call of the model takes, and the next ones begin where others end.
+// TestSamplesTakeTurns checks that no more texts have begun than one call of the model takes, and that the next ones begin when others end.
 func TestSamplesTakeTurns(t *testing.T) {
 	var computed atomic.Int64
 	f := keeps(runtime.PerRow, false, favourAlways(t, "b"), &computed)

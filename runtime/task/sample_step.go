@@ -7,18 +7,18 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// pastBytes is how much memory the pasts of the texts of one call that grow at the same time may take. A text that alone needs more is computed anew
-// with every token: slower, with the same result.
+// pastBytes is how much memory the pasts of texts that grow at the same time in one call may take. A text that needs more by itself has no past: it
+// is computed again for every token, which is slower and has the same result.
 const pastBytes = 1 << 30
 
-// queue is the texts that grow at the same time.
+// queue holds the texts that grow at the same time.
 type queue struct {
 	live   []*growth
 	memory int64 // bytes that are left for pasts
 	most   int   // texts
 }
 
-// pastNeed is the memory of a text's past in bytes, and its room in tokens; 0 if it has none.
+// pastNeed returns the memory of a text's past in bytes and its room in tokens. bytes is 0 if the text has no past.
 func (g *Generator) pastNeed(w *growth, o *GenerateOptions) (bytes int64, room int) {
 	shape := g.core.Program().Past
 	room = min(g.core.Options().MaxTokens, w.Prompt+o.MaxNew)
@@ -28,13 +28,13 @@ func (g *Generator) pastNeed(w *growth, o *GenerateOptions) (bytes int64, room i
 	return bytes, room
 }
 
-// room reports whether one more text that begins as w does has its place.
+// room reports whether there is room for one more text with the same beginning as w.
 func (q *queue) room(g *Generator, w *growth, o *GenerateOptions) bool {
 	need, _ := g.pastNeed(w, o)
 	return len(q.live) < q.most && need <= q.memory
 }
 
-// add gives a text its place, and a past if the model can keep one.
+// add adds a text, with a past if the model can keep one.
 func (q *queue) add(g *Generator, w *growth, o *GenerateOptions) (err error) {
 	var room int
 	if w.need, room = g.pastNeed(w, o); w.need > 0 {
@@ -47,7 +47,7 @@ func (q *queue) add(g *Generator, w *growth, o *GenerateOptions) (err error) {
 	return nil
 }
 
-// leave takes the places of texts that have ended.
+// leave removes the texts that have ended.
 func (q *queue) leave() {
 	q.live = slices.DeleteFunc(q.live, func(w *growth) bool {
 		if w.Reason == "" {
@@ -67,10 +67,10 @@ type step struct {
 	c     int
 }
 
-// row is the logits of text i.
+// row returns the logits of text i.
 func (s *step) row(i int) []float32 { return s.out[s.at[i]*s.c : (s.at[i]+1)*s.c] }
 
-// step computes the last row of as many texts as one call takes, at least one, and says how many.
+// step computes the last row of as many texts as fit into one call, at least one, and returns their number.
 func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, error) {
 	l := g.core.Program().Limits
 	b := &s.batch
@@ -106,7 +106,7 @@ func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, er
 		if l.Prefix {
 			prefix := w.seq.Prefix
 			if from > 0 {
-				prefix = 0 // it lies in what was computed before
+				prefix = 0 // the prefix lies in the past
 			}
 			b.Prefix = append(b.Prefix, prefix)
 		}

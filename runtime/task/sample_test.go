@@ -46,7 +46,8 @@ func greedy(f scores, seen []int32, prefix, most, limit int) (ids []int32, reaso
 	}
 }
 
-// Without a temperature each token is the most probable one, in any batch.
+// TestGenerateGreedy checks that, without a temperature, each token is the most probable one, in
+// any batch.
 func TestGenerateGreedy(t *testing.T) {
 	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
 		g := newGenerator(t, rows, false, logit)
@@ -77,7 +78,7 @@ func TestGenerateGreedy(t *testing.T) {
 	})
 }
 
-// The model's limit ends a text too.
+// TestGenerateFull checks that the model's limit ends a text too.
 func TestGenerateFull(t *testing.T) {
 	g := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b"), runtime.MaxTokens(6))
 	got, err := g.Generate(background, []runtime.Text{{First: "a"}, {First: "one two three a b"}}, GenerateOptions{})
@@ -91,7 +92,7 @@ func TestGenerateFull(t *testing.T) {
 	require.ErrorContains(t, err, "text 1: a prompt of 7 tokens")
 }
 
-// favourAlways predicts one piece.
+// favourAlways returns scores that predict one piece.
 func favourAlways(t testing.TB, piece string) scores {
 	return func(_ []int32, _, _, column int) float64 {
 		if column == int(lex.id(t, piece)) {
@@ -101,8 +102,8 @@ func favourAlways(t testing.TB, piece string) scores {
 	}
 }
 
-// Sequence to sequence: the source is the prefix, the result's tokens follow in the second
-// text's place.
+// TestGeneratePrefix checks sequence to sequence: the source is the prefix, and the tokens of the
+// result are the second text.
 func TestGeneratePrefix(t *testing.T) {
 	var types [][]int32
 	f := predicts(runtime.PerRow, true, true, logit)
@@ -137,7 +138,8 @@ func TestGeneratePrefix(t *testing.T) {
 	}
 }
 
-// Sampling draws each token as often as its probability says, under every setting.
+// TestGenerateDraws checks that sampling draws each token as often as its probability, under every
+// setting.
 func TestGenerateDraws(t *testing.T) {
 	const draws = 4000
 	g := newGenerator(t, runtime.PerRow, false, logit)
@@ -171,8 +173,8 @@ func TestGenerateDraws(t *testing.T) {
 	}
 }
 
-// TestNucleus holds the nucleus to its definition, with weights from a small grid so that sums meet the mass exactly: the fewest most probable tokens whose
-// weights sum up to the mass or more. Of equally probable ones those with the smaller ids come first.
+// TestNucleus compares the nucleus with its definition: the fewest most probable tokens whose weights sum to the mass or more; ties: the lower id first. Weights
+// come from a small grid, so that sums equal the mass exactly.
 func TestNucleus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits := make([]float32, rapid.IntRange(1, 8).Draw(t, "tokens"))
@@ -199,12 +201,12 @@ func TestNucleus(t *testing.T) {
 	})
 }
 
-// fixed is a source of random numbers that returns one number again and again.
+// fixed is a source of random numbers that always returns the same number.
 type fixed uint64
 
 func (f fixed) Uint64() uint64 { return uint64(f) }
 
-// TestPickAtBoundary draws numbers that fall exactly between two tokens: each token owns its interval without the end, and what has no weight is never taken.
+// TestPickAtBoundary draws numbers that fall exactly between two tokens. The interval of a token excludes its end, and a token without weight is never taken.
 func TestPickAtBoundary(t *testing.T) {
 	g := &Generator{allowed: []bool{true, true, false, true, true, true, true}}
 	never := float32(math.Inf(-1))
@@ -214,15 +216,15 @@ func TestPickAtBoundary(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, want, got, "%d/8", eighth)
 	}
-	// Four weights just below 2^-54 add 2^-52 to the sum, but each of them alone is lost when it is subtracted from 1: after the last token with a weight, the
-	// number drawn is exactly 0.
+	// Four weights just below 2^-54 add 2^-52 to the sum, but each alone is lost when it is subtracted from 1. After the last token with a weight, the number
+	// drawn is exactly 0.
 	const small = -37.45
 	got, ok := g.pick([]float32{small, small, 9, small, small, 0, never}, &GenerateOptions{Temperature: 1, TopP: 1}, rand.New(fixed(1<<53-1)))
 	require.True(t, ok)
 	require.EqualValues(t, 5, got)
 }
 
-// settled are the probabilities under the settings, worked out over the whole vocabulary.
+// settled returns the probabilities under the settings, computed over the whole vocabulary.
 func settled(p []float64, o GenerateOptions) []float64 {
 	q := make([]float64, len(p))
 	var order []int
@@ -264,7 +266,8 @@ func settled(p []float64, o GenerateOptions) []float64 {
 	return q
 }
 
-// The seed decides, and nothing else: not the batch, not threads, not the other prompts.
+// TestGenerateSeed checks that only the seed decides: not the batch, not threads, not the other
+// prompts.
 func TestGenerateSeed(t *testing.T) {
 	o := GenerateOptions{Temperature: 1.3, MaxNew: 8, Seed: 5, Samples: 3}
 	prompts := []runtime.Text{{First: "paris"}, {First: "one two"}, {First: "paris"}}
@@ -285,8 +288,8 @@ func TestGenerateSeed(t *testing.T) {
 	require.NotEqual(t, want, other)
 }
 
-// Stop strings end texts, also across tokens, and the stream shows no part of one; what it
-// shows is the text.
+// TestGenerateStream checks that stop strings end texts, even across tokens, that the stream shows
+// no part of a stop string, and that what it shows is the text.
 func TestGenerateStream(t *testing.T) {
 	g := newGenerator(t, runtime.PerRow, false, logit)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -347,7 +350,7 @@ func TestGenerateFaults(t *testing.T) {
 	require.ErrorContains(t, err, "text 0: the prompt is empty")
 }
 
-// frameless is a tokenizer that puts nothing around texts.
+// frameless is a tokenizer that puts no special tokens around texts.
 type frameless struct{ lexicon }
 
 func (frameless) Frame() runtime.Frame { return runtime.Frame{} }

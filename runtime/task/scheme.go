@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// place is what a label's prefix says of a token's place in an entity.
+// place is the place of a token in an entity that a label's prefix stands for.
 type place uint8
 
 const (
 	outside place = iota // "O"
 	begin                // B-: the first token
-	inside               // I-: a further one. Labels without a prefix are taken as this, too
-	end                  // E-, L-: the last of several
-	single               // S-, U-: the only one
+	inside               // I-: a further token. Labels without a prefix count as this too
+	end                  // E-, L-: the last of several tokens
+	single               // S-, U-: the only token
 )
 
 // tag is a label as a place in an entity of a kind.
@@ -26,9 +26,9 @@ type tag struct {
 	free  bool // no prefix: it may stand anywhere
 }
 
-// name is the name of an entity of this kind. The transformers library names it by what
-// follows a label's first hyphen, also where that is no prefix: "b-per" is "per" and "PER-B"
-// is "B".
+// name returns the name of an entity of this kind. As in the transformers library, it is what
+// follows the label's first hyphen, even if no prefix stands before it: "b-per" becomes "per" and
+// "PER-B" becomes "B".
 func (t tag) name() string {
 	if _, name, ok := strings.Cut(t.kind, "-"); ok && t.free {
 		return name
@@ -36,19 +36,19 @@ func (t tag) name() string {
 	return t.kind
 }
 
-// scheme is how the labels of a head mark entities: B-I-O, or with E- and S- (BIOES), or
-// L- and U- (BILOU), or no prefixes at all.
+// scheme is how the labels of a head mark entities: B-, I- and O, or also E- and S- (BIOES), or L-
+// and U- (BILOU), or no prefixes at all.
 type scheme struct {
 	tags []tag
-	has  map[string]*[5]bool // places that a kind has labels for
+	has  map[string]*[5]bool // the places that each kind has labels for
 }
 
-// prefixes are the labels' prefixes besides "O".
+// prefixes holds the labels' prefixes besides "O".
 var prefixes = map[string]place{"B": begin, "I": inside, "E": end, "L": end, "S": single, "U": single}
 
-// newScheme reads labels. E-, L-, S- and U- count as prefixes only where a label of the same
-// kind has B- or I-, so that a label such as "E-mail" is a kind. One such kind is enough:
-// another one may have S- alone.
+// newScheme reads labels. E-, L-, S- and U- count as prefixes only if a label of the same kind has
+// B- or I-, so that a label such as "E-mail" is a kind. One such kind is enough: then another kind
+// may have S- alone.
 func newScheme(labels []string) *scheme {
 	s := &scheme{has: map[string]*[5]bool{}}
 	var known []string // kinds with B- or I-
@@ -80,8 +80,8 @@ func newScheme(labels []string) *scheme {
 	return s
 }
 
-// begins reports whether label i may be the first token of something. Where a kind has no
-// B-, its other labels may begin it.
+// begins reports whether label i may be the first label of an entity. If a kind has no B-, its
+// other labels may begin it.
 func (s *scheme) begins(i int) bool {
 	t := s.tags[i]
 	switch t.place {
@@ -91,8 +91,8 @@ func (s *scheme) begins(i int) bool {
 	return true
 }
 
-// ends reports whether label i may be the last token of something: I- only where the kind
-// has no E-, B- where it has no E- or no S-.
+// ends reports whether label i may be the last label of an entity: I- only if the kind has no E-,
+// and B- only if it lacks E- or S-.
 func (s *scheme) ends(i int) bool {
 	t := s.tags[i]
 	has := s.has[t.kind]
@@ -105,14 +105,14 @@ func (s *scheme) ends(i int) bool {
 	return true
 }
 
-// continues reports whether label j goes on with what label i is in.
+// continues reports whether label j may continue the entity that label i is in.
 func (s *scheme) continues(i, j int) bool {
 	a, b := s.tags[i], s.tags[j]
 	return a.kind == b.kind && (a.place == begin || a.place == inside) && (b.place == inside || b.place == end)
 }
 
-// constrain forbids, in a chain, what the prefixes do not allow. Some path of every length
-// always remains.
+// constrain forbids in a chain what the prefixes do not allow. Some path of every length always
+// remains.
 func (s *scheme) constrain(k *Chain) {
 	forbidden := math.Inf(-1)
 	for i := range s.tags {
@@ -130,11 +130,11 @@ func (s *scheme) constrain(k *Chain) {
 	}
 }
 
-// joins reports whether a token of label j belongs to the same entity as the one of label
-// i before it. Where a kind has B- and I- alone, tokens are grouped as the transformers
-// library groups them: the same kind, and j is no B-. Where it has labels for ends too (E-,
-// L-, S-, U-), tokens of one word stay together (within), and between words nothing goes on
-// after a word with such a label (closed).
+// joins reports whether a token with label j belongs to the same entity as the token with label i
+// before it. If a kind has only B- and I-, tokens are grouped as in the transformers library: the
+// kind is the same and j is not B-. If a kind also has labels for ends (E-, L-, S-, U-), tokens of
+// one word stay together (within), and no word continues an entity after a word with such a label
+// (closed).
 func (s *scheme) joins(i, j int, within, closed bool) bool {
 	a, b := s.tags[i], s.tags[j]
 	switch {
@@ -146,20 +146,20 @@ func (s *scheme) joins(i, j int, within, closed bool) bool {
 	return b.place != begin && b.place != single && !closed
 }
 
-// closing reports whether a kind has labels that say where an entity ends.
+// closing reports whether a kind has labels that mark the end of an entity.
 func (s *scheme) closing(kind string) bool { return s.has[kind][end] || s.has[kind][single] }
 
-// closes reports whether label i is the last one of an entity.
+// closes reports whether label i marks the last token of an entity.
 func (s *scheme) closes(i int) bool {
 	return s.tags[i].place == end || s.tags[i].place == single
 }
 
-// spaceless are scripts that put no spaces between words, so that what a tokenizer numbers
-// as one word may be several.
+// spaceless holds scripts that put no spaces between words. What a tokenizer numbers as one word
+// may there be several words.
 var spaceless = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar}
 
-// apart reports whether characters of such scripts lie on both sides of the place between
-// two tokens of a text, which end and begin there.
+// apart reports whether characters of such scripts stand on both sides of the boundary between two
+// tokens of a text, of which one ends at end and the other begins at begin.
 func apart(text string, end, begin int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:end])
 	behind, _ := utf8.DecodeRuneInString(text[begin:])

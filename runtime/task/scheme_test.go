@@ -24,9 +24,9 @@ func TestSchemeReadsLabels(t *testing.T) {
 	require.Equal(t, []string{"O", "PER", "PER", "mail", "PER", "1", "ORG", "b"}, names)
 }
 
-// tagged is a tagger with these labels and the entities that tokens of a text have: each
-// token is "text/word/label", or "text/label" for a word of its own; they lie side by side
-// within a word and have a space between them elsewhere.
+// tagged returns a tagger with these labels, the text of tokens, and its items. Each token is
+// written "text/word/label", or "text/label" if it is a word by itself. Tokens of a word are
+// adjacent; elsewhere there is a space between them.
 func tagged(labels, tokens []string) (text string, items []item, t *Tagger) {
 	t = &Tagger{labels: labels, scheme: newScheme(labels)}
 	word, last := 0, ""
@@ -53,9 +53,9 @@ func tagged(labels, tokens []string) (text string, items []item, t *Tagger) {
 	return text, items, t
 }
 
-// Labels that say where an entity ends: the pieces of a word stay together, whether all of
-// them have the word's label, or its first one, or each has its own. Where a script has no
-// spaces between words the labels alone decide.
+// TestGroupsWithEnds checks labels that mark the end of an entity. The pieces of a word stay
+// together, whether all of them have the word's label, only the first has it, or each has its own.
+// If a script has no spaces between words, only the labels decide.
 func TestGroupsWithEnds(t *testing.T) {
 	for _, c := range []struct{ tokens, want string }{
 		{"An/1/S-PER na/1/S-PER Sm/2/S-PER ith/2/S-PER works/O Ac/3/S-ORG me/3/S-ORG", "PER Anna|PER Smith|ORG Acme"},
@@ -96,8 +96,9 @@ func TestGroupsWithEnds(t *testing.T) {
 	}
 }
 
-// Labels with B- and I-, or without a scheme, lower-case or with the place behind: groups
-// and their names are those of the transformers library, as testdata/grouping.py records.
+// TestGroupsAreTheReferences checks labels with B- and I-, labels without a scheme, in lower case,
+// or with the prefix at the end. Groups and names are those of the transformers library, as
+// recorded by testdata/grouping.py.
 func TestGroupsAreTheReferences(t *testing.T) {
 	f, err := os.Open("testdata/grouping.jsonl")
 	require.NoError(t, err)

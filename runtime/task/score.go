@@ -10,17 +10,17 @@ import (
 
 // Score is the result for one text or pair.
 type Score struct {
-	// Score is what the head computed, over windows the mean. Models whose folder names a
-	// function for scores (see ActivationKey) give what it makes of that.
+	// Score is the number that the head computes; for several windows their mean. If the model's
+	// folder names a function for scores (see ActivationKey), this function is applied to it.
 	Score float64 `json:"score"`
 	runtime.Seen
 }
 
-// ActivationKey is the key in runtime.Meta.Extra for the function that a folder puts behind
-// the number of its head: "sigmoid", "tanh", or without it none.
+// ActivationKey is the key in runtime.Meta.Extra for the function that a folder applies to the
+// output of its head: "sigmoid" or "tanh". Without this key no function is applied.
 const ActivationKey = "activation"
 
-// activation is the function that the weights name for scores; nil if they name none.
+// activation returns the function that the weights name for scores, or nil if they name none.
 func activation(core *runtime.Core) (func(float64) float64, error) {
 	switch name := core.Meta().Extra[ActivationKey]; name {
 	case "":
@@ -34,8 +34,8 @@ func activation(core *runtime.Core) (func(float64) float64, error) {
 	}
 }
 
-// ScoreActivation returns the function that the model's folder puts behind the number of its
-// head, and the identity where it names none.
+// ScoreActivation returns the function that the model's folder applies to the output of its head,
+// or the identity if it names none.
 func ScoreActivation(core *runtime.Core) (func(logit float64) float64, error) {
 	f, err := activation(core)
 	if f == nil {
@@ -44,29 +44,29 @@ func ScoreActivation(core *runtime.Core) (func(logit float64) float64, error) {
 	return f, err
 }
 
-// Scorer gives one number a text: similarity, quality, reward, relevance. It is safe for
+// Scorer computes one number per text: similarity, quality, reward, relevance. It is safe for
 // concurrent use.
 type Scorer struct {
 	head
-	activation func(float64) float64 // nil: none
+	activation func(float64) float64 // nil: no function
 }
 
-// NewScorer serves the named head ("" is the first), which must give one number a
-// sequence.
+// NewScorer returns a Scorer for the named head; "" means the first head. The head must have one
+// number per sequence.
 func NewScorer(core *runtime.Core, name string) (*Scorer, error) {
 	h, err := newHead(core, name, "scoring", runtime.TaskScore, runtime.TaskLabels)
 	if err != nil {
 		return nil, err
 	}
 	if h.C != 1 {
-		return nil, input("head %q of this model gives %d numbers a sequence; scoring needs one", h.Name, h.C)
+		return nil, input("head %q of this model has %d numbers per sequence; scoring needs one", h.Name, h.C)
 	}
 	s := &Scorer{head: h}
 	s.activation, err = activation(core)
 	return s, err
 }
 
-// Score scores texts; results come in input order.
+// Score scores texts. Results come in input order.
 func (s *Scorer) Score(ctx context.Context, texts []string) ([]Score, error) {
 	return s.score(ctx, singles(texts))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// idsOf is the sequence of a text, or a pair.
+// idsOf returns the sequence of a text, or a pair.
 func idsOf(t require.TestingT, texts ...string) []int32 {
 	ids := []int32{fakeCLS}
 	for _, s := range texts {
@@ -23,7 +23,7 @@ func idsOf(t require.TestingT, texts ...string) []int32 {
 	return ids
 }
 
-// number is what the heads of this file compute from a sequence.
+// number is the function of a sequence that the heads of this file compute.
 func number(ids []int32, j int) float64 {
 	sum := 0.0
 	for i, id := range ids {
@@ -87,7 +87,7 @@ func TestScore(t *testing.T) {
 
 	f.heads[0] = runtime.Head{Name: "kind", Task: runtime.TaskLabels, C: 3}
 	_, err = NewScorer(f.open(t), "")
-	require.ErrorContains(t, err, `head "kind" of this model gives 3 numbers a sequence; scoring needs one`)
+	require.ErrorContains(t, err, `head "kind" of this model has 3 numbers per sequence; scoring needs one`)
 }
 
 func TestDetect(t *testing.T) {
@@ -119,8 +119,8 @@ func TestDetect(t *testing.T) {
 	require.ErrorIs(t, err, runtime.ErrInput)
 }
 
-// TestEmbed: hidden states are pooled here, over windows as over one sequence; heads that
-// pool themselves are averaged.
+// TestEmbed checks that hidden states are pooled over windows as over one sequence, and that the
+// vectors of heads that pool themselves are averaged.
 func TestEmbed(t *testing.T) {
 	const c = 4
 	hidden := func(ids []int32, row, j int) float64 { return noise(int(ids[row]), row, j) }

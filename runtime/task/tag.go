@@ -8,63 +8,62 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Aggregation says how tokens become entities. The rules are those of the transformers
-// library's token classification (aggregation_strategy), where words are what the
-// tokenizer numbers as such. That library knows no labels but B- and I-. Here E- and L- end
-// an entity, S- and U- are one of a single word, and tokens of one word that have such labels
-// stay together.
+// Aggregation is how tokens become entities. The rules are those of the transformers library's
+// token classification (aggregation_strategy), with words as the tokenizer numbers them. That
+// library knows only the labels B- and I-. Here, E- and L- end an entity, S- and U- are entities of
+// a single word, and the tokens of one word that have such labels stay together.
 type Aggregation string
 
-// The aggregations. All but AggregateNone join neighbours of the same kind, up to the next
-// B-, and give the mean of their scores.
+// The aggregations. All except AggregateNone join neighbors of the same kind, up to the next B-,
+// and return the mean of their scores.
 const (
-	AggregateNone    Aggregation = "none"    // an entity a token, with the label as it is
+	AggregateNone    Aggregation = "none"    // one entity per token, with the label as it is
 	AggregateSimple  Aggregation = "simple"  // tokens as they are
 	AggregateFirst   Aggregation = "first"   // a word has the scores of its first token
-	AggregateAverage Aggregation = "average" // … the mean of its tokens' scores
-	AggregateMax     Aggregation = "max"     // … the scores of the token with the highest one
+	AggregateAverage Aggregation = "average" // a word has the mean of its tokens' scores
+	AggregateMax     Aggregation = "max"     // a word has the scores of the token with the highest score
 )
 
-// TagOptions are the settings of Tagger.Tag. The zero value stands for AggregateSimple,
-// labels decoded as the head says, and nothing ignored but "O".
+// TagOptions holds the settings of Tagger.Tag. The zero value stands for AggregateSimple, the
+// head's own way of decoding, and ignoring only "O".
 type TagOptions struct {
 	Aggregation Aggregation
-	// BIO has labels decoded under the constraint of their prefixes, also if the head
-	// does not say so: the most probable path that they allow (Viterbi).
+	// BIO decodes labels under the constraint of their prefixes, even if the head does not ask for
+	// it: the result is the most probable path that the prefixes allow (Viterbi).
 	BIO bool
-	// Ignore are labels (for AggregateNone) or kinds that are no entities; nil: "O".
+	// Ignore holds labels (for AggregateNone) or kinds that are not returned as entities; nil: "O".
 	Ignore []string
 	// Threshold is the score, from 0 to 1, below which an entity is left out; 0 keeps all.
 	Threshold float64
-	// Thresholds are those of single kinds (labels for AggregateNone), by their names. The
-	// others have Threshold.
+	// Thresholds holds the thresholds of single kinds (for AggregateNone, labels), by name.
+	// Threshold applies to the others.
 	Thresholds map[string]float64
 }
 
-// TokenTag is the label of a token, or of a word for heads that give a row a word.
+// TokenTag is the label of a token, or of a word if the head has one row per word.
 type TokenTag struct {
 	Part
 	Label string `json:"label"`
-	Index int    `json:"index"` // number of the label
-	// Score is the label's probability: by softmax of the token's logits (sigmoid if the
-	// head's labels are independent), or in a CRF its marginal.
+	Index int    `json:"index"` // index of the label
+	// Score is the label's probability: from the softmax of the token's logits (the sigmoid if the
+	// head's labels are independent), or, with a CRF, its marginal.
 	Score float64 `json:"score"`
-	Word  int     `json:"word"` // number of the word
+	Word  int     `json:"word"` // index of the word
 }
 
 // Entity is a part of a text that has a label.
 type Entity struct {
 	Part
-	Label string  `json:"label"` // without B- and the like, but for AggregateNone
-	Score float64 `json:"score"` // mean of its tokens' or words' scores
+	Label string  `json:"label"` // without B- and the like, except for AggregateNone
+	Score float64 `json:"score"` // mean of the scores of its tokens or words
 }
 
 // Tagged is the result for one text.
 type Tagged struct {
-	Entities []Entity   `json:"entities"` // in the order of the text; without those that are only white space
-	Tags     []TokenTag `json:"tags"`     // every token that the model saw, special tokens left out
-	// LogProbability is the logarithm of the probability of the sequence of labels among
-	// all that are allowed, if they were decoded together (CRF or BIO); else 0.
+	Entities []Entity   `json:"entities"` // in the order of the text, without those that are only white space
+	Tags     []TokenTag `json:"tags"`     // every token that the model saw, without special tokens
+	// LogProbability is the logarithm of the probability of this sequence of labels among all
+	// allowed ones, if labels are decoded together (CRF or BIO); else 0.
 	LogProbability float64 `json:"log_probability,omitempty"`
 	runtime.Seen
 }
@@ -74,11 +73,11 @@ type Tagger struct {
 	head
 	labels []string
 	scheme *scheme
-	crf    *Chain // learned scores; nil: none
+	crf    *Chain // learned scores; nil: the head has no CRF
 }
 
-// NewTagger serves the named head ("" is the first), which must give a row of label logits
-// a token or a word.
+// NewTagger returns a Tagger for the named head; "" means the first head. The head must have one
+// row of label logits per token or per word.
 func NewTagger(core *runtime.Core, name string) (*Tagger, error) {
 	h, err := newHead(core, name, "tagging", runtime.TaskTags)
 	if err != nil {
@@ -97,16 +96,16 @@ func NewTagger(core *runtime.Core, name string) (*Tagger, error) {
 	return t, nil
 }
 
-// Labels are the head's labels by number, [C].
+// Labels returns the head's labels in the order of its outputs [C].
 func (t *Tagger) Labels() []string { return slices.Clone(t.labels) }
 
-// Tag labels texts; results come in input order.
+// Tag labels texts. Results come in input order.
 func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagged, error) {
 	if o.Aggregation == "" {
 		o.Aggregation = AggregateSimple
 	}
 	if !slices.Contains([]Aggregation{AggregateNone, AggregateSimple, AggregateFirst, AggregateAverage, AggregateMax}, o.Aggregation) {
-		return nil, input("aggregation %q: it must be none, simple, first, average or max", o.Aggregation)
+		return nil, input("aggregation %q: it must be one of none, simple, first, average, max", o.Aggregation)
 	}
 	if err := validUTF8("ignored label", o.Ignore...); err != nil {
 		return nil, err
@@ -169,7 +168,7 @@ func (t *Tagger) decode(res *Tagged, text string, e *runtime.Encoded, r *rows, o
 	return nil
 }
 
-// label chooses the label of each row of logits and gives the probabilities of all,
+// label chooses the label of each row of logits [n, C] and returns the probabilities of all labels
 // [n, C].
 func (t *Tagger) label(res *Tagged, logits []float32, o *TagOptions) (path []int, scores []float64, err error) {
 	c := t.C
@@ -210,7 +209,7 @@ func (t *Tagger) label(res *Tagged, logits []float32, o *TagOptions) (path []int
 	return path, scores, nil
 }
 
-// item is a token or word on its way to entities.
+// item is a token or word that may become a part of an entity.
 type item struct {
 	start, end int // bytes
 	word       int
@@ -218,11 +217,11 @@ type item struct {
 	score      float64
 }
 
-// words joins tokens to words by the aggregation.
+// words joins tokens to words as the aggregation requires.
 func (t *Tagger) words(tags []TokenTag, scores []float64, o *TagOptions) ([]item, error) {
 	c := t.C
 	var items []item
-	var words []float64 // scores of each word, [words, C]
+	var words []float64 // scores of each word [words, C]
 	for i := 0; i < len(tags); {
 		j := i + 1
 		byWord := o.Aggregation != AggregateNone && o.Aggregation != AggregateSimple
@@ -242,11 +241,12 @@ func (t *Tagger) words(tags []TokenTag, scores []float64, o *TagOptions) ([]item
 		i = j
 	}
 	if o.BIO && (o.Aggregation == AggregateAverage || o.Aggregation == AggregateMax) {
-		// The tokens' path says nothing of these words: they get one of their own.
+		// The path over tokens does not determine the labels of these words, so they have a path of
+		// their own.
 		chain := newChain(c)
 		t.scheme.constrain(chain)
 		for i, p := range words {
-			words[i] = math.Log(max(p, math.SmallestNonzeroFloat64)) // a word forbidden by rounding alone would leave no path
+			words[i] = math.Log(max(p, math.SmallestNonzeroFloat64)) // a word forbidden only by rounding would leave no path
 		}
 		path, _, err := chain.Viterbi(words)
 		if err != nil {
@@ -259,7 +259,7 @@ func (t *Tagger) words(tags []TokenTag, scores []float64, o *TagOptions) ([]item
 	return items, nil
 }
 
-// wordScores joins the scores of a word's tokens, [n, C].
+// wordScores joins the scores of a word's tokens [n, C].
 func wordScores(scores []float64, c int, a Aggregation) []float64 {
 	switch a {
 	case AggregateAverage:
@@ -275,7 +275,7 @@ func wordScores(scores []float64, c int, a Aggregation) []float64 {
 	return slices.Clone(scores[:c])
 }
 
-// name is what an entity that begins with label i is called.
+// name returns the name of an entity that begins with label i.
 func (t *Tagger) name(i int, a Aggregation) string {
 	if a == AggregateNone {
 		return t.labels[i]
@@ -292,7 +292,7 @@ func (t *Tagger) least(o *TagOptions) ([]float64, error) {
 	return thresholds(names, o.Threshold, o.Thresholds)
 }
 
-// group joins neighbours to entities. least is the score that one needs, by its first label.
+// group joins neighbors to entities. least is the score that an entity needs, by its first label.
 func (t *Tagger) group(at *places, items []item, o *TagOptions, least []float64) []Entity {
 	list := []Entity{}
 	for i := 0; i < len(items); {
@@ -309,7 +309,7 @@ func (t *Tagger) group(at *places, items []item, o *TagOptions, least []float64)
 		}
 		label, score := t.name(items[i].index, o.Aggregation), sum/float64(j-i)
 		part := at.part(items[i].start, items[j-1].end)
-		if part.Text != "" && !slices.Contains(o.Ignore, label) && !(score < least[items[i].index]) { // a score that is no number is not hidden
+		if part.Text != "" && !slices.Contains(o.Ignore, label) && !(score < least[items[i].index]) { // a score that is not a number is not hidden
 			list = append(list, Entity{Part: part, Label: label, Score: score})
 		}
 		i = j

@@ -15,7 +15,7 @@ import (
 
 var bioLabels = []string{"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}
 
-// tagsByPiece is a tagging head whose logits for a token are those given for its piece.
+// tagsByPiece returns a tagging head. logits maps each piece to the logits of its token.
 func tagsByPiece(labels []string, logits map[string][]float64) fake {
 	byID := map[int32][]float64{}
 	for p, z := range logits {
@@ -50,13 +50,13 @@ func softmax64(z []float64) []float64 {
 	return p
 }
 
-// TestAggregations works the rules of the transformers library out by hand: "Angela Merkel
-// sah Rom" with pieces Ang ela Mer kel sah Rom.
+// TestAggregations computes the rules of the transformers library by hand: "Angela Merkel sah Rom"
+// with the pieces Ang ela Mer kel sah Rom.
 func TestAggregations(t *testing.T) {
 	ang := []float64{0, 4, 1, 0, 0}
 	ela := []float64{0, 0, 3, 1, 0}
 	mer := []float64{0, 0, 2, 0, 0}
-	kel := []float64{0, 0, 0, 6, 0} // by itself the beginning of a place
+	kel := []float64{0, 0, 0, 6, 0} // alone it would be the beginning of a place
 	rom := []float64{1, 0, 0, 3, 0}
 	tagger := newTagger(t, tagsByPiece(bioLabels, map[string][]float64{"Ang": ang, "ela": ela, "Mer": mer, "kel": kel, "Rom": rom}))
 	text := "Angela Merkel sah Rom"
@@ -98,7 +98,8 @@ func TestAggregations(t *testing.T) {
 	require.ErrorContains(t, err, `aggregation "last"`)
 }
 
-// TestBIO: "I-LOC" behind "B-PER" is not allowed; the best allowed path is found among all.
+// TestBIO checks that "I-LOC" after "B-PER" is not allowed, and that the best allowed path of all
+// is found.
 func TestBIO(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.IntRange(0, 1<<20).Draw(rt, "seed")
@@ -110,7 +111,7 @@ func TestBIO(t *testing.T) {
 			forward: perRow(c, func(ids []int32, row, j int) float64 { return 3 * noise(seed, int(ids[row]), j) }),
 		}
 		tagger := newTagger(t, f)
-		text := strings.TrimSpace(strings.Repeat("ab ", words)) // a token a word
+		text := strings.TrimSpace(strings.Repeat("ab ", words)) // one token per word
 		got, err := tagger.Tag(background, []string{text}, TagOptions{Aggregation: aggregation})
 		require.NoError(rt, err)
 		best, bestPath, sum := math.Inf(-1), []int(nil), 0.0
@@ -146,7 +147,7 @@ func TestBIO(t *testing.T) {
 	})
 }
 
-// TestCRFHead: labels are the best path with the learned scores, probabilities its
+// TestCRFHead checks that labels are the best path under the learned scores, and probabilities the
 // marginals.
 func TestCRFHead(t *testing.T) {
 	c := len(bioLabels)
@@ -207,10 +208,10 @@ func TestCRFHead(t *testing.T) {
 	require.ErrorContains(t, err, `tensor "label.transitions" has 3 numbers, 5 labels need 25`)
 }
 
-// TestTagWindows: of a token in two windows the row counts that is farther from an edge;
-// outputs depend on the whole window here, so that another choice would show.
+// TestTagWindows checks that, for a token in two windows, the row counts that lies farther from an
+// edge. Outputs depend on the whole window here, so that another choice would show.
 func TestTagWindows(t *testing.T) {
-	const c, limit = 3, 12 // 10 tokens a window
+	const c, limit = 3, 12 // 10 tokens per window
 	logit := func(ids []int32, row, j int) float64 { return 4 * noise(int(ids[row]), row, int(ids[1]), j) }
 	for _, stride := range []int{0, 3, 4, 9} {
 		f := fake{heads: []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerToken, C: c}}, forward: perRow(c, logit)}
@@ -263,8 +264,8 @@ func TestTagWindows(t *testing.T) {
 	}
 }
 
-// TestWordTagger: heads with a row a word give a tag a word, and a word that a window cuts
-// is taken from one that holds it whole.
+// TestWordTagger checks that heads with one row per word have one tag per word, and that a word
+// that a window cuts is taken from a window that holds it whole.
 func TestWordTagger(t *testing.T) {
 	f := fake{
 		heads:  []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
@@ -289,8 +290,8 @@ func TestWordTagger(t *testing.T) {
 	}
 }
 
-// TestCutWord: a window ends inside a word, the next one begins with it; the whole word
-// counts, though it lies no farther from an edge.
+// TestCutWord checks a window that ends inside a word, followed by one that begins with it. The
+// whole word counts, although it lies no farther from an edge.
 func TestCutWord(t *testing.T) {
 	f := fake{
 		heads:  []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
@@ -308,8 +309,8 @@ func TestCutWord(t *testing.T) {
 	require.Equal(t, "coconut", got[0].Entities[0].Text)
 }
 
-// TestChosenRows: a head that takes rows computes those that are asked for, and batches keep
-// to the limit of rows.
+// TestChosenRows checks that a head with chosen rows computes the requested ones, and that batches
+// keep to the limit on rows.
 func TestChosenRows(t *testing.T) {
 	most := 0
 	f := fake{
@@ -413,7 +414,7 @@ func TestTagFaults(t *testing.T) {
 	require.ErrorContains(t, err, "1 labels for head")
 }
 
-// TestTaggedJSON: the names in JSON are what programs rely on.
+// TestTaggedJSON checks the names in JSON, which programs rely on.
 func TestTaggedJSON(t *testing.T) {
 	got, err := newTagger(t, tagsByPiece([]string{"O", "B-X"}, map[string][]float64{"é": {0, 0}, "x": {-1000, 1000}})).
 		Tag(background, []string{"é x"}, TagOptions{})

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// thresholds returns a probability for each label: that of single, else all. Each must be
-// from 0 to 1, and single may name no other labels.
+// thresholds returns one probability per label: that of single if it has one, else all. Each must
+// be from 0 to 1, and single may hold only names of labels.
 func thresholds(labels []string, all float64, single map[string]float64) ([]float64, error) {
 	if !(all >= 0 && all <= 1) {
 		return nil, input("Threshold is %v: it must be from 0 to 1", all)

@@ -9,7 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// TestUTF8: every text that a call takes must be valid UTF-8; the error names the byte.
+// TestUTF8 checks that every text that a call takes must be valid UTF-8, and that the error names
+// the byte.
 func TestUTF8(t *testing.T) {
 	const bad = "caf\xe9"
 	one, pair := []string{"fine", bad}, [][2]string{{"fine", "fine"}, {"fine", bad}}

@@ -10,14 +10,14 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// predictor is a head that predicts tokens: a logit an entry of the vocabulary, V = C, for
-// each row that is asked for.
+// predictor is a head that predicts tokens: for each requested row it has one logit per entry of
+// the vocabulary, V = C.
 type predictor struct {
 	head
 	token runtime.SpanTokenizer
 }
 
-// newPredictor finds a head that predicts tokens.
+// newPredictor returns a head that predicts tokens.
 func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
 	h, err := newHead(core, name, who, runtime.TaskMLM)
 	if err != nil {
@@ -28,30 +28,30 @@ func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
 	return p, err
 }
 
-// logitBytes is how much memory the logits of one call should take: a vocabulary of
-// 128,000 entries needs half a megabyte a row.
+// logitBytes is how much memory the logits of one call should take. A vocabulary of 128,000 entries
+// needs half a megabyte per row.
 const logitBytes = 256 << 20
 
-// job is one sequence, with the rows of it that are asked for.
+// job is one sequence with the rows of it to compute.
 type job struct {
-	text  int     // number of the text
-	first int     // number of rows[0], as the caller of add counts
+	text  int     // index of the text
+	first int     // index of rows[0], as the caller of add counts
 	rows  []int32 // of the sequence
 }
 
-// asking puts sequences into batches, no more rows at once than memory is meant for.
+// asking puts sequences into batches, with no more rows per batch than logitBytes allows.
 type asking struct {
 	p    *predictor
 	b    *runtime.Batcher
 	jobs []job // in the batch, in order
 	next int   // job whose outputs come next
 	rows int   // of outputs in the batch
-	most int   // rows of outputs in a batch
+	most int   // most rows of outputs in a batch
 	take func(j *job, i int, logits []float32) error
 }
 
-// ask begins a stream of sequences. take receives the logits of row rows[i] of a job; they
-// change afterwards.
+// ask begins a stream of sequences. take receives the logits of row rows[i] of a job; they change
+// afterwards.
 func (p *predictor) ask(ctx context.Context, pairs bool, take func(j *job, i int, logits []float32) error) (*asking, error) {
 	a := &asking{p: p, take: take, most: max(1, logitBytes/4/p.C)}
 	if l := p.core.Program().Limits.Rows; p.Rows == runtime.PerRow {
@@ -64,8 +64,8 @@ func (p *predictor) ask(ctx context.Context, pairs bool, take func(j *job, i int
 	return a, a.b.Begin(ctx, pairs)
 }
 
-// add asks for rows, which rise, of a sequence; base is the number of the first. It keeps
-// nothing of s and rows; s.Rows is not read.
+// add adds the given rows, which rise, of a sequence; base is the index of the first one. It keeps
+// no reference to s and rows, and does not read s.Rows.
 func (a *asking) add(ctx context.Context, text, base int, s *runtime.Sequence, rows []int32) error {
 	for first := 0; first < len(rows); {
 		n := len(rows) - first
@@ -96,14 +96,14 @@ func (a *asking) add(ctx context.Context, text, base int, s *runtime.Sequence, r
 	return nil
 }
 
-// flush computes what is in the batch. It is to be called once behind the last sequence.
+// flush computes what is in the batch. It must be called once after the last sequence.
 func (a *asking) flush(ctx context.Context) error {
 	err := a.b.Flush(ctx)
 	a.rows = 0
 	return err
 }
 
-// outputs gives one sequence's outputs away.
+// outputs passes one sequence's outputs to take.
 func (a *asking) outputs(_ *runtime.Window, out []float32) error {
 	j := &a.jobs[a.next]
 	if a.next++; a.next == len(a.jobs) {
@@ -121,7 +121,7 @@ func (a *asking) outputs(_ *runtime.Window, out []float32) error {
 	return nil
 }
 
-// logNorm is log Σ_j exp(logit_j), in float64. Logits that are no numbers are an error.
+// logNorm returns log Σ_j exp(logit_j), in float64. Logits that are NaN or Inf are an error.
 func logNorm(logits []float32) (float64, error) {
 	top := math.Inf(-1)
 	for _, v := range logits {
@@ -137,16 +137,16 @@ func logNorm(logits []float32) (float64, error) {
 	return 0, ErrNoNumbers
 }
 
-// manyBest is a number of candidates from which sorting all logits is faster than keeping a
-// list of the largest.
+// manyBest is the number of candidates above which sorting all logits is faster than keeping a list
+// of the largest.
 const manyBest = 1000
 
-// best are the ids of the k largest logits, largest first and of equals the smaller id.
-// Ids that use refuses are left out; nil refuses none.
+// best returns the ids of the k largest logits, largest first; ties: the lower id first. Ids that
+// use rejects are left out; if use is nil, all ids count.
 func best(logits []float32, k int, use func(id int32) bool) []int32 {
 	var top []int32
 	order := func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) }
-	if k > manyBest { // inserting one by one would take time by the square
+	if k > manyBest { // inserting one by one would take quadratic time
 		for i := range logits {
 			if id := int32(i); use == nil || use(id) {
 				top = append(top, id)
@@ -169,9 +169,9 @@ func best(logits []float32, k int, use func(id int32) bool) []int32 {
 	return top
 }
 
-// home is the number of the window that a token of the first or second text counts in:
-// that in which it lies farthest from a cut edge, the first of equals; -1 if it is in
-// none. The windows cut tokens [lo, hi).
+// home returns the index of the window in which a token of the first or second text counts: the one
+// in which it lies farthest from a cut edge; ties: the first window. It returns -1 if no window
+// holds the token. The windows are parts of tokens [lo, hi).
 func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 	found, most := -1, -1
 	for i := range windows {
@@ -190,17 +190,17 @@ func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 	return found
 }
 
-// continuation is what a token adds to the text behind another one: its characters, and
-// whether a space stands before them. before < 0 stands for nothing before it.
+// continuation returns what a token adds to the text after the token before: its characters, and
+// whether a space stands before them. before < 0 means that no token stands before it.
 func continuation(tok runtime.SpanTokenizer, before, id int32) (text string, spaced bool, err error) {
-	text, err = behind(tok, before, []int32{id})
+	text, err = following(tok, before, []int32{id})
 	text, spaced = strings.CutPrefix(text, " ")
 	return text, spaced || before < 0, err
 }
 
-// behind is the text of tokens behind another one; before < 0 stands for nothing before
-// them. It begins with a space where a word begins behind another.
-func behind(tok runtime.SpanTokenizer, before int32, ids []int32) (string, error) {
+// following returns the text of tokens that follow the token before; before < 0 means that no token
+// stands before them. The text begins with a space if a new word begins after an earlier one.
+func following(tok runtime.SpanTokenizer, before int32, ids []int32) (string, error) {
 	if before >= 0 {
 		alone, err := tok.Decode([]int32{before}, false)
 		if err != nil {

@@ -8,9 +8,9 @@ import (
 // wordSpan is a word of a text by its bytes.
 type wordSpan struct{ start, end int }
 
-// appendWords appends the words of a text as GLiNER's splitter cuts them, the matches of \w+(?:[-_]\w+)*|\S of Python's re: letters, numbers and
-// underscores, joined by single hyphens, or any other character that is no space by itself. Combining marks are such characters. A byte that is not
-// valid UTF-8 is a character. It takes linear time.
+// appendWords appends the words of a text as GLiNER's splitter cuts them, which are the matches of \w+(?:[-_]\w+)*|\S in Python's re. A word is a
+// run of letters, numbers and underscores, which single hyphens may join, or a single other character that is not white space. Combining marks are
+// such other characters, and so is a byte that is not valid UTF-8. appendWords takes linear time.
 func appendWords(dst []wordSpan, text string) []wordSpan {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
@@ -37,7 +37,7 @@ func appendWords(dst []wordSpan, text string) []wordSpan {
 	return dst
 }
 
-// wordEnd is where the run of word characters that begins at i ends.
+// wordEnd returns the end of the run of word characters that begins at i.
 func wordEnd(text string, i int) int {
 	for i < len(text) {
 		r, n := utf8.DecodeRuneInString(text[i:])
@@ -49,7 +49,7 @@ func wordEnd(text string, i int) int {
 	return i
 }
 
-// isWord is Python's \w, for a code point of n bytes.
+// isWord reports whether Python's \w matches r, a code point of n bytes.
 func isWord(r rune, n int) bool {
 	if r == utf8.RuneError && n <= 1 {
 		return false
@@ -57,5 +57,5 @@ func isWord(r rune, n int) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
-// isSpace is Python's \s, which counts four separators of files more than Go's.
+// isSpace reports whether Python's \s matches r. It matches four separators (0x1c to 0x1f) that Go's unicode.IsSpace does not.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f }

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// cutTexts are the words of a text.
+// cutTexts returns the words of a text.
 func cutTexts(text string) []string {
 	list := []string{}
 	for _, w := range appendWords(nil, text) {
@@ -20,7 +20,7 @@ func cutTexts(text string) []string {
 	return list
 }
 
-// What Python's re.finditer(r"\w+(?:[-_]\w+)*|\S", text) gives.
+// TestWords compares the words with the matches of Python's re.finditer(r"\w+(?:[-_]\w+)*|\S", text).
 func TestWords(t *testing.T) {
 	for text, want := range map[string][]string{
 		"":                                {},
@@ -29,7 +29,7 @@ func TestWords(t *testing.T) {
 		"a.b@c.org, 123,456.78!":          {"a", ".", "b", "@", "c", ".", "org", ",", "123", ",", "456", ".", "78", "!"},
 		"<<ENT>> [SEP]":                   {"<", "<", "ENT", ">", ">", "[", "SEP", "]"},
 		"naïve 東京 Ⅷ ½ ①":                  {"naïve", "東京", "Ⅷ", "½", "①"},
-		"e\u0301te\u0301":                 {"e", "\u0301", "te", "\u0301"}, // combining marks are no word characters
+		"e\u0301te\u0301":                 {"e", "\u0301", "te", "\u0301"}, // combining marks are not word characters
 		"हिन्दी":                          {"ह", "ि", "न", "्", "द", "ी"},
 		"a\u200bb don’t":                  {"a", "\u200b", "b", "don", "’", "t"},
 		"a\xffb \xf0\x9f":                 {"a", "\xff", "b", "\xf0", "\x9f"},
@@ -41,7 +41,8 @@ func TestWords(t *testing.T) {
 	require.Equal(t, []Part{{"é-x", 1, 5, 1, 4, 1, 4}, {"!", 5, 6, 4, 5, 4, 5}}, parts)
 }
 
-// TestWordsAsPattern holds the splitter to a pattern of Go's, with Python's classes written out, on valid texts.
+// TestWordsAsPattern compares the splitter with a pattern of Go's, in which Python's classes are written out, on
+// valid texts.
 func TestWordsAsPattern(t *testing.T) {
 	pattern := regexp.MustCompile(`[\p{L}\p{N}_]+(?:[-_][\p{L}\p{N}_]+)*|[^\p{Z}\t-\r\x1c-\x20\x{85}]`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -57,7 +58,7 @@ func TestWordsAsPattern(t *testing.T) {
 	})
 }
 
-// TestWordsInLinearTime takes texts that would make a backtracking matcher slow.
+// TestWordsInLinearTime uses texts that would make a backtracking matcher slow.
 func TestWordsInLinearTime(t *testing.T) {
 	for _, piece := range []string{"a-", "a", "-", "_-", "a_", "\xff", "é-"} {
 		text := strings.Repeat(piece, 1<<20)

@@ -11,54 +11,54 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// DefaultTemplate is the hypothesis that a label is put into.
+// DefaultTemplate is the default of ZeroShotOptions.Template.
 const DefaultTemplate = "This example is {}."
 
-// ZeroShotOptions are the settings of ZeroShot.Classify.
+// ZeroShotOptions holds the settings of ZeroShot.Classify.
 type ZeroShotOptions struct {
-	// Template is the hypothesis; each {} in it is a label's place. "" stands for
+	// Template is the hypothesis; each {} in it is replaced by a label. "" stands for
 	// DefaultTemplate.
 	Template string
-	// Multi says that several labels may hold: each gets a probability of its own, of
-	// entailment against contradiction. Otherwise they share one: a softmax over the labels'
-	// entailment logits. A single label is always judged by itself. Multi and a single label
-	// need a head with a known label for contradiction.
+	// Multi allows several labels to hold. Each label then has its own probability: that of
+	// entailment against contradiction. Otherwise the labels share one probability: a softmax over
+	// their entailment logits. A single label is always judged as with Multi. Multi and a single
+	// label need a head whose label for contradiction is known.
 	Multi bool
 }
 
 // LabelScore is one label with its score.
 type LabelScore struct {
 	Label string  `json:"label"`
-	Index int     `json:"index"` // of the label, as the caller gave them
+	Index int     `json:"index"` // of the label in the caller's list
 	Score float64 `json:"score"` // probability
 }
 
 // ZeroShotResult is the result for one text.
 type ZeroShotResult struct {
-	Labels []LabelScore `json:"labels"` // the best first, and of equals the one that was given first
+	Labels []LabelScore `json:"labels"` // best first; ties: in the order of the caller's labels
 	// Tokens, Truncated and Windows are those of the text with its longest hypothesis.
 	runtime.Seen
 }
 
-// NLIOptions name the two labels of a head that matter, by name or number, where their
-// names do not tell.
+// NLIOptions names the labels for entailment and contradiction, by name or index, if they cannot be
+// found by their names.
 type NLIOptions struct{ Entailment, Contradiction string }
 
-// ZeroShot labels texts with labels that the model never saw (Yin et al. 2019): a model of
+// ZeroShot labels texts with labels that the model was not trained on (Yin et al. 2019). A model of
 // natural language inference reads each text as premise and each label, in a sentence, as
-// hypothesis. It computes what the transformers library's zero-shot classification
-// computes. It is safe for concurrent use.
+// hypothesis. ZeroShot computes what the transformers library's zero-shot classification computes.
+// It is safe for concurrent use.
 type ZeroShot struct {
 	head
-	entail, contradict int   // contradict is -1 if it is not known …
-	unknown            error // … and this says why
+	entail, contradict int   // contradict is -1 if its label is not known
+	unknown            error // the reason why contradict is not known
 }
 
-// NewZeroShot serves the named head ("" is the first), which must have a label for
-// entailment. It is found by its name, which begins with "entail", in any case. The label
-// for contradiction begins with "contra" or is "not_entailment"; of two labels it is the
-// other one. Where it is not known, only several labels that share one probability can be
-// judged (see ZeroShotOptions.Multi).
+// NewZeroShot returns a ZeroShot for the named head; "" means the first head. The head must have a
+// label for entailment. Unless o names it, this is the label whose name begins with "entail", in
+// upper or lower case. The label for contradiction begins with "contra" or is "not_entailment"; of
+// two labels it is the other one. If it is not known, only several labels that share one
+// probability can be judged (see ZeroShotOptions.Multi).
 func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
 	h, err := newHead(core, name, "zero-shot classification", runtime.TaskLabels)
 	if err != nil {
@@ -86,8 +86,8 @@ func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, erro
 	return z, nil
 }
 
-// labelNumber finds a label: the one that the caller names, or the only one whose name,
-// in lower case with spaces for - and _, begins with one of the prefixes.
+// labelNumber returns the index of a label: the one that the caller names, or the only one whose
+// name begins with one of the prefixes. Names are compared in lower case, with spaces for - and _.
 func labelNumber(labels []string, what, named string, prefixes ...string) (int, error) {
 	if err := runtime.CheckUTF8(what, named); err != nil {
 		return 0, err
@@ -101,7 +101,7 @@ func labelNumber(labels []string, what, named string, prefixes ...string) (int, 
 		}
 		return 0, input("%s: the head has no label %q; it has %s", what, named, strings.Join(labels, ", "))
 	}
-	for _, p := range prefixes { // those in front are the surer sign
+	for _, p := range prefixes { // earlier prefixes are more reliable
 		found := -1
 		for i, l := range labels {
 			if !strings.HasPrefix(strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(l)), p) {
@@ -140,9 +140,9 @@ func hypotheses(template string, labels []string) ([]string, error) {
 	return list, nil
 }
 
-// Classify labels texts; results come in input order. Of a text that is too long only the
-// text is cut, never the hypothesis. Over windows a label has the mean of its logits, or
-// with runtime.JoinMax its best window.
+// Classify labels texts. Results come in input order. If text and hypothesis are too long, only the
+// text is cut, never the hypothesis. For several windows, a label's score is computed from the mean
+// of its logits, or with runtime.JoinMax it is that of its best window.
 func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroShotOptions) ([]ZeroShotResult, error) {
 	list, err := hypotheses(o.Template, labels)
 	if err != nil {
@@ -172,7 +172,7 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 	scores := make([]float64, c)
 	for n := range results {
 		r := &results[n]
-		// Of two logits, the softmax's first part is the sigmoid of their difference.
+		// For two logits, the first element of the softmax is the sigmoid of their difference.
 		probabilities(scores, logits[n*c:(n+1)*c], multi)
 		for i, l := range labels {
 			r.Labels = append(r.Labels, LabelScore{l, i, scores[i]})
@@ -185,8 +185,8 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 	return results, nil
 }
 
-// renumbered is a fault of input i where each of the caller's texts became several inputs
-// in a row, as one of the caller's text.
+// renumbered turns an error of input i into an error of the caller's text, where each text became
+// `each` consecutive inputs.
 func renumbered(err error, each int) error {
 	var t *runtime.TextError
 	if errors.As(err, &t) {

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// nli is a model of natural language inference with these labels.
+// nli returns a model of natural language inference with these labels.
 func nli(labels []string, f func(ids []int32, column int) float64) fake {
 	return fake{
 		heads:   []runtime.Head{{Name: "nli", Task: runtime.TaskLabels, C: len(labels), Labels: labels}},
@@ -22,7 +22,7 @@ func nli(labels []string, f func(ids []int32, column int) float64) fake {
 
 var nliLabels = []string{"Entailment", "neutral", "CONTRADICTION"}
 
-// nliLogit is a logit that every token changes.
+// nliLogit returns a logit that changes with every token.
 func nliLogit(ids []int32, column int) float64 {
 	args := []int{column}
 	for _, id := range ids {
@@ -31,7 +31,8 @@ func nliLogit(ids []int32, column int) float64 {
 	return 4 * noise(args...)
 }
 
-// pairIDs is a pair as the model sees it; with a cut, the first text's tokens [lo, hi).
+// pairIDs returns the ids of a pair as the model sees it. With cut, the first text has only the
+// tokens [lo, hi).
 func pairIDs(t testing.TB, first, second string, cut ...int) []int32 {
 	t.Helper()
 	a := spansIn(t, first)
@@ -49,7 +50,7 @@ func pairIDs(t testing.TB, first, second string, cut ...int) []int32 {
 	return append(ids, fakeSEP)
 }
 
-// Scores are what the definition says, over all labels by hand.
+// TestZeroShot computes the scores over all labels from their definition.
 func TestZeroShot(t *testing.T) {
 	for _, order := range [][]string{nliLabels, {"contradiction", "entailment"}, {"x", "Contradiction_2", "y", "ENTAILS"}, {"entailment", "not_entailment"}, {"Non-Entailment", "Entailment"}} {
 		entail := slices.IndexFunc(order, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
@@ -103,9 +104,10 @@ func TestZeroShot(t *testing.T) {
 	}
 }
 
-// Long texts: only the text is cut; windows are joined by mean of logits or by the best.
+// TestZeroShotWindows checks that only the text is cut, and that windows are joined by the mean of
+// logits or by the best.
 func TestZeroShotWindows(t *testing.T) {
-	text, template := strings.TrimSpace(strings.Repeat("one two three a ", 3)), "is the {}" // 12 tokens, 3
+	text, template := strings.TrimSpace(strings.Repeat("one two three a ", 3)), "is the {}" // 12 tokens, 3 tokens
 	labels := []string{"france", "rome"}
 	for _, join := range []runtime.Join{runtime.JoinMean, runtime.JoinMax} {
 		core := nli(nliLabels, nliLogit).open(t, runtime.MaxTokens(11), runtime.Long(runtime.Windows(2)), runtime.JoinWindows(join))
@@ -195,7 +197,8 @@ func TestZeroShotFaults(t *testing.T) {
 	require.Equal(t, 1, other.contradict, "of two labels it is the other one")
 }
 
-// Labels that share one probability need the label for entailment alone.
+// TestZeroShotWithoutContradiction checks that labels that share one probability need only the
+// label for entailment.
 func TestZeroShotWithoutContradiction(t *testing.T) {
 	labels := []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 	alone, err := NewZeroShot(nli(labels, nliLogit).open(t), "", NLIOptions{Entailment: "LABEL_2"})

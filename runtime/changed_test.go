@@ -108,8 +108,8 @@ func TestShrinksWhileOpening(t *testing.T) {
 	}
 }
 
-// TestEveryReadOfTheFileFails fails each operation on a file of weights in turn, from opening it to a comparison with all hashes: the error names the
-// file, and without the fault the same calls succeed. What cannot be mapped is read.
+// TestEveryReadOfTheFileFails makes each operation on a weight file fail in turn, from opening it to comparing all hashes. The error names the file, and without
+// the failure the same calls succeed. A file that cannot be mapped is read instead.
 func TestEveryReadOfTheFileFails(t *testing.T) {
 	path := packFake(t, fakeMeta(), true)
 	use := func() error {
@@ -125,7 +125,7 @@ func TestEveryReadOfTheFileFails(t *testing.T) {
 		op disk.Op
 		n  int
 	}
-	// try fails one operation and lists all.
+	// try makes one operation fail and lists all operations.
 	try := func(at moment) (error, []moment) {
 		count := map[disk.Op]int{}
 		var seen []moment

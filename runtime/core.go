@@ -245,7 +245,7 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	}
 	if err = x.run(ctx, &call); err != nil {
 		err = c.weights.explain(err)
-	} else if !c.weights.mem.Whole() { // asked once: a file that is whole again by now was not while it was read
+	} else if !c.weights.mem.Whole() { // explain would check again, and the file may be whole by now
 		err = unreadable(c.weights.name, "", ErrChanged)
 	}
 	call.leavePasts(err == nil)

@@ -143,7 +143,7 @@ func TestPanicBecomesError(t *testing.T) {
 						<-joined
 					}
 					panic(cause)
-				case u > 7: // in another thread, for so long that it cannot do all units before the panic is caught
+				case u > 7: // on another thread, and long enough that this thread cannot run all units before the panic is caught
 					once.Do(func() { close(joined) })
 					time.Sleep(time.Millisecond)
 				}

@@ -41,7 +41,7 @@ func TestSlideCovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 60).Draw(t, "a"), rapid.IntRange(0, 60).Draw(t, "b")
 		if rapid.Bool().Draw(t, "equal") {
-			b = a // the first text slides
+			b = a // the first text is cut into windows
 		}
 		stride := rapid.IntRange(0, 5).Draw(t, "stride")
 		room := rapid.IntRange(min(a, b)+stride+1, 80).Draw(t, "room")

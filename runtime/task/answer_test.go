@@ -33,8 +33,8 @@ func TestAnswersAreBruteForce(t *testing.T) {
 	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }, []AnswerRank{RankScore, RankLogit})
 }
 
-// TestEqualAnswers does so with logits from a small grid, so that many answers are equal, and the null answer often is as good as the threshold asks. Only sums of logits
-// are exact, so they rank.
+// TestEqualAnswers does the same with logits from a small grid, so that many answers are equal and the null answer is often exactly at the threshold. Answers are
+// ranked by the sums of logits, because only these are exact.
 func TestEqualAnswers(t *testing.T) {
 	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return math.Round(noise(int(ids[row]), row, len(ids), side)) }, []AnswerRank{RankLogit})
 }
@@ -115,7 +115,7 @@ func answersAreBruteForce(t *testing.T, logit func(ids []int32, row, side int) f
 		for _, a := range byPlace {
 			want = append(want, a)
 		}
-		slices.SortFunc(want, func(x, y Answer) int { // the better first; of equals the one that begins earlier, then the shorter one
+		slices.SortFunc(want, func(x, y Answer) int { // the better one first; ties: the one that begins earlier, then the shorter one
 			better := cmp.Compare(y.Score, x.Score)
 			if o.Rank == RankLogit {
 				better = cmp.Compare(y.Logit, x.Logit)

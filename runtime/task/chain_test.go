@@ -111,8 +111,8 @@ func TestChainIsBruteForce(t *testing.T) {
 	require.Less(t, impossible, 60)
 }
 
-// TestViterbiTies draws scores from a small grid, so that most chains have several best paths. Viterbi returns the one whose last labels have the lower
-// numbers: the lower last label, and of paths that end alike the lower one before it.
+// TestViterbiTies draws scores from a small grid, so that most chains have several best paths. Viterbi returns the one with the lower label at the last token
+// where the paths differ.
 func TestViterbiTies(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	ties := 0

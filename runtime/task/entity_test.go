@@ -89,8 +89,8 @@ func TestTokenSpans(t *testing.T) {
 	})
 }
 
-// TestSpans holds a span head's decoding to its definition: a span counts if its probability is above its label's threshold, not if it equals it, and if it
-// ends in the text. The thresholds are probabilities that the logits have.
+// TestSpans compares a span head's decoding with its definition: a span counts if its probability exceeds its label's threshold and if it ends in the text. A
+// probability that equals the threshold does not count. The thresholds are probabilities of the logits.
 func TestSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words, widths, labels := rapid.IntRange(1, 5).Draw(t, "words"), rapid.IntRange(1, 4).Draw(t, "widths"), rapid.IntRange(1, 3).Draw(t, "labels")

@@ -59,7 +59,6 @@ var unedited = []string{
 	"runtime/programtest",
 	"runtime/resource",
 	"runtime/safetensors",
-	"runtime/token",
 	"spec",
 }
 

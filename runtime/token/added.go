@@ -9,28 +9,28 @@ import (
 	"unicode/utf8"
 )
 
-// AddedToken is a token that stands outside the word model: it is cut out of a text before anything else.
+// AddedToken is a token outside the word model: it is cut out of a text before anything else.
 type AddedToken struct {
-	// ID is the token's id. FromSPM assigns ids from the vocabulary's size upwards where it is -1.
+	// ID is the token's id. FromSPM replaces -1 by the next free id, from the vocabulary's size upwards.
 	ID int32
 	// Content is the text that stands for the token.
 	Content string
-	// SingleWord: it counts only where no word character is next to it.
+	// SingleWord tokens match only if no word character stands next to them.
 	SingleWord bool
-	// LStrip and RStrip: it takes the white space before or behind it with it.
+	// LStrip and RStrip make the token include the white space before or after it.
 	LStrip, RStrip bool
-	// Normalized: it is looked for in the normalised text, in its own normalised form.
+	// Normalized tokens are searched in the normalized text, in their own normalized form.
 	Normalized bool
 	// Special tokens are left out of decoded text, and are plain characters unless the caller asks for SpecialTokens.
 	Special bool
 }
 
-// number replaces the ids that tokenizer.json states by those that the reference library gives when it reads the file: a
-// token that the vocabulary has keeps its id there, and the others are numbered in the file's order from the vocabulary's
-// size on. A model has been trained with these ids. Notes name each token whose stated id differs.
+// number replaces the ids in tokenizer.json by the ids that the reference library assigns when it reads the file: a token
+// of the vocabulary keeps its id there, and the others are numbered in the file's order, starting at the vocabulary's size.
+// Models are trained with these ids. Notes name each token whose id in the file differs.
 func (t *Tokenizer) number(added []AddedToken) {
 	known := map[string]int32{}
-	var sizes [MaxPieceBytes + 1]bool // of added tokens: most pieces have another one
+	var sizes [MaxPieceBytes + 1]bool // lengths of added tokens; most pieces have another length
 	for _, a := range added {
 		known[a.Content] = -1
 		sizes[min(len(a.Content), MaxPieceBytes)] = true
@@ -41,7 +41,7 @@ func (t *Tokenizer) number(added []AddedToken) {
 			continue
 		}
 		if _, ok := known[s]; ok {
-			known[s] = i // the last of equal pieces counts
+			known[s] = i // of equal pieces the last one counts
 		}
 	}
 	next := int32(t.vocab.count())
@@ -53,21 +53,21 @@ func (t *Tokenizer) number(added []AddedToken) {
 			next++
 		}
 		if id != a.ID {
-			t.notes = append(t.notes, fmt.Sprintf("tokenizer.json gives added token %q the id %d; the reference library gives it %d when it reads the file, and so does this tokenizer", a.Content, a.ID, id))
+			t.notes = append(t.notes, fmt.Sprintf("added token %q has the id %d in tokenizer.json; the reference library assigns %d when it reads the file, and so does this tokenizer", a.Content, a.ID, id))
 		}
 		a.ID = id
-		known[a.Content] = id // a token that is given twice has one id, and setAdded reports it
+		known[a.Content] = id // a token that occurs twice has one id, and setAdded reports it
 	}
 }
 
-// matcher finds the added tokens of one kind in a text: leftmost, and of those the longest.
+// matcher finds the added tokens of one kind in a text: the leftmost match, and of those at the same place the longest.
 type matcher struct {
-	tokens []AddedToken // the trie's values are indices
+	tokens []AddedToken // the trie's values are indices into tokens
 	keys   trie
 	first  [256]bool
-	only   byte // the one byte that all keys begin with, if there is one
+	only   byte // the byte that all keys begin with, if one is set
 	one    bool
-	apart  bool // a token does not begin inside the white space that the one before it took
+	apart  bool // a token does not begin inside the white space that the token before it includes
 }
 
 func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, error) {
@@ -99,17 +99,17 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 	return m, err
 }
 
-// cut is an added token in a text: the bytes before lo and from the last cut on are plain; scan is where to go on. The
-// json form's reference goes on where a token's own text ends, also if the token has taken the white space behind it. So lo
-// can lie before the end of the last cut, and hi too: the text between is then cut again. With LStrip, lo can even lie
-// behind hi, where the reference fails.
+// cut is an added token in a text. The bytes between the end of the last cut and lo are plain text. The search goes on at
+// scan. The json form's reference goes on where a token's own text ends, even if the token includes the white space after
+// it. So lo and hi can lie before the end of the last cut; the text between is then cut again. With LStrip, lo can even lie
+// after hi, and the reference fails.
 type cut struct {
 	token        *AddedToken
 	lo, hi, scan int
 }
 
-// next finds the next token. from is the end of the last cut, scan its scan.
-// With literal, special tokens are characters except the one with the id keep.
+// next finds the next token. from is the end of the last cut, scan its scan. If literal is set, special tokens are read as
+// characters, except the one with the id keep.
 func (m *matcher) next(text []byte, from, scan int, literal bool, keep int32) (cut, bool) {
 	if len(m.keys) == 0 {
 		return cut{}, false
@@ -177,7 +177,7 @@ func wordBehind(text []byte) bool {
 	return len(text) > 0 && isWord(r)
 }
 
-// isWord is \w of Unicode regular expressions (UTS 18, annex C).
+// isWord reports whether \w of Unicode regular expressions (UTS 18, annex C) matches r.
 func isWord(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.In(r, unicode.M, unicode.Nl, unicode.Pc, unicode.Join_Control, unicode.Other_Alphabetic)
 }

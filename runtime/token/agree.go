@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// followers are the values of tokenizer_class with which transformers takes tokenizer.json as it is.
+// followers holds the values of tokenizer_class for which transformers uses tokenizer.json as it is.
 var followers = []string{"PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"}
 
-// rebuilders are, by kind of tokenizer, the classes with which transformers takes the vocabulary of tokenizer.json, and makes the steps before it
-// from the fields of tokenizer_config.json; the first is the one for folders that name none.
+// rebuilders holds, for each kind of tokenizer, the classes for which transformers uses only the vocabulary of tokenizer.json and makes the steps
+// before it from the fields of tokenizer_config.json. The first class is the one for folders that name none.
 var rebuilders = map[string][]string{
 	"WordPiece":      {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer"},
 	"unigram":        {"DebertaV2Tokenizer"},
 	"byte-level BPE": {"RobertaTokenizer", "DebertaTokenizer", "BartTokenizer", "LongformerTokenizer"},
 }
 
-// steps are what a tokenizer does to a text before it looks pieces up, as far as tokenizer_config.json has fields for it.
+// steps holds what a tokenizer does to a text before it looks up pieces, as far as tokenizer_config.json has fields for it.
 type steps struct {
 	lower, accents, ideographs, clean, prefix, bytes, punct bool
 }
@@ -44,15 +44,15 @@ func stepsOf(t *Tokenizer) (s steps) {
 	return s
 }
 
-// agree holds what the other files say to tokenizer.json. A difference is an error where transformers would not follow tokenizer.json, so that
-// one of the two is not what the model was trained with; else it is a note.
+// agree compares the other files with tokenizer.json. A difference is an error if transformers would not follow tokenizer.json, because then the
+// model was trained with only one of the two. Otherwise it is a note.
 func (c *config) agree(t *Tokenizer) error {
 	if err := c.agreeAdded(t); err != nil {
 		return err
 	}
 	class := strings.TrimSuffix(c.class, "Fast")
 	classes := rebuilders[t.Kind()]
-	follows := slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers takes unknown classes for one of followers
+	follows := slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers treats unknown classes like one of followers
 	if kind := kindOfClass(class); kind != "" && !slices.Contains(classes, class) {
 		return fmt.Errorf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, which does not follow tokenizer.json, a %s tokenizer (supported: %s; PreTrainedTokenizerFast follows tokenizer.json)",
 			c.class, kind, t.Kind(), strings.Join(classes, ", "))
@@ -83,15 +83,15 @@ func (c *config) agree(t *Tokenizer) error {
 	return nil
 }
 
-// toggle is a field of tokenizer_config.json beside what tokenizer.json has in its place.
+// toggle is a field of tokenizer_config.json together with what tokenizer.json has in its place.
 type toggle struct {
 	key       string
 	said, has flag
-	absent    flag // what transformers takes where the field is absent; unset: nothing
+	absent    flag // what transformers uses if the field is absent; unset: nothing
 	applies   bool
 }
 
-// switches are the fields that a kind of tokenizer reads.
+// switches returns the fields that a kind of tokenizer reads.
 func (c *config) switches(kind string, has steps) []toggle {
 	wordPiece, unigram := kind == "WordPiece", kind == "unigram"
 	lower := c.lower
@@ -108,7 +108,7 @@ func (c *config) switches(kind string, has steps) []toggle {
 		{"tokenize_chinese_chars", c.ideographs, onOff(has.ideographs), flagOn, wordPiece},
 		{"split_by_punct", c.punct, onOff(has.punct), flagOff, unigram},
 		{"add_prefix_space", c.prefix, onOff(has.prefix), prefix, has.bytes},
-		{"tokenizer_class", flagUnset, onOff(has.lower), flagOff, kind == "byte-level BPE"}, // it has no step before the cut
+		{"tokenizer_class", flagUnset, onOff(has.lower), flagOff, kind == "byte-level BPE"}, // these tokenizers have no step before the cut
 	}
 }
 
@@ -119,7 +119,8 @@ func onOff(on bool) flag {
 	return flagOff
 }
 
-// agreeAdded reports a token that tokenizer_config.json or added_tokens.json add and that tokenizer.json does not have under this number.
+// agreeAdded returns an error for a token that tokenizer_config.json or added_tokens.json adds and that tokenizer.json does not have under this
+// id.
 func (c *config) agreeAdded(t *Tokenizer) error {
 	for _, a := range c.added {
 		id, ok := t.ID(a.Content)
@@ -131,9 +132,9 @@ func (c *config) agreeAdded(t *Tokenizer) error {
 			file = "added_tokens.json"
 		}
 		if !ok {
-			return fmt.Errorf("%s has the token %q with the number %d, which the tokenizer does not have: one of them belongs to another model", file, a.Content, a.ID)
+			return fmt.Errorf("%s has the token %q with the id %d, which the tokenizer does not have: one of them belongs to another model", file, a.Content, a.ID)
 		}
-		return fmt.Errorf("%s has the token %q with the number %d, the tokenizer has it with %d: one of them belongs to another model", file, a.Content, a.ID, id)
+		return fmt.Errorf("%s has the token %q with the id %d, the tokenizer has it with the id %d: one of them belongs to another model", file, a.Content, a.ID, id)
 	}
 	return nil
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Fields of tokenizer_config.json that contradict tokenizer.json are errors that name them where transformers would follow them.
+// TestAgree checks fields of tokenizer_config.json that contradict tokenizer.json. If transformers would follow them, they are
+// errors that name the fields.
 func TestAgree(t *testing.T) {
 	const uncased, cased, roberta, unigram = "wordpiece_uncased", "wordpiece_cased", "bpe_roberta", "spm_v3"
 	for _, x := range []struct {
 		of, config string
-		want       string // in the error; "" none
+		want       string // part of the error; "": no error
 	}{
 		{uncased, `{}`, ""},
 		{uncased, `{"do_lower_case": true, "tokenizer_class": "BertTokenizer"}`, ""},
@@ -36,7 +37,7 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a WordPiece tokenizer"},
 		{unigram, `{"split_special_tokens": true}`, "split_special_tokens: want false"},
 		{unigram, `{"add_special_tokens": false}`, "add_special_tokens: want true"},
-		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `added_tokens_decoder has the token "qwertz" with the number 60, which the tokenizer does not have`},
+		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `added_tokens_decoder has the token "qwertz" with the id 60, which the tokenizer does not have`},
 	} {
 		_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}})
 		if x.want == "" {
@@ -47,5 +48,5 @@ func TestAgree(t *testing.T) {
 	}
 	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "added_tokens.json": {Data: []byte(`{"[MASK]": 5}`)}})
 	require.Error(t, err)
-	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json has the token "[MASK]" with the number 5, the tokenizer has it with `), err.Error())
+	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json has the token "[MASK]" with the id 5, the tokenizer has it with the id `), err.Error())
 }

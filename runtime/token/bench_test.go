@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// benchText is plain prose with some of everything, of about 64 KiB.
+// benchText returns about 64 KiB of plain prose with every kind of character in it.
 func benchText(tb testing.TB) string {
 	lines := readRecords(tb, "spm_v3", "encodings.jsonl.gz")
 	var b strings.Builder

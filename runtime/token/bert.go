@@ -6,11 +6,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// BERT's normaliser is four steps, each of which can be left out: cleaning, spaces around Chinese characters, accents
-// off, lower case (Devlin et al. 2019, "BERT", with the code published with it). The first two are one pass here.
+// BERT's normalizer has four steps, each optional: cleaning, spaces around Chinese characters, removing accents, lower
+// case (Devlin et al. 2019, "BERT", and the code published with it). The first two are one pass here.
 
-// bertClean removes control characters, writes white space as spaces (clean), and puts spaces around Chinese characters
-// (ideographs).
+// bertClean removes control characters and writes white space as spaces (clean), and puts spaces around Chinese
+// characters (ideographs).
 type bertClean struct{ clean, ideographs bool }
 
 func (n bertClean) normalize(c chunk, b *buffer, _ *scratch) chunk {
@@ -31,7 +31,7 @@ func (n bertClean) normalize(c chunk, b *buffer, _ *scratch) chunk {
 		case n.clean && class&classSpace != 0:
 			b.add(" ", c.at(int32(i), int32(i+1)))
 		case n.ideographs && class&classIdeograph != 0:
-			// The spaces stand for what the character stands for.
+			// The spaces stand for the same bytes as the character.
 			at := c.at(int32(i), int32(i+1))
 			b.add(" ", at)
 			b.copy(c, i, i+w)
@@ -68,8 +68,8 @@ func (n dropMarks) normalize(c chunk, b *buffer, _ *scratch) chunk {
 	return b.chunk(c.start)
 }
 
-// bertAccents is NFD and then dropMarks of accents. Without offsets, only the runs that are not ASCII are decomposed:
-// what is ASCII is a starter and has no decomposition, so nothing crosses it.
+// bertAccents is NFD followed by dropMarks of accents. Without offsets, only runs outside ASCII are decomposed: ASCII
+// characters are starters without a decomposition, so no composition crosses them.
 type bertAccents struct{}
 
 func (bertAccents) normalize(c chunk, b *buffer, s *scratch) chunk {
@@ -107,7 +107,7 @@ func (bertAccents) normalize(c chunk, b *buffer, s *scratch) chunk {
 	return b.chunk(c.start)
 }
 
-// bertWords cuts at white space, which goes, and around each punctuation character (punct unset: not there).
+// bertWords cuts at white space, which it drops, and around each punctuation character, unless punct is unset.
 type bertWords struct{ punct bool }
 
 var asciiSplits = func() (classes [utf8.RuneSelf]charClass) {

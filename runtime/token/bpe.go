@@ -7,22 +7,23 @@ import (
 )
 
 // bpe is byte-pair encoding over bytes (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
-// Units", section 3.2): a word begins as its bytes, and of all neighbours that may be merged those of the lowest rank
-// are, the leftmost first, until there are none.
+// Units", section 3.2). A word begins as its bytes. The neighboring pair with the lowest rank is merged, the leftmost
+// first, until no pair can be merged.
 type bpe struct {
-	whole   trie // words, as bytes, that become exactly one piece; marked: special tokens' names
+	whole   trie // words, as bytes, that become exactly one piece; marked: names of special tokens
 	merges  mergeTable
-	bytes   [256]int32 // the piece of each byte; -1: there is none
-	unknown int32      // stands for bytes without a piece; -1: they are left out
+	bytes   [256]int32 // the piece of each byte; -1: no piece
+	unknown int32      // stands for bytes without a piece; -1: such bytes are left out
 	fuse    bool       // a run of unknown bytes is one token
 }
 
-// mergeTable is a hash table with open addressing, of a power of two slots, never full. A slot is a key, left<<32 |
-// right, and a value, rank<<32 | the merged piece, with mergeMark on it if that piece is a special token.
+// mergeTable is a hash table with open addressing. The number of slots is a power of two, and the table is never
+// full. A slot is a key, left<<32 | right, and a value, rank<<32 | the merged piece. The value has mergeMark set if
+// the piece is a special token.
 type mergeTable []uint64
 
 const (
-	mergeNone = ^uint64(0) // no merge, and an empty slot's key; it is above all ranks
+	mergeNone = ^uint64(0) // no merge, and the key of an empty slot; larger than all ranks
 	mergeMark = 1 << 63
 )
 
@@ -53,10 +54,10 @@ func (t mergeTable) find(left, right int32, literal bool) uint64 {
 	}
 }
 
-// mergeRow is one merge; the row's index is its rank.
+// mergeRow is one merge; the index of the row is its rank.
 type mergeRow struct{ left, right, out int32 }
 
-// newMergeTable builds the table; of equal pairs the last counts.
+// newMergeTable builds the table. Of equal pairs the last one counts.
 func newMergeTable(rows []mergeRow, special func(id int32) bool) mergeTable {
 	slots := 1 << bits.Len(uint(max(2*len(rows), 8)))
 	t := make(mergeTable, 2*slots)
@@ -118,17 +119,18 @@ func (m *bpe) check(ids int) error {
 	return m.merges.check(ids)
 }
 
-// symbols is the working memory of a word: symbol i is piece ids[i], of bytes from[i] to to[i]; next[i] is its merge
-// with the symbol behind it.
+// symbols is the working memory of a word: symbol i is piece ids[i], of bytes from[i] to to[i]; merge[i] is its merge
+// with the next symbol.
 type symbols struct {
 	ids, from, to []int32
 	merge         []uint64
-	// Long words only: a list through the symbols that are left, and a heap of merges, rank<<32 | symbol.
+	// Only for long words: a list through the symbols that are left, and a heap of merges, rank<<32 | symbol.
 	before, behind []int32
 	heap           []uint64
 }
 
-// scanSymbols is the longest word whose merges are found by looking through all; a longer one has a heap.
+// scanSymbols is the length of the longest word whose merges are found by scanning all pairs. Longer words use a
+// heap.
 const scanSymbols = 40
 
 func (m *bpe) word(s *scratch, c chunk, literal bool) {
@@ -195,7 +197,7 @@ func (m *bpe) scan(y *symbols, literal bool) {
 	for len(ids) > 1 {
 		at, best := 0, mergeNone
 		for i, v := range merge {
-			// The lower half cannot change the order: equal ranks are equal merges.
+			// The lower half cannot change the order, because equal ranks are equal merges.
 			if v < best {
 				at, best = i, v
 			}
@@ -246,7 +248,7 @@ func (m *bpe) sift(y *symbols, literal bool) {
 		at := int32(uint32(top))
 		v := y.merge[at]
 		if v == mergeNone || v>>32 != top>>32 {
-			continue // it was merged away, or has another neighbour by now
+			continue // the symbol was merged, or has another neighbor by now
 		}
 		gone := y.behind[at]
 		y.ids[at], y.to[at] = int32(uint32(v)), y.to[gone]

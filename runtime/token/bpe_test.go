@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// plainMerge is byte-pair encoding by its definition: the leftmost pair of the lowest rank, again and again.
+// plainMerge is byte-pair encoding by its definition: it merges the leftmost pair of the lowest rank until no pair can be merged.
 func plainMerge(ranks map[[2]string]int, parts []string) []string {
 	for {
 		best, at := 1<<30, -1
@@ -31,7 +31,7 @@ func plainMerge(ranks map[[2]string]int, parts []string) []string {
 	}
 }
 
-// drawBPE draws merges over the letters a to d and builds the model that they make.
+// drawBPE draws merges over the letters a to d and builds the model of them.
 func drawBPE(t *rapid.T) (*bpe, []string, map[[2]string]int) {
 	texts := []string{"a", "b", "c", "d"}
 	p := &bpeParts{unknown: -1, byText: map[string]int32{}}
@@ -45,7 +45,7 @@ func drawBPE(t *rapid.T) (*bpe, []string, map[[2]string]int) {
 		if !slices.Contains(texts, x[0]+x[1]) {
 			texts = append(texts, x[0]+x[1])
 		}
-		ranks[x] = len(pairs) // of equal pairs the last counts
+		ranks[x] = len(pairs) // of equal pairs the last one counts
 		pairs = append(pairs, x)
 	}
 	p.texts = texts
@@ -59,7 +59,7 @@ func drawBPE(t *rapid.T) (*bpe, []string, map[[2]string]int) {
 	return m.(*bpe), texts, ranks
 }
 
-// Both ways of merging, and the table of whole words, give what the definition gives.
+// TestMerge checks that both ways of merging, and the table of whole words, agree with the definition.
 func TestMerge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, texts, ranks := drawBPE(t)
@@ -90,7 +90,8 @@ func TestMerge(t *testing.T) {
 	})
 }
 
-// The pattern as it is written, alternative by alternative; the look-ahead, which Go's expressions lack, by hand.
+// The pattern as it is written, one alternative at a time. Go's expressions have no look-ahead, so this is written by
+// hand.
 var alternatives = func() (out []*regexp.Regexp) {
 	for _, s := range []string{`'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d`, ` ?\p{L}+`, ` ?\p{N}+`, ` ?[^\sX\p{L}\p{N}]+`, `[\sX]+`} {
 		s = strings.ReplaceAll(s, "X", `\v\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`)
@@ -148,7 +149,8 @@ func TestByteAlphabet(t *testing.T) {
 	}
 }
 
-// Each maximal part of an ill-formed sequence becomes one U+FFFD (examples of the Unicode standard, tables 3-8 to 3-11).
+// TestReplaceInvalid checks that each maximal part of an ill-formed sequence becomes one U+FFFD (examples of the Unicode
+// standard, tables 3-8 to 3-11).
 func TestReplaceInvalid(t *testing.T) {
 	const x = "\ufffd"
 	for in, want := range map[string]string{
@@ -185,14 +187,14 @@ func TestTrimmedEdges(t *testing.T) {
 		{edge{2, 0}, Span{0, 7}, Span{5, 7}, true, true},
 		{edge{0, 2}, Span{5, n}, Span{5, 7}, false, false},
 		{edge{2, 2}, Span{7, n}, Span{n, n}, false, false},
-		{edge{0, 9}, Span{5, n}, Span{5, n}, false, false}, // more than the text has: left alone
+		{edge{0, 9}, Span{5, n}, Span{5, n}, false, false}, // more than the text has: unchanged
 		{edge{9, 0}, Span{5, n}, Span{n, n}, false, false},
 	} {
 		assert.Equal(t, x.want, x.e.trim(text, x.at, x.first, x.prefix), "%+v", x)
 	}
 }
 
-// variant is bpe_deberta's tokenizer.json with changes; texts are replaced in its compact form.
+// variant is bpe_deberta's tokenizer.json with changes, which are applied to its compact form.
 func variant(t *testing.T, folder string, change func(doc map[string]any)) ([]byte, *Tokenizer, error) {
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(readGolden(t, folder, "tokenizer.json"), &doc))
@@ -222,7 +224,7 @@ func TestBPEErrors(t *testing.T) {
 		"model.cache: unknown":                                               model("cache", 1),
 		"pre_tokenizer: a BPE model without ByteLevel is not supported":      func(d doc) { d["pre_tokenizer"] = nil },
 		"pre_tokenizer: a BPE model without ByteLevel as the last step":      func(d doc) { d["pre_tokenizer"] = doc{"type": "WhitespaceSplit"} },
-		"pre_tokenizer: a step behind ByteLevel": func(d doc) {
+		"pre_tokenizer: a step after ByteLevel": func(d doc) {
 			d["pre_tokenizer"] = doc{"type": "Sequence", "pretokenizers": []any{d["pre_tokenizer"], doc{"type": "WhitespaceSplit"}}}
 		},
 		"pre_tokenizer.trim_offsets: want true or false":           func(d doc) { d["pre_tokenizer"].(doc)["trim_offsets"] = "no" },
@@ -256,7 +258,7 @@ func TestBPEErrors(t *testing.T) {
 	assert.ErrorContains(t, err, `the special token "!" is also the piece of a single byte`)
 }
 
-// The pattern as a step of its own, before a ByteLevel that does not cut.
+// TestSplitPattern checks the pattern as a step of its own, before a ByteLevel that does not cut.
 func TestSplitPattern(t *testing.T) {
 	split := func(pattern, behavior string, invert bool) (*Tokenizer, error) {
 		_, tok, err := variant(t, "bpe_deberta", func(d map[string]any) {
@@ -287,7 +289,8 @@ func TestSplitPattern(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// Bytes that the vocabulary lacks: with the unknown token, fused or not; without, they go, and a note says so.
+// TestMissingBytes checks bytes that the vocabulary lacks. With an unknown token they become it, fused or not. Without
+// one they are lost, and a note reports this.
 func TestMissingBytes(t *testing.T) {
 	lacking := func(more string) *Tokenizer {
 		tok, err := FromJSON([]byte(`{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a b"], "vocab": {"a": 0, "b": 1, "ab": 2, "?": 3}` + more + `}}`))
@@ -304,7 +307,8 @@ func TestMissingBytes(t *testing.T) {
 	assert.Contains(t, lacking("").Notes()[0], "lacks pieces for 253 of 256 bytes")
 }
 
-// A merge into a special token's text is none for literal text, and one where tokens are asked for.
+// TestMergeIntoSpecial checks that a merge into a special token's text is not applied to literal text, but is if special
+// tokens are asked for.
 func TestMergeIntoSpecial(t *testing.T) {
 	const file = `{"added_tokens": [{"id": 2, "content": "ab", "single_word": true, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
 		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a b", "ab a"], "vocab": {"a": 0, "b": 1, "ab": 2, "aba": 3}}}`
@@ -342,7 +346,8 @@ func TestMergeTableDamage(t *testing.T) {
 	assert.ErrorContains(t, b.check(4), "the piece of byte 7 has id 4")
 }
 
-// A token with characters outside the alphabet stands for itself, between the others' bytes.
+// TestByteDecoder checks that a token with characters outside the alphabet stands for itself, between the bytes of the
+// others.
 func TestByteDecoder(t *testing.T) {
 	_, tok, err := variant(t, "bpe_roberta", func(d map[string]any) {
 		d["added_tokens"] = append(d["added_tokens"].([]any), map[string]any{"id": 1501, "content": "中 é", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false})

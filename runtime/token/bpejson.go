@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// bpeParts is what a byte-level BPE model is made of, wherever it was read from.
+// bpeParts holds the parts of a byte-level BPE model, from whichever file they were read.
 type bpeParts struct {
 	texts    []string // by id, in the byte alphabet
 	byText   map[string]int32
 	merges   []mergeRow
 	unknown  int32
 	fuse     bool
-	direct   bool // a word that is a piece is that piece, whatever the merges make of it ("ignore_merges")
+	direct   bool // a word that is a piece becomes this piece, whatever the merges would make of it ("ignore_merges")
 	fallback bool
 }
 
@@ -58,7 +58,7 @@ func readBPE(n jnode, v *vocabulary) (modelMaker, error) {
 		if err != nil {
 			return nil, err
 		}
-		// An empty name is how some files say that there is none.
+		// In some files an empty name means that there is no token.
 		if id, ok := p.byText[s]; ok {
 			p.unknown = id
 		} else if s != "" {
@@ -79,7 +79,7 @@ func readBPE(n jnode, v *vocabulary) (modelMaker, error) {
 	return p.make, nil
 }
 
-// readMerges reads an array of pairs: "a b", as files were written for years, or ["a", "b"].
+// readMerges reads an array of pairs: "a b", as older files have it, or ["a", "b"].
 func readMerges(n jnode) ([][2]string, error) {
 	var list []mergePair
 	if n.null() || n.raw[0] != '[' {
@@ -116,7 +116,7 @@ func (p *mergePair) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// setMerges finds the pieces of each merge; place says where a merge stands.
+// setMerges finds the pieces of each merge. place returns where a merge stands in the file.
 func (p *bpeParts) setMerges(pairs [][2]string, place func(i int) string) error {
 	if len(pairs) > maxID {
 		return fmt.Errorf("%s: %d merges (at most %d)", place(maxID), len(pairs), maxID)
@@ -139,7 +139,7 @@ func (p *bpeParts) setMerges(pairs [][2]string, place func(i int) string) error 
 	return nil
 }
 
-// bytePieces returns the piece of each byte, -1 where there is none.
+// bytePieces returns the piece of each byte, -1 for bytes without one, and how many bytes have none.
 func (p *bpeParts) bytePieces() (ids [256]int32, missing int) {
 	for b, r := range byteChars {
 		id, ok := p.byText[string(r)]
@@ -159,7 +159,8 @@ func (p *bpeParts) checkFallback() error {
 	return nil
 }
 
-// make builds the model. Pieces with characters outside the byte alphabet are reached as added tokens only.
+// make builds the model. Pieces with characters outside the byte alphabet can only be reached as added
+// tokens.
 func (p *bpeParts) make(special func(id int32) bool) (wordModel, error) {
 	m := &bpe{unknown: p.unknown, fuse: p.fuse, merges: newMergeTable(p.merges, special)}
 	m.bytes, _ = p.bytePieces()

@@ -7,9 +7,9 @@ import (
 
 // Byte-level tokenizers write each byte of a text as one printable character, so that a vocabulary of characters covers
 // all texts (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2; the alphabet and
-// the pattern are those published with it). Here words stay bytes; only the vocabulary's texts use the alphabet.
+// the pattern are those published with it). Here words stay bytes; only the texts of the vocabulary use the alphabet.
 
-// byteChars is the alphabet: the printable bytes of Latin-1 stand for themselves, the others for U+0100 and up.
+// byteChars is the alphabet: printable bytes of Latin-1 stand for themselves, the others are written as U+0100 and up.
 var byteChars = func() (chars [256]rune) {
 	next := rune(256)
 	for b := range rune(256) {
@@ -23,7 +23,7 @@ var byteChars = func() (chars [256]rune) {
 	return chars
 }()
 
-// charBytesOf is the alphabet backwards: 1 + the byte, or 0.
+// charBytesOf is the inverse of byteChars: 1 + the byte, or 0 for characters outside the alphabet.
 var charBytesOf = func() (bytes [256 + 68]uint16) {
 	for b, r := range byteChars {
 		bytes[r] = uint16(b) + 1
@@ -31,7 +31,7 @@ var charBytesOf = func() (bytes [256 + 68]uint16) {
 	return bytes
 }()
 
-// fromByteChars appends the bytes that s stands for; ok is false if a character is not of the alphabet.
+// fromByteChars appends the bytes that s stands for. ok is false if a character is not in the alphabet.
 func fromByteChars(dst []byte, s string) (out []byte, ok bool) {
 	for _, r := range s {
 		if int(r) >= len(charBytesOf) || charBytesOf[r] == 0 {
@@ -42,11 +42,11 @@ func fromByteChars(dst []byte, s string) (out []byte, ok bool) {
 	return dst, true
 }
 
-// wordPattern is how texts are cut into words; nextWord is its match.
+// wordPattern is the pattern that cuts texts into words. nextWord matches it.
 const wordPattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
-// byteLevel puts a space in front of what does not begin with one (prefix) and cuts by wordPattern (pattern unset: not at
-// all).
+// byteLevel puts a space before texts that do not begin with one (prefix) and cuts by wordPattern, unless pattern is
+// unset.
 type byteLevel struct{ prefix, pattern bool }
 
 func (p *byteLevel) split(c chunk, b *buffer, emit func(c chunk)) {
@@ -60,7 +60,7 @@ func (p *byteLevel) split(c chunk, b *buffer, emit func(c chunk)) {
 			at = c.span[0]
 		}
 		b.add(" ", at)
-		// The first character stands for what the space does, which is itself.
+		// The first character then stands for the same bytes as the space, which are its own.
 		b.copy(c, 0, len(c.text))
 		c = b.chunk(c.start)
 	}
@@ -83,7 +83,7 @@ func (wordSplit) split(c chunk, _ *buffer, emit func(c chunk)) {
 	}
 }
 
-// wordKind is a character as the pattern sees it; each kind but white space makes runs of its own.
+// wordKind is the kind of a character in the pattern. Runs of one kind are words, except for white space.
 type wordKind uint8
 
 const (
@@ -124,8 +124,8 @@ func kindAt(text []byte, table *charPages) (wordKind, int) {
 	return wordOther, n
 }
 
-// nextWord returns the length of the pattern's match at the start of text, which is not empty. It looks at no byte
-// behind the match but the next character, except that a run of white space gives its last character away; so cutting
+// nextWord returns the length of the pattern's match at the start of text, which is not empty. After the match it looks
+// at no more than the next character; only a run of white space leaves its last character to the next match. So cutting
 // takes time linear in the text.
 func nextWord(text []byte, table *charPages) int {
 	if text[0] == '\'' {
@@ -209,8 +209,8 @@ func (p *byteLevel) decode(tokens []string) []string {
 	return []string{replaceInvalid(all)}
 }
 
-// replaceInvalid writes each maximal part of an ill-formed sequence as one U+FFFD, as the Unicode standard recommends
-// (section 3.9); the standard library replaces each byte.
+// replaceInvalid replaces each maximal part of an ill-formed sequence by one U+FFFD, as the Unicode standard recommends
+// (section 3.9). The standard library replaces each byte.
 func replaceInvalid(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
@@ -256,10 +256,10 @@ func illFormed(b []byte) int {
 	return n
 }
 
-// edge is how many white space characters a token begins and ends with; trimmed offsets leave them out.
+// edge is how many white space characters a token has at its start and at its end. Trimmed offsets leave them out.
 type edge struct{ lead, trail int32 }
 
-// edgesOf counts the spaces at the ends of a token's bytes.
+// edgesOf counts the spaces at both ends of a token's bytes.
 func edgesOf(surface []byte) (e edge) {
 	for int(e.lead) < len(surface) && surface[e.lead] == ' ' {
 		e.lead++
@@ -270,8 +270,8 @@ func edgesOf(surface []byte) (e edge) {
 	return e
 }
 
-// edgesOfAdded counts the white space at the ends of an added token, with the white space that it took with it, or the
-// characters that stand for spaces.
+// edgesOfAdded counts, at both ends of an added token, the white space, including the white space around it that the
+// token takes, and the characters that stand for spaces.
 func edgesOfAdded(surface []byte, table *charPages) (e edge) {
 	blank := func(r rune) bool { return r == byteChars[' '] || table.of(r)&classSpace != 0 }
 	for rest := surface; len(rest) > 0; e.lead++ {
@@ -291,9 +291,9 @@ func edgesOfAdded(surface []byte, table *charPages) (e edge) {
 	return e
 }
 
-// trim takes the white space at a token's ends out of its offsets, counted in characters of the text as the reference
-// counts. first says that the token is the first of its encoding; prefix that a space was put in front when encoding: a
-// single space before a first token may be that one, and stays; several were in the text.
+// trim removes the white space at a token's ends from its offsets. It counts characters of the text, as the reference
+// does. first is set if the token is the first of its encoding; prefix is set if encoding puts a space before texts. Then
+// a single space before a first token may be this one and stays in the offsets; several spaces must come from the text.
 func (e edge) trim(text string, at Span, first, prefix bool) Span {
 	lead := e.lead
 	if lead == 1 && prefix && (first || at.Start == 0) {

@@ -9,11 +9,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// unicodeForm is one of the four Unicode normalisation forms (UAX 15). The tables are golang.org/x/text's; the
-// algorithm is here because offsets are needed, and because that package breaks runs of over 30 marks apart.
+// unicodeForm is one of the four Unicode normalization forms (UAX 15). The tables are those of golang.org/x/text. The
+// algorithm is implemented here because offsets are needed, and because that package breaks up runs of more than 30
+// marks.
 type unicodeForm struct{ form norm.Form }
 
-// decomposed is a character on its way to its canonical place.
+// decomposed is a character that is to be put into canonical order.
 type decomposed struct {
 	edit
 	class uint8
@@ -25,7 +26,7 @@ func (n unicodeForm) normalize(c chunk, b *buffer, s *scratch) chunk {
 	}
 	compat := n.form == norm.NFKC || n.form == norm.NFKD
 	s.marks = s.marks[:0]
-	starter := 0 // where the run of marks behind the last starter begins
+	starter := 0 // where the run of marks after the last starter begins
 	settle := func() {
 		slices.SortStableFunc(s.marks[starter:], func(a, b decomposed) int { return int(a.class) - int(b.class) })
 	}
@@ -55,7 +56,7 @@ func (n unicodeForm) normalize(c chunk, b *buffer, s *scratch) chunk {
 	return b.apply(c, s.edits)
 }
 
-// decompose calls f for the full decomposition of the character in text.
+// decompose calls f for each character of the full decomposition of the character in text.
 func decompose(text []byte, compat bool, f func(r rune, class uint8)) {
 	r, _ := utf8.DecodeRune(text)
 	if r < utf8.RuneSelf || unicode.Is(laterForms, r) {
@@ -88,10 +89,10 @@ func decompose(text []byte, compat bool, f func(r rune, class uint8)) {
 	}
 }
 
-// recompose joins each starter with the marks behind it that are not blocked, and writes the result to s.edits. A
-// composite stands for as many characters as went into it.
+// recompose joins each starter with the marks after it that are not blocked, and writes the result to s.edits. A
+// composite stands for as many characters as were joined into it.
 func (s *scratch) recompose() {
-	starter, last := -1, -1 // index in s.edits; class of the last mark kept behind it
+	starter, last := -1, -1 // index in s.edits; class of the last mark kept after it
 	for _, m := range s.marks {
 		if starter >= 0 && (last < 0 || last < int(m.class)) {
 			if r, ok := compose(s.edits[starter].r, m.r); ok {
@@ -109,7 +110,7 @@ func (s *scratch) recompose() {
 	}
 }
 
-// compose returns the primary composite of two characters, if there is one.
+// compose returns the primary composite of two characters; ok is false if they have no composite.
 func compose(a, b rune) (rune, bool) {
 	var in, out [3 * utf8.UTFMax]byte
 	pair := utf8.AppendRune(utf8.AppendRune(in[:0], a), b)
@@ -118,8 +119,8 @@ func compose(a, b rune) (rune, bool) {
 	return r, w == len(joined) && !bytes.Equal(joined, pair) && !unicode.Is(laterForms, r)
 }
 
-// laterForms are characters that came, or got a mapping, after Unicode 9, whose tables the json form's reference uses:
-// there they are starters that nothing decomposes or composes.
+// laterForms holds characters that were added, or got a mapping, after Unicode 9. The json form's reference uses the
+// tables of Unicode 9, in which they are starters that do not decompose or compose.
 var laterForms = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x7fd, 0x7fd, 1}, {0x898, 0x89f, 1}, {0x8ca, 0x8d3, 1}, {0x9fe, 0x9fe, 1}, {0xc3c, 0xc3c, 1}, {0xd3b, 0xd3c, 1},

@@ -11,22 +11,22 @@ import (
 type charsMap struct {
 	units []uint32
 	texts string
-	// ascii tells what a byte below 0x80 becomes when the byte after it is ASCII too, so that plain text needs no walk.
+	// ascii is what happens to a byte below 0x80 if the next byte is ASCII too, so that plain text needs no walk.
 	ascii [128]asciiClass
 }
 
 type asciiClass uint8
 
 const (
-	asciiWalk  asciiClass = iota // ask the map
+	asciiWalk  asciiClass = iota // look it up in the map
 	asciiKeep                    // stays as it is
 	asciiSpace                   // U+0020, and stays as it is
 )
 
-// maxReplacement bounds one replacement text, and so the growth of a text.
+// maxReplacement is the longest replacement text in bytes. It bounds how much a text can grow.
 const maxReplacement = 255
 
-// parseCharsMap reads the layout <bytes of the array, uint32><array of uint32><texts>, little endian.
+// parseCharsMap reads the layout <length of the array in bytes, uint32><array of uint32><texts>, little endian.
 func parseCharsMap(b []byte) (*charsMap, error) {
 	if len(b) < 4 {
 		return nil, fmt.Errorf("the character map has %d bytes (want a length of 4 bytes first)", len(b))
@@ -90,13 +90,14 @@ func (m *charsMap) classify() {
 	}
 }
 
-// A position is a unit's index with that unit's offset applied; an index out of range ends the walk.
+// A position is a unit's index with that unit's offset applied. An index out of range ends the walk.
 
 func dartsOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 
 func (m *charsMap) start() uint32 { return dartsOffset(m.units[0]) }
 
-// step follows byte c, which is not 0. The result's lowest 31 bits are the position; bit 31 says that a value is there.
+// step follows byte c, which is not 0. The lowest 31 bits of the result are the position; bit 31 is set if a value is
+// there.
 func (m *charsMap) step(pos uint32, c byte) (uint32, bool) {
 	pos = pos&^(1<<31) ^ uint32(c)
 	if int64(pos) >= int64(len(m.units)) {
@@ -109,7 +110,7 @@ func (m *charsMap) step(pos uint32, c byte) (uint32, bool) {
 	return (pos^dartsOffset(u))&^(1<<31) | u>>8&1<<31, true
 }
 
-// value returns the offset of the replacement at a position that step returned.
+// value returns the offset of the replacement at a position that step returned; ok is false if it is out of range.
 func (m *charsMap) value(pos uint32) (int, bool) {
 	if pos>>31 == 0 {
 		return 0, false
@@ -122,7 +123,7 @@ func (m *charsMap) value(pos uint32) (int, bool) {
 	return v, v < len(m.texts)
 }
 
-// replacement is the text at offset v.
+// replacement returns the text at offset v.
 func (m *charsMap) replacement(v int) string {
 	end := v
 	for end < len(m.texts) && m.texts[end] != 0 {
@@ -131,8 +132,7 @@ func (m *charsMap) replacement(v int) string {
 	return m.texts[v:end]
 }
 
-// longest finds the longest sequence at the start of text that has a replacement (SentencePiece's rule); n is 0 if
-// there is none.
+// longest finds the longest sequence at the start of text that has a replacement (SentencePiece's rule). n is 0 if no sequence has one.
 func (m *charsMap) longest(text []byte) (replacement string, n int) {
 	if len(m.units) == 0 {
 		return "", 0
@@ -152,8 +152,8 @@ func (m *charsMap) longest(text []byte) (replacement string, n int) {
 	return m.replacement(found), n
 }
 
-// shortest finds the replacement of the shortest sequence at the start of text that has one; the json form then
-// replaces all of text with it, however much of it matched.
+// shortest finds the replacement of the shortest sequence at the start of text that has one. The json form then
+// replaces all of text by it, however little of it matched.
 func (m *charsMap) shortest(text []byte) (replacement string, ok bool) {
 	if len(m.units) == 0 {
 		return "", false

@@ -4,11 +4,11 @@ import (
 	"unicode/utf8"
 )
 
-// Span is a range of bytes (or of code points, where said) of the text that was encoded: Start ≤ x < End.
+// Span is a range of bytes (or of code points, where stated) of the text that was encoded: [Start, End).
 type Span struct{ Start, End int32 }
 
-// chunk is a piece of text under way from what the user wrote to what the word model sees. span gives, for each byte
-// of text, the bytes of the original it stands for; it is nil when nobody asked for offsets. start is where the chunk
+// chunk is a piece of text between the user's input and the input of the word model. span holds, for each byte of
+// text, the bytes of the original that it stands for; it is nil if no offsets were asked for. start is where the chunk
 // begins in the original.
 type chunk struct {
 	text  []byte
@@ -67,7 +67,7 @@ func (b *buffer) add(s string, at Span) {
 	}
 }
 
-// load fills b with text[lo:hi], each byte that is not valid UTF-8 as U+FFFD.
+// load fills b with text[lo:hi]. Each byte that is not valid UTF-8 becomes U+FFFD.
 func (b *buffer) load(text string, lo, hi int, track bool) chunk {
 	b.reset(track)
 	for i := lo; i < hi; {
@@ -95,18 +95,19 @@ func (b *buffer) load(text string, lo, hi int, track bool) chunk {
 	return b.chunk(int32(lo))
 }
 
-// edit is one character of a text that replaces another. change 0: it takes the place of one character; -n: and n more
-// behind that one go; 1: it is new, and stands for what the character before it stands for.
+// edit is one character of a new text. If change is 0, it replaces one character. If it is -n, it replaces one
+// character and the n after it. If it is 1, the character is new and stands for the same bytes as the character before
+// it.
 type edit struct {
 	r      rune
 	change int32
 }
 
-// apply writes the edited text of c to b. The bookkeeping follows the json form's reference to the letter, also where
-// an edit has no character left to take (a removal before the first character), as offsets depend on it.
+// apply writes the edited text of c to b. The bookkeeping follows the json form's reference exactly, because offsets
+// depend on it, even if an edit has no character left to replace (a removal before the first character).
 func (b *buffer) apply(c chunk, edits []edit) chunk {
 	b.reset(c.span != nil)
-	at := 0 // the next byte of c that is still to be replaced
+	at := 0 // the next byte of c to be replaced
 	skip := func() {
 		if at < len(c.text) {
 			_, n := utf8.DecodeRune(c.text[at:])

@@ -5,22 +5,23 @@ import (
 	"unicode"
 )
 
-// charClass is what the rules that cut and clean texts ask of a character, a bit a question.
+// charClass is a set of properties of a character that the rules for cutting and cleaning texts use, one bit per
+// property.
 type charClass uint8
 
 const (
 	classLetter    charClass = 1 << iota // \p{L} of Unicode 16
 	classNumber                          // \p{N} of Unicode 16
 	classSpace                           // White_Space
-	classControl                         // what BERT removes: Cc but tab and line ends, Cf, Co, U+0000 and U+FFFD
-	classPunct                           // the ASCII marks, and categories P by Unicode 7
+	classControl                         // what BERT removes: Cc except tab and line ends, Cf, Co, U+0000 and U+FFFD
+	classPunct                           // ASCII punctuation and symbols, and the categories P of Unicode 7
 	classIdeograph                       // BERT's blocks of Chinese characters
 	classAccent                          // Mn, by the older tables of BERT's reference
 	classMark                            // M, by the older tables of the reference's own accent stripper
 )
 
-// The references were each built with Unicode tables of their own age, which differ from the standard library's. The
-// tables below are those differences, found by asking the references about every code point.
+// The references were built with Unicode tables of different versions, which differ from the standard library's. The
+// tables below are these differences, found by asking the references about every code point.
 var (
 	lateLetters = &unicode.RangeTable{
 		R16: []unicode.Range16{{0x1c89, 0x1c8a, 1}, {0xa7cb, 0xa7cd, 1}, {0xa7da, 0xa7dc, 1}},
@@ -92,7 +93,7 @@ var (
 	}
 )
 
-// charPages spreads the classes over pages of 256 code points, equal pages shared.
+// charPages divides the classes into pages of 256 code points. Equal pages are shared.
 type charPages struct {
 	index [0x110000 >> 8]uint16
 	pages [][256]charClass
@@ -100,7 +101,7 @@ type charPages struct {
 
 func (p *charPages) of(r rune) charClass { return p.pages[p.index[r>>8]][r&255] }
 
-// classes is made at the first use, in a few milliseconds.
+// classes returns the table, which is built at the first use in a few milliseconds.
 var classes = sync.OnceValue(func() *charPages {
 	p := &charPages{}
 	seen := map[[256]charClass]uint16{}
@@ -145,11 +146,11 @@ var classes = sync.OnceValue(func() *charPages {
 			all[r] |= classPunct
 		}
 	}
-	for _, r := range []rune{0x166d, 0x111c9} { // punctuation then, no longer
+	for _, r := range []rune{0x166d, 0x111c9} { // punctuation in Unicode 7, but no longer
 		all[r] |= classPunct
 	}
 	all[0x1734] |= classAccent                 // a mark that has since become a spacing one
-	for _, r := range []rune{0x1cf2, 0x1cf3} { // marks then, no longer
+	for _, r := range []rune{0x1cf2, 0x1cf3} { // marks in the older tables, but no longer
 		all[r] |= classMark
 	}
 	for _, r := range []rune{'\t', '\n', '\r'} {

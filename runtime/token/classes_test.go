@@ -13,7 +13,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What the reference says about every code point: classes, lower case, decompositions.
+// TestCharacters compares every code point with what the reference recorded: classes, lower case,
+// decompositions.
 func TestCharacters(t *testing.T) {
 	z, err := gzip.NewReader(bytes.NewReader(readGolden(t, ".", "characters.json.gz")))
 	require.NoError(t, err)
@@ -37,7 +38,8 @@ func TestCharacters(t *testing.T) {
 		{"white space", want.Spaces, is(classSpace), nil},
 		{"cleaned", want.Cleaned, is(classControl), nil},
 		{"ideographs", want.Ideographs, is(classIdeograph), nil},
-		// Accents are taken off behind the decomposition, so what decomposes is never asked for.
+		// Accents are removed after the decomposition, so characters that decompose are never
+		// looked up.
 		{"accents", want.Accents, is(classAccent), func(r rune) bool { _, ok := want.NFD[string(r)]; return ok }},
 		{"marks", want.Marks, is(classMark), nil},
 		{"punctuation", want.Punctuation, is(classPunct), nil},

@@ -17,28 +17,28 @@ const (
 	flagOff
 )
 
-// specialName is the name of a special token, with the file and the member that say so.
+// specialName is the name of a special token, with the file and the member it was read from.
 type specialName struct{ name, file, key string }
 
-// config is what the small files beside a vocabulary say.
+// config holds the contents of the small files next to a vocabulary.
 type config struct {
 	class   string         // tokenizer_class
 	names   [5]specialName // [CLS], [SEP], [PAD], [MASK], [UNK]
-	others  []specialName  // names that nothing here uses
+	others  []specialName  // names that are not used here
 	added   []AddedToken
-	flagged []AddedToken    // tokens named with flags, but no ids
+	flagged []AddedToken    // tokens that have flags but no ids
 	bare    map[string]bool // tokens of added_tokens.json, which has ids but no flags
-	inputs  []string        // model_input_names; nil: the class says
-	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets
+	inputs  []string        // model_input_names; nil: the class decides
+	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets, split_by_punct
 	lower, accents, ideographs, basic, prefix, trim, punct flag
 }
 
 var nameKeys = [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "unk_token"}
 
-// readConfig reads special_tokens_map.json, tokenizer_config.json and added_tokens.json. They hold much that is not the
-// tokenizer's, so that unknown members are no fault here.
+// readConfig reads special_tokens_map.json, tokenizer_config.json and added_tokens.json. They have many members that do not concern the
+// tokenizer, so unknown members are not an error here.
 func readConfig(fsys fs.FS) (c config, err error) {
-	var flags [5]jnode // the names that came as objects, with flags
+	var flags [5]jnode // the names that are objects with flags
 	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
 		all, err := readMembers(fsys, file)
 		if err != nil {
@@ -87,8 +87,8 @@ func readConfig(fsys fs.FS) (c config, err error) {
 	return c, nil
 }
 
-// tokens puts ids and flags together, for the older files that are read as tokenizer.json. strip: a mask token without flags takes the
-// spaces before it with it.
+// tokens joins ids and flags, for the older files that are read as tokenizer.json. If strip is set, a mask token without flags includes the
+// spaces before it.
 func (c *config) tokens(strip bool) []AddedToken {
 	out := slices.Clone(c.added)
 	for i := range out {
@@ -109,7 +109,7 @@ func (c *config) tokens(strip bool) []AddedToken {
 	return out
 }
 
-// readNames reads the members that name special tokens: each a string, or an object with the name as its content.
+// readNames reads the members that name special tokens. Each is a string, or an object with the name as its content.
 func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) error {
 	read := func(n jnode, key string) (specialName, error) {
 		text := n
@@ -166,7 +166,7 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 	return nil
 }
 
-// namesIn are the entries of a list, or the values of an object, which later versions of the library write.
+// namesIn returns the entries of a list, or the values of an object, which later versions of the library write.
 func namesIn(n jnode) (list []jnode, err error) {
 	switch {
 	case n.null():
@@ -197,7 +197,7 @@ func readFlags(n jnode) (AddedToken, error) {
 	return AddedToken{0, *a.Content, a.SingleWord, a.LStrip, a.RStrip, a.Normalized, a.Special}, nil
 }
 
-// readSwitches reads what only tokenizer_config.json has.
+// readSwitches reads the members that only tokenizer_config.json has.
 func (c *config) readSwitches(all map[string]jnode) (err error) {
 	for _, f := range []struct {
 		key string
@@ -250,11 +250,11 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 	return err
 }
 
-// untyped are the classes, without their ending "Fast", whose texts have no token types unless model_input_names says otherwise. Version 5 writes
-// TokenizersBackend for what earlier versions wrote as PreTrainedTokenizerFast, whose texts had them.
+// untyped holds the classes, without their ending "Fast", whose texts have no token types unless model_input_names lists them. Version 5 writes
+// TokenizersBackend where earlier versions wrote PreTrainedTokenizerFast, whose texts had token types.
 var untyped = []string{"TokenizersBackend", "RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer", "DistilBertTokenizer", "MPNetTokenizer"}
 
-// noTypes reports that the model does not get token types: those of the second text of a pair are 0 then.
+// noTypes reports whether the model gets no token types, so that second texts of pairs have type 0.
 func (c *config) noTypes() bool {
 	if c.inputs != nil {
 		return !slices.Contains(c.inputs, "token_type_ids")
@@ -262,7 +262,7 @@ func (c *config) noTypes() bool {
 	return slices.Contains(untyped, strings.TrimSuffix(c.class, "Fast"))
 }
 
-// settle gives the tokens with a meaning the names that the files say, and notes what does not fit together.
+// settle sets the ids of the tokens with a meaning from the names in the files, and notes contradictions.
 func (c *config) settle(t *Tokenizer) error {
 	t.noTypes = c.noTypes()
 	ids := [5]*int32{&t.ids.CLS, &t.ids.SEP, &t.ids.PAD, &t.ids.MASK, &t.ids.UNK}
@@ -276,7 +276,7 @@ func (c *config) settle(t *Tokenizer) error {
 			return fmt.Errorf("%s: %s is %q, which is not in the vocabulary", n.file, n.key, n.name)
 		case i == 4 && *ids[i] >= 0 && *ids[i] != id:
 			own, _ := t.Piece(*ids[i])
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for what it does not know; that is not changed", n.file, n.key, n.name, own))
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for unknown text; this is not changed", n.file, n.key, n.name, own))
 		default:
 			*ids[i] = id
 		}
@@ -289,8 +289,8 @@ func (c *config) settle(t *Tokenizer) error {
 	return nil
 }
 
-// roberta tells the two users of byte-level BPE apart: by the tokenizer's class, by the name of the first token, or by
-// which names the vocabulary has.
+// roberta reports whether the tokenizer is RoBERTa's and not DeBERTa's. Both use byte-level BPE. It decides by the tokenizer's class, by the name
+// of the first token, or by the names that the vocabulary has.
 func (c *config) roberta(vocab []byte) (bool, error) {
 	switch strings.TrimSuffix(c.class, "Fast") {
 	case "DebertaTokenizer":
@@ -315,7 +315,7 @@ func (c *config) roberta(vocab []byte) (bool, error) {
 	_, square := byText["[CLS]"]
 	_, angle := byText["<s>"]
 	if square == angle {
-		return false, fmt.Errorf("whether texts are framed as [CLS] … [SEP] (DeBERTa) or <s> … </s> (RoBERTa) is open: tokenizer_config.json has no tokenizer_class or cls_token that says so, and vocab.json has %s of the names", map[bool]string{true: "both", false: "neither"}[square])
+		return false, fmt.Errorf("whether texts are framed as [CLS] … [SEP] (DeBERTa) or <s> … </s> (RoBERTa) is open: tokenizer_config.json has no tokenizer_class or cls_token that decides it, and vocab.json has %s of the names", map[bool]string{true: "both", false: "neither"}[square])
 	}
 	return angle, nil
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Decode turns ids back into text. With skipSpecial, special tokens are left out. An id that the tokenizer does not
+// Decode turns ids back into text. If skipSpecial is set, it leaves out special tokens. An id that the tokenizer does not
 // have is an error.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	for i, id := range ids {
@@ -21,8 +21,8 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	var tokens []string
 	for _, id := range ids {
 		p, _ := t.Piece(id)
-		// A token that is looked for in its normal form is decoded from that form too, and is special only if that form
-		// is a special token's name. So a lower-casing tokenizer keeps "[unk]" in the text, as its reference does.
+		// A token that is matched in its normalized form is also decoded from this form, and is special only if this form is
+		// a special token's name. So a lower-casing tokenizer keeps "[unk]" in the text, as its reference does.
 		if a, ok := t.byID[id]; ok && a.Normalized {
 			p = t.Normalize(p)
 		}
@@ -40,8 +40,8 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	return strings.Join(tokens, ""), nil
 }
 
-// Normalize returns the normal form of text: SentencePiece's with its space marks, or what the json form's normaliser
-// makes of it (added tokens are not looked for). A text that grows beyond all bounds becomes empty; encoding it is an error.
+// Normalize returns the normalized text: SentencePiece's form with its space marks, or the result of the json form's
+// normalizer, without looking for added tokens. A text that grows beyond all bounds becomes empty; encoding it is an error.
 func (t *Tokenizer) Normalize(text string) string {
 	s := t.get()
 	defer t.put(s)
@@ -57,8 +57,7 @@ func (t *Tokenizer) Normalize(text string) string {
 	return string(s.normalize(t.steps, s.load.load(text, 0, len(text), false)).text)
 }
 
-// Pieces returns the pieces of text, without a template's special tokens. Where a token is unknown, its piece is the
-// text that is unknown.
+// Pieces returns the pieces of text, without a template's special tokens. For an unknown token it returns the unknown text.
 func (t *Tokenizer) Pieces(text string, mode Special) ([]string, error) {
 	if err := checkLength(text); err != nil {
 		return nil, err
@@ -78,7 +77,7 @@ type decoder interface {
 	decode(tokens []string) []string
 }
 
-// decode writes marks as spaces; in the first token they go, unless none is put in front when encoding.
+// decode writes marks as spaces. It removes the marks of the first token, unless encoding puts no mark before texts.
 func (m *metaspace) decode(tokens []string) []string {
 	for i, s := range tokens {
 		to := " "
@@ -98,7 +97,7 @@ func (n *replace) decode(tokens []string) []string {
 	return tokens
 }
 
-// byteFallback joins runs of byte pieces; a run that is not valid UTF-8 becomes one U+FFFD a byte.
+// byteFallback joins runs of byte pieces. A run that is not valid UTF-8 becomes one U+FFFD per byte.
 type byteFallback struct{}
 
 func (byteFallback) decode(tokens []string) []string {
@@ -133,7 +132,8 @@ type fuse struct{}
 
 func (fuse) decode(tokens []string) []string { return []string{strings.Join(tokens, "")} }
 
-// stripDecoder takes up to start and stop characters content from the ends of each token.
+// stripDecoder removes the characters content from the ends of each token: up to start of them at the beginning, and up to
+// stop at the end.
 type stripDecoder struct {
 	content     string
 	start, stop int

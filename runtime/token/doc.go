@@ -1,26 +1,27 @@
 // Package token turns text into the ids that a model reads, and ids back into text.
 //
-// Published models carry their tokenizers in forms that do not always agree (all are in use, so each is reproduced exactly):
+// Published models carry their tokenizers in several forms, which do not always agree. All are in use, so each is reproduced
+// exactly:
 //
-//   - FromSPM reads spm.model, a SentencePiece unigram model, and follows SentencePiece itself: its normaliser with the
+//   - FromSPM reads spm.model, a SentencePiece unigram model, and follows SentencePiece itself: its normalizer with the
 //     longest match in the character map, its float32 best path over the whole text, its byte spans and its decoding.
-//   - FromJSON reads tokenizer.json: added tokens are cut out first, the normaliser's and the pre-tokenizer's steps follow,
-//     and each word is cut by the model, which is unigram (with a float64 best path a word), byte-level BPE or WordPiece.
-//   - FromBPE reads vocab.json with merges.txt and FromWordPiece vocab.txt, the older files of DeBERTa v1, RoBERTa and BERT,
-//     as the tokenizer.json that these models were later published with.
+//   - FromJSON reads tokenizer.json. Added tokens are cut out first. The steps of the normalizer and the pre-tokenizer
+//     follow. The model then cuts each word; it is unigram (with a float64 best path per word), byte-level BPE or WordPiece.
+//   - FromBPE reads vocab.json with merges.txt, and FromWordPiece reads vocab.txt. These are the older files of DeBERTa v1,
+//     RoBERTa and BERT. They are read as the tokenizer.json that these models were later published with.
 //
-// Text is text: by default a special token's name typed by a user ("[SEP]") is encoded as characters, whatever the
-// vocabulary holds, and only the template adds special tokens. SpecialTokens asks for the names to be taken as tokens.
+// By default, a special token's name in a text, such as "[SEP]" typed by a user, is encoded as characters, whatever the
+// vocabulary holds. Only the template adds special tokens. The mode SpecialTokens reads the names as tokens.
 //
-// Each byte that is not valid UTF-8 counts as U+FFFD, in all forms; offsets are bytes of the text as it was given.
+// Each byte that is not valid UTF-8 counts as U+FFFD, in all forms. Offsets are in bytes of the original text.
 //
-// A loaded Tokenizer is immutable and safe for concurrent use. AppendIDs and Encode into a reused Encoding allocate
-// nothing in steady state. Time is linear in the text's length: a piece is at most MaxPieceBytes long. (Byte-level BPE takes
-// n log n steps for a word of n bytes.)
+// A loaded Tokenizer is immutable and safe for concurrent use. AppendIDs, and Encode into a reused Encoding, allocate
+// nothing in steady state. Time is linear in the text's length, because a piece is at most MaxPieceBytes long. (Byte-level
+// BPE takes n log n steps for a word of n bytes.)
 //
-// Marshal writes a tokenizer as one flat block of bytes, and Unmarshal opens such a block in place, without an
-// allocation per piece, after checking a checksum and every index in it.
+// Marshal writes a tokenizer as one flat block of bytes. Unmarshal opens such a block in place, without an allocation per
+// piece, after checking a checksum and every index in it.
 //
-// A word model (how one word becomes pieces) is one value behind the wordModel interface: unigram, byte-level BPE,
-// WordPiece. Another algorithm is one more implementation, one more case in readModel and one more section of the flat form.
+// A word model turns one word into pieces. It is one value with the interface wordModel: unigram, byte-level BPE or
+// WordPiece. Another algorithm needs another implementation, another case in readModel and another section of the flat form.
 package token

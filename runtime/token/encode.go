@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Truncation says which text gives way when the tokens do not fit.
+// Truncation is which text is cut if the tokens do not fit.
 type Truncation uint8
 
 const (
-	// NoTruncation: the encoding has as many tokens as the text.
+	// NoTruncation cuts nothing: the encoding has as many tokens as the text.
 	NoTruncation Truncation = iota
-	// LongestFirst shortens the longer text, and both when neither fits half.
+	// LongestFirst shortens the longer text, and both if neither fits into half of the room.
 	LongestFirst
 	// OnlyFirst shortens the text, never its pair.
 	OnlyFirst
@@ -21,40 +21,43 @@ const (
 	OnlySecond
 )
 
-// ErrTooShort: the text that may be cut is shorter than what must go.
+// ErrTooShort is wrapped by the error for a text that is shorter than what must be cut from it.
 var ErrTooShort = errors.New("the sequence to truncate is too short for the length asked for")
 
-// Options of Encode. The zero value encodes the whole text with the template's special tokens around it.
+// Options holds the settings of Encode. The zero value encodes the whole text with the template's special tokens around
+// it.
 type Options struct {
-	// Special says what a special token's name in the text is.
+	// Special is how the names of special tokens in the text are read.
 	Special Special
-	// NoTemplate leaves the template's special tokens out.
+	// NoTemplate leaves out the template's special tokens.
 	NoTemplate bool
-	// Truncation and MaxLength bound the number of tokens, special tokens included.
+	// MaxLength is the maximum number of tokens, including special tokens. Truncation is which text is cut to reach it.
 	Truncation Truncation
 	MaxLength  int
 	// Stride is the number of tokens that an overflowing window shares with the one before it.
 	Stride int
 	// Overflow keeps what was cut off, as windows in Encoding.Overflowing.
 	Overflow bool
-	// PadTo fills up to that many tokens.
+	// PadTo is the number of tokens up to which an encoding is padded.
 	PadTo int
 	// NoOffsets leaves Offsets and Words empty, which is faster.
 	NoOffsets bool
 }
 
-// Encoding is a text (or two) as tokens. All slices but Overflowing have one entry a token. A reused Encoding keeps its
-// memory.
+// Encoding is a text, or a pair of texts, as tokens. All slices except Overflowing have one entry per token. A reused
+// Encoding keeps its memory.
 type Encoding struct {
-	// IDs are the token ids, Types the segment ids of the template.
+	// IDs holds the token ids, Types the template's segment ids.
 	IDs, Types []int32
-	// Offsets are the bytes of the text that each token stands for; 0,0 for special and pad tokens of the template.
+	// Offsets holds the bytes of the text that each token stands for; 0,0 for special tokens of the template and for
+	// padding.
 	Offsets []Span
-	// Words are indices of words (parts that the tokenizer cut the text into), -1 for special and pad tokens.
+	// Words holds the indices of words (parts that the tokenizer cuts the text into), -1 for special tokens and
+	// padding.
 	Words []int32
-	// Sources say where a token comes from: 0 the text, 1 its pair, -1 the template or padding.
+	// Sources holds where each token comes from: 0 the text, 1 its pair, -1 the template or padding.
 	Sources []int8
-	// Live is the number of tokens before the padding: the attention mask is 1 for the first Live.
+	// Live is the number of tokens before the padding: the attention mask is 1 for the first Live tokens.
 	Live int
 	// Truncated is the number of the texts' tokens that are not in this encoding.
 	Truncated int
@@ -62,7 +65,7 @@ type Encoding struct {
 	Overflowing []Encoding
 }
 
-// RuneOffsets appends the encoding's offsets in code points to dst: text is the text and pair its pair (or empty). A
+// RuneOffsets appends the encoding's offsets in code points to dst. text is the text and pair its pair, or empty. A
 // byte that is not valid UTF-8 counts as one code point.
 func (e *Encoding) RuneOffsets(dst []Span, text, pair string) []Span {
 	var at [2]runeCursor
@@ -76,7 +79,7 @@ func (e *Encoding) RuneOffsets(dst []Span, text, pair string) []Span {
 	return dst
 }
 
-// runeCursor counts code points from where it was asked last, as offsets mostly ascend.
+// runeCursor counts code points from the offset of the last call, because offsets mostly ascend.
 type runeCursor struct {
 	text        string
 	bytes, runs int
@@ -93,7 +96,7 @@ func (c *runeCursor) rune(at int32) int32 {
 	return int32(c.runs)
 }
 
-// AppendIDs appends the ids of text, without a template's special tokens, to dst.
+// AppendIDs appends the ids of text to dst, without the template's special tokens.
 func (t *Tokenizer) AppendIDs(dst []int32, text string, mode Special) ([]int32, error) {
 	if err := checkLength(text); err != nil {
 		return dst, err
@@ -148,7 +151,7 @@ func (t *Tokenizer) encode(dst *Encoding, text, pair string, two bool, o Options
 	return t.assemble(dst, s, two, o)
 }
 
-// EncodeWords encodes words that the caller has cut, each by itself, as one text. Words are indices into words, and
+// EncodeWords encodes words that the caller has cut, each by itself, as one text. Words holds indices into words, and
 // Offsets are relative to the word.
 func (t *Tokenizer) EncodeWords(dst *Encoding, words []string, o Options) error {
 	for _, w := range words {
@@ -184,7 +187,7 @@ func (e *Encoding) reset() {
 // window is a range of a run's tokens.
 type window struct{ lo, hi int }
 
-// assemble truncates, puts the template around, and pads.
+// assemble truncates, adds the template's special tokens, and pads.
 func (t *Tokenizer) assemble(dst *Encoding, s *scratch, two bool, o Options) error {
 	dst.reset()
 	if o.PadTo < 0 || o.PadTo > maxID || o.PadTo > 0 && t.ids.PAD < 0 {
@@ -216,8 +219,8 @@ func (t *Tokenizer) assemble(dst *Encoding, s *scratch, two bool, o Options) err
 	if !o.Overflow {
 		return nil
 	}
-	// The order of the json form's reference: each further window of the text with all of the pair's, then the first
-	// with the pair's further ones.
+	// The order is that of the json form's reference: each further window of the text with all windows of the pair,
+	// then the text's first window with the further windows of the pair.
 	next := func(a, b window) {
 		if n := len(dst.Overflowing); n < cap(dst.Overflowing) {
 			dst.Overflowing = dst.Overflowing[:n+1]
@@ -242,10 +245,10 @@ func (t *Tokenizer) assemble(dst *Encoding, s *scratch, two bool, o Options) err
 	return nil
 }
 
-// maxWindows bounds the overflow of a pair, where the numbers of windows multiply.
+// maxWindows bounds the number of windows of a pair, which is the product of those of both texts.
 const maxWindows = 1 << 16
 
-// lengths returns how many tokens each text keeps.
+// lengths returns how many tokens of each text are kept.
 func lengths(n0, n1 int, two bool, extra int, o Options) (keep [2]int, err error) {
 	keep = [2]int{n0, n1}
 	if o.Truncation == NoTruncation {
@@ -302,7 +305,7 @@ func lengths(n0, n1 int, two bool, extra int, o Options) (keep [2]int, err error
 	return keep, nil
 }
 
-// windows cuts n tokens into windows of keep that share stride tokens; there is always a first one.
+// windows cuts n tokens into windows of keep tokens that share stride tokens. There is always a first window.
 func windows(w []window, n, keep, stride int) ([]window, error) {
 	if keep >= n {
 		return append(w, window{0, n}), nil
@@ -362,7 +365,7 @@ func (t *Tokenizer) fill(e *Encoding, s *scratch, items []templateItem, a, b win
 	}
 }
 
-// trim takes white space out of the offsets of a window of a text's tokens.
+// trim removes white space from the offsets of a window of a text's tokens.
 func (s *scratch) trim(spans []Span, w window, source int8) {
 	r, text := &s.runs[source], s.texts[source]
 	for i, e := range r.edges[w.lo:w.hi] {

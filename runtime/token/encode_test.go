@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Truncation keeps its promises for all lengths: never more than asked for, as much as fits, windows that share stride
+// TestTruncation checks truncation for all lengths: no more tokens than the limit, as many as fit, and windows that share stride
 // tokens and together hold every token.
 func TestTruncation(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
@@ -67,7 +67,7 @@ func TestTruncation(t *testing.T) {
 	})
 }
 
-// texts are the ids that come from a text.
+// texts returns the ids that come from a text.
 func texts(e *Encoding) (ids []int32) {
 	for i, id := range e.IDs {
 		if e.Sources[i] >= 0 {
@@ -112,7 +112,7 @@ func TestPadding(t *testing.T) {
 	assert.Equal(t, []int8{-1, 0, -1, -1, -1, -1}, e.Sources)
 }
 
-// Each word by itself, offsets inside the word, as entity models want it.
+// TestEncodeWords checks that each word is encoded by itself with offsets inside the word, as entity models need it.
 func TestEncodeWords(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
 	words := []string{"Hello", "", "wörld!", "[SEP]"}
@@ -189,7 +189,7 @@ func TestRuneOffsets(t *testing.T) {
 	}
 }
 
-// Steady state allocates nothing.
+// TestAllocations checks that steady state allocates nothing.
 func TestAllocations(t *testing.T) {
 	if raced {
 		t.Skip("under the race detector a sync.Pool drops items at random")
@@ -206,7 +206,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 		run()
-		if n := testing.AllocsPerRun(50, run); n >= 1 { // below 1: the pool may be emptied by a collection
+		if n := testing.AllocsPerRun(50, run); n >= 1 { // below 1, because a collection may empty the pool
 			t.Errorf("%v: %v allocations", g, n)
 		}
 	}
@@ -237,7 +237,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// Hostile texts take time in proportion to their length.
+// TestLinear checks that hostile texts take time in proportion to their length.
 func TestLinear(t *testing.T) {
 	const n = 1 << 18
 	for name, text := range map[string]string{
@@ -255,7 +255,7 @@ func TestLinear(t *testing.T) {
 			var e Encoding
 			start := time.Now()
 			require.NoError(t, tok.Encode(&e, text, Options{Special: SpecialTokens}))
-			// Quadratic work on a quarter of a million bytes takes minutes; a loaded machine does not make linear work that slow.
+			// Quadratic work on a quarter of a million bytes takes minutes. A busy machine does not make linear work that slow.
 			if d := time.Since(start); d > 10*time.Second {
 				t.Errorf("%v, %s: %v", g, name, d)
 			}

@@ -9,19 +9,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// jsonSource is the part of tokenizer.json that Marshal keeps as text: all but the vocabulary and the character maps.
+// jsonSource is the part of tokenizer.json that Marshal keeps as text: everything except the vocabulary and the
+// character maps.
 type jsonSource struct {
 	Normalizer    json.RawMessage `json:"normalizer,omitempty"`
 	PreTokenizer  json.RawMessage `json:"pre_tokenizer,omitempty"`
 	PostProcessor json.RawMessage `json:"post_processor,omitempty"`
 	Decoder       json.RawMessage `json:"decoder,omitempty"`
-	maps          []*charsMap     // a step's character map is its index here, "@0", "@1", …
+	maps          []*charsMap     // a step refers to its character map by the index here, as "@0", "@1", …
 }
 
-// FromJSON reads tokenizer.json in the form that published checkpoints carry: a Unigram model (DeBERTa v2 and v3), a
-// byte-level BPE (DeBERTa v1, RoBERTa) or a WordPiece model (BERT), with its normaliser, pre-tokenizer, post-processor,
-// decoder and added tokens. A part that is unknown or not supported is an error that names its path. The blocks
-// truncation and padding are reported by Notes and never applied.
+// FromJSON reads tokenizer.json in the form of published checkpoints: a Unigram model (DeBERTa v2 and v3), a byte-level
+// BPE (DeBERTa v1, RoBERTa) or a WordPiece model (BERT), with its normalizer, pre-tokenizer, post-processor, decoder and
+// added tokens. A part that is unknown or not supported is an error that names its path. The blocks truncation and
+// padding are reported by Notes and never applied.
 func FromJSON(b []byte) (*Tokenizer, error) {
 	doc, err := parseJSON("tokenizer.json", b)
 	if err != nil {
@@ -78,7 +79,8 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 	return t, nil
 }
 
-// control reports which ids literal text must not become: those of special tokens, by their text, and the template's.
+// control returns a function that reports which ids literal text must not become: those of special tokens, by their
+// text, and the template's.
 func (t *Tokenizer) control() func(id int32) bool {
 	ids := map[int32]bool{}
 	for _, items := range [][]templateItem{t.template.single, t.template.pair} {
@@ -93,7 +95,7 @@ func (t *Tokenizer) control() func(id int32) bool {
 	}
 }
 
-// nameEnds takes the tokens at the template's ends for [CLS] and [SEP] where their usual names are missing.
+// nameEnds uses the tokens at the template's ends as [CLS] and [SEP] if their usual names are missing.
 func (t *Tokenizer) nameEnds() {
 	if items := t.template.single; len(items) > 0 {
 		if f := items[0]; t.ids.CLS < 0 && len(f.ids) > 0 {
@@ -105,7 +107,7 @@ func (t *Tokenizer) nameEnds() {
 	}
 }
 
-// noteBytes says if a byte-level vocabulary does not cover all bytes.
+// noteBytes adds a note if a byte-level vocabulary does not cover all bytes.
 func (t *Tokenizer) noteBytes() {
 	m, ok := t.model.(*bpe)
 	if !ok || m.unknown >= 0 {
@@ -126,12 +128,12 @@ func (t *Tokenizer) noteBytes() {
 func compact(b []byte) []byte {
 	var out bytes.Buffer
 	if json.Compact(&out, b) != nil {
-		return b // empty: the member is not there
+		return b // empty: the member is missing
 	}
 	return out.Bytes()
 }
 
-// finishJSON builds the steps from t.source, with vocabulary, model and added tokens in place.
+// finishJSON builds the steps from t.source. Vocabulary, model and added tokens must be set before.
 func (t *Tokenizer) finishJSON() (err error) {
 	src := &t.source
 	if t.steps, err = readNormalizer(jnode{"normalizer", src.Normalizer}, src, nil); err != nil {
@@ -154,7 +156,7 @@ func (t *Tokenizer) finishJSON() (err error) {
 	if t.decode, err = readDecoder(jnode{"decoder", src.Decoder}, nil); err != nil {
 		return err
 	}
-	// What stands around texts is no text, also where a file does not call it special.
+	// Tokens that the template puts around texts never come from text, even if the file does not call them special.
 	var raw, normal []AddedToken
 	control := t.control()
 	for _, a := range t.added {
@@ -215,7 +217,8 @@ func readAdded(n jnode) ([]AddedToken, error) {
 	return out, nil
 }
 
-// checkCuts holds byte-level BPE and the step that cuts for it together: words are bytes behind that step.
+// checkCuts checks that byte-level BPE and ByteLevel, the step that cuts for it, occur together and that ByteLevel is
+// the last step: after it words are bytes.
 func (t *Tokenizer) checkCuts() error {
 	n := jnode{path: "pre_tokenizer"}
 	_, want := t.model.(*bpe)
@@ -223,7 +226,7 @@ func (t *Tokenizer) checkCuts() error {
 		if _, ok := c.(*byteLevel); ok && !want {
 			return n.errorf("ByteLevel with a %s model is not supported (supported: with BPE)", t.model.kind())
 		} else if ok && i+1 < len(t.cuts) {
-			return n.errorf("a step behind ByteLevel is not supported (supported: ByteLevel as the last step)")
+			return n.errorf("a step after ByteLevel is not supported (supported: ByteLevel as the last step)")
 		} else if i+1 == len(t.cuts) && want && !ok {
 			return n.errorf("a BPE model without ByteLevel as the last step is not supported (supported: byte-level BPE)")
 		}
@@ -234,7 +237,7 @@ func (t *Tokenizer) checkCuts() error {
 	return nil
 }
 
-// readNormalizer appends the steps of a normaliser.
+// readNormalizer appends the steps of a normalizer.
 func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer, error) {
 	if n.null() {
 		return steps, nil
@@ -326,7 +329,7 @@ func readBertNormalizer(all map[string]jnode, steps []normalizer) ([]normalizer,
 			return nil, err
 		}
 	}
-	// Accents go where case goes, unless the file says otherwise.
+	// Accents are removed if the text is lower-cased, unless the file has its own setting.
 	accents, err := all["strip_accents"].flag(lower)
 	if err != nil {
 		return nil, err
@@ -343,7 +346,8 @@ func readBertNormalizer(all map[string]jnode, steps []normalizer) ([]normalizer,
 	return steps, nil
 }
 
-// charsMap decodes a character map, or finds it among those that Unmarshal has read, and leaves its index in the source.
+// charsMap decodes a character map, or finds it among those that Unmarshal has read. It leaves the map's index in the
+// source.
 func (src *jsonSource) charsMap(n jnode) (*charsMap, error) {
 	s, err := n.str()
 	if err != nil {
@@ -370,7 +374,7 @@ func (src *jsonSource) charsMap(n jnode) (*charsMap, error) {
 	return m, nil
 }
 
-// content reads a text that takes the place of another.
+// content reads a text that replaces another.
 func (n jnode) content() (string, error) {
 	s, err := n.str()
 	if err == nil && len(s) > maxReplacement {

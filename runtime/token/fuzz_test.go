@@ -52,7 +52,7 @@ func FuzzVocabulary(f *testing.F) {
 	})
 }
 
-// smallBPE and smallWordPiece are tokenizer.json files of the other kinds, with most of what they may hold.
+// smallBPE and smallWordPiece are tokenizer.json files of the other kinds, with most of what such files may hold.
 const (
 	smallBPE = `{"added_tokens": [{"id": 9, "content": "[MASK]", "single_word": false, "lstrip": true, "rstrip": false, "normalized": true, "special": true}],
 		"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "StripAccents"}]},
@@ -93,7 +93,7 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// The checksum is made to fit, so that the fuzzer gets past it.
+// FuzzUnmarshal corrects the checksum, so that fuzzed blocks pass it.
 func FuzzUnmarshal(f *testing.F) {
 	for _, text := range []string{smallJSON, smallBPE, smallWordPiece, strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)} {
 		tok, err := FromJSON([]byte(text))
@@ -150,7 +150,7 @@ func FuzzEncode(f *testing.F) {
 			back, err := tok.Decode(e.IDs, true)
 			require.NoError(t, err)
 			require.True(t, utf8.ValidString(back))
-			// Each byte of the text becomes at most a replacement of the character map, and each byte of that a token.
+			// Each byte of the text becomes at most a replacement of the character map, and each byte of this a token.
 			require.LessOrEqual(t, len(ids), 16+64*len(text))
 		}
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// record is what the tests here need of a recorded line; package tokentest compares all of it.
+// record is the part of a recorded line that the tests here need. Package tokentest compares all of it.
 type record struct {
 	Text    string
 	Pair    *string
@@ -23,7 +23,7 @@ type record struct {
 	IDs     []int32
 }
 
-// needTestdata skips where the module was downloaded: the recorded encodings are a nested module.
+// needTestdata skips a test if the module was downloaded, because the recorded encodings are a nested module.
 func needTestdata(tb testing.TB) {
 	if _, err := os.Stat("testdata/go.mod"); errors.Is(err, fs.ErrNotExist) {
 		tb.Skip("the recorded encodings are only in the repository")
@@ -79,12 +79,12 @@ func loadGolden(tb testing.TB, folder, form string) *Tokenizer {
 	return t
 }
 
-// each golden tokenizer by folder and form.
+// goldens holds each recorded tokenizer by folder and form.
 var goldens = [][2]string{{"spm_v3", "spm"}, {"spm_bytes", "spm"}, {"spm_v3", "json"}, {"spm_bytes", "json"}, {"spm_v3", "punct"}, {"spm_v3", "lower_punct"},
 	{"bpe_deberta", "json"}, {"bpe_roberta", "json"}, {"wordpiece_cased", "json"}, {"wordpiece_uncased", "json"},
 	{"bpe_deberta", "older"}, {"bpe_roberta", "older"}, {"wordpiece_cased", "older"}, {"wordpiece_uncased", "older"}}
 
-// bigTokenizer has n pieces of random letters, as many as a published model has.
+// bigTokenizer returns a tokenizer with n pieces of random letters, as many as a published model has.
 func bigTokenizer(tb testing.TB, n int) *Tokenizer {
 	r := rand.New(rand.NewSource(1))
 	rows := [][]any{{"[PAD]", 0}, {"[CLS]", 0}, {"[SEP]", 0}, {"[UNK]", 0}}

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Extended grapheme clusters by UAX 29, rules GB3 to GB999, as the json form needs them for its character map.
+// Extended grapheme clusters by UAX 29, rules GB3 to GB999. The json form needs them for its character map.
 
 type graphemeClass uint8
 
@@ -14,7 +14,7 @@ const (
 	gbOther graphemeClass = iota
 	gbControl
 	gbExtend     // Extend that also extends an Indic conjunct
-	gbExtendOnly // Extend that does not
+	gbExtendOnly // Extend that does not extend an Indic conjunct
 	gbLinker     // Extend that joins an Indic conjunct
 	gbZWJ
 	gbSpacing
@@ -34,7 +34,7 @@ type graphemeRange struct {
 	class  graphemeClass
 }
 
-// graphemePages spreads the ranges over pages of 128 code points, equal pages shared.
+// graphemePages divides the ranges into pages of 128 code points. Equal pages are shared.
 type graphemePages struct {
 	index [0x110000 >> 7]uint16
 	pages [][128]graphemeClass
@@ -92,10 +92,10 @@ func (p *graphemePages) cluster(text []byte) int {
 		return 1
 	}
 	last := p.class(r)
-	pict := last == gbPict          // GB11: a pictograph with any number of Extend behind it
+	pict := last == gbPict          // GB11: a pictograph followed by any number of Extend
 	joined := false                 // … and a ZWJ
-	conjunct := last == gbConsonant // GB9c: a consonant with only conjunct extenders behind it
-	linked := false                 // … at least one of them a linker
+	conjunct := last == gbConsonant // GB9c: a consonant followed only by conjunct extenders
+	linked := false                 // … of which at least one is a linker
 	flags := 0
 	if last == gbRegional {
 		flags = 1

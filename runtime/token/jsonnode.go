@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// jnode is a value inside a JSON document with its path, so that every fault says where it is.
+// jnode is a value inside a JSON document with its path, so that every error names its place.
 type jnode struct {
 	path string
 	raw  json.RawMessage
 }
 
-// parseJSON checks that b is one JSON value, in valid UTF-8, without half of a surrogate pair, and not nested deeply.
+// parseJSON checks that b is one JSON value in valid UTF-8, without half surrogate pairs and without deep nesting.
 func parseJSON(name string, b []byte) (jnode, error) {
 	if !utf8.Valid(b) {
 		return jnode{}, fmt.Errorf("%s is not valid UTF-8", name)
@@ -56,7 +56,8 @@ func parseJSON(name string, b []byte) (jnode, error) {
 
 const maxDepth = 32
 
-// checkEscapes finds \u escapes of half a surrogate pair, which the standard library would silently replace.
+// checkEscapes returns an error for \u escapes of half a surrogate pair, which the standard library would silently
+// replace.
 func checkEscapes(b []byte) error {
 	hex := func(i int) (v int) {
 		for _, c := range b[i:min(i+4, len(b))] {
@@ -65,7 +66,7 @@ func checkEscapes(b []byte) error {
 			}
 			d, ok := hexDigit(c)
 			if !ok {
-				return -1 // the parser says what is wrong
+				return -1 // the parser reports what is wrong
 			}
 			v = v<<4 | int(d)
 		}
@@ -110,7 +111,7 @@ func (n jnode) at(key string) jnode {
 	return jnode{path: n.path + "." + key}
 }
 
-// object reads an object whose keys are all among known; a key that is missing is null.
+// object reads an object whose keys must all be among known. A key that is missing is null.
 func (n jnode) object(known ...string) (map[string]jnode, error) {
 	all, order, err := n.members()
 	if err != nil {
@@ -189,7 +190,7 @@ func (n jnode) str() (string, error) {
 	return s, nil
 }
 
-// flag reads a boolean; a missing one is def.
+// flag reads a boolean. A missing one is def.
 func (n jnode) flag(def bool) (bool, error) {
 	var v bool
 	if n.null() {
@@ -210,7 +211,7 @@ func (n jnode) integer(limit int) (int, error) {
 	return int(v), nil
 }
 
-// one reads a string that is among values and returns its index.
+// one reads a string that must be among values and returns its index.
 func (n jnode) one(values ...string) (int, error) {
 	s, err := n.str()
 	if err != nil {

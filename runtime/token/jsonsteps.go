@@ -76,7 +76,7 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, Split, BertPreTokenizer, WhitespaceSplit, Punctuation, Metaspace)", kind)
 }
 
-// readMetaspace reads the step as it has been written over the years: add_prefix_space came before prepend_scheme, and
+// readMetaspace reads the step in all ways that it has been written: add_prefix_space came before prepend_scheme, and
 // str_rep repeats the replacement.
 func readMetaspace(n jnode) (*metaspace, error) {
 	all, err := n.object("type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep")
@@ -111,8 +111,8 @@ func readMetaspace(n jnode) (*metaspace, error) {
 	return m, err
 }
 
-// readByteLevel reads the step, which is also a decoder and a post-processor: there only trim_offsets and
-// add_prefix_space count. use_regex came later.
+// readByteLevel reads the step. As a decoder or a post-processor only trim_offsets and add_prefix_space count.
+// use_regex came later.
 func readByteLevel(n jnode) (b *byteLevel, trim bool, err error) {
 	all, err := n.object("type", "add_prefix_space", "trim_offsets", "use_regex")
 	if err != nil {
@@ -129,7 +129,7 @@ func readByteLevel(n jnode) (b *byteLevel, trim bool, err error) {
 	return b, trim, err
 }
 
-// readDecoder appends the steps of a decoder. Without one, tokens are joined by spaces.
+// readDecoder appends the steps of a decoder. Without a decoder, tokens are joined by spaces.
 func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 	if n.null() {
 		return steps, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// withoutSpecials is a json tokenizer whose special tokens have names that no text holds: what is left is the ordinary
-// pieces, which is what literal text may become.
+// withoutSpecials returns a json tokenizer whose special tokens have names that no text contains. What is left are the
+// ordinary pieces, which is what literal text may become.
 func withoutSpecials(t *testing.T, file []byte) *Tokenizer {
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(file, &doc))
@@ -42,7 +42,8 @@ func withoutSpecials(t *testing.T, file []byte) *Tokenizer {
 	return tok
 }
 
-// By default no text becomes a special token, in either form: the ids are those of the ordinary pieces.
+// TestLiteralText checks that, by default, no text becomes a special token, in either form: the ids are those of the
+// ordinary pieces.
 func TestLiteralText(t *testing.T) {
 	for _, g := range goldens {
 		t.Run(g[0]+"/"+g[1], func(t *testing.T) {
@@ -66,7 +67,7 @@ func TestLiteralText(t *testing.T) {
 				ids, err := tok.AppendIDs(nil, text, SpecialText)
 				require.NoError(t, err)
 				for _, id := range ids {
-					if id != tok.Special().UNK { // a character that no piece holds
+					if id != tok.Special().UNK { // a character that no piece contains
 						assert.False(t, tok.IsSpecial(id), "%q became %d", text, id)
 					}
 				}
@@ -93,7 +94,8 @@ func TestLiteralText(t *testing.T) {
 	}
 }
 
-// What the template puts around texts is no text even where the file does not call it special, or does not add it at all.
+// TestTemplateTokensAreNoText checks that text does not become the tokens that the template puts around texts, even if
+// the file does not call them special, or does not add them at all.
 func TestTemplateTokensAreNoText(t *testing.T) {
 	for name, change := range map[string]func(added []any) any{
 		"not special": func(added []any) any {
@@ -126,8 +128,9 @@ func TestTemplateTokensAreNoText(t *testing.T) {
 	}
 }
 
-// In the json form full-width letters fold to a special token's name after the tokens were cut out. Its reference then
-// finds the name among the pieces; so do we when tokens are asked for, and never when text is text.
+// TestFoldedSpecialName checks full-width letters, which the json form folds to a special token's name after the tokens
+// were cut out. The reference then finds the name among the pieces. This tokenizer does so if special tokens are asked
+// for, and never for literal text.
 func TestFoldedSpecialName(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
 	const text = "a［ＳＥＰ］"
@@ -160,7 +163,7 @@ func TestAddedTokenFlags(t *testing.T) {
 	add("qword", "single_word")
 	add("<l>", "lstrip")
 	add("<r>", "rstrip")
-	add("ﬁx", "normalized") // looked for as "fix"
+	add("ﬁx", "normalized") // matched as "fix"
 	add("<", "special")
 	add("<long>", "special") // the longer one wins
 	add("éé", "normalized", "rstrip")

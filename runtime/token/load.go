@@ -13,14 +13,16 @@ import (
 // MaxFile is the largest file of a tokenizer that is read, in bytes. Published ones have up to about 35 MB.
 const MaxFile = 256 << 20
 
-// Load reads the tokenizer of a model folder. Each of its files must be a regular file of at most MaxFile bytes; a link that leads nowhere is an error,
-// and not an absent file. A folder with tokenizer.json follows that form. One without has older files,
-// with what tokenizer_config.json and added_tokens.json say about lower case, punctuation, spaces and added tokens: spm.model
-// (SentencePiece's own form), vocab.json with merges.txt (see FromBPE) or vocab.txt (see FromWordPiece). The names of
-// special tokens come from tokenizer_config.json and special_tokens_map.json where they are there; a name that the
-// tokenizer does not have is an error, or a note where nothing here would use it. A tokenizer_class of another kind
-// than the files is an error. What tokenizer_config.json says otherwise than tokenizer.json is an error if transformers would follow
-// the former, else a note.
+// Load reads the tokenizer of a model folder. Each of its files must be a regular file of at most MaxFile bytes. A link whose target is missing is an
+// error, not an absent file.
+//
+// If the folder has tokenizer.json, Load follows it. Otherwise it reads the older files: spm.model (SentencePiece's own form), vocab.json with
+// merges.txt (see FromBPE) or vocab.txt (see FromWordPiece). For these, tokenizer_config.json and added_tokens.json set lower case, punctuation, spaces
+// and added tokens.
+//
+// The names of special tokens come from tokenizer_config.json and special_tokens_map.json, if these exist. A name that the tokenizer does not have is
+// an error, or a note if nothing here would use it. A tokenizer_class of another kind than the files is an error. A setting in tokenizer_config.json
+// that contradicts tokenizer.json is an error if transformers would follow it, else a note.
 func Load(fsys fs.FS) (*Tokenizer, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {
@@ -85,7 +87,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	})
 }
 
-// kindsOfClass are the tokenizer classes of published configurations whose kind is known, without their ending "Fast".
+// kindsOfClass holds the kinds of the tokenizer classes in published configurations, without their ending "Fast".
 var kindsOfClass = map[string]string{
 	"DebertaV2Tokenizer": "unigram", "XLMRobertaTokenizer": "unigram", "AlbertTokenizer": "unigram", "CamembertTokenizer": "unigram", "T5Tokenizer": "unigram", "XLNetTokenizer": "unigram",
 	"DebertaTokenizer": "byte-level BPE", "RobertaTokenizer": "byte-level BPE", "GPT2Tokenizer": "byte-level BPE", "BartTokenizer": "byte-level BPE", "LongformerTokenizer": "byte-level BPE",
@@ -94,7 +96,7 @@ var kindsOfClass = map[string]string{
 
 func kindOfClass(class string) string { return kindsOfClass[strings.TrimSuffix(class, "Fast")] }
 
-// olderFile chooses the vocabulary: by the tokenizer's class, else the only one that is there.
+// olderFile chooses the vocabulary: by the tokenizer's class, else the only one that exists.
 func olderFile(fsys fs.FS, class string) (string, error) {
 	kinds := map[string]string{"spm.model": "unigram", "vocab.json": "byte-level BPE", "vocab.txt": "WordPiece"}
 	var have []string
@@ -131,7 +133,7 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 			return "", fmt.Errorf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to another model", class, want, have[0], kinds[have[0]])
 		}
 	case len(have) > 1:
-		return "", fmt.Errorf("the folder has %s, and no tokenizer_class in tokenizer_config.json says which counts", strings.Join(have, " and "))
+		return "", fmt.Errorf("the folder has %s, and tokenizer_config.json has no tokenizer_class to choose one of them", strings.Join(have, " and "))
 	}
 	if have[0] == "vocab.json" && !merges {
 		return "", errors.New("the folder has vocab.json but no merges.txt, which belongs to it")

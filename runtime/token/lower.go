@@ -7,16 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// LowerTexts makes the tokenizer of a model lower-case each text before anything else, as sentence-transformers does for models that ask for
-// it: by Python's str.lower. Places of tokens stay those of the text as it was given. It is part of what Marshal writes, has no effect on
-// Encode, and must be called before the tokenizer is used.
+// LowerTexts makes the model's tokenizer lower-case each text before anything else, with the rules of Python's str.lower. sentence-transformers
+// does this for models that ask for it. Places of tokens are still those in the original text. The setting is part of what Marshal writes and
+// has no effect on Encode. LowerTexts must be called before the tokenizer is used.
 func (t *Tokenizer) LowerTexts() { t.lowerTexts = true }
 
 // stretch is a character whose lower case has another length: bytes [at, end) of the lower-cased text stand for [from, to) of the original.
 type stretch struct{ at, end, from, to int32 }
 
-// lowerCase returns a text in lower case by Unicode's full mapping: each character by its own, but for İ, which becomes i and a dot above, and
-// for Σ at the end of a word, which becomes ς. Bytes that are not valid UTF-8 stay. stretches are the characters that changed their length.
+// lowerCase returns a text in lower case by Unicode's full mapping. Each character is mapped by itself, except İ, which becomes i and a
+// combining dot, and Σ at the end of a word, which becomes ς. Bytes that are not valid UTF-8 stay as they are. stretches holds the characters
+// whose length changed.
 func lowerCase(text string) (string, []stretch) {
 	if !changes(text) {
 		return text, nil
@@ -45,7 +46,7 @@ func lowerCase(text string) (string, []stretch) {
 	return b.String(), stretches
 }
 
-// changes reports whether a text can have another lower case; of ASCII it is certain.
+// changes reports whether the lower case of a text may differ from the text. For ASCII the answer is exact.
 func changes(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
@@ -55,8 +56,8 @@ func changes(text string) bool {
 	return false
 }
 
-// finalSigma is Unicode's condition Final_Sigma (section 3.13): a cased letter stands before, none stands after, and characters that are ignored
-// for case are skipped.
+// finalSigma reports Unicode's condition Final_Sigma (section 3.13): a cased letter stands before, none stands after, and characters that are
+// ignored for case are skipped.
 func finalSigma(before, after string) bool {
 	for before != "" {
 		r, n := utf8.DecodeLastRuneInString(before)
@@ -77,18 +78,18 @@ func finalSigma(before, after string) bool {
 	return false
 }
 
-// cased is Unicode's property Cased.
+// cased reports whether r has Unicode's property Cased.
 func cased(r rune) bool {
 	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
 }
 
-// caseIgnorable is Unicode's property Case_Ignorable: marks, formats, modifiers, and punctuation inside words.
+// caseIgnorable reports whether r has Unicode's property Case_Ignorable: marks, formats, modifiers, and punctuation inside words.
 func caseIgnorable(r rune) bool {
 	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
 }
 
-// back finds the place in the original text of a place [start, end) in the lower-cased one. A place inside a character that changed its length
-// is that of the whole character.
+// back returns the place in the original text of a place [start, end) in the lower-cased text. A place inside a character whose length changed
+// becomes the place of the whole character.
 func back(stretches []stretch, start, end int32) (int32, int32) {
 	find := func(x int32) (s stretch, inside bool, shift int32) {
 		i := sort.Search(len(stretches), func(i int) bool { return stretches[i].at >= x })

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// The lower case is that of Python 3.11's str.lower.
+// TestLowerCase compares the lower case with that of Python 3.11's str.lower.
 func TestLowerCase(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                       "",
@@ -32,7 +32,7 @@ func TestLowerCase(t *testing.T) {
 		"\u00aa\u03a3":                           "\u00aa\u03c2",
 		"1\u03a3":                                "1\u03c3",
 		"\u0391\u03a3\u00ad":                     "\u03b1\u03c2\u00ad",
-		"A\xffB\xe2\x82":                         "a\xffb\xe2\x82", // bytes that are not UTF-8 stay
+		"A\xffB\xe2\x82":                         "a\xffb\xe2\x82", // bytes that are not UTF-8 stay as they are
 		strings.Repeat("\u0130", 40):             strings.Repeat("i\u0307", 40),
 	} {
 		got, stretches := lowerCase(text)
@@ -42,7 +42,7 @@ func TestLowerCase(t *testing.T) {
 	}
 }
 
-// A place in the lower-cased text is one in the text as it was given: whole characters, in order, without gaps.
+// TestLowerCasePlaces checks that places in the lower-cased text become places in the original text: whole characters, in order, without gaps.
 func TestLowerCasePlaces(t *testing.T) {
 	const text = "aİb\u212a\u023aΣ c"
 	low, stretches := lowerCase(text)
@@ -50,7 +50,7 @@ func TestLowerCasePlaces(t *testing.T) {
 	before := int32(0)
 	for i, r := range low {
 		from, to := back(stretches, int32(i), int32(i+len(string(r))))
-		if r == '\u0307' { // the second half of İ is all of it
+		if r == '\u0307' { // the second half of İ stands for all of it
 			require.Equal(t, "İ", text[from:to])
 			continue
 		}
@@ -61,8 +61,8 @@ func TestLowerCasePlaces(t *testing.T) {
 	require.Equal(t, int32(len(text)), before)
 }
 
-// A model's tokenizer that lower-cases texts gives the tokens of the lower-cased text, with places in the text that was given; it is packed with
-// that, and Encode is not changed.
+// TestLowerTexts checks a model's tokenizer that lower-cases texts: it returns the tokens of the lower-cased text with places in the original
+// text. The setting is packed with it, and Encode does not change.
 func TestLowerTexts(t *testing.T) {
 	const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nquick\nThe\n##s\nista\n"
 	load := func(lower bool) *Tokenizer {
@@ -107,7 +107,8 @@ func TestLowerTexts(t *testing.T) {
 	require.Equal(t, []int32{7}, e.IDs)
 }
 
-// Without token_type_ids among the model's inputs the second text has no type of its own; without model_input_names the class decides.
+// TestTokenTypes checks that second texts have type 0 if token_type_ids is not among the model's inputs. Without model_input_names, the class
+// decides.
 func TestTokenTypes(t *testing.T) {
 	const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"
 	for config, want := range map[string]int32{

@@ -17,7 +17,7 @@ import (
 //	0   magic, 8 bytes
 //	8   CRC-32C of everything from byte 16 on
 //	12  number of sections
-//	16  a row a section: kind, 0 (uint32), offset, length in bytes (uint64)
+//	16  one row per section: kind, 0 (uint32), offset, length in bytes (uint64)
 //	    the sections in the table's order, each at the next multiple of 16, zeros between
 //
 // The sections are arrays that are used where they lie.
@@ -29,18 +29,18 @@ const (
 
 const (
 	sectionRecipe  = 1 + iota // JSON, see recipe
-	sectionPieces             // the pieces' texts, one behind the other
-	sectionEnds               // uint32: where each ends, after a 0
-	sectionScores             // float64 a piece
+	sectionPieces             // the texts of the pieces, concatenated
+	sectionEnds               // uint32: 0, then the end of each text
+	sectionScores             // one float64 per piece
 	sectionTrie               // uint64
-	sectionKinds              // SentencePiece's form only: byte a piece
-	sectionMap                // uint32: a character map's array, any number of times …
-	sectionMapText            // … and its texts, behind it
-	sectionMerges             // byte-level BPE only: uint64, see mergeTable
-	sectionRest               // WordPiece only: uint64, the trie of what continues words
+	sectionKinds              // only in SentencePiece's form: one byte per piece
+	sectionMap                // uint32: the array of a character map; any number of these sections …
+	sectionMapText            // … each followed by the map's texts
+	sectionMerges             // only for byte-level BPE: uint64, see mergeTable
+	sectionRest               // only for WordPiece: uint64, the trie of pieces that continue words
 )
 
-// recipe is what is small.
+// recipe holds everything that is small.
 type recipe struct {
 	SPM      *spmRecipe `json:",omitempty"`
 	JSON     *jsonSource
@@ -52,11 +52,11 @@ type recipe struct {
 	Fallback bool
 	Bytes    []int32
 	Single   bool
-	// One of these unless the model is unigram.
+	// One of these is set unless the model is unigram.
 	BPE       *bpeRecipe       `json:",omitempty"`
 	WordPiece *wordPieceRecipe `json:",omitempty"`
 	Files     string           `json:",omitempty"`
-	Lower     bool             `json:",omitempty"` // of texts, see LowerTexts
+	Lower     bool             `json:",omitempty"` // texts are lower-cased first, see LowerTexts
 	NoTypes   bool             `json:",omitempty"`
 }
 
@@ -72,7 +72,7 @@ type spmRecipe struct {
 	Surface                                                string
 }
 
-// flat is sections on their way into a block.
+// flat holds the sections from which a block is made.
 type flat struct {
 	kinds []uint32
 	data  [][]byte
@@ -98,7 +98,7 @@ func (m *wordPiece) pack(r *recipe, f *flat) {
 	f.add(sectionRest, flat64(m.rest))
 }
 
-// Marshal writes the tokenizer as one block of bytes for Unmarshal. The same tokenizer gives the same bytes.
+// Marshal writes the tokenizer as one block of bytes for Unmarshal. The same tokenizer always has the same bytes.
 func (t *Tokenizer) Marshal() ([]byte, error) {
 	r := recipe{Added: t.added, IDs: t.ids, Notes: t.notes, Files: t.files, Lower: t.lowerTexts, NoTypes: t.noTypes}
 	var parts flat
@@ -173,7 +173,8 @@ func flatScores(v []float64) []byte {
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// numbers sees b as an array of little-endian numbers, in place where the machine's byte order and b's address allow.
+// numbers returns b as an array of little-endian numbers: in place if the machine's byte order and the address of b
+// allow it, else as a copy.
 func numbers[T uint32 | uint64 | float64](b []byte) ([]T, error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
@@ -202,7 +203,8 @@ func Unmarshal(b []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-// sections reads the table; every byte of b belongs to the header, to one section or to the zeros between.
+// sections reads the table. Every byte of b must belong to the header, to one section or to the zeros between
+// sections.
 func sections(b []byte) (kinds []uint32, data [][]byte, err error) {
 	le := binary.LittleEndian
 	if len(b) < 16 || string(b[:8]) != flatMagic {
@@ -213,7 +215,7 @@ func sections(b []byte) (kinds []uint32, data [][]byte, err error) {
 	}
 	n := int64(le.Uint32(b[12:]))
 	if n > int64(len(b)/flatRow) {
-		return nil, nil, fmt.Errorf("it is said to have %d sections in %d bytes", n, len(b))
+		return nil, nil, fmt.Errorf("its header lists %d sections, but it has only %d bytes", n, len(b))
 	}
 	at := align(16 + flatRow*int(n))
 	for i := range int(n) {
@@ -258,7 +260,7 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 		case (k >= sectionRecipe && k <= sectionKinds || k == sectionMerges || k == sectionRest) && !twice:
 			one[k] = data[i]
 		default:
-			return nil, fmt.Errorf("section %d of kind %d is unknown, there twice or out of place", i, k)
+			return nil, fmt.Errorf("section %d of kind %d is unknown, repeated or out of place", i, k)
 		}
 	}
 	var r recipe
@@ -299,7 +301,7 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 	return t, t.finishJSON()
 }
 
-// unpackModel opens the word model; check looks at its numbers.
+// unpackModel opens the word model; its method check later checks its numbers.
 func unpackModel(r *recipe, one map[uint32][]byte) (wordModel, error) {
 	units, err := numbers[uint64](one[sectionTrie])
 	if err != nil {

@@ -28,7 +28,7 @@ func TestMarshalRoundTrip(t *testing.T) {
 		assert.Equal(t, tok.Size(), back.Size())
 		assert.Equal(t, tok.Form(), back.Form())
 		assert.Equal(t, tok.String(), back.String())
-		// Unaligned, as a tensor in a file may lie: the arrays are then copied.
+		// Unaligned, as a tensor in a file may be: the arrays are then copied.
 		odd := make([]byte, len(flat)+1)
 		copy(odd[1:], flat)
 		moved, err := Unmarshal(odd[1:])
@@ -52,7 +52,8 @@ func TestMarshalRoundTrip(t *testing.T) {
 	}
 }
 
-// The arrays are used where they lie, and opening makes no allocation a piece.
+// TestUnmarshalInPlace checks that the arrays are used where they lie, and that opening makes no allocation per
+// piece.
 func TestUnmarshalInPlace(t *testing.T) {
 	needTestdata(t)
 	tok := bigTokenizer(t, 20_000)
@@ -93,8 +94,8 @@ func fixSum(b []byte) []byte {
 	return b
 }
 
-// Any single damaged byte is found by the checksum. With the checksum made to fit, as an attacker would, a block is
-// refused or works without harm.
+// TestUnmarshalDamage checks that the checksum finds any single damaged byte. With a corrected checksum, as an
+// attacker would write it, a block is refused or works without harm.
 func TestUnmarshalDamage(t *testing.T) {
 	for _, g := range append(slices.Clone(goldens[1:4]), [2]string{"bpe_roberta", "json"}, [2]string{"wordpiece_uncased", "older"}) {
 		flat, err := loadGolden(t, g[0], g[1]).Marshal()
@@ -124,7 +125,7 @@ func TestUnmarshalDamage(t *testing.T) {
 	}
 }
 
-// tryOut uses a tokenizer in every way; nothing may panic, and what comes out must be in range.
+// tryOut uses a tokenizer in every way. Nothing may panic, and all results must be in range.
 func tryOut(t require.TestingT, tok *Tokenizer, text string) {
 	var e Encoding
 	for _, o := range []Options{{}, {Special: SpecialTokens}, {Truncation: LongestFirst, MaxLength: 5, Overflow: true, Stride: 1}, {Truncation: OnlyFirst, MaxLength: 9, PadTo: 12}} {
@@ -158,7 +159,7 @@ func TestUnmarshalRecipe(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, sectionRecipe, kinds[0])
 	for old, new := range map[string]string{
-		`"Unknown":3`: `"Unknown":9`, // still a piece: accepted, but another meaning
+		`"Unknown":3`: `"Unknown":9`, // still a piece: accepted, but with another meaning
 		`"MASK":2000`: `"MASK":2001`,
 		`"CLS":1`:     `"CLS":-2`,
 		`"@0"`:        `"@1"`,
@@ -179,7 +180,7 @@ func TestUnmarshalRecipe(t *testing.T) {
 	}
 }
 
-// A model has its own sections, all of them and no other's.
+// TestUnmarshalSections checks that a model must have all of its own sections and no others.
 func TestUnmarshalSections(t *testing.T) {
 	for _, g := range [][2]string{{"spm_v3", "json"}, {"bpe_deberta", "json"}, {"wordpiece_cased", "older"}} {
 		flat, err := loadGolden(t, g[0], g[1]).Marshal()

@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Texts with masks: the mask token's name is that token, as where all names are, and every other name stays characters, as
-// where none are tokens.
+// TestAppendMasked checks texts with masks: the mask token's name becomes this token, as if all names were read as tokens;
+// every other name stays characters, as if none were.
 func TestAppendMasked(t *testing.T) {
 	for _, g := range goldens {
 		t.Run(g[0]+"/"+g[1], func(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// modelMaker makes a word model once it is known which pieces are special tokens' names.
+// modelMaker makes a word model once it is known which pieces are names of special tokens.
 type modelMaker func(special func(id int32) bool) (wordModel, error)
 
-// readModel reads the member model and its vocabulary. Another kind of model is another case here.
+// readModel reads the member model and its vocabulary. Another kind of model needs another case here.
 func readModel(n jnode, v *vocabulary) (modelMaker, error) {
 	all, _, err := n.members()
 	if err != nil {
@@ -24,13 +24,13 @@ func readModel(n jnode, v *vocabulary) (modelMaker, error) {
 			return nil, err
 		}
 	} else {
-		// Files of the first years leave the type out; the other members say which it is.
+		// Early files leave out the type. The other members then decide.
 		switch _, merges := all["merges"]; {
 		case merges:
 			kind = 1
 		case !all["vocab"].null() && all["vocab"].raw[0] == '{':
 			if _, ok := all["max_input_chars_per_word"]; !ok {
-				return nil, n.at("type").errorf("missing, and neither merges nor max_input_chars_per_word says which kind of model it is")
+				return nil, n.at("type").errorf("missing, and neither merges nor max_input_chars_per_word is there to tell the kind of model")
 			}
 			kind = 2
 		}
@@ -105,8 +105,9 @@ func (r *vocabRow) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readScore reads a JSON number as the reference does: up to 19 digits as an integer, times or by one power of ten, so that
-// the last bit is not always the nearest. Scores that differ there decide between segmentations that cost the same.
+// readScore reads a JSON number as the reference does: up to 19 digits as an integer, multiplied or divided by one power of
+// ten. The last bit is therefore not always the nearest. Scores that differ in it decide between segmentations of equal
+// cost.
 func readScore(b []byte) float64 {
 	digits, power, point, full := uint64(0), 0, false, false
 	i := 0
@@ -158,10 +159,10 @@ func readScore(b []byte) float64 {
 	return v
 }
 
-// maxHoles bounds the ids that a vocabulary leaves out.
+// maxHoles is the largest number of ids that a vocabulary may leave out.
 const maxHoles = 1 << 16
 
-// ids reads an object from pieces to ids and returns the pieces by id; an id that no piece has is "".
+// ids reads an object from pieces to ids and returns the pieces by id. An id without a piece is "".
 func (n jnode) ids() (texts []string, byText map[string]int32, err error) {
 	all := map[string]json.Number{}
 	order, err := n.eachMember(func(k string, raw json.RawMessage) error {

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// normalizer is one step of the json form's normaliser. It returns c, a part of c, or a new text in b.
+// normalizer is one step of the json form's normalizer. It returns c, a part of c, or a new text in b.
 type normalizer interface {
 	normalize(c chunk, b *buffer, s *scratch) chunk
 }
 
-// normalize runs steps over c, using two buffers in turn. Steps may stop early once the text is beyond s.limit.
+// normalize applies steps to c, using two buffers in turn. Steps may stop early if the text is longer than s.limit.
 func (s *scratch) normalize(steps []normalizer, c chunk) chunk {
 	b, other := &s.norm[0], &s.norm[1]
 	for _, n := range steps {
@@ -40,11 +40,11 @@ func (n strip) normalize(c chunk, _ *buffer, _ *scratch) chunk {
 		hi = lo + len(bytes.TrimRightFunc(c.text[lo:], unicode.IsSpace))
 	}
 	d := c.slice(lo, hi)
-	d.start = c.start // the part keeps its place: only the cutting into words moves it
+	d.start = c.start // the part keeps its place: only cutting into words changes it
 	return d
 }
 
-// lowercase maps each character by its own lower case form (no final sigma, no language rules).
+// lowercase maps each character to its own lower case form, without the final sigma and without rules of a language.
 type lowercase struct{}
 
 func (lowercase) normalize(c chunk, b *buffer, s *scratch) chunk {
@@ -96,7 +96,7 @@ func lower(r rune) rune {
 	return unicode.ToLower(r)
 }
 
-// lateCases are capital letters that came with Unicode 16 and 17, which the standard library's tables may lack.
+// lateCases holds capital letters of Unicode 16 and 17, which the standard library's tables may lack.
 var lateCases = [...]struct {
 	lo, hi rune
 	delta  rune
@@ -105,7 +105,7 @@ var lateCases = [...]struct {
 	{0xa7d4, 0xa7d4, 1}, {0xa7da, 0xa7da, 1}, {0xa7dc, 0xa7dc, 0x19b - 0xa7dc}, {0x10d50, 0x10d65, 0x20}, {0x16ea0, 0x16eb8, 0x1b},
 }
 
-// replace puts content in the place of every match; the content stands for what the match's last byte stood for.
+// replace replaces every match by content. The content stands for the same bytes as the match's last byte.
 type replace struct {
 	find    *pattern
 	content string
@@ -133,7 +133,7 @@ func (n *replace) normalize(c chunk, b *buffer, s *scratch) chunk {
 	return b.chunk(c.start)
 }
 
-// prepend puts text before everything that is not empty.
+// prepend puts text before every chunk that is not empty.
 type prepend struct{ text string }
 
 func (n prepend) normalize(c chunk, b *buffer, _ *scratch) chunk {
@@ -149,8 +149,9 @@ func (n prepend) normalize(c chunk, b *buffer, _ *scratch) chunk {
 	return b.chunk(c.start)
 }
 
-// precompiled applies a character map per grapheme cluster: a cluster below 6 bytes is looked up as a whole, and what
-// begins with a mapped character becomes that character's replacement, all of it; other clusters go by character.
+// precompiled applies a character map per grapheme cluster. A cluster below 6 bytes is looked up as a whole; if it
+// begins with a mapped character, all of it becomes that character's replacement. Longer clusters are mapped
+// character by character.
 type precompiled struct{ chars *charsMap }
 
 func (n *precompiled) normalize(c chunk, b *buffer, s *scratch) chunk {
@@ -177,7 +178,7 @@ func (n *precompiled) normalize(c chunk, b *buffer, s *scratch) chunk {
 	return b.chunk(c.start)
 }
 
-// plain returns the end of the run of ASCII at i that no cluster and no mapping touches.
+// plain returns the end of the run of ASCII at i that no cluster and no mapping affects.
 func (n *precompiled) plain(text []byte, i int) int {
 	j := i
 	for j < len(text) && text[j] < utf8.RuneSelf && n.chars.ascii[text[j]] != asciiWalk && text[j] != '\r' {

@@ -43,7 +43,7 @@ func TestClusterCoversText(t *testing.T) {
 	})
 }
 
-// apply runs one step with and without offsets, which must give the same text.
+// applyStep runs one step with and without offsets. Both must return the same text.
 func applyStep(t require.TestingT, n normalizer, text string) (string, []Span) {
 	s := scratch{limit: growthLimit(len(text))}
 	plain := string(s.normalize([]normalizer{n}, s.load.load(text, 0, len(text), false)).text)
@@ -53,7 +53,8 @@ func applyStep(t require.TestingT, n normalizer, text string) (string, []Span) {
 	return plain, append([]Span{}, c.span...)
 }
 
-// The four forms are the standard library's, in runs of marks that it does not break apart.
+// TestUnicodeForms compares the four forms with the standard library's, for runs of marks that it
+// does not break up.
 func TestUnicodeForms(t *testing.T) {
 	old := rapid.Rune().Filter(func(r rune) bool { return r != utf8.RuneError && !unicode.Is(laterForms, r) })
 	some := rapid.OneOf(old, rapid.RuneFrom([]rune("aeo\u0301\u0323\u0302\u0327\u0344\u0958\u1e69\u212b\uac01\u1100\u1161\u11a8\ufb01\u00bd\u0f73")))
@@ -67,7 +68,7 @@ func TestUnicodeForms(t *testing.T) {
 			}
 		})
 	}
-	// A long run of marks stays one run, and sorting it is not quadratic.
+	// A long run of marks stays one run, and sorting it does not take quadratic time.
 	text := "a" + strings.Repeat("\u0301\u0323", 50_000)
 	got, _ := applyStep(t, unicodeForm{norm.NFC}, text)
 	assert.Equal(t, "\u1ea1"+strings.Repeat("\u0323", 49_999)+strings.Repeat("\u0301", 50_000), got)
@@ -140,7 +141,8 @@ func TestCharsMapErrors(t *testing.T) {
 	}
 }
 
-// Tables of the standard library may grow; these two sets must not overlap what is decided here.
+// TestOldPunctuation checks that the sets that are decided here do not overlap the standard
+// library's tables, which may grow.
 func TestOldPunctuation(t *testing.T) {
 	assert.True(t, isOldPunctuation('¡') && isOldPunctuation('。') && isOldPunctuation('\u166d') && isOldPunctuation('~') && isOldPunctuation('$'))
 	assert.False(t, isOldPunctuation('€') || isOldPunctuation('\u2e4d') || isOldPunctuation('\U000116b9') || isOldPunctuation('a') || isOldPunctuation(' '))

@@ -8,26 +8,27 @@ import (
 	"unicode/utf8"
 )
 
-// Older checkpoints have no tokenizer.json but a vocabulary alone. What is read here becomes the tokenizer.json that the
-// same checkpoint was later published with, so that both readings are one.
+// Older checkpoints have no tokenizer.json, only a vocabulary. The files here are read as the tokenizer.json that the same
+// checkpoint was later published with, so that both have the same result.
 
-// BPEOptions of FromBPE.
+// BPEOptions holds the settings of FromBPE.
 type BPEOptions struct {
-	// Roberta: <s> A </s></s> B </s> with types 0 and trimmed offsets; otherwise DeBERTa's [CLS] A [SEP] B [SEP] with
-	// types 0 and 1.
+	// Roberta selects the template <s> A </s></s> B </s> with types 0 and trimmed offsets. Otherwise the template is DeBERTa's
+	// [CLS] A [SEP] B [SEP] with types 0 and 1.
 	Roberta bool
-	// PrefixSpace puts a space in front of texts that do not begin with one.
+	// PrefixSpace puts a space before texts that do not begin with one.
 	PrefixSpace bool
-	// KeepOffsets leaves white space in the offsets of Roberta, which are trimmed otherwise.
+	// KeepOffsets keeps white space in the offsets of Roberta, which are trimmed otherwise.
 	KeepOffsets bool
-	// Added are further tokens, or other flags for tokens that the vocabulary has. An id of -1 is looked up by the name.
+	// Added holds further tokens, or other flags for tokens of the vocabulary. An id of -1 is looked up by the name.
 	Added []AddedToken
-	// CLS, SEP, PAD, MASK, UNK are the names of the tokens with a meaning; empty: [CLS] … or <s> … by Roberta.
+	// CLS, SEP, PAD, MASK and UNK are the names of the tokens with a meaning. Empty names stand for [CLS] … or, with Roberta,
+	// <s> ….
 	CLS, SEP, PAD, MASK, UNK string
 }
 
-// FromBPE reads vocab.json and merges.txt, a byte-level BPE in the form of GPT-2, which DeBERTa v1 and RoBERTa use. The
-// result is what the published tokenizer.json of these models says: the mask token takes the spaces before it with it.
+// FromBPE reads vocab.json and merges.txt, a byte-level BPE in the form of GPT-2, which DeBERTa v1 and RoBERTa use. The result
+// is that of the published tokenizer.json of these models: the mask token includes the spaces before it.
 func FromBPE(vocab, merges []byte, o BPEOptions) (*Tokenizer, error) {
 	doc, err := parseJSON("vocab.json", vocab)
 	if err != nil {
@@ -68,7 +69,7 @@ const (
 	filesWordPiece = "vocab.txt"
 )
 
-// splitMerges reads a pair a line; a first line "#version: …" and empty lines are none.
+// splitMerges reads one pair per line. It skips a first line "#version: …" and empty lines.
 func splitMerges(b []byte) (pairs [][2]string, lines []int, err error) {
 	if !utf8.Valid(b) {
 		return nil, nil, fmt.Errorf("merges.txt is not valid UTF-8")
@@ -89,22 +90,22 @@ func splitMerges(b []byte) (pairs [][2]string, lines []int, err error) {
 	return pairs, lines, nil
 }
 
-// WordPieceOptions of FromWordPiece. The zero value is that of cased models.
+// WordPieceOptions holds the settings of FromWordPiece. The zero value is that of cased models.
 type WordPieceOptions struct {
-	// Lower maps text to lower case, and takes accents off unless Accents says otherwise.
+	// Lower maps text to lower case, and removes accents unless Accents decides otherwise.
 	Lower bool
-	// Accents says whether accents are taken off; nil: as Lower.
+	// Accents decides whether accents are removed; nil: as Lower.
 	Accents *bool
-	// JoinIdeographs leaves Chinese characters without spaces around them.
+	// JoinIdeographs puts no spaces around Chinese characters.
 	JoinIdeographs bool
-	// Added are further tokens, or other flags for tokens that the vocabulary has. An id of -1 is looked up by the name.
+	// Added holds further tokens, or other flags for tokens of the vocabulary. An id of -1 is looked up by the name.
 	Added []AddedToken
-	// CLS, SEP, PAD, MASK, UNK are the names of the tokens with a meaning; empty: [CLS] and so on.
+	// CLS, SEP, PAD, MASK and UNK are the names of the tokens with a meaning. Empty names stand for [CLS] and so on.
 	CLS, SEP, PAD, MASK, UNK string
 }
 
-// FromWordPiece reads vocab.txt, BERT's vocabulary: a piece a line, the line's number from 0 is its id. An empty line is
-// an id without a piece; of equal lines the last counts.
+// FromWordPiece reads vocab.txt, BERT's vocabulary: one piece per line, whose id is the line's number from 0. An empty line is
+// an id without a piece. Of equal lines the last one counts.
 func FromWordPiece(vocab []byte, o WordPieceOptions) (*Tokenizer, error) {
 	texts, err := splitVocabulary(vocab)
 	if err != nil {
@@ -157,7 +158,7 @@ func splitVocabulary(b []byte) ([]string, error) {
 	return texts, nil
 }
 
-// chosen puts the names that are given in the place of the usual ones, and says which are.
+// chosen replaces the usual names by the given ones that are not empty, and reports which were replaced.
 func chosen(names *[5]string, given ...string) (is [5]bool) {
 	for i, s := range given {
 		if s != "" {
@@ -170,25 +171,25 @@ func chosen(names *[5]string, given ...string) (is [5]bool) {
 func quoted(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
-		return `""` // a string always has a form
+		return `""` // a string always has a JSON form
 	}
 	return string(b)
 }
 
-// templateJSON is [CLS] A [SEP] B [SEP] with types 0 and 1.
+// templateJSON returns the template [CLS] A [SEP] B [SEP] with types 0 and 1.
 func templateJSON(names [5]string, cls, sep int32) json.RawMessage {
 	return fmt.Appendf(nil, `{"type":"BertProcessing","sep":[%s,%d],"cls":[%s,%d]}`, quoted(names[1]), sep, quoted(names[0]), cls)
 }
 
-// older finishes a tokenizer whose vocabulary and steps are in place: special tokens, word model, template. names are those of
-// [CLS], [SEP], [PAD], [MASK], [UNK]; given says which of them a caller asked for, so that they must be there.
+// older finishes a tokenizer whose vocabulary and steps are set: it adds special tokens, word model and template. names are
+// those of [CLS], [SEP], [PAD], [MASK] and [UNK]. given marks the names that the caller asked for, which must exist.
 func (t *Tokenizer) older(names [5]string, given [5]bool, more []AddedToken, model modelMaker, frame func(cls, sep int32) json.RawMessage) (*Tokenizer, error) {
 	var added []AddedToken
 	for _, a := range more {
 		if a.ID < 0 {
 			id, ok := t.ID(a.Content)
 			if !ok && slices.Contains(names[:], a.Content) {
-				continue // below, by what it is for
+				continue // handled below, by its role
 			} else if !ok {
 				return nil, fmt.Errorf("%s: added token %q is not in the vocabulary, and has no id", t.files, a.Content)
 			}
@@ -204,7 +205,7 @@ func (t *Tokenizer) older(names [5]string, given [5]bool, more []AddedToken, mod
 		case at >= 0:
 			id = added[at].ID
 		case ok:
-			// The mask takes the spaces before it with it where spaces are part of the words.
+			// The mask includes the spaces before it if spaces are part of the words.
 			added = append(added, AddedToken{ID: id, Content: name, Special: true, LStrip: i == 3 && t.files == filesBPE})
 		case given[i]:
 			key := [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "unk_token"}[i]

@@ -62,7 +62,7 @@ func TestLoadOlder(t *testing.T) {
 		name string
 		fsys fstest.MapFS
 		form string
-		like [2]string // the golden that it is like
+		like [2]string // the recorded tokenizer that it equals
 	}{
 		{"deberta by its names", fstest.MapFS{"vocab.json": deberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_deberta", "json"}},
 		{"roberta by its names", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_roberta", "json"}},
@@ -84,7 +84,8 @@ func TestLoadOlder(t *testing.T) {
 	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
 	require.NoError(t, err)
 	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[3])
-	// Ids from one file, flags from another, or none at all: then those of the published form.
+	// Ids from one file and flags from another, or no flags at all, which means those of the
+	// published form.
 	for _, x := range []struct {
 		names string
 		want  Span
@@ -107,9 +108,9 @@ func TestLoadOlder(t *testing.T) {
 	assert.Equal(t, "é中x", accents.Normalize("É中X"))
 
 	for want, fsys := range map[string]fstest.MapFS{
-		"has vocab.json but no merges.txt":                 {"vocab.json": deberta},
-		"bpe_encoder.bin but neither":                      {"bpe_encoder.bin": text("x")},
-		"vocab.json and vocab.txt, and no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
+		"has vocab.json but no merges.txt":                                           {"vocab.json": deberta},
+		"bpe_encoder.bin but neither":                                                {"bpe_encoder.bin": text("x")},
+		"vocab.json and vocab.txt, and tokenizer_config.json has no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
 		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
 		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model":                        {"spm.model": spm, "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
 		"do_basic_tokenize: false is not supported":                                                                        {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},

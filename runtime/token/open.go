@@ -8,10 +8,10 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// PackedKind names the flat form of a tokenizer (see Marshal) in the metadata of packed weights.
+// PackedKind is the name of a tokenizer's flat form (see Marshal) in the metadata of packed weights.
 const PackedKind = "debertac.token"
 
-// Open makes the tokenizer of a model from what is packed with its weights. Generated packages give it to the runtime.
+// Open makes the tokenizer of a model from what is packed with its weights. Generated packages pass it to the runtime.
 func Open(kind string, data []byte) (runtime.Tokenizer, error) {
 	if kind != PackedKind {
 		return nil, fmt.Errorf("it is of the kind %q, which this version does not read (it reads %q): run debertac pack again", kind, PackedKind)
@@ -23,8 +23,8 @@ func Open(kind string, data []byte) (runtime.Tokenizer, error) {
 	return ForModel(t)
 }
 
-// ForModel connects a tokenizer with the runtime, which puts the frame of special tokens around texts itself. A template that is not of the
-// form open, first text, middle, second text, close is an error.
+// ForModel makes a tokenizer usable by the runtime, which itself puts the special tokens around texts. The template must have the form:
+// open, first text, middle, second text, close. Another form is an error.
 func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
 	var f runtime.Frame
 	var single runtime.Frame
@@ -37,7 +37,7 @@ func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
 	return modelTokenizer{t, f}, nil
 }
 
-// frameOf reads a template of one text, or of two, as a frame.
+// frameOf reads a template of one text, or of two, as a frame. It reports whether the template has the form of one.
 func frameOf(items []templateItem, f *runtime.Frame) bool {
 	texts := 0
 	for _, it := range items {
@@ -60,7 +60,7 @@ func frameOf(items []templateItem, f *runtime.Frame) bool {
 	return texts > 0
 }
 
-// modelTokenizer is a tokenizer as the runtime sees it.
+// modelTokenizer is a tokenizer with the methods that the runtime uses.
 type modelTokenizer struct {
 	*Tokenizer
 	frame runtime.Frame
@@ -81,7 +81,7 @@ func (m modelTokenizer) AppendIDs(dst []int32, text string, specials bool) ([]in
 	return m.Tokenizer.AppendIDs(dst, text, mode)
 }
 
-// Frame is what stands around and between texts.
+// Frame returns the special tokens around and between texts.
 func (m modelTokenizer) Frame() runtime.Frame { return m.frame }
 
 // AppendSpans appends the tokens of text with their places, without the frame.
@@ -93,7 +93,7 @@ func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specia
 	return m.spans(dst, text, mode)
 }
 
-// AppendMasked is AppendSpans with the mask token's name, and no other, read as a token.
+// AppendMasked is AppendSpans that reads the mask token's name, but no other, as a token.
 func (m modelTokenizer) AppendMasked(dst []runtime.TokenSpan, text string) ([]runtime.TokenSpan, error) {
 	if m.ids.MASK < 0 {
 		return dst, errors.New("the tokenizer has no mask token")
@@ -149,7 +149,7 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 	return dst, nil
 }
 
-// Specials are the ids of the tokens that models give a meaning to.
+// Specials returns the ids of the tokens with a meaning for models.
 func (m modelTokenizer) Specials() runtime.SpecialIDs { return runtime.SpecialIDs(m.ids) }
 
 var (

@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is what a Replace step looks for: a literal string, or a small regular expression: alternatives, each one
-// character or class with a repetition. That covers what tokenizer files carry (" {2,}", "\s{2,}|[\n\r\t]") and always
-// takes time linear in the text.
+// pattern is what a Replace step looks for: a literal string, or a small regular expression. Such an expression is
+// alternatives, each one character or class with a repetition. This covers published tokenizer files (" {2,}",
+// "\s{2,}|[\n\r\t]") and always takes time linear in the text.
 type pattern struct {
 	literal string
 	alts    []repeat
-	first   [256]bool // bytes that can begin a match
+	first   [256]bool // bytes that a match can begin with
 }
 
 type repeat struct {
@@ -50,7 +50,7 @@ func literalPattern(s string) (*pattern, error) {
 func parsePattern(s string) (*pattern, error) {
 	p := &pattern{}
 	fail := func() (*pattern, error) {
-		return nil, fmt.Errorf("the regular expression %q is not supported (supported: alternatives of one character, \\s or [class], each with +, {n}, {n,} or {n,m} behind it)", s)
+		return nil, fmt.Errorf("the regular expression %q is not supported (supported: alternatives of one character, \\s or [class], each with +, {n}, {n,} or {n,m} after it)", s)
 	}
 	rest := s
 	for {
@@ -223,7 +223,7 @@ func (p *pattern) match(text []byte) int {
 	return 0
 }
 
-// next finds the first match in text at or behind from, which is the start of a character; hi is 0 if there is none.
+// next finds the first match in text at or after from, which is the start of a character. hi is 0 if no match is found.
 func (p *pattern) next(text []byte, from int) (lo, hi int) {
 	for i := from; i < len(text); i++ {
 		if c := text[i]; p.first[c] && utf8.RuneStart(c) {

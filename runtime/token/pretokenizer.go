@@ -6,32 +6,32 @@ import (
 )
 
 // preTokenizer is one step that cuts a chunk into smaller ones. It calls emit for each part that is not empty, in
-// order; b is memory for a text that it has to change.
+// order. b is memory for a text that the step changes.
 type preTokenizer interface {
 	split(c chunk, b *buffer, emit func(c chunk))
 }
 
-// behavior says where the delimiters go.
+// behavior is what happens to delimiters.
 type behavior uint8
 
 const (
 	isolated   behavior = iota // each delimiter is a part of its own
-	removed                    // they are dropped
-	contiguous                 // runs of delimiters are one part
+	removed                    // delimiters are dropped
+	contiguous                 // a run of delimiters is one part
 	mergedPrevious
 	mergedNext
 )
 
 var behaviors = [...]string{"Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"}
 
-// cut splits c at the characters for which is holds.
+// cut splits c at the characters for which `is` returns true.
 func (b behavior) cut(c chunk, is func(r rune) bool, emit func(c chunk)) {
 	put := func(lo, hi int) {
 		if lo < hi {
 			emit(c.slice(lo, hi))
 		}
 	}
-	from, open := 0, false // from: start of the part in progress; open: it consists of delimiters only
+	from, open := 0, false // from: start of the current part; open: it consists only of delimiters
 	for i := 0; i < len(c.text); {
 		r, w := rune(c.text[i]), 1
 		if r >= utf8.RuneSelf {
@@ -79,7 +79,7 @@ func (p punctuation) split(c chunk, _ *buffer, emit func(c chunk)) {
 	p.behavior.cut(c, isOldPunctuation, emit)
 }
 
-// isPunctuation: the ASCII marks, and Unicode's categories P.
+// isPunctuation reports whether r is ASCII punctuation or an ASCII symbol, or is in one of Unicode's categories P.
 func isPunctuation(r rune) bool {
 	if r < utf8.RuneSelf {
 		return '!' <= r && r <= '/' || ':' <= r && r <= '@' || '[' <= r && r <= '`' || '{' <= r && r <= '~'
@@ -95,7 +95,7 @@ func isOldPunctuation(r rune) bool {
 	return (unicode.IsPunct(r) || r == 0x166d || r == 0x111c9) && !unicode.Is(laterPunctuation, r)
 }
 
-// laterPunctuation is what became punctuation after Unicode 7.
+// laterPunctuation holds the characters that became punctuation after Unicode 7.
 var laterPunctuation = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x61d, 0x61d, 1}, {0x9fd, 0x9fd, 1}, {0xa76, 0xa76, 1}, {0xc77, 0xc77, 1}, {0xc84, 0xc84, 1}, {0x1b4e, 0x1b4f, 1},
@@ -121,7 +121,7 @@ const (
 
 var prependSchemes = [...]string{"always", "first", "never"}
 
-// metaspace writes spaces as mark, puts one in front, and cuts before each (cut unset: not at all).
+// metaspace writes spaces as mark, puts one mark before the text, and cuts before each mark, unless cut is unset.
 type metaspace struct {
 	mark   string
 	scheme prependScheme
@@ -171,7 +171,7 @@ func (m *metaspace) split(c chunk, b *buffer, emit func(c chunk)) {
 			}
 			w = n
 		}
-		// A mark begins a word, except the one that has just been put in front: then the word in progress is that mark.
+		// A mark begins a new word.
 		if m.cut {
 			put()
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// smallJSON is a complete tokenizer.json; tests change parts of it.
+// smallJSON is a complete tokenizer.json. Tests change parts of it.
 const smallJSON = `{
  "version": "1.0", "truncation": null, "padding": null,
  "added_tokens": [{"id": 0, "content": "[UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true, "special": true},
@@ -50,7 +50,7 @@ func TestFromJSON(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// A file that blows texts up is stopped before it takes the memory.
+// TestGrowth checks that a file that makes texts grow is stopped before it takes the memory.
 func TestGrowth(t *testing.T) {
 	step := `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 200) + `"}`
 	tok, err := FromJSON([]byte(strings.Replace(smallJSON, `{"type": "Strip", "strip_left": true, "strip_right": true}`, step+","+step+","+step+","+step, 1)))
@@ -68,8 +68,8 @@ func TestGrowth(t *testing.T) {
 	_, err = tok.AppendIDs(nil, "b", SpecialText)
 	assert.NoError(t, err, "the error does not stay")
 
-	// A character map of one entry: "a" becomes 250 bytes. The array is the root (children at 0^'a'), the unit of 'a'
-	// (a leaf behind it) and the leaf with the text's offset 0.
+	// A character map with one entry: "a" becomes 250 bytes. The array is the root (children at 0^'a'), the unit of
+	// 'a' (followed by a leaf) and the leaf with the text's offset 0.
 	units := make([]byte, 4*256)
 	put := func(i int, v uint32) { binary.LittleEndian.PutUint32(units[4*i:], v) }
 	put('a', uint32('a')|1<<8|1<<10)
@@ -141,7 +141,8 @@ func TestFromJSONErrors(t *testing.T) {
 	assert.NoError(t, err, "a whole surrogate pair is a character")
 }
 
-// Numbers as the reference reads them: with 17 digits and more the last bit is not always the nearest.
+// TestScores checks numbers as the reference reads them: with 17 or more digits, the last bit is not always the
+// nearest.
 func TestScores(t *testing.T) {
 	for text, want := range map[string]float64{
 		"-13.393726348876953": -13.393726348876951, "-9.577546119689941": -9.57754611968994, "-7.0479016304016113": -7.047901630401611,
@@ -154,7 +155,7 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// wire builds messages for the tests.
+// wire builds protocol buffer messages for the tests.
 type wire []byte
 
 func (w wire) varint(n int, v uint64) wire {
@@ -205,7 +206,7 @@ func TestFromSPMErrors(t *testing.T) {
 		"has wire type 0, want 2":        good.varint(1, 5),
 		"wire type 3":                    append(append(wire(nil), good...), 1<<3|3),
 		"only 2 are left":                append(append(wire(nil), good...), 1<<3|2, 9, 1, 1),
-		"a number that has no end":       append(append(wire(nil), good...), 0xff),
+		"a number that does not end":     append(append(wire(nil), good...), 0xff),
 		"field number 0":                 append(append(wire(nil), good...), 0, 0),
 	} {
 		_, err := FromSPM(b, SPMOptions{})

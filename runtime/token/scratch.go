@@ -5,20 +5,20 @@ import (
 	"math"
 )
 
-// MaxTextBytes is the longest text that can be encoded: positions are 32 bits wide and a text can grow as it is normalised.
+// MaxTextBytes is the longest text that can be encoded. Positions have 32 bits, and a text can grow when it is normalized.
 const MaxTextBytes = math.MaxInt32 / 128
 
-// maxGrowth is how many times longer a text may become. The longest in use is 13: one character of 3 bytes, a ligature
-// of a whole phrase, becomes 18 with spaces between. More is a damaged or a hostile file.
+// maxGrowth is how many times longer a text may become. The largest growth in use is 13: one character of 3 bytes, a
+// ligature of a whole phrase, becomes 18 characters with spaces between. A file with more growth is damaged or hostile.
 const maxGrowth = 16
 
 var errGrowth = fmt.Errorf("the text grows more than %d times as it is normalised", maxGrowth)
 
-// growthLimit is the most bytes that n bytes may become; short ones may always grow by a prefix.
+// growthLimit returns the most bytes that n bytes may become. Short texts may always grow by a prefix.
 func growthLimit(n int) int { return 1024 + maxGrowth*n }
 
-// tokenRun is tokens with what is known about them. spans and words are filled only if track is set, edges only if trim
-// is set too.
+// tokenRun is a list of tokens with what is known about them. spans and words are filled only if track is set, edges only
+// if trim is also set.
 type tokenRun struct {
 	ids   []int32
 	spans []Span
@@ -45,30 +45,30 @@ func (r *tokenRun) add(id int32, at Span, word int32) {
 type scratch struct {
 	t       *Tokenizer
 	out     *tokenRun
-	runs    [2]tokenRun // the text's tokens and the pair's
-	ids     tokenRun    // AppendIDs: writes into the caller's slice
+	runs    [2]tokenRun // the tokens of the text and of its pair
+	ids     tokenRun    // used by AppendIDs: writes into the caller's slice
 	lat     lattice
 	sym     symbols
 	load    buffer
 	norm    [2]buffer
-	cut     []buffer // one a pre-tokenizer
+	cut     []buffer // one per pre-tokenizer
 	emit    []func(c chunk)
 	edits   []edit
 	marks   []decomposed
-	marked  buffer // BERT's accents
+	marked  buffer // used by BERT's accents
 	texts   [2]string
-	parts   []string // EncodeWords: the words
+	parts   []string // used by EncodeWords: the words
 	literal bool
-	keep    int32 // the special token that is none the less read in literal text; -1: none
+	keep    int32 // the special token that is read as a token even in literal text; -1: none
 	word    int32 // index of the current word
 	lower   []byte
 	lowerAt []int32
-	origin  []int32 // SentencePiece: where each normalised byte came from
+	origin  []int32 // SentencePiece: where each normalized byte came from
 	windows [2][]window
-	pieces  *[]string   // Pieces: the tokens' texts
-	limit   int         // bytes that the text under way may have
-	over    bool        // it had more
-	inside  *AddedToken // an added token that begins behind its end: there is no result
+	pieces  *[]string   // used by Pieces: the texts of the tokens
+	limit   int         // most bytes that the current text may have
+	over    bool        // the text had more bytes
+	inside  *AddedToken // an added token that begins after its own end: there is no result
 }
 
 func (t *Tokenizer) get() *scratch {
@@ -76,7 +76,8 @@ func (t *Tokenizer) get() *scratch {
 		return s
 	}
 	s := &scratch{t: t, cut: make([]buffer, len(t.cuts))}
-	// The steps of the pre-tokenizer call each other through these, which are made once so that no call makes any.
+	// The steps of the pre-tokenizer call each other through these functions, which are made once so that no call makes
+	// any.
 	s.emit = make([]func(c chunk), len(t.cuts)+1)
 	for i := range t.cuts {
 		s.emit[i] = func(c chunk) { t.cuts[i].split(c, &s.cut[i], s.emit[i+1]) }
@@ -90,7 +91,7 @@ func (t *Tokenizer) get() *scratch {
 	return s
 }
 
-// keepBytes bounds what the pool keeps: a single huge text must not hold its memory for ever.
+// keepBytes is the most memory that a pooled value keeps, so that a single huge text does not hold its memory forever.
 const keepBytes = 1 << 20
 
 func (t *Tokenizer) put(s *scratch) {
@@ -101,7 +102,7 @@ func (t *Tokenizer) put(s *scratch) {
 	t.pool.Put(s)
 }
 
-// token appends a token; surface is the normalised text that it stands for.
+// token appends a token; surface is the normalized text that it stands for.
 func (s *scratch) token(id int32, at Span, surface []byte) {
 	s.out.add(id, at, s.word)
 	if s.out.trim {
@@ -112,7 +113,8 @@ func (s *scratch) token(id int32, at Span, surface []byte) {
 	}
 }
 
-// unknown appends the unknown token; its own name, which nothing trims, stands in surface's place.
+// unknown appends the unknown token. Its edges are those of its own name, which has no white space to trim, instead of
+// those of surface.
 func (s *scratch) unknown(id int32, at Span, surface []byte) {
 	s.out.add(id, at, s.word)
 	if s.out.trim {
@@ -167,8 +169,8 @@ func (s *scratch) text(text string, mode Special) error {
 	return nil
 }
 
-// jsonText cuts added tokens out, normalises what is between them, cuts added tokens out of that, and splits the rest
-// into words.
+// jsonText cuts added tokens out, normalizes the text between them, cuts added tokens out of this, and splits the rest into
+// words.
 func (s *scratch) jsonText(text string) {
 	t := s.t
 	from, scan := 0, 0
@@ -245,7 +247,7 @@ func (m *unigram) word(s *scratch, c chunk, literal bool) {
 	}
 }
 
-// at is the part of the original that bytes lo to hi of c stand for.
+// at returns the part of the original that bytes lo to hi of c stand for.
 func (c chunk) at(lo, hi int32) Span {
 	if c.span == nil {
 		return Span{}
@@ -253,7 +255,8 @@ func (c chunk) at(lo, hi int32) Span {
 	return Span{c.span[lo].Start, c.span[hi-1].End}
 }
 
-// unknownRun appends a run of unknown characters: as the piece that is called so, or as bytes, or as one unknown token.
+// unknownRun appends a run of unknown characters: as the piece with this text, if there is one, or as byte pieces, or as
+// one unknown token.
 func (m *unigram) unknownRun(s *scratch, run []byte, at Span, literal bool) {
 	if id, marked := m.pieces.find(run); id >= 0 && !(marked && literal) {
 		s.token(id, at, run)

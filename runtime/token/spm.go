@@ -16,7 +16,7 @@ const (
 	pieceByte        = 6
 )
 
-// spmModel is what spm.model says, as far as encoding and decoding depend on it.
+// spmModel holds the contents of spm.model that affect encoding and decoding.
 type spmModel struct {
 	texts          []string
 	scores         []float32
@@ -58,7 +58,7 @@ func readSPM(b []byte) (*spmModel, error) {
 			err = s.readTrainer(m.sub(f, "trainer_spec"))
 		case 3:
 			err = s.readNormalizer(m.sub(f, "normalizer_spec"))
-		case 4: // self_test_data: samples of the trainer, which change nothing
+		case 4: // self_test_data: samples of the trainer, which have no effect
 		case 5:
 			var d spmModel
 			sub := m.sub(f, "denormalizer_spec")
@@ -139,7 +139,7 @@ func (s *spmModel) readTrainer(m *message) error {
 				err = m.errorf("unk_surface is not valid UTF-8")
 			}
 		}
-		// The other fields tell how the model was trained and change nothing here.
+		// The other fields describe how the model was trained and have no effect here.
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (s *spmModel) readNormalizer(m *message) error {
 	}
 }
 
-// check holds the rules that SentencePiece itself applies when it opens a model.
+// check applies the rules that SentencePiece itself applies when it opens a model.
 func (s *spmModel) check() error {
 	unknown, bytes := -1, map[byte]bool{}
 	ordinary, reserved := map[string]int{}, map[string]int{}

@@ -8,32 +8,32 @@ import (
 	"unicode/utf8"
 )
 
-// spmForm is what SentencePiece's own form has beside the unigram model.
+// spmForm holds what SentencePiece's own form has besides the unigram model.
 type spmForm struct {
 	model   *unigram
 	norm    spmNormalizer
 	kinds   []uint8 // the type of each piece
-	surface string  // what an unknown token is in decoded text
+	surface string  // text of an unknown token in decoded text
 	added   matcher
 	lower   bool
 	punct   bool
 }
 
-// SPMOptions of FromSPM.
+// SPMOptions holds the settings of FromSPM.
 type SPMOptions struct {
 	// Lower maps text to lower case first, character by character.
 	Lower bool
-	// SplitPunct encodes each punctuation character, and each run of anything else, by itself.
+	// SplitPunct encodes each punctuation character, and each run of other characters, by itself.
 	SplitPunct bool
-	// Added are further tokens. Without an entry for [MASK], and if the model has no such piece, [MASK] is added with
-	// the first free id, as DeBERTa v2 and v3 do.
+	// Added holds further tokens. If it has no entry for [MASK] and the model has no such piece, [MASK] is added with
+	// the first free id, as in DeBERTa v2 and v3.
 	Added []AddedToken
-	// CLS, SEP, PAD, MASK are the names of the tokens with a meaning; empty: [CLS] or <s>, [SEP] or </s>, [PAD] or
-	// <pad>, [MASK] or <mask>.
+	// CLS, SEP, PAD and MASK are the names of the tokens with a meaning. Empty names stand for [CLS] or <s>, [SEP] or
+	// </s>, [PAD] or <pad>, [MASK] or <mask>.
 	CLS, SEP, PAD, MASK string
 }
 
-// FromSPM reads spm.model, a SentencePiece unigram model, and follows SentencePiece's own behaviour. The template is
+// FromSPM reads spm.model, a SentencePiece unigram model, and follows SentencePiece's own behavior. The template is
 // [CLS] A [SEP] and [CLS] A [SEP] B [SEP], with types 0 and 1.
 func FromSPM(b []byte, o SPMOptions) (*Tokenizer, error) {
 	m, err := readSPM(b)
@@ -57,7 +57,7 @@ func FromSPM(b []byte, o SPMOptions) (*Tokenizer, error) {
 	t.model = f.model
 
 	added := slices.Clone(o.Added)
-	// Control pieces can be taken as tokens by their names; SentencePiece itself never does that.
+	// Control pieces can be read as tokens by their names. SentencePiece itself never does this.
 	next := int32(t.vocab.size())
 	has := func(name string) bool {
 		_, ok := t.ID(name)
@@ -109,8 +109,9 @@ func FromSPM(b []byte, o SPMOptions) (*Tokenizer, error) {
 	return t, nil
 }
 
-// spmUnigram builds the model with SentencePiece's scores: float32 sums, and for user-defined pieces a bonus that grows
-// with their length in bytes: 0.1 a byte after the first, as measured on version 0.2.3.
+// spmUnigram builds the model with SentencePiece's scores: sums in float32, and for a user-defined piece a score that
+// grows with its length in bytes, so that it wins: length·max(0.1, highest score of a normal piece) − 0.1, as measured
+// on version 0.2.3.
 func spmUnigram(m *spmModel, v *vocabulary) (*unigram, error) {
 	lowest, highest := float32(math.MaxFloat32), float32(0.1)
 	for i, k := range m.kinds {
@@ -175,7 +176,7 @@ func (t *Tokenizer) finishSPM() (err error) {
 	return err
 }
 
-// encode appends the tokens of a text to s.out. Between added tokens each part is encoded by itself.
+// encode appends the tokens of a text to s.out. Each part between added tokens is encoded by itself.
 func (f *spmForm) encode(s *scratch, text string) {
 	view := stringView(text)
 	from, scan := 0, 0
@@ -191,7 +192,7 @@ func (f *spmForm) encode(s *scratch, text string) {
 	f.part(s, view, from, len(view))
 }
 
-// part cuts at punctuation, if asked for.
+// part cuts at punctuation, if the option is set.
 func (f *spmForm) part(s *scratch, text []byte, lo, hi int) {
 	if !f.punct {
 		f.sentence(s, text, lo, hi)
@@ -213,7 +214,7 @@ func (f *spmForm) part(s *scratch, text []byte, lo, hi int) {
 	f.sentence(s, text, from, hi)
 }
 
-// sentence is SentencePiece's Encode of text[lo:hi]. Words, which it does not know, begin at each space mark.
+// sentence is SentencePiece's Encode of text[lo:hi]. SentencePiece has no words; here one begins at each space mark.
 func (f *spmForm) sentence(s *scratch, text []byte, lo, hi int) {
 	if lo >= hi {
 		return
@@ -282,7 +283,7 @@ func (f *spmForm) sentence(s *scratch, text []byte, lo, hi int) {
 	s.word++
 }
 
-// toLower maps text to lower case and returns, if asked for, where each byte (and the end) came from.
+// toLower maps text to lower case. If track is set, it also returns the place that each byte (and the end) came from.
 func (s *scratch) toLower(text []byte, track bool) ([]byte, []int32) {
 	b, at := s.lower[:0], s.lowerAt[:0]
 	for i := 0; i < len(text); {
@@ -309,7 +310,7 @@ func (s *scratch) toLower(text []byte, track bool) ([]byte, []int32) {
 	return b, at
 }
 
-// decode is SentencePiece's decoding of ids. Added tokens behind its vocabulary stand for their texts.
+// decode is SentencePiece's decoding of ids. Added tokens after its vocabulary stand for their texts.
 func (f *spmForm) decode(t *Tokenizer, ids []int32, skipSpecial bool) string {
 	var out, run []byte
 	flush := func() {
@@ -319,7 +320,7 @@ func (f *spmForm) decode(t *Tokenizer, ids []int32, skipSpecial bool) string {
 			run = run[w:]
 		}
 	}
-	start, seen := true, false // at the text's beginning; a leading space mark was taken there
+	start, seen := true, false // at the beginning of the text; a leading space mark was removed there
 	for _, id := range ids {
 		outside := int(id) >= len(f.kinds)
 		if !outside && f.kinds[id] == pieceByte {

@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	space      = "\u2581" // what stands for U+0020 inside pieces
+	space      = "\u2581" // stands for U+0020 inside pieces
 	spaceBytes = len(space)
 )
 
-// spmNormalizer turns text into what SentencePiece segments: characters mapped, spaces collapsed and escaped.
+// spmNormalizer turns text into what SentencePiece segments: it maps characters, then collapses and escapes spaces.
 type spmNormalizer struct {
 	chars       *charsMap
 	symbols     trie // user-defined pieces, which are copied as they are
@@ -37,7 +37,8 @@ func (n *spmNormalizer) prepare() {
 	}
 }
 
-// prefix maps the characters at the start of text: n bytes of it become s.
+// prefix maps the characters at the start of text. It returns the width bytes of text that they take, and either these
+// bytes or the text that they are mapped to.
 func (n *spmNormalizer) prefix(text []byte) (s []byte, width int, mapped string) {
 	if k, _ := n.symbols.longest(text); k > 0 {
 		return text[:k], k, ""
@@ -52,8 +53,9 @@ func (n *spmNormalizer) prefix(text []byte) (s []byte, width int, mapped string)
 	}
 }
 
-// normalize appends the normal form of text to dst, which is empty. If at is not nil, it gets the byte of text that each
-// byte of the normal form came from, and one more entry for the end. ok is false if the text grows too much.
+// normalize appends the normalized form of text to dst, which is empty. If at is not nil, normalize appends to it the
+// byte of text that each byte of the normalized form came from, and one more entry for the end. ok is false if the text
+// grows too much.
 func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []byte, ok bool) {
 	if len(text) == 0 {
 		return dst, true
@@ -91,7 +93,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 				j++
 			}
 			if j < len(text) && text[j] >= utf8.RuneSelf {
-				j-- // what follows may combine with the last character
+				j-- // the next character may combine with the last one
 			}
 			dst = append(dst, text[i:j]...)
 			if at != nil {
@@ -170,7 +172,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 	return dst, true
 }
 
-// mark records that the bytes of dst which have no origin yet come from byte i.
+// mark records that the bytes of dst without an origin come from byte i.
 func mark(dst []byte, at *[]int32, i int) []byte {
 	if at != nil {
 		for len(*at) < len(dst) {

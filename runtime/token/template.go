@@ -2,21 +2,21 @@ package token
 
 import "slices"
 
-// template puts special tokens around texts. trim takes the white space at tokens' ends out of their offsets; prefix says
-// that a space was put in front of texts when they were cut.
+// template puts special tokens around texts. trim removes the white space at tokens' ends from their offsets; prefix
+// means that a space was put before texts when they were cut.
 type template struct {
 	single, pair []templateItem
 	trim, prefix bool
 }
 
-// templateItem is a text (source 0) or its pair (1), or fixed tokens (source -1).
+// templateItem is a text (source 0), its pair (source 1), or fixed tokens (source -1).
 type templateItem struct {
 	source int8
 	kind   int32 // the type id
 	ids    []int32
 }
 
-// plainTemplate is what there is without a post-processor: the texts one behind the other.
+// plainTemplate returns the template without a post-processor: the texts without special tokens.
 func plainTemplate() template {
 	return template{
 		single: []templateItem{{source: 0}},
@@ -24,7 +24,7 @@ func plainTemplate() template {
 	}
 }
 
-// pairTemplate is [CLS] A [SEP] B [SEP], types 0 and 1.
+// pairTemplate returns [CLS] A [SEP] B [SEP] with types 0 and 1.
 func pairTemplate(cls, sep int32) template {
 	c, s, s1 := templateItem{-1, 0, []int32{cls}}, templateItem{-1, 0, []int32{sep}}, templateItem{-1, 1, []int32{sep}}
 	return template{
@@ -33,7 +33,7 @@ func pairTemplate(cls, sep int32) template {
 	}
 }
 
-// robertaTemplate is <s> A </s></s> B </s>, all types 0.
+// robertaTemplate returns <s> A </s></s> B </s> with all types 0.
 func robertaTemplate(cls, sep int32) template {
 	c, s := templateItem{-1, 0, []int32{cls}}, templateItem{-1, 0, []int32{sep}}
 	return template{
@@ -90,7 +90,8 @@ func readTemplate(n jnode, size int) (template, error) {
 	return template{}, n.at("type").errorf("%q is not supported (supported: TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel, Sequence)", kind)
 }
 
-// readTemplateSequence reads the one sequence that is in use: ByteLevel, and then what puts special tokens around.
+// readTemplateSequence reads the one sequence that is in use: ByteLevel, followed by a step that puts special tokens
+// around texts.
 func readTemplateSequence(n jnode, size int) (template, error) {
 	all, err := n.object("type", "processors")
 	if err != nil {
@@ -107,14 +108,14 @@ func readTemplateSequence(n jnode, size int) (template, error) {
 			return template{}, err
 		}
 		if kind == "Sequence" || i > 1 || (i == 0) != (kind == "ByteLevel") && len(list) > 1 {
-			return template{}, x.at("type").errorf("%q is not supported here (supported: one step, or ByteLevel and behind it one of TemplateProcessing, BertProcessing, RobertaProcessing)", kind)
+			return template{}, x.at("type").errorf("%q is not supported here (supported: one step, or ByteLevel followed by one of TemplateProcessing, BertProcessing, RobertaProcessing)", kind)
 		}
 		next, err := readTemplate(x, size)
 		if err != nil {
 			return template{}, err
 		}
 		if next.trim && t.trim {
-			return template{}, x.at("trim_offsets").errorf("true is not supported behind a ByteLevel that trims too")
+			return template{}, x.at("trim_offsets").errorf("true is not supported after a ByteLevel that trims too")
 		}
 		if t.trim {
 			next.trim, next.prefix = true, t.prefix
@@ -181,7 +182,7 @@ func readTemplateProcessing(n jnode, size int) (template, error) {
 	return t, err
 }
 
-// readItems reads a list of items in which each of the sequences stands once.
+// readItems reads a list of items, in which each of the sequences must occur once.
 func readItems(n jnode, ids map[string][]int32, sequences ...string) ([]templateItem, error) {
 	list, err := n.array()
 	if err != nil {

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// Special says what a special token's name in a text is.
+// Special is how the names of special tokens in a text are read.
 type Special uint8
 
 const (
-	// SpecialText: characters like any other; no text can become a special token.
+	// SpecialText reads the names as characters like any others; no text can become a special token.
 	SpecialText Special = iota
-	// SpecialTokens: the token. Use it for texts that the program itself has put together.
+	// SpecialTokens reads the names as tokens. Use it for texts that the program itself has put together.
 	SpecialTokens
-	// SpecialMask: the token if it is the mask token (see SpecialIDs), else characters.
+	// SpecialMask reads the name of the mask token (see SpecialIDs) as this token, and all other names as characters.
 	SpecialMask
 )
 
@@ -36,16 +36,16 @@ type Tokenizer struct {
 	steps  []normalizer
 	cuts   []preTokenizer
 	decode []decoder
-	raw    matcher // added tokens looked for in the text as it is
-	normal matcher // … and in its normal form
-	track  bool    // offsets are needed to encode at all
+	raw    matcher // added tokens that are matched in the original text
+	normal matcher // … and in the normalized text
+	track  bool    // encoding always needs offsets
 
-	// SentencePiece's own form; nil in the json form.
+	// SentencePiece's own form; nil for the json form.
 	spm *spmForm
 	// The files of the json form's parts; "": tokenizer.json.
 	files string
 
-	// Of the tokenizer of a model, see ForModel: texts are lower-cased first, and second texts have no token type of their own.
+	// Settings of a model's tokenizer, see ForModel: texts are lower-cased first, and second texts have type 0.
 	lowerTexts, noTypes bool
 
 	pool sync.Pool
@@ -54,28 +54,28 @@ type Tokenizer struct {
 // wordModel turns one word into pieces, which it appends to s.out.
 type wordModel interface {
 	word(s *scratch, c chunk, literal bool)
-	// check reports whether every index is in range of a vocabulary of that many ids.
+	// check returns an error if an index is out of range for a vocabulary of this many ids.
 	check(ids int) error
 	kind() string
-	// missing is the id of what the vocabulary lacks; -1 if there is none.
+	// missing returns the id for text that the vocabulary lacks, or -1.
 	missing() int32
-	// pack puts what Marshal keeps of the model into the recipe and the sections.
+	// pack stores what Marshal keeps of the model in the recipe and the sections.
 	pack(r *recipe, f *flat)
 }
 
-// SpecialIDs are the ids of the tokens that a model gives a meaning to; -1 where the tokenizer has none.
+// SpecialIDs holds the ids of the tokens with a meaning for models, -1 for those that the tokenizer does not have.
 type SpecialIDs struct {
 	CLS, SEP, PAD, MASK, UNK int32
 }
 
-// Special returns the ids of [CLS], [SEP], [PAD], [MASK] and [UNK], or of what takes their places.
+// Special returns the ids of [CLS], [SEP], [PAD], [MASK] and [UNK], or of the tokens in their roles.
 func (t *Tokenizer) Special() SpecialIDs { return t.ids }
 
-// Size is the number of ids: one more than the largest. A model's table may have more rows.
+// Size returns the number of ids: one more than the largest. A model's table may have more rows.
 func (t *Tokenizer) Size() int { return t.size }
 
-// Form names the files whose form the tokenizer follows: "tokenizer.json", "spm.model", "vocab.json, merges.txt" or
-// "vocab.txt".
+// Form returns the names of the files whose form the tokenizer follows: "tokenizer.json", "spm.model", "vocab.json, merges.txt"
+// or "vocab.txt".
 func (t *Tokenizer) Form() string {
 	switch {
 	case t.spm != nil:
@@ -86,17 +86,18 @@ func (t *Tokenizer) Form() string {
 	return "tokenizer.json"
 }
 
-// Kind names the algorithm that cuts words into pieces: "unigram", "byte-level BPE" or "WordPiece".
+// Kind returns the name of the algorithm that cuts words into pieces: "unigram", "byte-level BPE" or "WordPiece".
 func (t *Tokenizer) Kind() string { return t.model.kind() }
 
-// Notes are remarks on the files that it was read from, a line each: what was found there and is not applied.
+// Notes returns remarks on the tokenizer's files, one line each: what was found in them and is not applied.
 func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
 
 // Added returns the added tokens by ascending id.
 func (t *Tokenizer) Added() []AddedToken { return slices.Clone(t.added) }
 
-// Piece returns the text of an id as it stands in the vocabulary (unigram: a space is U+2581; byte-level BPE: each byte is
-// one character; WordPiece: what continues a word begins with ##); ok is false if there is no such id.
+// Piece returns the text of an id as in the vocabulary; ok is false if there is no such id. In this text, unigram writes a
+// space as U+2581, byte-level BPE writes each byte as one character, and WordPiece writes ## before pieces that continue a
+// word.
 func (t *Tokenizer) Piece(id int32) (piece string, ok bool) {
 	if a, ok := t.byID[id]; ok {
 		return a.Content, true
@@ -107,7 +108,7 @@ func (t *Tokenizer) Piece(id int32) (piece string, ok bool) {
 	return t.vocab.text(id), true
 }
 
-// ID returns the id of a token by its text in the vocabulary; ok is false if there is none.
+// ID returns the id of a token by its text in the vocabulary; ok is false if there is no such token.
 func (t *Tokenizer) ID(piece string) (id int32, ok bool) {
 	if piece == "" {
 		return -1, false
@@ -120,7 +121,7 @@ func (t *Tokenizer) ID(piece string) (id int32, ok bool) {
 	id = -1
 	for i := range int32(t.vocab.size()) {
 		if t.vocab.text(i) == piece {
-			id = i // the last of equal pieces counts
+			id = i // of equal pieces the last one counts
 		}
 	}
 	return id, id >= 0
@@ -164,7 +165,7 @@ func (t *Tokenizer) setAdded(added []AddedToken) error {
 	return nil
 }
 
-// maxID bounds ids; it keeps a damaged file from asking for a huge table.
+// maxID bounds ids, so that a damaged file cannot ask for a huge table.
 const maxID = 1<<24 - 1
 
 // nameIDs looks up the ids with a meaning under their usual names.
@@ -183,7 +184,7 @@ func (t *Tokenizer) nameIDs(unknown int32) {
 	t.ids = SpecialIDs{UNK: unknown, CLS: find("[CLS]", "<s>"), SEP: find("[SEP]", "</s>"), PAD: find("[PAD]", "<pad>"), MASK: find("[MASK]", "<mask>")}
 }
 
-// setNames overrides the ids with a meaning by the names in a configuration; empty names are left alone.
+// setNames replaces the ids with a meaning by those of the given names. Empty names change nothing.
 func (t *Tokenizer) setNames(cls, sep, pad, mask string) error {
 	for _, x := range []struct {
 		what, name string

@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// A trie is a double array over bytes. One unit holds all that a step needs, so that a step costs one load:
+// A trie is a double array over bytes. One unit holds everything that a step needs, so that a step costs one load:
 //
 //	bits 0-7    the byte that leads here
 //	bit 8       set if the unit is in use
@@ -14,8 +14,8 @@ import (
 //	bits 32-62  1 + the value of the key that ends here, or 0
 //	bit 63      the caller's mark on that key
 //
-// Every base belongs to one parent only, so comparing the byte is enough to know that a child is ours. The array's
-// length is a multiple of 256, so base^c is in range for any byte if base is.
+// Every base belongs to only one parent, so comparing the byte is enough to know that a child belongs to it. The
+// array's length is a multiple of 256, so base^c is in range for any byte if base is.
 type trie []uint64
 
 const (
@@ -28,7 +28,7 @@ const (
 
 var errTrieSize = errors.New("the vocabulary is too large for the trie (8,388,608 units)")
 
-// child follows byte c from unit u.
+// child follows byte c from unit u; ok is false if there is no such child.
 func (t trie) child(u uint64, c byte) (uint64, bool) {
 	v := t[uint32(u)>>unitBase^uint32(c)]
 	return v, uint32(v)&unitLabels == unitLive|uint32(c)
@@ -53,7 +53,7 @@ func unitValue(u uint64) (int32, bool) {
 	return int32(v&^unitMark) - 1, v&unitMark != 0
 }
 
-// longest returns the length in bytes and the value of the longest key that begins text, or 0 and -1.
+// longest returns the length in bytes and the value of the longest key at the start of text, or 0 and -1.
 func (t trie) longest(text []byte) (n int, value int32) {
 	value = -1
 	if len(t) == 0 {
@@ -71,7 +71,7 @@ func (t trie) longest(text []byte) (n int, value int32) {
 	return n, value
 }
 
-// longestPiece is longest, but with literal, marked keys do not exist.
+// longestPiece is longest; if literal is set, it ignores marked keys.
 func (t trie) longestPiece(text []byte, literal bool) (n int, value int32) {
 	if len(t) == 0 {
 		return 0, -1
@@ -88,8 +88,8 @@ func (t trie) longestPiece(text []byte, literal bool) (n int, value int32) {
 	return n, value
 }
 
-// check reports whether every index in the trie is in range, which is what keeps a walk from leaving it. A walk
-// always ends, as each step consumes a byte.
+// check returns an error if an index in the trie is out of range, so that a walk cannot leave it. A walk always
+// ends, because each step consumes a byte.
 func (t trie) check(values int) error {
 	if len(t) == 0 || len(t)%256 != 0 || len(t) > maxBase {
 		return fmt.Errorf("a trie of %d units (want a positive multiple of 256, at most %d)", len(t), maxBase)
@@ -111,10 +111,10 @@ func (t trie) check(values int) error {
 
 type trieBuilder struct {
 	t      trie
-	free   [][4]uint64 // a bit for each unit of a block: not in use
-	taken  [][4]uint64 // a bit for each base of a block: has a parent
+	free   [][4]uint64 // one bit per unit of a block: not in use
+	taken  [][4]uint64 // one bit per base of a block: has a parent
 	open   []int       // blocks that still have room, oldest first
-	misses []int       // failed attempts a block
+	misses []int       // failed attempts per block
 	keys   []string
 	values []int32
 	marked func(value int32) bool
@@ -122,10 +122,11 @@ type trieBuilder struct {
 
 type trieNode struct{ lo, hi, depth, unit int }
 
-// openBlocks bounds the search for room, so that building stays close to linear.
+// openBlocks is how many blocks are searched for room, and openMisses how often a search in a block may fail. They
+// keep building close to linear time.
 const openBlocks, openMisses = 24, 48
 
-// buildTrie makes a trie of keys, which are sorted, distinct and not empty; marked may be nil.
+// buildTrie makes a trie of keys, which must be sorted, distinct and not empty. marked may be nil.
 func buildTrie(keys []string, values []int32, marked func(value int32) bool) (trie, error) {
 	b := &trieBuilder{keys: keys, values: values, marked: marked}
 	if err := b.grow(); err != nil {
@@ -133,7 +134,7 @@ func buildTrie(keys []string, values []int32, marked func(value int32) bool) (tr
 	}
 	b.claim(0)
 	b.taken[0][0] |= 1 // base 0 means "no children"
-	// Breadth first: the levels near the root, which every walk touches, end up together.
+	// Breadth first, so that the levels near the root, which every walk visits, are close together.
 	queue := []trieNode{{0, len(keys), 0, 0}}
 	var labels [256]byte
 	for len(queue) > 0 {

@@ -5,14 +5,16 @@ import (
 	"math"
 )
 
-// MaxPieceBytes is the longest piece that a vocabulary may hold. It bounds the work per character of a text.
+// MaxPieceBytes is the length of the longest piece that a vocabulary may hold. It bounds the work per character of a
+// text.
 const MaxPieceBytes = 1024
 
-// unknownPenalty is what an unknown character costs below the vocabulary's lowest score (both forms use 10).
+// unknownPenalty is how far the score of an unknown character lies below the vocabulary's lowest score (10 in both
+// forms).
 const unknownPenalty = 10
 
-// unigram is a unigram language model over pieces: the segmentation of a text is the sequence of pieces with the
-// highest sum of scores (Kudo 2018, "Subword Regularization", section 3.2, solved by Viterbi).
+// unigram is a unigram language model over pieces: a text is segmented into the sequence of pieces with the highest sum
+// of scores (Kudo 2018, "Subword Regularization", section 3.2, solved by Viterbi).
 type unigram struct {
 	pieces   trie      // marked: the names of special tokens, which literal text must not become
 	scores   []float64 // by id
@@ -20,15 +22,15 @@ type unigram struct {
 	penalty  float64   // score of an unknown character
 	fallback bool      // unknown characters become byte pieces
 	bytes    [256]int32
-	// single: sums are rounded to float32 and run through the whole text, as SentencePiece does; otherwise float64 from
-	// the start of each word. On near ties the two choose differently.
+	// If single is set, sums are rounded to float32 and run through the whole text, as in SentencePiece. Otherwise they
+	// are float64 and start at each word. The two differ on near ties.
 	single bool
 }
 
 // cell is the best path that ends at one byte position.
 type cell struct {
 	score float64
-	start int32 // where its last piece starts; positions count from the window's start
+	start int32 // where its last piece starts, counted from the window's start
 	id    int32
 }
 
@@ -38,7 +40,7 @@ type lattice struct {
 	nodes []node
 }
 
-// node is one piece of the best path: it ends before byte end of the text.
+// node is one piece of the best path; it ends before byte end of the text.
 type node struct{ end, id int32 }
 
 // charBytes is the length of a UTF-8 sequence by the upper half of its first byte.
@@ -46,10 +48,10 @@ var charBytes = [16]uint8{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4}
 
 var unreached = math.Inf(-1)
 
-// best leaves the best path over text in l.nodes. With literal, marked pieces do not exist.
+// best leaves the best path over text in l.nodes. If literal is set, it ignores marked pieces.
 //
-// Cells are kept for a window only: where no piece crosses a position, every path goes through it, so the path up to
-// there is final and the window starts again. That is every word, in practice.
+// Cells are kept only for a window. If no piece crosses a position, every path goes through it; the path up to there is
+// final, and the window starts again. In practice this happens at every word.
 func (m *unigram) best(l *lattice, text []byte, literal bool) {
 	units, scores := m.pieces, m.scores
 	l.nodes = l.nodes[:0]
@@ -136,8 +138,9 @@ func (l *lattice) flush(base, end int) float64 {
 	return l.cells[end-base].score
 }
 
-// newUnigram builds the model over a vocabulary. left reports pieces that text cannot become (nil: none), special those
-// that literal text cannot become. score is the summand of a piece; the last of equal pieces counts.
+// newUnigram builds the model over a vocabulary. left reports pieces that text cannot become (nil: none), and special
+// reports pieces that literal text cannot become. score[id] is the score of a piece. Of equal pieces the last one
+// counts.
 func newUnigram(v *vocabulary, scores []float64, left, special func(id int32) bool) (*unigram, error) {
 	m := &unigram{scores: scores}
 	for i := range m.bytes {
@@ -167,7 +170,7 @@ func newUnigram(v *vocabulary, scores []float64, left, special func(id int32) bo
 func (m *unigram) kind() string   { return "unigram" }
 func (m *unigram) missing() int32 { return m.unknown }
 
-// setFallback turns on byte fallback with the byte pieces that v has.
+// setFallback turns on byte fallback with the byte pieces of v.
 func (m *unigram) setFallback(v *vocabulary) {
 	m.fallback = true
 	for _, id := range v.sorted() {
@@ -177,7 +180,7 @@ func (m *unigram) setFallback(v *vocabulary) {
 	}
 }
 
-// byteOfPiece reads the name of a byte piece, <0x00> to <0xFF> with capital digits.
+// byteOfPiece parses the name of a byte piece, <0x00> to <0xFF> with capital digits.
 func byteOfPiece(s string) (byte, bool) {
 	if len(s) != 6 || s[:3] != "<0x" || s[5] != '>' {
 		return 0, false

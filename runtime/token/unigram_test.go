@@ -82,7 +82,7 @@ func TestTrieOfManyKeys(t *testing.T) {
 	}
 }
 
-// plainBest is the best path without a trie, windows or flat arrays: the definition.
+// plainBest returns the best path by definition, without a trie, windows or flat arrays.
 func plainBest(pieces map[string]float64, unknown float64, text string) (parts []string, score float64) {
 	best := make([]float64, len(text)+1)
 	from := make([]int, len(text)+1)
@@ -109,7 +109,7 @@ func plainBest(pieces map[string]float64, unknown float64, text string) (parts [
 	return parts, best[len(text)]
 }
 
-// The best path has the score of the best path, and is made of pieces.
+// TestBestPath checks that the path found has the score of the best path and consists of pieces.
 func TestBestPath(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		texts := rapid.SliceOfNDistinct(rapid.StringMatching(`[abé中▁]{1,5}`), 1, 30, rapid.ID[string]).Draw(t, "pieces")
@@ -119,7 +119,7 @@ func TestBestPath(t *testing.T) {
 		pieces := map[string]float64{}
 		worst := rapid.SampledFrom([]int{2, 40}).Draw(t, "worst") // few scores make many ties
 		for i, s := range texts {
-			// Halves, so that sums are exact and ties are ties however they are added up.
+			// Halves, so that sums are exact, and ties stay ties in any order of addition.
 			scores[i] = -float64(rapid.IntRange(0, worst).Draw(t, "score")) / 2
 			pieces[s] = scores[i]
 		}
@@ -160,8 +160,8 @@ func TestBestPath(t *testing.T) {
 	require.Equal(t, []node{{1, 1}, {3, 4}}, l.nodes, "a and bc are as good as ab and c")
 }
 
-// TestUnknownPenalty holds both forms to the score of an unknown character: 10 below the lowest score of the vocabulary. "ax" is a piece with the lowest
-// score, and "a" gets a score around 10: "a" and an unknown "x" then cost a bit more, as much, or a bit less than "ax". If they cost as much, the path whose
+// TestUnknownPenalty checks the score of an unknown character in both forms: 10 below the lowest score of the vocabulary. "ax" is a piece with the lowest
+// score, and "a" has a score around 10. So "a" and an unknown "x" cost a bit more than "ax", the same, or a bit less. If they cost the same, the path whose
 // last piece begins earlier wins.
 func TestUnknownPenalty(t *testing.T) {
 	const lowest = -2.5
@@ -196,7 +196,7 @@ func TestUnknownPenalty(t *testing.T) {
 	}
 }
 
-// Windows grow where pieces overlap without end, and shrink to words where they do not.
+// TestWindow checks that windows grow if pieces overlap without end, and shrink to words if they do not.
 func TestWindow(t *testing.T) {
 	v := newVocabulary([]string{"?", "ab", "ba", "a", "b"})
 	m, err := newUnigram(&v, []float64{0, -1, -1, -5, -5}, nil, nil)

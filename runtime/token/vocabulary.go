@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// vocabulary holds the pieces' texts as one string with offsets; ids are positions. An empty text is an id without a piece.
+// vocabulary holds the texts of the pieces as one string with offsets. Ids are positions. An empty text is an id without a
+// piece.
 type vocabulary struct {
 	blob string
 	ends []uint32 // piece i is blob[ends[i]:ends[i+1]]
@@ -33,7 +34,7 @@ func newVocabulary(texts []string) vocabulary {
 
 func (v *vocabulary) size() int { return max(len(v.ends)-1, 0) }
 
-// count is the number of ids with a piece.
+// count returns the number of ids with a piece.
 func (v *vocabulary) count() int {
 	n := 0
 	for i := range int32(v.size()) {
@@ -62,7 +63,7 @@ func (v *vocabulary) sorted() []int32 {
 	return ids
 }
 
-// check reports whether offsets and texts are in order; holes says that texts may be empty.
+// check returns an error if offsets or texts are not in order. If holes is set, texts may be empty.
 func (v *vocabulary) check(holes bool) error {
 	if len(v.ends) < 2 || v.ends[0] != 0 || int64(v.ends[len(v.ends)-1]) != int64(len(v.blob)) {
 		return fmt.Errorf("the pieces' offsets do not cover their text")
@@ -73,7 +74,7 @@ func (v *vocabulary) check(holes bool) error {
 		least = 0
 	}
 	for _, e := range v.ends[1:] {
-		// An empty piece, a long one or a descending offset; unsigned, so one comparison finds all three.
+		// An empty piece, a long one or a descending offset. The numbers are unsigned, so one comparison finds all three.
 		bad = bad || e-last-least > MaxPieceBytes-least
 		last = e
 	}

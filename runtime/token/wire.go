@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// The protocol buffer wire format, as much as spm.model needs: varints, 32- and 64-bit values and byte strings.
+// The part of the protocol buffer wire format that spm.model needs: varints, 32- and 64-bit values and byte
+// strings.
 
 const (
 	wireVarint = 0
@@ -14,14 +15,14 @@ const (
 	wire32     = 5
 )
 
-// field is one field of a message: number, wire type, and the value in v (numbers) or b.
+// field is one field of a message: its number, its wire type, and its value in v (numbers) or b (bytes).
 type field struct {
 	number, kind int
 	v            uint64
 	b            []byte
 }
 
-// message walks the fields of a message; at is the message's offset in the file, for errors.
+// message reads the fields of a message one by one. at is the message's offset in the file, for errors.
 type message struct {
 	b    []byte
 	at   int
@@ -35,7 +36,7 @@ func (m *message) errorf(format string, args ...any) error {
 func (m *message) varint() (uint64, error) {
 	v, n := binary.Uvarint(m.b)
 	if n <= 0 {
-		return 0, m.errorf("a number that has no end")
+		return 0, m.errorf("a number that does not end")
 	}
 	m.b, m.at = m.b[n:], m.at+n
 	return v, nil
@@ -50,7 +51,7 @@ func (m *message) take(n uint64) ([]byte, error) {
 	return b, nil
 }
 
-// next reads a field; ok is false at the message's end.
+// next reads a field; ok is false at the end of the message.
 func (m *message) next() (f field, ok bool, err error) {
 	if len(m.b) == 0 {
 		return f, false, nil
@@ -85,7 +86,7 @@ func (m *message) next() (f field, ok bool, err error) {
 	return f, err == nil, err
 }
 
-// want checks the wire type of a field that is known.
+// want checks the wire type of a known field.
 func (m *message) want(f field, kind int) error {
 	if f.kind != kind {
 		return m.errorf("field %d has wire type %d, want %d", f.number, f.kind, kind)
@@ -93,7 +94,7 @@ func (m *message) want(f field, kind int) error {
 	return nil
 }
 
-// sub is the message inside a field of type bytes that next has just read.
+// sub returns the message inside a field of type bytes that next has just read.
 func (m *message) sub(f field, name string) *message {
 	return &message{b: f.b, at: m.at - len(f.b), name: name}
 }

@@ -7,12 +7,13 @@ import (
 )
 
 // wordPiece cuts a word from the left into the longest pieces (Wu et al. 2016, "Google's Neural Machine Translation
-// System", section 4.1; the greedy form that BERT uses). A word that cannot be cut so, or is too long, is unknown.
+// System", section 4.1; the greedy form that BERT uses). A word that cannot be cut into pieces, or is too long, is
+// unknown.
 type wordPiece struct {
-	first   trie // pieces at a word's start; marked: special tokens' names
-	rest    trie // pieces behind the start, without their prefix; empty if there are none
+	first   trie // pieces at a word's start; marked: names of special tokens
+	rest    trie // pieces after the start, without their prefix; empty if the vocabulary has no such pieces
 	unknown int32
-	limit   int32 // the longest word in characters
+	limit   int32 // length of the longest word in characters
 	prefix  string
 }
 
@@ -29,7 +30,7 @@ func newWordPiece(v *vocabulary, prefix string, special func(id int32) bool) (*w
 			continue
 		}
 		if n := len(firsts); n > 0 && firsts[n-1] == k {
-			firstIDs[n-1] = id // the last of equal pieces counts
+			firstIDs[n-1] = id // of equal pieces the last one counts
 		} else {
 			firsts, firstIDs = append(firsts, k), append(firstIDs, id)
 		}
@@ -96,8 +97,8 @@ func (m *wordPiece) word(s *scratch, c chunk, literal bool) {
 	}
 }
 
-// wordPieceDecoder joins tokens by spaces, but those with the prefix, and with cleanup takes out the spaces that English
-// writes nowhere.
+// wordPieceDecoder joins tokens by spaces, except those with the prefix. If cleanup is set, it removes the spaces that
+// English never writes.
 type wordPieceDecoder struct {
 	prefix  string
 	cleanup bool
@@ -120,7 +121,7 @@ func (d *wordPieceDecoder) decode(tokens []string) []string {
 	return tokens
 }
 
-// cleanUp applies the reference's replacements, one behind the other: what one leaves the next may find.
+// cleanUp applies the reference's replacements, one after another: what one leaves, the next may find.
 func cleanUp(s string) string {
 	for _, p := range [...][2]string{
 		{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},

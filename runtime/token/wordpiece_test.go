@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// plainPieces is the greedy cutting by its definition; nil: the word is unknown.
+// plainPieces cuts a word greedily by definition; nil: the word is unknown.
 func plainPieces(vocab []string, word string, limit int) (parts []string) {
 	if utf8.RuneCountInString(word) > limit {
 		return nil
@@ -61,7 +61,8 @@ func TestWordPieces(t *testing.T) {
 	})
 }
 
-// A special token's name is none for literal text, even as a word of its own and where nothing else could stand for it.
+// TestWordPieceLiteral checks that a special token's name is not read as a token in literal text, even as a word of its
+// own and even if nothing else could stand for it.
 func TestWordPieceLiteral(t *testing.T) {
 	tok, err := FromJSON([]byte(`{"added_tokens": [{"id": 1, "content": "end", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
 		"pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "end": 1, "e": 2, "##n": 3, "##d": 4, "##end": 6}}}`))
@@ -99,7 +100,7 @@ func TestWordPieceErrors(t *testing.T) {
 		_, _, err := variant(t, "wordpiece_cased", change)
 		assert.ErrorContains(t, err, want)
 	}
-	// The type may be missing, as in files of the first years.
+	// The type may be missing, as in early files.
 	for _, folder := range []string{"wordpiece_cased", "bpe_deberta"} {
 		_, tok, err := variant(t, folder, func(d doc) { delete(d["model"].(doc), "type") })
 		require.NoError(t, err)
@@ -112,7 +113,7 @@ func TestWordPieceErrors(t *testing.T) {
 		_, err := FromWordPiece([]byte(text), WordPieceOptions{})
 		assert.ErrorContains(t, err, want)
 	}
-	// Line ends of both kinds, an empty line, a piece that stands twice.
+	// Line ends of both kinds, an empty line, a piece that occurs twice.
 	tok, err := FromWordPiece([]byte("[UNK]\r\na\n\nb\r\na"), WordPieceOptions{})
 	require.NoError(t, err)
 	ids, err := tok.AppendIDs(nil, "a b c", SpecialText)
@@ -121,7 +122,7 @@ func TestWordPieceErrors(t *testing.T) {
 	assert.Equal(t, SpecialIDs{-1, -1, -1, -1, 0}, tok.Special())
 }
 
-// What runs programs sees: the frames of both families, the middle of RoBERTa's being two tokens.
+// TestFrames checks the frames that the runtime sees, of both families. The middle of RoBERTa's frame is two tokens.
 func TestFrames(t *testing.T) {
 	for _, x := range []struct {
 		folder string
@@ -138,7 +139,7 @@ func TestFrames(t *testing.T) {
 			m, err := Open(PackedKind, flat)
 			require.NoError(t, err)
 			assert.Equal(t, x.want, m.Frame(), x.folder)
-			// Places are those of the encoding, trimmed where the encoding's are.
+			// Places are those of the encoding, trimmed if those of the encoding are.
 			var e Encoding
 			const text = "a  word here, <mask> [MASK]"
 			require.NoError(t, tok.Encode(&e, text, Options{Special: SpecialTokens, NoTemplate: true}))

@@ -13,9 +13,9 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// Random added tokens over each kind of model: that take white space with them and overlap there, that are normalized to
-// what a word is, to a prefix of one another or to white space, that the vocabulary has, with ids that the file has wrong.
-// testdata/added.py records what the reference does with them.
+// TestAddedTokens compares random added tokens, over each kind of model, with what the reference does with them, as
+// recorded by testdata/added.py. Some include white space and overlap there. Some are normalized to what a word is, to a
+// prefix of one another or to white space. Some are in the vocabulary, and some have wrong ids in the file.
 func TestAddedTokens(t *testing.T) {
 	needTestdata(t)
 	f, err := os.Open("../testdata/added.jsonl.gz")

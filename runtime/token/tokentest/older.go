@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// older reads a folder's older files as a folder without tokenizer.json is read. A vocab.txt says nothing about case; where
-// no tokenizer_config.json says it either, the tokenizer.json beside it does.
+// older reads a folder's older files as if it had no tokenizer.json. A vocab.txt does not tell the case of its texts. If
+// there is no tokenizer_config.json either, the tokenizer.json next to it decides.
 func (v *verifier) older(b []byte) (func(line []byte) error, error) {
 	t, err := v.loadOlder(b)
 	if err != nil {

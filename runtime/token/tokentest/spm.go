@@ -67,7 +67,7 @@ func (r *SPMRecord) check(t, punct *token.Tokenizer, e *token.Encoding) error {
 	if got != r.Decoded {
 		return fmt.Errorf("decoded %q, want %q", got, r.Decoded)
 	}
-	// The record holds the ids a part; the tokenizer gives them one behind the other.
+	// The record holds the ids of each part; the tokenizer returns them as one list.
 	var parts []int32
 	for _, p := range r.SplitByPunct {
 		parts = append(parts, p...)

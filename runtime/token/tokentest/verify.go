@@ -1,4 +1,4 @@
-// Package tokentest compares tokenizers with recorded encodings: the checker behind `debertac verify --tokenizer`.
+// Package tokentest compares tokenizers with recorded encodings. `debertac verify --tokenizer` uses it.
 package tokentest
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// VerifyDir compares every pair that is in dir: tokenizer<tag>.json with encodings<tag>.jsonl (special tokens in a text
-// are taken as tokens, as recorded), vocab.json with merges.txt, or vocab.txt, with encodings.jsonl too, and spm.model
-// with sentencepiece.jsonl. The records may be gzipped (.jsonl.gz). Each
-// difference is reported as file, line and the first thing that differs. It returns how many lines were compared and
-// how many failed; err is not nil if a file cannot be read or there is nothing to compare.
+// VerifyDir compares every pair of files in dir: tokenizer<tag>.json with encodings<tag>.jsonl (names of special tokens
+// in a text are read as tokens, as recorded); vocab.json with merges.txt, or vocab.txt, also with encodings.jsonl; and
+// spm.model with sentencepiece.jsonl. The records may be compressed (.jsonl.gz). Each difference is reported with its
+// file, its line and the first thing that differs. VerifyDir returns how many lines were compared and how many failed.
+// err is not nil if a file cannot be read or if there is nothing to compare.
 func VerifyDir(dir string, report func(line string)) (compared, failed int, err error) {
 	return VerifyFS(disk.FS(dir, token.MaxFile), report)
 }
@@ -61,7 +61,7 @@ type verifier struct {
 	compared, failed int
 }
 
-// pair compares model with the records, if there are any.
+// pair compares model with the records, if both exist.
 func (v *verifier) pair(model, records string, open func(b []byte) (func(line []byte) error, error)) error {
 	f, name, err := openRecords(v.fsys, records)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,7 +166,7 @@ func (v *verifier) json(b []byte) (func(line []byte) error, error) {
 	return v.encodings(t), nil
 }
 
-// encodings compares lines with what t does.
+// encodings returns a function that compares a line with what t does.
 func (v *verifier) encodings(t *token.Tokenizer) func(line []byte) error {
 	var e token.Encoding
 	return func(line []byte) error {

@@ -18,8 +18,9 @@ func needTestdata(t *testing.T) {
 	}
 }
 
-// Every recorded line: ids, type ids, mask, offsets, words, overflow, decoded text; and SentencePiece's own normal
-// form, pieces, byte spans and parts. Folders with older files count twice, once a reading.
+// TestGoldens compares every recorded line: ids, type ids, mask, offsets, words, overflow, decoded text; and
+// SentencePiece's own normalized form, pieces, byte spans and parts. Folders with older files count twice, once
+// per reading.
 func TestGoldens(t *testing.T) {
 	needTestdata(t)
 	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940, "wordpiece_uncased": 940, "variants": 960} {
@@ -32,7 +33,7 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// A record that is changed anywhere is found, and the report says where.
+// TestDifferencesAreFound checks that any change in a record is found, and that the report names its place.
 func TestDifferencesAreFound(t *testing.T) {
 	needTestdata(t)
 	model, err := os.ReadFile("../testdata/spm_v3/tokenizer.json")

@@ -1,5 +1,5 @@
-// Command release builds what a version of debertac is published as: a program for each platform, the parts that each links as an SBOM, and the
-// SHA-256 of all files. The same commit and the same version of Go make the same bytes, on any machine.
+// Command release builds the files that are published for a version of debertac: one program per platform, the parts that each links as an SBOM, and the
+// SHA-256 of all files. The same commit and the same version of Go make the same bytes on any machine.
 //
 //	go run ./release -out build/release    all of it; the work tree must be as committed
 //	go run ./release -sbom FILE            the SBOM of a Go program, such as one that debertac build has made
@@ -21,7 +21,7 @@ import (
 	"strings"
 )
 
-// platforms are those that programs are published for, as GOOS/GOARCH.
+// platforms lists the platforms for which programs are published, as GOOS/GOARCH.
 var platforms = []string{"darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64"}
 
 const (
@@ -96,7 +96,7 @@ func publish(ctx context.Context, out string) error {
 	return os.WriteFile(filepath.Join(out, sums), []byte(strings.Join(lines, "")), 0o666)
 }
 
-// committed refuses a work tree with changes: what is published must be what its commit says.
+// committed returns an error if the work tree has changes: published files must come from their commit alone.
 func committed(ctx context.Context) error {
 	text, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output()
 	if err != nil {
@@ -108,7 +108,7 @@ func committed(ctx context.Context) error {
 	return nil
 }
 
-// compile builds debertac for a platform. Whatever the environment says about Go does not count.
+// compile builds debertac for a platform. It ignores Go's settings in the environment.
 func compile(ctx context.Context, system, arch, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-mod=readonly", "-tags=", "-ldflags=-s -w", "-o", path, "./cmd/debertac")
 	cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=", "GOENV=off", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0")
@@ -127,7 +127,7 @@ func compile(ctx context.Context, system, arch, path string) error {
 	return errors.New("go build did not record the commit: release from a clone of the repository, not from a linked work tree")
 }
 
-// sum returns the line of a file in SHA256SUMS, in the form that sha256sum -c reads.
+// sum returns the line of a file in SHA256SUMS, in the format that sha256sum -c reads.
 func sum(dir, name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

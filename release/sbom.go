@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// document is a CycloneDX 1.6 bill of materials (https://cyclonedx.org/docs/1.6/json/), as far as a Go program fills it.
+// document is a CycloneDX 1.6 bill of materials (https://cyclonedx.org/docs/1.6/json/), with the fields that apply to a Go program.
 type document struct {
 	Schema       string       `json:"$schema"`
 	Format       string       `json:"bomFormat"`
@@ -26,7 +26,7 @@ type document struct {
 }
 
 type metadata struct {
-	Time      string    `json:"timestamp,omitempty"` // of the commit, so that the same commit has the same document
+	Time      string    `json:"timestamp,omitempty"` // of the commit, so that one commit always has the same document
 	Component component `json:"component"`
 }
 
@@ -55,7 +55,7 @@ type dependency struct {
 	On  []string `json:"dependsOn"`
 }
 
-// bill returns the bill of materials of a Go program: what `go version -m` lists, read from the program itself.
+// bill returns the bill of materials of a Go program. It holds what `go version -m` lists, and is read from the program itself.
 func bill(path string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -68,12 +68,12 @@ func bill(path string) ([]byte, error) {
 	return write(filepath.Base(path), info, sha256.Sum256(text))
 }
 
-// packageURL returns a Go module in the form of https://github.com/package-url/purl-spec.
+// packageURL returns the URL of a Go module in the form of https://github.com/package-url/purl-spec.
 func packageURL(path, version string) string {
 	return "pkg:golang/" + path + "@" + strings.NewReplacer("+", "%2B", "(", "%28", ")", "%29").Replace(version)
 }
 
-// library returns a module that is linked.
+// library returns the component of a linked module.
 func library(m *debug.Module) component {
 	if m.Replace != nil {
 		m = m.Replace
@@ -86,7 +86,7 @@ func library(m *debug.Module) component {
 	return c
 }
 
-// write makes the document of a program.
+// write returns the document of a program.
 func write(name string, info *debug.BuildInfo, sum [sha256.Size]byte) ([]byte, error) {
 	version := info.Main.Version
 	if version == "" {
@@ -121,7 +121,7 @@ func write(name string, info *debug.BuildInfo, sum [sha256.Size]byte) ([]byte, e
 		on.On = append(on.On, c.Ref)
 	}
 	d.Dependencies = []dependency{on}
-	// The number follows from the program, as a UUID of version 8: the bits of a hash.
+	// The serial number is a UUID of version 8 made from the bits of a hash, so it depends on the program alone.
 	id := sum
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
 	d.Serial = fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16])

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBill: the bill of a program lists what `go version -m` lists, and is the same each time.
+// TestBill checks that the bill of a program lists what `go version -m` lists, and that it is always the same.
 func TestBill(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no Go toolchain")
 	}
 	exe := filepath.Join(t.TempDir(), "program")
-	said, err := exec.Command("go", "build", "-o", exe, "../docs/tables").CombinedOutput() // the smallest program here that links modules
+	said, err := exec.Command("go", "build", "-o", exe, "../docs/tables").CombinedOutput() // the smallest program in this module that links other modules
 	require.NoError(t, err, "%s", said)
 	text, err := bill(exe)
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestBill(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestWrite: a replaced module is the one that is linked, and the time is that of the commit.
+// TestWrite checks that the bill lists the replacement of a module, and that the time is that of the commit.
 func TestWrite(t *testing.T) {
 	info := &debug.BuildInfo{
 		GoVersion: "go1.26.8", Path: command, Main: debug.Module{Path: "github.com/debertac/debertac", Version: "v1.2.3+dirty"},
@@ -69,7 +69,7 @@ func TestWrite(t *testing.T) {
 	require.Equal(t, "pkg:golang/std@1.26.8", d.Components[0].URL)
 }
 
-// TestSum: sha256sum reads the lines.
+// TestSum checks that sha256sum can read the lines.
 func TestSum(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("hello\n"), 0o666))

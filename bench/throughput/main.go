@@ -1,9 +1,9 @@
-// Command throughput measures the tokenizers of folders on texts, on one thread: what bench/throughput.py runs beside its peers.
+// Command throughput measures the tokenizers of model folders on texts, on one thread. bench/throughput.py runs it beside other tokenizers.
 //
 //	throughput TEXTS ROUNDS FOLDER...
 //
-// TEXTS holds a JSON string a line. It writes a JSON object a line: a folder, a way of encoding, the least processor time of the rounds, the number of tokens
-// and a checksum of the ids.
+// TEXTS holds one JSON string per line. The command writes one JSON object per line: a folder, a way of encoding, the least processor time of the rounds, the
+// number of tokens and a checksum of the ids.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// result is one line; Seconds is the least processor time of the rounds, for all texts.
+// result is one line of the output. Seconds is the least processor time of the rounds, for all texts.
 type result struct {
 	Peer      string  `json:"peer"`
 	Version   string  `json:"version"`

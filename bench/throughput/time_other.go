@@ -6,5 +6,5 @@ import "time"
 
 var began = time.Now()
 
-// processorTime returns the time since the start, in seconds, where the system does not tell the program's own.
+// processorTime returns the time since the start, in seconds. It stands in for the program's processor time on systems that do not report it.
 func processorTime() float64 { return time.Since(began).Seconds() }

@@ -4,7 +4,7 @@ package main
 
 import "syscall"
 
-// processorTime is how long the program has run, in seconds, on all its threads. Other programs' share of the machine is not in it.
+// processorTime returns the processor time of the program, in seconds, of all its threads. It does not include the time of other programs.
 func processorTime() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

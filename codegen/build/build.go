@@ -1,5 +1,5 @@
-// Package build turns generated packages into one static program, in any folder and without a network: the sources that the program links
-// besides are inside this package (see vendored), only a Go toolchain must be there.
+// Package build turns generated packages into one static program, in any folder and without a network. The sources that the program links are inside this
+// package (see vendored); only a Go toolchain is needed besides.
 package build
 
 import (
@@ -17,26 +17,26 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Options say what to build. Zero values of all but Packages and Out stand for defaults.
+// Options holds what to build. The zero value of each field except Packages and Out stands for a default.
 type Options struct {
-	// Packages are the models of the program, by name; one main serves them all, and --model picks one at run time.
+	// Packages are the models of the program, by name. One main serves them all, and --model selects one at run time.
 	Packages []*codegen.Package
-	// Out is the program to write. It appears when it is whole.
+	// Out is the path of the program. The file appears when it is complete.
 	Out string
-	// OS and Arch are those of the machine that is to run it; default this one's.
+	// OS and Arch are those of the machine that runs the program; the default is this machine.
 	OS, Arch string
 	// Tags are build tags, such as noasm.
 	Tags []string
 }
 
-// Build builds a program of the packages for this machine; out appears when it is whole. See Binary.
+// Build builds a program of the packages for this machine; out appears when it is complete. See Binary.
 func Build(ctx context.Context, packages []*codegen.Package, out string) error {
 	return Binary(ctx, Options{Packages: packages, Out: out})
 }
 
-// Binary builds a program. Its errors are a *ToolchainError if there is no Go toolchain that can, a *CompileError if the generated code does not compile (which
-// is an internal error), a *GoError if the toolchain fails for another reason, ctx's error, or those of the file system. Weights can be put after the finished
-// program with package runtime/appended.
+// Binary builds a program. Its error is a *ToolchainError if there is no Go toolchain that can build it, a *CompileError if the generated code does not compile
+// (which is an internal error), a *GoError if the toolchain fails for another reason, ctx's error, or an error of the file system. Package runtime/appended can
+// put weights after the end of the finished program.
 func Binary(ctx context.Context, o Options) error {
 	files, err := o.tree()
 	if err != nil {
@@ -57,7 +57,7 @@ func Binary(ctx context.Context, o Options) error {
 	keep := false
 	defer func() {
 		if !keep {
-			_ = disk.RemoveAll(dir) // in the folder for temporary files: what is left does no harm
+			_ = disk.RemoveAll(dir) // the folder is among temporary files, so what remains does no harm
 		}
 	}()
 	if err := write(dir, files); err != nil {
@@ -72,7 +72,7 @@ func Binary(ctx context.Context, o Options) error {
 	return disk.Install(made, out)
 }
 
-// tree returns the whole module: the sources inside, the packages and a main.
+// tree returns the whole module: the vendored sources, the packages and a main.
 func (o *Options) tree() ([]vendored.File, error) {
 	if len(o.Packages) == 0 {
 		return nil, errors.New("build: no packages")
@@ -89,7 +89,7 @@ func (o *Options) tree() ([]vendored.File, error) {
 		names = append(names, p.Name)
 		for _, f := range p.Files {
 			if strings.HasSuffix(f.Name, "_test.go") {
-				continue // the program does not run tests, and what they import is not inside
+				continue // the program does not run tests, and their imports are not vendored
 			}
 			if f.Name != filepath.Base(f.Name) || f.Name == "." || f.Name == ".." {
 				return nil, fmt.Errorf("build: package %s has a file named %q", p.Name, f.Name)
@@ -100,7 +100,7 @@ func (o *Options) tree() ([]vendored.File, error) {
 	return append(files, vendored.File{Name: "main.go", Text: mainFile(names)}), nil
 }
 
-// folder is where package number i lies. Names of packages need not be names of folders that Go accepts.
+// folder returns the path of package number i. The path does not contain the package's name, which may not be a folder name that Go accepts.
 func folder(i int) string { return fmt.Sprintf("models/m%d", i) }
 
 // mainFile returns the main of a program of these models.
@@ -161,7 +161,7 @@ func (g *Toolchain) build(ctx context.Context, dir, made string, o *Options) err
 	return err
 }
 
-// ReadPackage reads a package that was generated before: the Go and assembly files of a folder, without tests.
+// ReadPackage reads a package that was generated earlier: the Go and assembly files of a folder, without tests.
 func ReadPackage(dir, name string) (*codegen.Package, error) {
 	entries, err := disk.ReadDir(dir)
 	if err != nil {

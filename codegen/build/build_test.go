@@ -25,7 +25,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// tiny is a model in little that has all that a program needs: tables of relative positions, a head with labels.
+// tiny is a small model that has everything that a program needs: tables of relative positions, and a head with labels.
 const tiny = `dspec 1
 
 model NAME like deberta_v3_base {
@@ -46,7 +46,7 @@ head kind on NAME { take first; linear hidden; act; linear 3 as labels("a", "b",
 // generate compiles the tiny model and packs random weights.
 func generate(t *testing.T, name string) (*codegen.Package, string) {
 	t.Helper()
-	text := strings.NewReplacer("NAME", name, "INNER", strconv.Itoa(8*len(name))).Replace(tiny) // a name's length makes a model of its own
+	text := strings.NewReplacer("NAME", name, "INNER", strconv.Itoa(8*len(name))).Replace(tiny) // each length of a name makes another model
 	file, faults := spec.Parse("tiny.dspec", []byte(text))
 	require.Empty(t, faults)
 	s, faults := spec.Resolve(file)
@@ -79,7 +79,7 @@ func batchFile(t *testing.T) string {
 	return path
 }
 
-// forward runs a built program and gives its output [2, 3].
+// forward runs a built program and returns its output [2, 3].
 func forward(t *testing.T, binary string, args ...string) []float32 {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "out.safetensors")
@@ -94,7 +94,7 @@ func forward(t *testing.T, binary string, args ...string) []float32 {
 	return v
 }
 
-// TestBuild builds one program of two models, runs both on every instruction set, and with the weights inside.
+// TestBuild builds one program of two models. It runs both on every instruction set, and with the weights inside.
 func TestBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the Go toolchain")
@@ -107,7 +107,7 @@ func TestBuild(t *testing.T) {
 	for _, isa := range rt.SupportedISAs() {
 		for _, m := range []struct{ name, weights string }{{first.Name, firstWeights}, {second.Name, secondWeights}} {
 			if isa > rt.ISAAVX512 {
-				continue // no kernels of their own
+				continue // the package has no kernels for it
 			}
 			got := forward(t, binary, "--model", m.name, "--weights", m.weights, "--isa", isa.String())
 			for i := range want {
@@ -129,7 +129,7 @@ func TestBuild(t *testing.T) {
 	require.Contains(t, string(out), "every tensor holds what was packed")
 }
 
-// TestBuildAlone builds in an empty folder with empty caches of Go, no network and no home.
+// TestBuildAlone builds in an empty folder, with empty Go caches, without network and without home.
 func TestBuildAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles the standard library")

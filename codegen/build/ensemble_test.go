@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// seeded draws tensors that differ from seed to seed, all but the token table.
+// seeded draws tensors that depend on the seed, except the token table.
 type seeded string
 
 func (s seeded) Tensor(name string, shape []int) ([]float32, error) {
@@ -50,7 +50,7 @@ ensemble both { member a.c weight 3; member b.c; mean MEAN }
 target t { batch <= 8 sequences; tokens <= 256; emit infer both; emit infer a.c as package "firstmember"; emit infer b.c as package "secondmember" }
 `
 
-// TestEnsembles holds an ensemble to the mean of its members, each run by itself, and its packed file to theirs without what is equal.
+// TestEnsembles compares an ensemble with the mean of its members, each run by itself. It also compares its packed file with theirs, without what is equal.
 func TestEnsembles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds programs")
@@ -60,7 +60,7 @@ func TestEnsembles(t *testing.T) {
 	}
 	for _, c := range []struct {
 		loss, mean string
-		join       func(z []float64) []float64 // of a member's logits, before the mean
+		join       func(z []float64) []float64 // applied to a member's logits before the mean
 	}{
 		{"cross_entropy", "probabilities", softmax}, {"cross_entropy", "logits", func(z []float64) []float64 { return z }},
 		{"binary_cross_entropy", "probabilities", sigmoids},
@@ -137,13 +137,13 @@ func TestEnsembles(t *testing.T) {
 			}
 			table := int64(500 * 32 * 4)
 			saved := size("firstmember") + size("secondmember") - size("both")
-			require.Greater(t, saved, table-4096, "the token table, which is equal, is stored once") // the header's lists of names differ a little
+			require.Greater(t, saved, table-4096, "the token table, which is equal, is stored once") // the lists of names in the headers differ a little
 			require.Less(t, saved, table+8192, "nothing else is")
 		})
 	}
 }
 
-// softmax and sigmoids are the probabilities of a row of logits.
+// softmax and sigmoids return the probabilities of a row of logits.
 func softmax(z []float64) []float64 {
 	out, sum := make([]float64, len(z)), 0.0
 	for i, v := range z {

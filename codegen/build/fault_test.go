@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 )
 
-// TestWhoseFaultABuildIs holds outputs of the toolchain, recorded on faults that were made on purpose, to whose fault they are.
+// TestWhoseFaultABuildIs checks Fault on outputs of the toolchain. They were recorded from faults that were made on purpose.
 func TestWhoseFaultABuildIs(t *testing.T) {
 	failed := &exec.ExitError{}
 	for output, ours := range map[string]bool{
@@ -41,7 +41,7 @@ func TestWhoseFaultABuildIs(t *testing.T) {
 	}
 }
 
-// TestAFaultOfTheMachine has a real toolchain fail.
+// TestAFaultOfTheMachine makes a real toolchain fail.
 func TestAFaultOfTheMachine(t *testing.T) {
 	if _, err := build.FindGo(t.Context()); err != nil {
 		t.Skip(err)

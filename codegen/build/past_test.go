@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// pastSpec has causal models with positions of every kind, the last not causal.
+// pastSpec has causal models with all kinds of positions, and one model that is not causal.
 const pastSpec = `dspec 1
 model a {
     checkpoint own; tokenizer none
@@ -43,7 +43,7 @@ model live like a { encoder.attention.mask j }
 target t { batch <= 8 sequences; tokens <= 256; emit infer a; emit infer b.mlm; emit infer a.tags; emit infer live }
 `
 
-// TestPast continues sequences of causal models after what earlier calls kept: the numbers are those of a call with all tokens, to the bit, on every
+// TestPast continues sequences of causal models from what earlier calls kept. The numbers equal those of one call with all tokens, bit by bit, on every
 // instruction set.
 func TestPast(t *testing.T) {
 	if testing.Short() {

@@ -26,7 +26,7 @@ import (
 	"github.com/debertac/debertac/spec/spectest"
 )
 
-// drawnModel is a random spec, compiled, with its weights, its batch and what the oracle makes of it.
+// drawnModel is a random spec, compiled, with its weights, its batch and the oracle's result.
 type drawnModel struct {
 	text    string
 	program *ir.Program
@@ -35,7 +35,7 @@ type drawnModel struct {
 	batch   string
 }
 
-// drawn gives tensors of random numbers, the same for the same name, large enough that attention is far from uniform.
+// drawn returns tensors of random numbers, always the same for one name. The numbers are large enough that attention is far from uniform.
 type drawn struct{}
 
 func (drawn) Tensor(name string, shape []int) ([]float32, error) {
@@ -56,7 +56,7 @@ func (drawn) Tensor(name string, shape []int) ([]float32, error) {
 	return out, nil
 }
 
-// oracleTensors gives the same tensors to the oracle.
+// oracleTensors returns the same tensors to the oracle.
 type oracleTensors map[string][]int
 
 func (o oracleTensors) Tensor(name string) (*ir.Array, error) {
@@ -64,7 +64,7 @@ func (o oracleTensors) Tensor(name string) (*ir.Array, error) {
 	return &ir.Array{Shape: o[name], F32: v}, err
 }
 
-// drawModel compiles a random spec and asks the oracle, before any pass.
+// drawModel compiles a random spec and computes the oracle's result before any pass.
 func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	text, _ := spectest.Random(r)
 	compiled := func(after string) *ir.Program {
@@ -112,13 +112,13 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	return m
 }
 
-// drawBatch draws a ragged batch; half of them have sequences with holes, or that begin after one.
+// drawBatch draws a ragged batch. In half of the batches, sequences have gaps or begin after one.
 func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 	b := &runtime.Batch{Starts: []int32{0}}
 	holes := r.IntN(2) == 0
 	for s, n := range []int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17} {
 		at := int32(0)
-		if holes && s > 0 { // tokens may be missing in front, too
+		if holes && s > 0 { // tokens can be missing at the start, too
 			at = int32(r.IntN(3))
 		}
 		for range n {
@@ -150,7 +150,7 @@ func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 	return b
 }
 
-// drawWords draws a label or two in front of each sequence's words of up to three tokens, for programs that read them.
+// drawWords draws one or two labels in front of each sequence's words, which have up to three tokens, for programs that read words.
 func drawWords(r *rand.Rand, p *ir.Program, b *runtime.Batch) {
 	if !p.Reads(ir.Words) {
 		return
@@ -176,8 +176,8 @@ func drawWords(r *rand.Rand, p *ir.Program, b *runtime.Batch) {
 	}
 }
 
-// TestRandomModels builds one program of random specs and holds every instruction set to the oracle: assembly may be off by at most 20 times as
-// much as the portable float32 form.
+// TestRandomModels builds one program of random specs and compares every instruction set with the oracle. The error of the assembly may be at most 20 times the
+// error of the portable float32 form.
 func TestRandomModels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a program of many packages")
@@ -224,7 +224,7 @@ func TestRandomModels(t *testing.T) {
 	t.Logf("error against the portable form's, at the most: %v", worst)
 }
 
-// run computes the model's batch in the built program and gives the largest difference from the oracle, relative to the largest number.
+// run computes the model's batch in the built program. It returns the largest difference from the oracle, relative to the largest number.
 func (m *drawnModel) run(t *testing.T, binary, isa string) float64 {
 	out := m.weights + "." + isa
 	cmd := exec.CommandContext(t.Context(), binary, "forward", "--model", m.program.Name, "--weights", m.weights, "--batch", m.batch, "--out", out, "--isa", isa)

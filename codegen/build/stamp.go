@@ -8,10 +8,10 @@ import (
 // programPackage holds the variables that the linker sets in built programs.
 const programPackage = "github.com/debertac/debertac/runtime/program"
 
-// Stamp is what a program says about the debertac that it is or that built it.
+// Stamp identifies the debertac that a program is, or that built it.
 type Stamp struct {
 	Version  string // of the module, such as v1.2.3; "(devel)" for a work tree without tags
-	Revision string // commit, with + at its end if the work tree had changes; "" if Go did not record it
+	Revision string // commit, with + at the end if the work tree had changes; "" if Go did not record it
 }
 
 // OwnStamp returns the stamp of the running program.
@@ -23,7 +23,7 @@ func OwnStamp() Stamp {
 	return stampOf(info)
 }
 
-// stampOf reads a stamp from what Go has recorded in a program.
+// stampOf reads a stamp from the build information of a program.
 func stampOf(info *debug.BuildInfo) Stamp {
 	s := Stamp{Version: info.Main.Version}
 	if s.Version == "" {
@@ -44,7 +44,7 @@ func stampOf(info *debug.BuildInfo) Stamp {
 	return s
 }
 
-// linkFlags tells the linker the stamp. Values that would need quotes are left out.
+// linkFlags returns the flags that pass the stamp to the linker. Values that would need quotes are left out.
 func (s Stamp) linkFlags() string {
 	flags := ""
 	for _, v := range []struct{ name, value string }{{"Version", s.Version}, {"Revision", s.Revision}} {

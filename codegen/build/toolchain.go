@@ -21,7 +21,7 @@ type Toolchain struct {
 	Version string // such as go1.26.8
 }
 
-// ToolchainError says that there is no Go toolchain that can build programs, and what to do.
+// ToolchainError reports that there is no Go toolchain that can build programs, and what to do.
 type ToolchainError struct{ Reason string }
 
 // Error returns the reason and the remedy.
@@ -29,7 +29,7 @@ func (e *ToolchainError) Error() string {
 	return e.Reason + ": install Go " + strings.TrimPrefix(Needed(), "go") + " or newer (https://go.dev/dl) and have its go command in PATH"
 }
 
-// Needed returns the oldest version of Go that can build programs, such as go1.26.0: the one that the sources inside ask for.
+// Needed returns the oldest version of Go that can build programs, such as go1.26.0. It is the version that the vendored sources ask for.
 func Needed() string {
 	files, err := vendored.Tree()
 	if err != nil {
@@ -48,7 +48,7 @@ func Needed() string {
 	return ""
 }
 
-// FindGo finds the go command in PATH, or else where Go's own installer puts it, and checks its version. Its error is a *ToolchainError.
+// FindGo finds the go command in PATH, or in the folder of Go's own installer, and checks its version. Its error is a *ToolchainError.
 func FindGo(ctx context.Context) (*Toolchain, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
@@ -82,23 +82,23 @@ func FindGo(ctx context.Context) (*Toolchain, error) {
 	return g, nil
 }
 
-// enough reports whether a version as "go env GOVERSION" gives it is at least need. Development versions read "devel go1.27-1a2b3c Mon …".
+// enough reports whether a version, as "go env GOVERSION" prints it, is at least need. Development versions have the form "devel go1.27-1a2b3c Mon …".
 func enough(have, need string) bool {
 	for word := range strings.FieldsSeq(have) {
 		word, _, _ = strings.Cut(word, "-")
 		if version.IsValid(word) {
-			// A release candidate of the needed version has its language.
+			// A release candidate has the language of its release, so it is enough.
 			return version.Compare(version.Lang(word), version.Lang(need)) >= 0 && (version.Compare(word, need) >= 0 || strings.Contains(word, "rc"))
 		}
 	}
 	return false
 }
 
-// command prepares a run of the go command. Of the environment's settings of Go only places are kept: everything that could change the program
-// or reach for a network is set here.
+// command returns a run of the go command. From Go's settings in the environment it keeps only paths; it sets everything itself that could change the program
+// or use a network.
 func (g *Toolchain) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, g.Path, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go build removes its temporary files
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go build then removes its temporary files
 	cmd.WaitDelay = 5 * time.Second
 	places := map[string]bool{"GOCACHE": true, "GOPATH": true, "GOMODCACHE": true, "GOTMPDIR": true, "GOROOT": true, "GOMAXPROCS": true}
 	for _, e := range os.Environ() {
@@ -109,7 +109,7 @@ func (g *Toolchain) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd.Env = append(cmd.Env, "GO111MODULE=on", "GOENV=off", "GOWORK=off", "GOFLAGS=", "GOPROXY=off", "GOTOOLCHAIN=local", "CGO_ENABLED=0")
 	if _, err := os.UserCacheDir(); err != nil && os.Getenv("GOCACHE") == "" {
-		// A process without a home, such as a service, has no place for Go's cache.
+		// A process without a home folder, such as a service, has no folder for Go's cache.
 		cmd.Env = append(cmd.Env, "GOCACHE="+filepath.Join(os.TempDir(), "debertac-go-cache"))
 	}
 	if os.Getenv("GOPATH") == "" && os.Getenv("HOME") == "" {

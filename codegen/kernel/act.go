@@ -6,8 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// ActParams are the constants of an activation kernel: y[i, n] = f(x[i, n]) for
-// 0 ≤ i < m, 0 ≤ n < N.
+// ActParams holds the constants of an activation kernel: y[i, n] = f(x[i, n]) for 0 ≤ i < m, 0 ≤ n < N.
 type ActParams struct {
 	Act      string // f, a name of [Activations]
 	N        int    // columns
@@ -26,8 +25,8 @@ func ActName(p ActParams, isa string) string {
 	return fmt.Sprintf("act_f32_%s_%d_ldx%d_ldy%d_%s", p.Act, p.N, p.LDX, p.LDY, isa)
 }
 
-// Act makes an activation kernel: func(y, x *float32, m int), m ≥ 1. y may be
-// x. Pads of y up to a multiple of 16 become f(0); those of x are not read.
+// Act returns an activation kernel: func(y, x *float32, m int), m ≥ 1. y may be x. Columns of y from N to the next multiple of 16 become f(0); those of x are
+// not read.
 func Act(p ActParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   ActName(p, isa.Name),

@@ -42,15 +42,14 @@ const (
 	magnitude = signBit - 1
 )
 
-// relu is dst = max(x, 0); NaN stays NaN.
+// relu computes dst = max(x, 0); NaN stays NaN.
 func (a *asm) relu(x, dst reg.Register) {
 	z := a.vec()
 	a.zero(z)
 	a.VMAXPS(x, z, dst)
 }
 
-// sigmoid is dst = 1/(1 + e^-x), with full relative accuracy for large
-// negative x too: with e = e^-|x| it is 1/(1+e) for x ≥ 0 and e/(1+e) below.
+// sigmoid computes dst = 1/(1 + e^-x), with full relative accuracy also for large negative x. With e = e^-|x| it is 1/(1+e) for x ≥ 0 and e/(1+e) below.
 func (a *asm) sigmoid(x, dst reg.Register) {
 	e, one, num := a.vec(), a.vec(), a.vec()
 	a.orC(signBit, x, e)
@@ -69,14 +68,14 @@ func (a *asm) sigmoid(x, dst reg.Register) {
 	a.VDIVPS(e, num, dst)
 }
 
-// silu is dst = x·sigmoid(x).
+// silu computes dst = x·sigmoid(x).
 func (a *asm) silu(x, dst reg.Register) {
 	s := a.vec()
 	a.sigmoid(x, s)
 	a.VMULPS(x, s, dst)
 }
 
-// geluTanh is dst = x·(1 + tanh z)/2 = x·sigmoid(2z), 2z = x·(c1 + c3·x²).
+// geluTanh computes dst = x·(1 + tanh z)/2 = x·sigmoid(2z), where 2z = x·(c1 + c3·x²).
 func (a *asm) geluTanh(x, dst reg.Register) {
 	c := 2 * math.Sqrt(2/math.Pi)
 	z, s := a.vec(), a.vec()
@@ -91,8 +90,8 @@ func (a *asm) geluTanh(x, dst reg.Register) {
 // Beyond tanhLimit the result rounds to 1; argument reduction needs a bound.
 const tanhLimit = float32(10)
 
-// tanh is dst = tanh x = t/(t + 2) with t = e^2|x| - 1, the sign put back. With
-// 2|x| = n·ln 2 + r, t is 2^n·(e^r - 1) + (2^n - 1), which keeps small x exact.
+// tanh computes dst = tanh x = t/(t + 2) with t = e^2|x| - 1; the sign is restored at the end. With 2|x| = n·ln 2 + r, t is 2^n·(e^r - 1) + (2^n - 1), which
+// keeps small x exact.
 func (a *asm) tanh(x, dst reg.Register) {
 	y, q, shifted, n, r := a.vec(), a.vec(), a.vec(), a.vec(), a.vec()
 	a.andC(magnitude, x, y)
@@ -113,8 +112,7 @@ func (a *asm) tanh(x, dst reg.Register) {
 	// e^r - 1 = r + r²·q
 	a.VMULPS(r, q, q)
 	a.VFMADD213PS(r, r, q)
-	// 2^n, for 0 ≤ n < 30: n into the exponent of 1; the shift drops
-	// shifter's own bits.
+	// 2^n for 0 ≤ n < 30: n is shifted into the exponent of 1, which drops the bits of shifter itself.
 	power := shifted
 	a.VPSLLD(operand.U8(23), shifted, power)
 	one := a.vec()
@@ -130,9 +128,8 @@ func (a *asm) tanh(x, dst reg.Register) {
 	a.or(sign, t, dst)
 }
 
-// Φ(-t) = e^(-t²/2)·R(t) for t ≥ 0, with R a polynomial in u = 1/(1 + 0.3·t):
-// relative error 5.9e-8 (one rounding) for t ≤ geluLimit, where Φ has become 0.
-// R is half of the scaled complementary error function of t/√2.
+// Φ(-t) = e^(-t²/2)·R(t) for t ≥ 0. R is a polynomial in u = 1/(1 + 0.3·t). Its relative error is 5.9e-8 (one rounding) for t ≤ geluLimit, where Φ has become
+// 0. R is half of the scaled complementary error function of t/√2.
 const (
 	geluLimit = float32(14.5)
 	geluU     = float32(0.3)
@@ -140,16 +137,14 @@ const (
 
 var geluPoly = []float32{0.0384251568, -0.169393661, 0.229129466, -0.0770423429, 0.142904803, 0.0945266751, 0.121960329, 0.119482109, 7.494571e-6}
 
-// gelu is dst = x·Φ(x) = max(x, 0) - t·Φ(-t) with t = |x|, a few ulp from the
-// exact value in the negative tail as well: the rounding error of t² is made
-// good inside the exponential.
+// gelu computes dst = x·Φ(x) = max(x, 0) - t·Φ(-t) with t = |x|. It is a few ulp from the exact value, also in the negative tail: the rounding error of t² is
+// corrected inside the exponential.
 func (a *asm) gelu(x, dst reg.Register) {
 	t, bound := a.vec(), a.vec()
 	a.andC(magnitude, x, t)
 	a.broadcast(geluLimit, bound)
 	a.VMINPS(t, bound, t) // NaN stays NaN
-	// s = t·R(t); few registers are alive at a time, so that two chains of this
-	// code fit into 16.
+	// s = t·R(t). Few registers are live at a time, so two chains of this code fit into 16 registers.
 	u, s := a.vec(), a.vec()
 	a.broadcast(1, s)
 	a.VMOVAPS(s, u)
@@ -168,7 +163,7 @@ func (a *asm) gelu(x, dst reg.Register) {
 	a.VMULPS(t, s, s)
 	p, shifted, n := a.vec(), a.vec(), a.vec()
 	a.expReduced(h, low, p, shifted, n)
-	// The product before the scaling, so that a denormal result is rounded once.
+	// This product is computed before the scaling, so that a denormal result is rounded once.
 	a.VMULPS(s, p, p)
 	a.scale2(p, shifted, n, p)
 	zero := a.vec()

@@ -11,8 +11,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// asm builds the body of one kernel: avo's context, and what differs between
-// instruction sets. Most vector instructions have one spelling for every
+// asm builds the body of one kernel. It holds avo's context and what differs between instruction sets. Most vector instructions have one spelling for every
 // register width, so a body written with vec() serves all sets.
 type asm struct {
 	*build.Context
@@ -21,7 +20,7 @@ type asm struct {
 	labels map[string]int
 }
 
-// vec allocates a full-width vector register.
+// vec allocates a vector register of full width.
 func (a *asm) vec() reg.VecVirtual {
 	if a.ISA.Wide() {
 		return a.ZMM()
@@ -36,23 +35,21 @@ func (a *asm) arg(name string) reg.GPVirtual {
 	return r
 }
 
-// label returns a name for a label that is new in this kernel.
+// label returns a label that is new in this kernel.
 func (a *asm) label(stem string) string {
 	n := a.labels[stem]
 	a.labels[stem]++
 	return fmt.Sprintf("%s%d", stem, n)
 }
 
-// ret ends the kernel. The upper halves are cleared so that SSE code that
-// follows (Go's own) runs at full speed.
+// ret ends the kernel. It clears the upper halves of the registers, so that SSE code that follows (Go's own) runs at full speed.
 func (a *asm) ret() {
 	a.VZEROUPPER()
 	a.RET()
 }
 
-// interleave emits the bodies, which must be independent of each other and free
-// of branches, merged instruction by instruction: a core's scheduler is too
-// small to find the next of two long chains of dependent instructions by itself.
+// interleave emits the bodies merged instruction by instruction. They must be independent of each other and free of branches. A core's scheduler is too small
+// to overlap two long chains of dependent instructions by itself.
 func (a *asm) interleave(bodies ...func()) {
 	file, err := a.Result()
 	if err != nil || len(file.Sections) == 0 {
@@ -94,7 +91,7 @@ func imm(n int) operand.Op { return operand.I32(n) }
 // zero sets a vector register to zero.
 func (a *asm) zero(r reg.Register) {
 	if a.ISA.Wide() {
-		// avo would take r for an input of VPXORD, and so for live before it.
+		// avo would take r as an input of VPXORD, and so as live before it.
 		a.Instruction(&ir.Instruction{
 			Opcode: "VPXORD", ISA: []string{"AVX512F"},
 			Operands: []operand.Op{r, r, r}, Outputs: []operand.Op{r},
@@ -104,9 +101,9 @@ func (a *asm) zero(r reg.Register) {
 	a.VXORPS(r, r, r)
 }
 
-// blend is dst = y where the mask is set, x elsewhere (AVX-512).
+// blend sets dst to y where the mask is set, and to x elsewhere (AVX-512).
 func (a *asm) blend(mask, x, y, dst reg.Register) {
-	// avo would take dst for an input of VBLENDMPS, and so for live before it, over the whole loop around it.
+	// avo would take dst as an input of VBLENDMPS, and so as live before it, over the whole loop around it.
 	a.Instruction(&ir.Instruction{
 		Opcode: "VBLENDMPS", ISA: []string{"AVX512F"},
 		Operands: []operand.Op{y, x, mask, dst}, Inputs: []operand.Op{y, x, mask}, Outputs: []operand.Op{dst},
@@ -118,9 +115,8 @@ func (a *asm) broadcast(x float32, dst reg.Register) {
 	a.VBROADCASTSS(a.pool.words(math.Float32bits(x)), dst)
 }
 
-// with emits an instruction whose first operand is the constant x in every
-// lane: the broadcast form from a 4-byte constant where the set has one, else
-// the plain form from a 32-byte constant.
+// with emits an instruction whose first operand is the constant x in every lane. It uses the broadcast form with a 4-byte constant if the set has one, else the
+// plain form with a 32-byte constant.
 func (a *asm) with(x float32, narrow, bcst func(...operand.Op), rest ...operand.Op) {
 	a.withBits(math.Float32bits(x), narrow, bcst, rest...)
 }
@@ -133,23 +129,23 @@ func (a *asm) withBits(x uint32, narrow, bcst func(...operand.Op), rest ...opera
 	narrow(append([]operand.Op{a.pool.splat(x)}, rest...)...)
 }
 
-// mulC is dst = v·x.
+// mulC computes dst = v·x.
 func (a *asm) mulC(x float32, v, dst reg.Register) { a.with(x, a.vmulps, a.VMULPS_BCST, v, dst) }
 
-// addC is dst = v + x.
+// addC computes dst = v + x.
 func (a *asm) addC(x float32, v, dst reg.Register) { a.with(x, a.vaddps, a.VADDPS_BCST, v, dst) }
 
-// fmaAddC is dst = dst·v + x (a step of Horner's scheme).
+// fmaAddC computes dst = dst·v + x (a step of Horner's scheme).
 func (a *asm) fmaAddC(x float32, v, dst reg.Register) {
 	a.with(x, a.vfmadd213, a.VFMADD213PS_BCST, v, dst)
 }
 
-// fmaMulC is dst = v·x + dst.
+// fmaMulC computes dst = v·x + dst.
 func (a *asm) fmaMulC(x float32, v, dst reg.Register) {
 	a.with(x, a.vfmadd231, a.VFMADD231PS_BCST, v, dst)
 }
 
-// andC is dst = v & x, bit by bit.
+// andC computes dst = v & x, bit by bit.
 func (a *asm) andC(x uint32, v, dst reg.Register) {
 	if a.ISA.Wide() {
 		a.VPANDD_BCST(a.pool.words(x), v, dst)
@@ -158,7 +154,7 @@ func (a *asm) andC(x uint32, v, dst reg.Register) {
 	a.VANDPS(a.pool.splat(x), v, dst)
 }
 
-// orC is dst = v | x, bit by bit.
+// orC computes dst = v | x, bit by bit.
 func (a *asm) orC(x uint32, v, dst reg.Register) {
 	if a.ISA.Wide() {
 		a.VPORD_BCST(a.pool.words(x), v, dst)
@@ -167,7 +163,7 @@ func (a *asm) orC(x uint32, v, dst reg.Register) {
 	a.VORPS(a.pool.splat(x), v, dst)
 }
 
-// or is dst = v | w, bit by bit.
+// or computes dst = v | w, bit by bit.
 func (a *asm) or(w operand.Op, v, dst reg.Register) {
 	if a.ISA.Wide() {
 		a.VPORD(w, v, dst)
@@ -176,19 +172,17 @@ func (a *asm) or(w operand.Op, v, dst reg.Register) {
 	a.VORPS(w, v, dst)
 }
 
-// The same operations of avo with fewer fixed operands, so that with can take
-// either form.
+// These are operations of avo with variadic operands, so that with can take either form.
 func (a *asm) vmulps(ops ...operand.Op)    { a.VMULPS(ops...) }
 func (a *asm) vaddps(ops ...operand.Op)    { a.VADDPS(ops...) }
 func (a *asm) vfmadd213(ops ...operand.Op) { a.VFMADD213PS(ops...) }
 func (a *asm) vfmadd231(ops ...operand.Op) { a.VFMADD231PS(ops...) }
 
-// at addresses disp bytes after base.
+// at returns the address disp bytes after base.
 func at(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
-// pool holds the constants of one assembly file, each once, in order of first
-// use. One symbol holds 4-byte constants, the other vectors: the linker aligns
-// the latter to 32 bytes.
+// pool holds the constants of one assembly file, each once, in order of first use. One symbol holds the 4-byte constants and another the vectors, which the
+// linker aligns to 32 bytes.
 type pool struct {
 	word    []uint32
 	vector  [][8]uint32
@@ -201,7 +195,7 @@ const (
 	vectorSymbol = "vectors"
 )
 
-// words addresses a 4-byte constant.
+// words returns the address of a 4-byte constant.
 func (p *pool) words(x uint32) operand.Mem {
 	i, ok := p.wordAt[x]
 	if !ok {
@@ -215,12 +209,12 @@ func (p *pool) words(x uint32) operand.Mem {
 	return operand.NewDataAddr(operand.NewStaticSymbol(wordSymbol), 4*i)
 }
 
-// splat addresses a 32-byte vector with x in each lane.
+// splat returns the address of a 32-byte vector with x in each lane.
 func (p *pool) splat(x uint32) operand.Mem {
 	return p.lanes([8]uint32{x, x, x, x, x, x, x, x})
 }
 
-// lanes addresses a 32-byte vector.
+// lanes returns the address of a 32-byte vector.
 func (p *pool) lanes(v [8]uint32) operand.Mem {
 	i, ok := p.vectors[v]
 	if !ok {
@@ -234,15 +228,14 @@ func (p *pool) lanes(v [8]uint32) operand.Mem {
 	return operand.NewDataAddr(operand.NewStaticSymbol(vectorSymbol), 32*i)
 }
 
-// lanes16 addresses a 64-byte vector (two 32-byte ones side by side, so it may
-// straddle a cache line: load it once, outside loops).
+// lanes16 returns the address of a 64-byte vector. It consists of two adjacent 32-byte vectors, so it may cross a cache line: load it once, outside loops.
 func (p *pool) lanes16(v [16]uint32) operand.Mem {
 	i := len(p.vector)
 	p.vector = append(p.vector, [8]uint32(v[:8]), [8]uint32(v[8:]))
 	return operand.NewDataAddr(operand.NewStaticSymbol(vectorSymbol), 32*i)
 }
 
-// emit writes the symbols. Bit patterns, not floats: a NaN does not assemble.
+// emit writes the symbols as bit patterns and not as floats, because a NaN does not assemble.
 func (p *pool) emit(ctx *build.Context) {
 	if len(p.word) > 0 {
 		ctx.StaticGlobal(wordSymbol)

@@ -15,18 +15,17 @@ const (
 	Reverse Sign = -1 // row index[j-i]
 )
 
-// AttentionTerms are the terms of a score: any subset that is not empty.
+// AttentionTerms holds the terms of a score; at least one must be set:
 //
 //	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[i-j]
 type AttentionTerms struct {
 	Content       bool // q_i·k_j
 	KeyPosition   Sign // q_i·KR[…], content to position
 	QueryPosition Sign // k_j·QR[…], position to content
-	Bias          bool // bias[…], a number for each offset
+	Bias          bool // bias[…], one number per offset
 }
 
-// name lists the terms for a kernel's name; a trailing r says j-i. Without
-// signs, it names what the terms have in common.
+// name returns the terms for a kernel's name; a trailing r means j-i. Without signs, the name is the same for all signs.
 func (t AttentionTerms) name(signs bool) string {
 	var parts []string
 	if t.Content {
@@ -56,34 +55,31 @@ func (t AttentionTerms) Relative() bool { return t.Indexed() || t.Bias }
 // Indexed reports whether a term reads the relative table through the index.
 func (t AttentionTerms) Indexed() bool { return t.KeyPosition != Absent || t.QueryPosition != Absent }
 
-// AttentionParams are the constants of the attention of one head
+// AttentionParams holds the constants of the attention of one head
 //
 //	o_i = Σ_j softmax_j(score[i, j])·v_j
 //
-// for one sequence, where j goes over all keys or, with a mask, over those with
-// j ≤ i or j < prefix, an argument. q, k, v and o have D columns that are data, and zeros up to
-// DP. KR and QR are panels [R/16][DP][16], R rounded up.
+// for one sequence. j goes over all keys or, with a mask, over the keys with j ≤ i or j < prefix, where prefix is an argument. q, k, v and o have D columns of
+// data, and zeros up to DP. KR and QR are panels [R/16][DP][16], with R rounded up.
 type AttentionParams struct {
-	D, DP    int // head size, and rounded up to 16
+	D, DP    int // head size, and the same rounded up to 16
 	LDQ, LDO int // floats from one row of q to the next, and of o
-	LDK      int // of k and v: LDQ where they lie beside q
-	R        int // rows of the relative table; 0 without terms that read it
+	LDK      int // the same for k and v: LDQ where they lie beside q
+	R        int // rows of the relative table; 0 if no term reads it
 	Terms    AttentionTerms
 	Masked   bool
 }
 
-// Blocks of an attention. Scores are computed for a strip of queries and a
-// block of keys at a time, so that they stay in the nearest caches; the softmax
-// is carried from one block of keys to the next. Block boundaries count from
-// the sequence's first key, so that the order of every sum depends on nothing
-// else. A range of queries shares the products of keys and relative rows.
+// Blocks of an attention. Scores are computed for a strip of queries and a block of keys at a time, so that they stay in the nearest caches; the softmax is
+// carried from one block of keys to the next. Block boundaries count from the sequence's first key, so the order of every sum depends on nothing else. The
+// queries of a range share the products of keys and relative rows.
 const (
 	AttentionKeys    = 256 // keys in a block
 	AttentionStrip   = 48  // queries in a strip, a multiple of 16
 	AttentionQueries = 560 // queries that share products of keys with relative rows
 )
 
-// What an attention is made for at most; the distances fit displacements of 32 bits.
+// The largest attentions for which there are kernels. The distances fit into displacements of 32 bits.
 const (
 	AttentionMaxHead   = 256     // columns of a head, rounded up to 16
 	AttentionMaxStride = 1 << 22 // floats from one row of q, k and v to the next
@@ -93,7 +89,7 @@ const (
 // attnLDS is the distance between rows of a strip of scores.
 const attnLDS = AttentionKeys + PanelWidth
 
-// Check reports parameters that there is no attention for.
+// Check returns an error for parameters that have no kernel.
 func (p AttentionParams) Check() error {
 	rel := p.Terms.Indexed()
 	for _, s := range []Sign{p.Terms.KeyPosition, p.Terms.QueryPosition} {
@@ -120,7 +116,8 @@ func (p AttentionParams) Check() error {
 	return nil
 }
 
-// LDR returns the distance between rows of products with the relative table: room for the table's rows and for a window of 16 that starts at any of them.
+// LDR returns the distance between rows of products with the relative table. A row has room for the table's rows and for a window of 16 that starts at any of
+// them.
 func (p AttentionParams) LDR() int { return LD((p.R+PanelWidth-1)/PanelWidth*PanelWidth + PanelWidth) }
 
 // AttentionName returns the name of the Go function for an instruction set, or
@@ -136,10 +133,10 @@ func AttentionName(p AttentionParams, isa string) string {
 	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), more, isa)
 }
 
-// AttentionArgs returns the parameters of the Go function, for every instruction set and for [Generic]: n rows of one sequence, the query rows [i0, i1) of one
-// head. q, k and v point at the sequence's first row and the head's first column, o at the place of row i0; index and bias at the entry of offset 0 (entries of
-// index rise with the offset, by steps of 0 or 1 for the assembly to serve); pos is nil or holds the positions of the rows, rising, if some of the sequence are
-// missing. With a mask, prefix is the number of leading keys that all rows see.
+// AttentionArgs returns the parameters of the Go function, for every instruction set and for [Generic]. The function computes the query rows [i0, i1) of one
+// head, for one sequence of n rows. q, k and v point at the sequence's first row and the head's first column, o at the place of row i0, and index and bias at
+// the entry of offset 0. For the assembly, the entries of index must rise with the offset by steps of 0 or 1. pos is nil, or, if tokens of the sequence are
+// missing, holds the positions of the rows, which rise. With a mask, prefix is the number of leading keys that all rows see.
 func AttentionArgs(p AttentionParams) []Param {
 	counts := "n i0 i1"
 	if p.Masked {
@@ -149,14 +146,13 @@ func AttentionArgs(p AttentionParams) []Param {
 	return append(append(ps, params("scratch", F32)...), params(counts, Int)...)
 }
 
-// AttentionProducts returns the names of the kernels that multiply queries and keys: one where their rows are equally far apart.
+// AttentionProducts returns the names of the kernels that multiply queries and keys. It is one kernel if the rows of both are equally far apart.
 func AttentionProducts(p AttentionParams, isa ISA) (queries, keys string) {
 	return attnProduct(p, isa, p.LDQ).Name, attnProduct(p, isa, p.LDK).Name
 }
 
-// AttentionKernels returns the micro kernels that the Go function of an
-// instruction set calls. Some are shared by attentions with other parameters:
-// equal names, equal kernels.
+// AttentionKernels returns the micro kernels that the Go function of an instruction set calls. Attentions with other parameters share some of them: kernels of
+// equal names are equal.
 func AttentionKernels(p AttentionParams, isa ISA) []Kernel {
 	var ks []Kernel
 	if p.Terms.Content {
@@ -174,18 +170,17 @@ func AttentionKernels(p AttentionParams, isa ISA) []Kernel {
 	return append(ks, attnSoftmax(isa), attnValues(p, isa), attnWeigh(p, isa))
 }
 
-// AttentionPart is one array of an attention's scratch.
+// AttentionPart is one array in an attention's scratch memory.
 type AttentionPart struct {
 	Name string
 	Type Type   // F32 or I32, both 4 bytes
 	Doc  string // its shape
 
-	// Its length is PerRow·rows + Fixed, where rows is n rounded up to 16 and
-	// at most Most (0: no limit).
+	// Its length is PerRow·rows + Fixed. rows is n rounded up to 16, and at most Most (0: no limit).
 	PerRow, Most, Fixed int
 }
 
-// Len returns the part's length for a sequence of n rows: a multiple of 16.
+// Len returns the part's length for a sequence of n rows, a multiple of 16.
 func (a AttentionPart) Len(n int) int {
 	rows := (n + PanelWidth - 1) / PanelWidth * PanelWidth
 	if a.Most > 0 {
@@ -194,7 +189,7 @@ func (a AttentionPart) Len(n int) int {
 	return a.PerRow*rows + a.Fixed
 }
 
-// AttentionLayout lists the arrays that the Go function of an instruction set takes from its scratch, one after the other.
+// AttentionLayout returns the arrays that the Go function of an instruction set takes from its scratch memory, one after the other.
 func AttentionLayout(p AttentionParams) []AttentionPart {
 	t := p.Terms
 	var parts []AttentionPart
@@ -218,7 +213,7 @@ func AttentionLayout(p AttentionParams) []AttentionPart {
 	return parts
 }
 
-// AttentionScratch returns the length of the scratch, in floats, that the Go function of an instruction set needs for n rows.
+// AttentionScratch returns the length of the scratch memory, in floats, that the Go function of an instruction set needs for n rows.
 func AttentionScratch(p AttentionParams, n int) int {
 	sum := 0
 	for _, a := range AttentionLayout(p) {

@@ -7,15 +7,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// attnJoin makes the kernel that adds the relative terms to a strip of scores,
-// or nil if there are none. Its name leaves out the signs: they only decide
-// what the tables hold.
+// attnJoin returns the kernel that adds the relative terms to a strip of scores, or nil if the score has no such terms. Its name does not contain the signs:
+// they only decide what the tables hold.
 //
-// For a fixed query, offsets fall with the key, and the rows of the table with
-// them in steps of at most 1. So the products of a query with the rows that a
-// vector of keys needs lie in one window as wide as the vector: a load and a
-// permutation. The products of a key with the table are picked in the same way
-// for a vector of queries, and the square transposed in registers.
+// For a fixed query, offsets fall as the key rises, and the rows of the table fall with them in steps of at most 1. So the products of a query with the rows
+// that a vector of keys needs lie in one window as wide as the vector: one load and one permutation find them. The products of a key with the table are picked
+// in the same way for a vector of queries; the square of results is then transposed in registers.
 func attnJoin(p AttentionParams, isa ISA) *Kernel {
 	if !p.Terms.Relative() {
 		return nil
@@ -138,9 +135,8 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	a.ret()
 }
 
-// attnWindow picks one element for each lane: element index[lane] of the row at
-// base + disp. least addresses the least of the lanes' indices, from which no
-// lane is farther than the vector's width.
+// attnWindow picks one element for each lane: element index[lane] of the row at base + disp. least is the address of the smallest of the lanes' indices; every
+// index is less than the vector's width above it.
 func (a *asm) attnWindow(index, least operand.Mem, base reg.GPVirtual, disp int) reg.VecVirtual {
 	start, lane, x := a.GP64(), a.vec(), a.vec()
 	a.MOVLQSX(least, start)

@@ -7,8 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// transpose turns as many vectors as they have lanes into the columns of the
-// square that they form. It overwrites nothing.
+// transpose takes as many vectors as a vector has lanes, which form a square, and returns its columns. It overwrites nothing.
 func (a *asm) transpose(rows []reg.VecVirtual) []reg.VecVirtual {
 	n := len(rows)
 	pair := func(f func(...operand.Op), x, y reg.VecVirtual) reg.VecVirtual {
@@ -52,7 +51,7 @@ func (a *asm) transpose(rows []reg.VecVirtual) []reg.VecVirtual {
 	return out
 }
 
-// attnKeys makes the kernel that brings the keys of a head into panels.
+// attnKeys returns the kernel that brings the keys of a head into panels.
 func attnKeys(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   fmt.Sprintf("attn_f32_keys_%d_ldk%d_%s", p.DP, p.LDK, isa.Name),
@@ -99,11 +98,10 @@ func emitAttnKeys(a *asm, p AttentionParams) {
 	a.ret()
 }
 
-// attnAhead is how many rows ahead values are prefetched: they lie in different
-// pages, where the hardware does not do it.
+// attnAhead is the distance in rows at which values are prefetched. The rows lie in different pages, so the hardware does not prefetch them.
 const attnAhead = 8
 
-// attnValues makes the kernel that brings the values of a head together.
+// attnValues returns the kernel that copies the values of a head so that their rows are adjacent.
 func attnValues(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   fmt.Sprintf("attn_f32_values_%d_ldv%d_%s", p.DP, p.LDK, isa.Name),

@@ -7,10 +7,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// attnTile is a tile of a product in the making: rows × vecs accumulators. The
-// left operand is read element by element from rows that are lda bytes apart.
-// Vector registers are fixed by hand: the tile needs nearly all of them, and
-// avo's allocation takes seconds for so many.
+// attnTile is a tile of a product: rows × vecs accumulators. The left operand is read element by element from rows that are lda bytes apart. Vector registers
+// are assigned by hand: the tile needs nearly all of them, and avo's allocator takes seconds for that number.
 type attnTile struct {
 	*asm
 	rows, vecs, lda int
@@ -24,8 +22,8 @@ func (t *attnTile) register(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
 }
 
-// acc, right and left are an accumulator, a vector of the right operand and the
-// element of a row in every lane.
+// acc returns the accumulator of a row and vector. right returns the register of a vector of the right operand, left the one with an element of a row in every
+// lane.
 func (t *attnTile) acc(row, vec int) reg.Register { return t.register(row*t.vecs + vec) }
 func (t *attnTile) right(vec int) reg.Register    { return t.register(t.ISA.Vectors - 4 + vec) }
 func (t *attnTile) left(row int) reg.Register     { return t.register(t.ISA.Vectors - 2 + row%2) }
@@ -37,8 +35,7 @@ func (t *attnTile) clear() {
 	}
 }
 
-// step adds the products of one element of every left row, at left + disp, and
-// the vectors that right addresses.
+// step adds the products of one element of every left row, at left + disp, with the vectors whose addresses right returns.
 func (t *attnTile) step(left reg.Register, disp int, right func(vec int) operand.Mem) {
 	for v := range t.vecs {
 		t.VMOVUPS(right(v), t.right(v))
@@ -51,9 +48,8 @@ func (t *attnTile) step(left reg.Register, disp int, right func(vec int) operand
 	}
 }
 
-// attnHeights emits a dispatch on the height of the next tile: code for every
-// height up to the instruction set's, entered with the rows that are left. Tall
-// rests are cut in halves. body ends with h rows done; next is where it goes.
+// attnHeights emits a dispatch on the height of the next tile. There is code for every height up to the instruction set's largest; rows holds the number of
+// rows that remain. If more than one tile but less than two remain, they are halved. body emits a tile of h rows; control then goes to next.
 func (a *asm) attnHeights(rows reg.GPVirtual, next string, body func(h int)) {
 	top := a.ISA.TileRows
 	h := a.GP64()
@@ -82,8 +78,7 @@ func (a *asm) attnHeights(rows reg.GPVirtual, next string, body func(h int)) {
 	a.Label(next)
 }
 
-// attnProduct makes the kernel that multiplies rows of queries or keys with
-// panels: keys in panels, or a relative table.
+// attnProduct returns the kernel that multiplies rows of queries or keys with panels, which hold keys or a relative table.
 func attnProduct(p AttentionParams, isa ISA, lda int) Kernel {
 	return Kernel{
 		Name:   fmt.Sprintf("attn_f32_product_%d_lda%d_%s", p.DP, lda, isa.Name),
@@ -150,7 +145,7 @@ func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 	a.ret()
 }
 
-// attnWeigh makes the kernel that adds up values, weighted by probabilities.
+// attnWeigh returns the kernel that sums values weighted by probabilities.
 func attnWeigh(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   fmt.Sprintf("attn_f32_weigh_%d_%s", p.DP, isa.Name),

@@ -17,8 +17,8 @@ type AttentionSample struct {
 	Name   string // of a model or for what it tests
 	Params AttentionParams
 	Heads  int
-	Span   int // offsets from here on share the first or the last row
-	Bucket int // logarithmic from here on; 0: linear
+	Span   int // offsets from this one on share the first or the last row
+	Bucket int // buckets are logarithmic from this offset on; 0: linear
 }
 
 // attnShape returns a model's attention: heads of d columns, a table of 2·half rows for offsets up to span.
@@ -28,22 +28,22 @@ func attnShape(name string, heads, d, half, bucket, span int, t AttentionTerms) 
 	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: ld, LDK: ld, LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
 }
 
-// after hides the keys after a query.
-func (s AttentionSample) behind() AttentionSample {
+// masked hides the keys after each query.
+func (s AttentionSample) masked() AttentionSample {
 	s.Name += ", masked"
 	s.Params.Masked = true
 	return s
 }
 
-// apart puts queries into a matrix of their own.
+// apart puts the queries into a matrix of their own.
 func (s AttentionSample) apart() AttentionSample {
 	s.Name += ", queries apart"
 	s.Params.LDQ, s.Params.LDK = LD(s.Heads*s.Params.DP), LD(2*s.Heads*s.Params.DP)
 	return s
 }
 
-// AttentionSamples returns the attentions that generated/kernels holds: shapes of models, some of them masked or with queries apart, and one small shape with
-// every set of terms and signs.
+// AttentionSamples returns the attentions that generated/kernels holds: shapes of models, some of them masked or with queries in a matrix of their own, and one
+// small shape with every set of terms and signs.
 func AttentionSamples() []AttentionSample {
 	both := AttentionTerms{Content: true, KeyPosition: Forward, QueryPosition: Forward}
 	plain := AttentionTerms{Content: true}
@@ -58,10 +58,9 @@ func AttentionSamples() []AttentionSample {
 		attnShape("plain", 2, 32, 0, 0, 0, plain),
 	}
 	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64, AttentionTerms{true, Forward, Reverse, true})
-	list = append(list, base.behind(), list[7].behind(), small.behind(), small.apart().behind(),
-		attnShape("positions", 2, 7, 16, 8, 64, AttentionTerms{KeyPosition: Reverse, QueryPosition: Forward}).behind())
-	// Every set of terms, with both signs; and with different signs where two
-	// terms have one.
+	list = append(list, base.masked(), list[7].masked(), small.masked(), small.apart().masked(),
+		attnShape("positions", 2, 7, 16, 8, 64, AttentionTerms{KeyPosition: Reverse, QueryPosition: Forward}).masked())
+	// Every set of terms with equal signs, and sets of two terms with different signs.
 	for set := 1; set < 16; set++ {
 		for signs := 0; signs < 4; signs++ {
 			sign := func(bit, turned int) Sign {
@@ -97,8 +96,8 @@ func attnKernels(isa ISA) []Kernel {
 	return ks
 }
 
-// Row returns the row of the relative table for an offset: logarithmic buckets as DeBERTa-v2 and v3 have them (in float64; a kernel reads any table that rises
-// by steps of 0 or 1), or a clamp.
+// Row returns the row of the relative table for an offset: a logarithmic bucket as in DeBERTa-v2 and v3 (computed in float64), or a clamped offset. A kernel
+// can read any table that rises by steps of 0 or 1.
 func (s AttentionSample) Row(offset int) int {
 	half, far := s.Params.R/2, abs(offset)
 	if s.Bucket > 0 && far > s.Bucket {

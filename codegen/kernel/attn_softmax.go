@@ -8,9 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Statistics of the softmax, one number a query each, AttentionQueries apart:
-// the largest score and the sum of exponentials so far; how much the sums of
-// earlier blocks shrink; the inverse of the sum; and two of the latest block.
+// Statistics of the softmax. Each has one number per query; the statistics lie AttentionQueries apart. They are the largest score and the sum of exponentials
+// so far, the factor by which the sums of earlier blocks shrink, the inverse of the sum, and the maximum and the sum of the latest block.
 const (
 	statMax = iota
 	statSum
@@ -18,10 +17,10 @@ const (
 	statInverse
 	statNewMax
 	statNewSum
-	attnStats // their number
+	attnStats // the number of statistics
 )
 
-// attnSoftmax makes the kernel of the softmax over a strip of scores.
+// attnSoftmax returns the kernel of the softmax over a strip of scores.
 func attnSoftmax(isa ISA) Kernel {
 	return Kernel{
 		Name:   fmt.Sprintf("attn_f32_softmax_lds%d_%s", attnLDS, isa.Name),
@@ -112,7 +111,7 @@ func emitAttnSoftmax(a *asm) {
 	a.ret()
 }
 
-// attnTailMask returns the mask of the columns that exist in the last vector of a row of n: a mask register, or a vector of signs.
+// attnTailMask returns the mask of the columns that exist in the last vector of a row of n: a mask register, or a vector whose signs are the mask.
 func (a *asm) attnTailMask(n reg.GPVirtual) reg.Register {
 	lanes := a.ISA.Lanes()
 	rest := a.GP64()
@@ -139,8 +138,7 @@ func (a *asm) attnTailMask(n reg.GPVirtual) reg.Register {
 	return index
 }
 
-// attnFold combines all lanes of x, by halves in a fixed order, and leaves the
-// result in every lane.
+// attnFold combines all lanes of x by halves in a fixed order. It leaves the result in every lane.
 func (a *asm) attnFold(x reg.VecVirtual, combine func(x, y, d reg.Register)) {
 	y := a.vec()
 	if a.ISA.Wide() {

@@ -8,7 +8,7 @@ import (
 // attnSample returns the parameters of the sample for DeBERTa-v3 base.
 func attnSample() AttentionParams { return AttentionSamples()[0].Params }
 
-// TestAttentionCheck gives parameters that there is no kernel for.
+// TestAttentionCheck checks parameters for which there is no kernel.
 func TestAttentionCheck(t *testing.T) {
 	for want, change := range map[string]func(*AttentionParams){
 		"DP = 60 must be a multiple of 16":  func(p *AttentionParams) { p.DP = 60 },
@@ -41,7 +41,7 @@ func TestAttentionCheck(t *testing.T) {
 	}
 }
 
-// TestAttentionNames holds that one name means one function.
+// TestAttentionNames checks that one name means one function.
 func TestAttentionNames(t *testing.T) {
 	params, text := map[string]AttentionParams{}, map[string]string{}
 	for _, s := range AttentionSamples() {
@@ -64,8 +64,8 @@ func TestAttentionNames(t *testing.T) {
 	}
 }
 
-// TestAttentionLayout holds every array to whole cache lines, so that the next
-// one is aligned, and the scratch to a bound that is linear in n.
+// TestAttentionLayout checks that every array has whole cache lines, so that the next one is aligned, and that the length of the scratch memory is at most
+// linear in n.
 func TestAttentionLayout(t *testing.T) {
 	for _, s := range AttentionSamples() {
 		p := s.Params

@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// EmbedParams are the constants of an embedding look-up: for 0 ≤ i < m
+// EmbedParams holds the constants of an embedding look-up: for 0 ≤ i < m
 //
 //	y[i] = table[ids[i]]      or, with Add,      y[i] += table[ids[i]]
 type EmbedParams struct {
@@ -33,10 +33,9 @@ func EmbedName(p EmbedParams, isa string) string {
 	return fmt.Sprintf("embed_f32_%s_%d_ldy%d_ldt%d_%s", op, p.H, p.LDY, p.LDT, isa)
 }
 
-// Embed makes a look-up kernel: func(y *float32, ids *int32, table *float32, m
-// int), m ≥ 1. The caller has checked the ids against the table's rows. Pads of
-// y up to a multiple of 16 become 0, or stay as they are with Add; the table
-// is read only where it holds data, so its last row may end a mapped file.
+// Embed returns a look-up kernel: func(y *float32, ids *int32, table *float32, m int), m ≥ 1. The caller has checked that the ids are rows of the table.
+// Columns of y from H to the next multiple of 16 become 0, or do not change with Add. Of the table, only the H columns of data are read, so its last row may
+// end a mapped file.
 func Embed(p EmbedParams, isa ISA) Kernel {
 	op := "="
 	if p.Add {

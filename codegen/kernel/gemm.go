@@ -7,11 +7,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// PanelWidth is the number of columns of W that lie side by side in packed
-// weights: panels [ceil(N/16)][K][16], zeros beyond N.
+// PanelWidth is the number of columns of W that lie side by side in packed weights: panels [ceil(N/16)][K][16], zeros beyond N.
 const PanelWidth = 16
 
-// GemmParams are the constants of a matrix product kernel
+// GemmParams holds the constants of a matrix product kernel
 //
 //	c[i, n] = epilogue(Σ_k a[i, k]·w[n, k] + bias[n])    0 ≤ i < m, 0 ≤ n < 16·Panels
 //
@@ -21,10 +20,10 @@ type GemmParams struct {
 	LDA, LDC int    // floats from one row of a (c and r) to the next
 	Panels   int    // 1 or 2: 16 or 32 columns; the ISA's TilePanels is best
 	Act      string // activation of the result, a name of [Activations], or ""
-	Residual bool   // add r[i, n], which is addressed like c and may be c
+	Residual bool   // add r[i, n]; r has the layout of c and may be c
 }
 
-// check reports parameters that no kernel can be made for.
+// check returns an error for parameters for which no kernel can be made.
 func (p GemmParams) check(isa ISA) error {
 	switch {
 	case p.K < 1:
@@ -57,11 +56,9 @@ func GemmName(p GemmParams, isa string) string {
 	return fmt.Sprintf("gemm_f32_%dx%d_lda%d_ldc%d_%s_%s", p.K, PanelWidth*p.Panels, p.LDA, p.LDC, epilogue, isa)
 }
 
-// Gemm makes a matrix product kernel: func(c, a, w, bias *float32, m int), or
-// func(c, a, w, bias, r *float32, m int) with a residual. It writes all
-// 16·Panels columns of m ≥ 1 rows and nothing else. Each element is one sum
-// over ascending k by multiply-adds, then the bias is added: the same bits for
-// every m. It prefetches the weights that follow in memory.
+// Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m int), or func(c, a, w, bias, r *float32, m int) with a residual. It writes all 16·Panels
+// columns of m ≥ 1 rows and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias is added, so the bits are the same for
+// every m. The kernel prefetches the weights that follow in memory.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"
 	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
@@ -84,21 +81,18 @@ func Gemm(p GemmParams, isa ISA) Kernel {
 	}
 }
 
-// callBudget is how long one call may take, nanoseconds: assembly cannot be
-// preempted, and a garbage collection waits for it.
+// callBudget is the longest time that one call may take, in nanoseconds. Assembly cannot be preempted, and a garbage collection waits for it.
 const callBudget = 100e3
 
-// MaxRows returns how many rows one call of the kernel may be given, so that
-// it stays within about 100 µs on a slow core: a multiple of the tile's
-// height. A caller with more rows cuts them into near-equal parts.
+// MaxRows returns the greatest number of rows for one call of the kernel, so that the call takes at most about 100 µs on a slow core. It is a multiple of the
+// tile's height. A caller with more rows splits them into parts of nearly equal size.
 func MaxRows(p GemmParams, isa ISA) int {
 	rows := callBudget * isa.Rate / float64(p.K*PanelWidth*p.Panels)
 	return max(1, int(rows/float64(isa.TileRows)+0.5)) * isa.TileRows
 }
 
-// Parts cuts m ≥ 1 rows into calls of at most [MaxRows] rows: call i computes
-// rows parts[i] to parts[i+1]. Whole strips go to a call, so that cutting makes
-// no strip lower:
+// Parts splits m ≥ 1 rows into calls of at most [MaxRows] rows: call i computes rows parts[i] to parts[i+1]. A call gets whole strips, so splitting makes no
+// strip lower:
 //
 //	strips = ceil(m/TileRows), calls = ceil(strips/(MaxRows/TileRows))
 //	parts[i] = m·floor(strips·i/calls)/strips
@@ -113,8 +107,7 @@ func Parts(m int, p GemmParams, isa ISA) []int {
 	return parts
 }
 
-// gemm is a matrix product in the making. Registers are fixed by hand: the
-// tile needs all of the vector registers.
+// gemm is a matrix product kernel while it is written. Registers are assigned by hand, because the tile needs all vector registers.
 type gemm struct {
 	*asm
 	GemmParams
@@ -125,7 +118,7 @@ var (
 	gemmC, gemmA, gemmW      = reg.RDI, reg.RSI, reg.R8
 	gemmBias, gemmR          = reg.R9, reg.R10
 	gemmM                    = reg.RCX // rows, then the rows of the strip
-	gemmStrips               = reg.R11 // strips left
+	gemmStrips               = reg.R11 // strips that remain
 	gemmHeight, gemmTall     = reg.R12, reg.R13
 	gemmAhead, gemmAheadTurn = reg.R14, reg.R15
 	gemmStepA, gemmStepW     = reg.RAX, reg.RBX
@@ -142,7 +135,7 @@ func (g *gemm) columns() int {
 // tilePanels returns the number of panels that a strip covers; a wider kernel covers its panels one after the other.
 func (g *gemm) tilePanels() int { return min(g.Panels, g.ISA.TilePanels) }
 
-// vector returns physical register i of full width.
+// vector returns physical register i at full width.
 func (g *gemm) vector(i int) reg.Register {
 	if g.ISA.Wide() {
 		return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S512)
@@ -150,7 +143,7 @@ func (g *gemm) vector(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
 }
 
-// acc returns the accumulator of a tile's row and vector; weight and element are the operands of a step.
+// acc returns the accumulator of a row and vector of the tile; weight and element return the operands of a step.
 func (g *gemm) acc(row, col int) reg.Register { return g.vector(row*g.columns() + col) }
 func (g *gemm) weight(col int) reg.Register   { return g.vector(g.ISA.Vectors - 4 + col) }
 func (g *gemm) element(row int) reg.Register  { return g.vector(g.ISA.Vectors - 2 + row%2) }
@@ -170,7 +163,7 @@ func (g *gemm) emit() {
 	g.ret()
 }
 
-// group covers all rows of the panels that one strip is wide.
+// group emits the code for all rows of the panels that one strip covers.
 func (g *gemm) group(group int) {
 	tag := fmt.Sprintf("p%d", group)
 	g.Load(g.Param("c"), gemmC)
@@ -198,7 +191,7 @@ func (g *gemm) group(group int) {
 	g.DIVQ(gemmStrips)
 	g.MOVQ(reg.RAX, gemmHeight)
 	g.MOVQ(reg.RDX, gemmTall)
-	g.Comment("What to prefetch: the panels behind these, during the first strips.")
+	g.Comment("What to prefetch: the panels after these, during the first strips.")
 	span := g.K * PanelWidth * 4 * g.tilePanels()
 	g.LEAQ(at(gemmW, span), gemmAhead)
 
@@ -254,7 +247,7 @@ func (g *gemm) strip(tag string, h int) {
 			g.zero(g.acc(r, c))
 		}
 	}
-	// The tile's rows lie far apart, where the core would not fetch ahead.
+	// The tile's rows lie far apart, so the core does not prefetch them.
 	for r := 0; r < h; r++ {
 		for d := 0; d < g.tilePanels()*PanelWidth*4; d += 64 {
 			g.PREFETCHT1(at(gemmC, r*g.LDC*4+d))
@@ -320,9 +313,8 @@ func (g *gemm) step(h, u int) {
 	}
 }
 
-// activate applies the activation to the strip just stored, a row at a time:
-// one copy of its code serves all heights, and the rows are in the nearest
-// cache.
+// activate applies the activation to the strip that was just stored, one row at a time. One copy of its code serves all heights, and the rows are in the
+// nearest cache.
 func (g *gemm) activate(tag string) {
 	act := activationByName(g.Act)
 	g.MOVQ(gemmC, gemmAct)

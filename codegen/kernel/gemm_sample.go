@@ -7,9 +7,8 @@ var gemmFamily = Family{
 	Samples: gemmKernels,
 }
 
-// LD returns the distance, in floats, between rows of an activation buffer n
-// columns wide: n rounded up to 16, and 16 more if that is a multiple of 256,
-// so that the rows of a tile do not fall into the same sets of the cache.
+// LD returns the distance, in floats, between rows of an activation buffer of n columns. It is n rounded up to 16, plus 16 if that is a multiple of 256, so
+// that the rows of a tile do not fall into the same sets of the cache.
 func LD(n int) int {
 	ld := (n + 15) / 16 * 16
 	if ld%256 == 0 {
@@ -18,22 +17,22 @@ func LD(n int) int {
 	return ld
 }
 
-// GemmSamples returns the products that generated/kernels holds: first the four of DeBERTa-v3 base.
+// GemmSamples returns the products that generated/kernels holds. The first four are those of DeBERTa-v3 base.
 func GemmSamples() []GemmParams {
 	shape := func(k, n, panels int, act string, residual bool) GemmParams {
 		return GemmParams{K: k, LDA: LD(k), LDC: LD(n), Panels: panels, Act: act, Residual: residual}
 	}
 	ps := []GemmParams{
-		// q|k|v, attention output, the two of the feed-forward.
+		// The products of q|k|v, of the attention's output, and the two of the feed-forward part.
 		shape(768, 2304, 2, "", false),
 		shape(768, 768, 2, "", true),
 		shape(768, 3072, 2, "gelu", false),
 		shape(3072, 768, 2, "", true),
-		// A small classifier's.
+		// The products of a small classifier.
 		shape(128, 384, 2, "", false),
 		shape(128, 512, 2, "gelu", false),
 		shape(512, 128, 2, "", true),
-		// Odd ones: the last panel alone, sums that no unrolling divides.
+		// Odd shapes: the last panel alone, and sums that no unrolling divides.
 		shape(28, 39, 2, "", false),
 		shape(28, 39, 1, "", false),
 		shape(36, 45, 1, "", true),

@@ -1,7 +1,6 @@
 package kernel
 
-// ISA is one instruction set: a row of the table that [ISAs] returns. A new
-// instruction set is one more row, plus the families that profit from it.
+// ISA is one instruction set: a row of the table that [ISAs] returns. A new instruction set is one more row, and its name in the families that profit from it.
 type ISA struct {
 	Name string // last part of a kernel's name
 	Doc  string // one line, for listings
@@ -14,15 +13,13 @@ type ISA struct {
 	VectorBytes int // width of a vector register, bytes
 	Vectors     int // number of vector registers
 
-	// TileRows is the largest height of a matrix product's tile: with all
-	// columns of the tile it fills the registers with accumulators.
+	// TileRows is the greatest height of a matrix product's tile. With that height and all columns, the accumulators of the tile fill the registers.
 	TileRows int
 	// TilePanels is the width of that tile in panels of 16 columns.
 	TilePanels int
 	// UnrollK is the number of steps of k in one turn of the product's loop.
 	UnrollK int
-	// Rate is what one core does in multiply-adds a nanosecond, estimated
-	// low; it only bounds how long one call may take (see [MaxRows]).
+	// Rate is a low estimate of the multiply-adds per nanosecond of one core. It only bounds how long one call may take (see [MaxRows]).
 	Rate float64
 }
 
@@ -32,16 +29,14 @@ func (i ISA) Lanes() int { return i.VectorBytes / 4 }
 // Wide reports whether the set has 512-bit registers and mask registers.
 func (i ISA) Wide() bool { return i.VectorBytes == 64 }
 
-// Names of the instruction sets. Generic is the portable Go form, which is not
-// in the table: it has no assembly.
+// Names of the instruction sets. Generic is the portable Go form, which has no assembly and is not in the table.
 const (
 	Generic = "generic"
 	AVX2    = "avx2"
 	AVX512  = "avx512"
 )
 
-// The table, best last. Rates: 16 multiply-adds a cycle at 3.1 GHz; many cores
-// do twice that with AVX-512.
+// The table of instruction sets, best last. Rates assume 16 multiply-adds per cycle at 3.1 GHz; many cores reach twice that with AVX-512.
 var isas = []ISA{
 	{
 		Name:        AVX2,

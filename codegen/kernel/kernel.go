@@ -36,9 +36,9 @@ type Kernel struct {
 	Family string  // a name of [Families]
 	ISA    ISA     // instruction set
 	Params []Param // Go signature; kernels have no results
-	Doc    string  // what it computes, with shapes; without the name in front
+	Doc    string  // what it computes, with shapes; does not begin with the name
 
-	err  error // parameters that the family refuses; Assemble reports it
+	err  error // why the family refuses the parameters; Assemble reports it
 	emit func(a *asm)
 }
 
@@ -73,7 +73,7 @@ type Family struct {
 	Samples func(isa ISA) []Kernel
 }
 
-// families is the table: a row a family. Keep it sorted by name.
+// families is the table of families, one row per family. Keep it sorted by name.
 var families = []Family{
 	actFamily,
 	attnFamily,
@@ -98,8 +98,7 @@ func FindFamily(name string) (Family, bool) {
 	return Family{}, false
 }
 
-// Samples returns the samples of every family and instruction set, in the
-// order of the tables.
+// Samples returns the samples of every family and instruction set, in the order of the tables.
 func Samples() []Kernel {
 	var ks []Kernel
 	for _, f := range families {
@@ -112,8 +111,7 @@ func Samples() []Kernel {
 	return ks
 }
 
-// number writes a float as part of a Go identifier: 1e-07 becomes 1em07, 0.5
-// becomes 0p5.
+// number returns a float as part of a Go identifier: 1e-07 becomes 1em07, 0.5 becomes 0p5.
 func number(x float64) string {
 	return strings.NewReplacer("-", "m", ".", "p", "+", "").Replace(fmt.Sprint(x))
 }

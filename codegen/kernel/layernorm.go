@@ -6,8 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// LayerNormParams are the constants of a layer normalisation (Ba, Kiros and
-// Hinton, 2016, section 3): for each row
+// LayerNormParams holds the constants of a layer normalisation (Ba, Kiros and Hinton, 2016, section 3): for each row
 //
 //	y = (x - mean)/√(var + Eps)·gain + shift
 //
@@ -31,9 +30,9 @@ func LayerNormName(p LayerNormParams, isa string) string {
 	return fmt.Sprintf("layernorm_f32_%d_ldx%d_ldy%d_eps%s_%s", p.H, p.LDX, p.LDY, number(p.Eps), isa)
 }
 
-// LayerNorm makes a normalisation kernel: func(y, x, gain, shift *float32, m int), m ≥ 1, in two passes (the variance is that of differences from the mean).
-// Gain and shift hold H floats, zeros after them up to a multiple of 16. y may be x. Pads of y up to a multiple of 16 become 0 (where the row is finite); those
-// of x are not read.
+// LayerNorm returns a normalisation kernel: func(y, x, gain, shift *float32, m int), m ≥ 1. It works in two passes; the variance is computed from the
+// differences to the mean. gain and shift hold H floats, followed by zeros up to a multiple of 16. y may be x. Columns of y from H to the next multiple of 16
+// become 0 if the row is finite; those of x are not read.
 func LayerNorm(p LayerNormParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   LayerNormName(p, isa.Name),
@@ -47,8 +46,7 @@ func LayerNorm(p LayerNormParams, isa ISA) Kernel {
 	}
 }
 
-// sums is the number of accumulators of a pass: enough to hide the latency of
-// an addition.
+// sums is the number of accumulators of a pass. It is large enough to hide the latency of an addition.
 const sums = 4
 
 func emitLayerNorm(a *asm, p LayerNormParams) {
@@ -56,7 +54,7 @@ func emitLayerNorm(a *asm, p LayerNormParams) {
 	cols := a.newColumns(p.H)
 	count := a.vec()
 	a.broadcast(float32(p.H), count)
-	// mean is the sum of add(piece, accumulator) over the row divided by H.
+	// mean sets dst to the sum of add(piece, accumulator) over the row, divided by H.
 	mean := func(dst reg.Register, add func(p piece, acc reg.Register)) {
 		var acc [sums]reg.VecVirtual
 		for i := range acc {

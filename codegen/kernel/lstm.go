@@ -9,12 +9,12 @@ import (
 // LSTMName returns the name of a cell kernel for an instruction set, or for [Generic].
 func LSTMName(size int, isa string) string { return fmt.Sprintf("lstm_f32_cell_%d_%s", size, isa) }
 
-// LSTM makes the kernel of a long short-term memory's cells after the product with the last output: func(y, state *float32). The state holds the output h, the
-// cells c and the gates i, f, g, o, each padded to SP = size rounded up to 16 columns:
+// LSTM returns the kernel of a long short-term memory's cells, which follows the product with the last output: func(y, state *float32). The state holds the
+// output h, the cells c and the gates i, f, g, o, each padded to SP columns, which is size rounded up to 16:
 //
 //	c = sigmoid(f)·c + sigmoid(i)·tanh(g)    h = sigmoid(o)·tanh(c)    y = h
 //
-// Of y, size floats are written. Pads of h and c stay 0 while those of the gates are.
+// The kernel writes size floats of y. The padding of h and c stays 0 as long as the padding of the gates is 0.
 func LSTM(size int, isa ISA) Kernel {
 	var err error
 	if size < 1 || size > 1<<16 {
@@ -63,7 +63,7 @@ func emitLSTM(a *asm, size int) {
 	a.ret()
 }
 
-// store writes the data of a piece; the memory of other lanes is not touched.
+// store writes the data of a piece. It does not touch the memory of other lanes.
 func (c *columns) store(p piece, v, base reg.Register) {
 	switch {
 	case p.lanes == c.ISA.Lanes():

@@ -4,16 +4,14 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// PeakFlopsPerTurn returns the number of float32 operations (a multiply-add counts as two) that one turn of a peak kernel does with the given instruction set.
+// PeakFlopsPerTurn returns the number of float32 operations in one turn of a peak kernel with the given instruction set. A multiply-add counts as two.
 func PeakFlopsPerTurn(isa ISA) int { return 2 * peakChains * isa.Lanes() }
 
-// peakChains is the number of independent accumulators: more than latency
-// times multiply-adds a cycle on any core (4 × 2).
+// peakChains is the number of independent accumulators. It is greater than latency times multiply-adds per cycle on any core (4 × 2).
 const peakChains = 12
 
-// Peak makes the kernel that measures the highest rate of float32
-// multiply-adds: m turns of independent multiply-adds on registers. Benchmarks
-// state their results as a share of it, measured in the same run.
+// Peak returns the kernel that measures the highest rate of float32 multiply-adds: m turns of independent multiply-adds on registers. Benchmarks state their
+// results as a share of this rate, measured in the same run.
 func Peak(isa ISA) Kernel {
 	return Kernel{
 		Name:   "peak_f32_12_" + isa.Name,

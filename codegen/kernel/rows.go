@@ -7,13 +7,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// columns walks over the vectors of a row of n floats. Rows are stored in
-// steps of 16 floats: the vectors cover n rounded up to 16, the last ones
-// holding fewer than all lanes of data, or none.
+// columns walks over the vectors of a row of n floats. Rows are stored in steps of 16 floats, so the vectors cover n rounded up to 16. The last vectors may
+// hold data in only some lanes, or in none.
 type columns struct {
 	*asm
 	n    int
-	mask reg.Register // the lanes of the partial vector: an opmask, or a vector
+	mask reg.Register // the lanes of the partial vector: a mask register, or a vector
 }
 
 // piece is one vector of a row.
@@ -23,7 +22,7 @@ type piece struct {
 	lanes int          // lanes that hold data, from lane 0
 }
 
-// in addresses the piece of the row at base.
+// in returns the address of the piece in the row at base.
 func (p piece) in(base reg.Register) operand.Mem {
 	m := operand.Mem{Base: base, Disp: p.disp}
 	if p.index != nil {
@@ -32,8 +31,7 @@ func (p piece) in(base reg.Register) operand.Mem {
 	return m
 }
 
-// newColumns prepares rows of n floats; it loads the mask, so call it before
-// loops.
+// newColumns prepares walks over rows of n floats. It loads the mask, so it must be called before loops.
 func (a *asm) newColumns(n int) *columns {
 	c := &columns{asm: a, n: n}
 	tail := n % a.ISA.Lanes()
@@ -57,8 +55,7 @@ func (a *asm) newColumns(n int) *columns {
 	return c
 }
 
-// each emits body for all vectors: a loop that takes unroll full ones a turn,
-// then the others. body gets the pieces of a turn.
+// each emits body for all vectors: first a loop that takes unroll full vectors per turn, then the others. body gets the pieces of a turn.
 func (c *columns) each(unroll int, body func(ps []piece)) {
 	lanes, size := c.ISA.Lanes(), c.ISA.VectorBytes
 	full := c.n / lanes
@@ -89,8 +86,7 @@ func (c *columns) each(unroll int, body func(ps []piece)) {
 	}
 }
 
-// load reads the data of a piece; other lanes are 0 and their memory is not
-// touched.
+// load reads the data of a piece. Other lanes become 0, and their memory is not touched.
 func (c *columns) load(p piece, base, dst reg.Register) {
 	switch {
 	case p.lanes == c.ISA.Lanes():
@@ -117,8 +113,7 @@ func (c *columns) keep(p piece, v reg.Register) {
 	}
 }
 
-// sum adds up the lanes of v; the result is in all lanes of dst. v is
-// overwritten.
+// sum adds the lanes of v. The result is in all lanes of dst, and v is overwritten.
 func (a *asm) sum(v reg.Vec, dst reg.Register) {
 	x, t := a.XMM(), a.XMM()
 	if a.ISA.Wide() {
@@ -148,7 +143,7 @@ func (a *asm) eachRow(m reg.Register, pointers []reg.Register, steps []int, body
 	a.JNZ(operand.LabelRef(top))
 }
 
-// checkRow reports widths that a row-wise kernel cannot have.
+// checkRow returns an error for widths that a row-wise kernel cannot have.
 func checkRow(family string, n int, lds ...int) error {
 	if n < 1 || n > 1<<24 {
 		return fmt.Errorf("%s: width %d is not between 1 and 2^24", family, n)
@@ -161,8 +156,6 @@ func checkRow(family string, n int, lds ...int) error {
 	return nil
 }
 
-// MaxRowsRowwise returns how many rows of the given width (in floats) one call
-// of a row-wise kernel (act, embed, layernorm) may be given, so that it stays
-// within about 100 µs on a slow core: the slowest function, GELU with AVX2,
-// takes 0.6 ns a float at 3.7 GHz, so 1 ns is allowed.
+// MaxRowsRowwise returns the greatest number of rows of the given width (in floats) for one call of a row-wise kernel (act, embed, layernorm), so that the call
+// takes at most about 100 µs on a slow core. The slowest function, GELU with AVX2, takes 0.6 ns per float at 3.7 GHz, so 1 ns is assumed.
 func MaxRowsRowwise(width int) int { return max(1, int(callBudget)/width) }

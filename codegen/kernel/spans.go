@@ -7,11 +7,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// SpansParams are the constants of a kernel that scores pairs of an inner layer's parts:
+// SpansParams holds the constants of a kernel that scores pairs from the parts of an inner layer:
 //
 //	y[k, c] = relu(a + b[k])·u[c, :I] + u[c, I]    0 ≤ k < m, 0 ≤ c < labels
 //
-// Spans of words that begin at one word, for all labels; or the labels of one word, for its three scores.
+// A call scores the spans that begin at one word, for all labels; or the labels of one word, for its three scores.
 type SpansParams struct {
 	I        int // columns of a and b; u has one more
 	LDB, LDU int // floats between rows of b and of u
@@ -33,8 +33,8 @@ func SpansName(p SpansParams, isa string) string {
 	return fmt.Sprintf("spans_f32_%d_ldb%d_ldu%d_y%d_%d_%s", p.I, p.LDB, p.LDU, p.YK, p.YC, isa)
 }
 
-// Spans makes a scoring kernel: func(y, a, b, u *float32, m, labels int), both at least 1. Each result is a sum over the lanes of a vector, in the
-// same order for every m and labels.
+// Spans returns a scoring kernel: func(y, a, b, u *float32, m, labels int), both at least 1. Each result is a sum over the lanes of a vector, in the same order
+// for every m and labels.
 func Spans(p SpansParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   SpansName(p, isa.Name),
@@ -48,7 +48,7 @@ func Spans(p SpansParams, isa ISA) Kernel {
 	}
 }
 
-// spans is such a kernel in the making.
+// spans is a scoring kernel while it is written.
 type spans struct {
 	*asm
 	SpansParams
@@ -56,7 +56,7 @@ type spans struct {
 	a, zero reg.Register
 }
 
-// spanRows and spanLabels are the rows of b and of u that a tile takes: as many sums as the registers hold.
+// spanRows and spanLabels are the numbers of rows of b and of u in a tile. Their sums fill the registers.
 const spanRows = 4
 
 func (s *spans) spanLabels() int {
@@ -91,7 +91,7 @@ func (s *spans) emit() {
 	s.ret()
 }
 
-// while emits body in a loop for as long as count is at least n; each turn takes n.
+// while emits body in a loop that runs while count is at least n. Each turn subtracts n from count.
 func (s *spans) while(count reg.Register, n int, body func()) {
 	top, end := s.label("while"), s.label("end")
 	s.Label(top)
@@ -142,7 +142,7 @@ func (s *spans) tile(y, b, u reg.Register, r, q int) {
 	}
 }
 
-// total adds up the lanes of v into the first of the result, by instructions that know all of the registers.
+// total adds the lanes of v into the first lane of the result. It uses instructions that can address all registers.
 func (s *spans) total(v reg.VecVirtual) reg.VecVirtual {
 	x, t := s.XMM(), s.XMM()
 	if s.ISA.Wide() {

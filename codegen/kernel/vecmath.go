@@ -7,9 +7,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Vector math: each function appends code that computes dst from x in every
-// lane. x is left alone unless dst is x. Polynomials are minimax fits of ours
-// (Remez' algorithm in 40 digits); the tests hold the results to float64.
+// Vector mathematics: each function appends code that computes dst from x in every lane. x does not change unless dst is x. The polynomials are minimax fits
+// made for this package (Remez' algorithm in 40 digits); the tests compare the results with float64.
 
 // Constants of the argument reduction of exp: x = n·ln 2 + r, |r| ≤ ln 2 / 2.
 // Adding shifter rounds to an integer and leaves it in the low bits of the
@@ -28,23 +27,20 @@ var (
 // |r| ≤ ln 2 / 2; relative error 2.7e-8 (0.45 of a rounding).
 var expPoly = []float32{0.001316769098, 0.008353468545, 0.04167634133, 0.1666671015, 0.4999999201}
 
-// Limits of exp. Below expZero the result rounds to 0, above expInf to +Inf;
-// expFlush is just above the logarithm of the least normal number.
+// Limits of exp. Below expZero the result rounds to 0, above expInf to +Inf. expFlush is just above the logarithm of the least normal number.
 const (
 	expZero  = float32(-104)
 	expInf   = float32(89)
 	expFlush = float32(-87)
 )
 
-// Predicate of VCMPPS: not less than, true for NaN, quiet. And less than,
-// false for NaN, quiet.
+// Predicates of VCMPPS, both quiet. cmpNLT is "not less than", which is true for NaN; cmpLT is "less than", which is false for NaN.
 const (
 	cmpNLT = operand.U8(0x15)
 	cmpLT  = operand.U8(0x11)
 )
 
-// exp is dst = e^x for every x: infinities, NaN and denormal results included.
-// At most 1.1 ulp off.
+// exp computes dst = e^x for every x, including infinities, NaN and denormal results. The error is at most 1.1 ulp.
 func (a *asm) exp(x, dst reg.Register) {
 	y := a.vec()
 	a.clampNaN(x, expZero, expInf, y)
@@ -53,8 +49,8 @@ func (a *asm) exp(x, dst reg.Register) {
 	a.scale2(p, shifted, n, dst)
 }
 
-// expSmall is dst = e^x for x ≤ 88, with 0 for x < -87 (and for -Inf): what a
-// softmax needs, cheaper than exp. NaN stays NaN. At most 1.1 ulp off.
+// expSmall computes dst = e^x for x ≤ 88. The result is 0 for x < -87 (and for -Inf), and NaN stays NaN. A softmax needs no more, and expSmall is cheaper than
+// exp. The error is at most 1.1 ulp.
 func (a *asm) expSmall(x, dst reg.Register) {
 	p, shifted, n := a.vec(), a.vec(), a.vec()
 	if a.ISA.Wide() {
@@ -67,15 +63,14 @@ func (a *asm) expSmall(x, dst reg.Register) {
 	keep := a.vec()
 	a.VCMPPS(cmpNLT, a.pool.splat(math.Float32bits(expFlush)), x, keep)
 	a.expReduced(x, nil, p, shifted, n)
-	// 2^n by adding n to the exponent: the shift drops shifter's own bits.
+	// 2^n by adding n to the exponent. The shift drops the bits of shifter itself.
 	a.VPSLLD(operand.U8(23), shifted, shifted)
 	a.VPADDD(shifted, p, p)
 	a.VANDPS(keep, p, dst)
 }
 
-// expReduced computes p = e^r and n of x = n·ln 2 + r, and shifted = n +
-// shifter. If low is not nil it is added to r: e^(x + low) for |low| far below
-// an ulp of x.
+// expReduced computes p = e^r and n for x = n·ln 2 + r, and shifted = n + shifter. If low is not nil it is added to r; the result is then e^(x + low), for
+// |low| far below an ulp of x.
 func (a *asm) expReduced(x, low, p, shifted, n reg.Register) {
 	r := a.vec()
 	a.broadcast(shifter, shifted)
@@ -95,15 +90,13 @@ func (a *asm) expReduced(x, low, p, shifted, n reg.Register) {
 	a.fmaAddC(1, r, p)
 }
 
-// scale2 is dst = p·2^n with one rounding, for |n| ≤ 150; shifted = n +
-// shifter. It overwrites shifted and n.
+// scale2 computes dst = p·2^n with one rounding, for |n| ≤ 150; shifted = n + shifter. It overwrites shifted and n.
 func (a *asm) scale2(p, shifted, n, dst reg.Register) {
 	if a.ISA.Wide() {
 		a.VSCALEFPS(n, p, dst)
 		return
 	}
-	// Two factors, as one power of two need not be a normal number. The first
-	// product is exact.
+	// There are two factors, because a single power of two may not be a normal number. The first product is exact.
 	half := a.vec()
 	bits := a.pool.splat(math.Float32bits(shifter))
 	a.VPSUBD(bits, shifted, shifted)
@@ -117,8 +110,7 @@ func (a *asm) scale2(p, shifted, n, dst reg.Register) {
 	a.VMULPS(shifted, n, dst)
 }
 
-// clampNaN is dst = min(max(x, lo), hi); NaN stays NaN (the instructions
-// return their second source when either is NaN, so x is the second).
+// clampNaN computes dst = min(max(x, lo), hi); NaN stays NaN. The instructions return their second source if either is NaN, so x is the second.
 func (a *asm) clampNaN(x reg.Register, lo, hi float32, dst reg.Register) {
 	bound := a.vec()
 	a.broadcast(lo, bound)

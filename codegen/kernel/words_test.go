@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestWordsRefused gives parameters that there is no kernel for.
+// TestWordsRefused checks parameters for which there is no kernel.
 func TestWordsRefused(t *testing.T) {
 	spans := func(change func(*SpansParams)) func(ISA) Kernel {
 		p := SpansParams{I: 20, LDB: 32, LDU: 32, YK: 1, YC: 16}

@@ -1,4 +1,4 @@
-// Command embed labels the lines of its standard input as ham or spam. The model is inside: generated code, and weights by go:embed.
+// Command embed labels the lines of its standard input as ham or spam. The model is inside the program: generated code, and weights by go:embed.
 //
 //	go generate && go build && echo "you have won a prize" | ./embed
 package main
@@ -29,7 +29,8 @@ func main() {
 	}
 }
 
-// label reads texts, a line each, and writes label, score and text. Of a text that is too long for the model the end is cut, and said so.
+// label reads texts, one per line, and writes label, score and text. A text that is too long for the model is cut at its end, and the output reports how many
+// tokens were cut.
 func label(ctx context.Context, in io.Reader, out io.Writer) error {
 	model, err := spam.OpenBytes(weights, spam.Long(runtime.Truncate))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/examples/embed/spam"
 )
 
-// TestLabel runs what main runs.
+// TestLabel runs the code that main runs.
 func TestLabel(t *testing.T) {
 	long := strings.Repeat("the meeting notes are in the repository ", 60)
 	var out bytes.Buffer
@@ -26,8 +26,8 @@ func TestLabel(t *testing.T) {
 	require.Regexp(t, `\t\(\d+ tokens at the end not read\)$`, lines[1])
 }
 
-// TestExpected holds labels and logits of the test mails to those that the reference computed in float64, on every instruction set of this
-// processor. Portable Go is slow, so it gets the first mails only.
+// TestExpected compares labels and logits of the test mails with those that the reference computed in float64, on every instruction set of this processor.
+// Portable Go is slow, so it gets the first mails only.
 func TestExpected(t *testing.T) {
 	type mail struct{ Text, Label string }
 	type expected struct {
@@ -49,7 +49,7 @@ func TestExpected(t *testing.T) {
 		t.Run(isa.String(), func(t *testing.T) {
 			model, err := spam.OpenBytes(weights, spam.Long(runtime.Truncate), spam.UseISA(isa.String()))
 			if err != nil {
-				t.Skip(err) // an instruction set of the processor that the package has no kernels for
+				t.Skip(err) // the package has no kernels for this instruction set of the processor
 			}
 			defer model.Close()
 			texts := make([]string, n)

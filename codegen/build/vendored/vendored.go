@@ -1,6 +1,6 @@
-// Package vendored returns the sources that a generated program links: runtime and its subfolders, which package debertac embeds as they are, and the
-// third-party packages that those import, each with its licence, as an archive. With them and a Go toolchain a program is built anywhere, without a
-// network. Package gather makes the archive; its test holds it up to date.
+// Package vendored returns the sources that a generated program links. These are runtime and its subfolders, which package debertac embeds as they are, and the
+// third-party packages that they import, each with its licence, which are in an archive. With these sources and a Go toolchain a program can be built anywhere,
+// without a network. Package gather makes the archive, and its test checks that the archive is up to date.
 package vendored
 
 import (
@@ -27,7 +27,7 @@ var modules []byte
 // own is the module whose sources package debertac embeds.
 const own = "github.com/debertac/debertac"
 
-// manifest is the file that says which packages of which modules lie below vendor.
+// manifest is the file that lists the packages below vendor and their modules.
 const manifest = "vendor/modules.txt"
 
 // File is one file of a module tree.
@@ -36,8 +36,8 @@ type File struct {
 	Text []byte
 }
 
-// Tree returns the files of a module that can be built with -mod=vendor after packages and a main are put beside them: go.mod, vendor/modules.txt,
-// and everything below vendor, sorted by name.
+// Tree returns the files of a module: go.mod, vendor/modules.txt, and everything below vendor, sorted by name. With packages and a main beside them, the module
+// can be built with -mod=vendor.
 func Tree() ([]File, error) {
 	list, err := Unpack(modules)
 	if err != nil {
@@ -72,7 +72,7 @@ func packagesOf(module string, list []byte) (paths []string) {
 	return paths
 }
 
-// ownSources returns the files of packages of this module below vendor, without tests, and the licence.
+// ownSources returns the files of this module's packages below vendor, without tests, and the licence.
 func ownSources(tree fs.FS, packages []string) ([]File, error) {
 	names := []string{"LICENSE"}
 	for _, p := range packages {
@@ -97,7 +97,7 @@ func ownSources(tree fs.FS, packages []string) ([]File, error) {
 	return list, nil
 }
 
-// Pack makes an archive. The same files give the same bytes, as far as the version of compress/gzip is the same.
+// Pack returns an archive. The same files make the same bytes if the version of compress/gzip is the same.
 func Pack(files []File) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

@@ -1,6 +1,5 @@
-// Sampleset writes the checked-in package of kernels, generated/kernels: every
-// family and instruction set, for the sample shapes of the families. Run it by
-// "go generate ./generated/kernels".
+// Sampleset writes the checked-in package of kernels, generated/kernels. It holds every family and instruction set, for the sample shapes of the families. Run
+// it by "go generate ./generated/kernels".
 //
 // Usage: sampleset FOLDER
 package main
@@ -24,7 +23,7 @@ func main() {
 	}
 }
 
-// write brings the folder up to date: writes the files, removes orphans.
+// write brings the folder up to date: it writes the files and removes orphans.
 func write(dir string) error {
 	files, err := kernel.SamplePackage()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command gather makes the archive of package vendored from the module cache. It needs no network if the modules are in the cache. An archive whose
-// files have not changed is left as it is.
+// Command gather makes the archive of package vendored from the module cache. It needs no network if the modules are in the cache. It does not touch an archive
+// whose files have not changed.
 package main
 
 import (
@@ -26,15 +26,15 @@ var roots = []string{
 	module + "/runtime", module + "/runtime/appended", module + "/runtime/disk", module + "/runtime/program", module + "/runtime/safetensors", module + "/runtime/token",
 }
 
-// platforms are those that a program can be built for.
+// platforms lists the platforms for which a program can be built.
 var platforms = []struct{ os, arch string }{
 	{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"},
 }
 
-// Files whose build constraints ask for a Go release are kept for all releases up to lastRelease: the user's toolchain may be newer than ours.
+// Files whose build constraints ask for a Go release are kept for all releases up to lastRelease, because the user's toolchain may be newer than this one.
 const lastRelease = 60
 
-// listed is what go list says of a package.
+// listed holds what go list reports about a package.
 type listed struct {
 	Dir, ImportPath string
 	Standard        bool
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// update writes an archive unless it holds these files already: newer compressors may give other bytes for the same.
+// update writes an archive unless it holds these files already. A newer compressor can write other bytes for the same files.
 func update(name string, files []vendored.File) error {
 	if old, err := os.ReadFile(name); err == nil {
 		if have, err := vendored.Unpack(old); err == nil && slices.EqualFunc(have, files, same) {
@@ -72,7 +72,7 @@ func update(name string, files []vendored.File) error {
 
 func same(a, b vendored.File) bool { return a.Name == b.Name && bytes.Equal(a.Text, b.Text) }
 
-// gather collects the files of the archive, sorted by name, and the files of this module that belong beside them.
+// gather collects the files of the archive, sorted by name, and the files of this module that belong with them.
 func gather() (files, own []vendored.File, err error) {
 	packages, err := dependencies()
 	if err != nil {
@@ -136,7 +136,7 @@ func dependencies() ([]*listed, error) {
 	return list, nil
 }
 
-// sources reads the files of a package that some platform and release compiles.
+// sources reads the files of a package that are compiled for some platform and release.
 func sources(p *listed) ([]vendored.File, error) {
 	entries, err := os.ReadDir(p.Dir)
 	if err != nil {
@@ -176,7 +176,7 @@ func sources(p *listed) ([]vendored.File, error) {
 	return list, nil
 }
 
-// compiled reports whether a build of some platform and release reads the file.
+// compiled reports whether a build for some platform and release reads the file.
 func compiled(dir, name string) (bool, error) {
 	releases := append([]string(nil), build.Default.ReleaseTags...)
 	for n := len(releases) + 1; n <= lastRelease; n++ {
@@ -196,7 +196,7 @@ func compiled(dir, name string) (bool, error) {
 	return false, nil
 }
 
-// licences reads the files that a module's terms of use ask to be passed on.
+// licences reads the files that must be passed on with a module according to its licence.
 func licences(p *listed) ([]vendored.File, error) {
 	entries, err := os.ReadDir(p.Module.Dir)
 	if err != nil {
@@ -220,7 +220,7 @@ func licences(p *listed) ([]vendored.File, error) {
 	return list, nil
 }
 
-// manifest writes go.mod and vendor/modules.txt, which the go command holds against each other.
+// manifest returns go.mod and vendor/modules.txt. The go command checks that they agree.
 func manifest(packages []*listed) (mod, list []byte) {
 	var m, l bytes.Buffer
 	goVersion := ""
@@ -230,7 +230,7 @@ func manifest(packages []*listed) (mod, list []byte) {
 		}
 	}
 	fmt.Fprintf(&m, "module program\n\ngo %s\n\nrequire (\n", goVersion)
-	// Packages of one module need not be neighbours in the sorted list of paths.
+	// Packages of one module are not always neighbours in the sorted list of paths.
 	slices.SortStableFunc(packages, func(a, b *listed) int { return strings.Compare(a.Module.Path, b.Module.Path) })
 	last := ""
 	for _, p := range packages {

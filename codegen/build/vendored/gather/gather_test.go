@@ -13,8 +13,8 @@ import (
 	"github.com/debertac/debertac/codegen/build/vendored"
 )
 
-// TestUpToDate gathers again and compares. It fails when a dependency, or the list of packages that programs link, has changed since go generate ran, and
-// when package debertac does not embed a file that some build of a program reads.
+// TestUpToDate gathers again and compares. It fails if a dependency or the list of linked packages has changed since go generate ran, or if package debertac
+// does not embed a file that some build of a program reads.
 func TestUpToDate(t *testing.T) {
 	files, own, err := gather()
 	require.NoError(t, err)
@@ -35,13 +35,13 @@ func TestUpToDate(t *testing.T) {
 		delete(have, f.Name)
 	}
 	for name := range have {
-		if !strings.HasPrefix(name, "vendor/"+module+"/") { // files of this module that no platform compiles do no harm
+		if !strings.HasPrefix(name, "vendor/"+module+"/") { // a file of this module that no platform compiles does no harm
 			t.Errorf("%s is not needed any more: run go generate ./codegen/build/...", name)
 		}
 	}
 }
 
-// TestTree checks what is passed on: licences of all modules, no tests, little enough.
+// TestTree checks the files that are passed on: licences of all modules, no tests, and a small size.
 func TestTree(t *testing.T) {
 	files, err := vendored.Tree()
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestTree(t *testing.T) {
 	require.Less(t, st.Size(), int64(2<<20))
 }
 
-// TestUpdateLeavesEqualContent: an archive with the same files is not rewritten, whatever its compression.
+// TestUpdateLeavesEqualContent checks that an archive with the same files is not rewritten if its compression differs.
 func TestUpdateLeavesEqualContent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.tar.gz")
 	files := []vendored.File{{Name: "a", Text: []byte("x")}, {Name: "b/c", Text: nil}}

@@ -26,7 +26,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc2320_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -640,7 +640,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p1strip:
@@ -1258,7 +1258,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -1938,7 +1938,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p1strip:
@@ -2619,7 +2619,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -3340,7 +3340,7 @@ p0act:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p1strip:
@@ -4065,7 +4065,7 @@ TEXT ·gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 196608(R8), R14
 
 p0strip:
@@ -4745,7 +4745,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 196608(R8), R14
 
 p1strip:
@@ -5426,7 +5426,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -6040,7 +6040,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -6657,7 +6657,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -7378,7 +7378,7 @@ p0act:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -8103,7 +8103,7 @@ TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 32768(R8), R14
 
 p0strip:
@@ -8783,7 +8783,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 32768(R8), R14
 
 p1strip:
@@ -9464,7 +9464,7 @@ TEXT ·gemm_f32_28x32_lda32_ldc48_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1792(R8), R14
 
 p0strip:
@@ -10078,7 +10078,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1792(R8), R14
 
 p1strip:
@@ -10695,7 +10695,7 @@ TEXT ·gemm_f32_28x16_lda32_ldc48_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1792(R8), R14
 
 p0strip:
@@ -11313,7 +11313,7 @@ TEXT ·gemm_f32_36x16_lda48_ldc48_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2304(R8), R14
 
 p0strip:
@@ -11994,7 +11994,7 @@ TEXT ·gemm_f32_45x32_lda48_ldc48_bias_relu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2880(R8), R14
 
 p0strip:
@@ -12698,7 +12698,7 @@ p0act:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2880(R8), R14
 
 p1strip:
@@ -13405,7 +13405,7 @@ TEXT ·gemm_f32_1x16_lda16_ldc16_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 64(R8), R14
 
 p0strip:
@@ -13724,7 +13724,7 @@ TEXT ·gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 192(R8), R14
 
 p0strip:
@@ -14268,7 +14268,7 @@ TEXT ·gemm_f32_17x32_lda32_ldc32_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1088(R8), R14
 
 p0strip:
@@ -14957,7 +14957,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1088(R8), R14
 
 p1strip:
@@ -15649,7 +15649,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:
@@ -16426,7 +16426,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_silu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:
@@ -17195,7 +17195,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:

@@ -26,7 +26,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc2320_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 98304(R8), R14
 
 p0strip:
@@ -2595,7 +2595,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc784_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 98304(R8), R14
 
 p0strip:
@@ -5584,7 +5584,7 @@ TEXT ·gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 98304(R8), R14
 
 p0strip:
@@ -8244,7 +8244,7 @@ TEXT ·gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 393216(R8), R14
 
 p0strip:
@@ -11233,7 +11233,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -13801,7 +13801,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -16461,7 +16461,7 @@ TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 65536(R8), R14
 
 p0strip:
@@ -19450,7 +19450,7 @@ TEXT ·gemm_f32_28x32_lda32_ldc48_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 3584(R8), R14
 
 p0strip:
@@ -22018,7 +22018,7 @@ TEXT ·gemm_f32_28x16_lda32_ldc48_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 1792(R8), R14
 
 p0strip:
@@ -23677,7 +23677,7 @@ TEXT ·gemm_f32_36x16_lda48_ldc48_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2304(R8), R14
 
 p0strip:
@@ -25546,7 +25546,7 @@ TEXT ·gemm_f32_45x32_lda48_ldc48_bias_relu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 5760(R8), R14
 
 p0strip:
@@ -28472,7 +28472,7 @@ TEXT ·gemm_f32_1x16_lda16_ldc16_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 64(R8), R14
 
 p0strip:
@@ -29271,7 +29271,7 @@ TEXT ·gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 192(R8), R14
 
 p0strip:
@@ -30552,7 +30552,7 @@ TEXT ·gemm_f32_17x32_lda32_ldc32_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2176(R8), R14
 
 p0strip:
@@ -33463,7 +33463,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:
@@ -35384,7 +35384,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_silu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:
@@ -37301,7 +37301,7 @@ TEXT ·gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 2112(R8), R14
 
 p0strip:

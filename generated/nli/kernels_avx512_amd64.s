@@ -177,7 +177,7 @@ TEXT ·gemm_f32_384x32_lda384_ldc1152_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -10522,7 +10522,7 @@ TEXT ·gemm_f32_384x32_lda384_ldc384_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -13511,7 +13511,7 @@ TEXT ·gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -16171,7 +16171,7 @@ TEXT ·gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 196608(R8), R14
 
 p0strip:
@@ -19160,7 +19160,7 @@ TEXT ·gemm_f32_384x32_lda384_ldc384_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 49152(R8), R14
 
 p0strip:
@@ -21819,7 +21819,7 @@ TEXT ·gemm_f32_384x16_lda384_ldc16_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 24576(R8), R14
 
 p0strip:

@@ -173,7 +173,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -787,7 +787,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -3340,7 +3340,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -4020,7 +4020,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -4701,7 +4701,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -5422,7 +5422,7 @@ p0act:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -6147,7 +6147,7 @@ TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 32768(R8), R14
 
 p0strip:
@@ -6827,7 +6827,7 @@ p0next:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 32768(R8), R14
 
 p1strip:
@@ -7508,7 +7508,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc128_bias_gelu_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:
@@ -8229,7 +8229,7 @@ p0act:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p1strip:
@@ -8953,7 +8953,7 @@ TEXT ·gemm_f32_128x16_lda128_ldc16_bias_avx2(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:

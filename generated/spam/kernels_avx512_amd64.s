@@ -177,7 +177,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -10522,7 +10522,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc128_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -13511,7 +13511,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -16171,7 +16171,7 @@ TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 65536(R8), R14
 
 p0strip:
@@ -19160,7 +19160,7 @@ TEXT ·gemm_f32_128x32_lda128_ldc128_bias_gelu_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 16384(R8), R14
 
 p0strip:
@@ -21819,7 +21819,7 @@ TEXT ·gemm_f32_128x16_lda128_ldc16_bias_avx512(SB), NOSPLIT, $0-40
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels behind these, during the first strips.
+	// What to prefetch: the panels after these, during the first strips.
 	LEAQ 8192(R8), R14
 
 p0strip:

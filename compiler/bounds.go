@@ -11,11 +11,11 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// floatBytes is the size of a float and of an integer, in memory and in packed weights.
+// floatBytes is the size of a float and of an integer in bytes, in memory and in packed weights.
 const floatBytes = 4
 
-// memoryFault holds packed weights and the arena of the largest call that the target allows to the target's memory bound; nil if they keep it.
-// What workers use between two steps is not counted: it depends on the machine's threads, and is small.
+// memoryFault returns a fault if the packed weights and the arena of the largest call need more than the target's memory bound, else nil. It does not count
+// what workers use between two steps, which is small and depends on the machine's threads.
 func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	if t.Memory == 0 || p.Plan == nil {
 		return nil
@@ -30,7 +30,7 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 			largest = b
 		}
 	}
-	// upTo is the arena in bytes of calls of at most n tokens. A sequence, and the rows that are asked for, are at most as many.
+	// upTo returns the size in bytes of the arena for calls of at most n tokens. Such a call has at most n sequences and asks for at most n rows.
 	upTo := func(n int) (sum int64) {
 		b := p.Bounds
 		b.Tokens, b.Length, b.Rows = n, min(b.Length, n), min(b.Rows, n)
@@ -54,7 +54,7 @@ func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
 	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(weights+arena)/(1<<20)))
 }
 
-// mebibytes writes a number of bytes with one digit after the point.
+// mebibytes returns a number of bytes as text, with one digit after the point.
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 // packedBytes returns the size of the packed tensors that the schedule reads.
@@ -77,7 +77,7 @@ func packedBytes(p *ir.Program) int64 {
 	return sum
 }
 
-// nodeOf finds the node whose result lies in a buffer.
+// nodeOf returns the node whose result lies in a buffer.
 func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
 	for _, r := range p.Regions {
 		for _, n := range r.Nodes {
@@ -91,10 +91,10 @@ func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
 	return nil
 }
 
-// widens says which instruction set's float32 kernels serve one that adds instructions to it for other number formats.
+// widens maps an instruction set that adds instructions for other number formats to the one whose float32 kernels it uses.
 var widens = map[string]string{"avx512vnni": "avx512"}
 
-// instructionSets returns the target's instruction sets that this version has kernels for, and a warning for each that it has none for.
+// instructionSets returns the target's instruction sets that this version has kernels for, and a warning for each of the others.
 func instructionSets(t *spec.Target) ([]string, diag.List) {
 	var out []string
 	var warnings diag.List

@@ -5,31 +5,31 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// builder turns one model with one head into regions, in the plain form that the spec describes: nothing is joined, no layout is chosen.
+// builder turns one model with one head into regions, in the plain form that the spec describes: no ops are joined, and no layout is chosen.
 type builder struct {
 	m     *spec.Model
 	h     *spec.Head // nil: the last layer's rows
 	names naming
 	prog  *ir.Program
-	trace bool // all hidden states are wanted
+	trace bool // keep all hidden states
 
-	perturb bool // the normalised input and a summand of the batch, see Options
+	perturb bool // normalise the input and add a summand of the batch, see Options
 
-	behind []ir.Call // of layers that nothing but a trace reads
+	behind []ir.Call // calls of layers that only a trace reads
 }
 
-// Names in the store that the regions of a forward call talk through, beside those of the batch.
+// Names in the store through which the regions of a forward call pass values, besides the names of the batch.
 const (
 	storeIndex  = "relative.index"
 	storeTable  = "relative.table"
 	storeHidden = "hidden_states.{l}"   // float32 [T, H] input of layer l
 	storeNext   = "hidden_states.{l+1}" // its output
-	storeNormed = "normed"              // float32 [T, H] the sum of the input's tables, normalised, of programs whose input can be perturbed
+	storeNormed = "normed"              // float32 [T, H] the normalised sum of the input's tables, in programs whose input can be perturbed
 	storeConv   = "conv.branch"         // float32 [T, H] what the convolution adds
 	storeLogits = "logits"
 )
 
-// hiddenAt returns the store's name of the hidden states after layer l, counted from 0 for the embedding's output.
+// hiddenAt returns the store's name of the hidden states after layer l. Layer 0 is the embedding.
 func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build returns the program before any pass.
@@ -45,14 +45,14 @@ func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o O
 	return b.prog, nil
 }
 
-// region starts a region that is called Count times from layer 0.
+// region starts a region that is called count times, from layer 0 on.
 func (b *builder) region(name, doc string, src spec.Source, count int) editor {
 	r := b.describe(name, doc, src)
 	b.prog.Run = append(b.prog.Run, ir.Call{Region: r, Count: count})
 	return edit(r)
 }
 
-// describe starts a region that nothing calls yet.
+// describe starts a region that no call runs yet.
 func (b *builder) describe(name, doc string, src spec.Source) *ir.Region {
 	r := &ir.Region{Name: name, Doc: doc, Pos: src.Pos}
 	b.prog.Regions = append(b.prog.Regions, r)
@@ -68,14 +68,14 @@ func (b *builder) tensor(e editor, path string, dims ...int) *ir.Value {
 	return e.Input(b.names.name(path), ir.Tensor, ir.Type{DType: ir.F32, Shape: shape})
 }
 
-// norm appends a layer norm whose gain and shift lie under the given path.
+// norm appends a layer norm; path is the path of its gain and shift.
 func (b *builder) norm(e editor, path string, n *spec.Norm, width int, x *ir.Value) *ir.Value {
 	g := b.tensor(e, path+".weight", width)
 	s := b.tensor(e, path+".bias", width)
 	return e.op("layernorm", n.Source, []ir.Attr{{Key: "eps", Value: n.Eps}}, x, g, s)
 }
 
-// linear appends x·Wᵀ (+ bias) with the weight under the given path.
+// linear appends x·Wᵀ (+ bias); path is the path of the weight.
 func (b *builder) linear(e editor, path string, src spec.Source, in, out int, bias bool, x *ir.Value) *ir.Value {
 	w := b.tensor(e, path+".weight", out, in)
 	var c *ir.Value
@@ -85,8 +85,8 @@ func (b *builder) linear(e editor, path string, src spec.Source, in, out int, bi
 	return e.op("linear", src, nil, x, w, c)
 }
 
-// layers describes the encoder's layers; the schedule calls one region for each that computes the same. Only those that the head reads are called, and for a
-// trace the others after it.
+// layers describes the encoder's layers. Layers that compute the same share one region. The schedule calls only the layers that the head reads; a trace also
+// calls the later ones.
 func (b *builder) layers() error {
 	enc := &b.m.Encoder
 	last := enc.Layers
@@ -106,7 +106,7 @@ func (b *builder) layers() error {
 	}
 	with := plain
 	if beside > 0 {
-		if with, err = b.layer("layer_conv", "layer_conv is the encoder layer that the convolution stands beside.", true); err != nil {
+		if with, err = b.layer("layer_conv", "layer_conv is the encoder layer to whose output the convolution is added.", true); err != nil {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func (b *builder) layers() error {
 	return nil
 }
 
-// layer describes the region of a layer, the convolution added if it stands beside it.
+// layer describes the region of a layer. conv adds the convolution that stands beside it.
 func (b *builder) layer(name, doc string, conv bool) (*ir.Region, error) {
 	m := b.m
 	rows := ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}}
@@ -141,10 +141,10 @@ func (b *builder) layer(name, doc string, conv bool) (*ir.Region, error) {
 	return r, e.Err()
 }
 
-// convBranch describes the convolution over the embedding's rows, act(conv(x)), which stands beside a layer.
+// convBranch describes the convolution over the embedding's rows, act(conv(x)), which is added to the output of a layer.
 func (b *builder) convBranch() error {
 	m, c := b.m, b.m.Encoder.Conv
-	e := b.region("conv", "conv is the convolution over tokens, which is added behind a layer.", c.Source, 1)
+	e := b.region("conv", "conv is the convolution over tokens, which is added after a layer.", c.Source, 1)
 	x := e.Input(hiddenAt(0), ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}})
 	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
 	pos := e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})

@@ -5,8 +5,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// layerBody appends one encoder layer: attention and feed-forward, each with its residual and norm. Keys and values come from the rows x,
-// queries from xq, whose rows are the residual too. In an encoder xq is x; a decoder passes its own. The tensors lie under layerPath, as
+// layerBody appends one encoder layer: attention and feed-forward, each with its residual and norm. Keys and values come from the rows x. Queries come from the
+// rows xq, which are also the residual. In an encoder xq is x; a decoder passes its own rows. layerPath is the prefix of the tensors' paths, such as
 // "encoder.{l}.", or "encoder.11." for the weights of one layer.
 func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
 	m, enc := b.m, &b.m.Encoder
@@ -22,8 +22,8 @@ func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 	return b.norm(e, layerPath+"ffn.norm", norm, m.Hidden, e.op("add", enc.FFN.Source, nil, f, x1))
 }
 
-// attention appends the score term by term, the softmax and the weighted mean of the values. A projection that the score reads at i, a
-// query, is made of the rows xq; one that it reads at j, a key, and the values of the rows x.
+// attention appends the score term by term, the softmax and the weighted mean of the values. A projection that the score reads at i, a query, is computed from
+// the rows xq. A projection that it reads at j, a key, and the values are computed from the rows x.
 func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
 	m, a := b.m, &b.m.Encoder.Attention
 	width := m.Heads * m.Head
@@ -60,7 +60,7 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 		made[projected{p, in}] = v
 		return e.Name(v, p.Name)
 	}
-	// factor is a factor of a term: its index says whose rows it is projected from.
+	// factor returns a factor of a term. Its index tells which rows it is projected from.
 	factor := func(f spec.Factor) *ir.Value {
 		if f.Index == spec.I {
 			return project(f.Proj, xq)
@@ -89,7 +89,7 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 			products = plus(products, s, t.Source)
 		case spec.OffsetOffset:
 			left, right, at, turned := factor(t.Left), factor(t.Right), index, flip(t.Left.Index)
-			if t.Left.Index != t.Right.Index { // two rows for an offset: first a table that has a row for each
+			if t.Left.Index != t.Right.Index { // each offset needs two rows: first make a table that has one row per offset
 				left, right = byOffset(e, t, left, index, t.Left.Index), byOffset(e, t, right, index, t.Right.Index)
 				at, turned = e.op("ramp", t.Source, []ir.Attr{{Key: "n", Value: index.Type.Shape[0].N}}), flip(spec.IJ)
 			}
@@ -116,7 +116,7 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value(), x), starts)
 }
 
-// softmax appends the softmax over the keys that the mask shows.
+// softmax appends the softmax over the keys that the mask allows.
 func (b *builder) softmax(e editor, score, starts *ir.Value) *ir.Value {
 	a := &b.m.Encoder.Attention
 	switch a.Mask {
@@ -141,8 +141,8 @@ func byOffset(e editor, t spec.Term, table, index *ir.Value, at spec.Index) *ir.
 // joinedParts is the order of queries, keys and values in each head's rows of in_proj.
 var joinedParts = map[string]int{"query": 0, "key": 1, "value": 2}
 
-// joinedProjection returns a projection of DeBERTa v1, whose weights are rows of in_proj: each head's queries, then its keys, then its values. The biases are
-// tensors of their own.
+// joinedProjection returns a projection of DeBERTa v1. Its weights are rows of in_proj, which holds for each head the queries, the keys and the values, in this
+// order. The biases are tensors of their own.
 func (b *builder) joinedProjection(e editor, layerPath string, p *spec.Proj, x *ir.Value) *ir.Value {
 	m, role := b.m, b.names.projection(p)
 	w := b.tensor(e, layerPath+"attention.joined.weight", 3*m.Heads*m.Head, m.Hidden)

@@ -7,13 +7,13 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// decoderAt returns the store's name of a decoder's rows after its step t; those before the first step are number 0.
+// decoderAt returns the store's name of a decoder's rows after its step t. Number 0 holds the rows before the first step.
 func decoderAt(t int) string { return fmt.Sprintf("decoder.%d", t) }
 
-// decoderMemory is the store's name of the rows that keys and values are projected from, where they are not the last layer's.
+// decoderMemory is the store's name of the rows from which keys and values are projected, if they are not the last layer's rows.
 const decoderMemory = "decoder.memory"
 
-// moveBehind moves the last call of the schedule to where the hidden states after a layer, counted from 0 for the embedding's output, have just been made.
+// moveBehind moves the last call of the schedule to the place where the hidden states after a layer have just been computed. Layer 0 is the embedding.
 func (b *builder) moveBehind(layer int) {
 	last := len(b.prog.Run) - 1
 	moved := b.prog.Run[last]
@@ -34,8 +34,8 @@ func (b *builder) moveBehind(layer int) {
 	b.prog.Run = run
 }
 
-// decoder describes an enhanced mask decoder (paper, section 3.3, and the authors' code): queries start as hidden states plus rows of absolute
-// positions and pass through an encoder layer's weights again and again, while keys and values stay those of the memory.
+// decoder describes an enhanced mask decoder (paper, section 3.3, and the authors' code). Queries start as hidden states plus rows of absolute positions, and
+// pass through the weights of one encoder layer several times. Keys and values are always computed from the memory.
 func (b *builder) decoder() error {
 	if b.h == nil || b.h.Decoder == nil {
 		return nil
@@ -53,7 +53,7 @@ func (b *builder) decoder() error {
 	if e.Err() != nil {
 		return e.Err()
 	}
-	// All hidden states share one place in the arena: what is read of an earlier layer than the last is taken when that layer is done.
+	// All hidden states share one place in the arena. So the rows of an earlier layer than the last are copied as soon as that layer is done.
 	from := hiddenAt(d.Memory.Layer)
 	switch {
 	case d.Query.Layer < d.Memory.Layer:

@@ -33,11 +33,11 @@ func (b *builder) embed() error {
 	return e.Err()
 }
 
-// perturbEps is added to the variance of the norm without gain and shift, as the authors of scale-invariant fine-tuning do.
+// perturbEps is added to the variance in the norm without gain and shift. It is the value of the authors of scale-invariant fine-tuning.
 const perturbEps = 1e-7
 
-// perturbed normalises the sum x of the input's tables, which ends the region e, and begins the one that adds what the batch gives. Gain and shift
-// are constants: the kernels of layer norms serve this one.
+// perturbed normalises the sum x of the input's tables, which ends the region e, and begins the region that adds the batch's delta. Gain and shift are
+// constants, so the kernels of layer norms can be used.
 func (b *builder) perturbed(e editor, x *ir.Value) (next editor, sum *ir.Value) {
 	em := &b.m.Embed
 	zeros := func() *ir.Value {
@@ -49,12 +49,12 @@ func (b *builder) perturbed(e editor, x *ir.Value) (next editor, sum *ir.Value) 
 	if e.Err() != nil {
 		return e, nil
 	}
-	next = b.region("perturb", "perturb adds what the call gives to the normalised input, and makes the rows that enter the first layer.", em.Source, 1)
+	next = b.region("perturb", "perturb adds the call's delta to the normalised input, and makes the rows that enter the first layer.", em.Source, 1)
 	delta := next.Input(ir.Delta, ir.Batch, normed.Type)
 	return next, next.op("add", em.Source, nil, next.Input(storeNormed, ir.State, normed.Type), delta)
 }
 
-// relative makes what all layers share of the relative table: its rows, normalised, and the row that each offset takes.
+// relative computes what all layers share of the relative table: its rows, normalised, and the row of each offset.
 func (b *builder) relative() error {
 	rel := b.m.Relative
 	if rel == nil || !b.usesTable() {
@@ -80,7 +80,7 @@ func (b *builder) relative() error {
 	return e.Err()
 }
 
-// usesTable reports whether some term of the score is indexed by an offset.
+// usesTable reports whether an offset is an index of some term of the score.
 func (b *builder) usesTable() bool {
 	for _, t := range b.m.Encoder.Attention.Score {
 		if t.Kind != spec.ContentContent {
@@ -90,7 +90,7 @@ func (b *builder) usesTable() bool {
 	return false
 }
 
-// projectsTable reports whether some projection reads the relative table's rows (a scalar bias has a table of its own).
+// projectsTable reports whether some projection reads the relative table's rows. A scalar bias has a table of its own.
 func (b *builder) projectsTable() bool {
 	for _, p := range b.m.Encoder.Attention.Projections {
 		if p.Of == spec.Rel && p.Kind == spec.Linear {

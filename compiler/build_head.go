@@ -17,7 +17,7 @@ func (b *builder) head() error {
 	if b.h.Decoder != nil {
 		last = decoderAt(b.h.Decoder.Repeat)
 	}
-	e := b.region("head", "head computes what the head gives for the rows that it takes.", b.h.Source, 1)
+	e := b.region("head", "head computes the head's numbers for the rows that it takes.", b.h.Source, 1)
 	x := e.Input(last, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(b.m.Hidden)}})
 	names, ok := b.names.headNames(b.h)
 	if !ok {
@@ -58,16 +58,16 @@ func (b *builder) head() error {
 				starts = ir.WordStarts
 			}
 			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, b.startsOf(e, starts))
-		case spec.StepCRF: // its scores are for who decodes the logits
+		case spec.StepCRF: // its scores are for the code that decodes the logits
 			if err := b.crf(s); err != nil {
 				return err
 			}
-		case spec.StepDecode, spec.StepDropout: // for who decodes the logits; for training
+		case spec.StepDecode, spec.StepDropout: // for the code that decodes the logits; for training
 		default:
 			return fmt.Errorf("%v: this step reached the builder", s.Pos)
 		}
 	}
-	if x.Kind != ir.Temp { // rows that no step changes
+	if x.Kind != ir.Temp { // no step changes the rows
 		x = e.op("identity", b.h.Source, nil, x)
 	}
 	e.Output(storeLogits, x)
@@ -75,7 +75,7 @@ func (b *builder) head() error {
 	return e.Err()
 }
 
-// take appends what picks the rows that the head reads.
+// take appends the op that picks the rows that the head reads.
 func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	src := b.h.Take.Source
 	starts := func() *ir.Value {
@@ -96,8 +96,8 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	return x
 }
 
-// crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them. In checkpoints they have
-// those that the pytorch-crf library gives them.
+// crf keeps the scores of label sequences in the packed weights, under the names by which the runtime reads them. In checkpoints they have the names of the
+// pytorch-crf library.
 func (b *builder) crf(s *spec.Step) error {
 	e := b.region("crf", "crf holds the scores of neighbouring labels.", s.Source, 1)
 	for _, t := range []struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// entities appends a head that scores words against labels given at run time (GLiNER, Zaratiana et al. 2024): the steps in front of the LSTM work on
-// the encoder's tokens, of which only those that words and labels read are computed, the LSTM on words alone.
+// entities appends a head that scores words against labels that are chosen at run time (GLiNER, Zaratiana et al. 2024). The steps before the LSTM work on the
+// encoder's tokens, and only tokens that words and labels read are computed. The LSTM works on words alone.
 func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, error) {
 	p := &promptHead{builder: b, editor: e, path: b.names.headPath(b.h), tokens: x}
 	if p.early() {
@@ -48,19 +48,19 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 	return nil, fmt.Errorf("%v: a head with labels in its prompt scores nothing", b.h.Pos)
 }
 
-// startsOf is where the sequences begin among tokens, words or labels.
+// startsOf returns the operand with the first token, word or label of each sequence.
 func (b *builder) startsOf(e editor, name string) *ir.Value {
 	return e.Input(name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
 }
 
-// poolWords appends what makes a row of each word's tokens.
+// poolWords appends the op that makes one row from the tokens of each word.
 func (b *builder) poolWords(e editor, x *ir.Value) *ir.Value {
 	words := e.Input(ir.Words, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.W, ir.N(2)}})
 	return e.op("pool_words", b.h.Take.Source, []ir.Attr{{Key: "how", Value: b.h.Take.Pick}}, x, words)
 }
 
-// lstm appends a long short-term memory in one or both directions over the rows of each sequence. Both directions' products with the rows are one;
-// gates are padded to whole panels, which keeps the cells beyond the last at 0.
+// lstm appends a long short-term memory in one or both directions over the rows of each sequence. One product with the rows serves both directions. Gates are
+// padded to whole panels, which keeps the cells after the last at 0.
 func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value) *ir.Value {
 	directions := []string{""}
 	attrs := []ir.Attr{{Key: "size", Value: s.Out}}
@@ -84,7 +84,7 @@ func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value)
 	return e.op("lstm", s.Source, attrs, gates, e.Name(e.op("panels", s.Source, nil, join(state)), name+".state"), starts)
 }
 
-// promptHead is a head on words and labels in the making.
+// promptHead is a head on words and labels while it is built.
 type promptHead struct {
 	*builder
 	editor
@@ -93,8 +93,8 @@ type promptHead struct {
 	words, labels *ir.Value // [W, .], [C, .]
 }
 
-// early reports whether words may be taken before the steps in front of the LSTM with the same result: rows may always be picked first, and means of
-// rows before products.
+// early reports whether words may be taken before the steps in front of the LSTM without changing the result. Picked rows may always be taken first, means of
+// rows before products only.
 func (p *promptHead) early() bool {
 	for _, s := range p.h.Steps {
 		switch {
@@ -107,7 +107,7 @@ func (p *promptHead) early() bool {
 	return p.h.Take.Pick != "max"
 }
 
-// pool takes words and labels, once.
+// pool takes the rows of words and labels, if they are not taken yet.
 func (p *promptHead) pool() {
 	if p.words != nil {
 		return
@@ -116,7 +116,7 @@ func (p *promptHead) pool() {
 	p.labels = p.op("pick", p.h.Prompt.Source, nil, p.tokens, p.Input(ir.Marks, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.C}}))
 }
 
-// each appends a step on all tokens, or on words and labels once they are taken.
+// each appends one step: on all tokens, or on words and on labels after they are taken.
 func (p *promptHead) each(step func(*ir.Value) *ir.Value) {
 	if p.words == nil {
 		p.tokens = step(p.tokens)
@@ -128,14 +128,14 @@ func (p *promptHead) each(step func(*ir.Value) *ir.Value) {
 // width returns the number of columns of a value.
 func width(x *ir.Value) int { return x.Type.Shape[len(x.Type.Shape)-1].N }
 
-// project appends the two layers of all projections of GLiNER, P(x) = W_out·relu(W_in·x + b_in) + b_out, four times as wide between them as after them.
+// project appends the two layers of a projection of GLiNER, P(x) = W_out·relu(W_in·x + b_in) + b_out. The inner width is four times the outer width.
 func (p *promptHead) project(s *spec.Step, path string, out int, x *ir.Value) *ir.Value {
 	inner := p.op("relu", s.Source, nil, p.linear(p.editor, path+"in", s.Source, width(x), 4*out, true, x))
 	return p.linear(p.editor, path+"out", s.Source, 4*out, out, true, inner)
 }
 
-// spans appends the scores of all spans of up to a number of words, whose vectors are never computed. With S = P_pair(relu([P_start(w); P_end(w+k)]))
-// the first layer of P_pair is a sum of a part of word w and one of word w+k, and its second is moved to the labels: S·p = inner·(W_outᵀp) + b_out·p.
+// spans appends the scores of all spans of up to a number of words, without computing the spans' vectors. With S = P_pair(relu([P_start(w); P_end(w+k)])) the
+// first layer of P_pair is the sum of a part of word w and a part of word w+k. Its second layer is moved to the labels: S·p = inner·(W_outᵀp) + b_out·p.
 func (p *promptHead) spans(s *spec.Step) *ir.Value {
 	if p.Err() != nil {
 		return p.words
@@ -157,8 +157,8 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 		p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
 }
 
-// tokenScores appends the scores start, end and inside of all words for all labels. With t = A·w and l = B·c in two halves each, the inner layer of
-// the last projection is W·[t1; l1; t2⊙l2]: its first two parts are products of the word's and the label's rows with products of weights.
+// tokenScores appends the scores start, end and inside of all words for all labels. With t = A·w and l = B·c in two halves each, the inner layer of the last
+// projection is W·[t1; l1; t2⊙l2]. Its first two parts are products of the word's and the label's rows with products of weights.
 func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	if p.Err() != nil {
 		return p.words
@@ -183,22 +183,22 @@ func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	return p.op("token_scores", s.Source, nil, x, z, a, b, w, v, p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
 }
 
-// rows is count rows of a weight, or numbers of a vector.
+// rows returns count rows of a weight, or count numbers of a vector.
 func (p *promptHead) rows(s *spec.Step, w *ir.Value, from, count int) *ir.Value {
 	return p.op("slice", s.Source, []ir.Attr{{Key: "count", Value: count}, {Key: "from", Value: from}}, w)
 }
 
-// columns is count columns of a weight.
+// columns returns count columns of a weight.
 func (p *promptHead) columns(s *spec.Step, w *ir.Value, from, count int) *ir.Value {
 	return p.op("transpose", s.Source, nil, p.rows(s, p.op("transpose", s.Source, nil, w), from, count))
 }
 
-// asRow returns a vector as a matrix of one row, with the columns of another one.
+// asRow returns a vector as a matrix of one row, with as many columns as like.
 func (p *promptHead) asRow(s *spec.Step, v, like *ir.Value) *ir.Value {
 	return p.op("repeat_rows", s.Source, nil, v, p.rows(s, like, 0, 1))
 }
 
-// entityColumns returns the number of columns of a head on words and labels: a span's widths, or start, end and inside.
+// entityColumns returns the number of columns of a head on words and labels: the widths of spans, or start, end and inside.
 func entityColumns(h *spec.Head) (columns, widths int) {
 	for _, s := range h.Steps {
 		if s.Kind == spec.StepSpans {

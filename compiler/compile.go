@@ -12,32 +12,32 @@ import (
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 
-	_ "github.com/debertac/debertac/ir/ops" // the ops that programs are made of
+	_ "github.com/debertac/debertac/ir/ops" // the ops that programs consist of
 )
 
-// Options say which part of a spec is compiled, and how far.
+// Options selects the part of a spec that is compiled, and the last pass.
 type Options struct {
-	Target string // a target's name; "" is the first
-	Emit   string // only the emitted name given (model, model.head); "" is all
-	After  string // stop after the named pass, or after "build"; "" runs all
-	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds ir.Delta of the batch to it: the
-	// input of scale-invariant fine-tuning (He et al. 2020, section 4; the authors' code normalises in the clean pass too).
+	Target string // a target's name; "" is the first target
+	Emit   string // an emitted name (model or model.head); "" is all emitted names
+	After  string // stop after the named pass, or after "build"; "" runs all passes
+	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds ir.Delta of the batch to it. This is the
+	// input of scale-invariant fine-tuning (He et al. 2020, section 4). The authors' code normalises in the clean pass too.
 	Perturb bool
-	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; nothing is skipped that no head reads
+	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
 }
 
-// Unit is one program with the parts of the spec that it comes from.
+// Unit is one program and the parts of the spec that it was compiled from.
 type Unit struct {
 	Program *ir.Program
 	Model   *spec.Model
 	Head    *spec.Head // nil: the last layer's rows
 	Target  *spec.Target
 
-	Ensemble *spec.Ensemble // nil: one model; Model and Head are those of its first member
+	Ensemble *spec.Ensemble // nil: a single model; otherwise Model and Head are those of the first member
 }
 
-// Compile turns the emitted heads of a target into programs. Faults of the spec come back as diagnostics, sorted by position; an error is a
-// fault of the compiler.
+// Compile compiles the emitted heads of a target into programs. Faults of the spec are returned as diagnostics, sorted by position. An error is an internal
+// error of the compiler.
 func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	t := s.Target(o.Target)
 	if t == nil {
@@ -91,7 +91,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	}
 	if len(units) == 0 && !faults.HasErrors() {
 		at := t.Pos
-		if t.Default { // it is written nowhere
+		if t.Default { // no line of the spec names it
 			at = diag.Span{File: s.Name}
 		}
 		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
@@ -100,7 +100,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	return units, faults, nil
 }
 
-// emitted returns the full name of what an emit line asks for, and its model and head; the model is nil for what is not a single forward pass.
+// emitted returns the full name of what an emit line asks for, and its model and head. The model is nil for an emit that is not a single forward pass.
 func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 	switch {
 	case e.Ensemble != nil:
@@ -117,14 +117,14 @@ func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
 	return "this", nil, nil
 }
 
-// Rows that a head takes one by one give as many numbers each as the vocabulary has entries: their memory is bounded by that of rowBudget numbers,
-// but leastRows can always be asked for.
+// If a head takes rows one by one, each row has as many numbers as the vocabulary has entries. The number of rows in a call is bounded so that they have at
+// most rowBudget numbers, but it is at least leastRows.
 const (
 	rowBudget = 1 << 27
 	leastRows = 16
 )
 
-// compileUnit builds one program, of a package of the given name, and runs the passes on it.
+// compileUnit builds one program for a package of the given name and runs the passes on it.
 func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
 	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
 	if h != nil && h.Take.Rows == spec.Masked {
@@ -165,7 +165,7 @@ func specHash(canonical []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// emitFaults finds what keeps an emitted thing from being compiled.
+// emitFaults returns the reasons why an emitted model or head cannot be compiled.
 func emitFaults(e spec.Emit, m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	if e.Ensemble != nil {
 		return ensembleFaults(e.Ensemble, t)
@@ -173,7 +173,7 @@ func emitFaults(e spec.Emit, m *spec.Model, h *spec.Head, t *spec.Target) diag.L
 	return notYet(m, h, t)
 }
 
-// meta collects what callers of the generated package are told.
+// meta returns what the generated package tells its callers.
 func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	isas, _ := instructionSets(t)
 	out := ir.Meta{SpecHash: specHash(spec.Canonical(m, h)), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
@@ -201,7 +201,7 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	return out
 }
 
-// TaskOf returns what the numbers of a head mean.
+// TaskOf returns the meaning of a head's numbers.
 func TaskOf(h *spec.Head) ir.Task {
 	perSequence := h.Take.Rows == spec.First || h.Take.Rows == spec.Mean
 	switch {

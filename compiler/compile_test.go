@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// small is a model of the v3 form; NAME and MORE are replaced.
+// small is a model of the v3 form; tests replace NAME and MORE.
 const small = `dspec 1
 model NAME like deberta_v3_base {
 	tokenizer none
@@ -25,12 +25,12 @@ model NAME like deberta_v3_base {
 }
 `
 
-// smallModel is small with a name, and with statements of its own.
+// smallModel returns small with a name and with further statements.
 func smallModel(name, more string) string {
 	return strings.NewReplacer("NAME", name, "MORE", more).Replace(small)
 }
 
-// resolved resolves a text without faults.
+// resolved resolves a text and fails on any fault.
 func resolved(t *testing.T, text string) *spec.Spec {
 	t.Helper()
 	f, faults := spec.Parse("test.dspec", []byte(text))
@@ -40,7 +40,7 @@ func resolved(t *testing.T, text string) *spec.Spec {
 	return s
 }
 
-// TestUnusualModels compiles what random specs do not reach, and holds the oracle's result after all passes to that before any.
+// TestUnusualModels compiles models that random specs do not reach. It compares the oracle's result after all passes with the result before any pass.
 func TestUnusualModels(t *testing.T) {
 	for name, text := range map[string]string{
 		"a head without weights":        smallModel("m", "") + "head c on m { take first }",
@@ -78,7 +78,7 @@ func TestUnusualModels(t *testing.T) {
 	}
 }
 
-// TestProjectionsReadTheirTensors: in a published layout a projection's name says which tensor it is, wherever the score uses it.
+// TestProjectionsReadTheirTensors checks that in a published layout a projection's name decides which tensor it is, wherever the score uses it.
 func TestProjectionsReadTheirTensors(t *testing.T) {
 	p := compileTo(t, smallModel("m", "encoder.attention { score k[i]·q[j] }"), "build")
 	for _, n := range p.Region("layer").Nodes {
@@ -91,7 +91,7 @@ func TestProjectionsReadTheirTensors(t *testing.T) {
 	t.Fatal("the layer has no product of contents")
 }
 
-// TestPackageNames: names that Go would read as something else are changed, and no two packages have one name.
+// TestPackageNames checks that names that Go would read as something else are changed, and that no two packages have one name.
 func TestPackageNames(t *testing.T) {
 	head := "head c on m { take first }\nhead d on m { take first }\n"
 	for text, want := range map[string]string{
@@ -121,13 +121,13 @@ func TestPackageNames(t *testing.T) {
 	}
 }
 
-// TestFaults are what only the compiler can find, each at its place.
+// TestFaults checks the faults that only the compiler can find, each at its place.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		smallModel("a_b", "") + smallModel("ab", "")[8:]:                                                                       "test.dspec:7:1: a_b and ab would both be the package ab [twice]",
 		smallModel("m", "") + "target t { emit infer m as package \"m_test\" }":                                                "test.dspec:7:12: no program could import a package m_test [range]",
 		smallModel("m", "") + "target t { emit infer m as package \"init\" }":                                                  "test.dspec:7:12: no program could import a package init [range]",
-		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: the layout own gives the name out to a tensor of every attention, so no projection can have it [checkpoint-scheme]",
+		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: in the layout own, a tensor of every attention has the name out, so no projection can have it [checkpoint-scheme]",
 		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }": "test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]",
 	} {
 		s := resolved(t, text)
@@ -151,7 +151,7 @@ func TestFaults(t *testing.T) {
 	require.ErrorContains(t, faults.Err(), `emits nothing that is named "m.c"`)
 }
 
-// TestPlainGo: what no assembly is made for compiles, and checking says that it runs in plain Go.
+// TestPlainGo checks that parts without assembly compile, and that checking reports that they run in plain Go.
 func TestPlainGo(t *testing.T) {
 	for text, want := range map[string]string{
 		smallModel("m", "checkpoint own; encoder.attention { mix score }"):                                             "test.dspec:5:38: warning: no kernel mixes heads: the attention runs in plain Go [portable]",
@@ -167,7 +167,7 @@ func TestPlainGo(t *testing.T) {
 	}
 }
 
-// TestMemoryBound: a target whose largest call does not fit is refused, with the step and with a number that fits.
+// TestMemoryBound checks that a target whose largest call does not fit is refused, and that the message has the largest step and a number that fits.
 func TestMemoryBound(t *testing.T) {
 	text := func(bound string) string {
 		return smallModel("m", "") + "target t { tokens <= 100_000; memory <= " + bound + "; emit infer m }"
@@ -194,7 +194,7 @@ func TestMemoryBound(t *testing.T) {
 	require.Len(t, units, 1)
 }
 
-// TestMemoryHint: the number of tokens that a hint names is the largest one that fits, whatever the bound and the rows that a head reads.
+// TestMemoryHint checks that the number of tokens in a hint is the largest that fits, for any bound and any rows that a head reads.
 func TestMemoryHint(t *testing.T) {
 	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }", "head h on m { take each; linear 3 as labels(\"a\", \"b\", \"c\") }", "head h on m { take masked; linear hidden; act; norm; linear vocab tied embed.token }",
 		`head h on m { take words(mean); linear 4; prompt labels mark "a" end "b"; spans <= 3 markers }`} {
@@ -217,7 +217,7 @@ func TestMemoryHint(t *testing.T) {
 			require.Empty(t, faults(fmt.Sprintf("tokens <= %d", tokens), bound), "%s %s: the hint fits", head, bound)
 			require.Len(t, faults(fmt.Sprintf("tokens <= %d", tokens+1), bound), 1, "%s %s: %d tokens fit, and one more does not", head, bound, tokens)
 		}
-		// What is needed is a whole number of floats, so the smallest bound that is kept is a multiple of 4 bytes, and not one more.
+		// The memory is a whole number of floats, so the smallest bound that fits is a multiple of 4 bytes.
 		for _, tokens := range []string{"tokens <= 16", "tokens <= 500"} {
 			bytes := func(n int) string { return fmt.Sprintf("%.20f MiB", float64(n)/(1<<20)) }
 			least := sort.Search(20<<20, func(n int) bool { return len(faults(tokens, bytes(n))) == 0 })
@@ -227,7 +227,7 @@ func TestMemoryHint(t *testing.T) {
 	}
 }
 
-// TestInstructionSets: one without kernels is a warning, and the float32 kernels of the one that it extends serve it.
+// TestInstructionSets checks that an instruction set without kernels is a warning, and that it uses the float32 kernels of the one that it extends.
 func TestInstructionSets(t *testing.T) {
 	for list, want := range map[string]string{
 		"avx512vnni, avx2, go":         "avx512 avx2 go",

@@ -6,14 +6,14 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// dead drops nodes, outputs, inputs and calls that no output of the program needs. It walks the schedule backwards with the set of store
-// names that are still wanted; a region that runs a layer at a time wants its own outputs for the next layer.
+// dead drops nodes, outputs, inputs and calls that no output of the program needs. It walks the schedule backwards with the set of store names that are still
+// needed. A region that runs once per layer needs its own outputs for the next layer.
 func dead(p *ir.Program) error {
 	want := map[string]bool{}
 	for _, o := range slices.Concat(p.Outputs, p.Keep) {
 		want[o] = true
 	}
-	need := map[*ir.Region]map[string]bool{} // outputs that some call of the region must give
+	need := map[*ir.Region]map[string]bool{} // outputs that some call of the region must write
 	for _, calls := range [][]ir.Call{p.Run, p.Pack} {
 		for c := len(calls) - 1; c >= 0; c-- {
 			call := calls[c]
@@ -68,7 +68,7 @@ func dead(p *ir.Program) error {
 	return nil
 }
 
-// markLive extends a set of wanted values by all that they are computed from.
+// markLive adds all values from which live values are computed.
 func markLive(r *ir.Region, live map[*ir.Value]bool) {
 	for i := len(r.Nodes) - 1; i >= 0; i-- {
 		n := r.Nodes[i]
@@ -87,7 +87,7 @@ func markLive(r *ir.Region, live map[*ir.Value]bool) {
 	}
 }
 
-// prune keeps the outputs named in need and what they are computed from.
+// prune keeps the outputs named in need and the values from which they are computed.
 func prune(r *ir.Region, need map[string]bool) {
 	live := map[*ir.Value]bool{}
 	var out []*ir.Value

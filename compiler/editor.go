@@ -7,12 +7,12 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// editor appends nodes to a region, in the terms of the spec.
+// editor appends nodes to a region, with positions and notes of the spec.
 type editor struct {
 	*ir.Builder
 }
 
-// edit continues a region where it ends.
+// edit returns an editor that appends to the end of a region.
 func edit(r *ir.Region) editor { return editor{ir.NewBuilder(r)} }
 
 // op appends a node that a statement of the spec asks for.
@@ -52,7 +52,7 @@ func replace(r *ir.Region, old, new *ir.Value) {
 	}
 }
 
-// stem makes a short name of a tensor's: without the model's and the layer's part and without "weight".
+// stem returns a short name for a tensor: its name without the model's and the layer's part and without "weight".
 func stem(v *ir.Value) string {
 	name := v.Name
 	if i := strings.Index(name, "{l}."); i >= 0 {

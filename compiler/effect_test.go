@@ -20,8 +20,8 @@ import (
 	"github.com/debertac/debertac/spec/zoo"
 )
 
-// unseen are the words of models, heads and ensembles that change no program, and why they are no statements without an effect. The resolved spec
-// must show their change instead.
+// unseen lists the words of models, heads and ensembles that change no program, and why they still have an effect. The resolved spec must show their change
+// instead.
 var unseen = map[string]string{
 	"defaults.dropout": "training draws by it",
 	"defaults.init":    "training starts from it",
@@ -36,12 +36,12 @@ var unseen = map[string]string{
 	"target.memory":    "it is held to the arena, which the last pass plans",
 }
 
-// ineffective are changes that nothing shows, and why the language allows them.
+// ineffective lists changes that have no visible effect, and why the language allows them.
 var ineffective = map[string]string{
 	"*.drop": "drop of a copied projection that the new score does not read says what would happen anyway; the papers' t5_bias is written so",
 }
 
-// other is a value of each word that differs from the one in most specs, for statements that repeat what holds without them.
+// other holds values for each word that differ from the value in most specs. They are for statements that repeat a default.
 var other = map[string][]string{
 	"model.checkpoint": {"checkpoint own", "checkpoint hf.bert"}, "model.tokenizer": {"tokenizer wordpiece", "tokenizer none"},
 	"defaults.norm": {"norm layernorm(eps: 0.125)"}, "defaults.act": {"act relu", "act tanh"}, "defaults.dropout": {"dropout 0.375"}, "defaults.init": {"init normal(std: 0.375)"},
@@ -61,13 +61,13 @@ var other = map[string][]string{
 	"target.memory": {"memory <= 1 MiB"}, "target.agree": {"agree 0.125 with reference"},
 }
 
-// effects is what a spec means: the programs of everything in it, without positions, and what the resolved spec shows.
+// effects is the meaning of a spec: the programs of everything in it, without positions, and the resolved spec.
 type effects struct{ programs, dump string }
 
-// dims are left out of the dump: a size has an effect by what reads it.
+// dims matches the lines that are left out of the dump: a size has an effect only through what reads it.
 var dims = regexp.MustCompile(`(?m)^    (dims|parameters) .*$`)
 
-// effectsOf compiles every head, model and ensemble; ok is false if the spec is refused.
+// effectsOf compiles every head, model and ensemble, and returns the faults if the spec is refused.
 func effectsOf(name string, text string) (out effects, faults diag.List) {
 	s, faults := spec.ParseAndResolve(name, []byte(text))
 	if s == nil {
@@ -111,7 +111,7 @@ func effectsOf(name string, text string) (out effects, faults diag.List) {
 	return out, nil
 }
 
-// samples are specs without faults: those of the language's tests, the zoo, the examples, and drawn ones.
+// samples returns specs without faults: those of the language's tests, the zoo, the examples, and random ones.
 func samples(t *testing.T) map[string]string {
 	out := map[string]string{}
 	for _, glob := range []string{"../spec/testdata/good/*.txtar", "../examples/*/*.dspec", "../bench/*.dspec"} {
@@ -144,13 +144,13 @@ func samples(t *testing.T) map[string]string {
 	return out
 }
 
-// leaf is a statement without a block, with the block that it stands in.
+// leaf is a statement without a block, and the block that contains it.
 type leaf struct {
 	block string
 	*spec.Stmt
 }
 
-// leaves lists the statements inside of the blocks of a file.
+// leaves returns the statements inside the blocks of a file.
 func leaves(block string, list []*spec.Stmt) (out []leaf) {
 	for _, s := range list {
 		in := block
@@ -168,7 +168,7 @@ func leaves(block string, list []*spec.Stmt) (out []leaf) {
 	return out
 }
 
-// with returns the text with a statement of one line replaced; ok is false if it has several lines.
+// with returns the text with a statement replaced. ok is false if the statement has several lines.
 func with(text string, s *spec.Stmt, replacement string) (string, bool) {
 	lines := strings.Split(text, "\n")
 	line := []rune(lines[s.Pos.Line-1])
@@ -183,8 +183,8 @@ func with(text string, s *spec.Stmt, replacement string) (string, bool) {
 	return strings.Join(lines, "\n"), true
 }
 
-// Every statement of the sample specs has an effect: without it, or with another value, the programs are others or the spec is refused. The tables
-// above are the exceptions, each with its reason.
+// Every statement of the sample specs has an effect: without it, or with another value, the programs differ or the spec is refused. The tables above list the
+// exceptions, each with its reason.
 func TestEveryStatementHasAnEffect(t *testing.T) {
 	tried := 0
 	for name, text := range samples(t) {
@@ -205,7 +205,7 @@ func TestEveryStatementHasAnEffect(t *testing.T) {
 			for _, r := range replacements {
 				changed, ok := with(text, s.Stmt, r)
 				if !ok {
-					seen = true // a score of several lines; its one-line forms are in other samples
+					seen = true // a score of several lines; other samples have its one-line forms
 					break
 				}
 				tried++

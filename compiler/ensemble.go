@@ -11,13 +11,13 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// lastOfMember is the last pass that runs on each member of an ensemble by itself; those after it see all of them together.
+// lastOfMember is the last pass that runs on each member of an ensemble by itself. Later passes see all members together.
 const lastOfMember = "fold"
 
-// MemberPrefix stands in front of the names of a member's tensors, in the program of an ensemble and in its packed weights.
+// MemberPrefix returns the prefix of the names of a member's tensors, in the program of an ensemble and in its packed weights.
 func MemberPrefix(h *spec.Head) string { return h.FullName() + "." }
 
-// ensembleFaults finds members that cannot be computed from the same batch.
+// ensembleFaults returns faults for members that cannot be computed from the same batch.
 func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 	var out diag.List
 	first := e.Members[0].Head
@@ -28,7 +28,7 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 			out = append(out, diag.Errorf("members", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
 				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
 		case TaskOf(h) != TaskOf(first) || h.Take.Rows != first.Take.Rows && TaskOf(h) != ir.TaskLabels:
-			out = append(out, diag.Errorf("members", m.Pos, "%s gives other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+			out = append(out, diag.Errorf("members", m.Pos, "%s computes other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
 		case h.Prompt != nil, TaskOf(h) == ir.TaskMLM, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
 			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
 		case e.Mean == "probabilities" && (TaskOf(h) == ir.TaskSpan || TaskOf(h) == ir.TaskChoices):
@@ -39,8 +39,8 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 	return out
 }
 
-// averagesProbabilities reports whether the members' probabilities are averaged: other numbers than the logits of labels are no logits of anything,
-// whatever the spec says of them.
+// averagesProbabilities reports whether the members' probabilities are averaged. Only the logits of labels have probabilities, so for other numbers it returns
+// false, whatever the spec asks for.
 func averagesProbabilities(e *spec.Ensemble, t ir.Task) bool {
 	return e.Mean == "probabilities" && (t == ir.TaskLabels || t == ir.TaskTags || t == ir.TaskReplaced)
 }
@@ -88,7 +88,7 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 	return &Unit{Program: whole, Model: first.Model, Head: first, Target: t, Ensemble: e}, nil
 }
 
-// afterMembers reports whether a pass after those of the members is wanted.
+// afterMembers reports whether a pass that runs on the joined members is asked for.
 func afterMembers(last string) bool {
 	for _, p := range passes {
 		if p.name == last {
@@ -101,7 +101,7 @@ func afterMembers(last string) bool {
 	return last != "build"
 }
 
-// joinMeta makes the program's bounds and what it tells its callers hold for one more member.
+// joinMeta changes the program's bounds and meta data so that they hold for one more member.
 func joinMeta(whole, p *ir.Program, first bool) {
 	if first {
 		whole.Meta, whole.Bounds = p.Meta, p.Bounds
@@ -120,7 +120,7 @@ func joinMeta(whole, p *ir.Program, first bool) {
 	whole.Bounds.Tokens = min(whole.Bounds.Tokens, p.Bounds.Tokens)
 }
 
-// ensembleHash identifies what gives the weights of an ensemble their meaning.
+// ensembleHash returns a hash of everything that decides the meaning of an ensemble's weights.
 func ensembleHash(e *spec.Ensemble) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "mean %s\n", e.Mean)
@@ -130,7 +130,7 @@ func ensembleHash(e *spec.Ensemble) string {
 	return specHash(b.Bytes())
 }
 
-// prefixed puts a prefix in front of all names of a program but those of the batch.
+// prefixed puts a prefix in front of all names of a program except those of the batch.
 func prefixed(p *ir.Program, prefix string) {
 	named := map[*ir.Value]bool{}
 	name := func(v *ir.Value) {
@@ -157,13 +157,13 @@ func prefixed(p *ir.Program, prefix string) {
 	}
 }
 
-// leastProbability keeps logarithms finite: no sum of weights moves a label's probability that is below it.
+// leastProbability is the floor of probabilities in logarithms, which keeps them finite.
 const leastProbability = 1e-30
 
-// mean appends the region that joins the members' logits: their weighted mean, or numbers whose softmax (of labels that are judged one by one:
-// whose sigmoid) is the weighted mean of the members' probabilities.
+// mean appends the region that joins the members' logits. Its result is their weighted mean, or numbers whose softmax is the weighted mean of the members'
+// probabilities; for labels that are judged one by one, it is the sigmoid.
 func mean(p *ir.Program, e *spec.Ensemble, logits []*ir.Value) error {
-	r := &ir.Region{Name: "ensemble", Doc: "ensemble joins what its members give.", Pos: e.Pos}
+	r := &ir.Region{Name: "ensemble", Doc: "ensemble joins the results of its members.", Pos: e.Pos}
 	p.Regions = append(p.Regions, r)
 	p.Run = append(p.Run, ir.Call{Region: r, Count: 1})
 	b := edit(r)

@@ -29,7 +29,7 @@ ensemble both { member a.c; member b.c; MEAN }
 target t { batch <= 8 sequences; tokens <= 256; emit infer both }
 `
 
-// meanWord returns the statement that says what is averaged; it returns "" for numbers that have no probabilities.
+// meanWord returns the statement for what is averaged, or "" for numbers that have no probabilities.
 func meanWord(mean string) string {
 	if mean == "" {
 		return ""
@@ -37,7 +37,7 @@ func meanWord(mean string) string {
 	return "mean " + mean
 }
 
-// TestEnsembleMeans holds the mean of each kind of head to what its numbers are: only rows of labels' logits have probabilities of their own.
+// TestEnsembleMeans checks the mean of each kind of head: only rows of logits of labels have probabilities of their own.
 func TestEnsembleMeans(t *testing.T) {
 	labels := `linear 3 as labels("O", "B-X", "I-X")`
 	for _, c := range []struct{ head, mean, join, fault string }{
@@ -78,7 +78,7 @@ func TestEnsembleMeans(t *testing.T) {
 	}
 }
 
-// TestEnsemblesInPlainGo: checking says it of every member.
+// TestEnsemblesInPlainGo checks that the warning names every member.
 func TestEnsemblesInPlainGo(t *testing.T) {
 	text := strings.NewReplacer("HEAD", "take first; linear 4", "MEAN", meanWord("logits"), "dim layers = 2", "dim layers = 2; encoder.attention { mix score }").Replace(twoMembers)
 	f, faults := spec.Parse("both.dspec", []byte(text))

@@ -7,12 +7,12 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// fold splits each region in two: the nodes that only weights determine go to a region that runs when weights are packed, the rest reads
-// their results from the packed weights. Projected relative tables (paper, section 3.2: the same for every token of every input), scaled
-// and concatenated weights and packed layouts all are such nodes.
+// fold splits each region in two. The nodes that depend on weights alone go to a region that runs when weights are packed; the other nodes read their results
+// from the packed weights. Such nodes are projected relative tables (paper, section 3.2: the same for every token of every input), scaled and concatenated
+// weights, and packed layouts.
 func fold(p *ir.Program) error {
-	constant := map[string]bool{} // store names that calls of constant nodes alone have written
-	tensors := map[string]bool{}  // those that are packed as they are
+	constant := map[string]bool{} // store names that only calls of constant nodes have written
+	tensors := map[string]bool{}  // tensors that are packed unchanged
 	calls := callsOf(p)
 	var run []ir.Call
 	packed := map[*ir.Region]*ir.Region{}
@@ -49,7 +49,7 @@ func fold(p *ir.Program) error {
 	return nil
 }
 
-// callsOf lists the layers that each region runs for.
+// callsOf returns the layers for which each region runs.
 func callsOf(p *ir.Program) map[*ir.Region][]int {
 	out := map[*ir.Region][]int{}
 	for _, c := range p.Run {
@@ -60,8 +60,8 @@ func callsOf(p *ir.Program) map[*ir.Region][]int {
 	return out
 }
 
-// splitConstant moves the constant nodes of r to a new region and gives it, or nil if there are none. The names that it stores are added to
-// constant, tensors that are packed as they are to tensors: another region may read the same ones, as a decoder does that repeats a layer.
+// splitConstant moves the constant nodes of r to a new region and returns that region, or nil if r has no such nodes. It adds the names that the new region
+// stores to constant, and the tensors that are packed unchanged to tensors. Another region may read the same tensors, as a decoder that repeats a layer does.
 func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool) *ir.Region {
 	fixed := map[*ir.Value]bool{}
 	for _, v := range r.In {
@@ -94,7 +94,7 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 	if len(fixed) == 0 {
 		return nil
 	}
-	// What the remaining nodes read of the constants becomes an output of the packing region and a packed input here.
+	// Constants that the remaining nodes read become outputs of the packing region and packed inputs of this one.
 	inner := layered(slices.DeleteFunc(slices.Clone(r.In), func(v *ir.Value) bool { return !fixed[v] }))
 	here := map[*ir.Value]*ir.Value{}
 	cross := func(v *ir.Value) *ir.Value {
@@ -156,7 +156,7 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 	return pr
 }
 
-// packedBefore notes that a region packs a tensor, and reports whether others have packed it for all its layers.
+// packedBefore records that a region packs a tensor. It reports whether other regions have packed it for all the layers.
 func packedBefore(name string, layers []int, tensors map[string]bool) bool {
 	all := true
 	for _, l := range layers {
@@ -179,7 +179,7 @@ func layered(in []*ir.Value) bool {
 	return false
 }
 
-// readBy lists those of the candidates that the region's nodes or outputs read.
+// readBy returns the candidates that the region's nodes or outputs read.
 func readBy(r *ir.Region, candidates []*ir.Value) []*ir.Value {
 	read := uses(r)
 	var out []*ir.Value

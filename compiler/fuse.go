@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// fuse joins what one kernel computes at once: the score's terms, softmax and weighted mean to one attention, and a product with the element-wise work after it
-// (bias, activation, residual).
+// fuse joins ops that one kernel computes: the score's terms, softmax and weighted mean to one attention, and a product with the element-wise ops after it
+// (bias, activation, residual) to one gemm.
 func fuse(p *ir.Program) error {
 	for _, r := range p.Regions {
 		if err := fuseAttention(r); err != nil {
@@ -24,7 +24,7 @@ func fuse(p *ir.Program) error {
 	return nil
 }
 
-// fuseLinear turns each product that a batch's rows enter into a gemm, with the activation and the residual that follow it.
+// fuseLinear turns each product of the batch's rows into a gemm, with the activation and the residual that follow it.
 func fuseLinear(r *ir.Region) error {
 	rowsOf := func(v *ir.Value) bool { return v != nil && len(v.Type.Shape) == 2 && !v.Type.Shape[0].Const() }
 	for i := 0; i < len(r.Nodes); i++ {
@@ -51,7 +51,7 @@ func fuseLinear(r *ir.Region) error {
 		w, bias := n.In[1], n.In[2]
 		name := stem(w)
 		panels := e.Name(e.Op("panels", n.Pos, n.Note, nil, w), name+".panels")
-		if bias == nil { // kernels always add one
+		if bias == nil { // kernels always add a bias
 			bias = e.Op("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
 		}
 		bias = e.Name(e.Op("pad", n.Pos, n.Note, nil, bias), name+".bias16")
@@ -64,7 +64,7 @@ func fuseLinear(r *ir.Region) error {
 			return e.Err()
 		}
 		gemm := out.Def
-		// The gemm takes the place of the last node that it covers, and that one's output value, so that names and readers stay.
+		// The gemm takes the place and the output value of the last node that it covers, so that names and readers do not change.
 		gemm.Out = last.Out
 		last.Out[0].Def = gemm
 		e.Name(last.Out[0], name)
@@ -74,7 +74,7 @@ func fuseLinear(r *ir.Region) error {
 	return nil
 }
 
-// without copies the list of nodes, leaving out some.
+// without returns a copy of the list of nodes without some of them.
 func without(nodes []*ir.Node, drop ...*ir.Node) []*ir.Node {
 	var out []*ir.Node
 	for _, n := range nodes {
@@ -85,10 +85,10 @@ func without(nodes []*ir.Node, drop ...*ir.Node) []*ir.Node {
 	return out
 }
 
-// appliesInStore reports whether a product's last store can apply an op: the activations, which have a family of kernels.
+// appliesInStore reports whether a product can apply an op in its last store. It can apply activations, which have a family of kernels.
 func appliesInStore(op string) bool { return slices.Contains(ir.Lookup(op).Kernels, "act") }
 
-// onlyReader finds the one node that reads v, if no other and no output does.
+// onlyReader returns the node that reads v, if it is the only one and no output reads v.
 func onlyReader(r *ir.Region, count map[*ir.Value]int, v *ir.Value) (*ir.Node, int) {
 	if count[v] != 1 {
 		return nil, 0
@@ -103,7 +103,7 @@ func onlyReader(r *ir.Region, count map[*ir.Value]int, v *ir.Value) (*ir.Node, i
 	return nil, 0
 }
 
-// fuseEmbed lets a lookup whose rows are added to others add them itself, in the memory of those.
+// fuseEmbed makes a lookup whose rows are added to other rows do the addition itself, in the memory of those rows.
 func fuseEmbed(r *ir.Region) error {
 	for i := 0; i < len(r.Nodes); i++ {
 		n := r.Nodes[i]

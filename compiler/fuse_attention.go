@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// fuseAttention replaces the terms of each score, its softmax and the weighted mean by one attention over a joined q|k|v product. The scale
-// goes into the query's weights and into the table of position queries, so that kernels never multiply by it.
+// fuseAttention replaces the terms of each score, its softmax and the weighted mean with one attention over a joined q|k|v product. The scale is multiplied
+// into the query's weights and into the table of position queries, so that kernels never multiply by it.
 func fuseAttention(r *ir.Region) error {
 	for i := 0; i < len(r.Nodes); i++ {
 		weigh := r.Nodes[i]
@@ -31,18 +31,18 @@ func fuseAttention(r *ir.Region) error {
 	return nil
 }
 
-// attentionFuser writes the nodes that take the place of one attention.
+// attentionFuser appends the nodes that replace one attention.
 type attentionFuser struct {
 	editor
 	p         *parts
 	weigh     *ir.Node
 	heads     int
-	d, dp     int // size of a head of the values; of one in memory
+	d, dp     int // head size of the values; head size in memory
 	slots     []slot
-	byOffsets bool // tables have a row for each offset
+	byOffsets bool // tables have one row per offset
 }
 
-// replaceAttention builds the joined nodes in the place of the weighted mean, the node at index i.
+// replaceAttention builds the joined nodes at the place of the weighted mean, the node at index i.
 func replaceAttention(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	heads := weigh.Int("heads")
 	d := weigh.In[1].Type.Shape[1].N / heads
@@ -111,7 +111,7 @@ func (f *attentionFuser) op(name string, attrs []ir.Attr, in ...*ir.Value) *ir.V
 	return f.Op(name, f.weigh.Pos, f.weigh.Note, attrs, in...)
 }
 
-// headed pads each head along an axis, its data in the place of slot s.
+// headed pads each head along an axis and puts its data into the place of slot s.
 func (f *attentionFuser) headed(t *ir.Value, axis, s int) *ir.Value {
 	if f.dp == f.d {
 		return t
@@ -123,7 +123,7 @@ func (f *attentionFuser) headed(t *ir.Value, axis, s int) *ir.Value {
 	return f.op("pad_heads", attrs, t)
 }
 
-// scaledBy multiplies by a factor other than 1.
+// scaledBy returns t multiplied by a factor, or t itself if the factor is 1.
 func (f *attentionFuser) scaledBy(t *ir.Value, by float64) *ir.Value {
 	if t == nil || by == 1 {
 		return t
@@ -144,8 +144,8 @@ func (f *attentionFuser) plus(sum, t *ir.Value) *ir.Value {
 	return f.Op("add", f.p.soft.Pos, f.p.soft.Note, nil, sum, t)
 }
 
-// projections makes one product for queries, keys and values, or one for the queries and one for keys and values if they are projected from
-// different rows. A part that the score does not use is zero. It gives the attention's operands with these filled in.
+// projections builds one product for queries, keys and values. If queries are projected from other rows than keys and values, it builds two products. A part
+// that the score does not use is zero. It returns the attention's operands with these products filled in.
 func (f *attentionFuser) projections() ([]*ir.Value, error) {
 	v := f.weigh.In[1]
 	var xq, x *ir.Value
@@ -175,7 +175,7 @@ func (f *attentionFuser) projections() ([]*ir.Value, error) {
 		return nil, err
 	}
 	inner := x.Type.Shape[1].N
-	// part gives weight and bias of what the slots hold.
+	// part returns the weight and the bias of the slots' projections.
 	part := func(by float64, of func(s slot) *ir.Value) (w, b *ir.Value) {
 		for k, s := range f.slots {
 			t := of(s)
@@ -224,7 +224,7 @@ func (f *attentionFuser) byOffset(t, index *ir.Value, flip bool) *ir.Value {
 	return t
 }
 
-// table joins the position keys or queries of some terms: tables that meet the same content add up, the others lie in their slots.
+// table joins the position keys or queries of some terms. Tables that are multiplied with the same content are added; the others have slots of their own.
 func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
 	if len(terms) == 0 {
 		return nil
@@ -254,7 +254,7 @@ func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
 	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)), t.Name+".panels")
 }
 
-// lookups adds up what is looked up by the offset alone: a number for each head and offset, [A, 2·length-1].
+// lookups returns the sum of the terms that depend on the offset alone, one number per head and offset, [A, 2·length-1].
 func (f *attentionFuser) lookups() *ir.Value {
 	var sum *ir.Value
 	for _, b := range f.p.biases {
@@ -291,7 +291,7 @@ func (f *attentionFuser) readers(rest []*ir.Node, old, ctx *ir.Value) error {
 	return f.Err()
 }
 
-// sweep drops nodes and inputs that nobody reads any more.
+// sweep drops nodes and inputs that nothing reads any more.
 func sweep(r *ir.Region) {
 	need := map[string]bool{}
 	for _, o := range r.Out {

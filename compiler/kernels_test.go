@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// TestKernelsAndOpsNameEachOther holds the families that ops ask for to the table of kernels, both ways.
+// TestKernelsAndOpsNameEachOther checks that every family that an op names is in the table of kernels, and that every family there is named by an op.
 func TestKernelsAndOpsNameEachOther(t *testing.T) {
 	named := map[string]bool{}
 	for _, op := range ir.Ops() {
@@ -20,7 +20,7 @@ func TestKernelsAndOpsNameEachOther(t *testing.T) {
 		}
 	}
 	for _, f := range kernel.Families() {
-		if f.Name != "peak" { // only measures the machine
+		if f.Name != "peak" { // it only measures the machine
 			require.True(t, named[f.Name], "no op names the kernel family %s", f.Name)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// memory returns each activation a slot of the arena. Hidden states of all layers share one slot, since each layer's input is dead before its output is
-// written; values inside a region share slots where their lifetimes do not meet.
+// memory assigns each activation a slot of the arena. The hidden states of all layers share one slot, because each layer's input is dead before its output is
+// written. Values inside a region share slots if they are never live at the same time.
 func memory(p *ir.Program) error {
 	m := &slots{plan: &ir.Plan{}, family: map[string]int{}}
 	runs := map[*ir.Region]bool{}
@@ -25,20 +25,20 @@ func memory(p *ir.Program) error {
 	return nil
 }
 
-// slots are the pieces of the arena given out so far.
+// slots holds the parts of the arena that are in use so far.
 type slots struct {
 	plan   *ir.Plan
 	size   []ir.Space     // of each slot
-	family map[string]int // slot of the store names that differ in the layer only
+	family map[string]int // slot of the store names that differ only in the layer
 	pool   []int          // slots for values that live inside one region
 }
 
 var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
 
-// familyOf returns one name to the store names of all layers.
+// familyOf returns one name for the store names of all layers.
 func familyOf(name string) string { return layerNumber.ReplaceAllString(name, ".*$3") }
 
-// live is a slot in use up to and with a node.
+// live is a slot that is in use up to and including a node.
 type live struct {
 	slot, until int
 }
@@ -53,7 +53,7 @@ func extend(used []live, slot, until int) []live {
 	return used
 }
 
-// accumulated returns the operand that a node adds to in place, or nil.
+// accumulated returns the operand to which a node adds in place, or nil.
 func accumulated(n *ir.Node) *ir.Value {
 	if op := ir.Lookup(n.Op); op.Class == ir.Gather && len(n.In) > 2 {
 		return n.In[2]
@@ -61,7 +61,7 @@ func accumulated(n *ir.Node) *ir.Value {
 	return nil
 }
 
-// slotOf finds where a value of a region was placed.
+// slotOf returns the slot of a value of a region.
 func (m *slots) slotOf(r *ir.Region, v *ir.Value) int {
 	for _, b := range m.plan.Buffers {
 		if b.Region == r.Name && b.Value == v.Name {
@@ -71,7 +71,7 @@ func (m *slots) slotOf(r *ir.Region, v *ir.Value) int {
 	return -1
 }
 
-// region places the values of one region.
+// region assigns slots to the values of one region.
 func (m *slots) region(r *ir.Region) error {
 	last := map[*ir.Value]int{} // index of the last node that reads the value
 	for i, n := range r.Nodes {
@@ -139,7 +139,7 @@ func (m *slots) region(r *ir.Region) error {
 	return nil
 }
 
-// stored returns the slot of a value that regions hand on.
+// stored returns the slot of a value that regions pass on.
 func (m *slots) stored(v *ir.Value) int {
 	f := familyOf(v.Name)
 	s, ok := m.family[f]
@@ -151,23 +151,24 @@ func (m *slots) stored(v *ir.Value) int {
 	return s
 }
 
-// place notes that a value lies in a slot, which grows to hold it.
+// place records that a value lies in a slot, and enlarges the slot if necessary.
 func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
 	b := ir.Buffer{Slot: slot, Region: r.Name, Value: v.Name, Space: ir.SpaceOf(v)}
 	m.plan.Buffers = append(m.plan.Buffers, b)
 	m.size[slot] = m.size[slot].Union(b.Space)
 }
 
-// typical are the sizes of a call by which slots are compared.
+// typical are the sizes of a call that are used to compare slots.
 var typical = ir.Sizes{T: 256, B: 1, M: 8, W: 128, C: 8, G: 1024}
 
-// choose picks the free slot that fits with the least waste, or else the largest, which then grows; -1 if none is free.
+// choose returns the free slot that fits with the least waste. If none fits, it returns the largest free slot, which then grows. It returns -1 if no slot is
+// free.
 func (m *slots) choose(free []int, need ir.Space) int {
 	best, weight := -1, 0
 	for _, s := range free {
 		w := m.size[s].Floats(typical) - need.Floats(typical)
 		if w < 0 {
-			w = 1<<40 - w // growing is worse than any waste; growing least is best
+			w = 1<<40 - w // growing is worse than any waste; the least growth is best
 		}
 		if best < 0 || w < weight {
 			best, weight = s, w

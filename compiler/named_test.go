@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// What is offered in place of a head whose tensors have no names has names: typed in, the fault is gone.
+// For a head whose tensors have no names, the compiler offers a form whose tensors have names. With that form, the fault is gone.
 func TestNamedFormsHaveNames(t *testing.T) {
 	texts := 0
 	for _, base := range []string{"deberta_base", "deberta_v3_base", "bert_base", "roberta_base", "deberta_v3_base { checkpoint hf.gliner }"} {

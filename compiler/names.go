@@ -7,20 +7,20 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// naming gives the checkpoint's name for each tensor of a model. Tensors have a path of their own, the spec's: "embed.token",
-// "encoder.{l}.attention.q.weight"; a scheme maps paths to published names. Bare checkpoints lack the prefix of the encoder; who reads the
-// file knows that.
+// naming maps each tensor of a model to its name in the checkpoint. Tensors have paths in the terms of the spec: "embed.token",
+// "encoder.{l}.attention.q.weight". A scheme maps paths to published names. Checkpoints of a bare encoder lack the encoder's prefix; the code that reads the
+// file handles that.
 type naming struct {
 	scheme string
 	exact  map[string]string // path → name
-	prefix [][2]string       // path prefix → name prefix, first match
-	joined bool              // queries, keys and values of all heads lie in one in_proj, see joinedProjection
+	prefix [][2]string       // path prefix → name prefix; the first match counts
+	joined bool              // one tensor in_proj holds queries, keys and values of all heads, see joinedProjection
 }
 
-// own leaves the spec's paths as they are.
+// own does not change the spec's paths.
 var own = naming{scheme: "own"}
 
-// namings are the schemes that this version compiles.
+// namings holds the schemes that this version compiles.
 var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, debertaV2.scheme: debertaV2, bert.scheme: bert, roberta.scheme: roberta, gliner.scheme: gliner}
 
 var layerPath = regexp.MustCompile(`^encoder\.([0-9]+)\.`)
@@ -41,7 +41,7 @@ func (n naming) name(path string) string {
 	return path
 }
 
-// under puts the names of a table of prefixes below the checkpoint's own prefix.
+// under returns a table of prefixes with the checkpoint's own prefix in front of the names.
 func under(prefix string, table ...[2]string) [][2]string {
 	for i := range table {
 		table[i][1] = prefix + table[i][1]
@@ -49,10 +49,10 @@ func under(prefix string, table ...[2]string) [][2]string {
 	return table
 }
 
-// roles are what published checkpoints call the projections, by the names that their layouts demand of a spec.
+// roles maps the projections' names, which the layouts require of a spec, to the names in published checkpoints.
 var roles = map[string]string{"q": "query", "k": "key", "v": "value", "kr": "position_key", "qr": "position_query"}
 
-// projection returns the word in the paths of a projection's tensors. One that shares another's weights has that one's.
+// projection returns the word for a projection in the paths of its tensors. A projection that shares another's weights has the other's word.
 func (n naming) projection(p *spec.Proj) string {
 	name := p.Weights().Name
 	if role, ok := roles[name]; ok && n.scheme != own.scheme {
@@ -61,7 +61,7 @@ func (n naming) projection(p *spec.Proj) string {
 	return name
 }
 
-// absolute returns the path of a named table of positions: published checkpoints have one, under the name of the input's.
+// absolute returns the path of a named table of positions. Published checkpoints have one such table, under the name of the input's.
 func (n naming) absolute(a *spec.Absolute) string {
 	if a.Name == "" || n.scheme != own.scheme {
 		return "embed.absolute"
@@ -69,5 +69,5 @@ func (n naming) absolute(a *spec.Absolute) string {
 	return "absolute." + a.Name
 }
 
-// takenNames are the words of the attention's own tensors, which a projection named so would share under the spec's paths.
+// takenNames are the names of the attention's own tensors. With the spec's paths, a projection with such a name would share a tensor's name.
 var takenNames = []string{"out", "norm", "mix_score", "mix_weight"}

@@ -9,10 +9,10 @@ import (
 // glinerEncoder is the prefix of the encoder in GLiNER's checkpoints.
 const glinerEncoder = "token_rep_layer.bert_layer.model."
 
-// glinerHead is the path of a head in GLiNER's checkpoints, which have one.
+// glinerHead is the path of the head in GLiNER's checkpoints. They have exactly one.
 const glinerHead = "entities."
 
-// gliner holds the names of GLiNER's published weights (gliner.GLiNER, its span and its token models): a DeBERTa v2 or v3 below a prefix, and a head.
+// gliner holds the names of GLiNER's published weights (gliner.GLiNER, its span and its token models): a DeBERTa v2 or v3 under a prefix, and a head.
 var gliner = naming{
 	scheme: "hf.gliner",
 	exact: tables(glinerEncoder, map[string]string{
@@ -48,7 +48,7 @@ var gliner = naming{
 		}),
 }
 
-// glinerNames are those of a head in GLiNER's layout: at most a projection of the tokens, then at most one LSTM in both directions.
+// glinerNames returns the names of a head in GLiNER's layout: at most one projection of the tokens, followed by at most one LSTM in both directions.
 func (n naming) glinerNames(h *spec.Head) (names headNames, ok bool) {
 	var form []spec.StepKind
 	for _, s := range h.Steps {
@@ -69,7 +69,7 @@ func (n naming) glinerNames(h *spec.Head) (names headNames, ok bool) {
 	return names, h.Prompt != nil && len(form) == 1 && (form[0] == spec.StepSpans || form[0] == spec.StepTokens)
 }
 
-// headPath returns the path of what a head has beside products and norms.
+// headPath returns the path of a head's tensors that do not belong to products or norms.
 func (n naming) headPath(h *spec.Head) string {
 	if n.scheme == gliner.scheme {
 		return glinerHead

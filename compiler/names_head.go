@@ -6,15 +6,15 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// headNames are the paths or names of a head's tensors, in the order of its steps of that kind. A product's are its path, to which .weight and
-// .bias are added; a tied product has a bias alone, whose whole name is given.
+// headNames holds the paths or names of a head's tensors, per kind of step and in the order of the steps. A product has a path, to which .weight and .bias are
+// added. A tied product has only a bias, with its whole name.
 type headNames struct {
 	linears []string
 	norms   []string
 	tied    string
 }
 
-// counts are how many steps of each kind a head has.
+// counts returns the number of steps of each kind in a head.
 func counts(h *spec.Head) (linears, norms, tied int) {
 	for _, s := range h.Steps {
 		switch {
@@ -29,7 +29,7 @@ func counts(h *spec.Head) (linears, norms, tied int) {
 	return linears, norms, tied
 }
 
-// headNames names the tensors of a head; ok is false where the published layout has no names for such a head.
+// headNames returns the names of a head's tensors. ok is false if the published layout has no names for such a head.
 func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 	linears, norms, tied := counts(h)
 	if n.scheme == own.scheme {
@@ -71,7 +71,7 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 	default: // the pooler is part of the encoder's checkpoint
 		names.linears = []string{n.scheme[len("hf."):] + ".pooler.dense", "classifier"}
 	}
-	if len(names.linears) == 2 && linears == 1 { // a pooled row, or a classifier alone
+	if len(names.linears) == 2 && linears == 1 { // a pooled row, or only a classifier
 		return names, h.As == spec.Vector
 	}
 	return names, linears == len(names.linears)
@@ -80,7 +80,7 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 // isDeberta reports whether the scheme is one of DeBERTa's.
 func (n naming) isDeberta() bool { return n.scheme == debertaV1.scheme || n.scheme == debertaV2.scheme }
 
-// maskedNames are those of a head that predicts masked tokens.
+// maskedNames returns the names of a head that predicts masked tokens.
 func (n naming) maskedNames(h *spec.Head) headNames {
 	one := func(dense, norm, bias string) headNames { return headNames{[]string{dense}, []string{norm}, bias} }
 	switch {
@@ -92,7 +92,7 @@ func (n naming) maskedNames(h *spec.Head) headNames {
 	return one("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias")
 }
 
-// decoderNames are those of a head that predicts masked tokens with a weight of its own instead of the token table.
+// decoderNames returns the names of a head that predicts masked tokens with a weight of its own instead of the token table.
 func (n naming) decoderNames(h *spec.Head) headNames {
 	names := n.maskedNames(h)
 	decoder := "cls.predictions.decoder"

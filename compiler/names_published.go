@@ -25,7 +25,7 @@ func postNorm(prefix string) [][2]string {
 	)
 }
 
-// debertaTables are those of DeBERTa, v1 to v3.
+// debertaTables holds the names of the input's tables and norm in DeBERTa v1 to v3.
 var debertaTables = tables("deberta.", map[string]string{
 	"embed.project.weight": "deberta.embeddings.embed_proj.weight",
 	"relative":             "deberta.encoder.rel_embeddings.weight",
@@ -38,7 +38,7 @@ var debertaV2 = naming{
 	prefix: append(postNorm("deberta."), v2Layers("deberta.encoder.")...),
 }
 
-// v2Layers returns the names of DeBERTa v2's and v3's layers and of what stands beside them.
+// v2Layers returns the names of the layers of DeBERTa v2 and v3, and of the parts beside the layers.
 func v2Layers(prefix string) [][2]string {
 	return under(prefix,
 		[2]string{"relative.norm.", "LayerNorm."},

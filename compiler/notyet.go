@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// NotYet lists, as warnings at the spec's lines, what the targets of a spec emit that this version checks but does not compile or that it has no
-// kernels for, and, as errors, what no version can compile.
+// NotYet returns warnings and errors at the spec's lines about what the targets of a spec emit. Warnings are for what this version checks but does not compile,
+// or has no kernels for. Errors are for what no version can compile.
 func NotYet(s *spec.Spec) diag.List {
 	var out diag.List
 	seen := map[string]bool{}
@@ -46,12 +46,12 @@ func NotYet(s *spec.Spec) diag.List {
 	return out
 }
 
-// laterEmit says that a thing that is emitted is not compiled yet.
+// laterEmit returns the fault that an emit is not compiled yet.
 func laterEmit(e spec.Emit, name string) *diag.Diag {
 	return diag.Errorf("not-yet", e.Pos, "emit %s is checked by this version, but not compiled yet", name)
 }
 
-// notYet lists, at the spec's lines, what this version checks but does not compile.
+// notYet returns faults, at the spec's lines, about what this version checks but does not compile.
 func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	var out diag.List
 	say := func(src spec.Source, what string) {
@@ -62,7 +62,7 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	}
 	for _, p := range m.Encoder.Attention.Projections {
 		if m.Checkpoint == own.scheme && p.Reuse == nil && slices.Contains(takenNames, p.Name) {
-			out = append(out, diag.Errorf("checkpoint-scheme", p.Pos, "the layout own gives the name %s to a tensor of every attention, so no projection can have it", p.Name).
+			out = append(out, diag.Errorf("checkpoint-scheme", p.Pos, "in the layout own, a tensor of every attention has the name %s, so no projection can have it", p.Name).
 				Hintf("use another name than %s for the projection", p.Name))
 		}
 	}
@@ -82,7 +82,7 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 	return out
 }
 
-// named offers what has names in place of a head without: another layout, the nearest form of this one, or the spec's own names.
+// named suggests a replacement for a head whose tensors have no names: another layout, the nearest form of this head, or the spec's own names.
 func (n naming) named(h *spec.Head) string {
 	if _, ok := gliner.headNames(h); ok && n.scheme == debertaV2.scheme {
 		return spec.OrOwn("checkpoint hf.gliner")
@@ -90,7 +90,7 @@ func (n naming) named(h *spec.Head) string {
 	return spec.OrOwn(h.NamedForm())
 }
 
-// notYetPrompt finds steps between the words' rows and their scores that would leave labels after.
+// notYetPrompt returns faults for steps between the words' rows and their scores that would not apply to labels.
 func notYetPrompt(h *spec.Head) diag.List {
 	var out diag.List
 	if h.Prompt == nil {
@@ -101,7 +101,7 @@ func notYetPrompt(h *spec.Head) diag.List {
 		switch {
 		case s.Kind == spec.StepDropout:
 		case end != nil:
-			out = append(out, diag.Errorf("not-yet", s.Pos, "a step behind the scores of words is checked by this version, but not compiled yet").Note(end.Pos, "the scores are here"))
+			out = append(out, diag.Errorf("not-yet", s.Pos, "a step after the scores of words is checked by this version, but not compiled yet").Note(end.Pos, "the scores are here"))
 		case s.Kind == spec.StepSpans || s.Kind == spec.StepTokens:
 			end = s
 		case s.Kind == spec.StepCRF || s.Kind == spec.StepDecode || s.Kind == spec.StepLinear && s.Tied != "":

@@ -12,15 +12,15 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// unfit are names that Go gives a meaning of its own: packages that nobody can import, that the go command leaves out, and folders that it treats
-// in its own way (packages lie in a folder of their name).
+// unfit are names that have a meaning of their own in Go: packages that cannot be imported, packages that the go command leaves out, and folders that it treats
+// in a special way. A package lies in a folder of its name.
 var unfit = []string{"main", "init", "documentation", "internal", "vendor", "testdata"}
 
 // imported are the names under which generated files import other packages.
 var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "unsafe"}
 
-// packageNames returns the Go package of each thing that a target emits: the one that its line names, or one made of the model's name, and of the head's where
-// the target or the spec has more than one thing on that model. Names that no package can have are faults.
+// packageNames returns the Go package of each line that a target emits. It is the name on the line, or a name made from the model's name. The head's name is
+// added if the target or the spec has more than one package for that model. Names that no package can have are faults.
 func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 	var faults diag.List
 	names := make([]string, len(t.Emit))
@@ -49,12 +49,12 @@ func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
 	return names, faults
 }
 
-// importable reports whether other packages can import a package of this name, which is a Go identifier.
+// importable reports whether other packages can import a package of this name, which must be a Go identifier.
 func importable(name string) bool {
 	return !strings.HasSuffix(name, "_test") && !slices.Contains(unfit[:3], name)
 }
 
-// CheckPackageName reports why a generated package cannot have this name; nil if it can.
+// CheckPackageName returns an error if a generated package cannot have this name.
 func CheckPackageName(name string) error {
 	switch {
 	case !token.IsIdentifier(name) || name == "_" || strings.ToLower(name) != name:
@@ -65,7 +65,7 @@ func CheckPackageName(name string) error {
 	return nil
 }
 
-// packageName makes a Go package name: letters and digits in lower case, none that a file of Go would read as something else.
+// packageName returns a Go package name: letters and digits in lower case, and no name that a Go file would read as something else.
 func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) string {
 	name := m.Name
 	alone := len(s.HeadsOf(m)) <= 1 && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
@@ -78,8 +78,8 @@ func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) stri
 	return PackageName(name)
 }
 
-// PackageName makes a Go package name of a name of the spec, or of a folder: letters and digits in lower case, and "model" beside them where Go would
-// read the name as something else.
+// PackageName returns a Go package name for a name of the spec or of a folder: letters and digits in lower case. It adds "model" if Go would read the name as
+// something else.
 func PackageName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {

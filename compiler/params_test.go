@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// program compiles one thing of a spec, before any pass, with all layers.
+// programOf compiles one emit of a spec before any pass, with all layers.
 func programOf(t *testing.T, s *spec.Spec, e spec.Emit) *ir.Program {
 	one := *s
 	one.Targets = []*spec.Target{{Name: "t", ISA: []string{"go"}, Weights: spec.Weights{Kind: "f32"}, Batch: 1, Tokens: 4096, Agree: 1e-4, Emit: []spec.Emit{e}}}
@@ -26,7 +26,7 @@ func programOf(t *testing.T, s *spec.Spec, e spec.Emit) *ir.Program {
 	return units[0].Program
 }
 
-// parametersOf counts the numbers of the checkpoint's tensors that a program reads, by name.
+// parametersOf counts the elements of the checkpoint's tensors that a program reads, by name.
 func parametersOf(p *ir.Program) map[string]int64 {
 	out := map[string]int64{}
 	for name, shape := range shapesOf(p) {
@@ -43,7 +43,7 @@ func parametersOf(p *ir.Program) map[string]int64 {
 var counted = map[string]bool{"linear": true, "score_cc": true, "score_cp": true, "score_pc": true, "score_bias": true, "table_pp": true, "weigh": true, "mix_heads": true,
 	"lstm": true, "span_scores": true, "token_scores": true}
 
-// shown holds every statement of a program that reads a tensor or makes counted operations to a line at its place.
+// shown checks that every statement of a program that reads a tensor or makes counted operations has a line at its place.
 func shown(t *testing.T, name string, p *ir.Program, lines map[diag.Span]bool) {
 	for _, r := range p.Regions {
 		for _, n := range r.Nodes {
@@ -58,8 +58,8 @@ func shown(t *testing.T, name string, p *ir.Program, lines map[diag.Span]bool) {
 	}
 }
 
-// What explain shows of parameters adds up to the tensors that the model has, and every statement that makes numbers has a line: of the zoo's models,
-// the specs of the language's tests, the examples and the specs that are written for published configs.
+// The parameters that explain shows add up to the tensors of the model, and every statement that adds parameters has a line. The test reads the zoo's models,
+// the specs of the language's tests, the examples and the specs of published configs.
 func TestExplainAddsUp(t *testing.T) {
 	texts := map[string]string{}
 	for _, name := range spec.Zoo() {
@@ -71,7 +71,7 @@ func TestExplainAddsUp(t *testing.T) {
 	imported, err := txtar.ParseFile("../spec/hf/testdata/specs.txtar")
 	require.NoError(t, err)
 	for _, f := range imported.Files {
-		text, _, _ := strings.Cut(string(f.Data), "\nnote: ") // what import says beside the spec
+		text, _, _ := strings.Cut(string(f.Data), "\nnote: ") // messages of import follow the spec
 		texts["imported "+f.Name] = text
 	}
 	examples, err := filepath.Glob("../examples/tasks/*/*.dspec")
@@ -86,7 +86,7 @@ func TestExplainAddsUp(t *testing.T) {
 		s, faults := spec.ParseAndResolve(name, []byte(text))
 		require.NotNil(t, s, "%s: %v", name, faults)
 		for _, m := range s.Models {
-			lines := map[diag.Span]bool{m.Defaults.Norm.Pos: true} // its parameters stand where the norms are
+			lines := map[diag.Span]bool{m.Defaults.Norm.Pos: true} // its parameters are shown where the norms are
 			want := int64(0)
 			for _, l := range m.Lines() {
 				want += l.Params

@@ -6,37 +6,37 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// pass is one step of the pipeline: it changes the program in place. An error is a fault of ours, never of the user's spec.
+// pass is one step of the pipeline. It changes the program in place. An error is an internal error, never a fault of the user's spec.
 type pass struct {
 	name string
 	run  func(*ir.Program) error
 	doc  string
 }
 
-// passes is the pipeline in its order. Each is one file of this package.
+// passes is the pipeline in order. Each pass is one file of this package.
 var passes = []pass{
 	{"dead", dead, "drop what no output needs"},
 	{"rows", rows, "in the last layer, compute only the rows that the head reads"},
 	{"fuse", fuse, "join the score's terms into one attention, and element-wise work to the product before it"},
 	{"tile", tile, "choose kernels, row strides and packed layouts"},
-	{"fold", fold, "what only weights determine is computed when weights are packed"},
-	{"memory", memory, "lifetimes to slots of one arena"},
+	{"fold", fold, "move what depends on weights alone to the time when weights are packed"},
+	{"memory", memory, "assign slots of one arena by lifetimes"},
 	{"threads", threads, "split steps over the pool"},
 }
 
-// before is one reason for the order of two passes.
+// before is one reason why a pass comes before another.
 type before struct{ first, then, reason string }
 
 // order holds the reasons for the order of passes; init checks them.
 var order = []before{
-	{"dead", "fuse", "a value that nobody reads would count as a second use and keep a pattern from matching"},
+	{"dead", "fuse", "a value that nothing reads would count as a second use, and a pattern would not match"},
 	{"rows", "fuse", "the last layer becomes a region of its own before its nodes are joined"},
 	{"fuse", "tile", "a kernel is chosen for what remains after joining"},
 	{"fuse", "fold", "fuse scales and concatenates weights; fold moves that work to packing time"},
 	{"tile", "fold", "tile asks for packed layouts; fold moves that work to packing time"},
-	{"fold", "memory", "what fold moves needs no place in the arena"},
+	{"fold", "memory", "values that fold moves need no place in the arena"},
 	{"tile", "memory", "a buffer's size follows from the row stride that tile chooses"},
-	{"tile", "threads", "what can be divided follows from the kernel"},
+	{"tile", "threads", "the kernel decides what can be divided"},
 }
 
 func init() {
@@ -53,10 +53,10 @@ func init() {
 	}
 }
 
-// PassInfo names one pass for listings.
+// PassInfo is the name and the description of a pass, for listings.
 type PassInfo struct{ Name, Doc string }
 
-// Passes lists the pipeline in its order, for `debertac dump --after`.
+// Passes returns the pipeline in order, for `debertac dump --after`.
 func Passes() []PassInfo {
 	out := make([]PassInfo, len(passes))
 	for i, p := range passes {
@@ -65,7 +65,7 @@ func Passes() []PassInfo {
 	return out
 }
 
-// runPasses runs the pipeline up to and with the pass named last ("" for all; "build" for none), and holds the program to ir.Verify after each.
+// runPasses runs the pipeline up to and including the pass named last ("": all passes; "build": no pass). It calls ir.Verify after each pass.
 func runPasses(p *ir.Program, last string) error {
 	if err := ir.Verify(p); err != nil {
 		return fmt.Errorf("after build: %w", err)
@@ -79,7 +79,7 @@ func runPasses(p *ir.Program, last string) error {
 	return runPassesFrom(p, "", last)
 }
 
-// runPassesFrom runs the passes after the one named first ("" for all) up to and with the one named last.
+// runPassesFrom runs the passes after the one named first ("" for all), up to and including the one named last.
 func runPassesFrom(p *ir.Program, first, last string) error {
 	begun := first == ""
 	for _, ps := range passes {

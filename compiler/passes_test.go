@@ -14,8 +14,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// TestPasses: each file of testdata holds a spec and the program's text before and after the pass that the file is named after, or no spec and a program that
-// no spec gives. The file's comment says what to look at. UPDATE=1 rewrites the programs.
+// TestPasses runs the files of testdata. Each holds a spec and the program's text before and after the pass that the file is named after, or only the program,
+// if no spec leads to it. The file's comment explains what to look at. UPDATE=1 rewrites the programs.
 func TestPasses(t *testing.T) {
 	order := []string{"build"}
 	for _, p := range compiler.Passes() {
@@ -45,7 +45,7 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// TestFoldedNames: what is packed never gets the name of a tensor that packing reads.
+// TestFoldedNames checks that a packed tensor never gets the name of a tensor that packing reads.
 func TestFoldedNames(t *testing.T) {
 	p, err := ir.Parse(`program m from "m.dspec"
 bounds 4 sequences 64 tokens 16 length
@@ -83,7 +83,7 @@ func onText(t *testing.T, file string, a *txtar.Archive, pass string) {
 	golden(t, file, a, 1, pass+".ir", textOf(t, p))
 }
 
-// golden holds a text to file i of an archive, or rewrites it.
+// golden compares a text with file i of an archive, or rewrites the file.
 func golden(t *testing.T, path string, a *txtar.Archive, i int, name, got string) {
 	t.Helper()
 	require.Equal(t, name, a.Files[i].Name)
@@ -94,7 +94,7 @@ func golden(t *testing.T, path string, a *txtar.Archive, i int, name, got string
 	require.Equal(t, string(a.Files[i].Data), got)
 }
 
-// textOf prints a program; what it prints must parse and print the same again.
+// textOf prints a program and checks that the text parses and prints the same again.
 func textOf(t *testing.T, p *ir.Program) string {
 	t.Helper()
 	text := ir.Print(p)

@@ -23,7 +23,7 @@ func perturbed(t *testing.T, after string) *ir.Program {
 	return units[0].Program
 }
 
-// standard returns each row of width h its mean 0 and variance 1, with eps added to the variance.
+// standard normalises each row of width h to mean 0 and variance 1, with eps added to the variance.
 func standard(x []float64, h int, eps float64) []float64 {
 	out := make([]float64, len(x))
 	for r := 0; r < len(x); r += h {
@@ -41,7 +41,7 @@ func standard(x []float64, h int, eps float64) []float64 {
 	return out
 }
 
-// TestPerturbedInput holds the input of scale-invariant fine-tuning to its formula, and the passes to keeping it.
+// TestPerturbedInput checks the input of scale-invariant fine-tuning against its formula, and that the passes keep it.
 func TestPerturbedInput(t *testing.T) {
 	const h = 32
 	var logits []float64

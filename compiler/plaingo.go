@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// inPlainGo lists, as warnings, the parts of an attention that no assembly is made for: they run in plain Go whatever the processor has.
+// inPlainGo returns warnings for the parts of an attention that have no assembly. They run in plain Go on every processor.
 func inPlainGo(m *spec.Model, t *spec.Target) diag.List {
 	var out diag.List
 	if isas, _ := instructionSets(t); len(isas) == 0 || slices.Equal(isas, []string{"go"}) {
@@ -43,7 +43,7 @@ func inPlainGo(m *spec.Model, t *spec.Target) diag.List {
 	return out
 }
 
-// scoreSize returns the number of products of contents that lie side by side in a head, and the rows of the relative table as kernels read it.
+// scoreSize returns the number of products of contents that lie side by side in a head, and the number of rows of the relative table as kernels read it.
 func scoreSize(m *spec.Model) (slots, rows int) {
 	p := &parts{}
 	made := map[spec.Factor]*ir.Value{}

@@ -18,7 +18,7 @@ import (
 	"github.com/debertac/debertac/spec/spectest"
 )
 
-// draws is how many random specs the property tests take: 20, or what DEBERTAC_DRAWS says.
+// draws returns the number of random specs for the property tests: 20, or DEBERTAC_DRAWS.
 func draws(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv("DEBERTAC_DRAWS"))
 	if err != nil {
@@ -28,7 +28,7 @@ func draws(t *testing.T) int {
 	return n
 }
 
-// drawnTensors gives random numbers for any tensor, the same for the same name: large enough that attention is far from uniform.
+// drawnTensors returns random numbers for any tensor, always the same for one name. The numbers are large enough that attention is far from uniform.
 type drawnTensors map[string][]int
 
 func (d drawnTensors) Tensor(name string) (*ir.Array, error) {
@@ -49,7 +49,7 @@ func (d drawnTensors) Tensor(name string) (*ir.Array, error) {
 	return a, nil
 }
 
-// shapesOf lists the tensors that a program reads.
+// shapesOf returns the tensors that a program reads, with their shapes.
 func shapesOf(p *ir.Program) drawnTensors {
 	out := drawnTensors{}
 	for _, calls := range [][]ir.Call{p.Pack, p.Run} {
@@ -71,7 +71,7 @@ func shapesOf(p *ir.Program) drawnTensors {
 	return out
 }
 
-// batchOf draws sequences, one of them with holes.
+// batchOf draws sequences, one of them with gaps.
 func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 	ids, pos, types, starts, prefix := ir.NewInts(0), ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(0)
 	for s, n := range lens {
@@ -89,7 +89,7 @@ func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
 		prefix.I = append(prefix.I, int32(r.IntN(n+1)))
 	}
 	words, marks, wordStarts, markStarts := ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(1)
-	for s := range lens { // a label or two in front of words of up to three tokens
+	for s := range lens { // one or two labels in front of words of up to three tokens
 		at, end := starts.I[s], starts.I[s+1]
 		for n := at + 1 + r.Int32N(2); at < min(n, end); at++ {
 			marks.I = append(marks.I, at)
@@ -129,7 +129,7 @@ func compileTo(t *testing.T, text, after string) *ir.Program {
 	return units[0].Program
 }
 
-// TestPassesKeepTheMeaning holds the oracle's result after each pass to that before any, on random specs.
+// TestPassesKeepTheMeaning compares the oracle's result after each pass with the result before any pass, on random specs.
 func TestPassesKeepTheMeaning(t *testing.T) {
 	n := draws(t)
 	r := rand.New(rand.NewPCG(11, 13))
@@ -155,7 +155,7 @@ func TestPassesKeepTheMeaning(t *testing.T) {
 	}
 }
 
-// TestProgramsPrintAndParse holds the text form of compiled programs to itself.
+// TestProgramsPrintAndParse checks that the text form of compiled programs parses and prints the same again.
 func TestProgramsPrintAndParse(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 19))
 	for range 5 {

@@ -7,37 +7,37 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// parts are the terms of one attention's score, found in the sum that enters a softmax, and what surrounds it.
+// parts holds the terms of one attention's score, which are found in the sum that enters a softmax, and the nodes around them.
 type parts struct {
 	soft                *ir.Node
 	mixScore, mixWeight *ir.Value
 	index, pos          *ir.Value
-	scale               float64 // of the products
+	scale               float64 // the scale of the products
 	cc                  []slot
 	cp, pc              []offsetTerm
 	biases              []lookup
 	first               *ir.Node // the earliest node, for its position in the spec
 }
 
-// slot is a pair of projections whose product is a term. Where a score has several such terms, a head is as wide as all of them side by side:
-// q1·k1 + q2·k2 = (q1|q2)·(k1|k2). Either side may be missing.
+// slot is a pair of projections whose product is a term. If a score has several such terms, a head is as wide as all of them side by side: q1·k1 + q2·k2 =
+// (q1|q2)·(k1|k2). Either side may be missing.
 type slot struct{ q, k *ir.Value }
 
 // offsetTerm is a product of a content and a row of a relative table.
 type offsetTerm struct {
 	content, table *ir.Value
 	flip           bool
-	slot           int // that holds the content
+	slot           int // the slot that holds the content
 }
 
-// lookup is a table of numbers, its index and the factor that it is multiplied by.
+// lookup is a table of numbers, its index and the factor by which it is multiplied.
 type lookup struct {
 	table, index *ir.Value
 	flip         bool
 	by           float64
 }
 
-// partsOf finds the parts after a weighted mean, nil if there is no softmax before it.
+// partsOf returns the parts of the attention that ends in a weighted mean, or nil if there is no softmax before it.
 func partsOf(weigh *ir.Node) (*parts, error) {
 	p := &parts{}
 	at := weigh.In[0]
@@ -57,7 +57,7 @@ func partsOf(weigh *ir.Node) (*parts, error) {
 	return p, p.collect(at, 1)
 }
 
-// collect walks a sum of scaled terms.
+// collect walks through a sum of scaled terms.
 func (p *parts) collect(v *ir.Value, by float64) error {
 	n := v.Def
 	if n == nil {
@@ -114,7 +114,7 @@ func first(errs ...error) error {
 	return nil
 }
 
-// slots finds a place for every content that the score reads and notes it in the terms with offsets.
+// slots finds a slot for every content that the score reads, and sets it in the terms with offsets.
 func (p *parts) slots() []slot {
 	list := slices.Clone(p.cc)
 	place := func(v *ir.Value, side func(s *slot) **ir.Value) int {
@@ -123,7 +123,7 @@ func (p *parts) slots() []slot {
 				return k
 			}
 		}
-		if len(p.cc) == 0 { // sides do not meet
+		if len(p.cc) == 0 { // the two sides are not multiplied with each other
 			for k := range list {
 				if x := side(&list[k]); *x == nil {
 					*x = v
@@ -147,7 +147,7 @@ func (p *parts) slots() []slot {
 	return list
 }
 
-// bothSigns reports whether terms of one kind look up i-j and j-i: then their tables need a row for each offset to become one.
+// bothSigns reports whether terms of one kind look up i-j and j-i. Then their tables can be joined only if they have one row per offset.
 func (p *parts) bothSigns() bool {
 	for _, terms := range [][]offsetTerm{p.cp, p.pc} {
 		for _, t := range terms {

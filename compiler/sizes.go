@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// maxElements is the most numbers that one tensor, or one step's result in the largest call, may have: 16 TiB of floats. More is not meant, and
-// sums over all layers stay within 64 bits.
+// maxElements is the greatest number of elements of one tensor, or of one step's result in the largest call: 16 TiB of floats. Larger sizes are mistakes. Sums
+// over all layers stay within 64 bits.
 const maxElements int64 = 1 << 42
 
 // SizeError is the error for a program with a tensor that is too large.
@@ -18,7 +18,7 @@ type SizeError struct{ Fault *diag.Diag }
 // Error returns the message.
 func (e *SizeError) Error() string { return e.Fault.Message }
 
-// product multiplies numbers that are not negative; false: the result is more than maxElements, or has no 64 bits.
+// product multiplies numbers that are not negative. It returns false if the result is more than maxElements or overflows.
 func product(factors ...int) (int, bool) {
 	n := uint64(1)
 	for _, f := range factors {
@@ -31,7 +31,7 @@ func product(factors ...int) (int, bool) {
 	return int(n), n <= uint64(maxElements)
 }
 
-// weightSizes holds the tensors that packing reads and makes to maxElements.
+// weightSizes returns an error if a tensor that packing reads or makes has more than maxElements elements.
 func weightSizes(p *ir.Program) error {
 	for _, r := range p.Regions {
 		for _, n := range r.Nodes {
@@ -56,7 +56,7 @@ func weightSizes(p *ir.Program) error {
 	return nil
 }
 
-// callSizes holds the results of the steps of the largest call to maxElements.
+// callSizes returns an error if the result of a step of the largest call has more than maxElements elements.
 func callSizes(p *ir.Program) error {
 	if p.Plan == nil {
 		return nil
@@ -65,7 +65,7 @@ func callSizes(p *ir.Program) error {
 	for _, b := range p.Plan.Buffers {
 		for _, part := range b.Parts() {
 			rows := []int{most.Dim(part.Rows)}
-			if part.Rows == ir.G { // what Sizes says of it may have overflowed
+			if part.Rows == ir.G { // the number in Sizes may have overflowed
 				rows = []int{p.Bounds.Tokens, p.Bounds.Length}
 			}
 			if _, ok := product(append(rows, part.Floats)...); ok {

@@ -5,8 +5,8 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// threads says how each step of the schedule is divided between the workers. Whatever the division, each output element is computed by one
-// worker in one order, so a result does not depend on the number of threads.
+// threads decides how each step of the schedule is divided between the workers. However it is divided, one worker computes each output element in one order, so
+// a result does not depend on the number of threads.
 func threads(p *ir.Program) error {
 	seen := map[*ir.Region]bool{}
 	for _, c := range p.Run {
@@ -44,10 +44,11 @@ func threads(p *ir.Program) error {
 	return nil
 }
 
-// rowsInBlock is how many rows of a row-wise step one worker takes at a time: enough to make the hand-over cheap, few enough to balance.
+// rowsInBlock is the number of rows of a row-wise step that one worker takes at a time. It is large enough to make the hand-over cheap, and small enough to
+// balance the work.
 const rowsInBlock = 32
 
-// sameRows reports whether a row of the result needs only that row of the operands.
+// sameRows reports whether a row of the result needs only the same row of the operands.
 func sameRows(n *ir.Node) bool {
 	for _, v := range n.In {
 		if v != nil && v.Batched() && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {

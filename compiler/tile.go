@@ -5,8 +5,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// tile chooses how the activations and the weights of row-wise kernels lie in memory. Kernels take whole vectors of 16 floats, so the rows of
-// activations are padded to that (the padding is written but never read as data), and so are tables and vectors of weights.
+// tile chooses the layout in memory of activations and of the weights of row-wise kernels. Kernels read whole vectors of 16 floats, so the rows of activations
+// are padded to a multiple of 16, and so are tables and vectors of weights. The padding is written but never read as data.
 func tile(p *ir.Program) error {
 	if err := tieTables(p); err != nil {
 		return err
@@ -27,7 +27,7 @@ func tile(p *ir.Program) error {
 	return nil
 }
 
-// stride sets the row distance of an activation; other values have none.
+// stride sets the row distance of an activation. Other values have no row distance.
 func stride(v *ir.Value) {
 	s := v.Type.Shape
 	if v.Type.DType == ir.F32 && len(s) == 2 && !s[0].Const() && s[1].Const() {
@@ -38,7 +38,7 @@ func stride(v *ir.Value) {
 	}
 }
 
-// tieTables lets lookups read a table in panels where a product has it so: a head that is tied to the token table needs no second copy of it.
+// tieTables lets lookups read a table in panels if a product has the table in panels: a head that is tied to the token table then needs no second copy of it.
 func tieTables(p *ir.Program) error {
 	multiplied := map[string]bool{}
 	for _, r := range p.Regions {
@@ -67,7 +67,7 @@ func tieTables(p *ir.Program) error {
 	return nil
 }
 
-// padWeights pads the vectors and tables that row-wise kernels read beside the batch's rows.
+// padWeights pads the vectors and tables that row-wise kernels read.
 func padWeights(r *ir.Region) error {
 	nodes := r.Nodes
 	r.Nodes = nil
@@ -97,7 +97,7 @@ func padWeights(r *ir.Region) error {
 	return e.Err()
 }
 
-// suffix is what a tensor's name ends in, to tell gain from shift.
+// suffix returns the end of a tensor's name, which tells a gain from a shift.
 func suffix(v *ir.Value) string {
 	for _, s := range []string{".weight", ".bias"} {
 		if len(v.Name) > len(s) && v.Name[len(v.Name)-len(s):] == s {

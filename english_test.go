@@ -68,7 +68,6 @@ var unedited = []string{
 	"codegen/trace.go",
 	"codegen/weights.go",
 	"codegen/words.go",
-	"compiler",
 	"docs",
 	"generated",
 	"runtime/appended",

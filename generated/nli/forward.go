@@ -196,7 +196,7 @@ func (e *exec) layer(l *layerWeights) {
 	e.Run((e.tokens+31)/32, e.step.layerOutputLayerNorm) // layernorm [T, 384]
 }
 
-// layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed behind the attention.
+// layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed after the attention.
 func (e *exec) layerLast() {
 	// q, k, v = linear(x)    deberta_v3.dspec:31
 	e.Run(36, e.step.layerLastQkv) // gemm [T, 1152]
@@ -216,7 +216,7 @@ func (e *exec) layerLast() {
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 384]
 }
 
-// head computes what the head gives for the rows that it takes.
+// head computes the head's numbers for the rows that it takes.
 func (e *exec) head() {
 	// linear hidden    nli.dspec:8
 	e.Run(12, e.step.headPoolerDense) // gemm [B, 384]

@@ -196,7 +196,7 @@ func (e *exec) layer(l *layerWeights) {
 	e.Run((e.tokens+31)/32, e.step.layerOutputLayerNorm) // layernorm [T, 128]
 }
 
-// layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed behind the attention.
+// layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed after the attention.
 func (e *exec) layerLast() {
 	// q, k, v = linear(x)    deberta_v3.dspec:31
 	e.Run(12, e.step.layerLastQkv) // gemm [T, 384]
@@ -216,7 +216,7 @@ func (e *exec) layerLast() {
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 128]
 }
 
-// head computes what the head gives for the rows that it takes.
+// head computes the head's numbers for the rows that it takes.
 func (e *exec) head() {
 	// linear hidden    spam.dspec:16
 	e.Run(4, e.step.headPoolerDense) // gemm [B, 128]

@@ -70,14 +70,7 @@ var unedited = []string{
 	"codegen/words.go",
 	"docs",
 	"generated",
-	"runtime/appended",
-	"runtime/disk",
-	"runtime/interrupt",
-	"runtime/mapped",
 	"runtime/program",
-	"runtime/programtest",
-	"runtime/resource",
-	"runtime/safetensors",
 	"spec",
 }
 

@@ -144,7 +144,7 @@ func TestTruncatedWeights(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(path, append(bytes.Clone(data), 0), 0o600))
 	_, err := runtime.OpenWeights(path, fakeWant())
-	require.ErrorContains(t, err, "behind the last tensor")
+	require.ErrorContains(t, err, "after the last tensor")
 	_, err = runtime.OpenWeights(filepath.Join(t.TempDir(), "absent"), fakeWant())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = runtime.OpenWeights(t.TempDir(), fakeWant())

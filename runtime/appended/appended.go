@@ -1,9 +1,10 @@
-// Package appended puts files behind the end of an executable and finds them again. A program finds its weights in itself this way: loaders
-// read only what an executable's own headers name, so what lies behind is left alone, and it can be mapped at its offset without being copied.
+// Package appended appends files to an executable and finds them again. This is how a program finds its weights in itself. Loaders read only
+// the parts that an executable's own headers name, so they ignore the appended files, which can be mapped at their offsets without a copy.
 //
 //	executable | zeros | file | zeros | file … | index (JSON) | trailer (64 bytes)
 //
-// Each file starts at a multiple of Alignment. The trailer is the magic, offset and size of the index (little-endian), and the index's sha256.
+// Each file starts at a multiple of Alignment. The trailer is a magic text, the offset and the size of the index (little-endian), and the
+// sha256 of the index.
 package appended
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Alignment is the boundary, in bytes, at which appended files start. It is what the kernels want of the weights' tensors.
+// Alignment is the boundary, in bytes, at which appended files start. Kernels need this alignment of the weights' tensors.
 const Alignment = 64
 
 const (
@@ -27,21 +28,21 @@ const (
 	maxIndex    = 1 << 20
 )
 
-// Entry says where one file lies.
+// Entry is the place of one appended file.
 type Entry struct {
-	Name   string `json:"name"`   // what Append was told: of the model
+	Name   string `json:"name"`   // Source.Name: the name of the model
 	Offset int64  `json:"offset"` // in bytes from the start of the executable, a multiple of Alignment
 	Size   int64  `json:"size"`   // in bytes
 }
 
-// Source is a file to be appended.
+// Source is a file to append.
 type Source struct {
 	Name string // of the entry; the same name twice is an error
 	Path string
 }
 
-// Append adds the files to the end of the executable at path, which must have none yet. It is replaced by a
-// whole file under the rules of disk.Create; after an error it is as before.
+// Append adds the files to the end of the executable at path, which must not have any yet. The executable is replaced by a whole file under
+// the rules of disk.Create. After an error it is unchanged.
 func Append(path string, sources []Source) (err error) {
 	if had, err := Find(path); err != nil || had != nil {
 		return errors.Join(err, when(had != nil, fmt.Errorf("%s has appended files already", path)))
@@ -68,7 +69,7 @@ func when(b bool, err error) error {
 	return nil
 }
 
-// write appends to f, of which at bytes are written.
+// write appends to f, to which at bytes are written already.
 func write(f io.Writer, at int64, sources []Source) error {
 	var entries []Entry
 	seen := map[string]bool{}
@@ -105,7 +106,7 @@ func write(f io.Writer, at int64, sources []Source) error {
 	return err
 }
 
-// copyFile appends the file at path to w and gives its size.
+// copyFile appends the file at path to w and returns its size.
 func copyFile(w io.Writer, path string) (int64, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -122,8 +123,8 @@ func copyFile(w io.Writer, path string) (int64, error) {
 	return n, nil
 }
 
-// Find lists the files appended to the executable at path, nil if there are none. An index that is damaged, or that reaches outside the file,
-// is an error.
+// Find returns the files appended to the executable at path, or nil if it has none. An index that is damaged, or that reaches outside the
+// file, is an error.
 func Find(path string) ([]Entry, error) {
 	f, err := disk.Open(path)
 	if err != nil {

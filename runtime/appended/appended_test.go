@@ -56,7 +56,8 @@ func TestAppendFailureRestores(t *testing.T) {
 	require.Equal(t, "program", string(text))
 }
 
-// TestDamage flips every byte of index and trailer: Find must report nothing or an error, never a wrong place.
+// TestDamage flips every byte of index and trailer. Find must return nothing or an error, but never a wrong
+// place.
 func TestDamage(t *testing.T) {
 	exe := write1(t, "exe", []byte("program"))
 	require.NoError(t, Append(exe, []Source{{"a", write1(t, "a", make([]byte, 100))}}))

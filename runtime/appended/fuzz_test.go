@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzFind: whatever stands at the end of a program, its list is refused, or names ranges inside the file. The checksum is made to fit, so that
-// what is fuzzed gets past it.
+// FuzzFind checks that, whatever is at the end of a program, its list is refused or names ranges inside the file. The checksum is corrected, so
+// that fuzzed lists pass this check.
 func FuzzFind(f *testing.F) {
 	for _, index := range []string{`[{"name":"m","offset":64,"size":3}]`, `[]`, `null`, `[{"name":"m","offset":-64,"size":3}]`, `[{"name":"m","offset":64,"size":9223372036854775807}]`,
 		`[{"name":"m","offset":65,"size":0},{"name":"m","offset":64,"size":1}]`, `{`, ``} {

@@ -1,12 +1,12 @@
-// Package disk is the one place that touches files. Everything that reads or writes a file goes through it, so that four rules hold everywhere:
+// Package disk is the only package that touches files. Everything that reads or writes a file goes through it, so that four rules hold everywhere:
 //
-//   - A name that exists and cannot be read is an error. Only a name that nothing has is absent: a link that leads nowhere is not.
-//   - What is read has a kind and a limit. Open and ReadFile look before they open, so a FIFO does not block them and a device is refused, and
-//     ReadFile stops at its limit. OpenStream is for input that may be a pipe.
-//   - What is written is whole or absent. The bytes go to a temporary file in the same folder, are synced, and take the name with a rename.
-//   - What is no regular file is never replaced. Links are followed: the file that the link names is replaced, and the link stays.
+//   - A name that exists and cannot be read is an error. A name is absent only if nothing has it: a link whose target is missing is an error.
+//   - Reads check the kind of the file and have a limit. Open and ReadFile check the kind before they open a file, so that a FIFO does not
+//     block them and a device is refused. ReadFile stops at its limit. OpenStream is for input that may be a pipe.
+//   - A written file is whole or absent. The bytes go to a temporary file in the same folder and are synced; then the file is renamed.
+//   - Only regular files are replaced. Links are followed: the file that the link names is replaced, and the link stays.
 //
-// Errors are of type *fs.PathError and carry the path that the caller gave.
+// Errors have type *fs.PathError and carry the path that the caller passed.
 package disk
 
 import (
@@ -17,16 +17,16 @@ import (
 	"path/filepath"
 )
 
-// ErrKind is what errors.Is finds in the errors for a path that is a folder, device, FIFO or socket where a regular file is wanted.
+// ErrKind is matched by errors.Is for errors about a path that is a folder, device, FIFO or socket where a regular file is expected.
 var ErrKind = errors.New("not a regular file")
 
-// ErrLink is what errors.Is finds in the errors for a link that leads nowhere. Such an error is not fs.ErrNotExist.
+// ErrLink is matched by errors.Is for errors about a link whose target is missing. Such an error does not match fs.ErrNotExist.
 var ErrLink = errors.New("a link that leads nowhere")
 
-// ErrLimit is what errors.Is finds in the errors for a file that is longer than its limit.
+// ErrLimit is matched by errors.Is for errors about a file that is longer than its limit.
 var ErrLimit = errors.New("longer than its limit")
 
-// reason is an error with a text of its own that errors.Is finds by its kind.
+// reason is an error with its own text. errors.Is matches its kind.
 type reason struct {
 	kind error
 	text string
@@ -36,7 +36,7 @@ func (r *reason) Error() string { return r.text }
 
 func (r *reason) Is(target error) bool { return target == r.kind }
 
-// pathError names the operation and the path that the caller gave.
+// pathError returns an error with the operation and the path that the caller passed.
 func pathError(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
 
 // because is pathError with a text.
@@ -44,7 +44,7 @@ func because(op, path string, kind error, format string, args ...any) error {
 	return pathError(op, path, &reason{kind, fmt.Sprintf(format, args...)})
 }
 
-// kindOf names the kind of what is no regular file.
+// kindOf returns the name of the kind of a file that is not regular.
 func kindOf(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
@@ -59,8 +59,8 @@ func kindOf(m fs.FileMode) string {
 	return "of no known kind"
 }
 
-// Stat describes what path names; links are followed. A link that leads nowhere is an error that errors.Is finds as ErrLink. Only if nothing has the
-// name, the error is fs.ErrNotExist.
+// Stat describes the file that path names, following links. A link whose target is missing is an error that matches ErrLink. The error matches
+// fs.ErrNotExist only if nothing has the name.
 func Stat(path string) (fs.FileInfo, error) {
 	if err := step(OpStat, path); err != nil {
 		return nil, pathError("stat", path, err)
@@ -74,7 +74,7 @@ func Stat(path string) (fs.FileInfo, error) {
 	return st, err
 }
 
-// danglingLink returns an error if path, or a folder on its way, is a link that leads nowhere.
+// danglingLink returns an error if path, or a folder on its way, is a link whose target is missing.
 func danglingLink(path string) error {
 	for p := path; ; {
 		st, err := os.Lstat(p)
@@ -102,8 +102,8 @@ func danglingLink(path string) error {
 	}
 }
 
-// Exists reports whether something has the name. It returns false and no error only if nothing has it; a link that leads nowhere, a folder that
-// may not be searched and every other failure are errors.
+// Exists reports whether something has the name. It returns false without an error only if nothing has it. A link whose target is missing, a folder
+// that may not be searched and every other failure are errors.
 func Exists(path string) (bool, error) {
 	_, err := Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +112,7 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// IsDir reports whether path names a folder. It returns false and no error if nothing has the name.
+// IsDir reports whether path names a folder. It returns false without an error if nothing has the name.
 func IsDir(path string) (bool, error) {
 	st, err := Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kinds makes one of each kind of what is no regular file, and links to them, in a new folder.
+// kinds makes, in a new folder, one file of each kind that is not regular, and links to them.
 func kinds(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func kinds(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	found := map[string]string{"a folder": at("folder"), "a FIFO": at("fifo"), "a socket": at("socket")}
-	if err := unix.Mknod(at("device"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err == nil { // the administrator alone may
+	if err := unix.Mknod(at("device"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err == nil { // only the administrator may make devices
 		found["a device"] = at("device")
 	}
 	for kind, path := range maps.Clone(found) {
@@ -89,7 +89,7 @@ func TestLinksAreFollowed(t *testing.T) {
 	require.NoError(t, os.Symlink("../b/c", at("a/folder")))
 	require.NoError(t, os.Symlink("folder/../file", at("a/link"))) // this is b/file and not a/file
 	require.NoError(t, os.Symlink("link", at("a/link2")))
-	for range 2 { // new, then replaced
+	for range 2 { // first new, then replaced
 		require.NoError(t, WriteFile(at("a/link2"), []byte("text"), 0o640))
 		text, err := os.ReadFile(at("b/file"))
 		require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestPipesAreStreams(t *testing.T) {
 	_, err = ReadStream(ctx, path, 100) // nobody writes to it
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	r, w, err := os.Pipe() // somebody has it open and writes nothing
+	r, w, err := os.Pipe() // another process has it open and writes nothing
 	require.NoError(t, err)
 	defer w.Close()
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -229,7 +229,8 @@ func TestLongNames(t *testing.T) {
 	require.NoError(t, WriteFile(path, []byte("y"), 0o666))
 }
 
-// TestLeftovers: what a killed process has left goes with the next write of the file; what another process writes stays.
+// TestLeftovers checks that temporary files of a killed process are removed by the next write of the file, and that
+// those of a running process stay.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -249,7 +250,7 @@ func TestLeftovers(t *testing.T) {
 	require.ElementsMatch(t, []string{"file", filepath.Base(theirs)}, list(t, dir))
 }
 
-// TestEveryFaultLeavesAWholeFile fails every operation of a write and of an install in turn.
+// TestEveryFaultLeavesAWholeFile makes each operation of a write and of an install fail in turn.
 func TestEveryFaultLeavesAWholeFile(t *testing.T) {
 	dir := t.TempDir()
 	path, made := filepath.Join(dir, "file"), filepath.Join(dir, "made")

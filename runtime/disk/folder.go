@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// MkdirAll makes a folder and those above it, as os.MkdirAll.
+// MkdirAll makes a folder and those above it, as os.MkdirAll does.
 func MkdirAll(path string, perm fs.FileMode) error {
 	if err := step(OpMkdir, path); err != nil {
 		return pathError("mkdir", path, err)
@@ -20,7 +20,7 @@ func MkdirAll(path string, perm fs.FileMode) error {
 	return os.MkdirAll(path, perm)
 }
 
-// Remove removes a file or an empty folder, as os.Remove.
+// Remove removes a file or an empty folder, as os.Remove does.
 func Remove(path string) error {
 	if err := step(OpRemove, path); err != nil {
 		return pathError("remove", path, err)
@@ -28,7 +28,7 @@ func Remove(path string) error {
 	return os.Remove(path)
 }
 
-// RemoveAll removes path and all below it, as os.RemoveAll.
+// RemoveAll removes path and everything below it, as os.RemoveAll does.
 func RemoveAll(path string) error {
 	if err := step(OpRemove, path); err != nil {
 		return pathError("remove", path, err)
@@ -36,7 +36,7 @@ func RemoveAll(path string) error {
 	return os.RemoveAll(path)
 }
 
-// Touch sets the time of the last change to now.
+// Touch sets the modification time to now.
 func Touch(path string) error {
 	if err := step(OpTouch, path); err != nil {
 		return pathError("touch", path, err)
@@ -45,8 +45,8 @@ func Touch(path string) error {
 	return os.Chtimes(path, now, now)
 }
 
-// TempDir makes a folder for throwaway files in dir, or in the system's folder for temporary files if dir is empty. pattern is as in os.MkdirTemp.
-// The caller removes it.
+// TempDir makes a folder for temporary files in dir, or in the system's folder for temporary files if dir is empty. pattern is as in os.MkdirTemp.
+// The caller removes the folder.
 func TempDir(dir, pattern string) (string, error) {
 	place := dir
 	if place == "" {
@@ -58,7 +58,7 @@ func TempDir(dir, pattern string) (string, error) {
 	return os.MkdirTemp(dir, pattern)
 }
 
-// WriteThrowaway writes a file into a folder that TempDir made: without a temporary file beside it, and without waiting for the disk.
+// WriteThrowaway writes a file into a folder made by TempDir. It uses no temporary file and does not wait for the disk.
 func WriteThrowaway(path string, data []byte, perm fs.FileMode) error {
 	if err := step(OpCreate, path); err != nil {
 		return pathError("create", path, err)
@@ -71,7 +71,7 @@ func WriteThrowaway(path string, data []byte, perm fs.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
-// syncDir makes the renames in a folder last. Some file systems cannot, and say so.
+// syncDir makes the renames in a folder permanent. Some file systems cannot do this and return an error.
 func syncDir(name, dir string) error {
 	if err := step(OpSyncDir, name); err != nil {
 		return pathError("sync", name, err)
@@ -82,10 +82,10 @@ func syncDir(name, dir string) error {
 	return nil
 }
 
-// staleAfter is how old a temporary file must be before another writer of the same file removes it: by then its own writer has locked it.
+// staleAfter is the age from which a temporary file may be removed by another writer of the same file. By then its own writer has locked it.
 const staleAfter = time.Minute
 
-// sweep removes temporary files of base that a process which was killed has left: those that nobody has locked. Failures do no harm.
+// sweep removes temporary files of base that killed processes have left: those without a lock. Failures do no harm.
 func sweep(dir, base string) {
 	if dir == "" {
 		dir = "."

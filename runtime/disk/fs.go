@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// FS returns the folder dir as a file system under the rules of this package: its files are opened by Open, a link that leads nowhere is not taken for
-// an absent name, and ReadFile has the given limit.
+// FS returns the folder dir as a file system under the rules of this package: Open opens its files, a link whose target is missing is an error, and
+// ReadFile has the given limit.
 func FS(dir string, limit int64) fs.FS { return folder{dir, limit} }
 
 type folder struct {
@@ -58,7 +58,7 @@ func (d folder) ReadDir(name string) ([]fs.DirEntry, error) {
 	return ReadDir(path)
 }
 
-// ExistsIn is Exists for any file system. Of those that tell links apart, such as os.DirFS, a link that leads nowhere is an error.
+// ExistsIn is Exists for any file system. In file systems that support links, such as os.DirFS, a link whose target is missing is an error.
 func ExistsIn(fsys fs.FS, name string) (bool, error) {
 	_, err := statIn(fsys, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,9 +93,9 @@ func ReadFileIn(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if st.Size() > limit {
 		return nil, because("read", name, ErrLimit, "the file has %d bytes, at most %d are read", st.Size(), limit)
 	}
-	if own, ok := fsys.(fs.ReadFileFS); ok { // it may refuse what it reads, and its faults have better names
+	if own, ok := fsys.(fs.ReadFileFS); ok { // fsys may refuse files, and its errors have better names
 		text, err := own.ReadFile(name)
-		if err == nil && int64(len(text)) > limit { // it has grown since
+		if err == nil && int64(len(text)) > limit { // it has grown since then
 			return nil, because("read", name, ErrLimit, "it has more than %d bytes, which are the most that are read", limit)
 		}
 		return text, err

@@ -8,7 +8,7 @@ import (
 // Op is a kind of operation on a file.
 type Op string
 
-// The operations, in the order in which a file that is written meets them.
+// The operations, in the order in which they occur when a file is read or written.
 const (
 	OpStat    Op = "stat"
 	OpOpen    Op = "open"
@@ -25,13 +25,14 @@ const (
 	OpTouch   Op = "touch"
 )
 
-// Fault decides about an operation before it is done. nil lets it be done; an error is returned in its place. *Short is for writes.
+// Fault decides whether an operation is done. If it returns nil, the operation is done; if it returns an error, the operation fails with this error
+// instead. *Short is for writes.
 type Fault func(op Op, path string) error
 
 // Short makes a write stop halfway.
 type Short struct {
-	Err  error  // what the write returns
-	Then func() // if not nil, it is called when half of the bytes are written, such as to end the process there
+	Err  error  // the error that the write returns
+	Then func() // if not nil, called when half of the bytes are written, for example to end the process there
 }
 
 // Error returns the text of Err.
@@ -42,14 +43,14 @@ func (s *Short) Unwrap() error { return s.Err }
 
 var injected atomic.Pointer[Fault]
 
-// Inject has f asked before every operation of this package, in any goroutine, until the function that it returns is called. It is for tests: no flag
-// and no variable of the environment reaches it, and without it an operation costs one atomic load more.
+// Inject makes every operation of this package, in any goroutine, call f first, until restore is called. It is for tests: no flag and no environment
+// variable reaches it. Without an injected fault, an operation costs one more atomic load.
 func Inject(f Fault) (restore func()) {
 	old := injected.Swap(&f)
 	return func() { injected.Store(old) }
 }
 
-// step asks the injected fault, if any.
+// step asks the injected fault, if any, about an operation.
 func step(op Op, path string) error {
 	if f := injected.Load(); f != nil {
 		return (*f)(op, path)

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// ErrLocked is what errors.Is finds in the errors for a lock that another process, or another Lock of this one, holds.
+// ErrLocked is matched by errors.Is for errors about a lock that another process, or another Lock of this process, holds.
 var ErrLocked = errors.New("in use by another process")
 
-// Lock is an advisory lock on a file, which the system releases when the process ends. Where the system or the file system has no such locks, a Lock
-// holds nothing and keeps nobody out.
+// Lock is an advisory lock on a file. The system releases it when the process ends. If the system or the file system has no such locks, a Lock has no
+// effect.
 type Lock struct{ file *os.File }
 
-// TryLock locks the file at path, which is made if need be, and does not wait. An exclusive lock keeps out all others, a shared one the exclusive ones.
-// If another holds the lock, the error is found as ErrLocked. In a folder that cannot be written a file that is there is locked all the same.
+// TryLock locks the file at path without waiting. It makes the file if necessary. An exclusive lock excludes all others, a shared one excludes
+// exclusive ones. If another process or Lock holds the lock, the error matches ErrLocked. An existing file can be locked even if its folder cannot be
+// written.
 func TryLock(path string, exclusive bool) (*Lock, error) {
 	for {
 		if err := step(OpCreate, path); err != nil {
@@ -32,7 +33,7 @@ func TryLock(path string, exclusive bool) (*Lock, error) {
 		if err := tryLock(f, exclusive); err != nil {
 			return nil, errors.Join(pathError("lock", path, err), f.Close())
 		}
-		// Whoever held the lock may have removed the file.
+		// The previous holder of the lock may have removed the file.
 		mine, err := f.Stat()
 		if err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -48,7 +49,7 @@ func TryLock(path string, exclusive bool) (*Lock, error) {
 	}
 }
 
-// WaitLock is TryLock that waits until it has the lock or ctx ends. waits, if not nil, is called once when it has waited for a second.
+// WaitLock is TryLock that waits until it has the lock or ctx ends. If waits is not nil, it is called once after one second of waiting.
 func WaitLock(ctx context.Context, path string, exclusive bool, waits func()) (*Lock, error) {
 	for begin := time.Now(); ; {
 		l, err := TryLock(path, exclusive)
@@ -67,7 +68,7 @@ func WaitLock(ctx context.Context, path string, exclusive bool, waits func()) (*
 	}
 }
 
-// Share makes an exclusive lock a shared one. For a moment the lock may be free.
+// Share turns an exclusive lock into a shared one. The lock may be free for a moment.
 func (l *Lock) Share() error { return tryLock(l.file, false) }
 
 // Unlock releases the lock. The file stays.

@@ -32,7 +32,7 @@ func TestLocks(t *testing.T) {
 	_, err = WaitLock(ctx, path, true, nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	// Who waits for a lock whose file is removed gets one on the new file.
+	// A caller that waits for a lock whose file is removed gets a lock on the new file.
 	time.AfterFunc(50*time.Millisecond, func() {
 		os.Remove(path)
 		one.Unlock()

@@ -10,8 +10,8 @@ import (
 // File is a regular file that is open for reading.
 type File struct{ *os.File }
 
-// Open opens a regular file for reading. It looks before it opens: what is no regular file is an error that errors.Is finds as ErrKind, and a FIFO
-// does not block it.
+// Open opens a regular file for reading. It checks the kind before it opens the file: a file that is not regular is an error that matches ErrKind,
+// and a FIFO does not block it.
 func Open(path string) (*File, error) {
 	st, err := Stat(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err = f.Stat(); err == nil && !st.Mode().IsRegular() { // another file has taken the name meanwhile
+	if st, err = f.Stat(); err == nil && !st.Mode().IsRegular() { // another file has taken the name in the meantime
 		err = notRegular(path, st.Mode())
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func notRegular(path string, m fs.FileMode) error {
 	return because("open", path, ErrKind, "not a regular file: this is %s", kindOf(m))
 }
 
-// rename gives an error of Stat the name of the caller's operation.
+// rename replaces the operation in an error of Stat by the caller's.
 func rename(op string, err error) error {
 	if p, ok := err.(*fs.PathError); ok {
 		return pathError(op, p.Path, p.Err)
@@ -64,13 +64,13 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	return f.File.ReadAt(p, offset)
 }
 
-// WriteTo copies what is left of the file to w.
+// WriteTo copies the rest of the file to w.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{f})
 }
 
-// Ask asks the injected fault, if any, about an operation that another package does on the open file: mapping it, or reading what is mapped. It
-// returns the error that the operation has to fail with; nil lets it be done.
+// Ask asks the injected fault, if any, about an operation that another package does on the open file: mapping it, or reading the mapping. If Ask
+// returns an error, the operation must fail with this error.
 func (f *File) Ask(op Op) error {
 	if err := step(op, f.Name()); err != nil {
 		return pathError(string(op), f.Name(), err)
@@ -87,7 +87,7 @@ func (f *File) Size() (int64, error) {
 	return st.Size(), nil
 }
 
-// ReadFile reads a regular file of at most limit bytes. A longer one is an error that errors.Is finds as ErrLimit, and is not read.
+// ReadFile reads a regular file of at most limit bytes. A longer one is not read; it is an error that matches ErrLimit.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -104,7 +104,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return readLimited(f, path, size, limit)
 }
 
-// readLimited reads r to its end. size is how many bytes are expected; files of /proc have 0 and some text.
+// readLimited reads r to its end. size is the expected number of bytes; files of /proc report 0 and still have text.
 func readLimited(r io.Reader, path string, size, limit int64) ([]byte, error) {
 	text := make([]byte, 0, size+512)
 	for {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Sink is a writer that remembers its first fault, so that output which was lost, as on a full disk, is found out at the end wherever it was written. It
-// is safe for concurrent use.
+// Sink is a writer that keeps its first error, so that lost output, such as on a full disk, is found at the end wherever it was written. It is safe for
+// concurrent use.
 type Sink struct {
 	w   io.Writer
 	mu  sync.Mutex
@@ -16,7 +16,7 @@ type Sink struct {
 // NewSink returns a Sink that writes to w.
 func NewSink(w io.Writer) *Sink { return &Sink{w: w} }
 
-// Write writes to the writer below. After a fault it writes nothing and returns that fault.
+// Write writes to the underlying writer. After an error it writes nothing and returns this error.
 func (s *Sink) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,12 +31,12 @@ func (s *Sink) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Err returns the first fault, or nil.
+// Err returns the first error, or nil.
 func (s *Sink) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// Unwrap returns the writer below, for a child process that is to have it.
+// Unwrap returns the underlying writer, to pass it to a child process.
 func (s *Sink) Unwrap() io.Writer { return s.w }

@@ -15,9 +15,9 @@ type Stream struct {
 	size int64
 }
 
-// OpenStream opens what may be a regular file, a FIFO or a character device, such as `<(command)`, /dev/stdin or a terminal. A FIFO that nobody
-// writes to waits for its writer until ctx ends. Folders, sockets and block devices are errors that errors.Is finds as ErrKind. Streams may have no
-// end: callers bound what they keep of them.
+// OpenStream opens a regular file, a FIFO or a character device, such as `<(command)`, /dev/stdin or a terminal. A FIFO without a writer waits for
+// one until ctx ends. Folders, sockets and block devices are errors that match ErrKind. Streams may have no end, so callers must bound what they
+// keep of them.
 func OpenStream(ctx context.Context, path string) (*Stream, error) {
 	st, err := Stat(path)
 	if err != nil {
@@ -41,8 +41,8 @@ func OpenStream(ctx context.Context, path string) (*Stream, error) {
 	return s, nil
 }
 
-// await returns open's result, or ctx.Err() if ctx ends first. What opens later is left to the end of the process: a system call that waits for the
-// other end of a FIFO cannot be called off.
+// await returns open's result, or ctx.Err() if ctx ends first. A result that comes later is ignored until the process ends: a system call that waits
+// for the other end of a FIFO cannot be canceled.
 func await[T any](ctx context.Context, open func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -62,13 +62,13 @@ func await[T any](ctx context.Context, open func() (T, error)) (T, error) {
 	}
 }
 
-// Size returns the size in bytes of a regular file, and -1 of anything else.
+// Size returns the size in bytes of a regular file, and -1 for all other files.
 func (s *Stream) Size() int64 { return s.size }
 
 // Name returns the path that the stream was opened by.
 func (s *Stream) Name() string { return s.file.Name() }
 
-// Read reads as os.File does. For what is no regular file it returns ctx.Err() when the context of OpenStream ends, even while it waits.
+// Read reads as os.File does. If the file is not regular, Read returns ctx.Err() when the context of OpenStream ends, even while it waits.
 func (s *Stream) Read(p []byte) (int, error) {
 	if err := step(OpRead, s.Name()); err != nil {
 		return 0, pathError("read", s.Name(), err)
@@ -79,7 +79,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if s.size >= 0 {
 		return s.file.Read(p)
 	}
-	// A read that is left behind must not write to the caller's memory.
+	// A read that goes on after ctx ended must not write to the caller's memory.
 	type got struct {
 		n   int
 		buf []byte
@@ -95,7 +95,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 // Close closes the stream.
 func (s *Stream) Close() error { return s.file.Close() }
 
-// ReadStream reads what OpenStream opens, but no device, to its end, at most limit bytes. More is an error that errors.Is finds as ErrLimit.
+// ReadStream reads a regular file or a FIFO to its end, at most limit bytes. A longer one is an error that matches ErrLimit. Devices are refused.
 func ReadStream(ctx context.Context, path string, limit int64) ([]byte, error) {
 	st, err := Stat(path)
 	if err != nil {
@@ -112,8 +112,8 @@ func ReadStream(ctx context.Context, path string, limit int64) ([]byte, error) {
 	return text, errors.Join(err, s.Close())
 }
 
-// ReadAll reads r, which has no name on disk, to its end, or until ctx ends. More than limit bytes are an error that errors.Is finds as ErrLimit and
-// that calls r by name.
+// ReadAll reads r to its end, or until ctx ends. r has no path on disk; name is its name in errors. More than limit bytes are an error that matches
+// ErrLimit.
 func ReadAll(ctx context.Context, r io.Reader, name string, limit int64) ([]byte, error) {
 	return await(ctx, func() ([]byte, error) { return readLimited(r, name, 0, limit) })
 }

@@ -14,14 +14,14 @@ const errOtherDisk = syscall.Errno(17)
 // keep does nothing: permissions belong to the folder here.
 func keep(*os.File, string, fs.FileMode) error { return nil }
 
-// writable leaves it to the rename: here it refuses read-only files.
+// writable does nothing: here the rename fails for read-only files.
 func writable(string) error { return nil }
 
 // flushDir does nothing: folders cannot be synced here.
 func flushDir(string) error { return nil }
 
-// tryLock does nothing: there are no locks here that we use.
+// tryLock does nothing: this package uses no locks here.
 func tryLock(*os.File, bool) error { return nil }
 
-// abandoned reports nothing as abandoned: a file that is open cannot be removed here, and others may be in use.
+// abandoned returns false: open files cannot be removed here, and other files may be in use.
 func abandoned(string) bool { return false }

@@ -14,7 +14,7 @@ import (
 // errOtherDisk is the system's error for a rename to another file system.
 const errOtherDisk = unix.EXDEV
 
-// keep gives a new file the permissions of the old one, and its owner as far as this user may.
+// keep sets the permissions of a new file to those of the old one and, if this user may do so, its owner too.
 func keep(f *os.File, old string, mode fs.FileMode) error {
 	if st, err := os.Stat(old); err == nil {
 		if s, ok := st.Sys().(*syscall.Stat_t); ok {
@@ -24,7 +24,8 @@ func keep(f *os.File, old string, mode fs.FileMode) error {
 	return f.Chmod(mode.Perm())
 }
 
-// writable reports an error if this user may not write to a file that exists. A program that runs may be replaced.
+// writable returns an error if this user may not write to an existing file. A program that is running may be
+// replaced.
 func writable(path string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
@@ -38,7 +39,7 @@ func flushDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			return nil // a folder that may be written to and not be listed
+			return nil // the folder may be written to, but not be listed
 		}
 		return err
 	}
@@ -50,7 +51,7 @@ func flushDir(dir string) error {
 	return err
 }
 
-// tryLock locks f for this process. File systems without locks have everything unlocked.
+// tryLock locks f for this process. On file systems without locks it always succeeds.
 func tryLock(f *os.File, exclusive bool) error {
 	how := unix.LOCK_SH
 	if exclusive {

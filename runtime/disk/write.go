@@ -11,27 +11,27 @@ import (
 	"strings"
 )
 
-// Output is a file that is being written. It takes its name when Commit succeeds; until then the bytes lie in a temporary file in the same folder.
-// It is not safe for concurrent use.
+// Output is a file that is being written. It gets its name when Commit succeeds; until then the bytes lie in a temporary file in the same folder. It is
+// not safe for concurrent use.
 type Output struct {
 	file *os.File // nil after Commit and Discard
-	name string   // what the caller gave
+	name string   // the path that the caller passed
 	path string   // the file that is replaced: name with its links followed
 	temp string
-	err  error // the first fault of a write; Commit refuses then
+	err  error // the first error of a write; Commit then fails too
 }
 
-// Place checks that a file can be written at path, without writing anything: that path is a new name or a regular file which may be written, and that
-// its folder exists. It returns the path of the file that would be replaced, after following links.
+// Place checks, without writing anything, that a file can be written at path: path must be a new name or a regular file that may be written, and its
+// folder must exist. Place returns the path of the file that would be replaced, after following links.
 func Place(path string) (string, error) {
 	target, _, err := place(path)
 	return target, err
 }
 
-// mostLinks is how many links are followed, as in Linux.
+// mostLinks is the largest number of links that are followed, as in Linux.
 const mostLinks = 40
 
-// place returns the file that a write to path replaces and its mode, 0 if it is new.
+// place returns the file that a write to path replaces, and its mode, which is 0 if the file is new.
 func place(path string) (target string, old fs.FileMode, err error) {
 	if path == "" {
 		return "", 0, because("create", path, ErrKind, "the name of the file is empty")
@@ -70,7 +70,7 @@ func place(path string) (target string, old fs.FileMode, err error) {
 			return "", 0, pathError("create", path, cause(err))
 		}
 		if !filepath.IsAbs(to) {
-			// Not filepath.Join: it would take "folder/.." away, which is another place if folder is a link.
+			// filepath.Join would remove "folder/..", which is another place if folder is a link.
 			dir, _ := filepath.Split(target)
 			to = dir + to
 		}
@@ -79,7 +79,7 @@ func place(path string) (target string, old fs.FileMode, err error) {
 	return "", 0, because("create", path, ErrLink, "it is a link to a link, %d times", mostLinks)
 }
 
-// folderOf checks that the folder of a new file is there.
+// folderOf checks that the folder of a new file exists.
 func folderOf(path, target string) error {
 	dir := filepath.Dir(target)
 	st, err := os.Stat(dir)
@@ -94,7 +94,7 @@ func folderOf(path, target string) error {
 	return nil
 }
 
-// NoFolderError says that the folder of a file that is to be written is not there. errors.Is finds it as fs.ErrNotExist.
+// NoFolderError reports that the folder of a file to be written does not exist. It matches fs.ErrNotExist.
 type NoFolderError struct{ Dir string }
 
 // Error names the folder.
@@ -103,10 +103,10 @@ func (e *NoFolderError) Error() string { return "there is no folder " + e.Dir + 
 // Is reports whether target is fs.ErrNotExist.
 func (e *NoFolderError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// system are the folders of devices and of the kernel. Their files stand for something else, and the root folder is no place for files of ours.
+// system holds the folders of devices and of the kernel, whose files do not lie on a disk.
 var system = []string{"/dev", "/proc", "/sys"}
 
-// allowed refuses files in the root folder and in those of the system. Shared memory is a place like any other.
+// allowed refuses files in the root folder and in the folders of the system. Shared memory (/dev/shm) is allowed.
 func allowed(path, target string) error {
 	if filepath.Separator != '/' {
 		return nil
@@ -116,7 +116,7 @@ func allowed(path, target string) error {
 		dir, err = filepath.Abs(dir)
 	}
 	if err != nil {
-		return nil // the next step says what is wrong
+		return nil // the next step reports what is wrong
 	}
 	if dir == "/" {
 		own := filepath.Join("/", filepath.Base(target))
@@ -130,7 +130,7 @@ func allowed(path, target string) error {
 	return nil
 }
 
-// cause takes the path off an error of the system.
+// cause returns an error of the system without its path.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -143,9 +143,9 @@ func cause(err error) error {
 	return err
 }
 
-// Create starts to write a file, which appears at path when Commit succeeds. If path is a link, the file that it names is replaced. What exists and
-// is no regular file is refused with an error that errors.Is finds as ErrKind, and so are files in the root folder and below /dev, /proc and /sys.
-// A file that is replaced keeps its permissions and, if this user may say so, its owner; a new one gets perm, less the umask.
+// Create starts to write a file, which appears at path when Commit succeeds. If path is a link, the file that it names is replaced. An existing file
+// that is not regular is refused with an error that matches ErrKind, and so are files in the root folder and below /dev, /proc and /sys. A replaced
+// file keeps its permissions and, if this user may set it, its owner. A new file has the permissions perm, less the umask.
 func Create(path string, perm fs.FileMode) (*Output, error) {
 	target, old, err := place(path)
 	if err != nil {
@@ -158,7 +158,7 @@ func Create(path string, perm fs.FileMode) (*Output, error) {
 		if err := step(OpCreate, path); err != nil {
 			return nil, pathError("create", path, err)
 		}
-		// os.CreateTemp would make a private file, whatever the umask is.
+		// os.CreateTemp would make a private file, whatever the umask.
 		f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm.Perm())
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -178,7 +178,7 @@ func Create(path string, perm fs.FileMode) (*Output, error) {
 	}
 }
 
-// partial stands in the names of temporary files. A name has room for 255 bytes on most systems.
+// partial is a part of the names of temporary files. Names may have 255 bytes on most systems.
 const partial = ".partial-"
 
 func tempStem(base string) string {
@@ -190,18 +190,18 @@ func tempStem(base string) string {
 
 func tempName(base string) string { return fmt.Sprintf("%s%08x", tempStem(base), rand.Uint32()) }
 
-// IsTemporary reports whether a file of this name is one that Create made, and that stays if the process is killed before Commit.
+// IsTemporary reports whether a file with this name was made by Create. Such a file is left if the process is killed before Commit.
 func IsTemporary(name string) bool {
 	i := strings.LastIndex(name, partial)
 	return i > 0 && name[0] == '.' && len(name) == i+len(partial)+8 && strings.Trim(name[i+len(partial):], "0123456789abcdef") == ""
 }
 
-// Name returns the path that the caller gave.
+// Name returns the path that the caller passed.
 func (o *Output) Name() string { return o.name }
 
 var errDone = errors.New("the file is committed or discarded")
 
-// Write adds bytes at the current offset. After an error Commit fails too.
+// Write adds bytes at the current offset. After an error, Commit fails too.
 func (o *Output) Write(p []byte) (int, error) {
 	if o.file == nil {
 		return 0, pathError("write", o.name, errDone)
@@ -210,7 +210,7 @@ func (o *Output) Write(p []byte) (int, error) {
 	return n, o.note("write", err)
 }
 
-// WriteAt writes at an offset, as io.WriterAt.
+// WriteAt writes at an offset, as in io.WriterAt.
 func (o *Output) WriteAt(p []byte, offset int64) (int, error) {
 	if o.file == nil {
 		return 0, pathError("write", o.name, errDone)
@@ -219,7 +219,7 @@ func (o *Output) WriteAt(p []byte, offset int64) (int, error) {
 	return n, o.note("write", err)
 }
 
-// Seek sets the offset of the next Write, as io.Seeker.
+// Seek sets the offset of the next Write, as in io.Seeker.
 func (o *Output) Seek(offset int64, whence int) (int64, error) {
 	if o.file == nil {
 		return 0, pathError("seek", o.name, errDone)
@@ -228,7 +228,7 @@ func (o *Output) Seek(offset int64, whence int) (int64, error) {
 	return n, o.note("seek", err)
 }
 
-// Truncate cuts the file to size bytes, or makes it that long with zeros.
+// Truncate cuts the file to size bytes, or extends it to this length with zeros.
 func (o *Output) Truncate(size int64) error {
 	if o.file == nil {
 		return pathError("truncate", o.name, errDone)
@@ -236,7 +236,7 @@ func (o *Output) Truncate(size int64) error {
 	return o.note("truncate", o.file.Truncate(size))
 }
 
-// note keeps the first fault, and gives it the caller's path.
+// note adds the caller's path to an error and keeps the first error.
 func (o *Output) note(op string, err error) error {
 	if err == nil {
 		return nil
@@ -248,8 +248,8 @@ func (o *Output) note(op string, err error) error {
 	return err
 }
 
-// Commit syncs the bytes, gives the file its name and syncs the folder. If it fails, the old file is as it was, and the temporary file is gone. If only
-// the last step fails, the new file is in place, and a power failure may still bring the old one back.
+// Commit syncs the bytes, renames the file and syncs the folder. If it fails, the old file is unchanged and the temporary file is gone. If only
+// the last step fails, the new file is in place, but a power failure may still bring the old one back.
 func (o *Output) Commit() error {
 	if o.file == nil {
 		return pathError("commit", o.name, errDone)
@@ -268,8 +268,8 @@ func (o *Output) Commit() error {
 	return syncDir(o.name, filepath.Dir(o.path))
 }
 
-// finish syncs and closes f, whose path is temp, and renames it to path, which the caller called name. What has taken the name since place looked is
-// looked at again. Errors have no path.
+// finish syncs and closes f, whose path is temp, and renames it to path. name is the path that the caller passed. A file that has taken path since
+// place checked it is checked again. Errors have no path.
 func finish(f *os.File, temp, name, path string) error {
 	err := step(OpSync, name)
 	if err == nil {
@@ -293,12 +293,12 @@ func finish(f *os.File, temp, name, path string) error {
 	return nil
 }
 
-// Discard gives the file up and removes the temporary file. After Commit it does nothing, so it can be deferred.
+// Discard closes and removes the temporary file. After Commit it does nothing, so it can be deferred.
 func (o *Output) Discard() {
 	if o.file == nil {
 		return
 	}
-	o.file.Close() // what was written is given up
+	o.file.Close() // what was written is not needed
 	o.file = nil
 	os.Remove(o.temp)
 }
@@ -316,8 +316,8 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return o.Commit()
 }
 
-// Install moves the regular file made, which another program has written, to path under the rules of Create. A file that is new keeps the permissions
-// of made. made may lie on another file system; it is gone after success.
+// Install moves the regular file made, which another program has written, to path under the rules of Create. A new file keeps the permissions of made.
+// made may lie on another file system. After success it no longer exists at its old path.
 func Install(made, path string) error {
 	in, err := Open(made)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package interrupt ends a program in order at Ctrl-C (SIGINT) and SIGTERM: the program's context ends, running work stops at the next layer or
-// file, and the exit code names the signal.
+// Package interrupt ends a program in good order at Ctrl-C (SIGINT) and SIGTERM: the program's context ends, running work stops at the next
+// layer or file, and the exit code names the signal.
 package interrupt
 
 import (
@@ -18,17 +18,17 @@ const (
 	CodeTerminate = 143 // SIGTERM
 )
 
-// Grace is how long a program may go on after a signal, to stop its children and to remove its temporary files.
+// Grace is how long a program may continue after a signal, to stop its children and to remove its temporary files.
 const Grace = 10 * time.Second
 
 // Error is the cause of a context that a signal has ended.
 type Error struct{ Signal os.Signal }
 
-// Error names the signal.
+// Error returns a message that names the signal.
 func (e *Error) Error() string { return fmt.Sprintf("stopped by a signal: %v", e.Signal) }
 
-// Context returns a context that ends at the first SIGINT or SIGTERM of the process. A second signal ends the process at once, and so does the
-// end of Grace: a read that never returns cannot keep the process alive. stop releases the signals; call it when the work is done.
+// Context returns a context that ends at the first SIGINT or SIGTERM of the process. A second signal ends the process at once. The process also
+// ends when Grace is over, so a read that never returns cannot keep it alive. stop releases the signals; call it when the work is done.
 func Context() (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -48,7 +48,7 @@ func Context() (ctx context.Context, stop context.CancelFunc) {
 	}
 }
 
-// Signal returns the signal that ended ctx, nil if no signal did.
+// Signal returns the signal that ended ctx, or nil if no signal did.
 func Signal(ctx context.Context) os.Signal {
 	if e, ok := context.Cause(ctx).(*Error); ok {
 		return e.Signal
@@ -64,9 +64,9 @@ func Code(ctx context.Context) int {
 	return CodeInterrupt
 }
 
-// Forward makes the end of ctx reach a child that exec.CommandContext has prepared: the child gets the signal that ended ctx (os.Interrupt if no
-// signal did) and five seconds to stop, then it is killed. A Ctrl-C on a terminal goes to all processes of the terminal; terminal says that the
-// process has one, and then a Ctrl-C is not sent a second time, which would kill the child at once.
+// Forward passes the end of ctx on to a child prepared by exec.CommandContext. The child receives the signal that ended ctx (os.Interrupt if no
+// signal did) and has five seconds to stop; then it is killed. Ctrl-C on a terminal reaches all processes of the terminal. If terminal is set,
+// the process has one, and Forward does not send Ctrl-C again, which would kill the child at once.
 func Forward(ctx context.Context, cmd *exec.Cmd, terminal bool) {
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Cancel = func() error {

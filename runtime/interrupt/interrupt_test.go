@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// envChild makes the test binary a program that waits for a signal: "orderly" ends with its context, "stuck" never looks at it.
+// envChild turns the test binary into a program that waits for a signal: "orderly" ends with its context, "stuck" never checks
+// it.
 const envChild = "INTERRUPT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -47,7 +48,7 @@ func child(t *testing.T, ctx context.Context, kind string) *exec.Cmd {
 	return cmd
 }
 
-// TestCodes: the exit code names the signal.
+// TestCodes checks that the exit code names the signal.
 func TestCodes(t *testing.T) {
 	for s, want := range map[os.Signal]int{os.Interrupt: CodeInterrupt, syscall.SIGTERM: CodeTerminate} {
 		cmd := child(t, t.Context(), "orderly")
@@ -57,7 +58,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// TestForward: a child gets the signal that ended its parent's context.
+// TestForward checks that a child receives the signal that ended its parent's context.
 func TestForward(t *testing.T) {
 	for s, want := range map[os.Signal]int{os.Interrupt: CodeInterrupt, syscall.SIGTERM: CodeTerminate} {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -69,11 +70,11 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestStuck: a program that does not look at its context ends too, at a second signal or after Grace.
+// TestStuck checks that a program that does not check its context ends too, at a second signal or after Grace.
 func TestStuck(t *testing.T) {
 	cmd := child(t, t.Context(), "stuck")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	time.Sleep(200 * time.Millisecond) // the first one must have been taken
+	time.Sleep(200 * time.Millisecond) // the first signal must have been received
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
@@ -88,7 +89,7 @@ func TestStuck(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), Grace)
 }
 
-// TestNoSignal: a context that ended without a signal has the code of Ctrl-C, and no signal.
+// TestNoSignal checks that a context that ended without a signal has the code of Ctrl-C and no signal.
 func TestNoSignal(t *testing.T) {
 	ctx, stop := Context()
 	stop()

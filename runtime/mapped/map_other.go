@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// mapRange fails: this system has no mapping that is used here.
+// mapRange returns an error: this package uses no mapping on this system.
 func mapRange(*os.File, int64, int64) (data []byte, unmap func() error, err error) {
 	return nil, nil, errors.ErrUnsupported
 }

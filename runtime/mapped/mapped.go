@@ -1,8 +1,8 @@
-// Package mapped maps files for reading, and turns reads of them that fail into errors.
+// Package mapped maps files for reading, and turns failing reads of the mapping into errors.
 //
-// A file that becomes shorter while it is mapped makes reads after its new end fault: the system sends SIGBUS, which ends the process. So does
-// a disk that fails. [File.Read] is the only way to the bytes, and it returns ErrChanged instead. Package runtime reads the weights of a model in
-// place, long after Read has returned; it runs each such piece of work with faults turned into panics and asks [File.Faulted] about them.
+// If a file becomes shorter while it is mapped, reads after its new end fault: the system sends SIGBUS, which ends the process. A failing disk has
+// the same effect. [File.Read] is the only way to the bytes, and it returns ErrChanged instead. Package runtime reads the weights of a model in
+// place, long after Read has returned. It runs all such work with faults turned into panics, and uses [File.Faulted] to recognize them.
 package mapped
 
 import (
@@ -20,19 +20,19 @@ import (
 // ErrChanged is returned for a read of a part that the file no longer has, or that its disk cannot read.
 var ErrChanged = errors.New("the file changed or became shorter while it was open")
 
-// File is a range of bytes of a file, mapped for reading, or bytes that were in memory from the start. It is safe for concurrent use until Close.
+// File is a range of bytes of a file, mapped for reading, or bytes in memory. It is safe for concurrent use until Close.
 type File struct {
 	data  []byte
 	unmap func() error // nil: nothing to do
-	file  *disk.File   // that is mapped; nil: the bytes are in memory
+	file  *disk.File   // the mapped file; nil: the bytes are in memory
 	from  int64        // where the bytes start in file
 }
 
-// alignment is what the start of bytes that had to be read instead of mapped is a multiple of: as large as kernels want it.
+// alignment is the boundary, in bytes, at which bytes start that are read instead of mapped. Kernels need this alignment.
 const alignment = 64
 
-// Open maps size bytes of f from offset on, of which all must be in the file. It closes f, when it fails or on Close. Where the system or the file
-// system cannot map, the bytes are read into memory.
+// Open maps size bytes of f, starting at offset. All of them must be in the file. Open closes f if it fails; otherwise Close does. If the system or
+// the file system cannot map files, the bytes are read into memory.
 func Open(f *disk.File, offset, size int64) (*File, error) {
 	m, err := open(f, offset, size)
 	if err != nil || m.file == nil {
@@ -47,7 +47,7 @@ func open(f *disk.File, offset, size int64) (*File, error) {
 		return nil, errors.New("no such range of bytes")
 	case size > math.MaxInt-alignment-int64(os.Getpagesize()):
 		return nil, errors.New("more bytes than this machine can address")
-	case size == 0: // an empty mapping is an error of its own, less clear than the caller's
+	case size == 0: // mapping nothing is an error, which is less clear than the caller's
 		return &File{}, nil
 	}
 	if f.Ask(disk.OpMap) == nil {
@@ -67,7 +67,7 @@ func open(f *disk.File, offset, size int64) (*File, error) {
 	return &File{data: data}, nil
 }
 
-// Memory is a File of bytes in memory. They must not change until Close, which calls drop unless it is nil.
+// Memory returns a File of bytes in memory. They must not change until Close, which calls drop unless drop is nil.
 func Memory(data []byte, drop func()) *File {
 	m := &File{data: data}
 	if drop != nil {
@@ -76,11 +76,11 @@ func Memory(data []byte, drop func()) *File {
 	return m
 }
 
-// Len is the number of bytes.
+// Len returns the number of bytes.
 func (m *File) Len() int { return len(m.data) }
 
-// Read calls f with the bytes and returns its error, or ErrChanged if a read of them faulted or the file is not whole any more. f must not write to
-// the bytes and must not keep them, nor hand them to another goroutine. Other panics of f go on.
+// Read calls f with the bytes and returns its error. It returns ErrChanged if a read of the bytes faulted or if the file is no longer whole. f must
+// not write to the bytes, keep them, or pass them to another goroutine. Read does not recover other panics of f.
 func (m *File) Read(f func(data []byte) error) (err error) {
 	defer func(before bool) {
 		debug.SetPanicOnFault(before)
@@ -98,20 +98,20 @@ func (m *File) Read(f func(data []byte) error) (err error) {
 	return err
 }
 
-// Whole reports whether the file still reaches to the end of the bytes. Where it ends within a page of memory the rest of the page reads as zeros
-// and nothing faults, so who has read in place asks afterwards. It costs a system call and allocates nothing.
+// Whole reports whether the file still reaches to the end of the bytes. If a file ends within a page of memory, the rest of the page reads as zeros
+// without a fault. So callers that read in place check Whole afterwards. It costs a system call and allocates nothing.
 func (m *File) Whole() bool {
 	if m.file == nil {
 		return true
 	}
-	if m.file.Ask(disk.OpRead) != nil { // a fault on purpose stands for a page that cannot be read
+	if m.file.Ask(disk.OpRead) != nil { // an injected fault stands for a page that cannot be read
 		return false
 	}
 	end, err := m.file.Seek(0, io.SeekEnd) // nobody reads at the file's own position
 	return err == nil && end-m.from >= int64(len(m.data))
 }
 
-// ReadAt reads the bytes by system calls, as io.ReaderAt wants it: they need not come into this process's mapping.
+// ReadAt reads the bytes with system calls, as in io.ReaderAt, so that they are not loaded into the mapping.
 func (m *File) ReadAt(p []byte, off int64) (n int, err error) {
 	size := int64(len(m.data))
 	switch {
@@ -138,8 +138,8 @@ func (m *File) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Faulted reports whether v, recovered from a panic, is a memory fault at an address of the mapping. Faults are panics only in goroutines that
-// have called debug.SetPanicOnFault(true).
+// Faulted reports whether v, recovered from a panic, is a memory fault at an address of the mapping. Faults are panics only in goroutines that have
+// called debug.SetPanicOnFault(true).
 func (m *File) Faulted(v any) bool {
 	fault, ok := v.(interface {
 		goruntime.Error
@@ -152,7 +152,7 @@ func (m *File) Faulted(v any) bool {
 	return fault.Addr() >= from && fault.Addr()-from < uintptr(len(m.data))
 }
 
-// Close unmaps the bytes. Further calls do nothing.
+// Close unmaps the bytes. Closing again does nothing.
 func (m *File) Close() error {
 	unmap, file := m.unmap, m.file
 	m.data, m.unmap, m.file = nil, nil, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/runtime/mapped"
 )
 
-// open maps a range of a file of n bytes, byte i being i/1000.
+// open maps a range of a file of n bytes. Byte i is i/1000.
 func open(t *testing.T, n int, offset, size int64) (string, *mapped.File) {
 	t.Helper()
 	data := make([]byte, n)
@@ -53,14 +53,14 @@ func TestReadAfterCut(t *testing.T) {
 		_, err = last(m)
 		require.ErrorIs(t, err, mapped.ErrChanged)
 	}
-	// What is there again can be read again.
+	// When the bytes are there again, they can be read again.
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte{7}, 100_000), 0o600))
 	b, err = last(m)
 	require.NoError(t, err)
 	require.EqualValues(t, 7, b)
 }
 
-// TestCutWithinAPage: the rest of the last page reads as zeros, which nothing faults at.
+// TestCutWithinAPage checks a file that ends within a page: the rest of the page reads as zeros without a fault.
 func TestCutWithinAPage(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
@@ -100,7 +100,7 @@ func TestReadAt(t *testing.T) {
 	}
 }
 
-// TestOtherPanics: a fault elsewhere is not the file's, and is not hidden.
+// TestOtherPanics checks that a fault at another address is not taken for the file's, and is not hidden.
 func TestOtherPanics(t *testing.T) {
 	_, m := open(t, 5000, 0, 5000)
 	var nothing *int
@@ -131,7 +131,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 }
 
-// TestNotMappable: a file system that cannot map gives the bytes by reading. /proc is one.
+// TestNotMappable checks that bytes are read if the file system, such as /proc, cannot map.
 func TestNotMappable(t *testing.T) {
 	f, err := disk.Open("/proc/self/status")
 	if err != nil {
@@ -158,7 +158,8 @@ func TestMemory(t *testing.T) {
 	require.Equal(t, 1, dropped)
 }
 
-// TestFaultsOnPurpose: where a file cannot be mapped it is read; a read of what is mapped that fails is ErrChanged, or the error of the system.
+// TestFaultsOnPurpose checks that a file that cannot be mapped is read, and that a failing read of a mapping is ErrChanged, or the error of the
+// system.
 func TestFaultsOnPurpose(t *testing.T) {
 	path, m := open(t, 5000, 1000, 3000)
 	reads, failed := 0, disk.OpRead

@@ -1,5 +1,5 @@
-// Package programtest holds the tests and benchmarks that every generated package runs on itself, with random weights: all instruction sets
-// agree with the portable form, and a sequence's result is the same bits alone, in any batch and with any number of threads.
+// Package programtest holds the tests and benchmarks that every generated package runs on itself with random weights. All instruction sets
+// must agree with the portable form. The result of a sequence must have the same bits alone, in any batch, and with any number of threads.
 package programtest
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// Options say what random weights cannot know.
+// Options holds what the tests need to know besides the program.
 type Options struct {
 	Integers []Steps // contents of the I32 tensors
 	Agree    float64 // largest difference between instruction sets, relative to the largest output (and 1)
 }
 
-// lengths are those of the sequences that the tests run: one token, less than a vector, around a block's edge, and more.
+// lengths returns the lengths of the sequences that the tests run: one token, less than a vector, around the edge of a block, and more.
 func lengths(l runtime.Limits) []int {
 	var out []int
 	total := 0
@@ -50,8 +50,8 @@ func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
 	return b
 }
 
-// structure draws the rows, words and labels that models with such limits read: about every third row, one or two labels
-// in front of each sequence and words of up to three tokens behind them, with gaps.
+// structure draws the rows, words and labels that models with such limits read: about every third row, one or two labels at the start of
+// each sequence, and after them words of up to three tokens, with gaps.
 func structure(b *runtime.Batch, l runtime.Limits, r *rand.Rand) {
 	for i := range b.IDs {
 		if len(b.Rows) < l.Rows && r.IntN(3) == 0 {
@@ -83,7 +83,7 @@ func structure(b *runtime.Batch, l runtime.Limits, r *rand.Rand) {
 	}
 }
 
-// sequence cuts one sequence out of a batch.
+// sequence returns one sequence of a batch as a batch of its own.
 func sequence(b *runtime.Batch, s int) *runtime.Batch {
 	lo, hi := b.Starts[s], b.Starts[s+1]
 	one := &runtime.Batch{IDs: b.IDs[lo:hi], Starts: []int32{0, hi - lo}}
@@ -113,7 +113,7 @@ func sequence(b *runtime.Batch, s int) *runtime.Batch {
 	return one
 }
 
-// run opens the package on an instruction set and computes the batch.
+// run opens the package on an instruction set and computes the batches.
 func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
 	core, err := runtime.OpenBytes(p, "random", data, runtime.UseISA(isa.String()), runtime.Threads(threads))
 	if err != nil {
@@ -131,7 +131,7 @@ func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches 
 	return out, nil
 }
 
-// Run is the test of a generated package.
+// Run runs the tests of a generated package.
 func Run(t *testing.T, p *runtime.Program, o Options) {
 	data, err := RandomWeights(p, 1, o.Integers)
 	if err != nil {
@@ -159,7 +159,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 			}
 			for i, v := range got[0] {
 				if diff := math.Abs(float64(v - want[0][i])); !(diff <= o.Agree*top) {
-					t.Fatalf("output %d is %v, the portable form gives %v: the difference %.3g is more than %.3g", i, v, want[0][i], diff, o.Agree*top)
+					t.Fatalf("output %d is %v, the portable form computes %v: the difference %.3g is more than %.3g", i, v, want[0][i], diff, o.Agree*top)
 				}
 			}
 			alone(t, p, data, isa, all, got[0])
@@ -167,7 +167,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 	}
 }
 
-// alone holds each sequence by itself, with one and with two threads, to its rows of the batch's result, bit for bit.
+// alone compares each sequence by itself, with one and with two threads, with its rows of the batch's result, bit for bit.
 func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *runtime.Batch, together []float32) {
 	var singles []*runtime.Batch
 	h := &p.Heads[0]
@@ -190,7 +190,8 @@ func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *
 	}
 }
 
-// allocations holds calls in steady state to none: arenas have grown, all else was made when the model was opened.
+// allocations checks that calls in steady state allocate nothing: arenas have grown, and everything else was made when the model was
+// opened.
 func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch) {
 	core, err := runtime.OpenBytes(p, "random", data, runtime.Threads(mostThreads(p)))
 	if err != nil {
@@ -205,11 +206,11 @@ func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch
 		}
 	})
 	if n != 0 {
-		t.Errorf("%v allocations a call", n)
+		t.Errorf("%v allocations per call", n)
 	}
 }
 
-// mostThreads is how many threads the tests take: two, where the spec allows them.
+// mostThreads returns how many threads the tests use: two, if the spec allows them.
 func mostThreads(p *runtime.Program) int {
 	if p.Threads == 1 {
 		return 1
@@ -217,7 +218,7 @@ func mostThreads(p *runtime.Program) int {
 	return 2
 }
 
-// compare wants the same bits.
+// compare checks that all bits are the same.
 func compare(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	for i := range got {
@@ -227,7 +228,7 @@ func compare(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// Bench measures calls of the package with random weights on the best instruction set: one sequence of 128 tokens (or the spec's bound).
+// Bench measures calls of the package with random weights on the best instruction set: one sequence of 128 tokens (or the spec's limit).
 func Bench(b *testing.B, p *runtime.Program, o Options) {
 	data, err := RandomWeights(p, 1, o.Integers)
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Steps are the contents of an I32 tensor that never falls: it begins with First and rises by one for each time that an index occurs in Rise.
+// Steps holds the contents of an I32 tensor that never falls: it begins with First and rises by one each time an index occurs in Rise.
 type Steps struct {
 	Name  string
 	First int32
 	Rise  []int
 }
 
-// expand gives the tensor's n elements.
+// expand returns the tensor's n elements.
 func (s Steps) expand(n int) []int32 {
 	out := make([]int32, n)
 	v, k := s.First, 0
@@ -33,8 +33,8 @@ func (s Steps) expand(n int) []int32 {
 	return out
 }
 
-// RandomWeights makes a packed file in memory that the package accepts: normal numbers, with the spread that keeps activations near 1 for
-// matrices, around 1 for gains. The same seed gives the same bytes.
+// RandomWeights returns a packed file in memory that the package accepts. Its numbers are normally distributed: around 1 for gains, and for
+// matrices with a spread that keeps activations near 1. The same seed returns the same bytes.
 func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, error) {
 	var decls []runtime.TensorDecl
 	for _, t := range p.Want.Tensors {
@@ -71,17 +71,17 @@ func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, e
 	return buf.data, nil
 }
 
-// writeSteps writes an integer tensor.
+// writeSteps writes a tensor of integers.
 func writeSteps(w *runtime.WeightsWriter, d runtime.TensorDecl, integers []Steps) error {
 	for _, s := range integers {
 		if s.Name == d.Name {
 			return w.WriteI32(d.Name, s.expand(int(d.Len)))
 		}
 	}
-	return fmt.Errorf("tensor %q holds integers that nobody gave", d.Name)
+	return fmt.Errorf("tensor %q holds integers, and Integers has no entry for it", d.Name)
 }
 
-// writeNormal writes a float tensor, in pieces.
+// writeNormal writes a tensor of floats, in pieces.
 func writeNormal(w *runtime.WeightsWriter, d runtime.TensorDecl, r *rand.Rand) error {
 	mean, spread := 0.0, 0.05
 	switch {
@@ -103,7 +103,7 @@ func writeNormal(w *runtime.WeightsWriter, d runtime.TensorDecl, r *rand.Rand) e
 	return nil
 }
 
-// seeker is a growing block of memory that can be written anywhere.
+// seeker is a growing block of memory that can be written at any offset.
 type seeker struct {
 	data []byte
 	at   int64

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limits is what the process's limits on address space and data leave.
+// limits returns how many bytes the process's limits on address space and data leave.
 func limits(root fs.FS) int64 {
 	least := Unknown
 	for _, l := range []struct {
@@ -23,13 +23,13 @@ func limits(root fs.FS) int64 {
 	return least
 }
 
-// free is what a user other than root can still write.
+// free returns how many bytes a user other than root can still write.
 func free(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return Unknown
 	}
-	block := int64(st.Bsize) // of another type on other processors
+	block := int64(st.Bsize) // has another type on other processors
 	if block <= 0 || st.Bavail > uint64(math.MaxInt64/block) {
 		return Unknown
 	}

@@ -4,8 +4,8 @@ package resource
 
 import "io/fs"
 
-// limits is not known here.
+// limits returns Unknown: the limits are not known here.
 func limits(fs.FS) int64 { return Unknown }
 
-// free is not known here.
+// free returns Unknown: the free space is not known here.
 func free(string) int64 { return Unknown }

@@ -1,5 +1,5 @@
 // Package resource tells how much memory and disk space this process can still take, so that work that cannot succeed is refused before it
-// begins: a Go program that asks for more memory than there is ends without an error.
+// begins. Without this check, a Go program that asks for more memory than the system has ends without an error.
 package resource
 
 import (
@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// Unknown is returned where the system does not tell.
+// Unknown is returned if the system does not report an amount.
 const Unknown int64 = math.MaxInt64
 
-// Memory returns how many bytes this process can still take: the least of what the system has available, what the process's control groups
-// leave, and what its limits on address space and data leave. Unknown if the system tells none of them.
+// Memory returns how many bytes this process can still take. This is the least of what the system has available, what the process's
+// control groups leave, and what its limits on address space and data leave. It returns Unknown if the system reports none of these.
 func Memory() int64 {
 	root := os.DirFS("/")
 	return min(available(root), groups(root), limits(root))
 }
 
-// Disk returns how many bytes can be written to the file system of the folder dir by this user, or Unknown.
+// Disk returns how many bytes this user can still write to the file system of the folder dir, or Unknown.
 func Disk(dir string) int64 { return free(dir) }
 
-// available is what Linux estimates that can be taken, and what there is to swap to.
+// available returns Linux's estimate of the available memory plus the free swap space.
 func available(root fs.FS) int64 {
 	n, ok := field(root, "proc/meminfo", "MemAvailable:")
 	if !ok {
@@ -34,7 +34,7 @@ func available(root fs.FS) int64 {
 	return n + swap
 }
 
-// field reads a line "name 123 kB" of a file, in bytes.
+// field returns the value, in bytes, of a line "name 123 kB" in a file.
 func field(root fs.FS, file, name string) (int64, bool) {
 	text, err := fs.ReadFile(root, file)
 	if err != nil {
@@ -57,7 +57,7 @@ func field(root fs.FS, file, name string) (int64, bool) {
 	return 0, false
 }
 
-// number reads a file of one number; "max" is none.
+// number reads a file with one number. "max" means that there is no number.
 func number(root fs.FS, file string) (int64, bool) {
 	text, err := fs.ReadFile(root, file)
 	if err != nil {
@@ -67,7 +67,8 @@ func number(root fs.FS, file string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// groupFiles are where the two versions of control groups keep a limit, its use, and what of that use is cache that can be dropped.
+// groupFiles holds, for the two versions of control groups, the files for a limit, its use, and the part of the use that is cache and can
+// be dropped.
 var groupFiles = []struct {
 	controller, mount, limit, use, cache string
 }{
@@ -75,7 +76,7 @@ var groupFiles = []struct {
 	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
 }
 
-// groups is the least that the process's control groups, and those that they lie in, leave.
+// groups returns the least that the process's control groups, and those that contain them, leave.
 func groups(root fs.FS) int64 {
 	least := Unknown
 	text, _ := fs.ReadFile(root, "proc/self/cgroup")
@@ -88,7 +89,8 @@ func groups(root fs.FS) int64 {
 			if g.controller == "" && f[1] != "" || g.controller != "" && !strings.Contains(","+f[1]+",", ","+g.controller+",") {
 				continue
 			}
-			// Inside a container the own path may not be visible below the mount; its root is then the container's group.
+			// Inside a container the process's own path may not be visible below the mount; the mount's root is then the container's
+			// group.
 			for dir := strings.TrimPrefix(path.Clean("/"+f[2]), "/"); ; dir = path.Dir(dir) {
 				at := path.Join(g.mount, dir)
 				limit, ok := number(root, path.Join(at, g.limit))
@@ -106,7 +108,7 @@ func groups(root fs.FS) int64 {
 	return least
 }
 
-// size writes a number of bytes for people.
+// size formats a number of bytes for people.
 func size(n int64) string {
 	x, unit := float64(n), "B"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} {
@@ -118,9 +120,9 @@ func size(n int64) string {
 	return strconv.FormatFloat(x, 'f', 1, 64) + " " + unit
 }
 
-// Error is the error for work that needs more than there is.
+// Error reports that work needs more than is free.
 type Error struct {
-	What string // that is needed: "memory", or "disk space in DIR"
+	What string // what is needed: "memory", or "disk space in DIR"
 	For  string // what needs it
 	Need int64  // bytes
 	Have int64  // bytes
@@ -131,7 +133,7 @@ func (e *Error) Error() string {
 	return e.For + " needs " + size(e.Need) + " of " + e.What + ", " + size(e.Have) + " are free"
 }
 
-// CheckMemory returns an *Error if need bytes are more than Memory. what names the work, as the start of a sentence.
+// CheckMemory returns an *Error if need, in bytes, is more than Memory. what is the name of the work, written as the start of a sentence.
 func CheckMemory(what string, need int64) error {
 	if have := Memory(); need > have {
 		return &Error{What: "memory", For: what, Need: need, Have: have}
@@ -139,7 +141,7 @@ func CheckMemory(what string, need int64) error {
 	return nil
 }
 
-// CheckDisk returns an *Error if need bytes are more than Disk of the folder dir.
+// CheckDisk returns an *Error if need, in bytes, is more than Disk of the folder dir.
 func CheckDisk(what, dir string, need int64) error {
 	if have := Disk(dir); need > have {
 		return &Error{What: "disk space in " + dir, For: what, Need: need, Have: have}

@@ -47,7 +47,7 @@ func TestHere(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells")
 	}
-	if os.Getenv("RESOURCE_TEST") != "" { // the child, whose address space is bounded
+	if os.Getenv("RESOURCE_TEST") != "" { // this is the child, whose address space is limited
 		err := CheckMemory("the test", 1<<42)
 		var e *Error
 		require.ErrorAs(t, err, &e)

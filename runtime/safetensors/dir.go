@@ -17,8 +17,8 @@ const (
 	maxIndex   = 100_000_000
 )
 
-// In reports whether a model folder has weights that OpenDir opens. A link that leads
-// nowhere is an error.
+// In reports whether a model folder has weights that OpenDir opens. A link whose target is missing
+// is an error.
 func In(dir string) (bool, error) {
 	for _, name := range []string{singleName, indexName} {
 		if there, err := disk.Exists(filepath.Join(dir, name)); there || err != nil {
@@ -28,10 +28,9 @@ func In(dir string) (bool, error) {
 	return false, nil
 }
 
-// OpenDir opens the weights of a Hugging Face model folder: model.safetensors,
-// or else the shards that model.safetensors.index.json lists. The index must
-// agree with the shards both ways: each tensor lies in the shard that the index
-// says, and each tensor of a shard is in the index.
+// OpenDir opens the weights of a Hugging Face model folder: model.safetensors, or else the shards
+// that model.safetensors.index.json lists. Index and shards must agree: each tensor must lie in the
+// shard that the index names for it, and each tensor of a shard must be in the index.
 func OpenDir(dir string) (*File, error) {
 	single := filepath.Join(dir, singleName)
 	if there, err := disk.Exists(single); err != nil {
@@ -61,7 +60,7 @@ func openSharded(dir, index string) (*File, error) {
 	var parts []*part
 	closeAll := func() {
 		for _, p := range parts {
-			_ = p.file.Close() // an earlier error is being reported
+			_ = p.file.Close() // an earlier error is reported
 		}
 	}
 	found := map[string]bool{}
@@ -80,7 +79,7 @@ func openSharded(dir, index string) (*File, error) {
 			case !ok:
 				err = fault(p.name, t.Name, "it is not listed in %s", indexName)
 			case listed != shard:
-				err = fault(p.name, t.Name, "%s says that it is in %q", indexName, listed)
+				err = fault(p.name, t.Name, "%s lists it in %q", indexName, listed)
 			}
 			if err != nil {
 				closeAll()
@@ -103,8 +102,8 @@ func openSharded(dir, index string) (*File, error) {
 	return newFile(dir, parts), nil
 }
 
-// ReadIndex reads the index of a model folder's shards: tensor name → file name. File
-// names must end in ending and lie in the same folder.
+// ReadIndex reads the index of a model folder's shards: tensor name → file name. File names must
+// end in ending and must not leave the folder.
 func ReadIndex(index, ending string) (map[string]string, error) {
 	text, err := disk.ReadFile(index, maxIndex)
 	if err != nil {
@@ -120,11 +119,11 @@ func parseIndex(index, ending string, text []byte) (map[string]string, error) {
 	seen := map[string]bool{}
 	err := p.object("", func(key string) error {
 		if seen[key] {
-			return fault(index, "", "the field %q stands there twice", key)
+			return fault(index, "", "the field %q occurs twice", key)
 		}
 		seen[key] = true
 		switch key {
-		case "metadata": // sizes for information; published files differ in what they count
+		case "metadata": // sizes, for information only; published files count different things
 			var skip json.RawMessage
 			if err := p.dec.Decode(&skip); err != nil {
 				return fault(index, "", "metadata is not valid JSON: %v", err)
@@ -142,10 +141,10 @@ func parseIndex(index, ending string, text []byte) (map[string]string, error) {
 				}
 				shard, ok := t.(string)
 				if !ok {
-					return fault(index, name, "weight_map must give a file name, it gives %s", describe(t))
+					return fault(index, name, "weight_map must hold a file name, it holds %s", describe(t))
 				}
 				if !strings.HasSuffix(shard, ending) || !plainName(shard) {
-					return fault(index, name, "weight_map gives the file %q: it must be a plain %s file name in the same folder", shard, ending)
+					return fault(index, name, "weight_map names the file %q: it must be a plain %s file name in the same folder", shard, ending)
 				}
 				shardOf[name] = shard
 				return nil
@@ -165,7 +164,7 @@ func parseIndex(index, ending string, text []byte) (map[string]string, error) {
 	return shardOf, nil
 }
 
-// plainName refuses everything that could lead out of the folder.
+// plainName reports whether s is a plain file name, which cannot lead out of the folder.
 func plainName(s string) bool {
 	return !strings.ContainsAny(s, `/\:`+"\x00") && filepath.IsLocal(s) && filepath.Base(s) == s
 }

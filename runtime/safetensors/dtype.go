@@ -8,7 +8,7 @@ import (
 // DType is an element type of the format.
 type DType uint8
 
-// The element types that this package knows; others are refused by name.
+// The element types that this package knows. Others are refused by name.
 const (
 	F64  DType = iota + 1 // IEEE 754 binary64
 	F32                   // IEEE 754 binary32
@@ -16,9 +16,9 @@ const (
 	BF16                  // the upper half of a binary32
 	I64                   // two's complement, 64 bits
 	I32                   // two's complement, 32 bits
-	U8                    // a byte
+	U8                    // one byte
 	I8                    // two's complement, 8 bits
-	Bool                  // a byte, 0 or 1
+	Bool                  // one byte, 0 or 1
 )
 
 var dtypes = [...]struct {
@@ -29,7 +29,7 @@ var dtypes = [...]struct {
 	I64: {"I64", 8}, I32: {"I32", 4}, U8: {"U8", 1}, I8: {"I8", 1}, Bool: {"BOOL", 1},
 }
 
-// String gives the format's own name: F32, BOOL …
+// String returns the format's name for the type: F32, BOOL …
 func (t DType) String() string {
 	if int(t) < len(dtypes) && dtypes[t].name != "" {
 		return dtypes[t].name
@@ -37,7 +37,7 @@ func (t DType) String() string {
 	return "unknown"
 }
 
-// Size is the size of one element in bytes, 0 for an unknown type.
+// Size returns the size of one element in bytes, 0 for an unknown type.
 func (t DType) Size() int {
 	if int(t) < len(dtypes) {
 		return dtypes[t].size
@@ -45,7 +45,8 @@ func (t DType) Size() int {
 	return 0
 }
 
-// ParseDType finds an element type by the format's name for it.
+// ParseDType returns the element type with the given name in the format; ok is false if the name is
+// unknown.
 func ParseDType(name string) (DType, bool) {
 	for t := F64; int(t) < len(dtypes); t++ {
 		if dtypes[t].name == name {
@@ -55,7 +56,7 @@ func ParseDType(name string) (DType, bool) {
 	return 0, false
 }
 
-// FromF16 widens an IEEE 754 binary16 exactly. NaNs keep sign and payload.
+// FromF16 widens an IEEE 754 binary16 exactly. NaNs keep their sign and payload.
 func FromF16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exp := uint32(h>>10) & 0x1f
@@ -68,7 +69,7 @@ func FromF16(h uint16) float32 {
 	case frac == 0:
 		return math.Float32frombits(sign)
 	}
-	// A subnormal is frac·2⁻²⁴, which float32 holds as a normal number.
+	// A subnormal is frac·2⁻²⁴, which is a normal number in float32.
 	f := float32(frac) * (1.0 / (1 << 24))
 	return math.Float32frombits(sign | math.Float32bits(f))
 }
@@ -76,8 +77,8 @@ func FromF16(h uint16) float32 {
 // FromBF16 widens a bfloat16 exactly.
 func FromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// floats converts src, elements of type t, into dst. F64 is rounded to the
-// nearest float32, the rest is exact. It reports whether t is a float type.
+// floats converts src, elements of type t, into dst. F64 is rounded to the nearest float32; the
+// other types are exact. It reports whether t is a float type.
 func floats(dst []float32, src []byte, t DType) bool {
 	le := binary.LittleEndian
 	switch t {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHalfExact holds all 2¹⁶ half-precision numbers to their definition in float64.
+// TestHalfExact compares all 2¹⁶ half-precision numbers with their definition in float64.
 func TestHalfExact(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)

@@ -9,15 +9,15 @@ import (
 // ErrChanged is wrapped by the error for a file that changed or became shorter while it was open.
 var ErrChanged = mapped.ErrChanged
 
-// Error is a fault of a file, of its header or of one tensor in it.
+// Error reports what is wrong with a file, with its header or with one tensor in it.
 type Error struct {
-	File   string // path, or the name given for bytes
-	Tensor string // empty when the fault is not one tensor's
+	File   string // path, or the name that was passed with bytes
+	Tensor string // empty if the error is not about one tensor
 	Reason string // what is wrong, in words
 	Err    error  // underlying error, or nil
 }
 
-// Error gives "file: tensor "x": reason".
+// Error returns `file: tensor "x": reason`.
 func (e *Error) Error() string {
 	s := e.File
 	if s == "" {
@@ -40,7 +40,7 @@ func fault(file, tensor, format string, args ...any) *Error {
 	return &Error{File: file, Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
 }
 
-// unreadable is the fault of a file, or of a tensor in it, that cannot be read.
+// unreadable returns the error for a file, or a tensor in it, that cannot be read.
 func unreadable(file, tensor string, err error) *Error {
 	return &Error{File: file, Tensor: tensor, Reason: "cannot be read", Err: err}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/mapped"
 )
 
-// File is one safetensors file, or the shards of a sharded one, open for
-// reading. It is safe for concurrent use until Close.
+// File is one safetensors file, or the shards of a sharded one, open for reading. It is safe for concurrent use
+// until Close.
 type File struct {
 	name     string
 	parts    []*part
@@ -23,7 +23,7 @@ type File struct {
 // part is one file on disk, or one block of bytes.
 type part struct {
 	name   string
-	file   *mapped.File // all of it
+	file   *mapped.File // the whole file
 	header *header
 }
 
@@ -32,9 +32,8 @@ type entry struct {
 	part *part
 }
 
-// Open maps the file at path and checks all of its header. The data are read
-// when they are used. Reads of a file that became shorter while it was open return
-// an error that wraps ErrChanged.
+// Open maps the file at path and checks all of its header. The data are read when they are used. Reads of a file
+// that became shorter while it was open return an error that wraps ErrChanged.
 func Open(path string) (*File, error) {
 	p, err := openPart(path)
 	if err != nil {
@@ -43,8 +42,8 @@ func Open(path string) (*File, error) {
 	return newFile(path, []*part{p}), nil
 }
 
-// OpenBytes reads a file held in memory. Name stands in errors. The bytes must
-// not change while the File is in use.
+// OpenBytes reads a file in memory. name is its name in errors. The bytes must not change while the File is in
+// use.
 func OpenBytes(name string, data []byte) (*File, error) {
 	p, err := newPart(name, mapped.Memory(data, nil))
 	if err != nil {
@@ -68,7 +67,7 @@ func openPart(path string) (*part, error) {
 	}
 	p, err := newPart(path, m)
 	if err != nil {
-		_ = m.Close() // the header's fault is what matters
+		_ = m.Close() // the header's error is the one to report
 	}
 	return p, err
 }
@@ -82,7 +81,7 @@ func newPart(name string, file *mapped.File) (*part, error) {
 	})
 }
 
-// read calls f with the file's bytes, which it must not keep; tensor is the one that they are read for, "" none.
+// read calls f with the file's bytes, which f must not keep. tensor is the tensor that they are read for, or "".
 func (p *part) read(tensor string, f func(data []byte) error) error {
 	err := p.file.Read(f)
 	if err == mapped.ErrChanged {
@@ -103,8 +102,7 @@ func newFile(name string, parts []*part) *File {
 	return f
 }
 
-// Close unmaps the file. Every method returns an error or nothing from then on.
-// Further calls do nothing.
+// Close unmaps the file. After it, every method returns an error or nothing. Closing again does nothing.
 func (f *File) Close() error {
 	var first error
 	for _, p := range f.parts {
@@ -116,16 +114,16 @@ func (f *File) Close() error {
 	return first
 }
 
-// Name is the path, folder or name that the file was opened by.
+// Name returns the path, folder or name that the file was opened by.
 func (f *File) Name() string { return f.name }
 
-// Names lists the tensors in the order of their data, shard by shard.
+// Names returns the names of the tensors in the order of their data, shard by shard.
 func (f *File) Names() []string { return slices.Clone(f.order) }
 
-// Metadata is a copy of the header's metadata, those of all shards joined.
+// Metadata returns a copy of the header's metadata, joined for all shards.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
-// Has reports whether there is a tensor of that name.
+// Has reports whether there is a tensor with this name.
 func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 
 func (f *File) entry(name string) (entry, error) {
@@ -139,7 +137,7 @@ func (f *File) entry(name string) (entry, error) {
 	return e, nil
 }
 
-// Info describes a tensor; an unknown name is an error.
+// Info returns the description of a tensor. An unknown name is an error.
 func (f *File) Info(name string) (Info, error) {
 	e, err := f.entry(name)
 	if err != nil {
@@ -171,7 +169,7 @@ func (f *File) Bytes(name string) ([]byte, error) {
 	return out, e.read(func(data []byte) { out = bytes.Clone(data) })
 }
 
-// read calls f with a tensor's bytes, which it must not keep.
+// read calls f with a tensor's bytes, which f must not keep.
 func (e entry) read(f func(data []byte)) error {
 	return e.part.read(e.info.Name, func(data []byte) error {
 		at := e.part.header.data + e.info.Offset
@@ -180,8 +178,8 @@ func (e entry) read(f func(data []byte)) error {
 	})
 }
 
-// Floats converts a float tensor into dst, whose length must be the number of
-// elements. F32, F16 and BF16 are exact, F64 is rounded to the nearest float32.
+// Floats converts a float tensor into dst, whose length must be the number of elements. F32, F16 and BF16 are
+// exact; F64 is rounded to the nearest float32.
 func (f *File) Floats(name string, dst []float32) error {
 	e, err := f.entry(name)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRoundTrip: what is written is what is read, for random files.
+// TestRoundTrip checks, for random files, that what is written is what is read.
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	rapid.Check(t, func(t *rapid.T) {
@@ -120,7 +120,7 @@ func TestWriterFaults(t *testing.T) {
 		return w
 	}
 	w := writer()
-	require.ErrorContains(t, w.Write("b", []byte{1}), `turn of "a"`)
+	require.ErrorContains(t, w.Write("b", []byte{1}), `the next tensor is "a"`)
 	require.Error(t, w.Write("a", []byte{1, 2}), "an error is final")
 	require.Error(t, w.Close())
 	require.ErrorContains(t, writer().Write("a", []byte{1, 2, 3}), "too many")
@@ -252,7 +252,7 @@ func TestOpenDir(t *testing.T) {
 		})
 	}
 
-	// A single file wins over an index.
+	// A single file has priority over an index.
 	writeFile(t, filepath.Join(dir, "model.safetensors"), "single")
 	f, err = OpenDir(dir)
 	require.NoError(t, err)
@@ -278,7 +278,7 @@ func ExampleOpenBytes() {
 	// Output: <nil> [1 2 3 4]
 }
 
-// TestCutWhileOpen: a mapped file that becomes shorter is an error of whatever reads it.
+// TestCutWhileOpen checks that reading a mapped file that became shorter is an error.
 func TestCutWhileOpen(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")

@@ -13,22 +13,22 @@ import (
 	"unicode/utf8"
 )
 
-// MaxHeader is the longest header accepted, in bytes: the limit of the format's
-// own library. A longer one is taken for a damaged length field.
+// MaxHeader is the longest header accepted, in bytes: the limit of the format's own library. A longer one means a
+// damaged length field.
 const MaxHeader = 100_000_000
 
 const metadataKey = "__metadata__"
 
-// Info says what a tensor is and where its bytes lie.
+// Info describes a tensor: its type, its shape and where its bytes lie.
 type Info struct {
 	Name  string
 	DType DType
 	Shape []int // empty for a scalar
-	// Offset counts in bytes from the start of the file's data, Size in bytes.
+	// Offset is in bytes from the start of the file's data, Size in bytes.
 	Offset, Size int64
 }
 
-// Elements is the product of the shape, 1 for a scalar.
+// Elements returns the product of the shape, 1 for a scalar.
 func (i Info) Elements() int {
 	n := 1
 	for _, d := range i.Shape {
@@ -44,8 +44,8 @@ type header struct {
 	data     int64 // offset of the data in the file
 }
 
-// parseHeader reads the header at the start of file, whose whole content (or
-// at least length prefix and header) is data and whose size is size.
+// parseHeader reads the header at the start of a file. data is the content of the file, or at least its length prefix
+// and header; size is the size of the file.
 func parseHeader(file string, data []byte, size int64) (*header, error) {
 	n, err := headerLength(file, data, size)
 	if err != nil {
@@ -63,7 +63,8 @@ func parseHeader(file string, data []byte, size int64) (*header, error) {
 	return h, h.check(file, size-h.data)
 }
 
-// lfsPointer is how the small file begins that stands for a large one in a repository that was cloned without Git LFS.
+// lfsPointer is the beginning of the small file that replaces a large one in a repository that was cloned without Git
+// LFS.
 const lfsPointer = "version https://git-lfs.github.com/spec/"
 
 // headerLength reads and checks the length prefix.
@@ -77,17 +78,17 @@ func headerLength(file string, data []byte, size int64) (int64, error) {
 	n := binary.LittleEndian.Uint64(data)
 	switch {
 	case n > MaxHeader:
-		return 0, fault(file, "", "the header length field says %d bytes, the limit is %d: not a safetensors file, or damaged", n, MaxHeader)
+		return 0, fault(file, "", "the header length field is %d bytes, the limit is %d: not a safetensors file, or damaged", n, MaxHeader)
 	case int64(n) > size-8:
-		return 0, fault(file, "", "truncated: the header takes %d bytes, the file has %d behind the length field", n, size-8)
+		return 0, fault(file, "", "truncated: the header takes %d bytes, the file has %d after the length field", n, size-8)
 	case n < 2:
-		return 0, fault(file, "", "the header length field says %d bytes, the shortest header has 2", n)
+		return 0, fault(file, "", "the header length field is %d bytes, the shortest header has 2", n)
 	}
 	return int64(n), nil
 }
 
-// check holds the tensors against the data, total bytes: each begins where the
-// one before ends, the last ends at the end of the file.
+// check compares the tensors with the data, which are total bytes: each tensor must begin where the one before ends,
+// and the last must end at the end of the file.
 func (h *header) check(file string, total int64) error {
 	slices.SortStableFunc(h.tensors, func(a, b Info) int {
 		switch {
@@ -110,7 +111,7 @@ func (h *header) check(file string, total int64) error {
 		end, last = t.Offset+t.Size, t.Name
 	}
 	if end != total {
-		return fault(file, "", "%d bytes behind the last tensor's data", total-end)
+		return fault(file, "", "%d bytes after the last tensor's data", total-end)
 	}
 	return nil
 }
@@ -125,8 +126,8 @@ func cmpInt64(a, b int64) int {
 	return 0
 }
 
-// parser reads a header token by token: encoding/json's structs would let
-// duplicate keys, unknown fields and fractional numbers pass.
+// parser reads a header token by token, because the structs of encoding/json would accept duplicate keys, unknown
+// fields and fractional numbers.
 type parser struct {
 	file string
 	text []byte
@@ -195,7 +196,7 @@ func (p *parser) object(tensor string, field func(key string) error) error {
 		}
 		key, ok := t.(string)
 		if !ok {
-			return nil // the closing brace: the decoder lets nothing else stand here
+			return nil // the closing brace: the decoder allows nothing else here
 		}
 		if err := field(key); err != nil {
 			return err
@@ -207,7 +208,7 @@ func (p *parser) metadata(h *header) error {
 	h.metadata = map[string]string{}
 	return p.object(metadataKey, func(key string) error {
 		if _, twice := h.metadata[key]; twice {
-			return fault(p.file, metadataKey, "the key %q stands there twice", key)
+			return fault(p.file, metadataKey, "the key %q occurs twice", key)
 		}
 		t, err := p.token(metadataKey)
 		if err != nil {
@@ -228,7 +229,7 @@ func (p *parser) tensor(name string) (Info, error) {
 	have := map[string]bool{}
 	err := p.object(name, func(key string) error {
 		if have[key] {
-			return fault(p.file, name, "the field %q stands there twice", key)
+			return fault(p.file, name, "the field %q occurs twice", key)
 		}
 		have[key] = true
 		switch key {
@@ -293,7 +294,7 @@ func (p *parser) place(info *Info, offsets []int64) error {
 	return nil
 }
 
-// sizeOf is the size in bytes of a tensor; false if it overflows.
+// sizeOf returns the size in bytes of a tensor; ok is false if it overflows.
 func sizeOf(t DType, shape []int) (int64, bool) {
 	n := uint64(t.Size())
 	for _, d := range shape {
@@ -336,7 +337,7 @@ func (p *parser) numbers(tensor, field string) ([]int64, error) {
 	}
 }
 
-// describe names a JSON token in an error.
+// describe returns the name of a JSON token for an error.
 func describe(t json.Token) string {
 	switch v := t.(type) {
 	case json.Delim:

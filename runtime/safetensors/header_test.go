@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// image makes a file of a header text and data bytes.
+// image returns a file with the given header text and number of data bytes.
 func image(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, data)...)
@@ -41,8 +41,8 @@ func TestGoodHeaders(t *testing.T) {
 	}
 }
 
-// TestBadHeaders: each fault is an *Error that names the file, the tensor where there
-// is one, and the reason.
+// TestBadHeaders checks that each fault is an *Error that names the file, the tensor if there is
+// one, and the reason.
 func TestBadHeaders(t *testing.T) {
 	one := func(fields string) string { return `{"w":{` + fields + `}}` }
 	for name, c := range map[string]struct {
@@ -90,7 +90,7 @@ func TestBadHeaders(t *testing.T) {
 		"hole":               {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, 3, "w", "hole of 1"},
 		"overlap":            {`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"w":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3, "w", "overlap"},
 		"same place":         {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "overlap"},
-		"trailing bytes":     {one(`"dtype":"U8","shape":[1],"data_offsets":[0,1]`), 2, "", "1 bytes behind"},
+		"trailing bytes":     {one(`"dtype":"U8","shape":[1],"data_offsets":[0,1]`), 2, "", "1 bytes after"},
 		"truncated data":     {one(`"dtype":"U8","shape":[2],"data_offsets":[0,2]`), 1, "w", "truncated"},
 		"far offsets":        {one(`"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]`), 1, "w", "truncated"},
 	} {
@@ -140,7 +140,7 @@ func TestOpenFaults(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// TestTruncations cuts a good file at every length: always an error.
+// TestTruncations cuts a good file at every length and expects an error each time.
 func TestTruncations(t *testing.T) {
 	good := image(`{"__metadata__":{"a":"b"},"w":{"dtype":"F16","shape":[3],"data_offsets":[0,6]}}`, 6)
 	for n := range good {
@@ -165,7 +165,7 @@ func FuzzSafetensors(f *testing.F) {
 			}
 			return
 		}
-		// What is accepted covers the data exactly and can be read.
+		// An accepted file covers the data exactly and can be read.
 		total := int64(0)
 		for _, name := range file.Names() {
 			info, err := file.Info(name)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzIndex: an index of shards that is accepted names plain files; anything else is an *Error.
+// FuzzIndex checks that an accepted index of shards names plain files, and that anything else is an
+// *Error.
 func FuzzIndex(f *testing.F) {
 	for _, s := range []string{
 		`{"metadata": {"total_size": 12}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}`,

@@ -12,8 +12,8 @@ import (
 	"unsafe"
 )
 
-// Alignment is the boundary, in bytes, at which the data and the tensors whose
-// size is a multiple of it start in files made here. See the package comment.
+// Alignment is the boundary, in bytes, at which the data start in written files, and every tensor
+// whose size is a multiple of it. See the package comment.
 const Alignment = 64
 
 // Tensor declares a tensor to be written.
@@ -23,9 +23,9 @@ type Tensor struct {
 	Shape []int
 }
 
-// Header lays tensors out and encodes length prefix and header, len(header) a
-// multiple of Alignment. The infos come in the order in which the data must
-// follow. It depends on nothing but its arguments.
+// Header lays out tensors and encodes length prefix and header; len(header) is a multiple of
+// Alignment. The infos are in the order in which the data must follow. The result depends only on
+// the arguments.
 func Header(metadata map[string]string, tensors []Tensor) (header []byte, placed []Info, err error) {
 	seen := map[string]bool{metadataKey: true}
 	for _, t := range tensors {
@@ -56,8 +56,8 @@ func Header(metadata map[string]string, tensors []Tensor) (header []byte, placed
 	return header, placed, err
 }
 
-// rank orders tensors: whole multiples of Alignment first, then by falling
-// element size.
+// rank orders tensors: those whose size is a multiple of Alignment first, then the others by
+// falling element size.
 func rank(i Info) int {
 	if i.Size%Alignment == 0 {
 		return 0
@@ -103,12 +103,12 @@ func encode(metadata map[string]string, placed []Info) ([]byte, error) {
 	return b, nil
 }
 
-// quote encodes a JSON string without the escapes that are for HTML.
+// quote encodes a JSON string without escapes for HTML.
 func quote(s string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string into memory cannot fail
+	_ = e.Encode(s) // encoding a string into memory cannot fail
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
@@ -117,17 +117,17 @@ func appendInts[T int | int64](b []byte, list ...T) []byte {
 	return append(b, text...)
 }
 
-// Writer streams a file. The tensors are written in the order of Order.
+// Writer streams a file. The tensors must be written in the order of Order.
 type Writer struct {
 	w      io.Writer
 	placed []Info
-	next   int   // the tensor being written
-	done   int64 // bytes of it that are written
+	next   int   // index of the tensor that is being written
+	done   int64 // bytes of this tensor that are written
 	err    error
 }
 
-// NewWriter writes the header of a file with these tensors to w. Names, types,
-// shapes and metadata determine it fully.
+// NewWriter writes the header of a file with these tensors to w. Names, types, shapes and metadata
+// determine the header.
 func NewWriter(w io.Writer, metadata map[string]string, tensors []Tensor) (*Writer, error) {
 	header, placed, err := Header(metadata, tensors)
 	if err != nil {
@@ -139,7 +139,7 @@ func NewWriter(w io.Writer, metadata map[string]string, tensors []Tensor) (*Writ
 	return &Writer{w: w, placed: placed}, nil
 }
 
-// Order lists the names in the order in which their data must be written.
+// Order returns the names in the order in which their data must be written.
 func (w *Writer) Order() []string {
 	var names []string
 	for _, t := range w.placed {
@@ -148,14 +148,14 @@ func (w *Writer) Order() []string {
 	return names
 }
 
-// Write adds bytes (little-endian) to the named tensor, which must be the one
-// whose turn it is. A tensor may come in any number of pieces; too many bytes
-// are an error. An error is final.
+// Write adds bytes (little-endian) to the named tensor, which must be the next in Order that is not
+// complete. A tensor may come in any number of pieces; too many bytes are an error. After an error
+// all further writes fail.
 func (w *Writer) Write(name string, p []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	// Empty tensors need no call, so step over those that are complete.
+	// Empty tensors need no call, so skip complete ones.
 	for w.next < len(w.placed) && w.placed[w.next].Name != name && w.done == w.placed[w.next].Size {
 		w.next, w.done = w.next+1, 0
 	}
@@ -163,7 +163,7 @@ func (w *Writer) Write(name string, p []byte) error {
 	case w.next == len(w.placed):
 		w.err = fault("", name, "all declared tensors are written already")
 	case w.placed[w.next].Name != name:
-		w.err = fault("", name, "it is the turn of %q, of which %d of %d bytes are written", w.placed[w.next].Name, w.done, w.placed[w.next].Size)
+		w.err = fault("", name, "the next tensor is %q, of which %d of %d bytes are written", w.placed[w.next].Name, w.done, w.placed[w.next].Size)
 	case int64(len(p)) > w.placed[w.next].Size-w.done:
 		w.err = fault("", name, "%d bytes are too many: %d of %d are written", len(p), w.done, w.placed[w.next].Size)
 	default:
@@ -178,8 +178,7 @@ func (w *Writer) WriteFloats(name string, v []float32) error {
 	return w.Write(name, FloatBytes(v))
 }
 
-// Close checks that every tensor is complete. It does not close the underlying
-// writer.
+// Close checks that every tensor is complete. It does not close the underlying writer.
 func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
@@ -195,8 +194,8 @@ func (w *Writer) Close() error {
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// FloatBytes gives the little-endian bytes of v: v's own memory where the
-// machine is little-endian, else a copy.
+// FloatBytes returns the little-endian bytes of v: v's own memory if the machine is little-endian,
+// else a copy.
 func FloatBytes(v []float32) []byte {
 	if len(v) == 0 {
 		return nil

@@ -185,7 +185,7 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 		return dst, Seen{}, err
 	}
 	if cut > 0 && b.Left && !startless[b.head.Task] {
-		return dst, Seen{}, textFault(n, "%d of its tokens are too many, and the model's tokenizer cuts the start of a text, which results for parts of a text do not allow: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", cut)
+		return dst, Seen{}, textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, but results for parts of a text need the start: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", cut)
 	}
 	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
 	if s.Tokens == 0 {

@@ -56,7 +56,7 @@ func kindOf(m fs.FileMode) string {
 	case m&fs.ModeDevice != 0:
 		return "a device"
 	}
-	return "of no known kind"
+	return "of an unknown kind"
 }
 
 // Stat describes the file that path names, following links. A link whose target is missing is an error that matches ErrLink. The error matches

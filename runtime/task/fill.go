@@ -188,7 +188,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	}
 	e.Split = len(e.IDs)
 	if len(masks) == 0 {
-		return fault(n, "there is no %s in it: write it where a word is to be found", f.name)
+		return fault(n, "there is no %s in it: write it in place of the word to predict", f.name)
 	}
 	windows, seen, err := a.b.Cut(nil, n, e)
 	if err != nil {

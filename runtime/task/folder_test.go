@@ -128,7 +128,7 @@ func TestTruncateLeft(t *testing.T) {
 	d, err := NewDetector(tags.open(t, options...), "")
 	require.NoError(t, err)
 	_, err = d.Detect(background, []string{"a b c d e f"}, 0.5)
-	require.ErrorContains(t, err, "the model's tokenizer cuts the start of a text")
+	require.ErrorContains(t, err, "The model's tokenizer cuts the start of a text")
 	_, err = d.Detect(background, []string{"a b"}, 0.5)
 	require.NoError(t, err)
 	f.extra = map[string]string{runtime.TruncateKey: "both"}

@@ -93,7 +93,7 @@ func TestRankLabels(t *testing.T) {
 	r, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: runtime.TaskLabels, C: 3, Labels: []string{"a", "b", "c"}}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	_, err = r.Rank(background, "a", documents, RankOptions{})
-	require.ErrorContains(t, err, "positive label: none of the head's labels (a, b, c) is called so")
+	require.ErrorContains(t, err, "positive label: none of the head's labels (a, b, c) has such a name")
 }
 
 // TestRankWindows checks that only documents are cut.

@@ -178,7 +178,7 @@ func TestZeroShotFaults(t *testing.T) {
 		o      NLIOptions
 		want   string
 	}{
-		{[]string{"ham", "spam"}, NLIOptions{}, "entailment: none of the head's labels (ham, spam) is called so"},
+		{[]string{"ham", "spam"}, NLIOptions{}, "entailment: none of the head's labels (ham, spam) has such a name"},
 		{[]string{"LABEL_0", "LABEL_1", "LABEL_2"}, NLIOptions{"LABEL_2", "LABEL_3"}, `contradiction: the head has no label "LABEL_3"`},
 		{[]string{"entailment", "entails", "contradiction"}, NLIOptions{}, `entailment: both "entailment" and "entails" may be meant`},
 		{[]string{"ham", "spam"}, NLIOptions{"yes", "0"}, `entailment: the head has no label "yes"; it has ham, spam`},

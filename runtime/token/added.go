@@ -85,7 +85,7 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 			return m, fmt.Errorf("added token %q (id %d) becomes the empty text when it is normalized: the reference library finds that between all characters, cuts there and fails on texts beyond ASCII; set its normalized to false, so that it is found as it is written", tokens[i].Content, tokens[i].ID)
 		}
 		if len(keys) > 0 && keys[len(keys)-1] == k {
-			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q, of which the reference library takes one by chance: keep one of them", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
+			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q, and the reference library takes one of them at random: keep one of them", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
 		}
 		keys, values = append(keys, k), append(values, int32(i))
 		m.first[k[0]] = true

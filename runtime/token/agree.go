@@ -71,12 +71,12 @@ func (c *config) agree(t *Tokenizer) error {
 		}
 		switch {
 		case follows:
-			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json says %s: %v, but tokenizer.json has it otherwise, and is followed", x.key, said == flagOn))
+			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json sets %s to %v, but tokenizer.json differs and is followed", x.key, said == flagOn))
 		case x.said == flagUnset:
-			return fmt.Errorf("tokenizer_config.json has no %s, which stands for %v with tokenizer_class %s, but tokenizer.json has it otherwise: set it to %v, or tokenizer_class to PreTrainedTokenizerFast, if tokenizer.json is right",
+			return fmt.Errorf("tokenizer_config.json has no %s, which means %v with tokenizer_class %s, but tokenizer.json differs: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
 				x.key, said == flagOn, class, x.has == flagOn)
 		default:
-			return fmt.Errorf("tokenizer_config.json: %s is %v, but tokenizer.json has it otherwise, and tokenizer_class %s would follow the former: set it to %v, or tokenizer_class to PreTrainedTokenizerFast, if tokenizer.json is right",
+			return fmt.Errorf("tokenizer_config.json: %s is %v, but tokenizer.json differs, and tokenizer_class %s would not follow tokenizer.json: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
 				x.key, said == flagOn, class, x.has == flagOn)
 		}
 	}

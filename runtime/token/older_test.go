@@ -124,12 +124,12 @@ func TestLoadOlder(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	for want, fsys := range map[string]fstest.MapFS{
-		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`:                              {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": false}`), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
-		`bos_token names "<bos>", which is not in the vocabulary`:                             {"vocab.txt": cased, "special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
-		`additional_special_tokens names "<e1>"`:                                              {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
-		"tokenizer_config.json says do_lower_case: true, but tokenizer.json has it otherwise": {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true, "tokenizer_class": "PreTrainedTokenizerFast"}`)},
-		"says strip_accents: false":                                                           {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false, "tokenizer_class": "TokenizersBackend"}`)},
-		"tokenizer_config.json says add_prefix_space: true":                                   {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
+		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`:                       {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": false}`), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
+		`bos_token names "<bos>", which is not in the vocabulary`:                      {"vocab.txt": cased, "special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
+		`additional_special_tokens names "<e1>"`:                                       {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
+		"tokenizer_config.json sets do_lower_case to true, but tokenizer.json differs": {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true, "tokenizer_class": "PreTrainedTokenizerFast"}`)},
+		"sets strip_accents to false":                                                  {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false, "tokenizer_class": "TokenizersBackend"}`)},
+		"tokenizer_config.json sets add_prefix_space to true":                          {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
 	} {
 		tok, err := Load(fsys)
 		require.NoError(t, err)

@@ -118,7 +118,7 @@ func TestFromJSONErrors(t *testing.T) {
 		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`, `"content": "\n", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
 			`added token "\n" (id 4) becomes the empty text when it is normalized`},
 		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`, `"content": " [UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
-			`are looked for as the same text "[UNK]", of which the reference library takes one by chance`},
+			`are looked for as the same text "[UNK]", and the reference library takes one of them at random`},
 		{`"id": 4, "content": "[MASK]"`, `"id": 4, "content": "[UNK]"`, `added token "[UNK]" is given twice`},
 		{`"id": 4, "content"`, `"id": 4.5, "content"`, "added_tokens[1].id: want a whole number"},
 		{`"id": 4, "content": "[MASK]"`, `"id": 4, "content": ""`, "0 bytes"},

@@ -130,7 +130,7 @@ func (a *app) generateFrom(src *source, c chosen, p placed) ([]generated, error)
 	}
 	var made []generated
 	for _, u := range units {
-		pkg, err := codegen.Emit(u.Program)
+		pkg, err := emit(u.Program)
 		if err != nil {
 			return nil, ours(err)
 		}

@@ -40,8 +40,8 @@ func TestRecordedFolders(t *testing.T) {
 	file, err := os.Open("testdata/folders.jsonl")
 	require.NoError(t, err)
 	defer file.Close()
-	t.Setenv(cache.Env, t.TempDir())
-	root := t.TempDir() // whose name is in messages, and names nothing
+	t.Setenv(cache.Env, memory(t))
+	root := memory(t) // whose name is in messages, and names nothing
 	var equal, refused, faults, total int
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)

@@ -119,7 +119,7 @@ func (v *initVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := v.write(a, texts, made); err != nil {
+	if err := v.write(a, texts, made, ownWeights{}); err != nil {
 		return err
 	}
 	tidy := "go mod tidy && "

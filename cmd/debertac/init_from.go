@@ -126,7 +126,7 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	for _, n := range notes {
 		a.note("%s: note: %s", v.From, n)
 	}
-	if err := v.write(a, texts, made); err != nil {
+	if err := v.write(a, texts, made, ownWeights{s.Weights, g.unit}); err != nil {
 		return err
 	}
 	if dir.weights == nil {

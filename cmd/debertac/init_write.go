@@ -9,11 +9,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
+// ownWeights are the weights that init packs beside its files.
+type ownWeights struct {
+	name string // in the folder; "" if there are none
+	unit *compiler.Unit
+}
+
 // free refuses a folder that holds anything but what init would write there: such as a run that was killed has left, which this one completes.
-func (v *initVerb) free(texts map[string][]byte) error {
+func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 	err := filepath.WalkDir(v.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -36,6 +44,9 @@ func (v *initVerb) free(texts map[string][]byte) error {
 		if disk.IsTemporary(d.Name()) {
 			return nil
 		}
+		if name == weights.name && d.Type().IsRegular() && pack.Check(path, weights.unit.Program) == nil {
+			return nil
+		}
 		want, planned := texts[name]
 		if !planned || !d.Type().IsRegular() {
 			return used()
@@ -52,8 +63,8 @@ func (v *initVerb) free(texts map[string][]byte) error {
 	return err
 }
 
-// write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that it has written go again.
-func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated) (err error) {
+// write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that are new go again.
+func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated, weights ownWeights) (err error) {
 	for _, g := range packages {
 		dir, err := filepath.Rel(v.Dir, g.dir)
 		if err != nil {
@@ -63,7 +74,7 @@ func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated) 
 			texts[filepath.Join(dir, f.Name)] = f.Text
 		}
 	}
-	if err := v.free(texts); err != nil {
+	if err := v.free(texts, weights); err != nil {
 		return err
 	}
 	var made []string // files and folders, in order
@@ -94,7 +105,13 @@ func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated) 
 		if err := errors.Join(folder(v.Dir), folder(filepath.Dir(path))); err != nil {
 			return err
 		}
-		made = append(made, path)
+		there, err := disk.Exists(path)
+		if err != nil {
+			return err
+		}
+		if !there {
+			made = append(made, path)
+		}
 		if err := disk.WriteFile(path, texts[name], 0o666); err != nil {
 			return outFault(err)
 		}

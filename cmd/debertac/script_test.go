@@ -13,8 +13,14 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
+// child is set in the environment of a process of the tests that is to end in the middle of its work.
+const child = "DEBERTAC_TEST_CRASH"
+
 // TestMain makes the test binary serve as debertac inside of scripts.
 func TestMain(m *testing.M) {
+	if os.Getenv(child) != "" { // of TestEveryFaultOfTheDisk, which needs no scripts
+		os.Exit(m.Run())
+	}
 	testscript.Main(m, map[string]func(){"debertac": main})
 }
 
@@ -53,6 +59,17 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty, "special": special, "still": still, "islink": islink, "lost": lost},
 	})
+}
+
+// memory makes a folder in memory, where the system has such a place: tests that write thousands of small files would wait for the disk.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "debertac-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // goEnv asks the go command for one of its settings.

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
-	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
@@ -268,7 +267,7 @@ func unitsOf(trials []*trial) []*compiler.Unit {
 // emits reports why no code can be generated for a form; nil if it can for all.
 func (t *trial) emits() error {
 	for _, f := range t.forms() {
-		if _, err := codegen.Emit(f.unit.Program); err != nil {
+		if _, err := emit(f.unit.Program); err != nil {
 			return err
 		}
 	}

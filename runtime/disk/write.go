@@ -262,7 +262,7 @@ func (o *Output) Commit() error {
 	o.file = nil
 	err := finish(f, o.temp, o.name, o.path)
 	if err != nil {
-		os.Remove(o.temp) // the first error is the one to report
+		_ = Remove(o.temp) // the first error is the one to report
 		return pathError("write", o.name, err)
 	}
 	return syncDir(o.name, filepath.Dir(o.path))
@@ -300,7 +300,7 @@ func (o *Output) Discard() {
 	}
 	o.file.Close() // what was written is not needed
 	o.file = nil
-	os.Remove(o.temp)
+	_ = Remove(o.temp) // one that stays goes with the next write of the file
 }
 
 // WriteFile writes a whole file under the rules of Create.
@@ -364,5 +364,5 @@ func copyTo(made, path string, perm fs.FileMode) error {
 	if err := o.Commit(); err != nil {
 		return err
 	}
-	return os.Remove(made)
+	return Remove(made)
 }

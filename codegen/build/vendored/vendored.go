@@ -15,6 +15,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/debertac/debertac"
 )
@@ -37,8 +38,14 @@ type File struct {
 }
 
 // Tree returns the files of a module: go.mod, vendor/modules.txt, and everything below vendor, sorted by name. With packages and a main beside them, the module
-// can be built with -mod=vendor.
+// can be built with -mod=vendor. The files are unpacked once in a process; the caller must not change the texts.
 func Tree() ([]File, error) {
+	list, err := tree()
+	return slices.Clone(list), err
+}
+
+// tree unpacks the files: a build asks for them more than once.
+var tree = sync.OnceValues(func() ([]File, error) {
 	list, err := Unpack(modules)
 	if err != nil {
 		return nil, fmt.Errorf("the sources inside this program are damaged: %w", err)
@@ -54,7 +61,7 @@ func Tree() ([]File, error) {
 	list = append(list, sources...)
 	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
-}
+})
 
 // packagesOf returns the import paths that a modules.txt lists for a module.
 func packagesOf(module string, list []byte) (paths []string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -20,10 +21,16 @@ func (v *verifier) older(b []byte) (func(line []byte) error, error) {
 }
 
 func (v *verifier) loadOlder(b []byte) (*token.Tokenizer, error) {
-	_, errConfig := fs.Stat(v.fsys, "tokenizer_config.json")
-	_, errVocab := fs.Stat(v.fsys, "vocab.txt")
+	config, err := disk.ExistsIn(v.fsys, "tokenizer_config.json")
+	if err != nil {
+		return nil, err
+	}
+	vocab, err := disk.ExistsIn(v.fsys, "vocab.txt")
+	if err != nil {
+		return nil, err
+	}
 	doc, err := fs.ReadFile(v.fsys, "tokenizer.json")
-	if errVocab != nil || errConfig == nil || errors.Is(err, fs.ErrNotExist) {
+	if !vocab || config || errors.Is(err, fs.ErrNotExist) {
 		return token.Load(without{v.fsys, "tokenizer.json"})
 	}
 	if err != nil {

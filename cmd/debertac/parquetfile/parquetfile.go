@@ -3,7 +3,6 @@ package parquetfile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -45,29 +44,13 @@ func (p *File) describe() (err error) {
 	case st.Size() == 0:
 		return errors.New("the file is empty: it is not a Parquet file")
 	}
-	if err := footerFits(p.f, st.Size()); err != nil {
+	if err := checkFooter(p.f, st.Size()); err != nil {
 		return err
 	}
 	if p.file, err = parquet.OpenFile(p.f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true)); err != nil {
 		return fmt.Errorf("it is not a Parquet file, or is damaged: %w", err)
 	}
 	p.fields = p.file.Schema().Fields()
-	return nil
-}
-
-// footerFits holds the length of the description, which the last 8 bytes say, to that of the file: the decoder would make room for up to 4 GiB.
-func footerFits(r io.ReaderAt, size int64) error {
-	const ends = 4 + 8 // the mark at the beginning; the length and the mark at the end
-	if size < ends {
-		return fmt.Errorf("it has %d bytes: it is not a Parquet file", size)
-	}
-	var tail [8]byte
-	if _, err := r.ReadAt(tail[:], size-8); err != nil {
-		return err
-	}
-	if n := int64(binary.LittleEndian.Uint32(tail[:4])); n > size-ends {
-		return fmt.Errorf("it is not a Parquet file, or is damaged: its description would be %d bytes of %d", n, size)
-	}
 	return nil
 }
 

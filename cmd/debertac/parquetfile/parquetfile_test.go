@@ -2,6 +2,8 @@ package parquetfile
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -193,4 +195,24 @@ func FuzzLines(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFooterLengths: a list that claims more elements than the file has bytes is refused before anything is made for it.
+func TestFooterLengths(t *testing.T) {
+	whole, err := os.ReadFile(recorded)
+	require.NoError(t, err)
+	require.NoError(t, checkFooter(bytes.NewReader(whole), int64(len(whole))))
+	footer := func(text ...byte) error {
+		file := append([]byte("PAR1"), text...)
+		file = binary.LittleEndian.AppendUint32(file, uint32(len(text)))
+		file = append(file, "PAR1"...)
+		return checkFooter(bytes.NewReader(file), int64(len(file)))
+	}
+	require.NoError(t, footer(0x15, 2, 0))
+	require.ErrorContains(t, footer(0x19, 0xfc, 0xff, 0xff, 0xff, 0x0f), "a list of 33554431 elements has 0 bytes")
+	require.ErrorContains(t, footer(0x1b, 0xff, 0xff, 0x0f, 0x55, 0), "a list of 262143 elements has 1 bytes")
+	require.ErrorContains(t, footer(0x18, 100, 0), "it ends inside a value")
+	require.ErrorContains(t, footer(0x1e, 0), "there is no type 14")
+	require.ErrorContains(t, footer(bytes.Repeat([]byte{0x1c}, 100)...), "more than 32 deep")
+	require.ErrorContains(t, footer(bytes.Repeat([]byte{0x19, 0x19}, 100)...), "deep")
 }

@@ -41,8 +41,8 @@ type Batch struct {
 	// Types holds the token types [T]; nil means all zeros.
 	Types []int32
 	// Positions holds the positions of the tokens in their original sequences [T], rising within
-	// each sequence. It is nil if no token was left out. Only models whose attention mask has holes
-	// need it.
+	// each sequence. It is nil if no token was left out. It is needed only for sequences whose
+	// attention mask leaves out tokens in the middle.
 	Positions []int32
 	// Prefix holds the length of each sequence's prefix in tokens [B]. All tokens of the sequence
 	// may attend to its prefix. Only models with Limits.Prefix read it.

@@ -28,6 +28,7 @@ type TextError struct {
 	Err  error  // the cause, such as ErrTooLong, or nil
 }
 
+// Error returns "text N: " and What.
 func (e *TextError) Error() string { return "text " + itoa(e.Text) + ": " + e.What }
 
 // Is reports whether target is ErrInput.

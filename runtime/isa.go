@@ -15,8 +15,8 @@ const (
 	ISAGo         ISA = iota // portable Go, always there
 	ISAAVX2                  // AVX2 and FMA
 	ISAAVX512                // AVX-512 F, BW, DQ, VL (and AVX2, FMA)
-	ISAAVX512VNNI            // and VNNI: int8 products
-	ISAAVX512BF16            // and BF16: bfloat16 products
+	ISAAVX512VNNI            // ISAAVX512 and VNNI, for int8 products
+	ISAAVX512BF16            // ISAAVX512 and BF16, for bfloat16 products
 )
 
 // isaTable holds what the package knows about each instruction set, in the order of the constants.

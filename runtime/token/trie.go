@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// A trie is a double array over bytes. One unit holds everything that a step needs, so that a step costs one load:
+// trie is a double array over bytes. One unit holds everything that a step needs, so that a step costs one load:
 //
 //	bits 0-7    the byte that leads here
 //	bit 8       set if the unit is in use

@@ -32,7 +32,7 @@ func TestLookups(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A spec's elements say where they were written: the compiler cites these lines.
+// A spec's elements hold the places where they were written. The compiler cites these lines.
 func TestPositions(t *testing.T) {
 	s := read(t, "testdata/language.dspec")
 	m := s.Model("deberta_v3_base")
@@ -57,7 +57,7 @@ func TestTerms(t *testing.T) {
 	require.Nil(t, att.Proj("none"))
 }
 
-// The order of a product's factors has no meaning; what remains of a dropped term is left out.
+// The order of a product's factors has no meaning. What remains of a dropped term is left out.
 func TestEqualScores(t *testing.T) {
 	one := func(score string) *spec.Model {
 		return good(t, "m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { encoder.attention.score "+score+" }\n")).Models[0]
@@ -88,7 +88,7 @@ head names on m { take words(first); prompt labels mark "a" end "b"; spans <= 3 
 	}
 }
 
-// A long statement is broken after commas, but not inside of a text.
+// A long statement is broken after commas, but not inside a text.
 func TestFormatLongLines(t *testing.T) {
 	label := `"` + strings.Repeat("a, b + ", 12) + `\"x"`
 	text := "dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear 4 as labels(" + label + ", " +

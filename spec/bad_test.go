@@ -25,11 +25,10 @@ func faultsOf(name string, text []byte) (diag.List, diag.Sources) {
 	return faults, f.Sources()
 }
 
-// expected finds the comments ERROR code: part of the message, by line; WARNING for warnings.
+// expected matches the comments "ERROR code: part of the message" by line, and WARNING for warnings.
 var expected = regexp.MustCompile(`// (ERROR|WARNING) ([a-z-]+): (.*?)(?: // |$)`)
 
-// The files of testdata/bad hold specs with faults: a comment on each faulty line names the code and a part of the message, and every other
-// line is right.
+// The files of testdata/bad hold specs with faults. A comment on each faulty line has the code and a part of the message. Every other line is right.
 func TestBadSpecs(t *testing.T) {
 	seen := map[diag.Code]bool{}
 	files, err := filepath.Glob("testdata/bad/*.txtar")
@@ -70,7 +69,7 @@ func TestBadSpecs(t *testing.T) {
 			})
 		}
 	}
-	ofCompiler := []diag.Code{"isa-missing", "members", "memory-bound", "not-yet", "portable"} // found by the compiler, tested there
+	ofCompiler := []diag.Code{"isa-missing", "members", "memory-bound", "not-yet", "portable"} // the compiler finds them, and its tests check them
 	for _, i := range diag.Codes {
 		if !slices.Contains(ofCompiler, i.Code) {
 			require.True(t, seen[i.Code], "no bad spec has the fault %s", i.Code)
@@ -83,7 +82,7 @@ func cut3(s string) (head, part string) {
 	return strings.Join(fields[:3], " "), fields[3]
 }
 
-// The messages as the language's description shows them, to the letter; UPDATE=1 rewrites those of the other files.
+// The messages are compared with the description of the language, letter by letter. UPDATE=1 rewrites those of the other files.
 func TestMessages(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/messages.txtar")
 	require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// BenchmarkCheck is what `debertac check` costs on the description's examples.
+// BenchmarkCheck measures the cost of `debertac check` on the description's examples.
 func BenchmarkCheck(b *testing.B) {
 	text, err := os.ReadFile("testdata/language.dspec")
 	if err != nil {

@@ -1,8 +1,8 @@
 package spec
 
-// Canonical returns a stable text of everything that gives the weights of a model, and of a head if it is not nil, their meaning: sizes, tables, projections,
-// terms, labels. Names of models, positions, dropout, training and target have no part in it, nor has seq, whose raising changes no result. Two specs with the
-// same text can share packed weights; a hash of it says so.
+// Canonical returns a stable text of everything that decides the meaning of the weights of a model, and of a head if h is not nil: sizes, tables, projections,
+// terms, labels. It leaves out names of models, positions, dropout, training and target. It also leaves out seq, because a larger seq changes no result. Two
+// specs with the same text, and so with the same hash of it, can share packed weights.
 func Canonical(m *Model, h *Head) []byte {
 	var d dumper
 	d.line("dspec 1")

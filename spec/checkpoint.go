@@ -68,14 +68,14 @@ func (b *modelBuilder) refuse(at Source, has string) {
 	b.r.add(diag.Errorf("checkpoint-scheme", at.Pos, "the layout %s has %s", b.m.Checkpoint, has).Hintf("checkpoint own"))
 }
 
-// projLayout is how a published layout holds a projection.
+// projLayout describes a projection of a published layout.
 type projLayout struct {
 	of    Operand
 	bias  bool
-	reuse string // the projection whose weights serve it; "" its own
+	reuse string // the projection whose weights it uses; "" for its own
 }
 
-// layouts are the projections of each published layout; for a name with two entries either will do.
+// layouts holds the projections of each published layout. If a name has two entries, either is accepted.
 var layouts = map[string]map[string][]projLayout{
 	"hf.deberta": {
 		"q": {{X, true, ""}}, "k": {{X, false, ""}}, "v": {{X, true, ""}},
@@ -112,7 +112,7 @@ func (b *modelBuilder) schemeProj(p *Proj) {
 	b.refuse(p.Source, fmt.Sprintf("%s = %s", p.Name, options[0]))
 }
 
-// String shows the assignment's right side.
+// String returns the right side of the assignment.
 func (l projLayout) String() string {
 	fn, arg, bias := "linear", "x", ""
 	if l.reuse != "" {
@@ -127,7 +127,7 @@ func (l projLayout) String() string {
 	return fn + "(" + arg + bias + ")"
 }
 
-// schemeShared holds kr and qr to one choice: a published config has one flag for both.
+// schemeShared checks that kr and qr are both shared or both have their own weights: a published config has one flag for both.
 func (b *modelBuilder) schemeShared(p *Proj) {
 	other := b.m.Encoder.Attention.Proj("kr")
 	if p.Name == "qr" && other != nil && (other.Reuse == nil) != (p.Reuse == nil) {

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// maxDim is the largest value of a dim: beyond it no model is meant, and sizes in bytes stay within 64 bits.
+// maxDim is the largest value of a dim. Larger values are mistakes, and sizes in bytes stay within 64 bits.
 const maxDim = 1 << 24
 
 // dimTable evaluates the dims of a model, in any order of definition.
@@ -19,7 +19,7 @@ type dimTable struct {
 	all   map[string]*dimState
 	order []string
 	tree  *tree
-	open  bool // there may be dims that are not known here, so an unknown name is no fault
+	open  bool // there may be dims that are not known here, so an unknown name is not a fault
 }
 
 type dimState struct {
@@ -43,7 +43,7 @@ func (r *resolver) dims(t *tree, open bool) *dimTable {
 	return d
 }
 
-// get returns a dim's value; false if it has a fault, which has been reported, or does not exist.
+// get returns a dim's value. It returns false if the dim does not exist or has a fault, which has been reported.
 func (d *dimTable) get(name string) (int, bool) {
 	s := d.all[name]
 	if s == nil {
@@ -58,7 +58,7 @@ func (d *dimTable) get(name string) (int, bool) {
 	}
 	s.state = 1
 	v, ok := d.integer(s.form.Value)
-	if s.state == 2 { // found to be a cycle meanwhile
+	if s.state == 2 { // the evaluation has found a cycle
 		return 0, false
 	}
 	s.state, s.value, s.ok = 2, v, ok
@@ -69,7 +69,7 @@ func (d *dimTable) get(name string) (int, bool) {
 	return s.value, s.ok
 }
 
-// pos is where a dim is set.
+// pos returns the place where a dim is set.
 func (d *dimTable) pos(name string) diag.Span {
 	if s := d.all[name]; s != nil {
 		return s.entry.stmt.Pos
@@ -77,13 +77,13 @@ func (d *dimTable) pos(name string) diag.Span {
 	return diag.Span{}
 }
 
-// integer evaluates an expression to an integer. False: it has a fault, which has been reported.
+// integer evaluates an expression to an integer. It returns false if the expression has a fault, which has been reported.
 func (d *dimTable) integer(e *expr) (int, bool) {
 	v, ok := d.sum(e, true)
 	if !ok {
 		return 0, false
 	}
-	n := v.Num() // an integer: every division outside of floor came out even
+	n := v.Num() // an integer: every division outside of floor had no remainder
 	if !n.IsInt64() || n.Int64() > maxDim || n.Int64() < -maxDim {
 		d.r.add(diag.Errorf("too-large", spanOfAll(e.Tokens), "%s is larger than %d, the most that a size may be", textOf(e.Tokens), maxDim))
 		return 0, false
@@ -91,7 +91,7 @@ func (d *dimTable) integer(e *expr) (int, bool) {
 	return int(n.Int64()), true
 }
 
-// sum evaluates; exact demands that every division comes out even, as everywhere but inside of floor.
+// sum evaluates a sum. exact demands that every division has no remainder; it is false inside of floor.
 func (d *dimTable) sum(e *expr, exact bool) (*big.Rat, bool) {
 	v, ok := d.product(e.Left, exact)
 	for _, s := range e.Right {
@@ -140,7 +140,7 @@ func (d *dimTable) product(p *product, exact bool) (*big.Rat, bool) {
 	return v, ok
 }
 
-// notEven reports a division that leaves a rest: at the divisor if that is a dim, which is the number one would change.
+// notEven reports a division that leaves a remainder. If the divisor is a dim, the place is the divisor, because that is the number that a user would change.
 func (r *resolver) notEven(d *dimTable, p *product, left, right *unary, v, w *big.Rat) {
 	ln, rn := dimName(left), dimName(right)
 	lp, rp := d.pos(ln), d.pos(rn)
@@ -151,7 +151,7 @@ func (r *resolver) notEven(d *dimTable, p *product, left, right *unary, v, w *bi
 				f.Note(at, "%s is set here", n)
 			}
 		}
-		if at := spanOfAll(p.Tokens); at.File != r.file.Name && ln != "" && w.IsInt() && v.IsInt() { // the division is in a model of the zoo: its operand can be set here
+		if at := spanOfAll(p.Tokens); at.File != r.file.Name && ln != "" && w.IsInt() && v.IsInt() { // the division is in the zoo; its operand can be set here
 			q := new(big.Int).Add(new(big.Int).Quo(v.Num(), w.Num()), big.NewInt(1))
 			r.add(f.Hintf("dim %s = %s", ln, q.Mul(q, w.Num())))
 			return
@@ -174,7 +174,7 @@ func (r *resolver) notEven(d *dimTable, p *product, left, right *unary, v, w *bi
 	r.add(f)
 }
 
-// nearDivisors lists the divisors of v next below and above w.
+// nearDivisors returns the divisors of v that are nearest to w, below and above it.
 func nearDivisors(v, w *big.Rat) string {
 	if !v.IsInt() || !w.IsInt() || !v.Num().IsInt64() || !w.Num().IsInt64() {
 		return ""
@@ -242,7 +242,7 @@ func (d *dimTable) atom(a *atom, exact bool) (*big.Rat, bool) {
 		if !ok {
 			return nil, false
 		}
-		q := new(big.Int).Div(v.Num(), v.Denom()) // Euclidean, so down for a positive divisor, which Denom is
+		q := new(big.Int).Div(v.Num(), v.Denom()) // Euclidean division rounds down for a positive divisor, and Denom is positive
 		return new(big.Rat).SetInt(q), true
 	}
 }
@@ -268,7 +268,7 @@ func (d *dimTable) unknown(name string, at diag.Span) {
 	d.r.add(f)
 }
 
-// float evaluates the expression of scale: dims, terms, sqrt, plain division.
+// float evaluates the expression of scale, which may contain dims, terms, sqrt and divisions with a remainder.
 func (d *dimTable) float(e *expr, terms int) (float64, bool) {
 	v, ok := d.floatProduct(e.Left, terms)
 	for _, s := range e.Right {

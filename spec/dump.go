@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Dump prints a resolved spec, every value written out and without positions, for tests and for people who want to see what is meant.
+// Dump prints a resolved spec with all values and without positions. It is for tests, and for people who want to see what a spec means.
 func Dump(s *Spec) string {
 	var d dumper
 	for _, m := range s.Models {
@@ -64,7 +64,7 @@ func (d *dumper) model(m *Model) {
 	}
 }
 
-// meaning prints all that gives the weights of input and encoder their meaning.
+// meaning prints everything that decides the meaning of the weights of input and encoder.
 func (d *dumper) meaning(m *Model) {
 	d.line("    embed [%d, %d] pad %d%s", m.Vocab, m.Embed.Width, m.Embed.Pad, normText(m.Embed.Norm))
 	if a := m.Embed.Absolute; a != nil {
@@ -152,7 +152,7 @@ var (
 // String returns the operand of the word take.
 func (r Rows) String() string { return rowNames[r] }
 
-// String returns the meaning's word.
+// String returns the word of the meaning.
 func (m Meaning) String() string { return meaningNames[m] }
 
 func (d *dumper) head(h *Head) {
@@ -168,7 +168,7 @@ func (d *dumper) head(h *Head) {
 	}
 }
 
-// steps prints all that gives a head's weights their meaning.
+// steps prints everything that decides the meaning of a head's weights.
 func (d *dumper) steps(h *Head) {
 	d.line("    take %s %s", h.Take.Rows, h.Take.Pick)
 	if h.From != "" {
@@ -243,7 +243,7 @@ func (d *dumper) target(t *Target) {
 	}
 }
 
-// Name says what is emitted: infer or train, and the name.
+// Name returns infer or train, and the name of what is emitted.
 func (e Emit) Name() string {
 	switch {
 	case e.Train != nil:

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// good resolves a text that has no faults.
+// good resolves a text and fails on any fault.
 func good(t *testing.T, name string, text []byte) *spec.Spec {
 	t.Helper()
 	faults, src := faultsOf(name, text)
@@ -23,8 +23,8 @@ func good(t *testing.T, name string, text []byte) *spec.Spec {
 	return s
 }
 
-// The files of testdata/good hold a spec and what it resolves to: as Dump prints it (.dump), as Explain does (.explain) or in canonical
-// layout (.fmt). UPDATE=1 rewrites the results.
+// The files of testdata/good hold a spec and its resolved form: as Dump prints it (.dump), as Explain prints it (.explain) or in canonical layout (.fmt).
+// UPDATE=1 rewrites the results.
 func TestGoodSpecs(t *testing.T) {
 	files, err := filepath.Glob("testdata/good/*.txtar")
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestEveryWordIsUsed(t *testing.T) {
 	}
 }
 
-// walk notes which words stand in which blocks.
+// walk records which words occur in which blocks.
 func walk(list []*spec.Stmt, block string, seen map[string]bool) {
 	for _, s := range list {
 		ctx := block

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// A statement without an effect is an error: a misspelt name would otherwise describe another model than was meant, without a word. Three rules find
+// A statement without an effect is an error. Otherwise a misspelt name would describe another model than the user meant, without a message. Three rules find
 // such statements.
 //
 //   - Every statement must be read by the resolver. It marks what it reads, so a word of the schema that no code reads cannot be forgotten.
@@ -17,13 +17,13 @@ import (
 //
 // What like has copied is exempt: a copied size may lose its last reader when a statement is replaced.
 
-// maxIdle bounds the search: with so many faults more of them are not shown.
+// maxIdle bounds the search. Beyond this number of faults no more are shown.
 const maxIdle = 2 * diag.MaxFaults
 
-// knownDims are the sizes that the language itself knows: setting one is never a misspelling.
+// knownDims are the sizes that the language itself knows. Setting one is never a misspelling.
 var knownDims = []string{"vocab", "hidden", "heads", "head", "inner", "layers", "span", "reach", "seq"}
 
-// words are the statements of a block that may stand only once, by word.
+// words holds the statements of a block by word, for words that may occur only once.
 type words struct {
 	r  *resolver
 	of map[string]*Stmt
@@ -43,7 +43,7 @@ func (r *resolver) reads(s *Stmt) {
 	}
 }
 
-// readAll marks everything in a block as read: after a fault nothing can be said of the rest of it.
+// readAll marks everything in a block as read. It is for blocks with a fault: no one can tell what else in them has an effect.
 func (r *resolver) readAll(s *Stmt) {
 	if s.Block == nil {
 		return
@@ -54,7 +54,7 @@ func (r *resolver) readAll(s *Stmt) {
 	}
 }
 
-// readModel marks which statements of a merged model were read: all of them if the model has faults.
+// readModel marks the statements of a merged model that were read, or all of them if the model has faults.
 func (r *resolver) readModel(t *tree, clean bool) {
 	for _, e := range t.entries {
 		if e.body != nil {
@@ -66,7 +66,7 @@ func (r *resolver) readModel(t *tree, clean bool) {
 	}
 }
 
-// idle reports the statements that nothing has read.
+// idle reports the statements that were not read.
 func (r *resolver) idle() {
 	r.readDims()
 	r.idleTables()
@@ -78,7 +78,7 @@ func (r *resolver) idle() {
 	}
 }
 
-// idleTables reports tables of absolute positions that no decoder reads, here or in a model that is like this one.
+// idleTables reports tables of absolute positions that no decoder reads, in this model or in a model that is like this one.
 func (r *resolver) idleTables() {
 	for _, s := range r.file.stmts() {
 		d := r.decls[s.Name]
@@ -94,7 +94,7 @@ func (r *resolver) idleTables() {
 	}
 }
 
-// idleIn reports those of a block; top is the statement of the file that it belongs to.
+// idleIn reports the idle statements of a block. top is the statement of the file that contains the block.
 func (r *resolver) idleIn(top, block *Stmt) {
 	if block.Block == nil || block.broken && block != top {
 		return
@@ -113,7 +113,7 @@ func (r *resolver) idleIn(top, block *Stmt) {
 	}
 }
 
-// faultIn reports whether a statement has a fault already: a second message about it would be noise.
+// faultIn reports whether a statement has a fault already. A second message about it would only distract.
 func (r *resolver) faultIn(at diag.Span) bool {
 	return at.File == r.file.Name && slices.ContainsFunc(r.byLine[at.Line], func(d *diag.Diag) bool {
 		return d.Span.Col >= at.Col && d.Span.Col <= at.EndCol
@@ -147,7 +147,7 @@ func (r *resolver) idleDim(model, s *Stmt) {
 	r.add(d.Hintf("remove it"))
 }
 
-// readDims marks the sizes that some statement reads, through other sizes too.
+// readDims marks the sizes that some statement reads, directly or through other sizes.
 func (r *resolver) readDims() {
 	for _, d := range r.decls {
 		if d.tree == nil {
@@ -162,7 +162,7 @@ func (r *resolver) readDims() {
 	}
 }
 
-// dimReads lists the sizes that a model's statements and its heads read. Statements with faults count as readers of every name in them.
+// dimReads returns the sizes that a model's statements and its heads read. Statements with faults count as readers of every name in them.
 func (r *resolver) dimReads(d *decl) []string {
 	if d.reads == nil {
 		d.reads = r.findDimReads(d)
@@ -209,7 +209,7 @@ func (r *resolver) findDimReads(d *decl) []string {
 	return list
 }
 
-// leaves calls f for every entry without a block of its own, and for the operands of blocks.
+// leaves calls f for every entry of the tree and of the blocks inside it.
 func (t *tree) leaves(f func(*entry)) {
 	for _, e := range t.entries {
 		f(e)
@@ -231,7 +231,7 @@ func (r *resolver) heads() []*Stmt {
 	return r.headStmts
 }
 
-// brokenNames returns the names in all statements with faults, which may be readers.
+// brokenNames returns the names in all statements with faults, because these may be readers.
 func (r *resolver) brokenNames() []string {
 	if r.broken == nil {
 		r.broken = []string{}
@@ -244,7 +244,7 @@ func (r *resolver) brokenNames() []string {
 	return r.broken
 }
 
-// brokenNames returns the names in a statement with a fault, or in those of its block.
+// brokenNames returns the names in a statement with a fault, or in such statements of its block.
 func brokenNames(s *Stmt) []string {
 	var names []string
 	if s.broken || s.row == nil {
@@ -262,7 +262,7 @@ func brokenNames(s *Stmt) []string {
 	return names
 }
 
-// exprNames returns the sizes that the expressions in a statement's operands read. Forms are walked by reflection, so that a new one cannot be forgotten.
+// exprNames returns the sizes that the expressions in a statement's operands read. It walks forms by reflection, so that a new form cannot be forgotten.
 func exprNames(form any) []string {
 	var names []string
 	var walk func(v reflect.Value)

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// maxLayers bounds the stack: a pass over a spec's layers stays cheap.
+// maxLayers bounds the number of layers, so that a walk over a spec's layers is cheap.
 const maxLayers = 4096
 
 func (b *modelBuilder) encoder() {
@@ -138,7 +138,7 @@ func (b *modelBuilder) scale(t *tree, a *Attention) {
 	a.Scale = v
 }
 
-// projections resolves the assignments, in order of writing. Values are nil for names whose assignment is broken.
+// projections resolves the assignments in the order of the text. The value is nil for a name whose assignment is broken.
 func (b *modelBuilder) projections(t *tree) map[string]*Proj {
 	all := map[string]*Proj{}
 	for _, e := range t.entries {
@@ -198,7 +198,7 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 	case "scalar":
 		p.Kind, p.Bias = Scalar, false
 		if p.Of != Rel || form.Bias != "" {
-			b.r.add(diag.Errorf("projection", p.Pos, "scalar is a learned number an offset and head: it reads the table of offsets and has no bias").
+			b.r.add(diag.Errorf("projection", p.Pos, "scalar is one learned number per offset and head: it reads the table of offsets and has no bias").
 				Hintf("%s = scalar(%s)", p.Name, b.tableName()))
 			return false
 		}
@@ -234,7 +234,7 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 	return true
 }
 
-// follow makes Reuse point to the owner of the weights, through any chain of names.
+// follow makes Reuse point to the owner of the weights, through any number of names.
 func (b *modelBuilder) follow(t *tree, all map[string]*Proj, name string) {
 	p := all[name]
 	owner := p
@@ -276,7 +276,7 @@ func namesOf(t *tree) []string {
 	return names
 }
 
-// prune reports projections that nothing reads. Those that like has copied are left out silently: dropping a term is one line.
+// prune reports projections that nothing reads. It silently leaves out those that like has copied, so that one line is enough to drop a term.
 func (b *modelBuilder) prune(t *tree, a *Attention, all map[string]*Proj, scored map[string]bool) {
 	v := all["v"]
 	switch {
@@ -318,14 +318,14 @@ func (b *modelBuilder) passedOn(t *tree, name string, scored map[string]bool) bo
 	})
 }
 
-// pruneTable leaves out a table of offsets that no projection in use reads, if like has copied it; else it is a fault.
+// pruneTable leaves out a table of offsets that no projection in use reads, if like has copied it. Otherwise the table is a fault.
 func (b *modelBuilder) pruneTable(t *tree, a *Attention) {
 	rel := b.m.Relative
 	if rel == nil || t.isBroken() || b.r.errorsSince(b.before) {
 		return
 	}
 	e := b.t.find("relative " + rel.Name)
-	if e == nil || e.body == nil { // what a path has made of a model that is not known, which is the fault
+	if e == nil || e.body == nil { // a path has made the entry in a model that is not known, which is the fault
 		return
 	}
 	rows := b.m.ReadsTable()
@@ -356,7 +356,7 @@ func (b *modelBuilder) idle(a *Attention, e *entry, reason string) {
 	b.r.add(diag.Errorf("no-effect", e.stmt.Pos, "%s has no effect: %s", e.stmt.Word, reason).Note(a.ScoreSource.Pos, "the score is here").Hintf("remove it"))
 }
 
-// example returns an index that fits a projection.
+// example returns the name of a projection with an index that fits it.
 func example(p *Proj) string {
 	if p.Of == Rel {
 		return "[i-j]"
@@ -416,7 +416,7 @@ func (b *modelBuilder) state(e *entry, word, hint string) (State, *reference) {
 	return s, form.Add
 }
 
-// plusName returns a summand as it is written, "" for none.
+// plusName returns a summand as it is written, or "" if there is no summand.
 func plusName(add *reference) string {
 	if add == nil {
 		return ""

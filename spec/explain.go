@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// ExplainCode returns the page of a message's code; false if there is no such code.
+// ExplainCode returns the page for a message's code, and false if there is no such code.
 func ExplainCode(code string) (string, bool) {
 	i, ok := diag.Find(diag.Code(code))
 	if !ok {
@@ -18,8 +18,9 @@ func ExplainCode(code string) (string, bool) {
 	return i.Page(), true
 }
 
-// Explain returns the resolved spec for people: each statement that makes numbers with what it chooses, its shape, its parameters over all layers and the
-// floating-point operations of one sequence of seq tokens (a multiplication and an addition are two). Operations of heads are those per row.
+// Explain returns the resolved spec for people. It lists each statement that adds parameters or operations, with what it chooses, its shape, its parameters
+// over all layers, and the floating-point operations for one sequence of seq tokens. A multiplication and an addition count as two operations. Operations of
+// heads are per row.
 func Explain(s *Spec) string {
 	var b strings.Builder
 	for i, m := range s.Models {
@@ -46,7 +47,7 @@ func Explain(s *Spec) string {
 	return b.String()
 }
 
-// explainTarget writes a target as a spec says it, with its defaults.
+// explainTarget writes a target as a spec would, with its defaults.
 func explainTarget(b *strings.Builder, t *Target) {
 	weights := t.Weights.Kind
 	if t.Weights.Channel {
@@ -103,7 +104,7 @@ func explainModel(b *strings.Builder, m *Model) {
 
 var explainColumns = []string{"place", "statement", "what", "shape", "parameters", "FLOP"}
 
-// row returns a line of a table.
+// row returns the columns of a line in a table.
 func (l Line) row() []string {
 	flops := operations(l.Flops)
 	if flops != "" && l.Per != "" {
@@ -122,7 +123,7 @@ func explainHead(b *strings.Builder, h *Head) {
 	table(b, rows)
 }
 
-// count returns a number that is not worth showing when it is 0.
+// count returns a number as text, or "" for 0, which is not worth showing.
 func count(n int64) string {
 	if n == 0 {
 		return ""
@@ -153,7 +154,7 @@ func operations(v float64) string {
 	return fmt.Sprintf("%.3g%s", v, units[i])
 }
 
-// table prints columns side by side; the last two are numbers, so they stand on the right.
+// table prints columns side by side. The last two are numbers and are aligned to the right.
 func table(b *strings.Builder, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -175,7 +176,7 @@ func table(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// SchemaPage returns the language's table for people: every word by block, with its operands, unit, default and meaning.
+// SchemaPage returns the table of the language for people: every word by block, with its operands, unit, default and meaning.
 func SchemaPage() string {
 	var b strings.Builder
 	var blocks []string

@@ -2,7 +2,7 @@ package spec
 
 import "strings"
 
-// HeadParams counts a head's own parameters: a tied layer owns its bias only.
+// HeadParams counts a head's own parameters. A tied layer owns only its bias.
 func HeadParams(h *Head) int64 {
 	var n int64
 	for _, l := range h.Lines() {
@@ -11,10 +11,10 @@ func HeadParams(h *Head) int64 {
 	return n
 }
 
-// leads are the first extents of what a head reads.
+// leads holds the first extent of the rows that a head reads.
 var leads = map[Rows]string{First: "B", Mean: "B", Words: "words", Masked: "masked"}
 
-// Lines lists what each statement of a head contributes, in its order. Operations are those per row, or as Per says.
+// Lines returns what each statement of a head contributes, in order. Operations are per row, or per the unit in Per.
 func (h *Head) Lines() []Line {
 	lead := leads[h.Take.Rows]
 	if lead == "" {
@@ -44,7 +44,7 @@ func (h *Head) Lines() []Line {
 
 var takeWords = [...]string{"the first token of each sequence", "every token", "every token, the sequence's first added", "the tokens to predict", "the mean of each sequence", "one row per word"}
 
-// lines is what one step contributes. labels is the number of columns of the labels' rows, for heads with a prompt.
+// lines returns what one step contributes. labels is the number of columns of the labels' rows, for heads with a prompt.
 func (h *Head) lines(s *Step, lead string, labels int) []Line {
 	in, out := int64(s.In), int64(s.Out)
 	l := Line{At: s.Source, Shape: "[" + lead + ", " + itoa(s.Out) + "]"}
@@ -60,7 +60,7 @@ func (h *Head) lines(s *Step, lead string, labels int) []Line {
 		l.What, l.Params = s.Norm.what(), 2*in
 	case StepDropout:
 		l.What = "in training"
-	case StepLSTM: // four gates, two biases each
+	case StepLSTM: // four gates with two biases each
 		size, directions := out, int64(1)
 		l.What = "one direction"
 		if s.Both {
@@ -81,7 +81,7 @@ func (h *Head) lines(s *Step, lead string, labels int) []Line {
 	return []Line{l}
 }
 
-// layers counts the parameters of linear layers with bias, and the operations per row, given pairs of columns in and out.
+// layers counts the parameters of linear layers with bias, and their operations per row. extents holds pairs of columns in and out.
 func layers(extents ...int64) (params int64, flops float64) {
 	for i := 0; i+1 < len(extents); i += 2 {
 		params += extents[i]*extents[i+1] + extents[i+1]
@@ -90,8 +90,8 @@ func layers(extents ...int64) (params int64, flops float64) {
 	return params, flops
 }
 
-// spanLines returns the parts of GLiNER's span scorer on rows of h columns, labels of c: projections of a span's first and last word, the layer that joins
-// them, the projection of a label, and the product of each span with each label. The second joining layer is applied to labels.
+// spanLines returns the parts of GLiNER's span scorer on rows of h columns and labels of c columns: projections of a span's first and last word, the layer that
+// joins them, the projection of a label, and the product of each span with each label. The second layer of the joining part is applied to labels.
 func spanLines(at Line, h, c, widths int64) []Line {
 	word, words := layers(h, 4*h, 4*h, h, h, 4*h, 4*h, h)
 	join, joined := layers(2*h, 4*h, 4*h, h)
@@ -105,7 +105,7 @@ func spanLines(at Line, h, c, widths int64) []Line {
 	return []Line{first, second, third, fourth}
 }
 
-// tokenLines returns the parts of GLiNER's token scorer: projections of words and labels, and two layers on each pair of them.
+// tokenLines returns the parts of GLiNER's token scorer: projections of words and labels, and two layers on each pair of a word and a label.
 func tokenLines(at Line, h, c int64) []Line {
 	word, words := layers(h, 2*h)
 	label, read := layers(c, 2*h)

@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// lineWidth is where Format breaks a statement, after a + or a comma, and where a block no longer stands on one line.
+// lineWidth is the width beyond which Format breaks a statement, after a + or a comma, and beyond which a block is not kept on one line.
 const lineWidth = 140
 
 const indent = "    "
 
-// Format returns the canonical layout of a text: one statement a line, four spaces a block, operands and comments of neighbouring lines aligned, `·` between
-// factors. A block that was written on one line stays on one if it fits and holds no comment. Comments are kept, empty lines become one. Formatting what Format
-// has made changes nothing. A file with syntax errors cannot be laid out without guessing, so ok is false for one.
+// Format returns the canonical layout of a text: one statement per line, four spaces per level of blocks, operands and comments of neighbouring lines aligned,
+// `·` between factors. A block that was written on one line stays on one line if it fits and holds no comment. Comments are kept; several empty lines become
+// one. Formatting the result again does not change it. If the file has syntax errors, ok is false, because it cannot be laid out without guessing.
 func Format(f *File) (text []byte, ok bool) {
 	if _, faults := Parse(f.Name, f.Text); faults.HasErrors() {
 		return nil, false
@@ -26,8 +26,8 @@ type writer struct{ b strings.Builder }
 
 // line is an output line before its columns are aligned.
 type line struct {
-	shape string   // what aligns with what; "" aligns with everything
-	cells []string // one, two, or three: name, operator, value
+	shape string   // lines of one shape are aligned; "" is aligned with every shape
+	cells []string // one, two, or three cells: name, operator, value
 	trail string   // the comment
 }
 
@@ -53,7 +53,7 @@ func (w *writer) stmts(list []*Stmt, pre string) {
 	w.run(run, pre)
 }
 
-// lineOf splits a statement where neighbours are aligned.
+// lineOf splits a statement at the places where neighbouring lines are aligned.
 func lineOf(s *Stmt) line {
 	whole := line{cells: []string{s.text()}, trail: s.Trail}
 	if len(s.Path) > 0 {
@@ -75,7 +75,7 @@ func lineOf(s *Stmt) line {
 	return whole
 }
 
-// run prints neighbouring lines without blocks: columns align within one shape, comments over all of them.
+// run prints neighbouring lines without blocks. Columns are aligned within one shape, comments over all lines.
 func (w *writer) run(run []line, pre string) {
 	texts := make([]string, 0, len(run))
 	for from := 0; from < len(run); {
@@ -132,7 +132,7 @@ func columns(run []line) []string {
 	return texts
 }
 
-// fill puts the indent in front and breaks a long text after + and commas that do not stand in quotes.
+// fill puts the indent in front. It breaks a long text after a + or a comma that is not inside quotes.
 func fill(text, pre string) string {
 	if utf8.RuneCountInString(pre+text) <= lineWidth {
 		return pre + text
@@ -154,7 +154,7 @@ func fill(text, pre string) string {
 	return strings.TrimRight(out.String(), " ")
 }
 
-// pieces cuts a statement after every + and comma outside of quotes.
+// pieces cuts a statement after every + and comma that is not inside quotes.
 func pieces(text string) []string {
 	var out []string
 	start, quoted := 0, false
@@ -191,7 +191,7 @@ func (w *writer) block(s *Stmt, pre string) {
 	w.b.WriteString(pre + "}" + trail + "\n")
 }
 
-// inline returns a statement with its block on one line, if it may stand so.
+// inline returns a statement with its block on one line, if that is allowed.
 func inline(s *Stmt) (string, bool) {
 	text := s.text()
 	if s.Block == nil {

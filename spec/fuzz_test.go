@@ -37,7 +37,7 @@ func specTexts(t testing.TB) [][]byte {
 	return append(texts, text)
 }
 
-// tree is a file's statements without positions and layout, for comparisons. Comments count, in order.
+// tree returns a file's statements without positions and layout, for comparisons. Comments count, in order.
 func tree(list []*spec.Stmt, b *strings.Builder) {
 	for _, s := range list {
 		if s.Comment != "" {
@@ -59,7 +59,7 @@ func treeOf(f *spec.File) string {
 	return b.String()
 }
 
-// holds checks what is true of any text.
+// holds checks properties that every text must have.
 func holds(t *testing.T, text []byte) {
 	f, faults := spec.Parse("f.dspec", text)
 	s, more := spec.Resolve(f)

@@ -2,7 +2,7 @@ package spec
 
 import "github.com/alecthomas/participle/v2/lexer"
 
-// The forms: what may follow a word. Each is a participle grammar; the schema says which word takes which.
+// The forms are what may follow a word. Each is a participle grammar. The schema decides which word takes which form.
 
 type path struct {
 	Tokens []lexer.Token
@@ -49,7 +49,7 @@ type dropForm struct {
 	Paths []*path `parser:"@@ ( ',' @@ )*"`
 }
 
-// expr is a sum of products; integers, dims, floor and, in scale, sqrt and terms.
+// expr is a sum of products. It may contain integers, dims, floor and, in scale, sqrt and terms.
 type expr struct {
 	Tokens []lexer.Token
 	Left   *product   `parser:"@@"`
@@ -239,7 +239,7 @@ type memberForm struct {
 	Weight *num  `parser:"( 'weight' @@ )?"`
 }
 
-// countForm is a number with its unit, which the check after it demands.
+// countForm is a number with its unit. The check after parsing demands the unit.
 type countForm struct {
 	Value *num     `parser:"@@"`
 	Unit  *unitTok `parser:"@@?"`

@@ -17,11 +17,11 @@ type headBuilder struct {
 	h    *Head
 	m    *Model
 	dims *dimTable
-	cols int // columns after the steps so far; 0 if unknown
+	cols int // columns after the steps so far; 0: not known
 	last *linearForm
 }
 
-// on finds the model, and the head or decoder after a dot, that a path names.
+// modelOf returns the model that a path names, and the name of the head or decoder after the dot.
 func (r *resolver) modelOf(p *path) (*decl, string) {
 	at := spanOfAll(p.Tokens)
 	if len(p.Parts) > 2 {
@@ -48,7 +48,7 @@ func (r *resolver) modelOf(p *path) (*decl, string) {
 func (r *resolver) head(s *Stmt) {
 	form := s.Form.(*onForm)
 	d, decoder := r.modelOf(form.On)
-	if d == nil || d.model == nil { // what does not depend on the model is checked all the same
+	if d == nil || d.model == nil { // what does not depend on the model is checked even so
 		m := &Model{Name: form.On.Parts[0]}
 		b := &headBuilder{r: r, h: &Head{Source: source(s), Name: form.Name, Model: m}, m: m, dims: r.dims(&tree{}, true)}
 		b.steps(s)
@@ -91,7 +91,7 @@ func (r *resolver) noDecoder(d *decl, on *path, decoder string) *diag.Diag {
 	return f.Hintf("%s", d.model.Name)
 }
 
-// once finds the words of a block that may stand only once.
+// once returns the statements of a block by word and reports words that occur twice.
 func (r *resolver) once(s *Stmt) words {
 	found := map[string]*Stmt{}
 	for _, t := range code(s.Block.Stmts) {
@@ -157,7 +157,7 @@ func (b *headBuilder) steps(s *Stmt) {
 	}
 }
 
-// OrOwn offers a head's form that has names, if there is one, and the layout that names everything.
+// OrOwn returns a hint: a form of the head that has names, if there is one, and the layout that names everything.
 func OrOwn(form string) string {
 	if form == "" {
 		return "checkpoint own"
@@ -165,7 +165,7 @@ func OrOwn(form string) string {
 	return form + ", or checkpoint own"
 }
 
-// step resolves one statement of the head. A word that has no case here stays unread, which is a fault.
+// step resolves one statement of the head. A word that has no case here is not marked as read, and so is a fault.
 func (b *headBuilder) step(t *Stmt) {
 	h := b.h
 	step := &Step{Source: source(t), In: b.cols}
@@ -265,7 +265,7 @@ func (b *headBuilder) take(t *Stmt, form *takeForm) {
 	b.h.Take = take
 }
 
-// unmeant reports a meaning that was written for the last linear layer and does not hold for the head's numbers, with the reason.
+// unmeant reports a meaning of the last linear layer that does not apply to the head's numbers, with the reason.
 func (b *headBuilder) unmeant(reason string) {
 	if b.last == nil || b.last.As == nil {
 		return

@@ -14,23 +14,24 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// advice are the hints that cannot be typed as they stand.
+// advice matches the hints that cannot be typed as they are.
 var advice = []*regexp.Regexp{
-	regexp.MustCompile(`^(the dims|its heads|the models|its words|the zoo has|what is copied|the tables) `), // too many to choose for the user
+	regexp.MustCompile(`^(the dims|its heads|the models|its words|the zoo has|what is copied|the tables) `), // too many choices
 	regexp.MustCompile(`\b[A-Z]{3,}\b`),                                                    // how the word is written, with placeholders
-	regexp.MustCompile(` is a word of | is the only one$| are known$|^a size is written `), // where a word belongs
+	regexp.MustCompile(` is a word of | is the only one$| are known$|^a size is written `), // which block has a word
 	regexp.MustCompile(`^escapes are |^comments start |^texts stand |^labels are `),
 	regexp.MustCompile(`^drop removes what like has copied$|^model my_model like |^head \w+ on `),
 	regexp.MustCompile(`^add } where it ends$|^put \{ on the line `),
 }
 
-// edits are the texts that a hint may mean: typed in place of what the fault is about, of its statement, or as a statement beside or inside of it.
+// edits collects the texts that a hint may mean. The hint is typed in place of what the fault is about, in place of its statement, or as a statement beside it
+// or inside it.
 type edits struct {
 	text string
 	out  []edit
 }
 
-// edit is a changed text and where the change lies in it, in bytes.
+// edit is a changed text, and the place of the change in it in bytes.
 type edit struct {
 	text     string
 	from, to int
@@ -52,12 +53,12 @@ func (e *edits) replace(at diag.Span, by string) {
 	e.put(offset(e.text, at.Line, at.Col), offset(e.text, at.Line, at.EndCol), by)
 }
 
-// put writes a text in place of some bytes.
+// put replaces some bytes with a text.
 func (e *edits) put(from, to int, by string) {
 	e.out = append(e.out, edit{e.text[:from] + by + e.text[to:], from, from + len(by)})
 }
 
-// around lists the statements that hold a place, outermost first.
+// around returns the statements that contain a place, outermost first.
 func around(list []*spec.Stmt, at diag.Span) (out []*spec.Stmt) {
 	for i, s := range list {
 		if s.Comment != "" || s.Pos.Line > at.Line || s.Pos.Line == at.Line && s.Pos.Col > at.Col {
@@ -90,14 +91,14 @@ func (e *edits) add(s *spec.Stmt, hint string) {
 	if open, end := e.braces(s); end < len(e.text) && strings.Contains(hint, "; ") { // a whole block
 		e.put(open+1, end, " "+hint+" ")
 	}
-	for _, t := range s.Block.Stmts { // set again what the block sets already
+	for _, t := range s.Block.Stmts { // it sets again what the block sets already
 		if word, _, _ := strings.Cut(hint, " "); t.Word == word && t.Block == nil {
 			e.replace(t.Pos, hint)
 		}
 	}
 }
 
-// braces finds the block after a statement's head, in bytes.
+// braces returns the place of the block after a statement's head, in bytes.
 func (e *edits) braces(s *spec.Stmt) (open, end int) {
 	open = offset(e.text, s.Pos.Line, s.Pos.EndCol)
 	open += strings.IndexByte(e.text[open:], '{')
@@ -127,7 +128,7 @@ var (
 	parenthesised = regexp.MustCompile(` \([^()]*\)$`)
 )
 
-// editsOf lists what a hint may mean.
+// editsOf returns the edits that a hint may mean.
 func editsOf(text string, tree *spec.File, faults diag.List, d *diag.Diag) []edit {
 	e := &edits{text: text}
 	hint := strings.TrimSuffix(strings.TrimPrefix(d.Hint, "write "), " { … }")
@@ -172,7 +173,7 @@ func editsOf(text string, tree *spec.File, faults diag.List, d *diag.Diag) []edi
 			}
 		}
 	}
-	if d.Code == "missing" && len(inside) > 0 { // all that one place lacks, together
+	if d.Code == "missing" && len(inside) > 0 { // everything that one place lacks, together
 		var all []string
 		for _, o := range faults {
 			if o.Code == d.Code && o.Span == d.Span {
@@ -184,11 +185,11 @@ func editsOf(text string, tree *spec.File, faults diag.List, d *diag.Diag) []edi
 	return e.out
 }
 
-// key names a fault whatever its place.
+// key identifies a fault without its place.
 func key(d *diag.Diag) string { return string(d.Code) + ": " + d.Message }
 
-// A hint is never itself a fault: typed where it belongs, the fault that it is about is gone, and what was typed has none. Faults elsewhere that only
-// show now are no matter of the hint.
+// A hint is never a fault itself. When it is typed where it belongs, the fault is gone, and the typed text has no fault. Faults in other places that become
+// visible only then do not count.
 func TestHintsHelp(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.txtar")
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ const (
 	maxParen = 64      // nested parentheses and brackets in a statement
 )
 
-// tokens is the lexical grammar. Bad catches whatever no other rule takes, so that scanning never fails.
+// tokens is the lexical grammar. Bad matches whatever no other rule matches, so scanning never fails.
 var tokens = lexer.MustSimple([]lexer.SimpleRule{
 	{Name: "Comment", Pattern: `//[^\n]*`},
 	{Name: "Newline", Pattern: `\r?\n`},
@@ -47,8 +47,8 @@ var (
 	tBad     = tokens.Symbols()["Bad"]
 )
 
-// scan cuts a text into tokens without spaces. A newline after + or , is no token, and a comment there is moved in front of its statement. Braces in the result
-// are balanced; those that are not are reported and left out or added.
+// scan cuts a text into tokens and drops spaces. A newline after + or a comma is not a token, and a comment there is moved in front of its statement. Braces in
+// the result are balanced: an unbalanced brace is reported, and is left out or completed.
 func scan(name string, text []byte) ([]lexer.Token, diag.List) {
 	var faults diag.List
 	if len(text) > maxText {
@@ -97,8 +97,8 @@ type openBrace struct {
 type scanner struct {
 	file   string
 	out    []lexer.Token
-	start  int  // where the current statement starts in out
-	cont   bool // the last token of the statement is + or ,
+	start  int  // start of the current statement in out
+	cont   bool // the last token of the statement is + or a comma
 	open   []openBrace
 	faults diag.List
 }
@@ -168,7 +168,7 @@ func (s *scanner) brace(t lexer.Token) {
 	s.cont = false
 }
 
-// rejoin takes back the newlines after the last statement, so that a block on the next line still belongs to it.
+// rejoin takes back the newlines after the last statement, so that a block on the next line still belongs to the statement.
 func (s *scanner) rejoin() bool {
 	n := len(s.out)
 	for n > 0 && s.out[n-1].Type == tNewline {
@@ -186,7 +186,7 @@ func spanOf(file string, t lexer.Token) diag.Span {
 	return diag.Span{File: file, Line: t.Pos.Line, Col: t.Pos.Column, EndCol: t.Pos.Column + utf8.RuneCountInString(t.Value)}
 }
 
-// spanOfAll returns the span of a run of tokens; if it goes over several lines, that of its first line.
+// spanOfAll returns the span of several tokens. If they are on several lines, it is the span of those on the first line.
 func spanOfAll(toks []lexer.Token) diag.Span {
 	if len(toks) == 0 {
 		return diag.Span{}
@@ -200,13 +200,13 @@ func spanOfAll(toks []lexer.Token) diag.Span {
 	return s
 }
 
-// replay is a lexer over tokens that are already there.
+// replay is a lexer over tokens that exist already.
 type replay struct {
 	toks []lexer.Token
 	end  lexer.Position
 }
 
-// Next returns the next token (participle's interface).
+// Next returns the next token. It implements participle's interface.
 func (r *replay) Next() (lexer.Token, error) {
 	if len(r.toks) == 0 {
 		return lexer.EOFToken(r.end), nil
@@ -219,13 +219,13 @@ func (r *replay) Next() (lexer.Token, error) {
 // definition makes participle use the lexical grammar's token types without lexing again.
 type definition struct{}
 
-// Symbols names the token types (participle's interface).
+// Symbols returns the token types. It implements participle's interface.
 func (definition) Symbols() map[string]lexer.TokenType { return tokens.Symbols() }
 
-// Lex is not how specs are read, but participle's interface asks for it.
+// Lex implements participle's interface. Specs are not read through it.
 func (definition) Lex(name string, r io.Reader) (lexer.Lexer, error) { return tokens.Lex(name, r) }
 
-// number reads a Number token's digits, without the underscores.
+// number returns the value of a Number token, which may contain underscores.
 func number(text string) (float64, error) {
 	return strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)
 }

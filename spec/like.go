@@ -7,21 +7,21 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// tree is a block after merging: what `like` has copied, then the block's own statements.
+// tree is a block after merging: first what `like` has copied, then the block's own statements.
 type tree struct {
 	entries []*entry
 	gone    map[string]*Stmt // what drop has removed, by key
-	broken  bool             // one of its statements had a fault, so what is absent may just be unreadable
+	broken  bool             // one of its statements had a fault, so a missing statement may only be unreadable
 }
 
 // entry is a statement of a merged block.
 type entry struct {
-	key       string // the word; "dim hidden", "decoder emd", "mix score" with a name; "=q" for an assignment
-	name      string // the name that is assigned
+	key       string // the word; a word with a name, as in "dim hidden", "decoder emd", "mix score"; "=q" for an assignment
+	name      string // the name that an assignment defines
 	stmt      *Stmt
-	body      *tree // of a block
+	body      *tree // the entries of its block
 	inherited bool
-	read      bool // the resolver has looked at it
+	read      bool // the resolver has read it
 }
 
 // find returns the entry of a key, or nil, and marks it as read.
@@ -46,7 +46,7 @@ func (t *tree) at(key string) *entry {
 	return nil
 }
 
-// all lists the entries of a word that has names, as dim or decoder, and marks them as read.
+// all returns the entries of a word that has names, such as dim or decoder, and marks them as read.
 func (t *tree) all(word string) []*entry {
 	var out []*entry
 	if t != nil {
@@ -89,14 +89,14 @@ func (t *tree) isBroken() bool {
 	return false
 }
 
-// merger puts the statements of one body on a tree.
+// merger applies the statements of one body to a tree.
 type merger struct {
 	r     *resolver
-	first map[string]*Stmt // what the body itself has set, to find words that stand twice
+	first map[string]*Stmt // statements that the body itself has set, to find words that occur twice
 	gone  map[string]*Stmt // what the body has dropped, by key
 }
 
-// merge applies a model's own statements to the tree that it is like: first what is dropped, then what is set.
+// merge applies a model's own statements to the tree of the model that it is like: first what is dropped, then what is set.
 func (r *resolver) merge(t *tree, stmts []*Stmt) {
 	m := &merger{r: r, first: map[string]*Stmt{}, gone: map[string]*Stmt{}}
 	m.body(t, stmts, "", true)
@@ -113,7 +113,7 @@ func (m *merger) body(t *tree, stmts []*Stmt, prefix string, drops bool) {
 	}
 }
 
-// apply follows the statement's path and drops or sets what stands at its end.
+// apply follows the statement's path and drops or sets the entry at its end.
 func (m *merger) apply(t *tree, s *Stmt, path []string, prefix string, drops bool) {
 	if len(path) > 0 {
 		if s.Word == "drop" && !drops {
@@ -154,7 +154,7 @@ func (m *merger) block(t *tree, s *Stmt, prefix string, drops bool) {
 	key := keyOf(s)
 	e := t.at(key)
 	if drops && e == nil {
-		e = &entry{body: &tree{}} // nothing is there: every drop inside is of nothing
+		e = &entry{body: &tree{}} // nothing is there, so every drop inside finds nothing
 	}
 	if e == nil {
 		e = &entry{key: key, stmt: s}
@@ -185,7 +185,7 @@ func (m *merger) again(s *Stmt, e *entry, full string) {
 	if operands {
 		m.first[full] = s
 	}
-	changes := e.stmt == s && s.Word != "defaults" // a block that was not there before
+	changes := e.stmt == s && s.Word != "defaults" // a block that did not exist before
 	if s.Block != nil && len(s.Block.Stmts) == 0 && s.Block.Trail == "" && !changes && !operands && !s.broken {
 		m.r.add(diag.Errorf("no-effect", s.Pos, "the block of %s is empty, so it changes nothing", s.Word).Hintf("remove it"))
 	}
@@ -205,7 +205,7 @@ func (m *merger) leaf(t *tree, s *Stmt, prefix string) {
 	}
 }
 
-// set replaces the statement of that key, or appends it.
+// set replaces the statement of the same key, or appends it.
 func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
 	full := prefix + e.key
 	if before := m.first[full]; before != nil {
@@ -230,7 +230,7 @@ func (m *merger) set(t *tree, e *entry, at diag.Span, prefix string) {
 	t.entries = append(t.entries, e)
 }
 
-// keyOf returns the name under which like finds a statement.
+// keyOf returns the name by which like finds a statement.
 func keyOf(s *Stmt) string {
 	if form, ok := s.Form.(*mixForm); ok {
 		return s.Word + " " + form.What
@@ -241,7 +241,7 @@ func keyOf(s *Stmt) string {
 	return s.Word
 }
 
-// drop removes what a path names from a tree; prefix is the path of the tree.
+// drop removes the entry that a path names from a tree; prefix is the path of the tree.
 func (m *merger) drop(t *tree, s *Stmt, p *path, prefix string) {
 	at := *s
 	at.Pos = spanOfAll(p.Tokens)

@@ -1,6 +1,6 @@
 package spec
 
-// Model finds a model by name, or nil.
+// Model returns the model of a name, or nil.
 func (s *Spec) Model(name string) *Model {
 	for _, m := range s.Models {
 		if m.Name == name {
@@ -10,7 +10,7 @@ func (s *Spec) Model(name string) *Model {
 	return nil
 }
 
-// Head finds a head by its full name, model.head, or nil.
+// Head returns the head with a full name, model.head, or nil.
 func (s *Spec) Head(name string) *Head {
 	for _, h := range s.Heads {
 		if h.FullName() == name {
@@ -20,7 +20,7 @@ func (s *Spec) Head(name string) *Head {
 	return nil
 }
 
-// HeadsOf lists a model's heads in the order of the file.
+// HeadsOf returns a model's heads in the order of the file.
 func (s *Spec) HeadsOf(m *Model) []*Head {
 	var heads []*Head
 	for _, h := range s.Heads {
@@ -31,7 +31,7 @@ func (s *Spec) HeadsOf(m *Model) []*Head {
 	return heads
 }
 
-// Ensemble finds an ensemble by name, or nil.
+// Ensemble returns the ensemble of a name, or nil.
 func (s *Spec) Ensemble(name string) *Ensemble {
 	for _, e := range s.Ensembles {
 		if e.Name == name {
@@ -41,7 +41,7 @@ func (s *Spec) Ensemble(name string) *Ensemble {
 	return nil
 }
 
-// Train finds a training by name, or nil.
+// Train returns the training of a name, or nil.
 func (s *Spec) Train(name string) *Train {
 	for _, t := range s.Trains {
 		if t.Name == name {
@@ -51,7 +51,7 @@ func (s *Spec) Train(name string) *Train {
 	return nil
 }
 
-// Target finds a target by name; the empty name is the first one. Nil if there is none of that name.
+// Target returns the target of a name, or nil. The empty name is the first target.
 func (s *Spec) Target(name string) *Target {
 	for _, t := range s.Targets {
 		if name == "" || t.Name == name {
@@ -61,7 +61,7 @@ func (s *Spec) Target(name string) *Target {
 	return nil
 }
 
-// Dim finds a dim by name.
+// Dim returns the dim of a name, and false if there is no such dim.
 func (m *Model) Dim(name string) (Dim, bool) {
 	for _, d := range m.Dims {
 		if d.Name == name {
@@ -71,7 +71,7 @@ func (m *Model) Dim(name string) (Dim, bool) {
 	return Dim{}, false
 }
 
-// Proj finds a projection by name, or nil.
+// Proj returns the projection of a name, or nil.
 func (a *Attention) Proj(name string) *Proj {
 	for _, p := range a.Projections {
 		if p.Name == name {
@@ -81,5 +81,5 @@ func (a *Attention) Proj(name string) *Proj {
 	return nil
 }
 
-// Value returns the projection that is averaged with the attention weights, the one named v.
+// Value returns the projection v, whose rows are averaged with the attention weights.
 func (a *Attention) Value() *Proj { return a.Proj("v") }

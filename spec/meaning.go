@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// checkMeaning resolves what the last linear layer's numbers mean.
+// checkMeaning resolves the meaning of the last linear layer's numbers.
 func (b *headBuilder) checkMeaning(words words) {
 	h := b.h
 	if h.As == Entities {
@@ -30,7 +30,7 @@ func (b *headBuilder) checkMeaning(words words) {
 			continue
 		}
 		if r := h.Take.Rows; r != Each && r != Words {
-			b.r.add(diag.Errorf("take-loss", s.Pos, "%s reads a row a token or word, but the head takes other rows", strings.Fields(s.Text)[0]).
+			b.r.add(diag.Errorf("take-loss", s.Pos, "%s reads one row per token or word, but the head takes other rows", strings.Fields(s.Text)[0]).
 				Note(h.Take.Pos, "the rows are taken here").Hintf("take words(first)"))
 		}
 		if s.Kind != StepLSTM && h.As != Labels {
@@ -49,7 +49,7 @@ func (b *headBuilder) meant() {
 	}
 }
 
-// meaning resolves as labels(…), span, choices, score.
+// meaning resolves the operands of as: labels(…), span, choices, score.
 func (b *headBuilder) meaning(as *meaningForm) {
 	h := b.h
 	at := spanOfAll(as.Tokens)
@@ -96,7 +96,7 @@ func (b *headBuilder) bio(s *Step) {
 	}
 }
 
-// checkLoss holds the rows, the columns and the loss to each other.
+// checkLoss checks that rows, columns and loss fit each other.
 func (b *headBuilder) checkLoss(words words) {
 	h := b.h
 	at := h.Pos
@@ -120,11 +120,11 @@ func (b *headBuilder) checkLoss(words words) {
 	case h.As == Choices && (!sequence || h.Loss != "" && h.Loss != "cross_entropy"):
 		fault("choices are compared sequence by sequence", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy")
 	case h.As == Score && (!sequence || h.Loss == "cross_entropy"):
-		fault("a score is one number a sequence, there is nothing to choose among", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error")
+		fault("a score is one number per sequence, there is nothing to choose among", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error")
 	case h.Loss == "binary_cross_entropy" && hasStep(h, StepCRF):
 		fault("a CRF chooses one sequence of labels: binary_cross_entropy, which judges each label by itself, does not fit", "loss cross_entropy")
 	case h.As == Labels && h.Loss == "mean_squared_error":
-		fault("labels are no quantities: mean_squared_error does not fit", "loss cross_entropy")
+		fault("labels are not quantities: mean_squared_error does not fit", "loss cross_entropy")
 	case h.As == Entities && h.Loss != "" && h.Loss != "binary_cross_entropy":
 		fault("every label is judged by itself", "loss binary_cross_entropy")
 	case h.As == Vector && b.cols == 1 && h.Loss == "cross_entropy":
@@ -134,24 +134,24 @@ func (b *headBuilder) checkLoss(words words) {
 	}
 }
 
-// Layout is the form of a head, for which published checkpoints have tensor names.
+// Layout is the form of a head. Published checkpoints have tensor names for some forms.
 type Layout string
 
 // The layouts of heads.
 const (
 	NoWeights      Layout = "rows"     // take alone: embeddings
 	SequenceLayout Layout = "sequence" // take first; linear hidden; act; linear N
-	PoolerLayout   Layout = "pooler"   // take first; linear hidden; act
+	PoolerLayout   Layout = "pooler"   // only take: embeddings
 	TokenLayout    Layout = "token"    // take each; linear N, and maybe crf
 	SpanLayout     Layout = "span"     // take each; linear 2 as span
 	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
 	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab, tied to embed.token or not
 	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
 	EntityLayout   Layout = "entities" // GLiNER
-	OwnLayout      Layout = "own"      // any other: tensors are named by the spec's paths
+	OwnLayout      Layout = "own"      // any other form: tensors have the spec's paths as names
 )
 
-// Layout recognises the head's form. Dropout does not matter, nor how labels are decoded.
+// Layout returns the head's form. Dropout does not matter, nor does the way in which labels are decoded.
 func (h *Head) Layout() Layout {
 	form := ""
 	for _, s := range h.Steps {
@@ -197,11 +197,11 @@ func (h *Head) Layout() Layout {
 	return OwnLayout
 }
 
-// entityForm is a head that GLiNER's layout has names for.
+// entityForm is a head that has names in GLiNER's layout.
 const entityForm = `take words(first); linear 512; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 12 markers; loss binary_cross_entropy`
 
-// NamedForm returns the head nearest to this one that the model's published layout has names for, as its block is written; "" if it has none. Masks, replaced
-// tokens and prompts have a form of their own; of other heads the last linear layer decides.
+// NamedForm returns the text of the head nearest to this one that has names in the model's published layout, or "" if there is no such head. Heads for masked
+// tokens, replaced tokens and prompts have a form of their own. For other heads the last linear layer decides.
 func (h *Head) NamedForm() string {
 	deberta := h.Model.Checkpoint == "hf.deberta" || h.Model.Checkpoint == "hf.deberta_v2"
 	switch {

@@ -14,13 +14,13 @@ type modelBuilder struct {
 	t    *tree
 	dims *dimTable
 
-	before int         // faults that were known when this model began
+	before int         // number of faults when this model began
 	sum    []*termForm // the terms of the score
-	drawn  bool        // its layout has no names for all of it, and needs none: its weights are drawn
-	open   bool        // the model that this one is like is not known, nor what it has
+	drawn  bool        // the layout has no names for some tensors and needs none, because the weights are drawn
+	open   bool        // the model that this one is like is not known, and so its statements are not known either
 }
 
-// resolveModel makes the model of a declaration; nil if it cannot be used, which has been reported together with all else that is wrong in it.
+// resolveModel returns the model of a declaration, or nil if it cannot be used. All its faults have then been reported.
 func (r *resolver) resolveModel(d *decl) *Model {
 	t := r.merged(d)
 	r.model = d
@@ -51,7 +51,7 @@ func (r *resolver) resolveModel(d *decl) *Model {
 	return m
 }
 
-// at returns the place to report what a model lacks.
+// at returns the place for reports of what a model lacks.
 func (b *modelBuilder) at() diag.Span { return b.m.Pos }
 
 // missing reports a word that must be there, unless it may be among the broken ones.
@@ -88,7 +88,7 @@ func (b *modelBuilder) sizes() {
 	}
 }
 
-// size returns a dim that the language itself reads; 0 if it is not there or has a fault.
+// size returns a dim that the language itself reads, or 0 if it is missing or has a fault.
 func (b *modelBuilder) size(name, hint string) int {
 	if b.dims.all[name] == nil {
 		b.missing(nil, b.at(), b.m.Name+" has no dim "+name, hint)
@@ -101,7 +101,8 @@ func (b *modelBuilder) size(name, hint string) int {
 	return v
 }
 
-// orDim returns the name of a dim for a hint if the model has it, else a number; or, with two texts more, the one for either case.
+// orDim returns the name of a dim for a hint if the model has the dim, else a number. With two more texts, it returns the first if the model has the dim and
+// the second otherwise.
 func (b *modelBuilder) orDim(name, number string, texts ...string) string {
 	if len(texts) == 0 {
 		texts = []string{name, number}
@@ -139,7 +140,7 @@ func formOf[T any](e *entry) (*T, bool) {
 	return form, ok
 }
 
-// sourceOf is where an entry was written.
+// sourceOf returns the place where an entry was written.
 func sourceOf(e *entry) Source {
 	if e == nil {
 		return Source{}
@@ -178,7 +179,7 @@ func (b *modelBuilder) defaults() {
 	}
 }
 
-// norm is what the word norm asks for: the default without operands. Nil if the word is not there.
+// norm returns the norm that the word norm asks for; without operands it is the default. It returns nil if the word is missing.
 func (b *modelBuilder) norm(e *entry) *Norm {
 	if e == nil || e.stmt.broken {
 		return nil
@@ -186,7 +187,7 @@ func (b *modelBuilder) norm(e *entry) *Norm {
 	return b.r.norm(e.stmt, b.m.Defaults.Norm)
 }
 
-// leastEps is the least normal float32: kernels compute in float32, where less than it may be 0, and a row of equal numbers has no variance.
+// leastEps is the least normal float32. Kernels compute in float32, where a smaller number may be 0, and a row of equal numbers has no variance.
 const leastEps = 0x1p-126
 
 func (r *resolver) norm(s *Stmt, byDefault Norm) *Norm {
@@ -201,7 +202,7 @@ func (r *resolver) norm(s *Stmt, byDefault Norm) *Norm {
 	return &n
 }
 
-// count evaluates an expression that is a number of rows or columns: at least `least`.
+// count evaluates an expression for a number of rows or columns, which must be at least `least`.
 func (b *modelBuilder) count(e *expr, what string, least int) int {
 	v, ok := b.dims.integer(e)
 	if !ok {
@@ -246,7 +247,7 @@ func (b *modelBuilder) embed() {
 	m.Embed.Norm = b.norm(t.find("norm"))
 }
 
-// absolute makes a table of positions and holds it to seq.
+// absolute returns a table of positions and checks it against seq.
 func (b *modelBuilder) absolute(e *entry, name string, rows, from *expr) *Absolute {
 	a := &Absolute{Source: sourceOf(e), Name: name, Rows: b.count(rows, "rows", 1)}
 	if from != nil {
@@ -340,7 +341,7 @@ func (b *modelBuilder) bucket(e *entry, form *bucketForm) {
 	k.Exact = b.count(args["exact"].Value, "exact", 1)
 	k.Reach = b.count(args["reach"].Value, "reach", 1)
 	if k.Exact > 0 && k.Reach > 0 && k.Reach < k.Exact+2 {
-		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["reach"].Tokens), "reach = %d leaves no distance to the buckets behind the exact part, which ends at %d", k.Reach, k.Exact).
+		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["reach"].Tokens), "reach = %d leaves no distance to the buckets after the exact part, which ends at %d", k.Reach, k.Exact).
 			Note(spanOfAll(args["exact"].Tokens), "exact is set here").Hintf("reach: %d", k.Exact+2))
 	}
 	if span := -b.m.Relative.Lo; span > 0 && k.Exact > span {

@@ -4,10 +4,10 @@ import "strconv"
 
 var maskWords = [...]string{"all live keys", "no key after the query", "no key after the query but those of the prefix"}
 
-// what names a norm and its eps.
+// what returns the kind of a norm and its eps.
 func (n *Norm) what() string { return n.Kind + " eps " + float(n.Eps) }
 
-// what names a bucket and its numbers.
+// what returns a bucket's ranges in words.
 func (b Bucket) what() string {
 	if b.Kind == Clamp {
 		return "distances up to the table's ends"
@@ -15,8 +15,8 @@ func (b Bucket) what() string {
 	return "exact up to " + itoa(b.Exact) + ", logarithmic up to " + itoa(b.Reach)
 }
 
-// Params counts the parameters of a model's input and encoder: without heads, without decoders and without tables of positions that are no
-// input (published counts leave them out as well).
+// Params counts the parameters of a model's input and encoder. It leaves out heads, decoders and tables of positions that are not part of the input, as
+// published counts do.
 func Params(m *Model) int64 {
 	var n int64
 	for _, p := range m.Lines() {
@@ -28,14 +28,14 @@ func Params(m *Model) int64 {
 // Line is what one statement contributes.
 type Line struct {
 	At     Source
-	What   string  // which part of the statement, or what it chooses, such as an activation
-	Shape  string  // of its output or of its table; a number after =
+	What   string  // the part of the statement, or what it chooses, such as an activation
+	Shape  string  // shape of its output or of its table; after =, a number
 	Params int64   // over all layers
-	Flops  float64 // over all layers, for one sequence of Seq tokens; of a head's step, per row. A multiplication and an addition are two
-	Per    string  // what the operations are counted for, "" the sequence: a row, a word, a label, a pair
+	Flops  float64 // over all layers, for one sequence of Seq tokens; for a head's step, per row. A multiplication and an addition count as two
+	Per    string  // the unit that operations are counted for: a row, a word, a label, a pair; "": the sequence
 }
 
-// norm weights: gain and shift.
+// normParams returns the number of weights of a norm: gain and shift.
 func normParams(n *Norm, columns int) int64 {
 	if n == nil {
 		return 0
@@ -43,7 +43,7 @@ func normParams(n *Norm, columns int) int64 {
 	return 2 * int64(columns)
 }
 
-// Lines lists what each statement of a model's input and encoder contributes, in the order of computation.
+// Lines returns what each statement of a model's input and encoder contributes, in the order of computation.
 func (m *Model) Lines() []Line { return append(inputParts(m), encoderParts(m)...) }
 
 func inputParts(m *Model) []Line {
@@ -77,7 +77,7 @@ func inputParts(m *Model) []Line {
 	return list
 }
 
-// ReadsTable reports whether a projection reads the rows of the relative table, so that the model has one. Scalars are tables of their own.
+// ReadsTable reports whether a projection reads the rows of the relative table, so that the model has such a table. Scalars are tables of their own.
 func (m *Model) ReadsTable() bool {
 	for _, p := range m.Encoder.Attention.Projections {
 		if p.Of == Rel && p.Kind == Linear {
@@ -95,7 +95,7 @@ func encoderParts(m *Model) []Line {
 		list = append(list, projPart(m, p))
 	}
 	for _, s := range att.Score {
-		// a product over head for every pair of tokens and attention head; offsets cost the same at full length
+		// one product over head for every pair of tokens and attention head; offsets cost the same at full length
 		flops := 2 * t * t * float64(h)
 		switch s.Kind {
 		case OffsetOffset, Bias:
@@ -127,7 +127,7 @@ func encoderParts(m *Model) []Line {
 	return list
 }
 
-// projPart counts a projection; one that shares weights only computes.
+// projPart returns what a projection contributes. A projection that shares weights has operations but no parameters.
 func projPart(m *Model, p *Proj) Line {
 	h, layers := int64(m.Hidden), int64(m.Layers)
 	rows, shape := float64(m.Seq), "[T, "+itoa(m.Hidden)+"]"
@@ -155,7 +155,7 @@ func projPart(m *Model, p *Proj) Line {
 	return out
 }
 
-// DecoderLines lists what a decoder contributes: it reads the weights of an encoder layer again, and may add a table of positions of its own.
+// DecoderLines returns what a decoder contributes. It reads the weights of an encoder layer again, and may have its own table of positions.
 func (m *Model) DecoderLines(d *Decoder) []Line {
 	var list []Line
 	rows := "[T, " + itoa(m.Hidden) + "]"

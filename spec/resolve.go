@@ -16,18 +16,18 @@ const (
 	maxDims   = 256
 )
 
-// Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is
-// nil if there is an error in the list. What this version cannot compile yet is no fault here; the compiler says so.
+// Resolve looks up every name, merges `like`, evaluates every size and checks everything that can be checked without weights. The spec is nil if the list has
+// an error. Features that this version cannot compile yet are not faults here; the compiler reports them.
 func Resolve(f *File) (*Spec, diag.List) { return ResolveWith(f, Options{}) }
 
-// Options are what the use of a spec changes of its checks.
+// Options holds what the use of a spec changes in its checks.
 type Options struct {
-	// Drawn says that the weights are drawn at random and read from no checkpoint. A model whose tensors have no names in its published layout is
-	// then no fault: it gets the layout own.
+	// Drawn means that the weights are drawn at random and not read from a checkpoint. Then a model whose tensors have no names in its published layout is not
+	// a fault: it gets the layout own.
 	Drawn bool
 }
 
-// ResolveWith is Resolve with options.
+// ResolveWith resolves a file with options.
 func ResolveWith(f *File, o Options) (*Spec, diag.List) {
 	r := &resolver{file: f, Options: o, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
@@ -38,7 +38,7 @@ func ResolveWith(f *File, o Options) (*Spec, diag.List) {
 	return r.spec, r.faults
 }
 
-// ParseAndResolve is Parse, then Resolve, with the faults of both.
+// ParseAndResolve parses and resolves a text. It returns the faults of both steps.
 func ParseAndResolve(name string, text []byte) (*Spec, diag.List) {
 	f, faults := Parse(name, text)
 	s, more := Resolve(f)
@@ -49,7 +49,7 @@ func ParseAndResolve(name string, text []byte) (*Spec, diag.List) {
 	return s, faults
 }
 
-// Sources returns the text of a file and of the zoo's files, for [diag.Render].
+// Sources returns a function that finds the text of this file and of the zoo's files, for [diag.Render].
 func (f *File) Sources() diag.Sources {
 	return func(name string) []byte {
 		if name == f.Name {
@@ -63,12 +63,12 @@ type resolver struct {
 	Options
 	file   *File
 	spec   *Spec
-	decls  map[string]*decl // models by name: the file's, then the zoo's that it is like
-	model  *decl            // the one that is being resolved
+	decls  map[string]*decl // models by name: those of the file, and those of the zoo that they are like
+	model  *decl            // the model that is being resolved
 	faults diag.List
-	seen   map[string]bool // faults already reported; like repeats statements
+	seen   map[string]bool // faults that have been reported; like repeats statements
 	byLine map[int]diag.List
-	read   map[*Stmt]bool // statements that count, see effect.go
+	read   map[*Stmt]bool // statements that were read, see effect.go
 	tables map[*Stmt]bool // tables of absolute positions that a decoder reads
 	meant  []string       // sizes that a misspelt name probably means
 
@@ -76,20 +76,20 @@ type resolver struct {
 	broken    []string // see brokenNames
 }
 
-// decl is a model's statement and what has become of it.
+// decl is a model's statement and its state.
 type decl struct {
 	stmt  *Stmt
 	like  []string
 	tree  *tree
 	state uint8 // 0 new, 1 being merged, 2 merged
-	bad   bool  // like leads nowhere: the rest is checked as far as it stands by itself
+	bad   bool  // like names an unknown model: only what does not depend on it is checked
 	model *Model
 
 	faulty bool     // the model has faults of its own
 	reads  []string // see dimReads
 }
 
-// add reports a fault once. A fault in a line of the zoo is reported where the user's file leads there.
+// add reports a fault once. A fault in a line of the zoo is reported at the place in the user's file that leads there.
 func (r *resolver) add(d *diag.Diag) {
 	if r.model != nil && d.Span.File != r.file.Name {
 		r.bringHome(d)
@@ -105,7 +105,7 @@ func (r *resolver) add(d *diag.Diag) {
 	}
 }
 
-// bringHome moves a fault to the place in the user's file that a note names, else to the model's own line.
+// bringHome moves a fault to the place in the user's file that a note names, or else to the model's own line.
 func (r *resolver) bringHome(d *diag.Diag) {
 	there := d.Span
 	d.Span = r.model.stmt.Pos
@@ -119,7 +119,7 @@ func (r *resolver) bringHome(d *diag.Diag) {
 	d.Notes = slices.Insert(d.Notes, 0, diag.Note{Span: there, Message: "it comes from here: " + r.model.stmt.Name + " is like " + strings.Join(r.model.like, ", ")})
 }
 
-// errorsSince reports whether an error was found after the first n faults.
+// errorsSince reports whether there is an error after the first n faults.
 func (r *resolver) errorsSince(n int) bool { return r.faults[n:].HasErrors() }
 
 func (r *resolver) run() {
@@ -167,7 +167,7 @@ func (r *resolver) run() {
 	}
 }
 
-// each resolves the file's statements of one word.
+// each calls resolve for the file's statements of one word.
 func (r *resolver) each(word string, resolve func(*Stmt)) {
 	for _, s := range r.file.stmts() {
 		if s.Word == word && s.row != nil && !s.broken {
@@ -179,11 +179,11 @@ func (r *resolver) each(word string, resolve func(*Stmt)) {
 	}
 }
 
-// zooFile is a parsed file of the zoo.
+// zooModels returns the statements of the zoo's models by name.
 var zooModels = sync.OnceValue(func() map[string]*Stmt {
 	models := map[string]*Stmt{}
 	for _, name := range zoo.Files() {
-		f, _ := Parse(name, zoo.Text(name)) // a test holds that the zoo has no faults
+		f, _ := Parse(name, zoo.Text(name)) // a test checks that the zoo has no faults
 		for _, s := range f.stmts() {
 			if s.Word == "model" {
 				models[s.Name] = s
@@ -193,7 +193,7 @@ var zooModels = sync.OnceValue(func() map[string]*Stmt {
 	return models
 })
 
-// Zoo lists the models that like can name without their being in the file.
+// Zoo returns the names of the models that like can name although they are not in the file.
 func Zoo() []string {
 	var names []string
 	for n := range zooModels() {
@@ -203,7 +203,7 @@ func Zoo() []string {
 	return names
 }
 
-// ZooModel resolves one model of the zoo; nil if there is none of that name.
+// ZooModel resolves the zoo's model of a name. It returns nil if there is no such model.
 func ZooModel(name string) *Model {
 	if zooModels()[name] == nil {
 		return nil
@@ -218,7 +218,7 @@ func ZooModel(name string) *Model {
 	return m
 }
 
-// lookup finds a model by name in the file, else in the zoo.
+// lookup returns the model of a name, from the file or else from the zoo.
 func (r *resolver) lookup(name string) *decl {
 	if d := r.decls[name]; d != nil {
 		return d
@@ -231,7 +231,7 @@ func (r *resolver) lookup(name string) *decl {
 	return nil
 }
 
-// merged returns a model's tree after like; nil if like leads nowhere, which has been reported.
+// merged returns a model's tree after like, or nil if like names an unknown model, which has been reported.
 func (r *resolver) merged(d *decl) *tree {
 	if d.state == 2 {
 		return d.tree
@@ -246,7 +246,7 @@ func (r *resolver) merged(d *decl) *tree {
 		if base := r.base(d, form.Like); base != nil {
 			t = base.copy()
 		} else {
-			d.bad, t.broken = true, true // what the base would have had is not known
+			d.bad, t.broken = true, true // what the base would have is not known
 		}
 	}
 	if d.stmt.Block != nil {
@@ -294,7 +294,7 @@ func (r *resolver) modelNames() []string {
 	return names
 }
 
-// source is where an element was written.
+// source returns the place where an element was written.
 func source(s *Stmt) Source {
 	if s == nil {
 		return Source{}
@@ -302,7 +302,7 @@ func source(s *Stmt) Source {
 	return Source{Pos: s.Pos, Text: s.text()}
 }
 
-// literal reads a number that is not part of an expression. False: too large, which has been reported.
+// literal reads a number that is not part of an expression. It returns false if the number is too large, which has been reported.
 func (r *resolver) literal(text string, at diag.Span) (float64, bool) {
 	v, err := number(text)
 	if err != nil || math.IsInf(v, 0) {
@@ -312,7 +312,7 @@ func (r *resolver) literal(text string, at diag.Span) (float64, bool) {
 	return v, true
 }
 
-// real reads a literal and holds it to a range, given in words as well.
+// real reads a literal and checks its range; bounds describes the range in words.
 func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (float64, bool) {
 	at := spanOfAll(n.Tokens)
 	v, ok := r.literal(n.Text, at)
@@ -326,7 +326,7 @@ func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (flo
 	return v, ok
 }
 
-// whole reads a literal integer of at least min.
+// whole reads a literal integer and checks that it is at least least.
 func (r *resolver) whole(n *num, what string, least int) (int, bool) {
 	v, ok := r.real(n, what, "a whole number", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) < 1<<53 })
 	if ok && int(v) < least {
@@ -336,7 +336,7 @@ func (r *resolver) whole(n *num, what string, least int) (int, bool) {
 	return int(v), ok
 }
 
-// pick holds a word to a list.
+// pick checks that a word is in a list.
 func (r *resolver) pick(w *reference, what string, from []string) (string, bool) {
 	if slices.Contains(from, w.Name) {
 		return w.Name, true

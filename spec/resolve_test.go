@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// read resolves a file of testdata that has no faults.
+// read resolves a file of testdata and fails on any fault.
 func read(t *testing.T, name string) *spec.Spec {
 	t.Helper()
 	text, err := os.ReadFile(name)

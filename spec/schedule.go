@@ -60,7 +60,7 @@ func (b *trainBuilder) optimizer() {
 	}
 }
 
-// rate resolves the learning rate's course.
+// rate resolves the learning rate's schedule.
 func (b *trainBuilder) rate(s *Stmt) {
 	t := b.t
 	t.Rate.Then = "constant"
@@ -94,7 +94,7 @@ func (b *trainBuilder) rate(s *Stmt) {
 	}
 }
 
-// tasks resolves sift, replace, mask and weight, and holds them to the head.
+// tasks resolves sift, replace, mask and weight, and checks that they fit the head.
 func (b *trainBuilder) tasks() {
 	t := b.t
 	if t.Head != nil && t.Head.Loss == "" {
@@ -103,7 +103,7 @@ func (b *trainBuilder) tasks() {
 	if s, ok := b.word("sift"); ok {
 		b.sift(s)
 	}
-	masked := t.Head == nil || t.Head.Take.Rows == Masked // of an unknown head nothing is said
+	masked := t.Head == nil || t.Head.Take.Rows == Masked // nothing is reported about an unknown head
 	if s, ok := b.word("replace"); ok {
 		masked = true
 		b.replace(s, s.Form.(*replaceForm))
@@ -159,7 +159,7 @@ func (b *trainBuilder) sift(s *Stmt) {
 	}
 }
 
-// replace holds generator and detector to each other.
+// replace checks that generator and detector fit each other.
 func (b *trainBuilder) replace(s *Stmt, form *replaceForm) {
 	t := b.t
 	g := b.r.headOf(form.From)

@@ -9,23 +9,23 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// Row is one word of the language in one block. The table Schema drives parsing, checking, explain and the documentation.
+// Row is one word of the language in one block. Parsing, checking, explain and the documentation all use the table Schema.
 type Row struct {
-	Block    string // where the word stands: file, model, encoder, attention, …
+	Block    string // where the word may occur: file, model, encoder, attention, …
 	Word     string
 	Operands string // what follows it, as shown to users
 	Unit     string // the unit that its number must carry
-	Default  string // what holds without the word, in words; "" it must be there or simply is absent
+	Default  string // the default, in words; "": the word must be there, or there is nothing by default
 	Doc      string // one line
-	Opens    string // the block that its braces hold; "" it takes none
+	Opens    string // the block inside its braces; "": it takes no block
 	Named    bool   // the first operand is a name, by which like and drop find the statement
-	Many     bool   // may stand more than once
+	Many     bool   // may occur more than once
 
-	parse    func(*lexer.PeekingLexer) (any, error) // nil: no operands
+	parse    func(*lexer.PeekingLexer) (any, error) // nil: it takes no operands
 	optional bool                                   // the operands may be missing
 }
 
-// Usage shows how the word is written.
+// Usage returns how the word is written.
 func (r *Row) Usage() string {
 	s := r.Word
 	if r.Word == "=" {
@@ -40,7 +40,7 @@ func (r *Row) Usage() string {
 	return strings.TrimSpace(s)
 }
 
-// form makes a parser of operands; it is built when first used.
+// form returns a parser of operands. It is built when it is first used.
 func form[T any]() func(*lexer.PeekingLexer) (any, error) {
 	build := sync.OnceValue(func() *participle.Parser[T] {
 		return participle.MustBuild[T](participle.Lexer(definition{}), participle.UseLookahead(3))
@@ -48,7 +48,7 @@ func form[T any]() func(*lexer.PeekingLexer) (any, error) {
 	return func(lex *lexer.PeekingLexer) (any, error) { return build().ParseFromLexer(lex) }
 }
 
-// Schema is every word of the language.
+// Schema lists every word of the language.
 var Schema = []*Row{
 	{Block: "file", Word: "dspec", Operands: "1", Doc: "the version of the language, in the first line", parse: form[versionForm]()},
 	{Block: "file", Word: "model", Operands: "NAME [like MODEL]", Opens: "model", Named: true, Many: true, Doc: "an encoder with its input and decoders", parse: form[modelForm]()},
@@ -60,7 +60,7 @@ var Schema = []*Row{
 	{Block: "model", Word: "checkpoint", Operands: "SCHEME", Default: "own", Doc: "tensor names and layout of the weights: " + strings.Join(checkpoints, ", "), parse: form[pathForm]()},
 	{Block: "model", Word: "tokenizer", Operands: "KIND", Default: "none", Doc: "how text becomes ids: " + strings.Join(tokenizers, ", "), parse: form[wordForm]()},
 	{Block: "model", Word: "dim", Operands: "NAME = EXPR | NAME <= EXPR", Named: true, Many: true, Doc: "a named size; <= for the bound of a length", parse: form[dimForm]()},
-	{Block: "model", Word: "defaults", Opens: "defaults", Doc: "what holds wherever a block does not say otherwise"},
+	{Block: "model", Word: "defaults", Opens: "defaults", Doc: "defaults for blocks that do not set their own"},
 	{Block: "model", Word: "embed", Opens: "embed", Doc: "the input: the sum of the tables, then a projection if width differs, then the norm"},
 	{Block: "model", Word: "absolute", Operands: "NAME", Opens: "absolute", Named: true, Many: true, Doc: "a table of absolute positions that is not part of the input", parse: form[nameForm]()},
 	{Block: "model", Word: "relative", Operands: "NAME", Opens: "relative", Named: true, Many: true, Doc: "the table of relative offsets, shared by all layers", parse: form[nameForm]()},
@@ -92,7 +92,7 @@ var Schema = []*Row{
 	{Block: "attention", Word: "=", Operands: "NAME, NAME = linear(x | TABLE [, bias: no]) | scalar(TABLE) | NAME(TABLE)", Many: true, Doc: "projections; the name of another one shares its weights", parse: form[assignForm]()},
 	{Block: "attention", Word: "score", Operands: "NAME[INDEX]·NAME[INDEX] + …", Doc: "the sum of terms before the softmax", parse: form[scoreForm]()},
 	{Block: "attention", Word: "scale", Operands: "EXPR", Default: "1 / sqrt(head * terms)", Doc: "multiplies the products; terms is their number", parse: form[exprForm]()},
-	{Block: "attention", Word: "mask", Operands: "j | j <= i | j <= i or prefix[j]", Default: "j", Doc: "the keys that a query sees: all live ones, none after it, or the prefix too", parse: form[maskForm]()},
+	{Block: "attention", Word: "mask", Operands: "j | j <= i | j <= i or prefix[j]", Default: "j", Doc: "the keys that a query sees: all live ones, no later ones, or no later ones except the prefix", parse: form[maskForm]()},
 	{Block: "attention", Word: "mix", Operands: "score | weight", Default: "none", Many: true, Doc: "talking heads: a learned [heads, heads] before the mask, after the softmax", parse: form[mixForm]()},
 
 	{Block: "conv", Word: "kernel", Operands: "TOKENS", Doc: "width of the kernel, odd", parse: form[exprForm]()},
@@ -100,13 +100,13 @@ var Schema = []*Row{
 	{Block: "conv", Word: "act", Operands: "ACT", Default: "tanh", Doc: "its activation", parse: form[wordForm]()},
 	{Block: "conv", Word: "beside", Operands: "layer NUMBER", Default: "layer 1", Doc: "the layer whose output it is added to, from 1", parse: form[besideForm]()},
 
-	{Block: "decoder", Word: "repeat", Operands: "TIMES of encoder.last", Doc: "the last layer's weights, applied so often", parse: form[repeatForm]()},
+	{Block: "decoder", Word: "repeat", Operands: "TIMES of encoder.last", Doc: "the last layer's weights, applied that many times", parse: form[repeatForm]()},
 	{Block: "decoder", Word: "query", Operands: "encoder[-K] [+ TABLE]", Doc: "the first queries; [-1] is the last layer's output", parse: form[stateForm]()},
 	{Block: "decoder", Word: "memory", Operands: "encoder[-K]", Doc: "keys and values of every repetition", parse: form[stateForm]()},
 
 	{Block: "head", Word: "take", Operands: "first | each | each + first | masked | mean | words(first | last | mean | max)", Doc: "the rows that the head reads", parse: form[takeForm]()},
 	{Block: "head", Word: "linear", Operands: "COLUMNS [tied embed.token] [as labels(TEXT, …) | span | choices | score]", Many: true, Doc: "a linear layer with bias, and what its numbers mean", parse: form[linearForm]()},
-	{Block: "head", Word: "act", Operands: "[ACT]", Many: true, Doc: "an activation, the model's default without a name", parse: form[wordForm](), optional: true},
+	{Block: "head", Word: "act", Operands: "[ACT]", Many: true, Doc: "an activation; without a name it is the model's default", parse: form[wordForm](), optional: true},
 	{Block: "head", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Many: true, Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
 	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
 	{Block: "head", Word: "loss", Operands: "cross_entropy | binary_cross_entropy | mean_squared_error", Doc: "what training minimises", parse: form[wordForm]()},
@@ -121,7 +121,7 @@ var Schema = []*Row{
 	{Block: "ensemble", Word: "member", Operands: "MODEL.HEAD [weight NUMBER]", Many: true, Default: "weight 1", Doc: "a head that takes part", parse: form[memberForm]()},
 	{Block: "ensemble", Word: "mean", Operands: "probabilities | logits", Default: "probabilities", Doc: "what is averaged", parse: form[wordForm]()},
 
-	{Block: "train", Word: "batch", Operands: "COUNT sequences", Unit: "sequences", Doc: "sequences a step", parse: form[countForm]()},
+	{Block: "train", Word: "batch", Operands: "COUNT sequences", Unit: "sequences", Doc: "sequences per step", parse: form[countForm]()},
 	{Block: "train", Word: "length", Operands: "COUNT tokens", Unit: "tokens", Default: "the model's seq", Doc: "longest sequence", parse: form[countForm]()},
 	{Block: "train", Word: "epochs", Operands: "COUNT", Doc: "passes over the data", parse: form[numForm]()},
 	{Block: "train", Word: "steps", Operands: "COUNT steps", Unit: "steps", Doc: "updates of the weights", parse: form[countForm]()},
@@ -133,7 +133,7 @@ var Schema = []*Row{
 	{Block: "train", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound", Doc: "activations are recomputed until training fits", parse: form[atMostForm]()},
 	{Block: "train", Word: "replace", Operands: "from MODEL.HEAD [share embed.token [stopping gradient]]", Default: "none", Doc: "replaced-token detection: the generator that writes the tokens to judge", parse: form[replaceForm]()},
 	{Block: "train", Word: "mask", Operands: "SHARE %", Unit: "%", Default: "15 % where tokens are masked", Doc: "share of the tokens that are masked", parse: form[countForm]()},
-	{Block: "train", Word: "weight", Operands: "NUMBER", Default: "50 with replace", Doc: "weight of the detection loss beside the generator's", parse: form[numForm]()},
+	{Block: "train", Word: "weight", Operands: "NUMBER", Default: "50 with replace", Doc: "weight of the detection loss relative to the generator's", parse: form[numForm]()},
 
 	{Block: "sift", Word: "perturb", Operands: "embed.norm", Default: "embed.norm", Doc: "where the noise is added: a parameter-free norm in front of this one", parse: form[pathForm]()},
 	{Block: "sift", Word: "noise", Operands: "NUMBER", Default: "1e-2", Doc: "standard deviation of the first noise", parse: form[numForm]()},
@@ -147,28 +147,28 @@ var Schema = []*Row{
 	{Block: "target", Word: "batch", Operands: "<= COUNT sequences", Unit: "sequences", Default: "<= 32 sequences", Doc: "most sequences in one run", parse: form[atMostForm]()},
 	{Block: "target", Word: "tokens", Operands: "<= COUNT", Default: "<= 16384", Doc: "most tokens in one run; bounds the arena", parse: form[atMostForm]()},
 	{Block: "target", Word: "threads", Operands: "<= COUNT", Default: "those of the machine", Doc: "most threads", parse: form[atMostForm]()},
-	{Block: "target", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound", Doc: "most memory beside the weights' file", parse: form[atMostForm]()},
+	{Block: "target", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound", Doc: "most memory besides the weights' file", parse: form[atMostForm]()},
 	{Block: "target", Word: "agree", Operands: "NUMBER with reference", Default: "1e-4 with reference", Doc: "largest difference from the reference; becomes the generated test", parse: form[agreeForm]()},
 	{Block: "target", Word: "emit", Operands: "infer NAME [as package TEXT] | train NAME [as package TEXT]", Default: "every head and ensemble", Many: true, Doc: "a package to generate", parse: form[emitForm]()},
 }
 
-// dropRow is the word drop, which every block of a model knows.
+// dropRow is the word drop, which every block of a model takes.
 var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, Doc: "removes what like has copied", parse: form[dropForm]()}
 
-// The names that words take.
+// The names that words accept as operands.
 var (
 	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
 	losses      = []string{"cross_entropy", "binary_cross_entropy", "mean_squared_error"}
 )
 
-// ISAs are the instruction sets that a target can name. avx512vnni implies avx512; go is portable and the reference.
+// ISAs lists the instruction sets that a target can name. avx512vnni implies avx512; go is portable and is the reference.
 var ISAs = []string{"avx512vnni", "avx512", "avx2", "go"}
 
-// modelBlocks are the blocks that like copies, so those where drop has a meaning.
+// modelBlocks are the blocks that like copies, and so the blocks in which drop has a meaning.
 var modelBlocks = []string{"model", "defaults", "embed", "absolute", "relative", "encoder", "attention", "conv", "decoder"}
 
-// lookupRow finds a word in a block, or nil.
+// lookupRow returns the row of a word in a block, or nil.
 func lookupRow(block, word string) *Row {
 	if word == "drop" && slices.Contains(modelBlocks, block) {
 		return dropRow
@@ -181,7 +181,7 @@ func lookupRow(block, word string) *Row {
 	return nil
 }
 
-// wordsOf lists the words of a block in the order of the schema.
+// wordsOf returns the words of a block in the order of the schema.
 func wordsOf(block string) []string {
 	var words []string
 	for _, r := range Schema {

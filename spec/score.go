@@ -6,13 +6,13 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// rsqrt is 1/sqrt(n).
+// rsqrt returns 1/sqrt(n).
 func rsqrt(n int) float64 { return 1 / math.Sqrt(float64(n)) }
 
-// maxTerms bounds the score: there are no more sensible ones.
+// maxTerms bounds the number of terms of a score. A sensible score has fewer.
 const maxTerms = 32
 
-// score resolves the sum and gives the names that it reads.
+// score resolves the sum and returns the names that it reads.
 func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 	used := map[string]bool{}
 	a := &b.m.Encoder.Attention
@@ -58,7 +58,7 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 	return used
 }
 
-// term resolves one summand; false if it has a fault, which has been reported.
+// term resolves one summand. It returns false if the summand has a fault, which has been reported.
 func (b *modelBuilder) term(t *tree, all map[string]*Proj, f *termForm) (Term, bool) {
 	term := Term{Source: Source{Pos: spanOfAll(f.Tokens), Text: textOf(f.Tokens)}}
 	left, ok := b.factor(t, all, f, f.Left)
@@ -80,7 +80,7 @@ func (b *modelBuilder) term(t *tree, all map[string]*Proj, f *termForm) (Term, b
 	}
 	for _, x := range []Factor{left, right} {
 		if x.Proj.Kind == Scalar {
-			b.r.add(diag.Errorf("term-sides", term.Pos, "%s is one number a head, not a row that could be multiplied", x.Proj.Name).
+			b.r.add(diag.Errorf("term-sides", term.Pos, "%s is one number per head, not a row that could be multiplied", x.Proj.Name).
 				Note(x.Proj.Pos, "%s is here", x.Proj.Name).Hintf("%s", b.alone(f, x)))
 			return term, false
 		}

@@ -7,9 +7,9 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Hints about the score must be right themselves: a projection is only offered at an index that fits it, and no term that is there already.
+// Hints about the score must be right themselves. So they name a projection only with an index that fits it, and never a term that the score has already.
 
-// byKind lists the projections that can stand at an index, in order of writing.
+// byKind returns the projections that can have an index, in the order of the text.
 func (b *modelBuilder) byKind(all map[string]*Proj, offset bool, kind ProjKind) []string {
 	var names []string
 	for _, p := range b.m.Encoder.Attention.Projections {
@@ -20,19 +20,19 @@ func (b *modelBuilder) byKind(all map[string]*Proj, offset bool, kind ProjKind) 
 	return names
 }
 
-// sides returns a term's factors as text, in an order that does not depend on the writing.
+// sides returns a term's factors as text, in an order that does not depend on how the term is written.
 func sides(term string) string {
 	parts := strings.Split(term, "·")
 	slices.Sort(parts)
 	return strings.Join(parts, "·")
 }
 
-// written reports whether another term of the score than in is the given one.
+// written reports whether a term other than in is the given one.
 func (b *modelBuilder) written(in *termForm, term string) bool {
 	return slices.ContainsFunc(b.sum, func(o *termForm) bool { return o != in && sides(textOf(o.Tokens)) == sides(term) })
 }
 
-// fresh returns a term for a hint in place of in; where the score has it already, in is one too many.
+// fresh returns a hint with a term in place of in. If the score has that term already, the hint is to remove in.
 func (b *modelBuilder) fresh(in *termForm, term string) string {
 	if b.written(in, term) {
 		return "remove it: the score has the term " + term + " already"
@@ -40,7 +40,7 @@ func (b *modelBuilder) fresh(in *termForm, term string) string {
 	return term
 }
 
-// factors are the projections of one kind of index, at the index that they have beside other.
+// partners returns the projections that can be multiplied with other, each with its index.
 func (b *modelBuilder) partners(all map[string]*Proj, other Factor) []string {
 	var list []string
 	if other.Index.IsOffset() || other.Index == I {
@@ -61,7 +61,7 @@ func (b *modelBuilder) partners(all map[string]*Proj, other Factor) []string {
 	return list
 }
 
-// timesPartner offers a product for a factor that stands alone: with the other side of the usual q·k first.
+// timesPartner returns a hint with a product for a factor that stands alone. It prefers the other side of the usual q·k.
 func (b *modelBuilder) timesPartner(all map[string]*Proj, in *termForm, f Factor) string {
 	list := b.partners(all, f)
 	slices.SortStableFunc(list, func(x, y string) int { return rank(x) - rank(y) })
@@ -74,12 +74,12 @@ func (b *modelBuilder) timesPartner(all map[string]*Proj, in *termForm, f Factor
 	return "remove it: every product with it is there already"
 }
 
-// rank puts the names of the usual queries and keys first.
+// rank returns an order that puts the names of the usual queries and keys first.
 func rank(factor string) int {
 	return 2 - min(2, strings.Count(" k[j] q[i] ", " "+factor+" ")*2)
 }
 
-// alone offers a scalar as a term of its own.
+// alone returns a hint with a scalar as a term of its own.
 func (b *modelBuilder) alone(in *termForm, f Factor) string {
 	return b.fresh(in, f.Proj.Name+"["+f.Index.String()+"]")
 }
@@ -96,7 +96,7 @@ func (b *modelBuilder) product(all map[string]*Proj) string {
 	return pick("q") + "[i]·" + pick("k") + "[j]"
 }
 
-// scoreLen is how many tokens of a score statement are its terms.
+// scoreLen returns how many tokens of a score statement are its terms.
 func scoreLen(s *Stmt) int {
 	for i, t := range s.toks {
 		if t.Value == "score" {
@@ -106,7 +106,8 @@ func scoreLen(s *Stmt) int {
 	return len(s.toks)
 }
 
-// unknownFactor reports a factor whose projection there is not: dropped, or misspelt. The hint is the nearest projection that the index fits.
+// unknownFactor reports a factor whose projection does not exist, because it was dropped or is misspelt. The hint is the nearest projection that fits the
+// index.
 func (b *modelBuilder) unknownFactor(t *tree, all map[string]*Proj, in *termForm, f *factorForm, x Index) *diag.Diag {
 	at := spanOfAll(f.Tokens)
 	if drop := t.gone["="+f.Name]; drop != nil {
@@ -134,7 +135,7 @@ func (b *modelBuilder) unknownFactor(t *tree, all map[string]*Proj, in *termForm
 	return d.Hintf("remove the term: no other projection has the index %s here", f.Index)
 }
 
-// without returns the score without the terms whose projections are not there.
+// without returns the score without the terms whose projections do not exist.
 func (b *modelBuilder) without(t *tree) string {
 	var kept []string
 	for _, o := range b.sum {
@@ -148,7 +149,7 @@ func (b *modelBuilder) without(t *tree) string {
 	return strings.Join(kept, " + ")
 }
 
-// stillRead reports a drop of what a statement that stays reads.
+// stillRead reports a drop of something that a remaining statement reads.
 func (b *modelBuilder) stillRead(drop *Stmt, name, reader string, at diag.Span) *diag.Diag {
 	return diag.Errorf("still-read", drop.Pos, "%s is dropped, but %s still reads it", name, reader).Note(at, "it is read here")
 }

@@ -2,28 +2,28 @@ package spec
 
 import "github.com/debertac/debertac/spec/diag"
 
-// Source is where an element of a resolved spec was written. Generated code and IR cite it. It is empty for what holds by default, and what
-// like has copied from the zoo lies in the zoo's files.
+// Source is the place where an element of a resolved spec was written. Generated code and IR cite it. It is empty for defaults. For what like has copied from
+// the zoo it is a place in the zoo's files.
 type Source struct {
 	Pos  diag.Span // the statement
-	Text string    // the statement in canonical layout, on one line and without comments; blocks show their head only
+	Text string    // the statement in canonical layout, on one line and without comments; without the content of its block
 }
 
-// Spec is a resolved file: every name looked up, every `like` merged, every number evaluated, every default filled in.
+// Spec is a resolved file. All names are looked up, all `like` are merged, all numbers are evaluated, and all defaults are filled in.
 type Spec struct {
-	Name      string // the file's name as given to Parse
+	Name      string // the file's name as passed to Parse
 	Models    []*Model
 	Heads     []*Head
 	Ensembles []*Ensemble
 	Trains    []*Train
-	Targets   []*Target // never empty: without a target block it holds the default, named "default"
+	Targets   []*Target // never empty: without a target block it holds the default target, named "default"
 }
 
 // Model is one encoder with its input and its decoders.
 type Model struct {
 	Source
 	Name       string
-	Like       []string // the models this one was copied from, nearest first
+	Like       []string // the models that this one was copied from, nearest first
 	Checkpoint string   // hf.deberta, hf.deberta_v2, hf.bert, hf.roberta, hf.gliner or own
 	Tokenizer  string   // sentencepiece, bytebpe, wordpiece or none
 	Dims       []Dim    // in order of definition
@@ -34,7 +34,7 @@ type Model struct {
 	Head   int // D, size of one attention head
 	Inner  int // F, width of the feed-forward layer
 	Layers int // L
-	Seq    int // the most tokens that one sequence may have
+	Seq    int // greatest number of tokens of one sequence
 
 	Defaults  Defaults
 	Embed     Embed
@@ -49,10 +49,10 @@ type Dim struct {
 	Source
 	Name  string
 	Value int
-	Bound bool // written with <=: lengths are dynamic and never more
+	Bound bool // written with <=: lengths vary and are never greater
 }
 
-// Defaults are the choices that hold wherever a block does not say otherwise.
+// Defaults holds the choices for blocks that do not set their own.
 type Defaults struct {
 	Source
 	Norm    Norm
@@ -75,21 +75,21 @@ type Dropout struct {
 	Attention float64 // attention probabilities
 }
 
-// Init is the distribution that weights start from.
+// Init is the distribution that initial weights are drawn from.
 type Init struct {
 	Source
 	Kind string // normal
 	Std  float64
 }
 
-// Acts are the activations: gelu is the erf form, gelu_tanh the tanh form.
+// Acts lists the activations. gelu is the erf form, gelu_tanh the tanh form.
 var Acts = []string{"gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid", "identity"}
 
-// Embed is the input: the sum of the tables, a projection without bias to Hidden if Width differs, the norm, rows [T, Hidden].
+// Embed is the input: the sum of the tables; a projection to Hidden without bias if Width differs; and the norm. Its rows are [T, Hidden].
 type Embed struct {
 	Source
 	Token    Table // [Vocab, Width]
-	Pad      int   // the id whose row gets no gradient through the lookup; -1 for none
+	Pad      int   // the id whose row gets no gradient through the lookup; -1: no id
 	Width    int   // E, columns of every table
 	Absolute *Absolute
 	Segment  *Table
@@ -105,7 +105,7 @@ type Table struct {
 // Absolute is a table of absolute positions.
 type Absolute struct {
 	Source
-	Name string // "" for the one of the input
+	Name string // "" for the table of the input
 	Rows int
 	From int // the n-th token that is not padding (from 0) takes row From+n
 }
@@ -117,21 +117,21 @@ type Relative struct {
 	Lo, Hi int // offsets, Lo = -span, Hi = span-1
 	Rows   int // Hi - Lo + 1
 	Bucket Bucket
-	Norm   *Norm // nil: the table is used as it is
+	Norm   *Norm // nil: the table is not normalised
 }
 
-// Row returns the table's row for query i and key j with delta = i-j: the bucket, clamped to the table (the rule idx = clamp(r+S, 0, 2S-1)).
+// Row returns the table's row for query i and key j with delta = i-j. It is the bucket, clamped to the table: idx = clamp(r+S, 0, 2S-1).
 func (r *Relative) Row(delta int) int {
 	b := r.Bucket.Index(delta)
 	return min(max(b, r.Lo), r.Hi) - r.Lo
 }
 
-// BucketKind is how a distance becomes an offset of the table.
+// BucketKind is the way in which a distance becomes an offset of the table.
 type BucketKind uint8
 
 // The kinds of buckets.
 const (
-	Clamp BucketKind = iota // the distance itself; the table's ends hold for everything beyond
+	Clamp BucketKind = iota // the distance itself; distances beyond the table use its first or last row
 	Log                     // exact up to Exact, logarithmic up to Reach
 )
 
@@ -139,7 +139,7 @@ const (
 type Bucket struct {
 	Source
 	Kind  BucketKind
-	Exact int // Log: distances up to this are kept as they are
+	Exact int // Log: distances up to this one do not change
 	Reach int // Log: the distance at which the buckets end
 }
 
@@ -149,30 +149,30 @@ type Encoder struct {
 	Layers    int
 	Attention Attention
 	FFN       FFN
-	Conv      *Conv // nil: none
+	Conv      *Conv // nil: no convolution
 }
 
 // Attention is one disentangled self-attention.
 type Attention struct {
 	Source
-	Projections []*Proj // those in use, in order of writing
+	Projections []*Proj // the projections in use, in the order of the text
 	Score       []Term
 	ScoreSource Source
-	Scale       float64 // multiplies the sum of the products, evaluated: 1/sqrt(head·terms)
+	Scale       float64 // factor of the sum of the products, evaluated: 1/sqrt(head·terms)
 	ScaleSource Source
 	Mask        MaskKind
 	MaskSource  Source
-	MixScore    *Source // talking heads before the mask; nil: none
-	MixWeight   *Source // talking heads after the softmax; nil: none
+	MixScore    *Source // talking heads before the mask; nil: not mixed
+	MixWeight   *Source // talking heads after the softmax; nil: not mixed
 }
 
-// ProjKind is what a projection produces.
+// ProjKind is the kind of numbers that a projection produces.
 type ProjKind uint8
 
 // The kinds of projections.
 const (
 	Linear ProjKind = iota // [rows, heads·head] = input · Wᵀ (+ bias)
-	Scalar                 // a learned [relative rows, heads] table, one number a head
+	Scalar                 // a learned [relative rows, heads] table, one number per head
 )
 
 // Operand is what a projection reads.
@@ -180,8 +180,8 @@ type Operand uint8
 
 // The operands.
 const (
-	X   Operand = iota // the layer's input, a row a token
-	Rel                // the relative table (after its norm), a row an offset
+	X   Operand = iota // the layer's input, one row per token
+	Rel                // the relative table (after its norm), one row per offset
 )
 
 // Proj is a projection of an attention block.
@@ -189,12 +189,12 @@ type Proj struct {
 	Source
 	Name  string
 	Of    Operand
-	Reuse *Proj // weight and bias are those of this one; nil: own weights
-	Bias  bool  // of Reuse, if reused
+	Reuse *Proj // the projection whose weight and bias this one uses; nil: it has its own
+	Bias  bool  // that of Reuse, if weights are reused
 	Kind  ProjKind
 }
 
-// Weights returns the projection that owns the weights: p itself or the one it reuses.
+// Weights returns the projection that owns the weights: p itself, or the one that p reuses.
 func (p *Proj) Weights() *Proj {
 	if p.Reuse != nil {
 		return p.Reuse
@@ -216,10 +216,10 @@ const (
 // String returns the subscript as written: i, j, i-j, j-i.
 func (x Index) String() string { return [...]string{"i", "j", "i-j", "j-i"}[x] }
 
-// IsOffset reports whether the subscript is an offset, so that it picks a row of the relative table.
+// IsOffset reports whether the subscript is an offset, which selects a row of the relative table.
 func (x Index) IsOffset() bool { return x == IJ || x == JI }
 
-// TermKind is decided by a term's indices alone.
+// TermKind is the kind of a term. The indices alone decide it.
 type TermKind uint8
 
 // The kinds of terms.
@@ -235,15 +235,16 @@ func (k TermKind) String() string {
 	return [...]string{"content·content", "content·offset", "offset·offset", "bias"}[k]
 }
 
-// Term is one summand of the score. In ContentContent terms Left is indexed by i and Right by j; in ContentOffset terms the order is as
-// written (see Content and Offset).
+// Term is one summand of the score. In ContentContent terms Left is indexed by i and Right by j. In ContentOffset terms the order is that of the text (see
+// Content and Offset).
 type Term struct {
 	Source
 	Kind        TermKind
 	Left, Right Factor // Right.Proj is nil for a Bias
 }
 
-// Content returns the factor of a ContentOffset term that is indexed by a position: I makes it content→position (c2p), J position→content (p2c).
+// Content returns the factor of a ContentOffset term that is indexed by a position. Index I makes the term content→position (c2p), J makes it position→content
+// (p2c).
 func (t Term) Content() Factor {
 	if t.Left.Index.IsOffset() {
 		return t.Right
@@ -265,7 +266,7 @@ type Factor struct {
 	Index Index
 }
 
-// MaskKind says which keys a query sees.
+// MaskKind describes which keys a query sees.
 type MaskKind uint8
 
 // The masks.
@@ -293,17 +294,18 @@ type Conv struct {
 	Kernel int // odd
 	Groups int // divides Hidden
 	Act    string
-	Beside int // the layer it stands beside, from 1
+	Beside int // the layer to whose output it is added, from 1
 }
 
-// Decoder is an enhanced mask decoder: Repeat times the encoder's last layer, keys and values from Memory, the first queries Query.
+// Decoder is an enhanced mask decoder. It applies the encoder's last layer Repeat times, with keys and values from Memory. The first queries are Query, plus
+// Add.
 type Decoder struct {
 	Source
 	Name   string
 	Repeat int
 	Layer  int       // the encoder layer whose weights it uses, from 1
-	Query  State     // added to Add
-	Add    *Absolute // absolute positions; nil: none
+	Query  State     // the first queries, to which Add is added
+	Add    *Absolute // absolute positions; nil: no positions are added
 	Memory State
 }
 
@@ -313,36 +315,36 @@ type State struct {
 	Layer int
 }
 
-// Head is a sequence of steps on the encoder's (or a decoder's) rows.
+// Head is a sequence of steps on the rows of the encoder, or of a decoder.
 type Head struct {
 	Source
 	Name    string
 	Model   *Model
-	Decoder *Decoder // nil: on the encoder's last layer
+	Decoder *Decoder // nil: the encoder's last layer
 	Take    Take
 	Steps   []*Step
 	As      Meaning
-	Labels  []string // of a Labels meaning
-	Loss    string   // cross_entropy, binary_cross_entropy, mean_squared_error; "" none
-	From    string   // tensor prefix; "" the scheme's usual one
+	Labels  []string // for the meaning Labels
+	Loss    string   // cross_entropy, binary_cross_entropy, mean_squared_error; "": no loss
+	From    string   // tensor prefix; "": the usual one of the scheme
 	Out     int      // columns of the last step
-	Prompt  *Prompt  // GLiNER: labels given at run time; nil otherwise
+	Prompt  *Prompt  // GLiNER: labels that are chosen at run time; nil otherwise
 }
 
-// FullName returns the name other statements use: model.head.
+// FullName returns the name that other statements use: model.head.
 func (h *Head) FullName() string { return h.Model.Name + "." + h.Name }
 
-// Rows says which rows a head reads.
+// Rows describes the rows that a head reads.
 type Rows uint8
 
 // The rows that a head can read.
 const (
 	First     Rows = iota // the first token of each sequence: [B, H]
 	Each                  // every token: [T, H]
-	EachFirst             // every token, plus the state of its sequence's first: [T, H]
+	EachFirst             // every token, plus the state of the first token of its sequence: [T, H]
 	Masked                // the tokens to predict
 	Mean                  // the mean over a sequence's tokens: [B, H]
-	Words                 // one row a word, see Take.Pick
+	Words                 // one row per word, see Take.Pick
 )
 
 // Take is a head's first statement.
@@ -352,17 +354,17 @@ type Take struct {
 	Pick string // Words: first, last, mean or max of the word's tokens
 }
 
-// Meaning is what the numbers of the last step are.
+// Meaning describes what the numbers of the last step are.
 type Meaning uint8
 
 // The meanings.
 const (
-	Vector   Meaning = iota // just numbers
-	Labels                  // one logit a label
-	SpanEnds                // two: start, end
-	Choices                 // one logit a choice
+	Vector   Meaning = iota // numbers without a meaning of their own
+	Labels                  // one logit per label
+	SpanEnds                // two numbers: start, end
+	Choices                 // one logit per choice
 	Score                   // one number: regression, reward, ranking
-	Entities                // GLiNER: decided by the labels in the prompt
+	Entities                // GLiNER: the labels in the prompt decide
 )
 
 // StepKind is an operation of a head.
@@ -372,7 +374,7 @@ type StepKind uint8
 const (
 	StepLinear  StepKind = iota // rows·Wᵀ + b
 	StepAct                     // an activation
-	StepNorm                    // a norm with own gain and shift
+	StepNorm                    // a norm with its own gain and shift
 	StepDropout                 // in training only
 	StepLSTM                    // bidirectional LSTM over the rows of a sequence
 	StepCRF                     // transition scores, Viterbi
@@ -395,14 +397,14 @@ type Step struct {
 	Width   int     // StepSpans: the longest span in words
 }
 
-// Prompt is how the labels of a GLiNER head precede the text.
+// Prompt describes how the labels of a GLiNER head precede the text.
 type Prompt struct {
 	Source
-	Mark, End string // added tokens: in front of each label, after the last one
+	Mark, End string // added tokens: the one in front of each label, and the one after the last label
 	After     bool   // a label is read at the token after its mark, not at the mark
 }
 
-// Ensemble joins heads of the same labels.
+// Ensemble averages heads with the same labels.
 type Ensemble struct {
 	Source
 	Name    string

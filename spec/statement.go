@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// statement parses one statement that stands in the block ctx and gives the name of the block that its braces hold.
+// statement parses one statement of the block ctx. It returns the name of the block inside the statement's braces.
 func (b *builder) statement(s *Stmt, ctx string, hasBlock bool) string {
 	inner := b.words(s, ctx)
 	if s.row == nil {
@@ -41,7 +41,7 @@ func describe(r *Row) string {
 // words reads the path and the word, then the operands.
 func (b *builder) words(s *Stmt, ctx string) string {
 	toks := s.toks
-	if ctx == "?" { // inside of a block whose own word is not known: nothing can be said
+	if ctx == "?" { // inside a block whose own word is not known, nothing can be checked
 		return ctx
 	}
 	for _, t := range toks {
@@ -84,7 +84,7 @@ func (b *builder) words(s *Stmt, ctx string) string {
 		if row.Opens == "" || len(toks) < 2 || toks[0].Value != "." {
 			break
 		}
-		// A path: the word is a block that the statement reaches into.
+		// A path: the word is a block, and the statement names something inside it.
 		toks = toks[1:]
 		s.Path = append(s.Path, word.Value)
 		if row.Named {
@@ -129,7 +129,7 @@ func (b *builder) bad(s *Stmt, t lexer.Token) {
 	b.add(d)
 }
 
-// unknownWord reports a word that its block does not have: the nearest spelling, or the block where it belongs.
+// unknownWord reports a word that its block does not have. The hint is the nearest spelling, or the block that has the word.
 func (b *builder) unknownWord(ctx string, t lexer.Token) {
 	d := diag.Errorf("unknown-word", spanOf(b.file, t), "%s has no word %s", blockName(ctx), t.Value)
 	switch home := homes(t.Value); {
@@ -146,7 +146,7 @@ func (b *builder) unknownWord(ctx string, t lexer.Token) {
 	b.add(d)
 }
 
-// homes lists the blocks that know a word.
+// homes returns the blocks that have a word.
 func homes(word string) []string {
 	var blocks []string
 	for _, r := range Schema {
@@ -174,7 +174,7 @@ func assignHint(ctx string) string {
 	return "put it into encoder.attention { … }"
 }
 
-// isAssignment reports whether tokens have the shape NAME, NAME = ….
+// isAssignment reports whether tokens have the form NAME, NAME = ….
 func isAssignment(toks []lexer.Token) bool {
 	for i, t := range toks {
 		if i%2 == 0 && t.Type != tIdent {
@@ -223,7 +223,7 @@ func (b *builder) operands(s *Stmt, toks []lexer.Token) {
 	}
 }
 
-// nesting returns the deepest nesting of parentheses and brackets, or of signs in a row, which the grammar also follows by recursion.
+// nesting returns the deepest nesting of parentheses and brackets, or of consecutive signs, which the grammar also parses by recursion.
 func nesting(toks []lexer.Token) (int, lexer.Token) {
 	deepest, depth := 0, 0
 	var at lexer.Token
@@ -240,9 +240,9 @@ func nesting(toks []lexer.Token) (int, lexer.Token) {
 	return deepest, at
 }
 
-// Nearest returns the candidate closest to a word by edit distance, "" if none is close.
+// Nearest returns the candidate closest to a word by edit distance, or "" if no candidate is close.
 func Nearest(word string, candidates []string) string {
-	best, limit := "", min(max(1, len(word)/3), len(word)-1) // something must remain of the word
+	best, limit := "", min(max(1, len(word)/3), len(word)-1) // at least one letter of the word must remain
 	for _, c := range candidates {
 		if d := distance(word, c, limit); d <= limit && c != word {
 			if d < limit || best == "" {
@@ -254,7 +254,7 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance returns the number of insertions, deletions, replacements and swaps of neighbours between two words; more than limit counts as limit+1.
+// distance returns the number of insertions, deletions, replacements and swaps of neighbours between two words. It returns limit+1 for more than limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 64 {
 		return limit + 1

@@ -8,17 +8,17 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// The smallest difference from the reference that each number format can promise for numbers of the order of 1.
+// The smallest difference from the reference that each number format can reach for numbers of the order of 1.
 var agreeFloor = map[string]float64{"f32": 1e-7, "bf16": 1e-4, "int8": 1e-4}
 
-// defaultTarget is what holds without a target in the file.
+// defaultTarget returns the target of a file without a target.
 func (r *resolver) defaultTarget() *Target {
 	t := &Target{Name: "default", ISA: []string{"avx512", "avx2", "go"}, Weights: Weights{Kind: "f32"}, Batch: 32, Tokens: 16384, Agree: 1e-4, Default: true}
 	t.Emit = r.emitAll()
 	return t
 }
 
-// emitAll emits every head and ensemble; the rows of every model if there is no head.
+// emitAll returns emits of every head and ensemble. If the file has no head, it returns the rows of every model.
 func (r *resolver) emitAll() []Emit {
 	var all []Emit
 	for _, h := range r.spec.Heads {
@@ -91,7 +91,7 @@ func (r *resolver) atMost(s *Stmt, units ...string) int {
 	return n
 }
 
-// isa resolves the list: known names, none twice, nothing after go, which runs everywhere.
+// isa resolves the list. It accepts known names, each once, and nothing after go, which runs everywhere.
 func (r *resolver) isa(form *isaForm) []string {
 	var names []string
 	for i, n := range form.Names {
@@ -105,7 +105,7 @@ func (r *resolver) isa(form *isaForm) []string {
 			continue
 		}
 		if i > 0 && len(names) > 0 && slices.Index(ISAs, name) < slices.Index(ISAs, names[len(names)-1]) {
-			r.add(diag.Errorf("isa-order", at, "%s stands behind %s, so it would never be chosen", name, names[len(names)-1]).Hintf("isa %s", strings.Join(ordered(form), ", ")))
+			r.add(diag.Errorf("isa-order", at, "%s is listed after %s, so it would never be chosen", name, names[len(names)-1]).Hintf("isa %s", strings.Join(ordered(form), ", ")))
 		}
 		names = append(names, name)
 	}
@@ -158,7 +158,7 @@ func (r *resolver) emits(s *Stmt, t *Target) {
 	}
 }
 
-// emit finds what is emitted: an ensemble, a head, a model's rows; for train a training.
+// emit finds what is emitted: an ensemble, a head or a model's rows; for train it is a training.
 func (r *resolver) emit(e *Emit, form *emitForm) bool {
 	name := strings.Join(form.Of.Parts, ".")
 	at := spanOfAll(form.Of.Tokens)
@@ -196,10 +196,10 @@ func (r *resolver) names(word string) []string {
 	return names
 }
 
-// declared reports whether the file has such a statement, be it with faults.
+// declared reports whether the file has such a statement, even one with faults.
 func (r *resolver) declared(word, name string) bool { return slices.Contains(r.names(word), name) }
 
-// precision holds number formats to instruction sets.
+// precision checks that number formats fit the instruction sets.
 func (r *resolver) precision(t *Target) {
 	vector := slices.ContainsFunc(t.ISA, func(s string) bool { return s != "go" })
 	if vector || len(t.ISA) == 0 {

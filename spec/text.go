@@ -16,7 +16,7 @@ func textBetween(toks []lexer.Token, from, to int) string { return printed(toks,
 // text prints the statement without its block.
 func (s *Stmt) text() string { return textBetween(s.toks, 0, len(s.toks)) }
 
-// printed prints the tokens from..to-1. word: the first of all is a statement's word, so that what follows it begins an operand.
+// printed prints the tokens from..to-1. word means that the first token is a statement's word, so the next one begins an operand.
 func printed(toks []lexer.Token, from, to int, word bool) string {
 	var b strings.Builder
 	brackets := 0
@@ -42,7 +42,7 @@ func printed(toks []lexer.Token, from, to int, word bool) string {
 	return b.String()
 }
 
-// spaced reports whether a space stands before token i.
+// spaced reports whether there is a space in front of token i.
 func spaced(toks []lexer.Token, i, brackets int, word bool) bool {
 	prev, t := toks[i-1], toks[i]
 	switch t.Value {
@@ -65,7 +65,7 @@ func spaced(toks []lexer.Token, i, brackets int, word bool) bool {
 
 func isOperator(s string) bool { return s == "+" || s == "-" || s == "*" || s == "/" }
 
-// isSign reports whether token i is a minus in front of a number rather than between two.
+// isSign reports whether token i is the minus sign of a number and not a minus between two numbers.
 func isSign(toks []lexer.Token, i int, word bool) bool {
 	if toks[i].Value != "-" {
 		return false
@@ -84,5 +84,5 @@ func isSign(toks []lexer.Token, i int, word bool) bool {
 	return prev.Value != ")" && prev.Value != "]"
 }
 
-// operandWords are the words inside of operands that a number follows.
+// operandWords are the words inside operands that are followed by a number.
 var operandWords = []string{"pad", "from", "layer", "attention", "weight", "warmup"}

@@ -1,22 +1,22 @@
 package spec
 
-// Train is how one head is trained.
+// Train describes how one head is trained.
 type Train struct {
 	Source
 	Name      string
 	Head      *Head
-	Batch     int // sequences
-	Length    int // tokens a sequence
+	Batch     int // sequences per step
+	Length    int // tokens per sequence
 	Steps     int // optimiser steps; 0 if Epochs is set
 	Epochs    int // passes over the data; 0 if Steps is set
 	Precision Precision
 	Optimizer Optimizer
 	Rate      Rate
-	Clip      float64 // bound on the norm of all gradients; 0: none
+	Clip      float64 // bound on the norm of all gradients; 0: no bound
 	Sift      *Sift
 	Replace   *Replace
-	Mask      float64 // share of tokens that are masked, 0.15 for 15 %; 0: none
-	Weight    float64 // of the detection loss against the generator's
+	Mask      float64 // share of the tokens that are masked, 0.15 for 15 %; 0: no masking
+	Weight    float64 // of the detection loss, relative to the generator's
 	Memory    int64   // bytes; 0: no bound
 }
 
@@ -34,7 +34,7 @@ type Optimizer struct {
 	Beta1, Beta2 float64
 	Eps          float64
 	Decay        float64
-	Except       []string // no decay on: norm, bias
+	Except       []string // weights without decay: norm, bias
 	Correct      bool     // bias correction of both moments
 }
 
@@ -47,12 +47,12 @@ type Rate struct {
 	Then   string  // constant or linear (to 0 at the end)
 }
 
-// Sift is scale-invariant fine-tuning: noise on the normalised input, moved uphill, and a penalty on what it changes.
+// Sift is scale-invariant fine-tuning: noise on the normalised input, which is moved uphill, and a penalty on the change that it causes.
 type Sift struct {
 	Source
-	Noise  float64 // standard deviation of the start
-	Step   float64 // largest component of the move
-	Ascend int     // moves
+	Noise  float64 // standard deviation of the first noise
+	Step   float64 // largest component of a move
+	Ascend int     // number of moves
 	Loss   string  // symmetric_kl, kl or mse
 	Weight float64 // λ
 }
@@ -61,33 +61,33 @@ type Sift struct {
 type Replace struct {
 	Source
 	Generator *Head
-	Share     string // the shared table, "embed.token"; "" none
-	Stop      bool   // the shared table gets no gradient from the detector; it adds a learned difference
+	Share     string // the shared table, "embed.token"; "": no shared table
+	Stop      bool   // the shared table gets no gradient from the detector, which adds a learned difference to it
 }
 
-// Target is what is built.
+// Target describes what is built.
 type Target struct {
 	Source
 	Name    string
 	ISA     []string // best first: avx512vnni, avx512, avx2, go
 	Weights Weights
-	Batch   int     // most sequences in one run
-	Tokens  int     // most tokens in one run
-	Threads int     // 0: those of the machine
+	Batch   int     // greatest number of sequences in one run
+	Tokens  int     // greatest number of tokens in one run
+	Threads int     // 0: as many as the machine has
 	Memory  int64   // bytes; 0: no bound
 	Agree   float64 // largest difference from the reference
 	Emit    []Emit
-	Default bool // no target in the file says so
+	Default bool // the file has no target
 }
 
 // Weights is the number format of packed weights.
 type Weights struct {
 	Source
 	Kind    string // f32, bf16 or int8
-	Channel bool   // int8: a scale a row of the weight
+	Channel bool   // int8: one scale per row of the weight
 }
 
-// EmitKind is what becomes of an emitted name.
+// EmitKind is the kind of package that is generated.
 type EmitKind uint8
 
 // The kinds of output.
@@ -96,7 +96,7 @@ const (
 	EmitTrain                 // a training program
 )
 
-// Emit is one package to generate. Exactly one of Model, Head, Ensemble and Train is set; Model means the last layer's rows, without a head.
+// Emit is one package to generate. Exactly one of Model, Head, Ensemble and Train is set. Model means the last layer's rows, without a head.
 type Emit struct {
 	Source
 	Kind     EmitKind
@@ -104,5 +104,5 @@ type Emit struct {
 	Head     *Head
 	Ensemble *Ensemble
 	Train    *Train
-	Package  string // Go package name; "" is made from the name
+	Package  string // Go package name; "": it is made from the name
 }

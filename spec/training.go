@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// headOf finds a head by the path model.head.
+// headOf returns the head with the path model.head.
 func (r *resolver) headOf(p *path) *Head {
 	d, name := r.modelOf(p)
 	if d == nil {
@@ -78,7 +78,7 @@ func (r *resolver) ensemble(s *Stmt) {
 		}
 		e.Members = append(e.Members, m)
 		if first := e.Members[0].Head; m.Head.As != first.As || m.Head.Out != first.Out || strings.Join(m.Head.Labels, "\x00") != strings.Join(first.Labels, "\x00") {
-			r.add(diag.Errorf("labels", t.Pos, "%s has not the labels of %s", m.Head.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+			r.add(diag.Errorf("labels", t.Pos, "%s does not have the labels of %s", m.Head.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
 		}
 	}
 	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
@@ -88,7 +88,8 @@ func (r *resolver) ensemble(s *Stmt) {
 	r.spec.Ensembles = append(r.spec.Ensembles, e)
 }
 
-// idleEnsemble reports what an ensemble says without an effect: the weight of an only member, and probabilities of numbers that have none.
+// idleEnsemble reports statements of an ensemble without an effect: the weight of an only member, and mean probabilities for numbers that have no
+// probabilities.
 func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 	if len(e.Members) == 0 || blockBroken(s) {
 		return
@@ -106,7 +107,7 @@ func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 		}
 	}
 	if h := e.Members[0].Head; mean != nil && e.Mean == "probabilities" && !h.hasProbabilities() {
-		r.add(diag.Errorf("no-effect", mean.Pos, "mean probabilities has no effect: the numbers of %s are no logits", h.FullName()).
+		r.add(diag.Errorf("no-effect", mean.Pos, "mean probabilities has no effect: the numbers of %s are not logits", h.FullName()).
 			Note(h.Pos, "the head is here").Hintf("mean logits"))
 	}
 }
@@ -116,7 +117,7 @@ func (h *Head) hasProbabilities() bool {
 	return h.As != Score && (h.As != Vector || h.Loss == "cross_entropy" || h.Loss == "binary_cross_entropy")
 }
 
-// anyHead returns the full name of the file's first head that fits, for hints; else a placeholder.
+// anyHead returns the full name of the file's first head that fits, for hints, or else a placeholder.
 func (r *resolver) anyHead(placeholder string, fits func(*Head) bool) string {
 	for _, h := range r.spec.Heads {
 		if fits == nil || fits(h) {
@@ -126,7 +127,7 @@ func (r *resolver) anyHead(placeholder string, fits func(*Head) bool) string {
 	return placeholder
 }
 
-// unit holds a number's unit to those that the word takes and gives it.
+// unit checks that a number's unit is one that the word takes, and returns it.
 func (r *resolver) unit(s *Stmt, n *num, u *unitTok, units ...string) string {
 	usage := s.Word + " " + textOf(n.Tokens)
 	if s.Word == "warmup" { // an operand of rate

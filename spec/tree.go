@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// File is the syntax tree of a spec, comments included.
+// File is the syntax tree of a spec, including comments.
 type File struct {
 	Name  string
 	Text  []byte
@@ -19,13 +19,13 @@ type File struct {
 // Stmt is one statement, or a comment on a line of its own.
 type Stmt struct {
 	Pos     diag.Span
-	Comment string // "// …": a comment line, everything else is empty
-	Blank   bool   // an empty line stands before it
+	Comment string // "// …": a comment line; all other fields are empty
+	Blank   bool   // an empty line precedes it
 	Trail   string // the comment after it on the same line
 
-	Path  []string // the blocks in front of the word: encoder, attention in encoder.attention.score
+	Path  []string // the blocks in front of the word: encoder and attention in encoder.attention.score
 	Word  string   // the word; "=" for an assignment
-	Name  string   // what is named: a dim, model, head, table, decoder …
+	Name  string   // the name of a dim, model, head, table, decoder, …
 	Form  any      // the operands, a pointer to one of the forms of grammar.go; nil if broken
 	Block *Block   // nil: no block
 
@@ -34,14 +34,14 @@ type Stmt struct {
 	broken bool          // a fault was reported; the rest of the file is still checked
 }
 
-// Block is what stands between braces.
+// Block is the text between braces.
 type Block struct {
 	Stmts  []*Stmt
 	Trail  string // the comment after {
 	Inline bool   // { and } on one line
 }
 
-// outer is the grammar of blocks: statements are runs of tokens here, each is parsed by itself later.
+// outer is the grammar of blocks. A statement is a list of tokens here, which is parsed by itself later.
 type outer struct {
 	Items []*item `parser:"@@*"`
 }
@@ -65,8 +65,8 @@ type braces struct {
 
 var outerParser = participle.MustBuild[outer](participle.Lexer(definition{}))
 
-// Parse reads a spec's text. The file that it returns is never nil: broken statements are left out of it, so that [Resolve] can check the
-// rest. name is what spans will say.
+// Parse reads a spec's text. The file that it returns is never nil: broken statements are left out, so that [Resolve] can check the rest. name is the file name
+// in spans.
 func Parse(name string, text []byte) (*File, diag.List) {
 	f := &File{Name: name, Text: text}
 	toks, faults := scan(name, text)
@@ -165,7 +165,7 @@ func (b *builder) stmts(items []*item, ctx string, line int) []*Stmt {
 	return out
 }
 
-// block converts a statement's block and gives the line of its end.
+// block converts a statement's block and returns the line of its end.
 func (b *builder) block(s *Stmt, blk *braces, ctx string) int {
 	open, end := blk.Open[0].Pos.Line, blk.Close[0].Pos.Line
 	items := blk.Items
@@ -178,7 +178,7 @@ func (b *builder) block(s *Stmt, blk *braces, ctx string) int {
 	return end
 }
 
-// syntaxFault words participle's error. row is the schema's row of the statement, if known.
+// syntaxFault returns a fault for participle's error. row is the schema's row of the statement, if it is known.
 func syntaxFault(file string, err error, row *Row) *diag.Diag {
 	at := diag.Span{File: file, Line: 1, Col: 1, EndCol: 1}
 	what := "this is not understood"
@@ -204,7 +204,7 @@ func syntaxFault(file string, err error, row *Row) *diag.Diag {
 	return d
 }
 
-// quote shows a token in a message.
+// quote returns a token for a message.
 func quote(t lexer.Token) string {
 	if t.Type == tString {
 		return "the text " + t.Value

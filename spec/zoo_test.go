@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/zoo"
 )
 
-// The exact parameter counts of the published models, without pooler and heads, counted from the tensors' shapes.
+// The exact parameter counts of the published models, without pooler and heads, computed from the tensors' shapes.
 var published = map[string]int64{
 	"deberta_base":       138_601_728,
 	"deberta_large":      405_163_008,
@@ -39,14 +39,14 @@ func TestParamsOfPublishedModels(t *testing.T) {
 	}
 }
 
-// The ablations change what they say and nothing else.
+// Each ablation changes what its name says and nothing else.
 func TestParamsOfAblations(t *testing.T) {
 	base := published["deberta_v3_base"]
 	v1 := published["deberta_base"]
 	const square = 768 * 768
 	for name, want := range map[string]int64{
 		"no_p2c": base, "no_c2p": base, "with_p2p": base, "paper_sign": base,
-		"t5_bias":         base - 512*768 - 2*768 + 12*512*12, // no table and its norm, a [512, 12] table a layer
+		"t5_bias":         base - 512*768 - 2*768 + 12*512*12, // no table and no norm of it; a [512, 12] table per layer
 		"own_projections": base + 12*2*(square+768),
 		"linear_offsets":  base + 512*768,
 		"no_table_norm":   base - 2*768,

@@ -71,7 +71,6 @@ var unedited = []string{
 	"docs",
 	"generated",
 	"runtime/program",
-	"spec",
 }
 
 // TestEnglish searches hand-written Go files, their comments and their texts, and the pages for phrases that need a second reading.

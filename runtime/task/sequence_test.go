@@ -112,6 +112,12 @@ func TestDetect(t *testing.T) {
 		}
 	}
 	require.Equal(t, count, got[0].Replaced)
+	score := got[0].Verdicts[0].Score
+	for threshold, replaced := range map[float64]bool{score: false, math.Nextafter(score, 0): true} {
+		at, err := d.Detect(background, []string{text}, threshold)
+		require.NoError(t, err)
+		require.Equal(t, replaced, at[0].Verdicts[0].Replaced, "a score of %v counts above the threshold %v, not at it", score, threshold)
+	}
 	require.Equal(t, "Bäu", got[0].Verdicts[1].Text)
 	require.Empty(t, got[1].Verdicts)
 	require.Equal(t, runtime.Seen{Tokens: 2, Windows: 1}, got[1].Seen)

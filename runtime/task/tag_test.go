@@ -94,6 +94,12 @@ func TestAggregations(t *testing.T) {
 	got, err := tagger.Tag(background, []string{text}, TagOptions{Ignore: []string{}})
 	require.NoError(t, err)
 	require.Equal(t, "sah", got[0].Entities[2].Text, "nothing is ignored, not even O")
+	rome := entities(AggregateFirst)[1]
+	for threshold, want := range map[float64]int{rome.Score: 2, math.Nextafter(rome.Score, 1): 1} {
+		got, err := tagger.Tag(background, []string{text}, TagOptions{Aggregation: AggregateFirst, Thresholds: map[string]float64{"LOC": threshold}})
+		require.NoError(t, err)
+		require.Len(t, got[0].Entities, want, "an entity of the score %v is left out below the threshold %v, not at it", rome.Score, threshold)
+	}
 	_, err = tagger.Tag(background, nil, TagOptions{Aggregation: "last"})
 	require.ErrorContains(t, err, `aggregation "last"`)
 }

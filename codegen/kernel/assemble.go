@@ -10,7 +10,6 @@ import (
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
 )
 
@@ -48,7 +47,7 @@ func Assemble(generator string, kernels []Kernel) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
-	if err := pass.Compile.Execute(file); err != nil {
+	if err := compile.Execute(file); err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
 	text, err := printer.NewGoAsm(printer.Config{Name: generator}).Print(file)

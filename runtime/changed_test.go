@@ -108,8 +108,8 @@ func TestShrinksWhileOpening(t *testing.T) {
 	}
 }
 
-// TestEveryReadOfTheFileFails makes each operation on a weight file fail in turn, from opening it to comparing all hashes. The error names the file, and without
-// the failure the same calls succeed. A file that cannot be mapped is read instead.
+// TestEveryReadOfTheFileFails makes each operation on a weight file fail in turn, from opening it to comparing all hashes. The error names the file, and
+// without the failure the same calls succeed. A file that cannot be mapped is read instead.
 func TestEveryReadOfTheFileFails(t *testing.T) {
 	path := packFake(t, fakeMeta(), true)
 	use := func() error {

@@ -33,8 +33,8 @@ func TestAnswersAreBruteForce(t *testing.T) {
 	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }, []AnswerRank{RankScore, RankLogit})
 }
 
-// TestEqualAnswers does the same with logits from a small grid, so that many answers are equal and the null answer is often exactly at the threshold. Answers are
-// ranked by the sums of logits, because only these are exact.
+// TestEqualAnswers does the same with logits from a small grid, so that many answers are equal and the null answer is often exactly at the threshold. Answers
+// are ranked by the sums of logits, because only these are exact.
 func TestEqualAnswers(t *testing.T) {
 	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return math.Round(noise(int(ids[row]), row, len(ids), side)) }, []AnswerRank{RankLogit})
 }

@@ -173,8 +173,8 @@ func TestGenerateDraws(t *testing.T) {
 	}
 }
 
-// TestNucleus compares the nucleus with its definition: the fewest most probable tokens whose weights sum to the mass or more; ties: the lower id first. Weights
-// come from a small grid, so that sums equal the mass exactly.
+// TestNucleus compares the nucleus with its definition: the fewest most probable tokens whose weights sum to the mass or more; ties: the lower id first.
+// Weights come from a small grid, so that sums equal the mass exactly.
 func TestNucleus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits := make([]float32, rapid.IntRange(1, 8).Draw(t, "tokens"))

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// modelFile writes model.go: what users of the package see.
+// modelFile writes model.go, the file that users of the package read.
 func (e *emitter) modelFile() error {
 	f := e.newFile()
 	m := &e.p.Meta
@@ -42,10 +42,10 @@ func (e *emitter) modelFile() error {
 	return e.add("model.go", f)
 }
 
-// rowKinds are the runtime's names for what a result has a row for.
+// rowKinds maps the first extent of a result to the runtime's name for it.
 var rowKinds = map[ir.Dim]string{ir.B: "PerSequence", ir.T: "PerToken", ir.M: "PerRow", ir.G: "PerPair", ir.W: "PerWord"}
 
-// programDict returns the literal of the runtime's description.
+// programDict returns the literal of runtime.Program.
 func (e *emitter) programDict() jen.Dict {
 	m, b := &e.p.Meta, &e.p.Bounds
 	_, result := e.p.Result()
@@ -120,7 +120,7 @@ func (e *emitter) programDict() jen.Dict {
 	return d
 }
 
-// perSequence reports whether the result has a row for each sequence.
+// perSequence reports whether the result has one row per sequence.
 func (e *emitter) perSequence() bool {
 	_, v := e.p.Result()
 	return v.Type.Shape[0] == ir.B

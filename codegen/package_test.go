@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A folder that was left half written, as versions before did on a full disk, is repaired by writing the package again.
+// A folder that was left half written, as earlier versions did on a full disk, is repaired when the package is written again.
 func TestWriteToRepairs(t *testing.T) {
 	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func TestWriteToRepairs(t *testing.T) {
 	require.ErrorContains(t, p.WriteTo(dir), "is not a generated file")
 }
 
-// Files of a user's own may lie beside generated ones if the two can be compiled together; otherwise nothing is written.
+// Files of the user may lie beside generated ones if both can be compiled together. Otherwise nothing is written.
 func TestWriteToBesideOtherFiles(t *testing.T) {
 	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
 	for name, c := range map[string]struct{ file, text, fault string }{
@@ -40,9 +40,9 @@ func TestWriteToBesideOtherFiles(t *testing.T) {
 		"left out":         {"gen.go", "//go:build ignore\n\npackage main\n", ""},
 		"no Go":            {"own.go", "what is this", ""},
 		"another language": {"own.s", "package x", ""},
-		"another package":  {"server.go", "// Package server serves.\npackage server\n", `server.go is of package server, and what is generated is of package m: choose another folder, or have the spec's target say: emit infer NAME as package "server"`},
+		"another package":  {"server.go", "// Package server serves.\npackage server\n", `server.go is of package server, and the generated files are of package m: choose another folder, or set the package in the spec's target: emit infer NAME as package "server"`},
 		"its constraint":   {"server.go", "//go:build linux\n\npackage server\n", "is of package server"},
-		"a program":        {"main.go", "package main\n\nfunc main() {}\n", "main.go is of package main, and what is generated is of package m: choose another folder"},
+		"a program":        {"main.go", "package main\n\nfunc main() {}\n", "main.go is of package main, and the generated files are of package m: choose another folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

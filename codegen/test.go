@@ -19,23 +19,23 @@ func (e *emitter) testFile() error {
 	if err != nil {
 		return err
 	}
-	f.Comment("options tell the tests what random weights cannot know: the tables of integers, and how far instruction sets may differ.")
+	f.Comment("options returns what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.")
 	f.Var().Id("options").Op("=").Qual(testPath, "Options").Values(jen.Dict{
 		jen.Id("Agree"):    jen.Lit(e.p.Meta.Agree),
 		jen.Id("Integers"): jen.Index().Qual(testPath, "Steps").Values(integers...),
 	})
-	f.Comment("TestInstructionSets holds every instruction set to the portable form, and every sequence to itself in a batch.")
+	f.Comment("TestInstructionSets compares every instruction set with the portable form, and every sequence with itself in a batch.")
 	f.Func().Id("TestInstructionSets").Params(jen.Id("t").Op("*").Qual("testing", "T")).Block(
 		jen.Qual(testPath, "Run").Call(jen.Id("t"), jen.Id("Program"), jen.Id("options")),
 	)
-	f.Comment("BenchmarkForward is one sequence of 128 tokens.")
+	f.Comment("BenchmarkForward computes one sequence of 128 tokens.")
 	f.Func().Id("BenchmarkForward").Params(jen.Id("b").Op("*").Qual("testing", "B")).Block(
 		jen.Qual(testPath, "Bench").Call(jen.Id("b"), jen.Id("Program"), jen.Id("options")),
 	)
 	return e.add("model_test.go", f)
 }
 
-// integerTensors evaluates the packed tensors of integers, which follow from the spec alone, and writes them as steps.
+// integerTensors evaluates the packed tensors of integers, which depend on the spec alone, and writes each as steps.
 func (e *emitter) integerTensors() ([]jen.Code, error) {
 	var out []jen.Code
 	for _, w := range e.weights.fields {
@@ -62,8 +62,8 @@ func (e *emitter) integerTensors() ([]jen.Code, error) {
 	return out, nil
 }
 
-// jumps reports whether a packed table of rows rises by more than one somewhere. Kernels read windows of neighbouring rows; such a table needs
-// the portable form. Log buckets do so where the reach is less than about three times the exact part.
+// jumps reports whether a packed table of rows rises by more than one somewhere. Kernels read windows of neighbouring rows, so such a table needs the portable
+// form. Log buckets jump if the reach is less than about three times the exact part.
 func (e *emitter) jumps(v *ir.Value) (bool, error) {
 	if v == nil {
 		return false, nil
@@ -80,8 +80,8 @@ func (e *emitter) jumps(v *ir.Value) (bool, error) {
 	return false, nil
 }
 
-// tableRows lists the packed tensors of integers, all of which are rows of a table, with the number of the table's rows. Open holds their
-// numbers to it: kernels use them as they are.
+// tableRows returns the packed tensors of integers with the number of rows of the table that they index. Open checks the integers against it, because kernels
+// use them unchecked.
 func (e *emitter) tableRows() (map[string]int, error) {
 	rows := map[string]int{}
 	for _, w := range e.weights.fields {
@@ -114,7 +114,7 @@ func (e *emitter) integers(store string) ([]int32, error) {
 	return t[0].I, nil
 }
 
-// maker returns the node that makes a packed tensor of integers: one without operands.
+// maker returns the node that makes a packed tensor of integers. Such a node has no operands.
 func (e *emitter) maker(store string) (*ir.Node, error) {
 	for _, c := range e.p.Pack {
 		for _, n := range c.Region.Nodes {
@@ -123,5 +123,5 @@ func (e *emitter) maker(store string) (*ir.Node, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("%s does not follow from the spec alone", store)
+	return nil, fmt.Errorf("%s does not depend on the spec alone", store)
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// weightTable names a Go field for each packed tensor.
+// weightTable holds a Go field for each packed tensor.
 type weightTable struct {
 	fields []*weightField // of the model and of all layer structs, in order of first use
 	layers []*layerStruct
 }
 
-// weightField is one packed tensor, or one a layer.
+// weightField is one packed tensor, or one per layer.
 type weightField struct {
 	name  string // Go field
 	store string // name in the packed file, with {l} for the layer
@@ -31,7 +31,7 @@ type layerStruct struct {
 	field  string // slice in the model's weights
 	first  int
 	count  int
-	gaps   []int // layers from first on that other regions compute
+	gaps   []int // layers after first that other regions compute
 }
 
 // newWeightTable collects the packed inputs of the schedule's regions.
@@ -86,7 +86,7 @@ func span(calls []ir.Call, r *ir.Region) (first, count int) {
 	return first, end - first
 }
 
-// gaps lists the layers between a region's calls, counted from its first one.
+// gaps returns the layers between a region's calls, counted from its first layer.
 func gaps(calls []ir.Call, r *ir.Region) []int {
 	first, count := span(calls, r)
 	var out []int
@@ -98,14 +98,14 @@ func gaps(calls []ir.Call, r *ir.Region) []int {
 	return out
 }
 
-// skipGaps prints what passes over the layers that other regions compute.
+// skipGaps prints the code that skips the layers that other regions compute.
 func (l *layerStruct) skipGaps(g *jen.Group) {
 	for _, gap := range l.gaps {
 		g.If(jen.Id("l").Op("==").Lit(gap)).Block(jen.Continue().Comment("another region's"))
 	}
 }
 
-// free returns a name not in the set, and adds it.
+// free returns a name that is not in the set, and adds it.
 func free(names map[string]bool, stem string) string {
 	name := stem
 	for i := 2; names[name]; i++ {
@@ -115,13 +115,13 @@ func free(names map[string]bool, stem string) string {
 	return name
 }
 
-// shortName cuts what every tensor of a region has in common: the model's name and the layer.
+// shortName removes what all tensors of a region have in common: the model's name and the layer.
 func shortName(store string) string {
 	if i := strings.Index(store, "{l}."); i >= 0 {
 		return store[i+len("{l}."):]
 	}
 	name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "token_rep_layer.bert_layer.model."), "encoder.")
-	if name != "" && name[0] >= '0' && name[0] <= '9' { // under the spec's paths: encoder.11.ffn.in.weight
+	if name != "" && name[0] >= '0' && name[0] <= '9' { // with the spec's paths: encoder.11.ffn.in.weight
 		return "layer." + name
 	}
 	return name
@@ -165,7 +165,7 @@ func goElem(t ir.DType) *jen.Statement {
 	return jen.Float32()
 }
 
-// weightsFile writes weights.go: the structs and how they are bound to the packed file.
+// weightsFile writes weights.go: the structs, and how they are bound to the packed file.
 func (e *emitter) weightsFile() error {
 	f := e.newFile()
 	f.ImportName(runtimePath+"/safetensors", "safetensors")
@@ -187,10 +187,10 @@ func (e *emitter) weightsFile() error {
 	for _, l := range t.layers {
 		fields = append(fields, jen.Id(l.field).Index().Id(l.typ).Comment(fmt.Sprintf("%d of them", l.count)))
 	}
-	f.Comment("weights are the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.")
+	f.Comment("weights holds the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.")
 	f.Type().Id("weights").Struct(fields...)
 	for _, l := range t.layers {
-		f.Commentf("%s are what %s reads, for one layer.", l.typ, l.region.Name)
+		f.Commentf("%s holds what %s reads, for one layer.", l.typ, l.region.Name)
 		f.Type().Id(l.typ).Struct(decl(l)...)
 	}
 	f.Comment("tensors lists what a packed file must hold, no more and no less.")
@@ -269,7 +269,7 @@ func (e *emitter) weightsFile() error {
 	return e.add("weights.go", f)
 }
 
-// kept lists the packed tensors that no kernel reads, but who decodes the results.
+// kept returns the packed tensors that only the code that decodes results reads.
 func (e *emitter) kept() []*weightField {
 	var out []*weightField
 	for _, c := range e.p.Pack {

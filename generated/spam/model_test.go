@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/runtime/programtest"
 )
 
-// options tell the tests what random weights cannot know: the tables of integers, and how far instruction sets may differ.
+// options returns what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.
 var options = programtest.Options{
 	Agree: 0.0001,
 	Integers: []programtest.Steps{{
@@ -18,12 +18,12 @@ var options = programtest.Options{
 	}},
 }
 
-// TestInstructionSets holds every instruction set to the portable form, and every sequence to itself in a batch.
+// TestInstructionSets compares every instruction set with the portable form, and every sequence with itself in a batch.
 func TestInstructionSets(t *testing.T) {
 	programtest.Run(t, Program, options)
 }
 
-// BenchmarkForward is one sequence of 128 tokens.
+// BenchmarkForward computes one sequence of 128 tokens.
 func BenchmarkForward(b *testing.B) {
 	programtest.Bench(b, Program, options)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// weights are the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.
+// weights holds the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.
 type weights struct {
 	embeddingsWordEmbeddingsWeight       []float32      // [8064, 128]
 	embeddingsLayerNormWeight            []float32      // [128]
@@ -36,7 +36,7 @@ type weights struct {
 	layers                               []layerWeights // 3 of them
 }
 
-// layerWeights are what layer reads, for one layer.
+// layerWeights holds what layer reads, for one layer.
 type layerWeights struct {
 	qkvPanels                      []float32 // [24, 128, 16]
 	qkvBias16                      []float32 // [384]

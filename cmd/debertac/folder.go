@@ -128,13 +128,13 @@ func (f *folder) readTokenizer() error {
 		}
 		return nil
 	}
-	t, err := token.Load(f.view)
+	t, err := loadTokenizer(f.view)
 	var path *fs.PathError
 	switch {
 	case errors.As(err, &path):
 		return f.named(path)
 	case err != nil:
-		return inputFault(f.dir, "the tokenizer cannot be read: %v", err)
+		return tokenizerFault(f.dir, f.dir, err)
 	}
 	f.token = t
 	f.kind = kindsOfTokenizer[t.Kind()]

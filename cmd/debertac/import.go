@@ -54,18 +54,11 @@ func (v *importVerb) Run(a *app) error {
 	if err := v.place(); err != nil {
 		return err
 	}
-	f, err := openFolder(v.Dir, false, v.Ignore)
+	f, err := a.openWith(v.Dir, false, v.Ignore, v.Tokenizer)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	t, err := a.lend(v.Tokenizer)
-	if err == nil {
-		err = f.borrow(t)
-	}
-	if err != nil {
-		return err
-	}
 	if f.weights == nil {
 		f.note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}

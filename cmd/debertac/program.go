@@ -151,16 +151,9 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	}
 	st, err := disk.Stat(path)
 	if err == nil && st.IsDir() {
-		dir, err := openFolder(path, o.seed == nil && o.weights == "" && !o.shapesOnly, o.Ignore)
+		dir, err := a.openWith(path, o.seed == nil && o.weights == "" && !o.shapesOnly, o.Ignore, o.Tokenizer)
 		if err != nil {
 			return nil, nil, err
-		}
-		t, err := a.lend(o.Tokenizer)
-		if err == nil {
-			err = dir.borrow(t)
-		}
-		if err != nil {
-			return nil, nil, errors.Join(err, dir.Close())
 		}
 		if o.spec == "" {
 			if err := o.ofFolder(); err != nil {
@@ -179,7 +172,11 @@ func (a *app) open(path string, o programOptions) (*source, *folder, error) {
 	if o.spec != "" {
 		return nil, nil, usage("", "--spec belongs to a model folder, and %s is none", path)
 	}
-	if err := o.ofSpec(path); err != nil {
+	ofSpec := o.wishes
+	if o.Tokenizer != "" {
+		ofSpec.Ignore = nil // it is the tokenizer's
+	}
+	if err := ofSpec.ofSpec(path); err != nil {
 		return nil, nil, err
 	}
 	if o.Tokenizer != "" && !o.draw {

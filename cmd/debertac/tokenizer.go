@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/spec/hf"
 )
 
 // lentFlag names a tokenizer for a model folder without the files of one.
@@ -36,8 +38,35 @@ var kindsOfTokenizer = map[string]string{"unigram": "sentencepiece", "byte-level
 // tokenizerLimit bounds a file of a tokenizer. The largest published ones have 20 MB.
 const tokenizerLimit = 256 << 20
 
-// lend reads the tokenizer that --tokenizer names; nil for "". Its notes are printed.
-func (a *app) lend(path string) (*lent, error) {
+// loadTokenizer reads a folder's tokenizer; what is left out of its tokenizer_config.json is decided by its tokenizer.json.
+func loadTokenizer(v *hf.View) (*token.Tokenizer, error) {
+	return token.LoadWithout(v, func(field string) bool { return v.LeftOut("tokenizer_config.json", field) })
+}
+
+// tokenizerFault is the fault of a tokenizer whose files are in dir; place is how the user named it. A field of them can be left out.
+func tokenizerFault(place, dir string, err error) error {
+	var field *token.FieldError
+	if !errors.As(err, &field) {
+		return inputFault(place, "the tokenizer cannot be read: %v", err)
+	}
+	f := hf.FieldError{File: field.File, Field: field.Field, Reason: field.Reason, CanIgnore: field.CanIgnore}
+	fault := inputFault(filepath.Join(dir, filepath.FromSlash(f.File)), "the tokenizer cannot be read: %s", f.Text())
+	if f.CanIgnore {
+		fault.hint("--ignore %s, if it means nothing for the model", quoted(f.Name()))
+	}
+	return fault
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t\n\"'`$&|;<>()[]{}*?!#~\\") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
+}
+
+// lend reads the tokenizer that --tokenizer names, without what ignore names; nil for "". Its notes are printed.
+func (a *app) lend(path string, ignore []string) (*lent, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -51,11 +80,19 @@ func (a *app) lend(path string) (*lent, error) {
 			return nil, err
 		}
 	}
-	t, err := token.Load(files)
+	view, err := hf.NewView(files, ignore)
 	if err != nil {
-		return nil, inputFault(path, "the tokenizer cannot be read: %v", err)
+		return nil, inputFault(path, "%v", err)
 	}
-	for _, n := range t.Notes() {
+	t, err := loadTokenizer(view)
+	if err != nil {
+		dir := path
+		if !st.IsDir() {
+			dir = filepath.Dir(path)
+		}
+		return nil, tokenizerFault(path, dir, err)
+	}
+	for _, n := range append(view.Notes(), t.Notes()...) {
 		a.note("%s: note: %s", path, n)
 	}
 	return &lent{path, t, kindsOfTokenizer[t.Kind()]}, nil
@@ -99,6 +136,30 @@ func oneFile(path string) (fs.FS, error) {
 	return s, nil
 }
 
+// openWith opens a model folder with the tokenizer that --tokenizer names, if any. What ignore names of a tokenizer's files that the model folder
+// lacks is left out of the other one.
+func (a *app) openWith(dir string, needWeights bool, ignore []string, tokenizer string) (*folder, error) {
+	own, its := ignore, []string(nil)
+	if tokenizer != "" {
+		var err error
+		if own, its, err = hf.Divide(disk.FS(dir, mostText), ignore); err != nil {
+			return nil, err
+		}
+	}
+	f, err := openFolder(dir, needWeights, own)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.lend(tokenizer, its)
+	if err == nil {
+		err = f.borrow(t)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // borrow gives a folder without a tokenizer the one that --tokenizer names.
 func (f *folder) borrow(t *lent) error {
 	switch {
@@ -116,7 +177,7 @@ func (a *app) lentToSpec(dir *folder, o programOptions) (*lent, error) {
 	if dir != nil {
 		return nil, nil
 	}
-	return a.lend(o.Tokenizer)
+	return a.lend(o.Tokenizer, o.Ignore)
 }
 
 // fits refuses a tokenizer whose ids are not those of the model. place is where it comes from.

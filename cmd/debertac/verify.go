@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/runtime/token/tokentest"
+	"github.com/debertac/debertac/spec/hf"
 )
 
 type verifyVerb struct {
@@ -65,6 +68,10 @@ func (v *verifyVerb) Run(a *app) error {
 			ways++
 		}
 	}
+	wanted := v.wishes
+	if v.Tokenizer != "" {
+		wanted.Ignore = nil
+	}
 	switch {
 	case ways != 1:
 		return usage("debertac verify --help", "give folders of cases, or --tokenizer DIR, or --model DIR --outputs FILE")
@@ -72,8 +79,8 @@ func (v *verifyVerb) Run(a *app) error {
 		return usage("debertac verify --help", "--model and --outputs belong together")
 	case v.OfLargest != 0 && v.Model == "":
 		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
-	case v.Model == "" && v.wishes.given():
-		return usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model: a case says itself what its model is for")
+	case v.Model == "" && wanted.given():
+		return usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer too: a case says itself what its model is for")
 	case v.Tokenizer != "":
 		return v.tokenizer(a)
 	}
@@ -112,12 +119,23 @@ func (v *verifyVerb) tokenizer(a *app) error {
 	if !st.IsDir() {
 		return inputFault(v.Tokenizer, "this is a file, the folder of a tokenizer is wanted")
 	}
-	compared, failed, err := tokentest.VerifyDir(v.Tokenizer, func(line string) {
+	view, err := hf.NewView(disk.FS(v.Tokenizer, token.MaxFile), v.Ignore)
+	if err != nil {
+		return inputFault(v.Tokenizer, "%v", err)
+	}
+	for _, n := range view.Notes() {
+		a.note("%s: note: %s", v.Tokenizer, n)
+	}
+	compared, failed, err := tokentest.VerifyFS(view, func(line string) {
 		if !v.JSON {
 			fmt.Fprintln(a.out, line)
 		}
 	})
-	if err != nil {
+	var field *token.FieldError
+	switch {
+	case errors.As(err, &field):
+		return tokenizerFault(v.Tokenizer, v.Tokenizer, err)
+	case err != nil:
 		return inputFault(v.Tokenizer, "%v", err)
 	}
 	if v.JSON {

@@ -47,14 +47,11 @@ func stepsOf(t *Tokenizer) (s steps) {
 // agree compares the other files with tokenizer.json. A difference is an error if transformers would not follow tokenizer.json, because then the
 // model was trained with only one of the two. Otherwise it is a note.
 func (c *config) agree(t *Tokenizer) error {
-	if err := c.agreeAdded(t); err != nil {
-		return err
-	}
 	class := strings.TrimSuffix(c.class, "Fast")
 	classes := rebuilders[t.Kind()]
-	follows := slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers treats unknown classes like one of followers
+	follows := c.hidden("tokenizer_class") || slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers treats unknown classes like one of followers
 	if kind := kindOfClass(class); kind != "" && !slices.Contains(classes, class) {
-		return fmt.Errorf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, which does not follow tokenizer.json, a %s tokenizer (supported: %s; PreTrainedTokenizerFast follows tokenizer.json)",
+		return refuse(configFile, "tokenizer_class", "is %s, a %s tokenizer, which does not follow tokenizer.json, a %s tokenizer (supported: %s; PreTrainedTokenizerFast follows tokenizer.json)",
 			c.class, kind, t.Kind(), strings.Join(classes, ", "))
 	}
 	if class == "" {
@@ -66,18 +63,22 @@ func (c *config) agree(t *Tokenizer) error {
 		if said == flagUnset && !follows {
 			said = x.absent
 		}
-		if !x.applies || said == flagUnset || said == x.has {
+		if !x.applies || said == flagUnset || said == x.has || c.hidden(x.key) {
 			continue
 		}
 		switch {
 		case follows:
 			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json sets %s to %v, but tokenizer.json differs and is followed", x.key, said == flagOn))
 		case x.said == flagUnset:
-			return fmt.Errorf("tokenizer_config.json has no %s, which means %v with tokenizer_class %s, but tokenizer.json differs: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
-				x.key, said == flagOn, class, x.has == flagOn)
+			if c.class != "" {
+				return refuse(configFile, "tokenizer_class", "is %s, with which an absent %s means %v, but tokenizer.json differs: if tokenizer.json is right, set %[2]s to %[4]v or set tokenizer_class to PreTrainedTokenizerFast",
+					c.class, x.key, said == flagOn, x.has == flagOn)
+			}
+			return &FieldError{configFile, "", fmt.Sprintf("it has no %s, which means %v with tokenizer_class %s, but tokenizer.json differs: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
+				x.key, said == flagOn, class, x.has == flagOn), c.there}
 		default:
-			return fmt.Errorf("tokenizer_config.json: %s is %v, but tokenizer.json differs, and tokenizer_class %s would not follow tokenizer.json: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
-				x.key, said == flagOn, class, x.has == flagOn)
+			return refuse(configFile, x.key, "is %v, but tokenizer.json differs, and tokenizer_class %s would not follow tokenizer.json: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
+				said == flagOn, class, x.has == flagOn)
 		}
 	}
 	return nil
@@ -95,7 +96,10 @@ type toggle struct {
 func (c *config) switches(kind string, has steps) []toggle {
 	wordPiece, unigram := kind == "WordPiece", kind == "unigram"
 	lower := c.lower
-	if lower == flagUnset {
+	switch {
+	case c.hidden("do_lower_case"):
+		lower = onOff(has.lower)
+	case lower == flagUnset:
 		lower = onOff(wordPiece)
 	}
 	prefix := flagUnset
@@ -119,22 +123,64 @@ func onOff(on bool) flag {
 	return flagOff
 }
 
-// agreeAdded returns an error for a token that tokenizer_config.json or added_tokens.json adds and that tokenizer.json does not have under this
-// id.
-func (c *config) agreeAdded(t *Tokenizer) error {
+// agreeAdded returns the added tokens of tokenizer.json with what tokenizer_config.json and added_tokens.json say about them. transformers adds the
+// tokens of these files again after it has read tokenizer.json. So the flags of added_tokens_decoder replace those of tokenizer.json, and a token
+// that only the vocabulary has becomes an added token. A token that tokenizer.json does not have under this id is an error.
+func (c *config) agreeAdded(t *Tokenizer, added []AddedToken) ([]AddedToken, error) {
+	find := func(name string) (*AddedToken, int32) {
+		if i := slices.IndexFunc(added, func(a AddedToken) bool { return a.Content == name }); i >= 0 {
+			return &added[i], added[i].ID
+		}
+		id, _ := t.ID(name) // nothing is added to t yet
+		return nil, id
+	}
 	for _, a := range c.added {
-		id, ok := t.ID(a.Content)
-		if ok && id == a.ID {
+		old, id := find(a.Content)
+		file, field := configFile, fmt.Sprintf("added_tokens_decoder.%d", a.ID)
+		if c.bare[a.Content] {
+			file, field = addedFile, a.Content
+		}
+		switch {
+		case id < 0:
+			return nil, refuse(file, field, "is the token %q with the id %d, which the tokenizer does not have: one of them belongs to another model", a.Content, a.ID)
+		case id != a.ID:
+			return nil, refuse(file, field, "is the token %q with the id %d, the tokenizer has it with the id %d: one of them belongs to another model", a.Content, a.ID, id)
+		case c.bare[a.Content]: // its flags are not known
+		case old == nil:
+			a.Special = a.Special || c.isNamed(a.Content)
+			added = append(added, a)
+		default:
+			if err := c.replace(t, old, a, field); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, n := range slices.Concat(c.names[:], c.others) {
+		if n.name == "" {
 			continue
 		}
-		file := "tokenizer_config.json: added_tokens_decoder"
-		if c.bare[a.Content] {
-			file = "added_tokens.json"
+		if old, id := find(n.name); old == nil && id >= 0 {
+			added = append(added, AddedToken{ID: id, Content: n.name, Special: true})
 		}
-		if !ok {
-			return fmt.Errorf("%s has the token %q with the id %d, which the tokenizer does not have: one of them belongs to another model", file, a.Content, a.ID)
-		}
-		return fmt.Errorf("%s has the token %q with the id %d, the tokenizer has it with the id %d: one of them belongs to another model", file, a.Content, a.ID, id)
 	}
+	return added, nil
+}
+
+// replace sets the flags of a token of tokenizer.json to those of added_tokens_decoder. A special token stays special. A difference in normalized is
+// an error for a special token, because versions 4 and 5 of transformers then find it in different places.
+func (c *config) replace(t *Tokenizer, old *AddedToken, a AddedToken, field string) error {
+	if old.Special && old.Normalized != a.Normalized {
+		return refuse(configFile, field+".normalized", "is %v for the special token %q, tokenizer.json has %v: versions 4 and 5 of transformers do not make the same of it; make both files say one thing", a.Normalized, a.Content, old.Normalized)
+	}
+	a.Special = a.Special || old.Special
+	for _, f := range []struct {
+		name     string
+		was, now bool
+	}{{"single_word", old.SingleWord, a.SingleWord}, {"lstrip", old.LStrip, a.LStrip}, {"rstrip", old.RStrip, a.RStrip}, {"normalized", old.Normalized, a.Normalized}, {"special", old.Special, a.Special}} {
+		if f.was != f.now {
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s.%s is %v for the token %q, tokenizer.json has %v; the former is followed, as by transformers", configFile, field, f.name, f.now, a.Content, f.was))
+		}
+	}
+	*old = a
 	return nil
 }

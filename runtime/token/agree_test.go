@@ -1,6 +1,7 @@
 package token
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -35,9 +36,9 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"split_by_punct": true}`, "split_by_punct is true"},
 		{unigram, `{"tokenizer_class": "T5Tokenizer"}`, "tokenizer_class is T5Tokenizer"},
 		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a WordPiece tokenizer"},
-		{unigram, `{"split_special_tokens": true}`, "split_special_tokens: want false"},
-		{unigram, `{"add_special_tokens": false}`, "add_special_tokens: want true"},
-		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `added_tokens_decoder has the token "qwertz" with the id 60, which the tokenizer does not have`},
+		{unigram, `{"split_special_tokens": true}`, "tokenizer_config.json: split_special_tokens must be false"},
+		{unigram, `{"add_special_tokens": false}`, "tokenizer_config.json: add_special_tokens must be true"},
+		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `tokenizer_config.json: added_tokens_decoder.60 is the token "qwertz" with the id 60, which the tokenizer does not have`},
 	} {
 		_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}})
 		if x.want == "" {
@@ -48,5 +49,85 @@ func TestAgree(t *testing.T) {
 	}
 	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "added_tokens.json": {Data: []byte(`{"[MASK]": 5}`)}})
 	require.Error(t, err)
-	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json has the token "[MASK]" with the id 5, the tokenizer has it with the id `), err.Error())
+	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json: [MASK] is the token "[MASK]" with the id 5, the tokenizer has it with the id `), err.Error())
+}
+
+// TestAddedFlags holds ids to what transformers 4.57 and 5.24 give where the added tokens of tokenizer_config.json have other flags than those of
+// tokenizer.json: the former count, and what the vocabulary has becomes an added token.
+func TestAddedFlags(t *testing.T) {
+	const cased, roberta, unigram = "wordpiece_cased", "bpe_roberta", "spm_v3"
+	mask := func(id, name, flags string) string {
+		return `{"added_tokens_decoder": {"` + id + `": {"content": "` + name + `", ` + flags + `}}}`
+	}
+	text := map[string]string{cased: "the  [MASK]  fox x[MASK]y", roberta: "the  <mask>  fox x<mask>y", unigram: "the  [MASK]  fox x[MASK]y"}
+	for _, x := range []struct {
+		of, config, text string
+		want             []int32
+		note             string // begins a note that says so
+	}{
+		{roberta, `{}`, "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "special": true`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
+		{roberta, mask("1500", "<mask>", `"lstrip": false, "special": true`), "", []int32{385, 286, 1500, 224, 273, 82, 91, 1067, 1500, 92}, "tokenizer_config.json: added_tokens_decoder.1500.lstrip is false"},
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{385, 1500, 1044, 91, 1067, 1500, 92}, "tokenizer_config.json: added_tokens_decoder.1500.rstrip is true"},
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "single_word": true, "special": true`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 31, 80, 1271, 33, 92}, "tokenizer_config.json: added_tokens_decoder.1500.single_word is true"},
+		{roberta, `{"mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": false, "rstrip": true, "normalized": false}}`, "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""}, // a name's own flags do not count
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "normalized": false, "special": false`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},                                       // a special token stays one
+		{cased, `{"do_lower_case": false, ` + mask("4", "[MASK]", `"single_word": true, "special": true`)[1:], "", []int32{483, 4, 74, 322, 331, 92, 63, 49, 276, 294, 286, 65, 93}, "tokenizer_config.json: added_tokens_decoder.4.single_word is true"},
+		{cased, `{"do_lower_case": false, ` + mask("483", "the", `"normalized": false`)[1:], "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
+		{cased, `{"do_lower_case": false, ` + mask("483", "the", `"special": false`)[1:], "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
+		{cased, `{"do_lower_case": false, "additional_special_tokens": ["the"]}`, "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
+		{unigram, mask("2000", "[MASK]", `"single_word": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 249, 230, 152, 145, 642, 109, 66}, "tokenizer_config.json: added_tokens_decoder.2000.single_word is true"},
+		{unigram, mask("2000", "[MASK]", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, "tokenizer_config.json: added_tokens_decoder.2000.lstrip is true"},
+		{unigram, `{"mask_token": "[MASK]", ` + mask("2000", "[MASK]", `"lstrip": false`)[1:], "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, ""}, // a named token is special, and so looked for in the text as it is
+	} {
+		if x.text == "" {
+			x.text = text[x.of]
+		}
+		files := fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}}
+		tok, err := Load(files)
+		require.NoError(t, err, x.config)
+		var e Encoding
+		require.NoError(t, tok.Encode(&e, x.text, Options{NoTemplate: true, Special: SpecialTokens}))
+		assert.Equal(t, x.want, e.IDs, "%s %s", x.of, x.config)
+		said := slices.ContainsFunc(tok.Notes(), func(n string) bool { return x.note != "" && strings.HasPrefix(n, x.note) })
+		assert.Equal(t, x.note != "", said, "%s: %q", x.config, tok.Notes())
+		// What is packed is what was read.
+		packed, err := tok.Marshal()
+		require.NoError(t, err)
+		again, err := Unmarshal(packed)
+		require.NoError(t, err)
+		require.NoError(t, again.Encode(&e, x.text, Options{NoTemplate: true, Special: SpecialTokens}))
+		assert.Equal(t, x.want, e.IDs, "packed: %s %s", x.of, x.config)
+	}
+	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(mask("2000", "[MASK]", `"normalized": true, "special": true`))}})
+	var field *FieldError
+	require.ErrorAs(t, err, &field)
+	require.Equal(t, "added_tokens_decoder.2000.normalized", field.Field)
+	require.True(t, field.CanIgnore)
+}
+
+// TestHiddenFields: what a hidden field would decide is what tokenizer.json says, also where its absence stands for something else.
+func TestHiddenFields(t *testing.T) {
+	cased := readGolden(t, "wordpiece_cased", "tokenizer.json")
+	for _, x := range []struct{ config, field, without string }{
+		{`{"tokenizer_class": "BertTokenizer", "do_lower_case": true}`, "do_lower_case", `{"tokenizer_class": "BertTokenizer"}`},
+		{`{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class", `{}`},
+		{`{"tokenizer_class": "T5Tokenizer", "do_lower_case": false}`, "tokenizer_class", `{"do_lower_case": false}`},
+		{`{}`, "", ""},
+		{`{"do_lower_case": "no"}`, "do_lower_case", `{}`},
+		{`{"do_lower_case": false, "add_special_tokens": false}`, "add_special_tokens", `{"do_lower_case": false}`},
+		{`{"do_lower_case": false, "cls_token": "<cls>"}`, "cls_token", `{"do_lower_case": false}`},
+		{`{"do_lower_case": false, "added_tokens_decoder": {"7": {"content": "qwertz"}}}`, "added_tokens_decoder.7", `{"do_lower_case": false, "added_tokens_decoder": {}}`},
+	} {
+		files := fstest.MapFS{"tokenizer.json": {Data: cased}, "tokenizer_config.json": {Data: []byte(x.config)}}
+		_, err := Load(files)
+		var field *FieldError
+		require.ErrorAs(t, err, &field, x.config)
+		require.Equal(t, FieldError{"tokenizer_config.json", x.field, field.Reason, true}, *field)
+		if delete(files, "tokenizer_config.json"); x.without != "" {
+			files["tokenizer_config.json"] = &fstest.MapFile{Data: []byte(x.without)}
+		}
+		_, err = LoadWithout(files, func(f string) bool { return x.field == "" || f == x.field })
+		require.NoError(t, err, x.config)
+	}
 }

@@ -26,9 +26,11 @@ type config struct {
 	names   [5]specialName // [CLS], [SEP], [PAD], [MASK], [UNK]
 	others  []specialName  // names that are not used here
 	added   []AddedToken
-	flagged []AddedToken    // tokens that have flags but no ids
-	bare    map[string]bool // tokens of added_tokens.json, which has ids but no flags
-	inputs  []string        // model_input_names; nil: the class decides
+	flagged []AddedToken            // tokens that have flags but no ids
+	bare    map[string]bool         // tokens of added_tokens.json, which has ids but no flags
+	inputs  []string                // model_input_names; nil: the class decides
+	there   bool                    // tokenizer_config.json exists
+	hidden  func(field string) bool // see LoadWithout
 	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets, split_by_punct
 	lower, accents, ideographs, basic, prefix, trim, punct flag
 }
@@ -39,17 +41,17 @@ var nameKeys = [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "u
 // tokenizer, so unknown members are not an error here.
 func readConfig(fsys fs.FS) (c config, err error) {
 	var flags [5]jnode // the names that are objects with flags
-	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
+	for _, file := range []string{specialFile, configFile} {
 		all, err := readMembers(fsys, file)
 		if err != nil {
 			return c, err
 		}
 		if err := c.readNames(file, all, &flags); err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
+			return c, inFile(file, err)
 		}
-		if file == "tokenizer_config.json" {
+		if file == configFile {
 			if err := c.readSwitches(all); err != nil {
-				return c, fmt.Errorf("%s: %w", file, err)
+				return c, inFile(file, err)
 			}
 		}
 	}
@@ -61,14 +63,14 @@ func readConfig(fsys fs.FS) (c config, err error) {
 		if n.raw == nil || have[c.names[i].name] {
 			continue
 		}
-		a, err := readFlags(n)
+		a, err := readFlags(n, c.isNamed)
 		if err != nil {
-			return c, fmt.Errorf("%s: %w", c.names[i].file, err)
+			return c, inFile(c.names[i].file, err)
 		}
 		a.ID, a.Special = -1, true
 		c.flagged = append(c.flagged, a)
 	}
-	all, err := readMembers(fsys, "added_tokens.json")
+	all, err := readMembers(fsys, addedFile)
 	if err != nil {
 		return c, err
 	}
@@ -76,7 +78,7 @@ func readConfig(fsys fs.FS) (c config, err error) {
 	for name, n := range all {
 		id, err := n.integer(maxID + 1)
 		if err != nil {
-			return c, fmt.Errorf("added_tokens.json: %w", err)
+			return c, refuse(addedFile, name, "cannot be read: want a whole number from 0 to %d", maxID)
 		}
 		if !have[name] {
 			special := name == "[MASK]" || slices.ContainsFunc(c.names[:], func(n specialName) bool { return n.name == name })
@@ -181,20 +183,31 @@ func namesIn(n jnode) (list []jnode, err error) {
 	return list, err
 }
 
-// readFlags reads a token's text and flags.
-func readFlags(n jnode) (AddedToken, error) {
+// isNamed reports whether a token is one of those that the files name as special.
+func (c *config) isNamed(name string) bool {
+	is := func(n specialName) bool { return n.name == name }
+	return slices.ContainsFunc(c.names[:], is) || slices.ContainsFunc(c.others, is)
+}
+
+// readFlags reads a token's text and flags. As in the reference library, special tokens are looked for in texts as they are, and others in the
+// normal form, unless the flag says otherwise.
+func readFlags(n jnode, named func(string) bool) (AddedToken, error) {
 	var a struct {
 		Content    *string `json:"content"`
 		SingleWord bool    `json:"single_word"`
 		LStrip     bool    `json:"lstrip"`
 		RStrip     bool    `json:"rstrip"`
-		Normalized bool    `json:"normalized"`
+		Normalized *bool   `json:"normalized"`
 		Special    bool    `json:"special"`
 	}
 	if err := json.Unmarshal(n.raw, &a); err != nil || a.Content == nil {
 		return AddedToken{}, n.errorf("want an object with content and the flags of an added token")
 	}
-	return AddedToken{0, *a.Content, a.SingleWord, a.LStrip, a.RStrip, a.Normalized, a.Special}, nil
+	normalized := !a.Special && !named(*a.Content)
+	if a.Normalized != nil {
+		normalized = *a.Normalized
+	}
+	return AddedToken{0, *a.Content, a.SingleWord, a.LStrip, a.RStrip, normalized, a.Special}, nil
 }
 
 // readSwitches reads the members that only tokenizer_config.json has.
@@ -220,10 +233,10 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 		}
 	}
 	if on, err := all["split_special_tokens"].flag(false); err != nil || on {
-		return all["split_special_tokens"].errorf("want false: with true, names of special tokens in texts would be text")
+		return refuse(configFile, "split_special_tokens", "must be false: with true, names of special tokens in texts would be text")
 	}
 	if on, err := all["add_special_tokens"].flag(true); err != nil || !on {
-		return all["add_special_tokens"].errorf("want true: the model was trained with its special tokens around texts")
+		return refuse(configFile, "add_special_tokens", "must be true: the model was trained with its special tokens around texts")
 	}
 	if n := all["tokenizer_class"]; !n.null() {
 		if c.class, err = n.str(); err != nil {
@@ -245,7 +258,7 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 		}
 	}
 	if n := all["added_tokens_decoder"]; !n.null() {
-		c.added, err = readAddedDecoder(n)
+		c.added, err = readAddedDecoder(n, c.isNamed)
 	}
 	return err
 }
@@ -273,7 +286,7 @@ func (c *config) settle(t *Tokenizer) error {
 		id, ok := t.ID(n.name)
 		switch {
 		case !ok:
-			return fmt.Errorf("%s: %s is %q, which is not in the vocabulary", n.file, n.key, n.name)
+			return refuse(n.file, n.key, "is %q, which is not in the vocabulary", n.name)
 		case i == 4 && *ids[i] >= 0 && *ids[i] != id:
 			own, _ := t.Piece(*ids[i])
 			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for unknown text; this is not changed", n.file, n.key, n.name, own))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"golang.org/x/text/unicode/norm"
@@ -23,19 +24,25 @@ type jsonSource struct {
 // BPE (DeBERTa v1, RoBERTa) or a WordPiece model (BERT), with its normalizer, pre-tokenizer, post-processor, decoder and
 // added tokens. A part that is unknown or not supported is an error that names its path. The blocks truncation and
 // padding are reported by Notes and never applied.
-func FromJSON(b []byte) (*Tokenizer, error) {
+func FromJSON(b []byte) (*Tokenizer, error) { return fromJSON(b, nil) }
+
+// adjuster returns the added tokens of a tokenizer with what other files say about them. The tokens have their ids.
+type adjuster func(t *Tokenizer, added []AddedToken) ([]AddedToken, error)
+
+func fromJSON(b []byte, adjust adjuster) (*Tokenizer, error) {
 	doc, err := parseJSON("tokenizer.json", b)
 	if err != nil {
 		return nil, err
 	}
-	t, err := readTokenizer(doc)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	t, err := readTokenizer(doc, adjust)
+	var field *FieldError
+	if err != nil && !errors.As(err, &field) {
+		err = fmt.Errorf("tokenizer.json: %w", err)
 	}
-	return t, nil
+	return t, err
 }
 
-func readTokenizer(doc jnode) (*Tokenizer, error) {
+func readTokenizer(doc jnode, adjust adjuster) (*Tokenizer, error) {
 	all, err := doc.object("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
 	if err != nil {
 		return nil, err
@@ -60,6 +67,11 @@ func readTokenizer(doc jnode) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.number(added)
+	if adjust != nil {
+		if added, err = adjust(t, added); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.setAdded(added); err != nil {
 		return nil, all["added_tokens"].errorf("%v", err)
 	}

@@ -99,8 +99,13 @@ func (n jnode) errorf(format string, args ...any) error {
 	if path == "" {
 		path = "the document"
 	}
-	return fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...))
+	return &nodeError{path, fmt.Sprintf(format, args...)}
 }
+
+// nodeError is a fault of one value.
+type nodeError struct{ path, text string }
+
+func (e *nodeError) Error() string { return e.path + ": " + e.text }
 
 func (n jnode) null() bool { return len(n.raw) == 0 || string(n.raw) == "null" }
 

@@ -23,22 +23,15 @@ const MaxFile = 256 << 20
 // The names of special tokens come from tokenizer_config.json and special_tokens_map.json, if these exist. A name that the tokenizer does not have is
 // an error, or a note if nothing here would use it. A tokenizer_class of another kind than the files is an error. A setting in tokenizer_config.json
 // that contradicts tokenizer.json is an error if transformers would follow it, else a note.
-func Load(fsys fs.FS) (*Tokenizer, error) {
-	cfg, err := readConfig(fsys)
-	if err != nil {
-		return nil, err
-	}
-	t, err := loadFiles(fsys, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return t, cfg.settle(t)
-}
+//
+// The flags of added tokens in tokenizer_config.json (added_tokens_decoder) replace those of tokenizer.json, as in transformers 4.34 and later, with a
+// note. An error in a field of the small files is a *FieldError.
+func Load(fsys fs.FS) (*Tokenizer, error) { return LoadWithout(fsys, nil) }
 
 func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	b, err := disk.ReadFileIn(fsys, "tokenizer.json", MaxFile)
 	if err == nil {
-		t, err := FromJSON(b)
+		t, err := fromJSON(b, cfg.agreeAdded)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +57,7 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct == flagOn, Added: cfg.added, CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name})
 	case "vocab.txt":
 		if cfg.basic == flagOff {
-			return nil, errors.New("tokenizer_config.json: do_basic_tokenize: false is not supported (supported: true)")
+			return nil, refuse(configFile, "do_basic_tokenize", "is false, which is not supported (supported: true)")
 		}
 		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: cfg.tokens(false), CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
 		if cfg.accents != flagUnset {
@@ -130,10 +123,10 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 			}
 		}
 		if kinds[have[0]] != want {
-			return "", fmt.Errorf("tokenizer_config.json: tokenizer_class is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to another model", class, want, have[0], kinds[have[0]])
+			return "", refuse(configFile, "tokenizer_class", "is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to another model", class, want, have[0], kinds[have[0]])
 		}
 	case len(have) > 1:
-		return "", fmt.Errorf("the folder has %s, and tokenizer_config.json has no tokenizer_class to choose one of them", strings.Join(have, " and "))
+		return "", refuse(have[len(have)-1], "", "the folder has %s, and tokenizer_config.json has no tokenizer_class to choose one of them", strings.Join(have, " and "))
 	}
 	if have[0] == "vocab.json" && !merges {
 		return "", errors.New("the folder has vocab.json but no merges.txt, which belongs to it")
@@ -161,7 +154,7 @@ func readMembers(fsys fs.FS, file string) (map[string]jnode, error) {
 }
 
 // readAddedDecoder reads added_tokens_decoder: an object from ids to tokens.
-func readAddedDecoder(n jnode) ([]AddedToken, error) {
+func readAddedDecoder(n jnode, named func(string) bool) ([]AddedToken, error) {
 	all, order, err := n.members()
 	if err != nil {
 		return nil, err
@@ -172,9 +165,12 @@ func readAddedDecoder(n jnode) ([]AddedToken, error) {
 		if err != nil {
 			return nil, all[k].errorf("the key is not an id")
 		}
-		a, err := readFlags(all[k])
+		a, err := readFlags(all[k], named)
 		if err != nil {
 			return nil, err
+		}
+		if strconv.FormatUint(id, 10) != k {
+			return nil, all[k].errorf("the key is not an id as it is written: %d", id)
 		}
 		a.ID = int32(id)
 		out = append(out, a)

@@ -113,12 +113,12 @@ func TestLoadOlder(t *testing.T) {
 		"vocab.json and vocab.txt, and tokenizer_config.json has no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
 		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
 		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model":                        {"spm.model": spm, "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
-		"do_basic_tokenize: false is not supported":                                                                        {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
+		"do_basic_tokenize is false, which is not supported":                                                               {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
 		`unk_token is "<nope>", which is not in the vocabulary`:                                                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
 		`special_tokens_map.json: unk_token is "<nope>"`:                                                                   {"spm.model": spm, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
 		"and vocab.json has neither of the names":                                                                          {"vocab.json": text(`{"a": 0}`), "merges.txt": text("")},
-		"special_tokens_map.json: mask_token.content: want a string":                                                       {"vocab.txt": cased, "special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
-		"special_tokens_map.json: additional_special_tokens: want an array":                                                {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
+		"special_tokens_map.json: mask_token cannot be read: mask_token.content: want a string":                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
+		"special_tokens_map.json: additional_special_tokens cannot be read: additional_special_tokens: want an array":      {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
 	} {
 		_, err := Load(fsys)
 		assert.ErrorContains(t, err, want)

@@ -5,7 +5,7 @@ var tokenizerTable = []group{
 	{Applied, "tokenizer_class", "the kind of tokenizer, where the files do not tell; whether texts have token types", nil},
 	{Applied, "cls_token sep_token pad_token mask_token unk_token bos_token eos_token", "the names of special tokens", nil},
 	{Applied, "additional_special_tokens extra_special_tokens", "names of further special tokens, which the tokenizer's files must have", nil},
-	{Applied, "added_tokens_decoder", "added tokens with their flags, where there is no tokenizer.json; those that it does not have are refused", nil},
+	{Applied, "added_tokens_decoder", "added tokens with their flags, which replace those that tokenizer.json has; a token that tokenizer.json lacks is refused", nil},
 	{Applied, "do_lower_case strip_accents tokenize_chinese_chars split_by_punct add_prefix_space", "what is done to texts, where there is no tokenizer.json; beside it a difference is refused if the library would follow the field", nil},
 	{Applied, "do_basic_tokenize trim_offsets", "what is done to texts, where there is no tokenizer.json, which has its own steps", nil},
 	{Applied, "split_special_tokens add_special_tokens", "false and true; with other values special tokens in texts would be text, or would not stand around them", nil},

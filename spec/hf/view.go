@@ -89,10 +89,14 @@ func (v *View) Config() string { return v.config }
 // Notes returns what is left out, one line each.
 func (v *View) Notes() []string { return slices.Clone(v.notes) }
 
+// LeftOut reports whether a field of a file is left out, or the whole file.
+func (v *View) LeftOut(file, field string) bool {
+	return v.files[file] || slices.Contains(v.fields[file], field)
+}
+
 // leaveOut records one name to ignore.
 func (v *View) leaveOut(name string) error {
-	file, field, both := strings.Cut(name, ":")
-	file = path.Clean(file)
+	file, field, both := split(name)
 	if !both {
 		has, err := v.has(file)
 		if has || err != nil {
@@ -121,6 +125,35 @@ func (v *View) leaveOut(name string) error {
 	v.fields[file] = append(v.fields[file], field)
 	return nil
 }
+
+// split takes a name to ignore apart. Without a colon it is that of a file, or of a field of the configuration.
+func split(name string) (file, field string, both bool) {
+	file, field, both = strings.Cut(name, ":")
+	return path.Clean(file), field, both
+}
+
+// Divide divides names to ignore between a model folder and the folder of the tokenizer that it is given: names of the tokenizer's files are the
+// latter's if the former has no such file. A nil folder has none.
+func Divide(folder fs.FS, ignore []string) (own, tokenizer []string, err error) {
+	for _, name := range ignore {
+		file, _, _ := split(name)
+		has := false
+		if folder != nil {
+			if has, err = (&View{fs: folder}).has(file); err != nil {
+				return nil, nil, err
+			}
+		}
+		if !has && slices.Contains(tokenizerFiles, file) {
+			tokenizer = append(tokenizer, name)
+		} else {
+			own = append(own, name)
+		}
+	}
+	return own, tokenizer, nil
+}
+
+// tokenizerFiles are the files that a tokenizer is read from.
+var tokenizerFiles = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "spm.model", "vocab.json", "merges.txt", "vocab.txt"}
 
 // has reports whether the folder has a file, even if it is left out.
 func (v *View) has(file string) (bool, error) {

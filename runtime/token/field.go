@@ -1,0 +1,78 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// FieldError is a fault of one of the files beside a vocabulary, or of one of its fields: it contradicts another file, or asks for what is not
+// supported.
+type FieldError struct {
+	File   string // path in the folder
+	Field  string // its name, with the objects that it lies in before it and dots between; "" is the whole file
+	Reason string // what is wrong with it, without its name
+	// CanIgnore reports that a tokenizer can be read without the field or the file (see LoadWithout).
+	CanIgnore bool
+}
+
+// Error names the file and the field, and says what is wrong.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.File + ": " + e.Reason
+	}
+	return e.File + ": " + e.Field + " " + e.Reason
+}
+
+const (
+	configFile  = "tokenizer_config.json"
+	specialFile = "special_tokens_map.json"
+	addedFile   = "added_tokens.json"
+)
+
+// refuse is a fault that can be left out.
+func refuse(file, field, format string, args ...any) error {
+	return &FieldError{file, field, fmt.Sprintf(format, args...), true}
+}
+
+// inFile puts a fault of a small file into the form of a FieldError, if it is one of a field.
+func inFile(file string, err error) error {
+	var known *FieldError
+	if errors.As(err, &known) {
+		return err
+	}
+	var n *nodeError
+	if !errors.As(err, &n) {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	// What can be left out is a whole member, or one token of added_tokens_decoder.
+	field, inside, _ := strings.Cut(n.path, ".")
+	if key, _, _ := strings.Cut(inside, "."); field == "added_tokens_decoder" && key != "" {
+		field += "." + key
+	}
+	field, _, _ = strings.Cut(field, "[")
+	return refuse(file, field, "cannot be read: %s: %s", n.path, n.text)
+}
+
+// LoadWithout is Load for a folder of which fsys hides fields that mean nothing for the model. hidden reports whether a field of
+// tokenizer_config.json is one of them; nil hides none. Where tokenizer.json is there, it decides what a hidden field would.
+func LoadWithout(fsys fs.FS, hidden func(field string) bool) (*Tokenizer, error) {
+	cfg, err := readConfig(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.there, err = disk.ExistsIn(fsys, configFile); err != nil {
+		return nil, err
+	}
+	if cfg.hidden = hidden; hidden == nil {
+		cfg.hidden = func(string) bool { return false }
+	}
+	t, err := loadFiles(fsys, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return t, cfg.settle(t)
+}

@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []service) {
 		}
 		for _, s := range services {
 			fields[jen.Id(s.field)] = jen.Qual("sync", "OnceValues").Call(
-				jen.Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error()).Block(jen.Return(tk("New" + s.name).CallFunc(func(g *jen.Group) {
+				jen.Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error()).Block(jen.Return(tk(cmp.Or(s.maker, "New"+s.name)).CallFunc(func(g *jen.Group) {
 					g.Id("core")
 					g.Lit("")
 					for _, o := range s.more {

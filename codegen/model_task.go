@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ func tk(name string) *jen.Statement { return jen.Qual(taskPath, name) }
 type service struct {
 	field string      // of the model: a function that makes it once
 	name  string      // of the type; New… makes it from the model and the name of a head
+	maker string      // the function that makes it; "" is New…
 	more  []jen.Code  // further arguments of New…
 	types [][2]string // types that its verbs take and give, with comments
 	verbs []verb
@@ -75,6 +77,9 @@ func (s *service) declare(method func(name, doc string) *jen.Statement) {
 	}
 }
 
+// numbered are names of labels that do not tell what they mean, as transformers writes them where none are given.
+var numbered = regexp.MustCompile(`^LABEL_[0-9]+$`)
+
 // services are those of the head's task. A model without a tokenizer takes no texts, and has none.
 func (e *emitter) services() []service {
 	if !e.takesText() {
@@ -84,15 +89,21 @@ func (e *emitter) services() []service {
 	texts, pairs := param{"texts", textList}, param{"pairs", pairList}
 	switch m.Task {
 	case ir.TaskLabels:
-		if !slices.ContainsFunc(m.Labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") }) {
-			return nil
-		}
-		return []service{{
+		s := service{
 			field: "entailing", name: "ZeroShot", more: []jen.Code{tk("NLIOptions").Values()},
 			types: [][2]string{{"ZeroShotOptions", "the settings of Entail"}, {"ZeroShotResult", "a text with labels of the caller's own"}},
 			verbs: []verb{{name: "Entail", method: "Classify", result: "ZeroShotResult", params: []param{texts, {"labels", textList}, {"o", named("ZeroShotOptions")}},
 				doc: "labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, and the model judges whether the one entails the other."}},
-		}}
+		}
+		switch {
+		case slices.ContainsFunc(m.Labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") }):
+		case len(m.Labels) > 1 && !slices.ContainsFunc(m.Labels, func(l string) bool { return !numbered.MatchString(l) }):
+			s.maker, s.more = "NewZeroShotByCall", nil
+			s.verbs[0].doc += " The labels have numbers for names, so o.Entailment must say which one means entailment."
+		default:
+			return nil
+		}
+		return []service{s}
 	case ir.TaskScore:
 		return []service{
 			{field: "scoring", name: "Scorer", types: [][2]string{{"Score", "the result for one text or pair"}}, verbs: []verb{

@@ -49,6 +49,8 @@ func TestModelOffersItsTask(t *testing.T) {
 	for _, c := range []struct{ head, mask, want string }{
 		{`take first; linear 2 as labels("ham", "spam")`, live, "Classify ClassifyInto ClassifyPairs Labels Logits"},
 		{`take first; linear 2 as labels("Entailment", "other")`, live, "Classify ClassifyInto ClassifyPairs Entail Labels Logits"},
+		{`take first; linear 2 as labels("LABEL_0", "LABEL_1")`, live, "Classify ClassifyInto ClassifyPairs Entail Labels Logits"},
+		{`take first; linear 2 as labels("LABEL_0", "spam")`, live, "Classify ClassifyInto ClassifyPairs Labels Logits"},
 		{"take first; linear 1 as score", live, "Logits Rank Score ScorePairs"},
 		{"take mean; linear 4", live, "Embed EmbedPairs Logits"},
 		{"take first; linear 1 as choices", live, "Choose Logits"},

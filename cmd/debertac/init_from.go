@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"go/format"
 	"path/filepath"
@@ -25,6 +26,7 @@ type call struct {
 	// heads are the wishes (--head) that ask for it; nil: it is the one for all others, if the package has it.
 	heads []string
 	fits  func(u *compiler.Unit) bool // nil: always
+	body  string                      // name of the template, "" that of the call
 }
 
 // calls are tried in their order: the first that the package has, and that is asked for, is the new program's.
@@ -39,7 +41,8 @@ var calls = []call{
 	{Name: "Fill", Doc: "fills the masks in the texts of its arguments", Args: "TEXT …", Least: 3},
 	{Name: "Rank", Doc: "orders documents by how well they fit a query", Args: "QUERY DOCUMENT …", Least: 4, heads: []string{"rank"}},
 	{Name: "Score", Doc: "scores the texts of its arguments", Args: "TEXT …", Least: 3},
-	{Name: "Entail", Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}, heads: []string{"zero-shot"}},
+	{Name: "Entail", Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}, heads: []string{"zero-shot"}, fits: entails},
+	{Name: "Entail", Doc: "labels texts with the labels of its second argument; its first one is the label of the model that means entailment, by name or number", Args: "ENTAILMENT LABEL,LABEL TEXT …", Least: 5, Imports: []string{"strings"}, heads: []string{"zero-shot"}, body: "EntailNamed"},
 	{Name: "ClassifyPairs", Doc: "tells whether a premise entails a hypothesis", Args: "PREMISE HYPOTHESIS", Least: 4, fits: entails},
 	{Name: "Classify", Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3},
 	{Name: "Embed", Doc: "prints a vector for each text of its arguments", Args: "TEXT …", Least: 3},
@@ -154,7 +157,7 @@ func (v *initVerb) open(a *app) (*folder, error) {
 
 // programFrom fills in the templates of a program for a model folder.
 func (s *start) programFrom() (map[string][]byte, error) {
-	body, err := fill("calls/"+s.Call.Name+".tmpl", s)
+	body, err := fill("calls/"+cmp.Or(s.Call.body, s.Call.Name)+".tmpl", s)
 	if err != nil {
 		return nil, err
 	}

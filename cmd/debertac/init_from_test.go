@@ -65,33 +65,55 @@ func TestInitFrom(t *testing.T) {
 		name := filepath.Base(filepath.Dir(f))
 		require.True(t, slices.ContainsFunc(started, func(s starting) bool { return s.folder == name }), "%s has no row", name)
 	}
+	for _, s := range started {
+		t.Run(s.folder+strings.Join(s.flags, ""), func(t *testing.T) {
+			s.start(t, filepath.Join(root, "examples", "tasks", s.folder), root)
+		})
+	}
+}
+
+// TestInitFromNumbered: a model whose labels have numbers for names is told which one means entailment.
+func TestInitFromNumbered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join(root, "examples", "tasks", "nli"))))
+	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	require.NoError(t, err)
+	config = []byte(strings.NewReplacer("contradiction", "LABEL_0", "neutral", "LABEL_1", "entailment", "LABEL_2").Replace(string(config)))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), config, 0o666))
+	s := starting{"nli", []string{"--head", "zero-shot"}, "Entail", []string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`}
+	s.start(t, folder, root)
+}
+
+// start starts a program from a folder, builds it and runs it.
+func (s *starting) start(t *testing.T, folder, root string) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(exe, filepath.Join(bin, "debertac")))
-	for _, s := range started {
-		t.Run(s.folder+strings.Join(s.flags, ""), func(t *testing.T) {
-			dir := t.TempDir()
-			do := func(in, name string, args ...string) string {
-				cmd := exec.CommandContext(t.Context(), name, args...)
-				cmd.Dir = in
-				cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
-				out, err := cmd.Output()
-				if exit, ok := err.(*exec.ExitError); ok {
-					t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
-				}
-				require.NoError(t, err)
-				return string(out)
-			}
-			do(dir, filepath.Join(bin, "debertac"), append([]string{"init", "start", "--from", filepath.Join(root, "examples", "tasks", s.folder), "--replace", root}, s.flags...)...)
-			start := filepath.Join(dir, "start")
-			main, err := os.ReadFile(filepath.Join(start, "main.go"))
-			require.NoError(t, err)
-			require.Contains(t, string(main), "model."+s.call+"(")
-			do(start, "go", "vet", ".")
-			do(start, "go", "build", "-o", "program", ".")
-			got := do(start, "./program", append([]string{"start.weights"}, s.args...)...)
-			require.Regexp(t, regexp.MustCompile(s.want), got)
-		})
+	dir := t.TempDir()
+	do := func(in, name string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = in
+		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+		out, err := cmd.Output()
+		if exit, ok := err.(*exec.ExitError); ok {
+			t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
+		}
+		require.NoError(t, err)
+		return string(out)
 	}
+	do(dir, filepath.Join(bin, "debertac"), append([]string{"init", "start", "--from", folder, "--replace", root}, s.flags...)...)
+	start := filepath.Join(dir, "start")
+	main, err := os.ReadFile(filepath.Join(start, "main.go"))
+	require.NoError(t, err)
+	require.Contains(t, string(main), "model."+s.call+"(")
+	do(start, "go", "vet", ".")
+	do(start, "go", "build", "-o", "program", ".")
+	got := do(start, "./program", append([]string{"start.weights"}, s.args...)...)
+	require.Regexp(t, regexp.MustCompile(s.want), got)
 }

@@ -24,6 +24,9 @@ type ZeroShotOptions struct {
 	// their entailment logits. A single label is always judged as with Multi. Multi and a single
 	// label need a head whose label for contradiction is known.
 	Multi bool
+	// Entailment and Contradiction name the labels of the head that mean so, by name or
+	// number, such as "LABEL_2" or "2". "" stands for what the ZeroShot was made with.
+	Entailment, Contradiction string
 }
 
 // LabelScore is one label with its score.
@@ -50,6 +53,14 @@ type NLIOptions struct{ Entailment, Contradiction string }
 // It is safe for concurrent use.
 type ZeroShot struct {
 	head
+	labels []string
+	given  NLIOptions
+	meaning
+	missing error // why the label for entailment is not known; only a call can name it
+}
+
+// meaning is which labels of a head mean entailment and contradiction.
+type meaning struct {
 	entail, contradict int   // contradict is -1 if its label is not known
 	unknown            error // the reason why contradict is not known
 }
@@ -60,30 +71,58 @@ type ZeroShot struct {
 // two labels it is the other one. If it is not known, only several labels that share one
 // probability can be judged (see ZeroShotOptions.Multi).
 func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
+	z, err := NewZeroShotByCall(core, name)
+	if err != nil {
+		return nil, err
+	}
+	z.given = o
+	if z.meaning, err = meaningOf(z.labels, o); err != nil {
+		return nil, err
+	}
+	z.missing = nil
+	return z, nil
+}
+
+// NewZeroShotByCall is NewZeroShot for a head whose names may not tell which label means
+// entailment: each call has to name it then (see ZeroShotOptions.Entailment).
+func NewZeroShotByCall(core *runtime.Core, name string) (*ZeroShot, error) {
 	h, err := newHead(core, name, "zero-shot classification", runtime.TaskLabels)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := core.HeadLabels(h.index)
-	if err != nil {
-		return nil, err
-	}
 	z := &ZeroShot{head: h}
-	if z.entail, err = labelNumber(labels, "entailment", o.Entailment, "entail"); err != nil {
+	if z.labels, err = core.HeadLabels(h.index); err != nil {
 		return nil, err
 	}
-	z.contradict, err = labelNumber(labels, "contradiction", o.Contradiction, "contra", "not entail", "non entail", "notentail", "nonentail")
+	z.meaning, z.missing = meaningOf(z.labels, NLIOptions{})
+	return z, nil
+}
+
+// meaningOf finds the labels that o names, or whose names tell what they mean.
+func meaningOf(labels []string, o NLIOptions) (m meaning, err error) {
+	if m.entail, err = labelNumber(labels, "entailment", o.Entailment, "entail"); err != nil {
+		return m, err
+	}
+	m.contradict, err = labelNumber(labels, "contradiction", o.Contradiction, "contra", "not entail", "non entail", "notentail", "nonentail")
 	switch {
 	case err != nil && o.Contradiction == "" && len(labels) == 2:
-		z.contradict = 1 - z.entail
+		m.contradict = 1 - m.entail
 	case err != nil && o.Contradiction == "":
-		z.contradict, z.unknown = -1, err
+		m.contradict, m.unknown = -1, err
 	case err != nil:
-		return nil, err
-	case z.entail == z.contradict:
-		return nil, input("entailment and contradiction are both label %q", labels[z.entail])
+		return m, err
+	case m.entail == m.contradict:
+		return m, input("entailment and contradiction are both label %q", labels[m.entail])
 	}
-	return z, nil
+	return m, nil
+}
+
+// meant is the meaning of the labels for one call.
+func (z *ZeroShot) meant(o ZeroShotOptions) (meaning, error) {
+	if o.Entailment == "" && o.Contradiction == "" {
+		return z.meaning, z.missing
+	}
+	return meaningOf(z.labels, NLIOptions{cmp.Or(o.Entailment, z.given.Entailment), cmp.Or(o.Contradiction, z.given.Contradiction)})
 }
 
 // labelNumber returns the index of a label: the one that the caller names, or the only one whose
@@ -116,7 +155,7 @@ func labelNumber(labels []string, what, named string, prefixes ...string) (int, 
 			return found, nil
 		}
 	}
-	return 0, input("%s: none of the head's labels (%s) has such a name: if this is a model of natural language inference, name one by its name or number (--%[1]s on the command line, NLIOptions in Go)", what, strings.Join(labels, ", "))
+	return 0, input("%s: none of the head's labels (%s) has such a name: if this is a model of natural language inference, name one by its name or number (--%[1]s on the command line, ZeroShotOptions or NLIOptions in Go)", what, strings.Join(labels, ", "))
 }
 
 // hypotheses puts each label into the template.
@@ -148,6 +187,10 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 	if err != nil {
 		return nil, err
 	}
+	m, err := z.meant(o)
+	if err != nil {
+		return nil, err
+	}
 	c := len(list)
 	inputs := make([]runtime.Text, 0, len(texts)*c)
 	for _, t := range texts {
@@ -156,14 +199,14 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 		}
 	}
 	multi := o.Multi || c == 1
-	if multi && z.unknown != nil {
-		return nil, z.unknown
+	if multi && m.unknown != nil {
+		return nil, m.unknown
 	}
 	logits, seen, err := z.joined(ctx, inputs, runtime.CutFirst, func(out []float32) float64 {
 		if multi {
-			return float64(out[z.entail]) - float64(out[z.contradict])
+			return float64(out[m.entail]) - float64(out[m.contradict])
 		}
-		return float64(out[z.entail])
+		return float64(out[m.entail])
 	})
 	if err != nil {
 		return nil, renumbered(err, c)

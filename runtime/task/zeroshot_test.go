@@ -220,3 +220,42 @@ func TestZeroShotWithoutContradiction(t *testing.T) {
 		require.ErrorContains(t, err, "contradiction: none of the head's labels (LABEL_0, LABEL_1, LABEL_2)")
 	}
 }
+
+// A call can name the labels: where the head's names do not tell it must, and elsewhere it overrules what the ZeroShot was made with.
+func TestZeroShotByCall(t *testing.T) {
+	labels := []string{"LABEL_0", "LABEL_1", "LABEL_2"}
+	texts, candidates := []string{"paris is the capital", "one"}, []string{"france", "rome"}
+	both, err := NewZeroShot(nli(labels, nliLogit).open(t), "", NLIOptions{Entailment: "2", Contradiction: "0"})
+	require.NoError(t, err)
+	z, err := NewZeroShotByCall(nli(labels, nliLogit).open(t), "")
+	require.NoError(t, err)
+	for _, multi := range []bool{false, true} {
+		want, err := both.Classify(background, texts, candidates, ZeroShotOptions{Multi: multi})
+		require.NoError(t, err)
+		got, err := z.Classify(background, texts, candidates, ZeroShotOptions{Multi: multi, Entailment: "label_2", Contradiction: "0"})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	other, err := NewZeroShot(nli(labels, nliLogit).open(t), "", NLIOptions{Entailment: "1", Contradiction: "0"})
+	require.NoError(t, err)
+	want, err := both.Classify(background, texts, candidates, ZeroShotOptions{Multi: true})
+	require.NoError(t, err)
+	got, err := other.Classify(background, texts, candidates, ZeroShotOptions{Multi: true, Entailment: "2"})
+	require.NoError(t, err)
+	require.Equal(t, want, got, "contradiction is still the one that it was made with")
+	for want, o := range map[string]ZeroShotOptions{
+		"entailment: none of the head's labels (LABEL_0, LABEL_1, LABEL_2) has such a name": {},
+		`entailment: the head has no label "3"`:                                          {Entailment: "3"},
+		"contradiction: none of the head's labels":                                       {Entailment: "2", Multi: true},
+		`both label "LABEL_1"`:                                                           {Entailment: "1", Contradiction: "1"},
+		"is not valid UTF-8":                                                             {Entailment: "\xff"},
+	} {
+		_, err := z.Classify(background, texts, candidates, o)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, want)
+	}
+	named, err := NewZeroShotByCall(nli(nliLabels, nliLogit).open(t), "")
+	require.NoError(t, err)
+	_, err = named.Classify(background, texts, candidates, ZeroShotOptions{})
+	require.NoError(t, err, "names that tell need no call that does")
+}

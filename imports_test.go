@@ -49,7 +49,7 @@ var rooms = []struct {
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
-	{"cmd/debertac/measure", []string{"ir!", "runtime!"}, []string{"golang.org/x/perf", "gonum.org/v1/plot"}},
+	{"cmd/debertac/measure", []string{"ir!", "runtime!"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
 	{"cmd/debertac/parquetfile", []string{"runtime/disk"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"cmd/debertac/graph", []string{"ir!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},

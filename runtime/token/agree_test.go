@@ -63,7 +63,7 @@ func TestAddedFlags(t *testing.T) {
 	for _, x := range []struct {
 		of, config, text string
 		want             []int32
-		note             string // begins a note that says so
+		note             string // the start of a note that reports it
 	}{
 		{roberta, `{}`, "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
 		{roberta, mask("1500", "<mask>", `"lstrip": true, "special": true`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},

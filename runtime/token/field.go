@@ -19,7 +19,7 @@ type FieldError struct {
 	CanIgnore bool
 }
 
-// Error names the file and the field, and says what is wrong.
+// Error returns the file, the field and what is wrong.
 func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return e.File + ": " + e.Reason

@@ -1,19 +1,12 @@
 package measure
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"image/color"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // CheckPlotName reports why no plot can be written under a name; the ending decides the format.
@@ -62,81 +55,32 @@ func Plot(name string, results []Result) ([]byte, error) {
 		}
 		lines[n] = append(lines[n], &results[i])
 	}
-	latency, throughput := plot.New(), plot.New()
-	latency.Title.Text, latency.Y.Label.Text = "latency", "median of a call, ms"
-	throughput.Title.Text, throughput.Y.Label.Text = "throughput", "tokens/s"
-	for _, p := range []*plot.Plot{latency, throughput} {
-		p.X.Label.Text = x.name
-		p.X.Tick.Marker = ticksAt(results, x)
-		p.Y.Min = 0
-		p.Legend.Top, p.Legend.Left = true, true
-		p.Add(plotter.NewGrid())
-	}
-	for i, n := range names {
+	latency, throughput := &chart{title: "latency", y: "median of a call, ms"}, &chart{title: "throughput", y: "tokens/s"}
+	for _, n := range names {
 		rs := lines[n]
-		slices.SortStableFunc(rs, func(a, b *Result) int {
-			if x.of(a) < x.of(b) {
-				return -1
-			}
-			return 1
-		})
-		ms, rate := make(plotter.XYs, len(rs)), make(plotter.XYs, len(rs))
-		bars := make(plotter.YErrors, len(rs))
-		for k, r := range rs {
-			ms[k] = plotter.XY{X: x.of(r), Y: r.P50MS}
-			rate[k] = plotter.XY{X: x.of(r), Y: r.TokensPerS}
-			bars[k].Low, bars[k].High = r.DeviationMS, r.DeviationMS
+		slices.SortStableFunc(rs, func(a, b *Result) int { return cmp.Compare(x.of(a), x.of(b)) })
+		ms, rate := curve{name: n}, curve{name: n}
+		for _, r := range rs {
+			ms.points = append(ms.points, point{x.of(r), r.P50MS})
+			ms.bars = append(ms.bars, r.DeviationMS)
+			rate.points = append(rate.points, point{x.of(r), r.TokensPerS})
 		}
-		if err := add(latency, ms, n, i); err != nil {
-			return nil, err
+		latency.curves, throughput.curves = append(latency.curves, ms), append(throughput.curves, rate)
+	}
+	d := &drawing{width: 2*panelWidth + margin, height: panelHeight}
+	for i, c := range []*chart{latency, throughput} {
+		c.x = x.name
+		for k := range results {
+			c.at = append(c.at, x.of(&results[k]))
 		}
-		errors, err := plotter.NewYErrorBars(struct {
-			plotter.XYs
-			plotter.YErrors
-		}{ms, bars})
-		if err != nil {
-			return nil, err
-		}
-		errors.Color = colours[i%len(colours)]
-		latency.Add(errors)
-		if err := add(throughput, rate, n, i); err != nil {
-			return nil, err
-		}
+		slices.Sort(c.at)
+		c.at = slices.Compact(c.at)
+		c.draw(d, float64(i)*(panelWidth+margin))
 	}
-	for _, p := range []*plot.Plot{latency, throughput} {
-		p.Y.Min = 0 // a truncated axis makes small differences look large
-		p.Y.Max *= 1.15
+	if strings.EqualFold(filepath.Ext(name), ".svg") {
+		return d.svg(), nil
 	}
-	return paint(name, latency, throughput)
-}
-
-// add draws one line with its points.
-func add(p *plot.Plot, xy plotter.XYs, name string, i int) error {
-	line, points, err := plotter.NewLinePoints(xy)
-	if err != nil {
-		return err
-	}
-	line.Color, points.Color = colours[i%len(colours)], colours[i%len(colours)]
-	line.Width = vg.Points(1.5)
-	line.Dashes = [][]vg.Length{nil, {vg.Points(5), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}}[i/len(colours)%3]
-	points.Shape = draw.CircleGlyph{}
-	p.Add(line, points)
-	p.Legend.Add(name, line, points)
-	return nil
-}
-
-// ticksAt puts a mark at each measured place of the axis.
-func ticksAt(results []Result, x axis) plot.ConstantTicks {
-	var at []float64
-	for i := range results {
-		at = append(at, x.of(&results[i]))
-	}
-	slices.Sort(at)
-	var ticks plot.ConstantTicks
-	for _, v := range slices.Compact(at) {
-		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.4g", v)})
-	}
-	return ticks
+	return d.png()
 }
 
 // label names a line: the model, and what else varies in the sweep.
@@ -157,26 +101,4 @@ func label(r *Result, x string, all []Result) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// paint puts the plots side by side.
-func paint(name string, plots ...*plot.Plot) ([]byte, error) {
-	const width, height = 28 * vg.Centimeter, 12 * vg.Centimeter
-	tiles := draw.Tiles{Rows: 1, Cols: len(plots), PadX: vg.Centimeter, PadTop: vg.Points(6), PadBottom: vg.Points(6), PadLeft: vg.Points(6), PadRight: vg.Points(12)}
-	var b bytes.Buffer
-	place := func(c draw.Canvas) {
-		for i, row := range plot.Align([][]*plot.Plot{plots}, tiles, c)[0] {
-			plots[i].Draw(row)
-		}
-	}
-	if strings.EqualFold(filepath.Ext(name), ".svg") {
-		c := vgsvg.New(width, height)
-		place(draw.New(c))
-		_, err := c.WriteTo(&b)
-		return b.Bytes(), err
-	}
-	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(110))
-	place(draw.New(c))
-	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(&b)
-	return b.Bytes(), err
 }

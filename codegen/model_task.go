@@ -99,7 +99,7 @@ func (e *emitter) services() []service {
 		case slices.ContainsFunc(m.Labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") }):
 		case len(m.Labels) > 1 && !slices.ContainsFunc(m.Labels, func(l string) bool { return !numbered.MatchString(l) }):
 			s.maker, s.more = "NewZeroShotByCall", nil
-			s.verbs[0].doc += " The labels have numbers for names, so o.Entailment must say which one means entailment."
+			s.verbs[0].doc += " The labels have numbers for names, so o.Entailment must name the one that means entailment."
 		default:
 			return nil
 		}

@@ -245,10 +245,10 @@ func TestZeroShotByCall(t *testing.T) {
 	require.Equal(t, want, got, "contradiction is still the one that it was made with")
 	for want, o := range map[string]ZeroShotOptions{
 		"entailment: none of the head's labels (LABEL_0, LABEL_1, LABEL_2) has such a name": {},
-		`entailment: the head has no label "3"`:                                          {Entailment: "3"},
-		"contradiction: none of the head's labels":                                       {Entailment: "2", Multi: true},
-		`both label "LABEL_1"`:                                                           {Entailment: "1", Contradiction: "1"},
-		"is not valid UTF-8":                                                             {Entailment: "\xff"},
+		`entailment: the head has no label "3"`:                                             {Entailment: "3"},
+		"contradiction: none of the head's labels":                                          {Entailment: "2", Multi: true},
+		`both label "LABEL_1"`:                                                              {Entailment: "1", Contradiction: "1"},
+		"is not valid UTF-8":                                                                {Entailment: "\xff"},
 	} {
 		_, err := z.Classify(background, texts, candidates, o)
 		require.ErrorIs(t, err, runtime.ErrInput)

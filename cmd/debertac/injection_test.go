@@ -236,7 +236,7 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 			total += len(list)
 			ran++
 			for i, p := range list {
-				if testing.Short() && (i%7 != 0 || s.bulk != nil) {
+				if testing.Short() && (i%21 != 0 || s.bulk != nil) {
 					continue
 				}
 				e.fail(p)

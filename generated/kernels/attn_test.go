@@ -248,6 +248,9 @@ func attnLengths(s kernel.AttentionSample) []int {
 		ns = append(ns, n)
 	}
 	ns = append(ns, 63, 64, 65, 127, 128, 129, 130)
+	if testing.Short() {
+		return ns
+	}
 	if s.Params.D != 8 {
 		ns = append(ns, 257, 512, 700)
 	} else {
@@ -328,7 +331,11 @@ func runs(isa kernel.ISA) bool {
 // TestAttentionRanges computes the rows in parts: not a bit may differ.
 func TestAttentionRanges(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
-		for _, n := range []int{1, 17, 64, 129, 300, 600} {
+		ns := []int{1, 17, 64, 129, 300, 600}
+		if testing.Short() {
+			ns = ns[:4]
+		}
+		for _, n := range ns {
 			c := newAttnCase(s, n, 3)
 			whole := newBuffer(n*s.Params.LDO, 0)
 			c.run(t, a, whole, nil, 0, n)

@@ -19,7 +19,7 @@ func (e *emitter) testFile() error {
 	if err != nil {
 		return err
 	}
-	f.Comment("options returns what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.")
+	f.Comment("options holds what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.")
 	f.Var().Id("options").Op("=").Qual(testPath, "Options").Values(jen.Dict{
 		jen.Id("Agree"):    jen.Lit(e.p.Meta.Agree),
 		jen.Id("Integers"): jen.Index().Qual(testPath, "Steps").Values(integers...),

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/runtime/programtest"
 )
 
-// options returns what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.
+// options holds what the tests cannot learn from random weights: the tables of integers, and how far instruction sets may differ.
 var options = programtest.Options{
 	Agree: 0.0001,
 	Integers: []programtest.Steps{{

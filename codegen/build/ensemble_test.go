@@ -50,7 +50,8 @@ ensemble both { member a.c weight 3; member b.c; mean MEAN }
 target t { batch <= 8 sequences; tokens <= 256; emit infer both; emit infer a.c as package "firstmember"; emit infer b.c as package "secondmember" }
 `
 
-// TestEnsembles compares an ensemble with the mean of its members, each run by itself. It also compares its packed file with theirs, without what is equal.
+// TestEnsembles compares an ensemble with the mean of its members, each run by itself. It also checks that the packed file of the ensemble stores equal tensors
+// once.
 func TestEnsembles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds programs")

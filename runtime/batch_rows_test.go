@@ -144,3 +144,22 @@ func TestHeadChecks(t *testing.T) {
 		require.ErrorContains(t, p.check(), want)
 	}
 }
+
+// TestFillNeeded compares the parts that a batch of two sequences, of three and two tokens, gets with those written by hand. What is there stays.
+func TestFillNeeded(t *testing.T) {
+	limits := Limits{Prefix: true, Rows: 4, Words: true, Marks: true, Delta: 2}
+	b := Batch{IDs: []int32{1, 2, 3, 4, 5}, Starts: []int32{0, 3, 5}}
+	b.FillNeeded(limits)
+	want := Batch{IDs: b.IDs, Starts: b.Starts, Prefix: []int32{0, 0}, Rows: []int32{0, 1, 2, 3}, Delta: make([]float32, 10),
+		Words: []int32{1, 2, 2, 3, 4, 5}, WordStarts: []int32{0, 2, 3}, Marks: []int32{0, 3}, MarkStarts: []int32{0, 1, 2}}
+	require.Equal(t, want, b)
+	b.FillNeeded(limits)
+	require.Equal(t, want, b)
+	limits.Rows = 9
+	b.Rows = nil
+	b.FillNeeded(limits)
+	require.Equal(t, []int32{0, 1, 2, 3, 4}, b.Rows, "no more rows than tokens")
+	plain := Batch{IDs: b.IDs, Starts: b.Starts}
+	plain.FillNeeded(Limits{})
+	require.Equal(t, Batch{IDs: b.IDs, Starts: b.Starts}, plain)
+}

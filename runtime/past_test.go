@@ -25,6 +25,13 @@ func TestPastRooms(t *testing.T) {
 	q, err := c.NewPast(0)
 	require.NoError(t, err)
 	require.Equal(t, 20, q.Cap())
+	largest, err := c.NewPast(20)
+	require.NoError(t, err)
+	require.Equal(t, 20, largest.Cap())
+	for _, tokens := range []int{-1, 21} {
+		_, err = c.NewPast(tokens)
+		require.ErrorContains(t, err, "a sequence of this model has at most 20")
+	}
 	for l := range 2 {
 		require.Len(t, q.layer(l), 20*8)
 		for i := range q.layer(l) {

@@ -128,4 +128,13 @@ func TestSamplesTakeTurns(t *testing.T) {
 	most := core.Program().Limits.BatchSequences
 	require.Equal(t, 4, most)
 	require.Equal(t, [][]int{{2, 2, 2, 2}, {1, 1, 1, 1}, {1, 1, 1, 1}, {2, 2, 2, 2}, {1, 1, 1, 1}, {1, 1, 1, 1}, {2, 2}, {1, 1}, {1, 1}}, fresh)
+
+	// Memory that is just enough for the pasts of two texts is used by two texts.
+	o := GenerateOptions{Samples: 3, MaxNew: 3}
+	need, _ := g.pastNeed(&growth{Generated: Generated{Prompt: 2}}, &o)
+	require.Positive(t, need)
+	g.memory, fresh = 2*need, nil
+	_, err = g.Generate(background, []runtime.Text{{First: "a"}}, o)
+	require.NoError(t, err)
+	require.Equal(t, [][]int{{2, 2}, {1, 1}, {1, 1}, {2}, {1}, {1}}, fresh)
 }

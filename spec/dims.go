@@ -63,7 +63,7 @@ func (d *dimTable) get(name string) (int, bool) {
 	}
 	s.state, s.value, s.ok = 2, v, ok
 	if ok && v < 1 {
-		d.r.add(diag.Errorf("range", s.entry.stmt.Pos, "%s = %d, a size is at least 1", name, v))
+		d.r.add(diag.Errorf("range", s.entry.stmt.Pos, "%s = %d, a size must be at least 1", name, v))
 		s.ok = false
 	}
 	return s.value, s.ok

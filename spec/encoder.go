@@ -23,7 +23,7 @@ func (b *modelBuilder) encoder() {
 	case ok:
 		enc.Layers = b.count(form.Value, "layers", 1)
 		if enc.Layers > maxLayers {
-			b.r.add(diag.Errorf("too-large", e.stmt.Pos, "%d layers are more than %d", enc.Layers, maxLayers))
+			b.r.add(diag.Errorf("too-large", e.stmt.Pos, "%d layers are more than the limit of %d", enc.Layers, maxLayers))
 		}
 	case !e.stmt.broken:
 		b.missing(nil, e.stmt.Pos, "encoder does not say how many layers it has", "encoder "+b.orDim("layers", "12")+" { … }")
@@ -132,7 +132,7 @@ func (b *modelBuilder) scale(t *tree, a *Attention) {
 		return
 	}
 	if !(v > 0 && v < 1e6) {
-		b.r.add(diag.Errorf("range", e.stmt.Pos, "scale = %g, it is a number above 0 and below 1e6", v).Hintf("scale 1 / sqrt(head * terms)"))
+		b.r.add(diag.Errorf("range", e.stmt.Pos, "scale = %g, it must be above 0 and below 1e6", v).Hintf("scale 1 / sqrt(head * terms)"))
 		return
 	}
 	a.Scale = v

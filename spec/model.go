@@ -209,7 +209,7 @@ func (b *modelBuilder) count(e *expr, what string, least int) int {
 		return 0
 	}
 	if v < least {
-		b.r.add(diag.Errorf("range", spanOfAll(e.Tokens), "%s = %d, it is at least %d", what, v, least))
+		b.r.add(diag.Errorf("range", spanOfAll(e.Tokens), "%s = %d, it must be at least %d", what, v, least))
 		return 0
 	}
 	return v

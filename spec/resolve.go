@@ -330,7 +330,7 @@ func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (flo
 func (r *resolver) whole(n *num, what string, least int) (int, bool) {
 	v, ok := r.real(n, what, "a whole number", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) < 1<<53 })
 	if ok && int(v) < least {
-		r.add(diag.Errorf("range", spanOfAll(n.Tokens), "%s = %d, it is at least %d", what, int(v), least))
+		r.add(diag.Errorf("range", spanOfAll(n.Tokens), "%s = %d, it must be at least %d", what, int(v), least))
 		return 0, false
 	}
 	return int(v), ok

@@ -132,7 +132,7 @@ func (c *config) integer(name string, absent, least, most int) (int, error) {
 	case err != nil:
 		return 0, c.fault(name, "= %s is not a whole number", shown(v))
 	case n < int64(least):
-		return 0, c.fault(name, "= %d, it is at least %d", n, least)
+		return 0, c.fault(name, "= %d, it must be at least %d", n, least)
 	case n > int64(most):
 		return 0, c.fault(name, "= %d is larger than %d", n, most)
 	}

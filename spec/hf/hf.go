@@ -125,9 +125,9 @@ func (c *config) want(tensors map[string][]int, opts Options) (*want, error) {
 	}
 	if !slices.Contains(ModelTypes, kind) {
 		if kind == "" {
-			return nil, errors.New("model_type is missing: it is one of " + strings.Join(ModelTypes, ", "))
+			return nil, errors.New("model_type is missing (supported: " + strings.Join(ModelTypes, ", ") + ")")
 		}
-		return nil, fmt.Errorf("model_type = %q is not a model that this language describes: those are %s", kind, strings.Join(ModelTypes, ", "))
+		return nil, fmt.Errorf("unsupported model_type %q (supported: %s)", kind, strings.Join(ModelTypes, ", "))
 	}
 	return c.encoder(kind, tensors, opts, true)
 }

@@ -153,6 +153,9 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 			if !isa.Supported() {
 				t.Skipf("this CPU has no %s", isa)
 			}
+			if testing.Short() && isa == runtime.ISAGo {
+				t.Skip("the portable form takes long: a short test only compares the others with it")
+			}
 			got, err := run(p, data, isa, 1, all)
 			if err != nil {
 				t.Fatal(err)

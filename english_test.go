@@ -64,7 +64,10 @@ var unedited = []string{
 	"codegen/trace.go",
 	"codegen/words.go",
 	"docs",
-	"generated",
+	"generated/kernels/attn_bench_test.go",
+	"generated/kernels/attn_test.go",
+	"generated/kernels/bench_test.go",
+	"generated/kernels/gemm_test.go",
 	"runtime/program",
 }
 

@@ -16,9 +16,9 @@ import (
 	"github.com/debertac/debertac/runtime/programtest"
 )
 
-// TestWeightsBecomeShorter cuts the file of weights under an open model, at many lengths: kernels of every instruction set, on the caller and on
-// workers, fault in the middle of their work or read zeros, and each call is an error of the weights. When the file is whole again the same model
-// gives the same bits.
+// TestWeightsBecomeShorter cuts the file of weights under an open model, at many lengths. Kernels of every instruction set, in the caller and in workers, then
+// fault in the middle of their work or read zeros, and each call must return an error about the weights. When the file is complete again, the same model
+// returns the same bits.
 func TestWeightsBecomeShorter(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
@@ -51,7 +51,7 @@ func TestWeightsBecomeShorter(t *testing.T) {
 				require.NoError(t, run())
 				want := slices.Clone(out)
 				cuts := cuts
-				if isa == runtime.ISAGo { // slow, and its faults are those of any Go
+				if isa == runtime.ISAGo { // slow, and it faults as any Go code does
 					cuts = cuts[:4]
 				}
 				for _, n := range cuts {

@@ -1,5 +1,5 @@
-// Package generated holds code that debertac made, checked in: the kernels of every family and instruction set (kernels), which unit tests and
-// benchmarks take apart, and two example packages, as users generate them: spam, a small classifier, and nli, a published model's shape.
+// Package generated holds checked-in code that debertac made: the kernels of every family and instruction set (kernels), which unit tests and benchmarks use
+// one by one, and two example packages as users generate them: spam, a small classifier, and nli, which has the shape of a published model.
 package generated
 
 //go:generate go run ../cmd/debertac compile ../examples/spam/spam.dspec -o spam

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestGenerated compiles the specs again, in memory, and finds stale, missing and orphan files of the example packages.
+// TestGenerated compiles the specs again, in memory, and reports stale, missing and orphan files of the example packages.
 func TestGenerated(t *testing.T) {
 	for path, dir := range map[string]string{"../examples/spam/spam.dspec": "spam", "nli.dspec": "nli"} {
 		text, err := os.ReadFile(path)

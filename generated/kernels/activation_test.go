@@ -7,12 +7,12 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// activationUlps bounds the error of each activation, in ulp of its result.
+// activationUlps holds the bound on the error of each activation, in ulp of its result.
 var activationUlps = map[string]float64{
 	"exp": 1.25, "gelu": 6, "gelu_tanh": 4, "relu": 0, "sigmoid": 2.5, "silu": 3, "tanh": 4,
 }
 
-// activate is the reference of an activation in float64; "" is the identity.
+// activate returns the reference of an activation in float64; "" is the identity.
 func activate(name string, x float64) float64 {
 	switch name {
 	case "exp":
@@ -33,15 +33,13 @@ func activate(name string, x float64) float64 {
 	return x
 }
 
-// geluTanhArgument is twice the argument of gelu_tanh's tanh.
+// geluTanhArgument returns twice the argument of the tanh in gelu_tanh.
 func geluTanhArgument(x float64) float64 {
 	return 2 * math.Sqrt(2/math.Pi) * (x + 0.044715*x*x*x)
 }
 
-// activationTolerance is the allowed error of f(x) = y: a few ulp; below the
-// normal numbers, their spacing. silu and gelu_tanh multiply a sigmoid that has
-// been rounded to that spacing, and the latter's exponential multiplies the
-// four rounding errors of its argument.
+// activationTolerance returns the allowed error of f(x) = y: a few ulp, or, below the normal numbers, their spacing. silu and gelu_tanh multiply a sigmoid that
+// has been rounded to that spacing. The exponential of gelu_tanh multiplies the four rounding errors of its argument.
 func activationTolerance(name string, x, y float64) float64 {
 	tol := activationUlps[name] * ulp(y)
 	if name == "silu" || name == "gelu_tanh" {
@@ -53,8 +51,7 @@ func activationTolerance(name string, x, y float64) float64 {
 	return tol
 }
 
-// activationInputs are numbers of every size: each exponent with random bits,
-// a fine grid where the functions bend, and the edges of their code.
+// activationInputs returns numbers of every size: each exponent with random bits, a fine grid where the functions bend, and the limits in their code.
 func activationInputs(n int) []float32 {
 	rng := random(5)
 	xs := []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-40, -1e-40, 0x1p-126, -0x1p-126,
@@ -78,7 +75,7 @@ func activationInputs(n int) []float32 {
 	return xs[:n]
 }
 
-// TestAct holds each activation to float64 over the whole range.
+// TestAct compares each activation with float64 over the whole range.
 func TestAct(t *testing.T) {
 	eachISA(t, "act", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.ActSamples() {
@@ -121,7 +118,7 @@ func TestAct(t *testing.T) {
 // TestActSpecial checks NaN and infinities, in place.
 func TestActSpecial(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
-	// Values at -Inf and +Inf; 0·∞ is NaN where a formula has that product.
+	// The values at -Inf and +Inf. 0·∞ is NaN where a formula has that product.
 	limits := map[string][2]float64{
 		"exp": {0, inf}, "gelu": {0, inf}, "gelu_tanh": {nan, inf}, "relu": {0, inf},
 		"sigmoid": {0, 1}, "silu": {nan, inf}, "tanh": {-1, 1},

@@ -6,8 +6,7 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// BenchmarkRows measures the row-wise kernels on 128 rows of 768 floats in the
-// nearest caches, one thread. Metric: floats a nanosecond.
+// BenchmarkRows measures the row-wise kernels on 128 rows of 768 floats in the nearest caches, on one thread. The metric is floats per nanosecond.
 func BenchmarkRows(b *testing.B) {
 	const m, n = 128, 768
 	ld := kernel.LD(n)

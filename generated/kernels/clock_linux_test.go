@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadTime is the CPU time of the calling thread: other programs on the
-// machine disturb it less than the time of day.
+// threadTime returns the CPU time of the calling thread. Other programs on the machine disturb it less than the time of day.
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {

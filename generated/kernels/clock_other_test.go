@@ -6,5 +6,5 @@ import "time"
 
 var start = time.Now()
 
-// threadTime is the time since the start of the program.
+// threadTime returns the time since the start of the program.
 func threadTime() time.Duration { return time.Since(start) }

@@ -10,8 +10,7 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// TestGenerated makes the package's generated files again, in memory, and finds
-// files that are stale, missing, or no longer made.
+// TestGenerated makes the package's generated files again, in memory, and reports files that are stale, missing, or no longer made.
 func TestGenerated(t *testing.T) {
 	const hint = "run: go generate ./generated/kernels"
 	files, err := kernel.SamplePackage()
@@ -42,7 +41,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// TestAssemblyComplete checks that the table holds every sample, no more.
+// TestAssemblyComplete checks that the table holds every sample and nothing else.
 func TestAssemblyComplete(t *testing.T) {
 	if len(assembly) == 0 {
 		t.Skip("this build has no assembly")

@@ -9,7 +9,7 @@ import (
 
 type layerNormFunc = func(y, x, g, b *float32, m int)
 
-// normalize is the reference of a row in float64.
+// normalize returns the reference of a normalised row in float64.
 func normalize(x, g, b []float32, eps float64) []float64 {
 	var mean, variance float64
 	for _, v := range x {
@@ -27,8 +27,7 @@ func normalize(x, g, b []float32, eps float64) []float64 {
 	return y
 }
 
-// layerNormCase draws gain, shift (padded to 16 with zeros) and m rows whose
-// pads are NaN.
+// layerNormCase draws gain, shift (padded to 16 with zeros) and m rows whose padding is NaN.
 func layerNormCase(p kernel.LayerNormParams, m, shift int, draw func(i, n int) float32) (x, g, b *buffer) {
 	rng := random(6)
 	x, g, b = newBuffer(m*p.LDX, shift), newBuffer((p.H+15)/16*16, shift), newBuffer((p.H+15)/16*16, shift)
@@ -46,8 +45,7 @@ func layerNormCase(p kernel.LayerNormParams, m, shift int, draw func(i, n int) f
 	return x, g, b
 }
 
-// TestLayerNorm holds normalisation to float64 for rows of several scales and
-// offsets, in every number of rows, in place too.
+// TestLayerNorm compares normalisation with float64 for rows of several scales and offsets, for every number of rows, and in place.
 func TestLayerNorm(t *testing.T) {
 	eachISA(t, "layernorm", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.LayerNormSamples() {
@@ -55,7 +53,7 @@ func TestLayerNorm(t *testing.T) {
 			f := function[layerNormFunc](t, name)
 			const m = 33
 			rng := random(7)
-			// Row i: scale 10^(i mod 7 - 3), offset up to 30 times that.
+			// Row i has the scale 10^(i mod 7 - 3) and an offset up to 30 times that.
 			x, g, b := layerNormCase(p, m, 1, func(i, n int) float32 {
 				scale := math.Pow(10, float64(i%7-3))
 				return float32(scale * (rng.NormFloat64() + float64(i%4)*10))
@@ -87,8 +85,7 @@ func TestLayerNorm(t *testing.T) {
 						}
 						continue
 					}
-					// The mean is off by a few roundings of the largest
-					// element; what follows, by a few of the result.
+					// The mean is off by a few roundings of the largest element. The later steps add a few roundings of the result.
 					gain := math.Abs(float64(g.data[n]))
 					tol := (4*largest*rstd*gain + 8*math.Abs(want[n]-float64(b.data[n])) + 2*math.Abs(want[n])) * 0x1p-24
 					if !(math.Abs(got-want[n]) <= tol) {
@@ -123,8 +120,7 @@ func sameRows(t *testing.T, name string, got, want *buffer, m, n, ld int) {
 	}
 }
 
-// TestLayerNormSpecial: a constant row becomes the shift, NaN and infinities
-// stay in their row, denormal rows are not flushed.
+// TestLayerNormSpecial checks that a constant row becomes the shift, that NaN and infinities stay in their row, and that denormal rows are not flushed.
 func TestLayerNormSpecial(t *testing.T) {
 	eachISA(t, "layernorm", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.LayerNormSamples() {

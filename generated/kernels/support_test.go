@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// features tells which of the CPU features that kernels name are there.
+// features holds the CPU features that kernels name, and whether the processor has them.
 var features = map[string]bool{
 	"AVX":      cpu.X86.HasAVX && cpu.X86.HasOSXSAVE,
 	"AVX2":     cpu.X86.HasAVX2,
@@ -22,8 +22,7 @@ var features = map[string]bool{
 	"AVX512VL": cpu.X86.HasAVX512VL,
 }
 
-// eachISA runs f as a subtest for every instruction set of the family, and
-// skips those that this build or CPU lacks.
+// eachISA runs f as a subtest for every instruction set of the family. It skips those that this build or CPU lacks.
 func eachISA(t *testing.T, family string, f func(t *testing.T, isa kernel.ISA)) {
 	t.Helper()
 	fam, ok := kernel.FindFamily(family)
@@ -42,7 +41,7 @@ func eachISA(t *testing.T, family string, f func(t *testing.T, isa kernel.ISA)) 
 	}
 }
 
-// needs skips the test where the instruction set cannot run.
+// needs skips the test if the instruction set cannot run.
 func needs(t testing.TB, isa kernel.ISA) {
 	t.Helper()
 	if len(assembly) == 0 {
@@ -65,17 +64,15 @@ func function[F any](t testing.TB, name string) F {
 	return f
 }
 
-// guard is the number of floats before and behind a buffer, and blank their
-// content: a NaN that no computation makes.
+// guard is the number of floats before and after a buffer. blank is their content, a NaN that no computation makes.
 const guard = 96
 
 var blank = math.Float32frombits(0xffc0beef)
 
-// buffer is n floats between guards. Everything is blank at first.
+// buffer is n floats between guards. All floats are blank at first.
 type buffer struct{ all, data []float32 }
 
-// newBuffer returns a buffer of n > 0 floats that starts shift floats behind a
-// multiple of 64 bytes.
+// newBuffer returns a buffer of n > 0 floats that starts shift floats after a multiple of 64 bytes.
 func newBuffer(n, shift int) *buffer {
 	all := make([]float32, n+2*guard+16)
 	for uintptr(unsafe.Pointer(&all[0]))%64 != 0 {
@@ -88,10 +85,10 @@ func newBuffer(n, shift int) *buffer {
 	return &buffer{all, all[start : start+n : start+n]}
 }
 
-// p points at element i.
+// p returns a pointer to element i.
 func (b *buffer) p(i int) *float32 { return &b.data[i] }
 
-// isBlank reports whether x is untouched.
+// isBlank reports whether x has not been written.
 func isBlank(x float32) bool { return math.Float32bits(x) == math.Float32bits(blank) }
 
 // checkGuards fails if anything but the first width floats of the first m rows
@@ -113,7 +110,7 @@ func (b *buffer) checkGuards(t *testing.T, m, width, ld int) {
 	}
 }
 
-// fill sets every element by f.
+// fill sets every element to the result of f.
 func fill(xs []float32, f func(i int) float32) {
 	for i := range xs {
 		xs[i] = f(i)
@@ -123,7 +120,7 @@ func fill(xs []float32, f func(i int) float32) {
 // random returns a source with a fixed seed.
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
-// ulp is the distance from |x|, rounded to float32, to the next larger float32.
+// ulp returns the distance from |x|, rounded to float32, to the next larger float32.
 func ulp(x float64) float64 {
 	f := float32(math.Abs(x))
 	if math.IsInf(float64(f), 0) || math.IsNaN(x) {

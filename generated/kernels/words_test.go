@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// TestSpans holds scores to float64 for every number of rows and labels around the tile's edges; rows have NaN behind their data. A score has the
-// same bits whatever stands beside it.
+// TestSpans compares scores with float64 for every number of rows and labels around the tile's edges. Rows have NaN after their data. A score has the same bits
+// whatever is computed beside it.
 func TestSpans(t *testing.T) {
 	eachISA(t, "spans", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.SpansSamples() {
@@ -63,8 +63,8 @@ func TestSpans(t *testing.T) {
 	})
 }
 
-// TestLSTM holds cells to float64 over several steps of gates that change, of both signs and large ones; pads stay 0 and nothing is written behind
-// the outputs.
+// TestLSTM compares cells with float64 over several steps with changing gates of both signs, some of them large. The padding stays 0, and nothing is written
+// after the outputs.
 func TestLSTM(t *testing.T) {
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 	eachISA(t, "lstm", func(t *testing.T, isa kernel.ISA) {

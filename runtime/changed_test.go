@@ -126,7 +126,7 @@ func TestEveryReadOfTheFileFails(t *testing.T) {
 		n  int
 	}
 	// try makes one operation fail and lists all operations.
-	try := func(at moment) (error, []moment) {
+	try := func(at moment) ([]moment, error) {
 		count := map[disk.Op]int{}
 		var seen []moment
 		defer disk.Inject(func(op disk.Op, p string) error {
@@ -138,14 +138,15 @@ func TestEveryReadOfTheFileFails(t *testing.T) {
 			}
 			return nil
 		})()
-		return use(), seen
+		err := use()
+		return seen, err
 	}
-	err, seen := try(moment{n: -1})
+	seen, err := try(moment{n: -1})
 	require.NoError(t, err)
 	kinds := map[disk.Op]int{}
 	for _, m := range seen {
 		kinds[m.op]++
-		err, _ := try(m)
+		_, err := try(m)
 		if m.op == disk.OpMap {
 			require.NoError(t, err, "what cannot be mapped is read")
 		} else {
@@ -154,7 +155,7 @@ func TestEveryReadOfTheFileFails(t *testing.T) {
 			var p *runtime.PanicError
 			require.False(t, errors.As(err, &p), "%v: %v", m, err)
 		}
-		err, _ = try(moment{n: -1})
+		_, err = try(moment{n: -1})
 		require.NoError(t, err, "after %v", m)
 	}
 	require.Equal(t, 1, kinds[disk.OpMap])

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/resource"
 )
 
 // ErrChanged is returned for a read of a part that the file no longer has, or that its disk cannot read.
@@ -54,6 +55,9 @@ func open(f *disk.File, offset, size int64) (*File, error) {
 		if data, unmap, err := mapRange(f.File, offset, size); err == nil {
 			return &File{data, unmap, f, offset}, nil
 		}
+	}
+	if err := resource.CheckMemory("reading a file that cannot be mapped", size); err != nil {
+		return nil, err
 	}
 	raw := make([]byte, size+alignment)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % alignment

@@ -100,7 +100,7 @@ func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Fil
 	work := make([]blanks, len(texts))
 	a, err := f.ask(ctx, false, func(j *job, i int, logits []float32) error {
 		b := &work[j.text]
-		z, err := logNorm(logits)
+		z, err := logNorm(j.text, logits)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (f *Filler) Fill(ctx context.Context, texts []string, o FillOptions) ([]Fil
 		if targets == nil {
 			ids = best(logits, o.Top, f.known)
 		} else {
-			slices.SortStableFunc(ids, func(x, y int32) int { return cmp.Compare(logits[y], logits[x]) })
+			slices.SortFunc(ids, func(x, y int32) int { return cmp.Or(cmp.Compare(logits[y], logits[x]), cmp.Compare(x, y)) })
 		}
 		for _, id := range ids {
 			piece, _ := f.token.Piece(id)
@@ -270,14 +270,16 @@ type target struct{ apart, glued int32 }
 
 type targets []target
 
-// ids returns the ids of the targets for one mask.
+// ids returns the ids of the targets for one mask. Targets that are the same token there, as "the" and " the" may be inside a word, are one.
 func (t targets) ids(glued bool) []int32 {
 	var ids []int32
 	for _, x := range t {
+		id := x.apart
 		if glued {
-			ids = append(ids, x.glued)
-		} else {
-			ids = append(ids, x.apart)
+			id = x.glued
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -318,6 +320,9 @@ func (f *Filler) targets(words []string) (targets, error) {
 				x.glued = id
 				break
 			}
+		}
+		if !f.has(x.apart) || !f.has(x.glued) {
+			return nil, input("target %q: the model has no output for its id: the tokenizer does not fit the model", w)
 		}
 		if slices.ContainsFunc(list, func(y target) bool { return y.apart == x.apart }) {
 			return nil, input("target %q is given twice", w)

@@ -203,6 +203,18 @@ func TestFillTargets(t *testing.T) {
 		}
 		require.ElementsMatch(t, want, names)
 	}
+	same := func([]int32, int, int, int) float64 { return 1 }
+	ties, err := NewFiller(predicts(runtime.PerRow, false, false, same).open(t), "")
+	require.NoError(t, err)
+	got, err = ties.Fill(background, []string{"un[MASK]", "[MASK]"}, FillOptions{Targets: []string{"rome", "b", "paris"}})
+	require.NoError(t, err)
+	for n, want := range [][]string{{"▁paris", "▁rome", "b"}, {"▁paris", "▁rome", "▁b"}} {
+		var names []string
+		for _, c := range got[n].Blanks[0].Candidates {
+			names = append(names, c.Piece)
+		}
+		require.Equal(t, want, names, "ties: the lower id first")
+	}
 	for _, c := range [][2]string{{"parisbb", "tokens: a mask stands for one"}, {"", "target 1 is empty"}, {" ", "target 1 is empty"}, {"one two", "2 tokens"}} {
 		_, err := f.Fill(background, []string{"[MASK]"}, FillOptions{Targets: []string{c[0]}})
 		require.ErrorIs(t, err, runtime.ErrInput)

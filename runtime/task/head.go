@@ -34,10 +34,15 @@ var ErrNoNumbers = runtime.ErrNoNumbers
 func areNumbers[T float32 | float64](text int, out []T) error {
 	for _, v := range out {
 		if v-v != 0 { // NaN or Inf
-			return &runtime.TextError{Text: text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
+			return noNumbers(text)
 		}
 	}
 	return nil
+}
+
+// noNumbers returns the error for outputs of a text that are NaN or Inf.
+func noNumbers(text int) error {
+	return &runtime.TextError{Text: text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
 }
 
 // head is a head of an open model, with what all tasks need.
@@ -164,7 +169,7 @@ func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime
 	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
 		v := value(out)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return &runtime.TextError{Text: w.Text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
+			return noNumbers(w.Text)
 		}
 		x := &values[w.Text]
 		switch {

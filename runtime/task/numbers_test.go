@@ -67,6 +67,20 @@ func TestNoNumbers(t *testing.T) {
 		classifier, err := runtime.NewClassifier(one(runtime.TaskLabels, runtime.PerSequence, 2, true), "")
 		require.NoError(t, err)
 		calls["Classify"] = func() error { _, err := classifier.Classify(background, texts); return err }
+		notNumbers := func([]int32, int, int, int) float64 { return bad }
+		masked := predicts(runtime.PerRow, false, false, notNumbers).open(t, runtime.SkipSelfTest())
+		filler, err := NewFiller(masked, "")
+		require.NoError(t, err)
+		calls["Fill"] = func() error { _, err := filler.Fill(background, []string{"[MASK]"}, FillOptions{}); return err }
+		perplexer, err := NewPerplexer(masked, "")
+		require.NoError(t, err)
+		calls["Measure"] = func() error { _, err := perplexer.Measure(background, texts); return err }
+		generator, err := NewGenerator(predicts(runtime.PerRow, true, false, notNumbers).open(t, runtime.SkipSelfTest()), "")
+		require.NoError(t, err)
+		calls["Generate"] = func() error {
+			_, err := generator.Generate(background, []runtime.Text{{First: "paris"}}, GenerateOptions{MaxNew: 1})
+			return err
+		}
 		x := extractor(t, 2)
 		forward := fake{
 			heads: []runtime.Head{*x.Head}, limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},

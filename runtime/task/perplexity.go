@@ -70,10 +70,13 @@ func (m *Perplexer) MeasurePairs(ctx context.Context, texts [][2]string) ([]Perp
 func (m *Perplexer) measure(ctx context.Context, texts []runtime.Text) ([]Perplexity, error) {
 	results := make([]Perplexity, len(texts))
 	a, err := m.ask(ctx, len(texts) > 0 && texts[0].Pair, func(j *job, i int, logits []float32) error {
-		z, err := logNorm(logits)
+		z, err := logNorm(j.text, logits)
+		if err != nil {
+			return err
+		}
 		s := &results[j.text].Scored[j.first+i]
 		s.LogProbability = float64(logits[s.ID]) - z
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -132,6 +135,9 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 		rows[i] = append(rows[i], int32(row))
 		span := e.Spans[token]
 		piece, _ := m.token.Piece(span.ID)
+		if !m.has(span.ID) {
+			return fault(n, "its token %q has the id %d, and the model has outputs for %d ids: the tokenizer does not fit the model", piece, span.ID, m.C)
+		}
 		r.Scored = append(r.Scored, TokenScore{Part: at.part(int(span.Start), int(span.End)), ID: span.ID, Piece: piece})
 	}
 	if r.Counted = len(r.Scored); r.Counted == 0 {

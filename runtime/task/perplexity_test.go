@@ -193,6 +193,18 @@ func TestPerplexityFaults(t *testing.T) {
 	got, err := m.Measure(background, nil)
 	require.NoError(t, err)
 	require.Empty(t, got)
+	narrow := predicts(runtime.PerRow, false, false, logit)
+	narrow.heads[0].C = 6
+	limits := narrow.limits
+	narrow.limits = func(l *runtime.Limits) { limits(l); l.Vocab = 6 }
+	p, err := NewPerplexer(narrow.open(t, runtime.SkipSelfTest()), "")
+	require.NoError(t, err)
+	_, err = p.Measure(background, []string{"rome"})
+	require.ErrorContains(t, err, `text 0: its token "▁rome" has the id 6, and the model has outputs for 6 ids: the tokenizer does not fit the model`)
+	f, err := NewFiller(narrow.open(t, runtime.SkipSelfTest()), "")
+	require.NoError(t, err)
+	_, err = f.Fill(background, []string{"[MASK]"}, FillOptions{Targets: []string{"rome"}})
+	require.ErrorContains(t, err, `target "rome": the model has no output for its id: the tokenizer does not fit the model`)
 	other := predicts(runtime.PerRow, false, false, logit)
 	other.token = maskless{lex}
 	_, err = NewPerplexer(other.open(t), "")

@@ -248,7 +248,7 @@ func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, e
 
 // grow draws the next token from the logits.
 func (g *Generator) grow(w *growth, logits []float32, o *GenerateOptions) error {
-	z, err := logNorm(logits)
+	z, err := logNorm(w.prompt, logits)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
 	return p, err
 }
 
+// has reports whether the model has a logit for an id. A tokenizer that does not belong to the model may have more ids than the model has columns.
+func (p *predictor) has(id int32) bool { return int(id) < p.C }
+
 // logitBytes is how much memory the logits of one call should take. A vocabulary of 128,000 entries
 // needs half a megabyte per row.
 const logitBytes = 256 << 20
@@ -121,8 +124,8 @@ func (a *asking) outputs(_ *runtime.Window, out []float32) error {
 	return nil
 }
 
-// logNorm returns log Σ_j exp(logit_j), in float64. Logits that are NaN or Inf are an error.
-func logNorm(logits []float32) (float64, error) {
+// logNorm returns log Σ_j exp(logit_j), in float64. Logits of a text that are NaN or Inf are an error.
+func logNorm(text int, logits []float32) (float64, error) {
 	top := math.Inf(-1)
 	for _, v := range logits {
 		top = math.Max(top, float64(v))
@@ -134,7 +137,7 @@ func logNorm(logits []float32) (float64, error) {
 	if z := top + math.Log(sum); !math.IsNaN(z) && !math.IsInf(z, 0) {
 		return z, nil
 	}
-	return 0, ErrNoNumbers
+	return 0, noNumbers(text)
 }
 
 // manyBest is the number of candidates above which sorting all logits is faster than keeping a list

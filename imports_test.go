@@ -31,10 +31,11 @@ var rooms = []struct {
 	{"ir", []string{"spec/diag", "ir/loop"}, nil},
 	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/disk", "runtime/resource", "runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel"}, nil},
-	{"codegen/kernel", []string{"codegen/kernel"}, []string{"github.com/mmcloughlin/avo"}},
+	{"codegen/kernel", []string{"codegen/kernel", "runtime/attention"}, []string{"github.com/mmcloughlin/avo"}},
 	{"codegen/attentionset", []string{"codegen!", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
 	{"codegen/build", []string{".", "codegen!", "codegen/build", "runtime/disk"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
-	{"codegen", []string{"ir", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
+	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
+	{"runtime/attention", nil, nil},
 	{"runtime/disk", nil, []string{"golang.org/x/sys"}},
 	{"runtime/token", []string{"runtime!", "runtime/disk", "runtime/token"}, []string{"golang.org/x/text"}},
 	{"runtime/task", []string{"runtime!"}, nil},
@@ -45,7 +46,7 @@ var rooms = []struct {
 	{"runtime/resource", nil, []string{"golang.org/x/sys"}},
 	{"runtime/mapped", []string{"runtime/disk", "runtime/resource"}, []string{"golang.org/x/sys"}},
 	{"runtime", []string{"runtime/disk", "runtime/mapped", "runtime/resource", "runtime/safetensors"}, []string{"golang.org/x/sys"}},
-	{"generated/kernels", []string{"codegen", "runtime!"}, nil}, // its generator and tests, not what programs link
+	{"generated/kernels", []string{"codegen", "runtime!", "runtime/attention"}, nil}, // its generator and tests, not what programs link
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run

@@ -3,6 +3,7 @@ package codegen
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -28,17 +29,6 @@ type emitter struct {
 	byNode  map[*ir.Node]*step
 	kernels *kernelSet
 	weights *weightTable
-}
-
-// step is one node of the schedule with the names that its code has.
-type step struct {
-	region *ir.Region
-	node   *ir.Node
-	method string // name of the method that runs one unit, and of the field that holds it
-	split  ir.Split
-	block  int
-	kernel *kernelUse
-	narrow *kernelUse // gemm: the kernel for an odd last panel
 }
 
 // Emit writes the package of a program that has passed all passes.
@@ -78,6 +68,7 @@ func (e *emitter) newFile() *jen.File {
 	f := jen.NewFile(e.pkg.Name)
 	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, fileName(e.p.File)))
 	f.ImportName(runtimePath, "runtime")
+	f.ImportName(attentionPath, "attention")
 	return f
 }
 
@@ -97,6 +88,53 @@ func (e *emitter) add(name string, f *jen.File) error {
 	}
 	e.pkg.Add(name, text)
 	return nil
+}
+
+// field is one field of a literal.
+type field struct {
+	name  string
+	value jen.Code
+}
+
+// literal is the part of a struct literal behind its type, one field per line or all in one.
+func literal(lines bool, fields ...field) jen.Code {
+	var list []jen.Code
+	for _, f := range fields {
+		list = append(list, jen.Id(f.name).Op(":").Add(f.value))
+	}
+	return jen.Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: lines}, list...)
+}
+
+// comment is a comment of one line per line of the text.
+func comment(text string) *jen.Statement {
+	code := jen.Null()
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			code.Line()
+		}
+		code.Comment(strings.TrimSpace("// " + line))
+	}
+	return code
+}
+
+// textImports are the packages that code given as text may name.
+var textImports = map[string]string{"attention": attentionPath, "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe"}
+
+// textQualified matches a name of such a package; a field may have the name of a package.
+var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|runtime|strconv|unsafe)\.([A-Z]\w*)`)
+
+// raw is a statement or an expression given as text. What it names of packages is imported.
+func raw(format string, args ...any) *jen.Statement {
+	text := format
+	if len(args) > 0 {
+		text = fmt.Sprintf(format, args...)
+	}
+	code, from := jen.Null(), 0
+	for _, m := range textQualified.FindAllStringSubmatchIndex(text, -1) {
+		code.Id(text[from:m[3]]).Qual(textImports[text[m[4]:m[5]]], text[m[6]:m[7]])
+		from = m[1]
+	}
+	return code.Id(text[from:])
 }
 
 // render prints a file, with a free line above a build constraint and with the imports of the standard library in a group of their own before

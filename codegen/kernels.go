@@ -22,20 +22,15 @@ type kernelSet struct {
 
 // kernelUse is one kernel that the schedule calls.
 type kernelUse struct {
-	field    string // in the table of kernels: the kernel's name without the instruction set
+	field    string   // in the table of kernels: the kernel's name without the instruction set
+	form     jen.Code // type of the variable that the table points at; nil: the kernel is a function
 	params   []kernel.Param
-	doc      string
 	operands []rowOperand // of a row-wise kernel, after the result
 	maxRows  int          // of a product: rows in one call
+	rowsName string       // of the constant that holds them
 	portable func(name string) (jen.Code, error)
 	asm      map[string][]kernel.Kernel                     // by instruction set: the assembly functions
-	driver   map[string]func(name string) (jen.Code, error) // by instruction set: a Go function around them; nil: the assembly is called itself
-}
-
-// rowOperand says which operand of the node an argument is, and whether it has the rows of the result.
-type rowOperand struct {
-	index int
-	rows  bool
+	driver   map[string]func(name string) (jen.Code, error) // by instruction set: a Go function or form around them; nil: the assembly is called itself
 }
 
 // newKernelSet reads the target's instruction sets.
@@ -64,101 +59,8 @@ func (s *kernelSet) use(field string, make func(*kernelUse) error) (*kernelUse, 
 	return k, nil
 }
 
-// choose finds the kernels of a step.
-func (s *kernelSet) choose(st *step) error {
-	var err error
-	switch st.node.Op {
-	case "gemm":
-		return s.chooseGemm(st)
-	case "attention":
-		st.kernel, err = s.attention(st)
-		return err
-	}
-	if op, ok := wordOps[st.node.Op]; ok {
-		st.kernel, err = op.choose(s, st.node)
-		return err
-	}
-	st.kernel, err = s.rowwise(st)
-	return err
-}
-
-// chooseGemm finds the kernel for two panels and, where their number is odd, the one for the last.
-func (s *kernelSet) chooseGemm(st *step) error {
-	n := st.node
-	panels := panelsOf(n)
-	var err error
-	if panels > 1 {
-		if st.kernel, err = s.gemm(st, 2); err != nil {
-			return err
-		}
-	}
-	if panels%2 == 1 {
-		if st.narrow, err = s.gemm(st, 1); err != nil {
-			return err
-		}
-		if st.kernel == nil {
-			st.kernel = st.narrow
-		}
-		st.kernel.maxRows = min(st.kernel.maxRows, st.narrow.maxRows)
-	}
-	return nil
-}
-
-// gemm returns the product of a step, over one or two panels.
-func (s *kernelSet) gemm(st *step, panels int) (*kernelUse, error) {
-	n := st.node
-	p := kernel.GemmParams{K: n.In[1].Type.Shape[1].N, LDA: n.In[0].LD, LDC: n.Out[0].LD, Panels: panels, Act: n.Str("act"), Residual: operand(n, 3) != nil}
-	if p.Residual && n.In[3].LD != p.LDC {
-		return nil, fmt.Errorf("the residual's rows are %d apart, the result's %d", n.In[3].LD, p.LDC)
-	}
-	return s.use(baseName(kernel.GemmName(p, kernel.Generic)), func(k *kernelUse) error {
-		k.maxRows = 1 << 20
-		for _, isa := range s.isas {
-			a := kernel.Gemm(p, isa)
-			k.asm[isa.Name] = []kernel.Kernel{a}
-			k.params, k.doc = a.Params, a.Doc
-			k.maxRows = min(k.maxRows, kernel.MaxRows(p, isa))
-		}
-		k.portable = portableGemm(n, p)
-		if k.params == nil {
-			return k.paramsFrom(n)
-		}
-		return nil
-	})
-}
-
 // baseName returns a kernel's name without its last part, the instruction set.
 func baseName(name string) string { return name[:strings.LastIndex(name, "_")] }
-
-// portableGemm returns the op's loop nest over one panel, or a function that calls it for two.
-func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error) {
-	if p.Panels == 1 {
-		return portableOf(n)
-	}
-	return func(name string) (jen.Code, error) {
-		inner := name + "_panel"
-		panel, err := portableOf(n)(inner)
-		if err != nil {
-			return nil, err
-		}
-		left := []jen.Code{jen.Id("c"), jen.Id("a"), jen.Id("w"), jen.Id("bias")}
-		right := []jen.Code{at(jen.Id("c"), jen.Lit(kernel.PanelWidth)), jen.Id("a"), at(jen.Id("w"), jen.Lit(kernel.PanelWidth*p.K)), at(jen.Id("bias"), jen.Lit(kernel.PanelWidth))}
-		names := "c a w bias"
-		if p.Residual {
-			names += " r"
-			left, right = append(left, jen.Id("r")), append(right, at(jen.Id("r"), jen.Lit(kernel.PanelWidth)))
-		}
-		var params []jen.Code
-		for _, s := range strings.Fields(names) {
-			params = append(params, jen.Id(s))
-		}
-		return jen.Comment(fmt.Sprintf("%s is the product over two panels, one after the other.", name)).Line().
-			Func().Id(name).Params(jen.List(params...).Op("*").Float32(), jen.Id("m").Int()).Block(
-			jen.Id(inner).Call(append(left, jen.Id("m"))...),
-			jen.Id(inner).Call(append(right, jen.Id("m"))...),
-		).Line().Line().Add(panel), nil
-	}
-}
 
 // portableOf prints the op's loop nest for a node.
 func portableOf(n *ir.Node) func(string) (jen.Code, error) {
@@ -177,7 +79,7 @@ func nestCode(name string, n *loop.Nest) (jen.Code, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jen.Comment(name + ": " + strings.ReplaceAll(n.Doc, "\n", "\n// ")).Line().Add(fn), nil
+	return nestDoc(name, n).Line().Add(fn), nil
 }
 
 // kernelFiles writes the table of kernels and the kernels themselves.
@@ -189,7 +91,7 @@ func (e *emitter) kernelFiles() error {
 	f.Type().Id("kernels").StructFunc(func(g *jen.Group) {
 		g.Id("tile").Int().Comment("rows of a matrix product's tile")
 		for _, k := range s.list {
-			g.Id(k.field).Func().Params(paramList(k.params)...)
+			g.Id(k.field).Add(k.typ())
 		}
 	})
 	f.Comment("portable is the table in plain Go. It is there on every platform, and the reference for the others.")
@@ -202,7 +104,6 @@ func (e *emitter) kernelFiles() error {
 		f.Line()
 		f.Add(code)
 	}
-	e.scratchFunc(f)
 	if err := e.add("kernels_generic.go", f); err != nil {
 		return err
 	}
@@ -260,8 +161,7 @@ func (e *emitter) kernelFiles() error {
 				seen[a.Name] = true
 				all = append(all, a)
 				amd.Line()
-				amd.Comment(a.Name + " " + strings.ReplaceAll(a.Doc, "\n", "\n// "))
-				amd.Comment("")
+				amd.Add(comment(a.Name + " " + a.Doc + "\n"))
 				amd.Comment("//go:noescape")
 				amd.Func().Id(a.Name).Params(paramList(a.Params)...)
 			}
@@ -309,9 +209,25 @@ const portableTile = 2
 func table(list []*kernelUse, tile int, name func(*kernelUse) string) jen.Code {
 	d := jen.Dict{jen.Id("tile"): jen.Lit(tile)}
 	for _, k := range list {
-		d[jen.Id(k.field)] = jen.Id(name(k))
+		d[jen.Id(k.field)] = k.value(name(k))
 	}
 	return d
+}
+
+// typ is the Go type of a kernel's field in the table.
+func (k *kernelUse) typ() jen.Code {
+	if k.form != nil {
+		return jen.Op("*").Add(k.form)
+	}
+	return jen.Func().Params(paramList(k.params)...)
+}
+
+// value is what the table holds for the function or form of that name.
+func (k *kernelUse) value(name string) jen.Code {
+	if k.form != nil {
+		return jen.Op("&").Id(name)
+	}
+	return jen.Id(name)
 }
 
 // paramList prints a kernel's parameters.

@@ -12,14 +12,14 @@ import (
 type nestPrinter struct {
 	elem map[string]loop.Type // element type of pointer arguments and slices
 	vars map[string]loop.Type // types of local variables and counts
+	used map[string]bool      // names that the body reads
 	err  error
 }
 
-// nestFunc declares the portable kernel: a function with the nest's arguments.
-func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
-	p := &nestPrinter{elem: map[string]loop.Type{}, vars: map[string]loop.Type{}}
-	var params []jen.Code
-	for i, a := range n.Args {
+// nestBody prints a nest's statements.
+func nestBody(name string, n *loop.Nest) (*nestPrinter, []jen.Code, error) {
+	p := &nestPrinter{elem: map[string]loop.Type{}, vars: map[string]loop.Type{}, used: map[string]bool{}}
+	for _, a := range n.Args {
 		switch a.Kind {
 		case loop.FloatPtr:
 			p.elem[a.Name] = loop.Float
@@ -28,17 +28,53 @@ func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
 		default:
 			p.vars[a.Name] = loop.Int
 		}
+	}
+	body := p.stmts(n.Body)
+	if p.err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, p.err)
+	}
+	return p, body, nil
+}
+
+// nestFunc declares the portable kernel: a function with the nest's arguments.
+func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
+	_, body, err := nestBody(name, n)
+	if err != nil {
+		return nil, err
+	}
+	var params []jen.Code
+	for i, a := range n.Args {
 		s := jen.Id(a.Name)
 		if i+1 == len(n.Args) || n.Args[i+1].Kind != a.Kind {
 			s.Add(argType(a.Kind))
 		}
 		params = append(params, s)
 	}
-	body := p.stmts(n.Body)
-	if p.err != nil {
-		return nil, fmt.Errorf("%s: %w", name, p.err)
-	}
 	return jen.Func().Id(name).Params(params...).Block(body...), nil
+}
+
+// nestCall declares the portable kernel as a function of one struct, whose fields are named by the nest's arguments.
+func nestCall(name string, n *loop.Nest, typ jen.Code, fields map[string]string) (*jen.Statement, error) {
+	p, body, err := nestBody(name, n)
+	if err != nil {
+		return nil, err
+	}
+	var args, values []jen.Code
+	for _, a := range n.Args {
+		if !p.used[a.Name] {
+			continue
+		}
+		if fields[a.Name] == "" {
+			return nil, fmt.Errorf("%s: no field for the argument %s", name, a.Name)
+		}
+		args, values = append(args, jen.Id(a.Name)), append(values, jen.Id("call").Dot(fields[a.Name]))
+	}
+	return jen.Func().Id(name).Params(jen.Id("call").Add(typ)).Block(append([]jen.Code{jen.List(args...).Op(":=").List(values...)}, body...)...), nil
+}
+
+// nestDoc returns the comment of a nest's function.
+func nestDoc(name string, n *loop.Nest) *jen.Statement {
+	return comment(name + ": " + n.Doc)
 }
 
 // argType returns the Go type of a kind of argument.
@@ -115,6 +151,7 @@ func (p *nestPrinter) stmt(s loop.Stmt) jen.Code {
 
 // slice prints a window: of a pointer by unsafe.Slice, of a slice by slicing.
 func (p *nestPrinter) slice(s *loop.Slice) jen.Code {
+	p.used[s.Of] = true
 	elem := p.elem[s.Of]
 	_, isSlice := p.vars["[]"+s.Of]
 	p.elem[s.Name] = elem
@@ -181,6 +218,7 @@ func (p *nestPrinter) expr(e loop.Expr) jen.Code {
 	case loop.IntLit:
 		return jen.Lit(e.Value)
 	case loop.Var:
+		p.used[e.Name] = true
 		return jen.Id(e.Name)
 	case loop.Load:
 		v := jen.Id(e.Slice).Index(p.expr(e.Index))
@@ -189,6 +227,7 @@ func (p *nestPrinter) expr(e loop.Expr) jen.Code {
 		}
 		return v
 	case loop.IsNil:
+		p.used[e.Arg] = true
 		return jen.Id(e.Arg).Op("==").Nil()
 	case loop.Bin:
 		x, y := p.factor(e.X), p.factor(e.Y)

@@ -1,7 +1,7 @@
 package codegen
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,6 +13,7 @@ import (
 // forwardFile writes forward.go: the execution's state, the schedule, a function for each region and a method for each step.
 func (e *emitter) forwardFile() error {
 	f := e.newFile()
+	e.rowConstants(f)
 	e.execType(f)
 	e.placeFunc(f)
 	e.newForward(f)
@@ -21,9 +22,7 @@ func (e *emitter) forwardFile() error {
 		e.regionMethod(f, r)
 	}
 	for _, s := range e.steps {
-		if err := e.stepMethod(f, s); err != nil {
-			return err
-		}
+		e.stepMethod(f, s)
 	}
 	if e.p.Meta.Trace {
 		e.traceMethods(f)
@@ -42,30 +41,11 @@ var batchParts = []struct {
 	{ir.Delta, "Delta", false},
 }
 
-// gathers reports whether a gather reads the batch's part of that name.
+// gathers reports whether a step reads the batch's part of that name through a field of the execution.
 func (e *emitter) gathers(name string) bool {
-	for _, s := range e.steps {
-		if s.node.Op == "attention" {
-			continue
-		}
-		for _, v := range s.node.In {
-			if v != nil && v.Kind == ir.Batch && v.Name == name {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// attentions lists the attention steps.
-func (e *emitter) attentions() []*step {
-	var out []*step
-	for _, s := range e.steps {
-		if s.node.Op == "attention" {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.ContainsFunc(e.steps, func(s *step) bool {
+		return slices.ContainsFunc(s.lower.batch(s.node), func(v *ir.Value) bool { return v != nil && v.Kind == ir.Batch && v.Name == name })
+	})
 }
 
 // slotDoc lists the values that lie in a slot.
@@ -80,6 +60,25 @@ func (e *emitter) slotDoc(slot int) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// rowConstants declares how many rows one call of a product may have.
+func (e *emitter) rowConstants(f *jen.File) {
+	rows := map[string]int{}
+	for _, k := range e.kernels.list {
+		if k.rowsName != "" {
+			rows[k.rowsName] = k.maxRows
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	f.Add(comment("The rows that one call of a product may have, by the terms of a sum and the columns. A call takes at most about 100 µs: a garbage\ncollection waits for it, as assembly cannot be preempted."))
+	f.Const().DefsFunc(func(g *jen.Group) {
+		for _, name := range slices.Sorted(maps.Keys(rows)) {
+			g.Id(name).Op("=").Lit(rows[name])
+		}
+	})
 }
 
 // execType declares the state of one execution.
@@ -116,7 +115,7 @@ func (e *emitter) execType(f *jen.File) {
 		if e.gathers("types") {
 			g.Id("zeroTypes").Index().Int32().Comment("of batches without types")
 		}
-		if len(e.attentions()) > 0 {
+		if e.usesScratch() {
 			g.Id("scratchBase").Op("*").Float32()
 			g.Id("scratchLen").Int().Comment("floats for each worker")
 		}
@@ -133,15 +132,10 @@ func (e *emitter) execType(f *jen.File) {
 			}
 		})
 	})
-	if len(e.attentions()) > 0 {
+	if e.usesScratch() {
 		f.Comment("scratch is the memory that a worker's kernels may use between two steps.")
 		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Id("worker").Int()).Op("*").Float32().Block(
 			jen.Return(rt("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
-		)
-		f.Comment("holes gives the original positions of a sequence's rows if some may be missing, else nil.")
-		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("holes").Params(jen.Id("first").Int()).Op("*").Int32().Block(
-			jen.If(jen.Len(jen.Id("e").Dot("Positions")).Op("==").Lit(0)).Block(jen.Return(jen.Nil())),
-			jen.Return(jen.Op("&").Id("e").Dot("Positions").Index(jen.Id("first"))),
 		)
 	}
 }
@@ -184,11 +178,12 @@ func (e *emitter) placeFunc(f *jen.File) {
 		if e.gathers("pos") {
 			g.Id("l").Dot("pos").Op("=").Id("take").Call(jen.Id("s").Dot("T"))
 		}
-		if a := e.attentions(); len(a) > 0 {
-			g.Id("l").Dot("scratchLen").Op("=").Int64().Call(jen.Id("attentionScratch").Call(jen.Id("s").Dot("N")))
-			if words := e.wordScratch(); words > 0 {
-				g.Id("l").Dot("scratchLen").Op("=").Id("max").Call(jen.Id("l").Dot("scratchLen"), jen.Lit(words))
+		if sizes := e.scratchSizes(); len(sizes) > 0 {
+			length := sizes[0]
+			if len(sizes) > 1 {
+				length = "max(" + strings.Join(sizes, ", ") + ")"
 			}
+			g.Add(raw("l.scratchLen = int64(%s)", length))
 			g.Id("l").Dot("scratch").Op("=").Id("take").Call(jen.Int().Call(jen.Id("l").Dot("scratchLen")).Op("*").Id("s").Dot("Threads"))
 		}
 		g.Return(jen.Id("l"))
@@ -221,7 +216,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 		for i := range e.slots {
 			g.Id("e").Dot(slotField(i)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(i)))
 		}
-		if len(e.attentions()) > 0 {
+		if e.usesScratch() {
 			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
 		}
 		g.Id("e").Dot("ids").Op("=").Op("&").Id("e").Dot("IDs").Index(jen.Lit(0))
@@ -278,7 +273,7 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 				}
 			}
 			g.If(jen.Id("e").Dot("Tracing").Call()).Block(
-				jen.Id("e").Dot("TraceRows").Call(name, e.ptr(r, v), rowsOf(v), jen.Lit(v.Type.Shape[1].N), jen.Lit(v.LD)))
+				jen.Id("e").Dot("TraceRows").Call(name, jen.Id(e.ptr(r, v)), jen.Id(rowsOf(v)), jen.Lit(v.Type.Shape[1].N), jen.Lit(v.LD)))
 		}
 	}
 	ls := e.weights.layerOf(r)
@@ -326,9 +321,8 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 func (e *emitter) copyOut(g *jen.Group) {
 	r, v := e.p.Result()
 	cols := v.Type.Shape[1].N
-	g.For(jen.Id("row").Op(":=").Range().Add(rowsOf(v))).Block(
-		jen.Copy(jen.Id("e").Dot("Out").Index(jen.Id("row").Op("*").Lit(cols), jen.Empty()),
-			jen.Qual("unsafe", "Slice").Call(at(e.ptr(r, v), jen.Id("row").Op("*").Lit(v.LD)), jen.Lit(cols))),
+	g.For(raw("row := range %s", rowsOf(v))).Block(
+		raw("copy(e.Out[row*%d:], unsafe.Slice(%s, %d))", cols, moved(e.ptr(r, v), "row", v.LD), cols),
 	)
 }
 
@@ -352,12 +346,9 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 		for _, n := range r.Nodes {
 			s := e.byNode[n]
 			g.Comment(source(n))
-			g.Id("e").Dot("Run").Call(s.units(), jen.Id("e").Dot("step").Dot(s.method)).Comment(fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape))
-			if e.traces(s) {
-				g.Id("e").Dot(traceMethod(s)).Call()
-			}
-			if n.Op == "attention" && e.resumes() {
-				g.Id("e").Dot("attention").Op("++")
+			g.Add(raw("e.Run(%s, e.step.%s) // %s %s", s.lower.units(s).count, s.method, n.Op, n.Out[0].Type.Shape))
+			for _, line := range s.lower.after(s) {
+				g.Add(raw("%s", line))
 			}
 		}
 	})

@@ -2,7 +2,7 @@ package runtime
 
 // WordPairs is the place of a word's pairs with the labels of its sequence.
 type WordPairs struct {
-	Behind      int // index of the last word of the sequence, plus one
+	End         int // index of the last word of the sequence, plus one
 	Mark, Marks int // first label of the sequence, and how many it has
 	Pair        int // row of the pair with the first label; the other pairs follow
 }
@@ -15,7 +15,7 @@ func (b *Batch) PairsOf(w int) WordPairs {
 		first, behind := int(b.WordStarts[s]), int(b.WordStarts[s+1])
 		marks := int(b.MarkStarts[s+1] - b.MarkStarts[s])
 		if w < behind {
-			return WordPairs{Behind: behind, Mark: int(b.MarkStarts[s]), Marks: marks, Pair: pair + (w-first)*marks}
+			return WordPairs{End: behind, Mark: int(b.MarkStarts[s]), Marks: marks, Pair: pair + (w-first)*marks}
 		}
 		pair += (behind - first) * marks
 	}

@@ -45,6 +45,15 @@ func (x *Exec) F32(off int64) *float32 { return x.arena.F32(off) }
 // I32 is F32 for integers.
 func (x *Exec) I32(off int64) *int32 { return x.arena.I32(off) }
 
+// Holes returns the original positions of the rows of the sequence that begins at row first if
+// some of its rows may be missing, else nil.
+func (x *Exec) Holes(first int) *int32 {
+	if len(x.Positions) == 0 {
+		return nil
+	}
+	return &x.Positions[first]
+}
+
 // Run runs units of work on the pool and waits for them, see Team.Run. Make task once, in
 // NewForward, so that nothing is allocated here. After a panic in a task, this call and all later
 // calls of Run do nothing; Layer and the call itself report the panic.

@@ -1,7 +1,5 @@
-// Attentionset writes the Go functions of the attentions that the checked-in
-// package generated/kernels holds: the portable form of each and, for each
-// instruction set, the function around the micro kernels that sampleset writes.
-// Run it by "go generate ./generated/kernels".
+// Attentionset writes the portable forms of the attentions that the checked-in
+// package generated/kernels holds. Run it by "go generate ./generated/kernels".
 //
 // Usage: attentionset FOLDER
 package main
@@ -27,14 +25,9 @@ func main() {
 
 // write brings the folder up to date.
 func write(dir string) error {
-	files, err := codegen.AttentionSamplePackage()
+	text, err := codegen.AttentionSampleFile()
 	if err != nil {
 		return err
 	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return os.WriteFile(filepath.Join(dir, "attn_generic.go"), text, 0o644)
 }

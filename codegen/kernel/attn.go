@@ -2,43 +2,26 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/attention"
 )
 
-// Sign is the sign with which an offset enters a relative term of a score.
-type Sign int
-
-// The signs of a term.
-const (
-	Absent  Sign = 0  // the score has no such term
-	Forward Sign = 1  // row index[i-j], query position minus key position
-	Reverse Sign = -1 // row index[j-i]
-)
-
-// AttentionTerms holds the terms of a score; at least one must be set:
-//
-//	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[i-j]
-type AttentionTerms struct {
-	Content       bool // q_i·k_j
-	KeyPosition   Sign // q_i·KR[…], content to position
-	QueryPosition Sign // k_j·QR[…], position to content
-	Bias          bool // bias[…], one number per offset
-}
-
-// name returns the terms for a kernel's name; a trailing r means j-i. Without signs, the name is the same for all signs.
-func (t AttentionTerms) name(signs bool) string {
+// termsName returns the terms of a score for a kernel's name; a trailing r means j-i. Without signs, the name is the same for all signs.
+func termsName(t attention.Terms, signs bool) string {
 	var parts []string
 	if t.Content {
 		parts = append(parts, "cc")
 	}
 	for _, x := range []struct {
-		sign Sign
+		sign attention.Sign
 		name string
 	}{{t.KeyPosition, "cp"}, {t.QueryPosition, "pc"}} {
-		if x.sign == Absent {
+		if x.sign == attention.Absent {
 			continue
 		}
-		if x.sign == Reverse && signs {
+		if x.sign == attention.Reverse && signs {
 			x.name += "r"
 		}
 		parts = append(parts, x.name)
@@ -49,51 +32,25 @@ func (t AttentionTerms) name(signs bool) string {
 	return strings.Join(parts, "_")
 }
 
-// Relative reports whether a term depends on the offset.
-func (t AttentionTerms) Relative() bool { return t.Indexed() || t.Bias }
-
-// Indexed reports whether a term reads the relative table through the index.
-func (t AttentionTerms) Indexed() bool { return t.KeyPosition != Absent || t.QueryPosition != Absent }
-
-// AttentionParams holds the constants of the attention of one head
-//
-//	o_i = Σ_j softmax_j(score[i, j])·v_j
-//
-// for one sequence. j goes over all keys or, with a mask, over the keys with j ≤ i or j < prefix, where prefix is an argument. q, k, v and o have D columns of
-// data, and zeros up to DP. KR and QR are panels [R/16][DP][16], with R rounded up.
+// AttentionParams holds the constants of the attention of one head. Package runtime/attention computes it around the kernels of this family. q, k, v and o have
+// D columns of data, and zeros up to DP.
 type AttentionParams struct {
-	D, DP    int // head size, and the same rounded up to 16
-	LDQ, LDO int // floats from one row of q to the next, and of o
-	LDK      int // the same for k and v: LDQ where they lie beside q
-	R        int // rows of the relative table; 0 if no term reads it
-	Terms    AttentionTerms
-	Masked   bool
+	D int // head size
+	attention.Shape
 }
 
-// Blocks of an attention. Scores are computed for a strip of queries and a block of keys at a time, so that they stay in the nearest caches; the softmax is
-// carried from one block of keys to the next. Block boundaries count from the sequence's first key, so the order of every sum depends on nothing else. The
-// queries of a range share the products of keys and relative rows.
+// The largest attentions for which there are kernels.
 const (
-	AttentionKeys    = 256 // keys in a block
-	AttentionStrip   = 48  // queries in a strip, a multiple of 16
-	AttentionQueries = 560 // queries that share products of keys with relative rows
+	AttentionMaxHead   = attention.MaxHead
+	AttentionMaxStride = attention.MaxStride
+	AttentionMaxRows   = attention.MaxRows
 )
-
-// The largest attentions for which there are kernels. The distances fit into displacements of 32 bits.
-const (
-	AttentionMaxHead   = 256     // columns of a head, rounded up to 16
-	AttentionMaxStride = 1 << 22 // floats from one row of q, k and v to the next
-	AttentionMaxRows   = 1 << 20 // rows of the relative table
-)
-
-// attnLDS is the distance between rows of a strip of scores.
-const attnLDS = AttentionKeys + PanelWidth
 
 // Check returns an error for parameters that have no kernel.
 func (p AttentionParams) Check() error {
 	rel := p.Terms.Indexed()
-	for _, s := range []Sign{p.Terms.KeyPosition, p.Terms.QueryPosition} {
-		if s < Reverse || s > Forward {
+	for _, s := range []attention.Sign{p.Terms.KeyPosition, p.Terms.QueryPosition} {
+		if s < attention.Reverse || s > attention.Forward {
 			return fmt.Errorf("attention: %d is not a sign", s)
 		}
 	}
@@ -116,10 +73,6 @@ func (p AttentionParams) Check() error {
 	return nil
 }
 
-// LDR returns the distance between rows of products with the relative table. A row has room for the table's rows and for a window of 16 that starts at any of
-// them.
-func (p AttentionParams) LDR() int { return LD((p.R+PanelWidth-1)/PanelWidth*PanelWidth + PanelWidth) }
-
 // AttentionName returns the name of the Go function for an instruction set, or
 // for [Generic].
 func AttentionName(p AttentionParams, isa string) string {
@@ -130,94 +83,54 @@ func AttentionName(p AttentionParams, isa string) string {
 	if p.Masked {
 		more += "_masked"
 	}
-	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, p.Terms.name(true), more, isa)
+	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, termsName(p.Terms, true), more, isa)
 }
 
-// AttentionArgs returns the parameters of the Go function, for every instruction set and for [Generic]. The function computes the query rows [i0, i1) of one
-// head, for one sequence of n rows. q, k and v point at the sequence's first row and the head's first column, o at the place of row i0, and index and bias at
-// the entry of offset 0. For the assembly, the entries of index must rise with the offset by steps of 0 or 1. pos is nil, or, if tokens of the sequence are
-// missing, holds the positions of the rows, which rise. With a mask, prefix is the number of leading keys that all rows see.
-func AttentionArgs(p AttentionParams) []Param {
-	counts := "n i0 i1"
-	if p.Masked {
-		counts += " prefix"
+// AttentionJob is a kernel and the field of [attention.Kernels] that it fills.
+type AttentionJob struct {
+	Field string
+	Kernel
+}
+
+// AttentionJobs returns the kernels of an attention for an instruction set. One kernel may have two jobs. Attentions with other parameters share some of the
+// kernels: kernels of equal names are equal.
+func AttentionJobs(p AttentionParams, isa ISA) []AttentionJob {
+	var jobs []AttentionJob
+	add := func(field string, k Kernel) { jobs = append(jobs, AttentionJob{field, k}) }
+	if p.Terms.Content {
+		add("Keys", attnKeys(p, isa))
 	}
-	ps := append(params("o q k v kr qr bias", F32), params("index pos", I32)...)
-	return append(append(ps, params("scratch", F32)...), params(counts, Int)...)
+	if p.Terms.Content || p.Terms.KeyPosition != attention.Absent {
+		add("Product", attnProduct(p, isa, p.LDQ))
+	}
+	if p.Terms.QueryPosition != attention.Absent {
+		add("KeyProduct", attnProduct(p, isa, p.LDK))
+	}
+	if p.Terms.Relative() {
+		add("Join", attnJoin(p, isa))
+	}
+	add("Softmax", attnSoftmax(isa))
+	add("Values", attnValues(p, isa))
+	add("Weigh", attnWeigh(p, isa))
+	return jobs
 }
 
-// AttentionProducts returns the names of the kernels that multiply queries and keys. It is one kernel if the rows of both are equally far apart.
-func AttentionProducts(p AttentionParams, isa ISA) (queries, keys string) {
-	return attnProduct(p, isa, p.LDQ).Name, attnProduct(p, isa, p.LDK).Name
+// AttentionTableRows returns how many queries or keys are multiplied with the same rows of a relative table. Fewer need fewer rows that only some
+// of them use; they should fill a tile.
+func AttentionTableRows(isa ISA) int { return isa.TileRows * ((12 + isa.TileRows - 1) / isa.TileRows) }
+
+// AttentionTablePanels returns how many panels of a relative table one call of a product may have: it takes about 100 µs on a slow core.
+func AttentionTablePanels(p AttentionParams, isa ISA) int {
+	return max(2, 4<<20/(AttentionTableRows(isa)*p.DP*PanelWidth))
 }
 
-// AttentionKernels returns the micro kernels that the Go function of an instruction set calls. Attentions with other parameters share some of them: kernels of
-// equal names are equal.
+// AttentionKernels returns the kernels of [AttentionJobs], each once.
 func AttentionKernels(p AttentionParams, isa ISA) []Kernel {
 	var ks []Kernel
-	if p.Terms.Content {
-		ks = append(ks, attnKeys(p, isa))
-	}
-	if p.Terms.Content || p.Terms.KeyPosition != Absent {
-		ks = append(ks, attnProduct(p, isa, p.LDQ))
-	}
-	if p.Terms.QueryPosition != Absent && (len(ks) == 0 || ks[len(ks)-1].Name != attnProduct(p, isa, p.LDK).Name) {
-		ks = append(ks, attnProduct(p, isa, p.LDK))
-	}
-	if join := attnJoin(p, isa); join != nil {
-		ks = append(ks, *join)
-	}
-	return append(ks, attnSoftmax(isa), attnValues(p, isa), attnWeigh(p, isa))
-}
-
-// AttentionPart is one array in an attention's scratch memory.
-type AttentionPart struct {
-	Name string
-	Type Type   // F32 or I32, both 4 bytes
-	Doc  string // its shape
-
-	// Its length is PerRow·rows + Fixed. rows is n rounded up to 16, and at most Most (0: no limit).
-	PerRow, Most, Fixed int
-}
-
-// Len returns the part's length for a sequence of n rows, a multiple of 16.
-func (a AttentionPart) Len(n int) int {
-	rows := (n + PanelWidth - 1) / PanelWidth * PanelWidth
-	if a.Most > 0 {
-		rows = min(rows, a.Most)
-	}
-	return a.PerRow*rows + a.Fixed
-}
-
-// AttentionLayout returns the arrays that the Go function of an instruction set takes from its scratch memory, one after the other.
-func AttentionLayout(p AttentionParams) []AttentionPart {
-	t := p.Terms
-	var parts []AttentionPart
-	part := func(there bool, name string, typ Type, doc string, perRow, most, fixed int) {
-		if there {
-			parts = append(parts, AttentionPart{name, typ, doc, perRow, most, fixed})
+	for _, j := range AttentionJobs(p, isa) {
+		if !slices.ContainsFunc(ks, func(k Kernel) bool { return k.Name == j.Name }) {
+			ks = append(ks, j.Kernel)
 		}
 	}
-	part(t.Content, "keys", F32, fmt.Sprintf("panels [n/16][%d][16]", p.DP), p.DP, 0, 0)
-	part(t.Content, "zero", F32, fmt.Sprintf("a key of zeros [%d]", p.DP), 0, 0, p.DP)
-	part(true, "values", F32, fmt.Sprintf("[n][%d]", p.DP), p.DP, 0, 0)
-	part(t.KeyPosition != Absent, "along", I32, "row of KR, by j-i", 2, 0, 2*PanelWidth)
-	part(t.QueryPosition != Absent, "down", I32, "row of QR, by i-j", 2, 0, 2*PanelWidth)
-	part(t.Bias, "offset", F32, "bias, by j-i", 2, 0, 2*PanelWidth)
-	part(t.KeyPosition != Absent, "cp", F32, fmt.Sprintf("queries × KR [queries][%d]", p.LDR()), p.LDR(), AttentionQueries, 0)
-	part(t.QueryPosition != Absent, "pc", F32, fmt.Sprintf("keys × QR [keys][%d]", p.LDR()), p.LDR(), AttentionKeys, 0)
-	part(true, "scores", F32, fmt.Sprintf("[strip][%d]", attnLDS), attnLDS, AttentionStrip, 0)
-	part(true, "sum", F32, fmt.Sprintf("weighted values so far [queries][%d]", p.DP), p.DP, AttentionQueries, 0)
-	part(true, "ones", F32, "[strip]", 1, AttentionStrip, 0)
-	part(true, "stats", F32, fmt.Sprintf("of the softmax [%d][%d]", attnStats, AttentionQueries), 0, 0, attnStats*AttentionQueries)
-	return parts
-}
-
-// AttentionScratch returns the length of the scratch memory, in floats, that the Go function of an instruction set needs for n rows.
-func AttentionScratch(p AttentionParams, n int) int {
-	sum := 0
-	for _, a := range AttentionLayout(p) {
-		sum += a.Len(n)
-	}
-	return sum
+	return ks
 }

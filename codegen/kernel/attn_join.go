@@ -5,39 +5,37 @@ import (
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/debertac/debertac/runtime/attention"
 )
 
-// attnJoin returns the kernel that adds the relative terms to a strip of scores, or nil if the score has no such terms. Its name does not contain the signs:
-// they only decide what the tables hold.
+// attnJoin returns the kernel that adds the relative terms to a strip of scores. Its name does not contain the signs: they only decide what the tables hold. It
+// has the same parameters for every set of terms.
 //
 // For a fixed query, offsets fall as the key rises, and the rows of the table fall with them in steps of at most 1. So the products of a query with the rows
 // that a vector of keys needs lie in one window as wide as the vector: one load and one permutation find them. The products of a key with the table are picked
 // in the same way for a vector of queries; the square of results is then transposed in registers.
-func attnJoin(p AttentionParams, isa ISA) *Kernel {
-	if !p.Terms.Relative() {
-		return nil
-	}
-	ps := params("s", F32)
+func attnJoin(p AttentionParams, isa ISA) Kernel {
+	ps := append(params("s cp", F32), params("along first", I32)...)
+	ps = append(append(ps, params("pc", F32)...), params("down least", I32)...)
+	ps = append(append(ps, params("bias", F32)...), params("m n", Int)...)
 	doc := "adds to scores s[m, n], or sets them if there are no products of contents:"
-	if p.Terms.KeyPosition != Absent {
-		ps = append(append(ps, params("cp", F32)...), params("along first", I32)...)
+	if p.Terms.KeyPosition != attention.Absent {
 		doc += "\ncp[i, along[j-i]]; first points at the entry of along with the least row of\nthe first vector of keys;"
 	}
-	if p.Terms.QueryPosition != Absent {
-		ps = append(append(ps, params("pc", F32)...), params("down least", I32)...)
+	if p.Terms.QueryPosition != attention.Absent {
 		doc += "\npc[j, down[i-j]]; least is to down what first is to along, for queries;"
 	}
 	if p.Terms.Bias {
-		ps = append(ps, params("bias", F32)...)
 		doc += "\nbias[j-i];"
 	}
-	return &Kernel{
-		Name:   fmt.Sprintf("attn_f32_join_%s_r%d_%s", p.Terms.name(false), p.R, isa.Name),
+	return Kernel{
+		Name:   fmt.Sprintf("attn_f32_join_%s_r%d_%s", termsName(p.Terms, false), p.R, isa.Name),
 		Family: "attn",
 		ISA:    isa,
-		Params: append(ps, params("m n", Int)...),
+		Params: ps,
 		Doc: doc + fmt.Sprintf("\nm and n are rounded up to %d. Rows of s are %d floats apart, of cp and pc %d.",
-			isa.Lanes(), attnLDS, p.LDR()),
+			isa.Lanes(), attention.LDS, p.LDR()),
 		err:  p.Check(),
 		emit: func(a *asm) { emitAttnJoin(a, p) },
 	}
@@ -49,13 +47,13 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	s, rows, width := a.arg("s"), a.arg("m"), a.arg("n")
 	a.SHLQ(operand.U8(2), width)
 	var cp, along, first, bias, down, gap, row reg.GPVirtual
-	if t.KeyPosition != Absent {
+	if t.KeyPosition != attention.Absent {
 		cp, along, first = a.arg("cp"), a.arg("along"), a.arg("first")
 	}
 	if t.Bias {
 		bias = a.arg("bias")
 	}
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != attention.Absent {
 		gap = a.arg("least")
 		down = a.arg("down")
 		a.SUBQ(down, gap)
@@ -67,14 +65,14 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	a.Label(strip)
 	a.XORQ(col, col)
 	here := reg.GPVirtual(nil)
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != attention.Absent {
 		a.Load(a.Param("pc"), pc)
 		here = a.GP64()
 		a.LEAQ(operand.Mem{Base: down, Index: row, Scale: 1}, here)
 	}
 	a.Label(block)
 	var turned []reg.VecVirtual
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != attention.Absent {
 		least := a.GP64()
 		a.LEAQ(operand.Mem{Base: here, Index: gap, Scale: 1}, least)
 		var picked []reg.VecVirtual
@@ -84,7 +82,7 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 		turned = a.transpose(picked)
 	}
 	for i := range lanes {
-		score := operand.Mem{Base: s, Index: col, Scale: 1, Disp: i * attnLDS * 4}
+		score := operand.Mem{Base: s, Index: col, Scale: 1, Disp: i * attention.LDS * 4}
 		var sum reg.VecVirtual
 		add := func(x operand.Op) {
 			switch {
@@ -99,11 +97,11 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 				a.VADDPS(x, sum, sum)
 			}
 		}
-		if t.KeyPosition != Absent {
+		if t.KeyPosition != attention.Absent {
 			add(a.attnWindow(operand.Mem{Base: along, Index: col, Scale: 1, Disp: -4 * i},
 				operand.Mem{Base: first, Index: col, Scale: 1, Disp: -4 * i}, cp, i*ldr))
 		}
-		if t.QueryPosition != Absent {
+		if t.QueryPosition != attention.Absent {
 			add(turned[i])
 		}
 		if t.Bias {
@@ -111,20 +109,20 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 		}
 		a.VMOVUPS(sum, score)
 	}
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != attention.Absent {
 		a.ADDQ(imm(lanes*ldr), pc)
 		a.SUBQ(imm(lanes*4), here)
 	}
 	a.ADDQ(imm(lanes*4), col)
 	a.CMPQ(col, width)
 	a.JLT(operand.LabelRef(block))
-	a.ADDQ(imm(lanes*attnLDS*4), s)
-	if t.KeyPosition != Absent {
+	a.ADDQ(imm(lanes*attention.LDS*4), s)
+	if t.KeyPosition != attention.Absent {
 		a.ADDQ(imm(lanes*ldr), cp)
 		a.SUBQ(imm(lanes*4), along)
 		a.SUBQ(imm(lanes*4), first)
 	}
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != attention.Absent {
 		a.ADDQ(imm(lanes*4), row)
 	}
 	if t.Bias {

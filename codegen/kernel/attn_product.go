@@ -5,6 +5,8 @@ import (
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // attnTile is a tile of a product: rows × vecs accumulators. The left operand is read element by element from rows that are lda bytes apart. Vector registers
@@ -153,7 +155,7 @@ func attnWeigh(p AttentionParams, isa ISA) Kernel {
 		ISA:    isa,
 		Params: append(params("o sum p v scale factor", F32), params("m n ldo", Int)...),
 		Doc: fmt.Sprintf("computes o[m, %d] = (sum·scale[m] + p[m, n]·v[n, %d])·factor[m]; without\nsum (nil), it starts at 0. Rows of sum and v are %d floats apart, of p %d, of o ldo.",
-			p.DP, p.DP, p.DP, attnLDS),
+			p.DP, p.DP, p.DP, attention.LDS),
 		err:  p.Check(),
 		emit: func(a *asm) { emitAttnWeigh(a, p) },
 	}
@@ -183,7 +185,7 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 		strip, next := a.label("strip"), a.label("next")
 		a.Label(strip)
 		a.attnHeights(rows, next, func(h int) {
-			t := &attnTile{a, h, width * parts, attnLDS * 4}
+			t := &attnTile{a, h, width * parts, attention.LDS * 4}
 			fresh, begin := a.label("fresh"), a.label("begin")
 			a.TESTQ(sum, sum)
 			a.JZ(operand.LabelRef(fresh))
@@ -236,7 +238,7 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 			}
 			a.ADDQ(imm(h*4), scale)
 			a.ADDQ(imm(h*4), factor)
-			a.ADDQ(imm(h*attnLDS*4), left)
+			a.ADDQ(imm(h*attention.LDS*4), left)
 		})
 		a.TESTQ(rows, rows)
 		a.JNZ(operand.LabelRef(strip))

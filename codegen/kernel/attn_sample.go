@@ -3,6 +3,8 @@ package kernel
 import (
 	"fmt"
 	"math"
+
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 var attnFamily = Family{
@@ -22,10 +24,11 @@ type AttentionSample struct {
 }
 
 // attnShape returns a model's attention: heads of d columns, a table of 2·half rows for offsets up to span.
-func attnShape(name string, heads, d, half, bucket, span int, t AttentionTerms) AttentionSample {
+func attnShape(name string, heads, d, half, bucket, span int, t attention.Terms) AttentionSample {
 	dp := (d + PanelWidth - 1) / PanelWidth * PanelWidth
 	ld := LD(3 * heads * dp)
-	return AttentionSample{name, AttentionParams{D: d, DP: dp, LDQ: ld, LDK: ld, LDO: LD(heads * dp), R: 2 * half, Terms: t}, heads, span, bucket}
+	shape := attention.Shape{DP: dp, LDQ: ld, LDK: ld, LDO: LD(heads * dp), R: 2 * half, Terms: t}
+	return AttentionSample{name, AttentionParams{d, shape}, heads, span, bucket}
 }
 
 // masked hides the keys after each query.
@@ -45,8 +48,8 @@ func (s AttentionSample) apart() AttentionSample {
 // AttentionSamples returns the attentions that generated/kernels holds: shapes of models, some of them masked or with queries in a matrix of their own, and one
 // small shape with every set of terms and signs.
 func AttentionSamples() []AttentionSample {
-	both := AttentionTerms{Content: true, KeyPosition: Forward, QueryPosition: Forward}
-	plain := AttentionTerms{Content: true}
+	both := attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Forward}
+	plain := attention.Terms{Content: true}
 	list := []AttentionSample{
 		attnShape("v3 base", 12, 64, 256, 128, 512, both),
 		attnShape("spam", 2, 64, 64, 32, 512, both),
@@ -57,25 +60,25 @@ func AttentionSamples() []AttentionSample {
 		attnShape("D = 7", 3, 7, 32, 16, 128, both),
 		attnShape("plain", 2, 32, 0, 0, 0, plain),
 	}
-	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64, AttentionTerms{true, Forward, Reverse, true})
+	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64, attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Reverse, Bias: true})
 	list = append(list, base.masked(), list[7].masked(), small.masked(), small.apart().masked(),
-		attnShape("positions", 2, 7, 16, 8, 64, AttentionTerms{KeyPosition: Reverse, QueryPosition: Forward}).masked())
+		attnShape("positions", 2, 7, 16, 8, 64, attention.Terms{KeyPosition: attention.Reverse, QueryPosition: attention.Forward}).masked())
 	// Every set of terms with equal signs, and sets of two terms with different signs.
 	for set := 1; set < 16; set++ {
 		for signs := 0; signs < 4; signs++ {
-			sign := func(bit, turned int) Sign {
+			sign := func(bit, turned int) attention.Sign {
 				switch {
 				case set>>bit&1 == 0:
-					return Absent
+					return attention.Absent
 				case signs>>turned&1 == 1:
-					return Reverse
+					return attention.Reverse
 				}
-				return Forward
+				return attention.Forward
 			}
-			t := AttentionTerms{set&1 == 1, sign(1, 0), sign(2, 1), set>>3&1 == 1}
+			t := attention.Terms{Content: set&1 == 1, KeyPosition: sign(1, 0), QueryPosition: sign(2, 1), Bias: set>>3&1 == 1}
 			paired := set>>2&1 == 1 && set>>1&1 == 1
 			if signs == 0 || t.Indexed() && (signs == 3 || paired) {
-				list = append(list, attnShape(fmt.Sprint("D = 8, ", t.name(true)), 2, 8, 16, 8, 64, t))
+				list = append(list, attnShape(fmt.Sprint("D = 8, ", termsName(t, true)), 2, 8, 16, 8, 64, t))
 			}
 		}
 	}

@@ -6,29 +6,19 @@ import (
 
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
-)
 
-// Statistics of the softmax. Each has one number per query; the statistics lie AttentionQueries apart. They are the largest score and the sum of exponentials
-// so far, the factor by which the sums of earlier blocks shrink, the inverse of the sum, and the maximum and the sum of the latest block.
-const (
-	statMax = iota
-	statSum
-	statScale
-	statInverse
-	statNewMax
-	statNewSum
-	attnStats // the number of statistics
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // attnSoftmax returns the kernel of the softmax over a strip of scores.
 func attnSoftmax(isa ISA) Kernel {
 	return Kernel{
-		Name:   fmt.Sprintf("attn_f32_softmax_lds%d_%s", attnLDS, isa.Name),
+		Name:   fmt.Sprintf("attn_f32_softmax_lds%d_%s", attention.LDS, isa.Name),
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("s stats", F32), params("m n", Int)...),
 		Doc: fmt.Sprintf("turns scores s[m, n] into exponentials of their distance to the largest\nscore so far, and updates stats [%d][%d]: maximum, sum, scale of what was summed\nbefore, inverse of the sum. Rows of s are %d floats apart.",
-			attnStats, AttentionQueries, attnLDS),
+			attention.Stats, attention.Queries, attention.LDS),
 		emit: emitAttnSoftmax,
 	}
 }
@@ -36,7 +26,7 @@ func attnSoftmax(isa ISA) Kernel {
 func emitAttnSoftmax(a *asm) {
 	s, stats, n, rows := a.arg("s"), a.arg("stats"), a.arg("n"), a.arg("m")
 	vb, lanes := a.ISA.VectorBytes, a.ISA.Lanes()
-	stat := func(i int) operand.Mem { return at(stats, i*AttentionQueries*4) }
+	stat := func(i int) operand.Mem { return at(stats, i*attention.Queries*4) }
 	width := a.GP64() // bytes of a row in whole vectors
 	a.LEAQ(at(n, lanes-1), width)
 	a.ANDQ(operand.I8(-lanes), width)
@@ -58,7 +48,7 @@ func emitAttnSoftmax(a *asm) {
 	}
 	a.VMOVUPS(low, last)
 	largest, x, i := a.vec(), a.vec(), a.GP64()
-	a.VBROADCASTSS(stat(statMax), largest)
+	a.VBROADCASTSS(stat(attention.StatMax), largest)
 	a.XORQ(i, i)
 	a.Label(maxima)
 	a.VMAXPS(operand.Mem{Base: s, Index: i, Scale: 1}, largest, largest)
@@ -66,7 +56,7 @@ func emitAttnSoftmax(a *asm) {
 	a.CMPQ(i, width)
 	a.JLT(operand.LabelRef(maxima))
 	a.attnFold(largest, func(x, y, d reg.Register) { a.VMAXPS(x, y, d) })
-	a.VMOVSS(largest.AsX(), stat(statNewMax))
+	a.VMOVSS(largest.AsX(), stat(attention.StatNewMax))
 	total := a.vec()
 	a.zero(total)
 	a.XORQ(i, i)
@@ -82,9 +72,9 @@ func emitAttnSoftmax(a *asm) {
 	a.CMPQ(i, width)
 	a.JLT(operand.LabelRef(sums))
 	a.attnFold(total, func(x, y, d reg.Register) { a.VADDPS(x, y, d) })
-	a.VMOVSS(total.AsX(), stat(statNewSum))
+	a.VMOVSS(total.AsX(), stat(attention.StatNewSum))
 	a.ADDQ(imm(4), stats)
-	a.ADDQ(imm(attnLDS*4), s)
+	a.ADDQ(imm(attention.LDS*4), s)
 	a.DECQ(rows)
 	a.JNZ(operand.LabelRef(top))
 
@@ -93,18 +83,18 @@ func emitAttnSoftmax(a *asm) {
 	again := a.label("stats")
 	a.Label(again)
 	fresh, old, scale, sum, one := a.vec(), a.vec(), a.vec(), a.vec(), a.vec()
-	a.VMOVUPS(at(stats, statNewMax*AttentionQueries*4), fresh)
-	a.VMOVUPS(at(stats, statMax*AttentionQueries*4), old)
-	a.VMOVUPS(fresh, at(stats, statMax*AttentionQueries*4))
+	a.VMOVUPS(at(stats, attention.StatNewMax*attention.Queries*4), fresh)
+	a.VMOVUPS(at(stats, attention.StatMax*attention.Queries*4), old)
+	a.VMOVUPS(fresh, at(stats, attention.StatMax*attention.Queries*4))
 	a.VSUBPS(fresh, old, old)
 	a.expSmall(old, scale)
-	a.VMOVUPS(scale, at(stats, statScale*AttentionQueries*4))
-	a.VMOVUPS(at(stats, statSum*AttentionQueries*4), sum)
-	a.VFMADD213PS(at(stats, statNewSum*AttentionQueries*4), scale, sum)
-	a.VMOVUPS(sum, at(stats, statSum*AttentionQueries*4))
+	a.VMOVUPS(scale, at(stats, attention.StatScale*attention.Queries*4))
+	a.VMOVUPS(at(stats, attention.StatSum*attention.Queries*4), sum)
+	a.VFMADD213PS(at(stats, attention.StatNewSum*attention.Queries*4), scale, sum)
+	a.VMOVUPS(sum, at(stats, attention.StatSum*attention.Queries*4))
 	a.broadcast(1, one)
 	a.VDIVPS(sum, one, one)
-	a.VMOVUPS(one, at(stats, statInverse*AttentionQueries*4))
+	a.VMOVUPS(one, at(stats, attention.StatInverse*attention.Queries*4))
 	a.ADDQ(imm(vb), stats)
 	a.SUBQ(imm(lanes), rows)
 	a.JG(operand.LabelRef(again))

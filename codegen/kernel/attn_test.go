@@ -1,8 +1,11 @@
 package kernel
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // attnSample returns the parameters of the sample for DeBERTa-v3 base.
@@ -16,7 +19,7 @@ func TestAttentionCheck(t *testing.T) {
 		"DP = 272, must be at most 256":     func(p *AttentionParams) { p.DP = 272 },
 		"LDQ = 48":                          func(p *AttentionParams) { p.LDQ = 48 },
 		"LDK = 32":                          func(p *AttentionParams) { p.LDK = 32 },
-		"the score has no terms":            func(p *AttentionParams) { p.Terms = AttentionTerms{} },
+		"the score has no terms":            func(p *AttentionParams) { p.Terms = attention.Terms{} },
 		"need a table, R = 0":               func(p *AttentionParams) { p.R = 0 },
 		"2 is not a sign":                   func(p *AttentionParams) { p.Terms.QueryPosition = 2 },
 		"R = 2000000 does not fit":          func(p *AttentionParams) { p.R = 2e6 },
@@ -64,21 +67,32 @@ func TestAttentionNames(t *testing.T) {
 	}
 }
 
-// TestAttentionLayout checks that every array has whole cache lines, so that the next one is aligned, and that the length of the scratch memory is at most
-// linear in n.
-func TestAttentionLayout(t *testing.T) {
+// TestAttentionJobs holds the kernels' signatures to the fields that they fill, and finds fields that are filled twice or not there.
+func TestAttentionJobs(t *testing.T) {
+	fields := reflect.TypeFor[attention.Kernels]()
+	filled := map[string]bool{}
 	for _, s := range AttentionSamples() {
-		p := s.Params
-		for _, n := range []int{1, 15, 16, 17, 100, 600, 16384} {
-			for _, part := range AttentionLayout(p) {
-				if l := part.Len(n); l < 1 || l%16 != 0 {
-					t.Errorf("%s, n = %d: %s has %d floats", s.Name, n, part.Name, l)
+		for _, isa := range ISAs() {
+			seen := map[string]bool{}
+			for _, j := range AttentionJobs(s.Params, isa) {
+				f, ok := fields.FieldByName(j.Field)
+				if !ok || seen[j.Field] {
+					t.Fatalf("%s: field %s is missing or filled twice", s.Name, j.Field)
+				}
+				seen[j.Field], filled[j.Field] = true, true
+				var types []string
+				for _, p := range j.Params {
+					types = append(types, string(p.Type))
+				}
+				if got := "func(" + strings.Join(types, ", ") + ")"; got != f.Type.String() {
+					t.Errorf("%s is %s, the field %s has %s", j.Name, got, j.Field, f.Type)
 				}
 			}
-			rows := (n + 15) / 16 * 16
-			if got, most := AttentionScratch(p, n), rows*(p.LDR()*2+p.DP*4+attnLDS+8)+8192; got > most {
-				t.Errorf("%s, n = %d: %d floats of scratch, more than %d", s.Name, n, got, most)
-			}
+		}
+	}
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.Type.Kind() == reflect.Func && !filled[f.Name] {
+			t.Errorf("no kernel fills the field %s", f.Name)
 		}
 	}
 }

@@ -17,7 +17,7 @@ const PanelWidth = 16
 // over one or two panels of packed weights, the second right after the first.
 type GemmParams struct {
 	K        int    // length of the sum
-	LDA, LDC int    // floats from one row of a (c and r) to the next
+	LDA      int    // floats from one row of a to the next
 	Panels   int    // 1 or 2: 16 or 32 columns; the ISA's TilePanels is best
 	Act      string // activation of the result, a name of [Activations], or ""
 	Residual bool   // add r[i, n]; r has the layout of c and may be c
@@ -32,10 +32,8 @@ func (p GemmParams) check(isa ISA) error {
 		return fmt.Errorf("gemm: Panels = %d, must be 1 or 2", p.Panels)
 	case p.LDA < p.K:
 		return fmt.Errorf("gemm: LDA = %d is less than K = %d", p.LDA, p.K)
-	case p.LDC < PanelWidth*p.Panels:
-		return fmt.Errorf("gemm: LDC = %d is less than %d panels of %d columns", p.LDC, p.Panels, PanelWidth)
-	case max(p.LDA, p.LDC)*4*isa.TileRows > 1<<30 || p.K*PanelWidth*4 > 1<<30:
-		return fmt.Errorf("gemm: K = %d, LDA = %d, LDC = %d do not fit 32-bit displacements", p.K, p.LDA, p.LDC)
+	case p.LDA*4*isa.TileRows > 1<<30 || p.K*PanelWidth*4 > 1<<30:
+		return fmt.Errorf("gemm: K = %d, LDA = %d do not fit 32-bit displacements", p.K, p.LDA)
 	case p.Act != "" && p.Residual:
 		return fmt.Errorf("gemm: Act = %s and Residual exclude each other", p.Act)
 	case p.Act != "" && activationByName(p.Act) == nil:
@@ -53,12 +51,12 @@ func GemmName(p GemmParams, isa string) string {
 	if p.Residual {
 		epilogue += "_residual"
 	}
-	return fmt.Sprintf("gemm_f32_%dx%d_lda%d_ldc%d_%s_%s", p.K, PanelWidth*p.Panels, p.LDA, p.LDC, epilogue, isa)
+	return fmt.Sprintf("gemm_f32_%dx%d_lda%d_%s_%s", p.K, PanelWidth*p.Panels, p.LDA, epilogue, isa)
 }
 
-// Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m int), or func(c, a, w, bias, r *float32, m int) with a residual. It writes all 16·Panels
-// columns of m ≥ 1 rows and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias is added, so the bits are the same for
-// every m. The kernel prefetches the weights that follow in memory.
+// Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m, ldc int), or func(c, a, w, bias, r *float32, m, ldc int) with a residual. It writes all
+// 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias is
+// added, so the bits are the same for every m. The kernel prefetches the weights that follow in memory.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"
 	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
@@ -73,9 +71,9 @@ func Gemm(p GemmParams, isa ISA) Kernel {
 		Name:   GemmName(p, isa.Name),
 		Family: "gemm",
 		ISA:    isa,
-		Params: append(params(names, F32), params("m", Int)...),
-		Doc: doc + fmt.Sprintf("\nw: panels [%d][%d][16]; rows of a are %d floats apart, of c %d.",
-			p.Panels, p.K, p.LDA, p.LDC),
+		Params: append(params(names, F32), params("m ldc", Int)...),
+		Doc: doc + fmt.Sprintf("\nw: panels [%d][%d][16]; rows of a are %d floats apart, of c ldc.",
+			p.Panels, p.K, p.LDA),
 		err:  p.check(isa),
 		emit: func(a *asm) { (&gemm{asm: a, GemmParams: p}).emit() },
 	}
@@ -113,7 +111,8 @@ type gemm struct {
 	GemmParams
 }
 
-// General registers of a matrix product. AX, BX and DX run over k in a strip.
+// General registers of a matrix product. AX, BX and DX run over k in a strip,
+// and over the rows of the result before and after.
 var (
 	gemmC, gemmA, gemmW      = reg.RDI, reg.RSI, reg.R8
 	gemmBias, gemmR          = reg.R9, reg.R10
@@ -123,7 +122,9 @@ var (
 	gemmAhead, gemmAheadTurn = reg.R14, reg.R15
 	gemmStepA, gemmStepW     = reg.RAX, reg.RBX
 	gemmTurns                = reg.RDX
-	gemmAct                  = reg.RAX // row of the activation's pass
+	gemmRow, gemmResidual    = reg.RAX, reg.RBX // row of c and of r
+	gemmLDC                  = reg.RDX          // bytes between them
+	gemmAct                  = reg.RAX          // row of the activation's pass
 	gemmActRows              = reg.RBX
 )
 
@@ -220,7 +221,8 @@ func (g *gemm) group(group int) {
 	if g.Act != "" {
 		g.activate(tag)
 	}
-	g.IMUL3Q(imm(g.LDC*4), gemmM, reg.RAX)
+	g.MOVQ(gemmM, reg.RAX)
+	g.IMULQ(gemmLDC, reg.RAX)
 	g.ADDQ(reg.RAX, gemmC)
 	if g.Residual {
 		g.ADDQ(reg.RAX, gemmR)
@@ -248,14 +250,14 @@ func (g *gemm) strip(tag string, h int) {
 		}
 	}
 	// The tile's rows lie far apart, so the core does not prefetch them.
-	for r := 0; r < h; r++ {
+	g.eachRow(h, func(int) {
 		for d := 0; d < g.tilePanels()*PanelWidth*4; d += 64 {
-			g.PREFETCHT1(at(gemmC, r*g.LDC*4+d))
+			g.PREFETCHT1(at(gemmRow, d))
 			if g.Residual {
-				g.PREFETCHT1(at(gemmR, r*g.LDC*4+d))
+				g.PREFETCHT1(at(gemmResidual, d))
 			}
 		}
-	}
+	})
 	g.MOVQ(gemmA, gemmStepA)
 	g.MOVQ(gemmW, gemmStepW)
 	unroll := g.ISA.UnrollK
@@ -284,14 +286,34 @@ func (g *gemm) strip(tag string, h int) {
 	for c := 0; c < cols; c++ {
 		g.VMOVUPS(at(gemmBias, c*g.ISA.VectorBytes), g.weight(c))
 	}
-	for r := 0; r < h; r++ {
+	g.eachRow(h, func(r int) {
 		for c := 0; c < cols; c++ {
-			disp := r*g.LDC*4 + c*g.ISA.VectorBytes
+			disp := c * g.ISA.VectorBytes
 			g.VADDPS(g.weight(c), g.acc(r, c), g.acc(r, c))
 			if g.Residual {
-				g.VADDPS(at(gemmR, disp), g.acc(r, c), g.acc(r, c))
+				g.VADDPS(at(gemmResidual, disp), g.acc(r, c), g.acc(r, c))
 			}
-			g.VMOVUPS(g.acc(r, c), at(gemmC, disp))
+			g.VMOVUPS(g.acc(r, c), at(gemmRow, disp))
+		}
+	})
+}
+
+// eachRow emits body for each of h rows of c and r, at gemmRow and gemmResidual.
+func (g *gemm) eachRow(h int, body func(r int)) {
+	g.Load(g.Param("ldc"), gemmLDC)
+	g.SHLQ(operand.U8(2), gemmLDC)
+	g.MOVQ(gemmC, gemmRow)
+	if g.Residual {
+		g.MOVQ(gemmR, gemmResidual)
+	}
+	for r := range h {
+		body(r)
+		if r+1 == h {
+			break
+		}
+		g.ADDQ(gemmLDC, gemmRow)
+		if g.Residual {
+			g.ADDQ(gemmLDC, gemmResidual)
 		}
 	}
 }
@@ -331,7 +353,7 @@ func (g *gemm) activate(tag string) {
 		})
 	}
 	g.interleave(bodies...)
-	g.ADDQ(imm(g.LDC*4), gemmAct)
+	g.ADDQ(gemmLDC, gemmAct)
 	g.DECQ(gemmActRows)
 	g.JNZ(operand.LabelRef(top))
 }

@@ -19,30 +19,30 @@ func LD(n int) int {
 
 // GemmSamples returns the products that generated/kernels holds. The first four are those of DeBERTa-v3 base.
 func GemmSamples() []GemmParams {
-	shape := func(k, n, panels int, act string, residual bool) GemmParams {
-		return GemmParams{K: k, LDA: LD(k), LDC: LD(n), Panels: panels, Act: act, Residual: residual}
+	shape := func(k, panels int, act string, residual bool) GemmParams {
+		return GemmParams{K: k, LDA: LD(k), Panels: panels, Act: act, Residual: residual}
 	}
 	ps := []GemmParams{
 		// The products of q|k|v, of the attention's output, and the two of the feed-forward part.
-		shape(768, 2304, 2, "", false),
-		shape(768, 768, 2, "", true),
-		shape(768, 3072, 2, "gelu", false),
-		shape(3072, 768, 2, "", true),
+		shape(768, 2, "", false),
+		shape(768, 2, "", true),
+		shape(768, 2, "gelu", false),
+		shape(3072, 2, "", true),
 		// The products of a small classifier.
-		shape(128, 384, 2, "", false),
-		shape(128, 512, 2, "gelu", false),
-		shape(512, 128, 2, "", true),
+		shape(128, 2, "", false),
+		shape(128, 2, "gelu", false),
+		shape(512, 2, "", true),
 		// Odd shapes: the last panel alone, and sums that no unrolling divides.
-		shape(28, 39, 2, "", false),
-		shape(28, 39, 1, "", false),
-		shape(36, 45, 1, "", true),
-		shape(45, 36, 2, "relu", false),
-		shape(1, 3, 1, "", false),
-		shape(3, 16, 1, "sigmoid", false),
-		shape(17, 32, 2, "", false),
+		shape(28, 2, "", false),
+		shape(28, 1, "", false),
+		shape(36, 1, "", true),
+		shape(45, 2, "relu", false),
+		shape(1, 1, "", false),
+		shape(3, 1, "sigmoid", false),
+		shape(17, 2, "", false),
 	}
 	for _, act := range []string{"gelu_tanh", "silu", "tanh"} {
-		ps = append(ps, shape(33, 48, 1, act, false))
+		ps = append(ps, shape(33, 1, act, false))
 	}
 	return ps
 }

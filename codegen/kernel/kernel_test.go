@@ -83,7 +83,7 @@ func TestRequires(t *testing.T) {
 // kernels alone.
 func TestAssembleDeterministic(t *testing.T) {
 	isa, _ := FindISA(AVX512)
-	ks := []Kernel{Peak(isa), Gemm(GemmParams{K: 5, LDA: 16, LDC: 32, Panels: 2, Act: "gelu"}, isa)}
+	ks := []Kernel{Peak(isa), Gemm(GemmParams{K: 5, LDA: 16, Panels: 2, Act: "gelu"}, isa)}
 	one, err := Assemble("a test", ks)
 	require.NoError(t, err)
 	two, err := Assemble("a test", ks)
@@ -103,13 +103,12 @@ func TestAssembleErrors(t *testing.T) {
 		{nil, "no kernels"},
 		{[]Kernel{Peak(isa), Peak(isa)}, "given twice"},
 		{[]Kernel{{Name: "home_made"}}, "not made by a family's constructor"},
-		{[]Kernel{gemm(GemmParams{K: 0, LDA: 16, LDC: 16, Panels: 1})}, "K = 0"},
-		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, LDC: 16, Panels: 3})}, "Panels = 3"},
-		{[]Kernel{gemm(GemmParams{K: 17, LDA: 16, LDC: 16, Panels: 1})}, "LDA = 16 is less than K = 17"},
-		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, LDC: 16, Panels: 2})}, "LDC = 16"},
-		{[]Kernel{gemm(GemmParams{K: 1, LDA: 1 << 28, LDC: 16, Panels: 1})}, "displacements"},
-		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, LDC: 16, Panels: 1, Act: "gleu"})}, `"gleu"`},
-		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, LDC: 16, Panels: 1, Act: "gelu", Residual: true})}, "exclude"},
+		{[]Kernel{gemm(GemmParams{K: 0, LDA: 16, Panels: 1})}, "K = 0"},
+		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, Panels: 3})}, "Panels = 3"},
+		{[]Kernel{gemm(GemmParams{K: 17, LDA: 16, Panels: 1})}, "LDA = 16 is less than K = 17"},
+		{[]Kernel{gemm(GemmParams{K: 1, LDA: 1 << 28, Panels: 1})}, "displacements"},
+		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, Panels: 1, Act: "gleu"})}, `"gleu"`},
+		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, Panels: 1, Act: "gelu", Residual: true})}, "exclude"},
 		{[]Kernel{Act(ActParams{Act: "gleu", N: 1, LDX: 16, LDY: 16}, isa)}, `"gleu"`},
 		{[]Kernel{Act(ActParams{Act: "gelu", N: 17, LDX: 32, LDY: 16}, isa)}, "16 floats apart cannot hold 17"},
 		{[]Kernel{LayerNorm(LayerNormParams{H: 0, LDX: 16, LDY: 16, Eps: 1}, isa)}, "width 0"},
@@ -156,7 +155,7 @@ func TestEveryActivationAssembles(t *testing.T) {
 	for _, isa := range ISAs() {
 		for _, act := range Activations() {
 			for panels := 1; panels <= 2; panels++ {
-				k := Gemm(GemmParams{K: 5, LDA: 16, LDC: 32, Panels: panels, Act: act.Name}, isa)
+				k := Gemm(GemmParams{K: 5, LDA: 16, Panels: panels, Act: act.Name}, isa)
 				if _, err := Assemble("a test", []Kernel{k}); err != nil {
 					t.Errorf("%s: %v", k.Name, err)
 				}

@@ -712,12 +712,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r512_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r512_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r512_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r512_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -2647,12 +2647,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r128_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r128_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r128_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r128_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -3563,12 +3563,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r256_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r256_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r256_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r256_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -5369,12 +5369,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r32_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -7180,12 +7180,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r48_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r48_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r48_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r48_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -9016,12 +9016,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r18_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r18_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r18_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r18_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -10109,12 +10109,12 @@ next0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r64_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r64_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r64_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r64_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -12463,12 +12463,12 @@ row0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cp_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cp_pc_r32_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cp_pc_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -12628,12 +12628,12 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_r32_avx2(s *float32, cp *float32, along *int32, first *int32, m int, n int)
+// func attn_f32_join_cp_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cp_r32_avx2(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cp_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -12711,12 +12711,12 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_r32_avx2(s *float32, cp *float32, along *int32, first *int32, m int, n int)
+// func attn_f32_join_cc_cp_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_r32_avx2(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cc_cp_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -12802,21 +12802,21 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_pc_r32_avx2(s *float32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_pc_r32_avx2(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_pc_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ least+24(FP), BX
-	MOVQ down+16(FP), SI
+	MOVQ least+48(FP), BX
+	MOVQ down+40(FP), SI
 	SUBQ SI, BX
 	XORQ DI, DI
 
 rows0:
 	XORQ R9, R9
-	MOVQ pc+8(FP), R8
+	MOVQ pc+32(FP), R8
 	LEAQ (SI)(DI*1), R10
 
 columns0:
@@ -12913,21 +12913,21 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_pc_r32_avx2(s *float32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_pc_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_pc_r32_avx2(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cc_pc_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ least+24(FP), BX
-	MOVQ down+16(FP), SI
+	MOVQ least+48(FP), BX
+	MOVQ down+40(FP), SI
 	SUBQ SI, BX
 	XORQ DI, DI
 
 rows0:
 	XORQ R9, R9
-	MOVQ pc+8(FP), R8
+	MOVQ pc+32(FP), R8
 	LEAQ (SI)(DI*1), R10
 
 columns0:
@@ -13032,14 +13032,14 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_bias_r32_avx2(s *float32, bias *float32, m int, n int)
+// func attn_f32_join_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX
-TEXT ·attn_f32_join_bias_r32_avx2(SB), NOSPLIT, $0-32
+TEXT ·attn_f32_join_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+16(FP), CX
-	MOVQ n+24(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+8(FP), BX
+	MOVQ bias+56(FP), BX
 
 rows0:
 	XORQ SI, SI
@@ -13071,14 +13071,14 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_bias_r32_avx2(s *float32, bias *float32, m int, n int)
+// func attn_f32_join_cc_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX
-TEXT ·attn_f32_join_cc_bias_r32_avx2(SB), NOSPLIT, $0-32
+TEXT ·attn_f32_join_cc_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+16(FP), CX
-	MOVQ n+24(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+8(FP), BX
+	MOVQ bias+56(FP), BX
 
 rows0:
 	XORQ SI, SI
@@ -13118,17 +13118,17 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, bias *float32, m int, n int)
+// func attn_f32_join_cp_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cp_bias_r32_avx2(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cp_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
 	MOVQ first+24(FP), DI
-	MOVQ bias+32(FP), R8
+	MOVQ bias+56(FP), R8
 
 rows0:
 	XORQ R9, R9
@@ -13211,17 +13211,17 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, bias *float32, m int, n int)
+// func attn_f32_join_cc_cp_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_bias_r32_avx2(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cc_cp_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
 	MOVQ first+24(FP), DI
-	MOVQ bias+32(FP), R8
+	MOVQ bias+56(FP), R8
 
 rows0:
 	XORQ R9, R9
@@ -13312,22 +13312,22 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_pc_bias_r32_avx2(s *float32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
+// func attn_f32_join_pc_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_pc_bias_r32_avx2(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_pc_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+32(FP), BX
-	MOVQ least+24(FP), SI
-	MOVQ down+16(FP), DI
+	MOVQ bias+56(FP), BX
+	MOVQ least+48(FP), SI
+	MOVQ down+40(FP), DI
 	SUBQ DI, SI
 	XORQ R8, R8
 
 rows0:
 	XORQ R10, R10
-	MOVQ pc+8(FP), R9
+	MOVQ pc+32(FP), R9
 	LEAQ (DI)(R8*1), R11
 
 columns0:
@@ -13433,22 +13433,22 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_pc_bias_r32_avx2(s *float32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
+// func attn_f32_join_cc_pc_bias_r32_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_pc_bias_r32_avx2(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cc_pc_bias_r32_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+32(FP), BX
-	MOVQ least+24(FP), SI
-	MOVQ down+16(FP), DI
+	MOVQ bias+56(FP), BX
+	MOVQ least+48(FP), SI
+	MOVQ down+40(FP), DI
 	SUBQ DI, SI
 	XORQ R8, R8
 
 rows0:
 	XORQ R10, R10
-	MOVQ pc+8(FP), R9
+	MOVQ pc+32(FP), R9
 	LEAQ (DI)(R8*1), R11
 
 columns0:

@@ -3828,12 +3828,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r512_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r512_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r512_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r512_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -11604,12 +11604,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r128_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r128_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r128_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r128_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -15748,12 +15748,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r256_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r256_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r256_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r256_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -23402,12 +23402,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r32_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -33553,12 +33553,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r48_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r48_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r48_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r48_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -41225,12 +41225,12 @@ end1:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r18_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r18_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r18_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r18_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -44037,12 +44037,12 @@ next0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r64_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r64_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_pc_r64_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r64_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -55967,12 +55967,12 @@ row0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cp_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cp_pc_r32_avx512(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cp_pc_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -56244,12 +56244,12 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_r32_avx512(s *float32, cp *float32, along *int32, first *int32, m int, n int)
+// func attn_f32_join_cp_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cp_r32_avx512(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cp_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -56367,12 +56367,12 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_r32_avx512(s *float32, cp *float32, along *int32, first *int32, m int, n int)
+// func attn_f32_join_cc_cp_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_r32_avx512(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cc_cp_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -56506,21 +56506,21 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_pc_r32_avx512(s *float32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_pc_r32_avx512(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_pc_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ least+24(FP), BX
-	MOVQ down+16(FP), SI
+	MOVQ least+48(FP), BX
+	MOVQ down+40(FP), SI
 	SUBQ SI, BX
 	XORQ DI, DI
 
 rows0:
 	XORQ R9, R9
-	MOVQ pc+8(FP), R8
+	MOVQ pc+32(FP), R8
 	LEAQ (SI)(DI*1), R10
 
 columns0:
@@ -56697,21 +56697,21 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_pc_r32_avx512(s *float32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_pc_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_pc_r32_avx512(SB), NOSPLIT, $0-48
+TEXT ·attn_f32_join_cc_pc_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+32(FP), CX
-	MOVQ n+40(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ least+24(FP), BX
-	MOVQ down+16(FP), SI
+	MOVQ least+48(FP), BX
+	MOVQ down+40(FP), SI
 	SUBQ SI, BX
 	XORQ DI, DI
 
 rows0:
 	XORQ R9, R9
-	MOVQ pc+8(FP), R8
+	MOVQ pc+32(FP), R8
 	LEAQ (SI)(DI*1), R10
 
 columns0:
@@ -56904,14 +56904,14 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_bias_r32_avx512(s *float32, bias *float32, m int, n int)
+// func attn_f32_join_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_bias_r32_avx512(SB), NOSPLIT, $0-32
+TEXT ·attn_f32_join_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+16(FP), CX
-	MOVQ n+24(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+8(FP), BX
+	MOVQ bias+56(FP), BX
 
 rows0:
 	XORQ SI, SI
@@ -56959,14 +56959,14 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_bias_r32_avx512(s *float32, bias *float32, m int, n int)
+// func attn_f32_join_cc_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_bias_r32_avx512(SB), NOSPLIT, $0-32
+TEXT ·attn_f32_join_cc_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+16(FP), CX
-	MOVQ n+24(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+8(FP), BX
+	MOVQ bias+56(FP), BX
 
 rows0:
 	XORQ SI, SI
@@ -57030,17 +57030,17 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cp_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, bias *float32, m int, n int)
+// func attn_f32_join_cp_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cp_bias_r32_avx512(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cp_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
 	MOVQ first+24(FP), DI
-	MOVQ bias+32(FP), R8
+	MOVQ bias+56(FP), R8
 
 rows0:
 	XORQ R9, R9
@@ -57171,17 +57171,17 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, bias *float32, m int, n int)
+// func attn_f32_join_cc_cp_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_cp_bias_r32_avx512(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cc_cp_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
 	MOVQ first+24(FP), DI
-	MOVQ bias+32(FP), R8
+	MOVQ bias+56(FP), R8
 
 rows0:
 	XORQ R9, R9
@@ -57328,22 +57328,22 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_pc_bias_r32_avx512(s *float32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
+// func attn_f32_join_pc_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_pc_bias_r32_avx512(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_pc_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+32(FP), BX
-	MOVQ least+24(FP), SI
-	MOVQ down+16(FP), DI
+	MOVQ bias+56(FP), BX
+	MOVQ least+48(FP), SI
+	MOVQ down+40(FP), DI
 	SUBQ DI, SI
 	XORQ R8, R8
 
 rows0:
 	XORQ R10, R10
-	MOVQ pc+8(FP), R9
+	MOVQ pc+32(FP), R9
 	LEAQ (DI)(R8*1), R11
 
 columns0:
@@ -57537,22 +57537,22 @@ columns0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_pc_bias_r32_avx512(s *float32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
+// func attn_f32_join_cc_pc_bias_r32_avx512(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX512F
-TEXT ·attn_f32_join_cc_pc_bias_r32_avx512(SB), NOSPLIT, $0-56
+TEXT ·attn_f32_join_cc_pc_bias_r32_avx512(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+40(FP), CX
-	MOVQ n+48(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
-	MOVQ bias+32(FP), BX
-	MOVQ least+24(FP), SI
-	MOVQ down+16(FP), DI
+	MOVQ bias+56(FP), BX
+	MOVQ least+48(FP), SI
+	MOVQ down+40(FP), DI
 	SUBQ DI, SI
 	XORQ R8, R8
 
 rows0:
 	XORQ R10, R10
-	MOVQ pc+8(FP), R9
+	MOVQ pc+32(FP), R9
 	LEAQ (DI)(R8*1), R11
 
 columns0:

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // attnFlops are the operations that the mathematics needs for one head and the
@@ -25,11 +25,11 @@ func attnFlops(c *attnCase, i0, i1 int) float64 {
 		if p.Terms.Content {
 			products += seen(i)
 		}
-		if p.Terms.KeyPosition != kernel.Absent {
+		if p.Terms.KeyPosition != attention.Absent {
 			products += occur(i-(seen(i)-1), i)
 		}
 	}
-	if p.Terms.QueryPosition != kernel.Absent {
+	if p.Terms.QueryPosition != attention.Absent {
 		for j := range seen(i1 - 1) {
 			first := i0
 			if p.Masked {
@@ -71,7 +71,7 @@ func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, r
 	c := newAttnCase(s, n, 1)
 	p := s.Params
 	o := newBuffer(n*p.LDO, 0)
-	scratch := newBuffer(codegen.AttentionScratch(p, n), 0)
+	scratch := newBuffer(f.Scratch(n), 0)
 	tables := make([][2]*buffer, s.Heads)
 	for h := range tables {
 		x := newAttnCase(s, 1, uint64(h))
@@ -81,8 +81,10 @@ func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, r
 	peak := peakRate(b, isa)
 	best := fastest(b, func() {
 		for h, t := range tables {
-			f(o.p(h*p.DP), c.q.p(h*p.DP), c.q.p((s.Heads+h)*p.DP), c.q.p((2*s.Heads+h)*p.DP), t[0].p(0), t[1].p(0), nil,
-				&c.index[len(c.index)/2], nil, scratch.p(0), n, 0, rows, 0)
+			f.Run(attention.Call{
+				O: o.p(h * p.DP), Q: c.q.p(h * p.DP), K: c.q.p((s.Heads + h) * p.DP), V: c.q.p((2*s.Heads + h) * p.DP),
+				KR: t[0].p(0), QR: t[1].p(0), Index: &c.index[len(c.index)/2], Scratch: scratch.p(0), N: n, To: rows,
+			})
 		}
 	})
 	rate := attnFlops(c, 0, rows) * float64(s.Heads) / float64(best.Nanoseconds())

@@ -6,21 +6,12 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/attention"
 )
 
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
@@ -207,27 +198,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(o, q, k, v, kr,
 	}
 }
 
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced is attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 128)
@@ -414,27 +387,9 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced is attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 256)
@@ -621,27 +576,9 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced is attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip: attention of one head of 48 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic: attention of one head of 48 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -828,27 +765,9 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced is attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip: attention of one head of 128 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic: attention of one head of 128 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 48)
@@ -1035,27 +954,9 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced is attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -1242,27 +1143,9 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced is attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 64)
@@ -1449,27 +1332,9 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced is attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic that writes the probabilities to p [n, n].
-func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*48), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r0_cc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_32_ldq192_ldo64_r0_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r0_cc_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_32_ldq192_ldo64_r0_cc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r0_cc_generic(call attention.Call) {
+	o, q, k, v, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		scores := unsafe.Slice(scratch, rows*n)
@@ -1523,27 +1388,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(o, q, k, v, kr, qr, bias 
 	}
 }
 
-// attention_f32_32_ldq192_ldo64_r0_cc_generic_traced is attention_f32_32_ldq192_ldo64_r0_cc_generic that writes the probabilities to p [n, n].
-func attention_f32_32_ldq192_ldo64_r0_cc_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-	}
-}
-
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
@@ -1745,27 +1592,9 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(o, q, k,
 	}
 }
 
-// attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced is attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic that writes the probabilities to p [n, n].
-func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_strip(runtime.At(o, (i-i0)*784), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
-func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-	}
-}
-
-// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(call attention.Call) {
+	o, q, k, v, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.Scratch, call.N, call.From, call.To, call.Prefix
 	if i0 < i1 {
 		rows := i1 - i0
 		scores := unsafe.Slice(scratch, rows*n)
@@ -1822,27 +1651,9 @@ func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced is attention_f32_32_ldq192_ldo64_r0_cc_masked_generic that writes the probabilities to p [n, n].
-func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_strip(runtime.At(o, (i-i0)*64), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2058,27 +1869,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(o, q, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced is attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic that writes the probabilities to p [n, n].
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
-func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-	}
-}
-
-// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2294,27 +2087,9 @@ func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(
 	}
 }
 
-// attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced is attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic that writes the probabilities to p [n, n].
-func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil. Query i sees the keys j ≤ i and j < prefix.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2504,27 +2279,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(o, q, k, v, kr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced is attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic that writes the probabilities to p [n, n].
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last, prefix)
-		copy(unsafe.Slice(runtime.At(p, i*n), (last-i)*n), unsafe.Slice(runtime.At(scratch, 0), (last-i)*n))
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_generic(call attention.Call) {
+	o, q, k, v, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		scores := unsafe.Slice(scratch, rows*n)
@@ -2578,18 +2335,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_generic_strip(o, q, k, v, kr, qr, bias 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_generic(call attention.Call) {
+	o, q, v, kr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.V, call.KR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2704,18 +2452,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic_strip(o, q, k, v, kr, qr, bias 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_generic(call attention.Call) {
+	o, q, v, kr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.V, call.KR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2830,18 +2569,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic_strip(o, q, k, v, kr, qr, bias
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(call attention.Call) {
+	o, q, k, v, kr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -2968,18 +2698,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic_strip(o, q, k, v, kr, qr, bi
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(call attention.Call) {
+	o, q, k, v, kr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3106,18 +2827,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic_strip(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pc_generic(call attention.Call) {
+	o, k, v, qr, index, pos, scratch, n, i0, i1 := call.O, call.K, call.V, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3228,18 +2940,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_generic_strip(o, q, k, v, kr, qr, bias 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pcr_generic(call attention.Call) {
+	o, k, v, qr, index, pos, scratch, n, i0, i1 := call.O, call.K, call.V, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3350,18 +3053,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_generic_strip(o, q, k, v, kr, qr, bias
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(call attention.Call) {
+	o, q, k, v, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3484,18 +3178,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic_strip(o, q, k, v, kr, qr, bi
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(call attention.Call) {
+	o, q, k, v, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3618,18 +3303,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic_strip(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3804,18 +3480,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic_strip(o, q, k, v, kr, qr, bi
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -3990,18 +3657,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic_strip(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -4176,18 +3834,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic_strip(o, q, k, v, kr, qr, b
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -4362,18 +4011,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic_strip(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -4560,18 +4200,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic_strip(o, q, k, v, kr, qr,
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -4758,18 +4389,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -4956,18 +4578,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic_strip(o, q, k, v, kr, qr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -5154,18 +4767,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_bias_generic(call attention.Call) {
+	o, v, bias, pos, scratch, n, i0, i1 := call.O, call.V, call.Bias, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		scores := unsafe.Slice(scratch, rows*n)
@@ -5227,18 +4831,9 @@ func attention_f32_16_ldq96_ldo32_r32_bias_generic_strip(o, q, k, v, kr, qr, bia
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(call attention.Call) {
+	o, q, k, v, bias, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.Bias, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		scores := unsafe.Slice(scratch, rows*n)
@@ -5312,18 +4907,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic_strip(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(call attention.Call) {
+	o, q, v, kr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.V, call.KR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -5452,18 +5038,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic_strip(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(call attention.Call) {
+	o, q, v, kr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.V, call.KR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -5592,18 +5169,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic_strip(o, q, k, v, kr, qr,
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(call attention.Call) {
+	o, q, k, v, kr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -5744,18 +5312,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(call attention.Call) {
+	o, q, k, v, kr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -5896,18 +5455,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(call attention.Call) {
+	o, k, v, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.K, call.V, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6032,18 +5582,9 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic_strip(o, q, k, v, kr, qr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(call attention.Call) {
+	o, k, v, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.K, call.V, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6168,18 +5709,9 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic_strip(o, q, k, v, kr, qr,
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(call attention.Call) {
+	o, q, k, v, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6316,18 +5848,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6464,18 +5987,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6664,18 +6178,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic_strip(o, q, k, v, kr, q
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -6864,18 +6369,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -7064,18 +6560,9 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -7264,18 +6751,9 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic_strip(o, q, k, v, kr,
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -7476,18 +6954,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic_strip(o, q, k, v, kr
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[i-j]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -7688,18 +7157,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic_strip(o, q, k, v, k
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -7900,18 +7360,9 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic_strip(o, q, k, v, k
 	}
 }
 
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[j-i]] + k[j]·QR[index[j-i]] + bias[i-j]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip(runtime.At(o, (i-i0)*32), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
-}
-
-// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Bias, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
@@ -8110,87 +7561,56 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic_strip(o, q, k, v, 
 			}
 		}
 	}
-}
-
-// attentionScratch is the length of an attention's scratch, in floats, for a sequence of n rows.
-func attentionScratch(n int) int {
-	rows := (n + 15) / 16 * 16
-	return max(132*rows+592*min(rows, 560)+528*min(rows, 256)+273*min(rows, 48)+3488, 132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 68*rows+304*min(rows, 560)+272*min(rows, 256)+273*min(rows, 48)+3456, 100*rows+96*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 260*rows+192*min(rows, 560)+64*min(rows, 256)+273*min(rows, 48)+3552, 36*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3440, 36*rows+96*min(rows, 560)+80*min(rows, 256)+273*min(rows, 48)+3440, 64*rows+273*min(rows, 48)+32*min(rows, 560)+3392, 38*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3472, 20*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3424, 32*rows+273*min(rows, 48)+16*min(rows, 560)+3376, 18*rows+64*min(rows, 560)+273*min(rows, 48)+3392, 34*rows+64*min(rows, 560)+273*min(rows, 48)+3408, 18*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3408, 18*rows+273*min(rows, 48)+16*min(rows, 560)+3392, 34*rows+273*min(rows, 48)+16*min(rows, 560)+3408, 20*rows+64*min(rows, 560)+273*min(rows, 48)+3424, 36*rows+64*min(rows, 560)+273*min(rows, 48)+3440, 20*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3424, 36*rows+48*min(rows, 256)+273*min(rows, 48)+16*min(rows, 560)+3440, 22*rows+64*min(rows, 560)+48*min(rows, 256)+273*min(rows, 48)+3456, 16*n+512)
 }
 
 // portable holds the portable forms by name.
-var portable = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int){
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":     attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":       attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":       attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_bias_generic":            attention_f32_16_ldq96_ldo32_r32_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":         attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":           attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":   attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":  attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":          attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic":  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic": attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":      attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_generic":              attention_f32_16_ldq96_ldo32_r32_cc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":           attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":          attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":         attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_generic":              attention_f32_16_ldq96_ldo32_r32_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":      attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":           attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":          attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic":        attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":             attention_f32_16_ldq96_ldo32_r32_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic":     attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":          attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic":    attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":         attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":         attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_generic":              attention_f32_16_ldq96_ldo32_r32_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":        attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":             attention_f32_16_ldq96_ldo32_r32_pcr_generic,
-	"attention_f32_32_ldq192_ldo64_r0_cc_generic":              attention_f32_32_ldq192_ldo64_r0_cc_generic,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":      attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":       attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":    attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":     attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
-}
-
-// traced holds those that write the probabilities.
-var traced = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int, p *float32){
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":  attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic_traced,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":    attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic_traced,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":    attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic_traced,
-	"attention_f32_32_ldq192_ldo64_r0_cc_generic":           attention_f32_32_ldq192_ldo64_r0_cc_generic_traced,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":   attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic_traced,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":    attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic_traced,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic": attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic_traced,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":  attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_traced,
-}
-
-// portableMasked holds the portable forms by name.
-var portableMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int){
+var portable = map[string]func(attention.Call){
+	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":                 attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":                   attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":                   attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
 	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_bias_generic":                        attention_f32_16_ldq96_ldo32_r32_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":               attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":                    attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":              attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
 	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":                      attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic":              attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic":             attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_generic":                          attention_f32_16_ldq96_ldo32_r32_cc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":                      attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_generic":                          attention_f32_16_ldq96_ldo32_r32_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":                       attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":                      attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic":                    attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":                         attention_f32_16_ldq96_ldo32_r32_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":                      attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
 	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic":                attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":                     attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_generic":                          attention_f32_16_ldq96_ldo32_r32_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":                    attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":                         attention_f32_16_ldq96_ldo32_r32_pcr_generic,
+	"attention_f32_32_ldq192_ldo64_r0_cc_generic":                          attention_f32_32_ldq192_ldo64_r0_cc_generic,
 	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_generic,
+	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":                  attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
+	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":                   attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":                attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
 	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic,
-}
-
-// tracedMasked holds those that write the probabilities.
-var tracedMasked = map[string]func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int, p *float32){
-	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic_traced,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic_traced,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic_traced,
-	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_generic_traced,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic_traced,
+	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":                 attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
 }

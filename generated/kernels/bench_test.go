@@ -47,11 +47,11 @@ func fastest(b *testing.B, f func()) time.Duration {
 //go:noinline
 func product(f gemmResidual, p kernel.GemmParams, isa kernel.ISA, n, m int, c, a, w, bias, r []float32) {
 	nc := kernel.PanelWidth * p.Panels
-	parts := kernel.Parts(m, p, isa)
+	parts, ldc := kernel.Parts(m, p, isa), kernel.LD(n)
 	for j := 0; j < n; j += nc {
 		for i := range len(parts) - 1 {
 			row, rows := parts[i], parts[i+1]-parts[i]
-			f(&c[row*p.LDC+j], &a[row*p.LDA], &w[j*p.K], &bias[j], &r[row*p.LDC+j], rows)
+			f(&c[row*ldc+j], &a[row*p.LDA], &w[j*p.K], &bias[j], &r[row*ldc+j], rows, ldc)
 		}
 	}
 }
@@ -84,7 +84,7 @@ func benchGemm(b *testing.B, p kernel.GemmParams, isa kernel.ISA, n, m, layers i
 	f := gemmOf(b, p, isa)
 	rng := random(4)
 	draw := func(int) float32 { return float32(rng.NormFloat64()) }
-	c, a, r := newBuffer(m*p.LDC, 0), newBuffer(m*p.LDA, 0), newBuffer(m*p.LDC, 0)
+	c, a, r := newBuffer(m*kernel.LD(n), 0), newBuffer(m*p.LDA, 0), newBuffer(m*kernel.LD(n), 0)
 	bias := newBuffer(n, 0)
 	for _, x := range []*buffer{c, a, r, bias} {
 		fill(x.data, draw)

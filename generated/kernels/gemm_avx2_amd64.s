@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gemm_f32_768x32_lda784_ldc2320_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_768x32_lda784_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_768x32_lda784_ldc2320_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_768x32_lda784_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -53,7 +53,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -86,10 +89,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -97,8 +103,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -143,14 +153,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -160,9 +174,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -229,18 +248,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -252,10 +276,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -329,22 +359,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -358,11 +394,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
-	PREFETCHT1 37120(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -448,26 +491,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 37120(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 37152(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -483,12 +533,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
-	PREFETCHT1 37120(DI)
-	PREFETCHT1 46400(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -586,33 +644,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 37120(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 37152(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 46400(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 46432(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+9280, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+3136, CX, AX
 	ADDQ   AX, SI
@@ -667,7 +734,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -700,10 +770,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -711,8 +784,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -757,14 +834,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -774,9 +855,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -843,18 +929,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -866,10 +957,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -943,22 +1040,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -972,11 +1075,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
-	PREFETCHT1 37120(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1062,26 +1172,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 37120(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 37152(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -1097,12 +1214,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 9280(DI)
-	PREFETCHT1 18560(DI)
-	PREFETCHT1 27840(DI)
-	PREFETCHT1 37120(DI)
-	PREFETCHT1 46400(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1200,33 +1325,42 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 9280(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 9312(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 18560(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 18592(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 27840(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 27872(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 37120(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 37152(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 46400(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 46432(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+9280, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+3136, CX, AX
 	ADDQ   AX, SI
@@ -1235,9 +1369,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_768x32_lda784_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_768x32_lda784_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -1285,8 +1419,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1319,12 +1457,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -1332,10 +1474,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1380,18 +1528,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -1401,12 +1555,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1473,24 +1635,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -1502,14 +1672,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1583,30 +1763,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -1620,16 +1810,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1715,36 +1917,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -1760,18 +1974,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
-	PREFETCHT1 15680(DI)
-	PREFETCHT1 15680(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1869,45 +2097,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       15680(R10), Y10, Y10
-	VMOVUPS      Y10, 15680(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       15712(R10), Y11, Y11
-	VMOVUPS      Y11, 15712(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+3136, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+3136, CX, AX
@@ -1965,8 +2208,12 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -1999,12 +2246,16 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -2012,10 +2263,16 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2060,18 +2317,24 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -2081,12 +2344,20 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2153,24 +2424,32 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -2182,14 +2461,24 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2263,30 +2552,40 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -2300,16 +2599,28 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2395,36 +2706,48 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -2440,18 +2763,32 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
-	PREFETCHT1 15680(DI)
-	PREFETCHT1 15680(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2549,45 +2886,60 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       15680(R10), Y10, Y10
-	VMOVUPS      Y10, 15680(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       15712(R10), Y11, Y11
-	VMOVUPS      Y11, 15712(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+3136, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+3136, CX, AX
@@ -2597,9 +2949,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_768x32_lda784_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_768x32_lda784_bias_gelu_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -2646,7 +2998,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2679,10 +3034,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -2690,8 +3048,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2736,14 +3098,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -2753,9 +3119,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2822,18 +3193,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -2845,10 +3221,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -2922,22 +3304,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -2951,11 +3339,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
-	PREFETCHT1 49408(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3041,26 +3436,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 49408(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 49440(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -3076,12 +3478,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
-	PREFETCHT1 49408(DI)
-	PREFETCHT1 61760(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3179,30 +3589,38 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 49408(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 49440(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 61760(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 61792(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -3309,10 +3727,11 @@ p0act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+12352, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+12352, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+3136, CX, AX
 	ADDQ         AX, SI
@@ -3367,7 +3786,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3400,10 +3822,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -3411,8 +3836,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3457,14 +3886,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -3474,9 +3907,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3543,18 +3981,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -3566,10 +4009,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3643,22 +4092,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -3672,11 +4127,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
-	PREFETCHT1 49408(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3762,26 +4224,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 49408(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 49440(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -3797,12 +4266,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 12352(DI)
-	PREFETCHT1 24704(DI)
-	PREFETCHT1 37056(DI)
-	PREFETCHT1 49408(DI)
-	PREFETCHT1 61760(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+192, DX
@@ -3900,30 +4377,38 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 12352(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 12384(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 24704(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 24736(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 37056(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 37088(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 49408(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 49440(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 61760(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 61792(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
 	MOVQ DI, AX
@@ -4030,10 +4515,11 @@ p1act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+12352, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p1act
-	IMUL3Q       $+12352, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+3136, CX, AX
 	ADDQ         AX, SI
@@ -4042,9 +4528,9 @@ p1act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_3072x32_lda3088_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_3072x32_lda3088_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -4092,8 +4578,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4126,12 +4616,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -4139,10 +4633,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4187,18 +4687,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -4208,12 +4714,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4280,24 +4794,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -4309,14 +4831,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4390,30 +4922,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -4427,16 +4969,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4522,36 +5076,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -4567,18 +5133,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
-	PREFETCHT1 15680(DI)
-	PREFETCHT1 15680(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4676,45 +5256,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       15680(R10), Y10, Y10
-	VMOVUPS      Y10, 15680(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       15712(R10), Y11, Y11
-	VMOVUPS      Y11, 15712(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+3136, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+12352, CX, AX
@@ -4772,8 +5367,12 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4806,12 +5405,16 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -4819,10 +5422,16 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4867,18 +5476,24 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -4888,12 +5503,20 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -4960,24 +5583,32 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -4989,14 +5620,24 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -5070,30 +5711,40 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -5107,16 +5758,28 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -5202,36 +5865,48 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -5247,18 +5922,32 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 3136(DI)
-	PREFETCHT1 3136(R10)
-	PREFETCHT1 6272(DI)
-	PREFETCHT1 6272(R10)
-	PREFETCHT1 9408(DI)
-	PREFETCHT1 9408(R10)
-	PREFETCHT1 12544(DI)
-	PREFETCHT1 12544(R10)
-	PREFETCHT1 15680(DI)
-	PREFETCHT1 15680(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+768, DX
@@ -5356,45 +6045,60 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       3136(R10), Y2, Y2
-	VMOVUPS      Y2, 3136(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       3168(R10), Y3, Y3
-	VMOVUPS      Y3, 3168(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       6272(R10), Y4, Y4
-	VMOVUPS      Y4, 6272(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       6304(R10), Y5, Y5
-	VMOVUPS      Y5, 6304(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       9408(R10), Y6, Y6
-	VMOVUPS      Y6, 9408(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       9440(R10), Y7, Y7
-	VMOVUPS      Y7, 9440(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       12544(R10), Y8, Y8
-	VMOVUPS      Y8, 12544(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       12576(R10), Y9, Y9
-	VMOVUPS      Y9, 12576(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       15680(R10), Y10, Y10
-	VMOVUPS      Y10, 15680(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       15712(R10), Y11, Y11
-	VMOVUPS      Y11, 15712(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+3136, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+12352, CX, AX
@@ -5404,9 +6108,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc384_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_128x32_lda128_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_128x32_lda128_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -5453,7 +6157,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5486,10 +6193,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -5497,8 +6207,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5543,14 +6257,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -5560,9 +6278,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5629,18 +6352,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -5652,10 +6380,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5729,22 +6463,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -5758,11 +6498,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5848,26 +6595,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -5883,12 +6637,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
-	PREFETCHT1 7680(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5986,33 +6748,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 7680(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 7712(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+1536, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+512, CX, AX
 	ADDQ   AX, SI
@@ -6067,7 +6838,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6100,10 +6874,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -6111,8 +6888,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6157,14 +6938,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -6174,9 +6959,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6243,18 +7033,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -6266,10 +7061,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6343,22 +7144,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -6372,11 +7179,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6462,26 +7276,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -6497,12 +7318,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
-	PREFETCHT1 7680(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6600,33 +7429,42 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 7680(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 7712(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+1536, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+512, CX, AX
 	ADDQ   AX, SI
@@ -6635,9 +7473,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_128x32_lda128_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_128x32_lda128_bias_gelu_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -6684,7 +7522,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6717,10 +7558,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -6728,8 +7572,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6774,14 +7622,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -6791,9 +7643,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6860,18 +7717,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -6883,10 +7745,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -6960,22 +7828,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -6989,11 +7863,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7079,26 +7960,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -7114,12 +8002,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
-	PREFETCHT1 10560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7217,30 +8113,38 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 10560(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 10592(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -7347,10 +8251,11 @@ p0act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+2112, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+2112, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+512, CX, AX
 	ADDQ         AX, SI
@@ -7405,7 +8310,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7438,10 +8346,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -7449,8 +8360,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7495,14 +8410,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -7512,9 +8431,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7581,18 +8505,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -7604,10 +8533,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7681,22 +8616,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -7710,11 +8651,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7800,26 +8748,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -7835,12 +8790,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
-	PREFETCHT1 10560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -7938,30 +8901,38 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 10560(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 10592(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
 	MOVQ DI, AX
@@ -8068,10 +9039,11 @@ p1act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+2112, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p1act
-	IMUL3Q       $+2112, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+512, CX, AX
 	ADDQ         AX, SI
@@ -8080,9 +9052,9 @@ p1act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_512x32_lda528_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_512x32_lda528_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -8130,8 +9102,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8164,12 +9140,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -8177,10 +9157,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8225,18 +9211,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -8246,12 +9238,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8318,24 +9318,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -8347,14 +9355,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8428,30 +9446,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -8465,16 +9493,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8560,36 +9600,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -8605,18 +9657,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8714,45 +9780,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+2112, CX, AX
@@ -8810,8 +9891,12 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8844,12 +9929,16 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -8857,10 +9946,16 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8905,18 +10000,24 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -8926,12 +10027,20 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -8998,24 +10107,32 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -9027,14 +10144,24 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -9108,30 +10235,40 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -9145,16 +10282,28 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -9240,36 +10389,48 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -9285,18 +10446,32 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -9394,45 +10569,60 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+2112, CX, AX
@@ -9442,9 +10632,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_28x32_lda32_ldc48_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_28x32_lda32_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_28x32_lda32_ldc48_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_28x32_lda32_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -9491,7 +10681,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -9524,10 +10717,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -9535,8 +10731,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -9581,14 +10781,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -9598,9 +10802,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -9667,18 +10876,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -9690,10 +10904,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -9767,22 +10987,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -9796,11 +11022,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -9886,26 +11119,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -9921,12 +11161,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10024,33 +11272,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+192, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+128, CX, AX
 	ADDQ   AX, SI
@@ -10105,7 +11362,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10138,10 +11398,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -10149,8 +11412,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10195,14 +11462,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -10212,9 +11483,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10281,18 +11557,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -10304,10 +11585,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10381,22 +11668,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -10410,11 +11703,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10500,26 +11800,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -10535,12 +11842,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10638,33 +11953,42 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+192, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+128, CX, AX
 	ADDQ   AX, SI
@@ -10673,9 +11997,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_28x16_lda32_ldc48_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_28x16_lda32_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_28x16_lda32_ldc48_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_28x16_lda32_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -10722,7 +12046,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10755,10 +12082,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -10766,8 +12096,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10812,14 +12146,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -10829,9 +12167,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10898,18 +12241,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -10921,10 +12269,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -10998,22 +12352,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -11027,11 +12387,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -11117,26 +12484,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -11152,12 +12526,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+7, DX
@@ -11255,33 +12637,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+192, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+128, CX, AX
 	ADDQ   AX, SI
@@ -11290,9 +12681,9 @@ p0next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_36x16_lda48_ldc48_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_36x16_lda48_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_36x16_lda48_ldc48_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_36x16_lda48_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -11340,8 +12731,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11374,12 +12769,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -11387,10 +12786,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 192(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11435,18 +12840,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       192(R10), Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       224(R10), Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -11456,12 +12867,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 192(R10)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 384(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11528,24 +12947,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       192(R10), Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       224(R10), Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       384(R10), Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       416(R10), Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -11557,14 +12984,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 192(R10)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 384(R10)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 576(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11638,30 +13075,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       192(R10), Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       224(R10), Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       384(R10), Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       416(R10), Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       576(R10), Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       608(R10), Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -11675,16 +13122,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 192(R10)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 384(R10)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 576(R10)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 768(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11770,36 +13229,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       192(R10), Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       224(R10), Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       384(R10), Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       416(R10), Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       576(R10), Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       608(R10), Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       768(R10), Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       800(R10), Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -11815,18 +13286,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 192(R10)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 384(R10)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 576(R10)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 768(R10)
-	PREFETCHT1 960(DI)
-	PREFETCHT1 960(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+9, DX
@@ -11924,45 +13409,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       192(R10), Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       224(R10), Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       384(R10), Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       416(R10), Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       576(R10), Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       608(R10), Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       768(R10), Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       800(R10), Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       960(R10), Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       992(R10), Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+192, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+192, CX, AX
@@ -11972,9 +13472,9 @@ p0next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_45x32_lda48_ldc48_bias_relu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_45x32_lda48_bias_relu_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_45x32_lda48_ldc48_bias_relu_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_45x32_lda48_bias_relu_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -12021,7 +13521,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12059,10 +13562,13 @@ p0turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -12070,8 +13576,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12124,14 +13634,18 @@ p0turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -12141,9 +13655,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12221,18 +13740,23 @@ p0turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -12244,10 +13768,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12335,22 +13865,28 @@ p0turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -12364,11 +13900,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12471,26 +14014,33 @@ p0turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -12506,12 +14056,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12629,30 +14187,38 @@ p0turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -12667,10 +14233,11 @@ p0act:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y2, 32(AX)
-	ADDQ    $+192, AX
+	ADDQ    DX, AX
 	DECQ    BX
 	JNZ     p0act
-	IMUL3Q  $+192, CX, AX
+	MOVQ    CX, AX
+	IMULQ   DX, AX
 	ADDQ    AX, DI
 	IMUL3Q  $+192, CX, AX
 	ADDQ    AX, SI
@@ -12725,7 +14292,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12763,10 +14333,13 @@ p1turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -12774,8 +14347,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12828,14 +14405,18 @@ p1turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -12845,9 +14426,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -12925,18 +14511,23 @@ p1turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -12948,10 +14539,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -13039,22 +14636,28 @@ p1turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -13068,11 +14671,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -13175,26 +14785,33 @@ p1turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -13210,12 +14827,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+11, DX
@@ -13333,30 +14958,38 @@ p1turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
 	MOVQ DI, AX
@@ -13371,10 +15004,11 @@ p1act:
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y2, 32(AX)
-	ADDQ    $+192, AX
+	ADDQ    DX, AX
 	DECQ    BX
 	JNZ     p1act
-	IMUL3Q  $+192, CX, AX
+	MOVQ    CX, AX
+	IMULQ   DX, AX
 	ADDQ    AX, DI
 	IMUL3Q  $+192, CX, AX
 	ADDQ    AX, SI
@@ -13383,9 +15017,9 @@ p1act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_1x16_lda16_ldc16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_1x16_lda16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_1x16_lda16_ldc16_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_1x16_lda16_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -13432,7 +15066,10 @@ p0height:
 	JEQ          p0rows2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
-	PREFETCHT1   (DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13442,10 +15079,13 @@ p0height:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -13453,8 +15093,12 @@ p0rows2:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13467,14 +15111,18 @@ p0rows2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -13484,9 +15132,14 @@ p0rows3:
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13502,18 +15155,23 @@ p0rows3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -13525,10 +15183,16 @@ p0rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13547,22 +15211,28 @@ p0rows4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -13576,11 +15246,18 @@ p0rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
-	PREFETCHT1   256(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13602,26 +15279,33 @@ p0rows5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -13637,12 +15321,20 @@ p0rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
-	PREFETCHT1   256(DI)
-	PREFETCHT1   320(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13667,33 +15359,42 @@ p0rows6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 320(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 352(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+64, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+64, CX, AX
 	ADDQ   AX, SI
@@ -13702,9 +15403,9 @@ p0next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_3x16_lda16_bias_sigmoid_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_3x16_lda16_bias_sigmoid_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -13751,7 +15452,10 @@ p0height:
 	JEQ          p0rows2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
-	PREFETCHT1   (DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13771,10 +15475,13 @@ p0height:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -13782,8 +15489,12 @@ p0rows2:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13812,14 +15523,18 @@ p0rows2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -13829,9 +15544,14 @@ p0rows3:
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13869,18 +15589,23 @@ p0rows3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -13892,10 +15617,16 @@ p0rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -13942,22 +15673,28 @@ p0rows4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -13971,11 +15708,18 @@ p0rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
-	PREFETCHT1   256(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -14031,26 +15775,33 @@ p0rows5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -14066,12 +15817,20 @@ p0rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
-	PREFETCHT1   (DI)
-	PREFETCHT1   64(DI)
-	PREFETCHT1   128(DI)
-	PREFETCHT1   192(DI)
-	PREFETCHT1   256(DI)
-	PREFETCHT1   320(DI)
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
+	ADDQ         DX, AX
+	PREFETCHT1   (AX)
 	MOVQ         SI, AX
 	MOVQ         R8, BX
 	VMOVUPS      (BX), Y12
@@ -14136,30 +15895,38 @@ p0rows6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 320(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 352(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -14234,10 +16001,11 @@ p0act:
 	VDIVPS       Y5, Y3, Y4
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y4, 32(AX)
-	ADDQ         $+64, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+64, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+64, CX, AX
 	ADDQ         AX, SI
@@ -14246,9 +16014,9 @@ p0act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_17x32_lda32_ldc32_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_17x32_lda32_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_17x32_lda32_ldc32_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_17x32_lda32_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -14295,7 +16063,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14333,10 +16104,13 @@ p0turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -14344,8 +16118,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14398,14 +16176,18 @@ p0turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -14415,9 +16197,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14495,18 +16282,23 @@ p0turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -14518,10 +16310,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14609,22 +16407,28 @@ p0turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -14638,11 +16442,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 512(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14745,26 +16556,33 @@ p0turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 512(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 544(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -14780,12 +16598,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 640(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -14903,33 +16729,42 @@ p0turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 512(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 544(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 640(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 672(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+128, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+128, CX, AX
 	ADDQ   AX, SI
@@ -14984,7 +16819,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15022,10 +16860,13 @@ p1turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -15033,8 +16874,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15087,14 +16932,18 @@ p1turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -15104,9 +16953,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15184,18 +17038,23 @@ p1turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -15207,10 +17066,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15298,22 +17163,28 @@ p1turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -15327,11 +17198,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 512(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15434,26 +17312,33 @@ p1turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 512(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 544(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -15469,12 +17354,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 640(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+4, DX
@@ -15592,33 +17485,42 @@ p1turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 128(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 160(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 256(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 384(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 416(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 512(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 544(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 640(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 672(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+128, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+128, CX, AX
 	ADDQ   AX, SI
@@ -15627,9 +17529,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -15676,7 +17578,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -15714,10 +17619,13 @@ p0turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -15725,8 +17633,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -15779,14 +17691,18 @@ p0turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -15796,9 +17712,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -15876,18 +17797,23 @@ p0turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -15899,10 +17825,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -15990,22 +17922,28 @@ p0turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -16019,11 +17957,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16126,26 +18071,33 @@ p0turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -16161,12 +18113,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16284,30 +18244,38 @@ p0turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -16392,10 +18360,11 @@ p0act:
 	VMULPS       Y5, Y2, Y5
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y5, 32(AX)
-	ADDQ         $+192, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+192, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+192, CX, AX
 	ADDQ         AX, SI
@@ -16404,9 +18373,9 @@ p0act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_33x16_lda48_ldc48_bias_silu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_33x16_lda48_bias_silu_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_33x16_lda48_ldc48_bias_silu_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_33x16_lda48_bias_silu_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -16453,7 +18422,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16491,10 +18463,13 @@ p0turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -16502,8 +18477,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16556,14 +18535,18 @@ p0turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -16573,9 +18556,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16653,18 +18641,23 @@ p0turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -16676,10 +18669,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16767,22 +18766,28 @@ p0turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -16796,11 +18801,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -16903,26 +18915,33 @@ p0turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -16938,12 +18957,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17061,30 +19088,38 @@ p0turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -17161,10 +19196,11 @@ p0act:
 	VMULPS       Y2, Y3, Y2
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y2, 32(AX)
-	ADDQ         $+192, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+192, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+192, CX, AX
 	ADDQ         AX, SI
@@ -17173,9 +19209,9 @@ p0act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_33x16_lda48_bias_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_33x16_lda48_bias_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -17222,7 +19258,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17260,10 +19299,13 @@ p0turn1:
 	VFMADD231PS  Y13, Y14, Y1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -17271,8 +19313,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17325,14 +19371,18 @@ p0turn2:
 	VFMADD231PS  Y13, Y15, Y3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -17342,9 +19392,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17422,18 +19477,23 @@ p0turn3:
 	VFMADD231PS  Y13, Y14, Y5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -17445,10 +19505,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17536,22 +19602,28 @@ p0turn4:
 	VFMADD231PS  Y13, Y15, Y7
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -17565,11 +19637,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17672,26 +19751,33 @@ p0turn5:
 	VFMADD231PS  Y13, Y14, Y9
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -17707,12 +19793,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 384(DI)
-	PREFETCHT1 576(DI)
-	PREFETCHT1 768(DI)
-	PREFETCHT1 960(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+8, DX
@@ -17830,30 +19924,38 @@ p0turn6:
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 192(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 224(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 384(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 576(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 608(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 768(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 800(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 960(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 992(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -17916,10 +20018,11 @@ p0act:
 	VORPS        Y2, Y5, Y4
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y4, 32(AX)
-	ADDQ         $+192, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+192, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+192, CX, AX
 	ADDQ         AX, SI

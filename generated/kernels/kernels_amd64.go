@@ -261,28 +261,28 @@ func act_f32_tanh_768_ldx784_ldy784_avx512(y, x *float32, m int)
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_bias_r32_avx2(s, bias *float32, m, n int)
+func attn_f32_join_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // bias[j-i];
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_bias_r32_avx512(s, bias *float32, m, n int)
+func attn_f32_join_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // bias[j-i];
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_bias_r32_avx2(s, bias *float32, m, n int)
+func attn_f32_join_cc_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // bias[j-i];
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_bias_r32_avx512(s, bias *float32, m, n int)
+func attn_f32_join_cc_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -291,7 +291,7 @@ func attn_f32_join_cc_bias_r32_avx512(s, bias *float32, m, n int)
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias *float32, m, n int)
+func attn_f32_join_cc_cp_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -300,7 +300,7 @@ func attn_f32_join_cc_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_bias_r32_avx512(s, cp *float32, along, first *int32, bias *float32, m, n int)
+func attn_f32_join_cc_cp_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -329,7 +329,7 @@ func attn_f32_join_cc_cp_pc_bias_r32_avx512(s, cp *float32, along, first *int32,
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 144.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r128_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r128_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r128_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -338,7 +338,7 @@ func attn_f32_join_cc_cp_pc_r128_avx2(s, cp *float32, along, first *int32, pc *f
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 144.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r128_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r128_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r18_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -347,7 +347,7 @@ func attn_f32_join_cc_cp_pc_r128_avx512(s, cp *float32, along, first *int32, pc 
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r18_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r18_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r18_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -356,7 +356,7 @@ func attn_f32_join_cc_cp_pc_r18_avx2(s, cp *float32, along, first *int32, pc *fl
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r18_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r18_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r256_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -365,7 +365,7 @@ func attn_f32_join_cc_cp_pc_r18_avx512(s, cp *float32, along, first *int32, pc *
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 272.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r256_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r256_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r256_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -374,7 +374,7 @@ func attn_f32_join_cc_cp_pc_r256_avx2(s, cp *float32, along, first *int32, pc *f
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 272.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r256_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r256_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -383,7 +383,7 @@ func attn_f32_join_cc_cp_pc_r256_avx512(s, cp *float32, along, first *int32, pc 
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -392,7 +392,7 @@ func attn_f32_join_cc_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *fl
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r48_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -401,7 +401,7 @@ func attn_f32_join_cc_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 64.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r48_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r48_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r48_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -410,7 +410,7 @@ func attn_f32_join_cc_cp_pc_r48_avx2(s, cp *float32, along, first *int32, pc *fl
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 64.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r48_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r48_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r512_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -419,7 +419,7 @@ func attn_f32_join_cc_cp_pc_r48_avx512(s, cp *float32, along, first *int32, pc *
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 528.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r512_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -428,7 +428,7 @@ func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *f
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 528.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r64_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -437,7 +437,7 @@ func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc 
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 80.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r64_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r64_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_pc_r64_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -446,7 +446,7 @@ func attn_f32_join_cc_cp_pc_r64_avx2(s, cp *float32, along, first *int32, pc *fl
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 80.
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r64_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r64_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -454,7 +454,7 @@ func attn_f32_join_cc_cp_pc_r64_avx512(s, cp *float32, along, first *int32, pc *
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
+func attn_f32_join_cc_cp_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_cp_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -462,7 +462,7 @@ func attn_f32_join_cc_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_cp_r32_avx512(s, cp *float32, along, first *int32, m, n int)
+func attn_f32_join_cc_cp_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
@@ -470,7 +470,7 @@ func attn_f32_join_cc_cp_r32_avx512(s, cp *float32, along, first *int32, m, n in
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias *float32, m, n int)
+func attn_f32_join_cc_pc_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
@@ -478,21 +478,21 @@ func attn_f32_join_cc_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias 
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_pc_bias_r32_avx512(s, pc *float32, down, least *int32, bias *float32, m, n int)
+func attn_f32_join_cc_pc_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_pc_r32_avx2(s, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cc_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cc_pc_r32_avx512(s, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -501,7 +501,7 @@ func attn_f32_join_cc_pc_r32_avx512(s, pc *float32, down, least *int32, m, n int
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias *float32, m, n int)
+func attn_f32_join_cp_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -510,7 +510,7 @@ func attn_f32_join_cp_bias_r32_avx2(s, cp *float32, along, first *int32, bias *f
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_bias_r32_avx512(s, cp *float32, along, first *int32, bias *float32, m, n int)
+func attn_f32_join_cp_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -539,7 +539,7 @@ func attn_f32_join_cp_pc_bias_r32_avx512(s, cp *float32, along, first *int32, pc
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -548,7 +548,7 @@ func attn_f32_join_cp_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -556,7 +556,7 @@ func attn_f32_join_cp_pc_r32_avx512(s, cp *float32, along, first *int32, pc *flo
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
+func attn_f32_join_cp_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_cp_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
@@ -564,7 +564,7 @@ func attn_f32_join_cp_r32_avx2(s, cp *float32, along, first *int32, m, n int)
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_cp_r32_avx512(s, cp *float32, along, first *int32, m, n int)
+func attn_f32_join_cp_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_pc_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
@@ -572,7 +572,7 @@ func attn_f32_join_cp_r32_avx512(s, cp *float32, along, first *int32, m, n int)
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias *float32, m, n int)
+func attn_f32_join_pc_bias_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_pc_bias_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
@@ -580,21 +580,21 @@ func attn_f32_join_pc_bias_r32_avx2(s, pc *float32, down, least *int32, bias *fl
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_pc_bias_r32_avx512(s, pc *float32, down, least *int32, bias *float32, m, n int)
+func attn_f32_join_pc_bias_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_pc_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_pc_r32_avx2(s, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_join_pc_r32_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 48.
 //
 //go:noescape
-func attn_f32_join_pc_r32_avx512(s, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
 // attn_f32_keys_128_ldk384_avx2 transposes k[n, 128], rows 384 floats apart, into panels b[n/16][128][16], n rounded
 // up; rows from n on are copies of zero[128].
@@ -1098,209 +1098,209 @@ func embed_f32_copy_768_ldy784_ldt768_avx2(y *float32, ids *int32, table *float3
 //go:noescape
 func embed_f32_copy_768_ldy784_ldt768_avx512(y *float32, ids *int32, table *float32, m int)
 
-// gemm_f32_128x32_lda128_ldc384_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c 384.
+// gemm_f32_128x32_lda128_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_128x32_lda128_ldc384_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_128x32_lda128_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_128x32_lda128_ldc384_bias_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c 384.
+// gemm_f32_128x32_lda128_bias_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_128x32_lda128_ldc384_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_128x32_lda128_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c 528.
+// gemm_f32_128x32_lda128_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_128x32_lda128_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c 528.
+// gemm_f32_128x32_lda128_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
+// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_128x32_lda128_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_17x32_lda32_ldc32_bias_avx2 computes c[m, 32] = a[m, 17]·wᵀ + bias
-// w: panels [2][17][16]; rows of a are 32 floats apart, of c 32.
+// gemm_f32_17x32_lda32_bias_avx2 computes c[m, 32] = a[m, 17]·wᵀ + bias
+// w: panels [2][17][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_17x32_lda32_ldc32_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_17x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_17x32_lda32_ldc32_bias_avx512 computes c[m, 32] = a[m, 17]·wᵀ + bias
-// w: panels [2][17][16]; rows of a are 32 floats apart, of c 32.
+// gemm_f32_17x32_lda32_bias_avx512 computes c[m, 32] = a[m, 17]·wᵀ + bias
+// w: panels [2][17][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_17x32_lda32_ldc32_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_17x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_1x16_lda16_ldc16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
-// w: panels [1][1][16]; rows of a are 16 floats apart, of c 16.
+// gemm_f32_1x16_lda16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16]; rows of a are 16 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_1x16_lda16_ldc16_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_1x16_lda16_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_1x16_lda16_ldc16_bias_avx512 computes c[m, 16] = a[m, 1]·wᵀ + bias
-// w: panels [1][1][16]; rows of a are 16 floats apart, of c 16.
+// gemm_f32_1x16_lda16_bias_avx512 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16]; rows of a are 16 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_1x16_lda16_ldc16_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_1x16_lda16_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_28x16_lda32_ldc48_bias_avx2 computes c[m, 16] = a[m, 28]·wᵀ + bias
-// w: panels [1][28][16]; rows of a are 32 floats apart, of c 48.
+// gemm_f32_28x16_lda32_bias_avx2 computes c[m, 16] = a[m, 28]·wᵀ + bias
+// w: panels [1][28][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_28x16_lda32_ldc48_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_28x16_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_28x16_lda32_ldc48_bias_avx512 computes c[m, 16] = a[m, 28]·wᵀ + bias
-// w: panels [1][28][16]; rows of a are 32 floats apart, of c 48.
+// gemm_f32_28x16_lda32_bias_avx512 computes c[m, 16] = a[m, 28]·wᵀ + bias
+// w: panels [1][28][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_28x16_lda32_ldc48_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_28x16_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_28x32_lda32_ldc48_bias_avx2 computes c[m, 32] = a[m, 28]·wᵀ + bias
-// w: panels [2][28][16]; rows of a are 32 floats apart, of c 48.
+// gemm_f32_28x32_lda32_bias_avx2 computes c[m, 32] = a[m, 28]·wᵀ + bias
+// w: panels [2][28][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_28x32_lda32_ldc48_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_28x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_28x32_lda32_ldc48_bias_avx512 computes c[m, 32] = a[m, 28]·wᵀ + bias
-// w: panels [2][28][16]; rows of a are 32 floats apart, of c 48.
+// gemm_f32_28x32_lda32_bias_avx512 computes c[m, 32] = a[m, 28]·wᵀ + bias
+// w: panels [2][28][16]; rows of a are 32 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_28x32_lda32_ldc48_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_28x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
-// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
+// gemm_f32_3072x32_lda3088_bias_residual_avx2 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
+// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_3072x32_lda3088_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
-// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c 784.
+// gemm_f32_3072x32_lda3088_bias_residual_avx512 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
+// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_3072x32_lda3088_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_gelu_tanh_avx512 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_gelu_tanh_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_silu_avx2 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_silu_avx2 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_silu_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_silu_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_silu_avx512 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_silu_avx512 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_silu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_silu_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_tanh_avx2 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_tanh_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_33x16_lda48_bias_tanh_avx512 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_33x16_lda48_bias_tanh_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_36x16_lda48_ldc48_bias_residual_avx2 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
-// w: panels [1][36][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_36x16_lda48_bias_residual_avx2 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
+// w: panels [1][36][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_36x16_lda48_ldc48_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_36x16_lda48_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_36x16_lda48_ldc48_bias_residual_avx512 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
-// w: panels [1][36][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_36x16_lda48_bias_residual_avx512 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
+// w: panels [1][36][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_36x16_lda48_ldc48_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_36x16_lda48_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
-// w: panels [1][3][16]; rows of a are 16 floats apart, of c 16.
+// gemm_f32_3x16_lda16_bias_sigmoid_avx2 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
+// w: panels [1][3][16]; rows of a are 16 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_3x16_lda16_bias_sigmoid_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
-// w: panels [1][3][16]; rows of a are 16 floats apart, of c 16.
+// gemm_f32_3x16_lda16_bias_sigmoid_avx512 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
+// w: panels [1][3][16]; rows of a are 16 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_3x16_lda16_bias_sigmoid_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_45x32_lda48_ldc48_bias_relu_avx2 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
-// w: panels [2][45][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_45x32_lda48_bias_relu_avx2 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
+// w: panels [2][45][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_45x32_lda48_ldc48_bias_relu_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_45x32_lda48_bias_relu_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_45x32_lda48_ldc48_bias_relu_avx512 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
-// w: panels [2][45][16]; rows of a are 48 floats apart, of c 48.
+// gemm_f32_45x32_lda48_bias_relu_avx512 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
+// w: panels [2][45][16]; rows of a are 48 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_45x32_lda48_ldc48_bias_relu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_45x32_lda48_bias_relu_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_512x32_lda528_ldc128_bias_residual_avx2 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c 128.
+// gemm_f32_512x32_lda528_bias_residual_avx2 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
+// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_512x32_lda528_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_512x32_lda528_ldc128_bias_residual_avx512 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c 128.
+// gemm_f32_512x32_lda528_bias_residual_avx512 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
+// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_512x32_lda528_ldc128_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_512x32_lda528_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc2320_bias_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
+// gemm_f32_768x32_lda784_bias_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc2320_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_768x32_lda784_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc2320_bias_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 2320.
+// gemm_f32_768x32_lda784_bias_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc2320_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_768x32_lda784_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
+// gemm_f32_768x32_lda784_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_768x32_lda784_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 3088.
+// gemm_f32_768x32_lda784_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_768x32_lda784_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc784_bias_residual_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
+// gemm_f32_768x32_lda784_bias_residual_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc784_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_768x32_lda784_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_768x32_lda784_ldc784_bias_residual_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c 784.
+// gemm_f32_768x32_lda784_bias_residual_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
+// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_768x32_lda784_ldc784_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_768x32_lda784_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 1040 floats apart, of y 1040.
@@ -1652,264 +1652,264 @@ func spans_f32_96_ldb96_ldu112_y1_16_avx512(y, a, b, u *float32, m, labels int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
-	"act_f32_exp_1_ldx16_ldy16_avx2":                       act_f32_exp_1_ldx16_ldy16_avx2,
-	"act_f32_exp_1_ldx16_ldy16_avx512":                     act_f32_exp_1_ldx16_ldy16_avx512,
-	"act_f32_exp_39_ldx48_ldy48_avx2":                      act_f32_exp_39_ldx48_ldy48_avx2,
-	"act_f32_exp_39_ldx48_ldy48_avx512":                    act_f32_exp_39_ldx48_ldy48_avx512,
-	"act_f32_exp_768_ldx784_ldy784_avx2":                   act_f32_exp_768_ldx784_ldy784_avx2,
-	"act_f32_exp_768_ldx784_ldy784_avx512":                 act_f32_exp_768_ldx784_ldy784_avx512,
-	"act_f32_gelu_1_ldx16_ldy16_avx2":                      act_f32_gelu_1_ldx16_ldy16_avx2,
-	"act_f32_gelu_1_ldx16_ldy16_avx512":                    act_f32_gelu_1_ldx16_ldy16_avx512,
-	"act_f32_gelu_39_ldx48_ldy48_avx2":                     act_f32_gelu_39_ldx48_ldy48_avx2,
-	"act_f32_gelu_39_ldx48_ldy48_avx512":                   act_f32_gelu_39_ldx48_ldy48_avx512,
-	"act_f32_gelu_768_ldx784_ldy784_avx2":                  act_f32_gelu_768_ldx784_ldy784_avx2,
-	"act_f32_gelu_768_ldx784_ldy784_avx512":                act_f32_gelu_768_ldx784_ldy784_avx512,
-	"act_f32_gelu_tanh_1_ldx16_ldy16_avx2":                 act_f32_gelu_tanh_1_ldx16_ldy16_avx2,
-	"act_f32_gelu_tanh_1_ldx16_ldy16_avx512":               act_f32_gelu_tanh_1_ldx16_ldy16_avx512,
-	"act_f32_gelu_tanh_39_ldx48_ldy48_avx2":                act_f32_gelu_tanh_39_ldx48_ldy48_avx2,
-	"act_f32_gelu_tanh_39_ldx48_ldy48_avx512":              act_f32_gelu_tanh_39_ldx48_ldy48_avx512,
-	"act_f32_gelu_tanh_768_ldx784_ldy784_avx2":             act_f32_gelu_tanh_768_ldx784_ldy784_avx2,
-	"act_f32_gelu_tanh_768_ldx784_ldy784_avx512":           act_f32_gelu_tanh_768_ldx784_ldy784_avx512,
-	"act_f32_relu_1_ldx16_ldy16_avx2":                      act_f32_relu_1_ldx16_ldy16_avx2,
-	"act_f32_relu_1_ldx16_ldy16_avx512":                    act_f32_relu_1_ldx16_ldy16_avx512,
-	"act_f32_relu_39_ldx48_ldy48_avx2":                     act_f32_relu_39_ldx48_ldy48_avx2,
-	"act_f32_relu_39_ldx48_ldy48_avx512":                   act_f32_relu_39_ldx48_ldy48_avx512,
-	"act_f32_relu_768_ldx784_ldy784_avx2":                  act_f32_relu_768_ldx784_ldy784_avx2,
-	"act_f32_relu_768_ldx784_ldy784_avx512":                act_f32_relu_768_ldx784_ldy784_avx512,
-	"act_f32_sigmoid_1_ldx16_ldy16_avx2":                   act_f32_sigmoid_1_ldx16_ldy16_avx2,
-	"act_f32_sigmoid_1_ldx16_ldy16_avx512":                 act_f32_sigmoid_1_ldx16_ldy16_avx512,
-	"act_f32_sigmoid_39_ldx48_ldy48_avx2":                  act_f32_sigmoid_39_ldx48_ldy48_avx2,
-	"act_f32_sigmoid_39_ldx48_ldy48_avx512":                act_f32_sigmoid_39_ldx48_ldy48_avx512,
-	"act_f32_sigmoid_768_ldx784_ldy784_avx2":               act_f32_sigmoid_768_ldx784_ldy784_avx2,
-	"act_f32_sigmoid_768_ldx784_ldy784_avx512":             act_f32_sigmoid_768_ldx784_ldy784_avx512,
-	"act_f32_silu_1_ldx16_ldy16_avx2":                      act_f32_silu_1_ldx16_ldy16_avx2,
-	"act_f32_silu_1_ldx16_ldy16_avx512":                    act_f32_silu_1_ldx16_ldy16_avx512,
-	"act_f32_silu_39_ldx48_ldy48_avx2":                     act_f32_silu_39_ldx48_ldy48_avx2,
-	"act_f32_silu_39_ldx48_ldy48_avx512":                   act_f32_silu_39_ldx48_ldy48_avx512,
-	"act_f32_silu_768_ldx784_ldy784_avx2":                  act_f32_silu_768_ldx784_ldy784_avx2,
-	"act_f32_silu_768_ldx784_ldy784_avx512":                act_f32_silu_768_ldx784_ldy784_avx512,
-	"act_f32_tanh_1_ldx16_ldy16_avx2":                      act_f32_tanh_1_ldx16_ldy16_avx2,
-	"act_f32_tanh_1_ldx16_ldy16_avx512":                    act_f32_tanh_1_ldx16_ldy16_avx512,
-	"act_f32_tanh_39_ldx48_ldy48_avx2":                     act_f32_tanh_39_ldx48_ldy48_avx2,
-	"act_f32_tanh_39_ldx48_ldy48_avx512":                   act_f32_tanh_39_ldx48_ldy48_avx512,
-	"act_f32_tanh_768_ldx784_ldy784_avx2":                  act_f32_tanh_768_ldx784_ldy784_avx2,
-	"act_f32_tanh_768_ldx784_ldy784_avx512":                act_f32_tanh_768_ldx784_ldy784_avx512,
-	"attn_f32_join_bias_r32_avx2":                          attn_f32_join_bias_r32_avx2,
-	"attn_f32_join_bias_r32_avx512":                        attn_f32_join_bias_r32_avx512,
-	"attn_f32_join_cc_bias_r32_avx2":                       attn_f32_join_cc_bias_r32_avx2,
-	"attn_f32_join_cc_bias_r32_avx512":                     attn_f32_join_cc_bias_r32_avx512,
-	"attn_f32_join_cc_cp_bias_r32_avx2":                    attn_f32_join_cc_cp_bias_r32_avx2,
-	"attn_f32_join_cc_cp_bias_r32_avx512":                  attn_f32_join_cc_cp_bias_r32_avx512,
-	"attn_f32_join_cc_cp_pc_bias_r32_avx2":                 attn_f32_join_cc_cp_pc_bias_r32_avx2,
-	"attn_f32_join_cc_cp_pc_bias_r32_avx512":               attn_f32_join_cc_cp_pc_bias_r32_avx512,
-	"attn_f32_join_cc_cp_pc_r128_avx2":                     attn_f32_join_cc_cp_pc_r128_avx2,
-	"attn_f32_join_cc_cp_pc_r128_avx512":                   attn_f32_join_cc_cp_pc_r128_avx512,
-	"attn_f32_join_cc_cp_pc_r18_avx2":                      attn_f32_join_cc_cp_pc_r18_avx2,
-	"attn_f32_join_cc_cp_pc_r18_avx512":                    attn_f32_join_cc_cp_pc_r18_avx512,
-	"attn_f32_join_cc_cp_pc_r256_avx2":                     attn_f32_join_cc_cp_pc_r256_avx2,
-	"attn_f32_join_cc_cp_pc_r256_avx512":                   attn_f32_join_cc_cp_pc_r256_avx512,
-	"attn_f32_join_cc_cp_pc_r32_avx2":                      attn_f32_join_cc_cp_pc_r32_avx2,
-	"attn_f32_join_cc_cp_pc_r32_avx512":                    attn_f32_join_cc_cp_pc_r32_avx512,
-	"attn_f32_join_cc_cp_pc_r48_avx2":                      attn_f32_join_cc_cp_pc_r48_avx2,
-	"attn_f32_join_cc_cp_pc_r48_avx512":                    attn_f32_join_cc_cp_pc_r48_avx512,
-	"attn_f32_join_cc_cp_pc_r512_avx2":                     attn_f32_join_cc_cp_pc_r512_avx2,
-	"attn_f32_join_cc_cp_pc_r512_avx512":                   attn_f32_join_cc_cp_pc_r512_avx512,
-	"attn_f32_join_cc_cp_pc_r64_avx2":                      attn_f32_join_cc_cp_pc_r64_avx2,
-	"attn_f32_join_cc_cp_pc_r64_avx512":                    attn_f32_join_cc_cp_pc_r64_avx512,
-	"attn_f32_join_cc_cp_r32_avx2":                         attn_f32_join_cc_cp_r32_avx2,
-	"attn_f32_join_cc_cp_r32_avx512":                       attn_f32_join_cc_cp_r32_avx512,
-	"attn_f32_join_cc_pc_bias_r32_avx2":                    attn_f32_join_cc_pc_bias_r32_avx2,
-	"attn_f32_join_cc_pc_bias_r32_avx512":                  attn_f32_join_cc_pc_bias_r32_avx512,
-	"attn_f32_join_cc_pc_r32_avx2":                         attn_f32_join_cc_pc_r32_avx2,
-	"attn_f32_join_cc_pc_r32_avx512":                       attn_f32_join_cc_pc_r32_avx512,
-	"attn_f32_join_cp_bias_r32_avx2":                       attn_f32_join_cp_bias_r32_avx2,
-	"attn_f32_join_cp_bias_r32_avx512":                     attn_f32_join_cp_bias_r32_avx512,
-	"attn_f32_join_cp_pc_bias_r32_avx2":                    attn_f32_join_cp_pc_bias_r32_avx2,
-	"attn_f32_join_cp_pc_bias_r32_avx512":                  attn_f32_join_cp_pc_bias_r32_avx512,
-	"attn_f32_join_cp_pc_r32_avx2":                         attn_f32_join_cp_pc_r32_avx2,
-	"attn_f32_join_cp_pc_r32_avx512":                       attn_f32_join_cp_pc_r32_avx512,
-	"attn_f32_join_cp_r32_avx2":                            attn_f32_join_cp_r32_avx2,
-	"attn_f32_join_cp_r32_avx512":                          attn_f32_join_cp_r32_avx512,
-	"attn_f32_join_pc_bias_r32_avx2":                       attn_f32_join_pc_bias_r32_avx2,
-	"attn_f32_join_pc_bias_r32_avx512":                     attn_f32_join_pc_bias_r32_avx512,
-	"attn_f32_join_pc_r32_avx2":                            attn_f32_join_pc_r32_avx2,
-	"attn_f32_join_pc_r32_avx512":                          attn_f32_join_pc_r32_avx512,
-	"attn_f32_keys_128_ldk384_avx2":                        attn_f32_keys_128_ldk384_avx2,
-	"attn_f32_keys_128_ldk384_avx512":                      attn_f32_keys_128_ldk384_avx512,
-	"attn_f32_keys_16_ldk144_avx2":                         attn_f32_keys_16_ldk144_avx2,
-	"attn_f32_keys_16_ldk144_avx512":                       attn_f32_keys_16_ldk144_avx512,
-	"attn_f32_keys_16_ldk64_avx2":                          attn_f32_keys_16_ldk64_avx2,
-	"attn_f32_keys_16_ldk64_avx512":                        attn_f32_keys_16_ldk64_avx512,
-	"attn_f32_keys_16_ldk96_avx2":                          attn_f32_keys_16_ldk96_avx2,
-	"attn_f32_keys_16_ldk96_avx512":                        attn_f32_keys_16_ldk96_avx512,
-	"attn_f32_keys_32_ldk192_avx2":                         attn_f32_keys_32_ldk192_avx2,
-	"attn_f32_keys_32_ldk192_avx512":                       attn_f32_keys_32_ldk192_avx512,
-	"attn_f32_keys_48_ldk144_avx2":                         attn_f32_keys_48_ldk144_avx2,
-	"attn_f32_keys_48_ldk144_avx512":                       attn_f32_keys_48_ldk144_avx512,
-	"attn_f32_keys_64_ldk2320_avx2":                        attn_f32_keys_64_ldk2320_avx2,
-	"attn_f32_keys_64_ldk2320_avx512":                      attn_f32_keys_64_ldk2320_avx512,
-	"attn_f32_keys_64_ldk384_avx2":                         attn_f32_keys_64_ldk384_avx2,
-	"attn_f32_keys_64_ldk384_avx512":                       attn_f32_keys_64_ldk384_avx512,
-	"attn_f32_product_128_lda384_avx2":                     attn_f32_product_128_lda384_avx2,
-	"attn_f32_product_128_lda384_avx512":                   attn_f32_product_128_lda384_avx512,
-	"attn_f32_product_16_lda144_avx2":                      attn_f32_product_16_lda144_avx2,
-	"attn_f32_product_16_lda144_avx512":                    attn_f32_product_16_lda144_avx512,
-	"attn_f32_product_16_lda32_avx2":                       attn_f32_product_16_lda32_avx2,
-	"attn_f32_product_16_lda32_avx512":                     attn_f32_product_16_lda32_avx512,
-	"attn_f32_product_16_lda64_avx2":                       attn_f32_product_16_lda64_avx2,
-	"attn_f32_product_16_lda64_avx512":                     attn_f32_product_16_lda64_avx512,
-	"attn_f32_product_16_lda96_avx2":                       attn_f32_product_16_lda96_avx2,
-	"attn_f32_product_16_lda96_avx512":                     attn_f32_product_16_lda96_avx512,
-	"attn_f32_product_32_lda192_avx2":                      attn_f32_product_32_lda192_avx2,
-	"attn_f32_product_32_lda192_avx512":                    attn_f32_product_32_lda192_avx512,
-	"attn_f32_product_48_lda144_avx2":                      attn_f32_product_48_lda144_avx2,
-	"attn_f32_product_48_lda144_avx512":                    attn_f32_product_48_lda144_avx512,
-	"attn_f32_product_64_lda2320_avx2":                     attn_f32_product_64_lda2320_avx2,
-	"attn_f32_product_64_lda2320_avx512":                   attn_f32_product_64_lda2320_avx512,
-	"attn_f32_product_64_lda384_avx2":                      attn_f32_product_64_lda384_avx2,
-	"attn_f32_product_64_lda384_avx512":                    attn_f32_product_64_lda384_avx512,
-	"attn_f32_softmax_lds272_avx2":                         attn_f32_softmax_lds272_avx2,
-	"attn_f32_softmax_lds272_avx512":                       attn_f32_softmax_lds272_avx512,
-	"attn_f32_values_128_ldv384_avx2":                      attn_f32_values_128_ldv384_avx2,
-	"attn_f32_values_128_ldv384_avx512":                    attn_f32_values_128_ldv384_avx512,
-	"attn_f32_values_16_ldv144_avx2":                       attn_f32_values_16_ldv144_avx2,
-	"attn_f32_values_16_ldv144_avx512":                     attn_f32_values_16_ldv144_avx512,
-	"attn_f32_values_16_ldv64_avx2":                        attn_f32_values_16_ldv64_avx2,
-	"attn_f32_values_16_ldv64_avx512":                      attn_f32_values_16_ldv64_avx512,
-	"attn_f32_values_16_ldv96_avx2":                        attn_f32_values_16_ldv96_avx2,
-	"attn_f32_values_16_ldv96_avx512":                      attn_f32_values_16_ldv96_avx512,
-	"attn_f32_values_32_ldv192_avx2":                       attn_f32_values_32_ldv192_avx2,
-	"attn_f32_values_32_ldv192_avx512":                     attn_f32_values_32_ldv192_avx512,
-	"attn_f32_values_48_ldv144_avx2":                       attn_f32_values_48_ldv144_avx2,
-	"attn_f32_values_48_ldv144_avx512":                     attn_f32_values_48_ldv144_avx512,
-	"attn_f32_values_64_ldv2320_avx2":                      attn_f32_values_64_ldv2320_avx2,
-	"attn_f32_values_64_ldv2320_avx512":                    attn_f32_values_64_ldv2320_avx512,
-	"attn_f32_values_64_ldv384_avx2":                       attn_f32_values_64_ldv384_avx2,
-	"attn_f32_values_64_ldv384_avx512":                     attn_f32_values_64_ldv384_avx512,
-	"attn_f32_weigh_128_avx2":                              attn_f32_weigh_128_avx2,
-	"attn_f32_weigh_128_avx512":                            attn_f32_weigh_128_avx512,
-	"attn_f32_weigh_16_avx2":                               attn_f32_weigh_16_avx2,
-	"attn_f32_weigh_16_avx512":                             attn_f32_weigh_16_avx512,
-	"attn_f32_weigh_32_avx2":                               attn_f32_weigh_32_avx2,
-	"attn_f32_weigh_32_avx512":                             attn_f32_weigh_32_avx512,
-	"attn_f32_weigh_48_avx2":                               attn_f32_weigh_48_avx2,
-	"attn_f32_weigh_48_avx512":                             attn_f32_weigh_48_avx512,
-	"attn_f32_weigh_64_avx2":                               attn_f32_weigh_64_avx2,
-	"attn_f32_weigh_64_avx512":                             attn_f32_weigh_64_avx512,
-	"embed_f32_add_128_ldy128_ldt128_avx2":                 embed_f32_add_128_ldy128_ldt128_avx2,
-	"embed_f32_add_128_ldy128_ldt128_avx512":               embed_f32_add_128_ldy128_ldt128_avx512,
-	"embed_f32_add_16_ldy16_ldt16_avx2":                    embed_f32_add_16_ldy16_ldt16_avx2,
-	"embed_f32_add_16_ldy16_ldt16_avx512":                  embed_f32_add_16_ldy16_ldt16_avx512,
-	"embed_f32_add_1_ldy16_ldt1_avx2":                      embed_f32_add_1_ldy16_ldt1_avx2,
-	"embed_f32_add_1_ldy16_ldt1_avx512":                    embed_f32_add_1_ldy16_ldt1_avx512,
-	"embed_f32_add_28_ldy32_ldt28_avx2":                    embed_f32_add_28_ldy32_ldt28_avx2,
-	"embed_f32_add_28_ldy32_ldt28_avx512":                  embed_f32_add_28_ldy32_ldt28_avx512,
-	"embed_f32_add_39_ldy48_ldt39_avx2":                    embed_f32_add_39_ldy48_ldt39_avx2,
-	"embed_f32_add_39_ldy48_ldt39_avx512":                  embed_f32_add_39_ldy48_ldt39_avx512,
-	"embed_f32_add_768_ldy784_ldt768_avx2":                 embed_f32_add_768_ldy784_ldt768_avx2,
-	"embed_f32_add_768_ldy784_ldt768_avx512":               embed_f32_add_768_ldy784_ldt768_avx512,
-	"embed_f32_copy_128_ldy128_ldt128_avx2":                embed_f32_copy_128_ldy128_ldt128_avx2,
-	"embed_f32_copy_128_ldy128_ldt128_avx512":              embed_f32_copy_128_ldy128_ldt128_avx512,
-	"embed_f32_copy_16_ldy16_ldt16_avx2":                   embed_f32_copy_16_ldy16_ldt16_avx2,
-	"embed_f32_copy_16_ldy16_ldt16_avx512":                 embed_f32_copy_16_ldy16_ldt16_avx512,
-	"embed_f32_copy_1_ldy16_ldt1_avx2":                     embed_f32_copy_1_ldy16_ldt1_avx2,
-	"embed_f32_copy_1_ldy16_ldt1_avx512":                   embed_f32_copy_1_ldy16_ldt1_avx512,
-	"embed_f32_copy_28_ldy32_ldt28_avx2":                   embed_f32_copy_28_ldy32_ldt28_avx2,
-	"embed_f32_copy_28_ldy32_ldt28_avx512":                 embed_f32_copy_28_ldy32_ldt28_avx512,
-	"embed_f32_copy_39_ldy48_ldt39_avx2":                   embed_f32_copy_39_ldy48_ldt39_avx2,
-	"embed_f32_copy_39_ldy48_ldt39_avx512":                 embed_f32_copy_39_ldy48_ldt39_avx512,
-	"embed_f32_copy_768_ldy784_ldt768_avx2":                embed_f32_copy_768_ldy784_ldt768_avx2,
-	"embed_f32_copy_768_ldy784_ldt768_avx512":              embed_f32_copy_768_ldy784_ldt768_avx512,
-	"gemm_f32_128x32_lda128_ldc384_bias_avx2":              gemm_f32_128x32_lda128_ldc384_bias_avx2,
-	"gemm_f32_128x32_lda128_ldc384_bias_avx512":            gemm_f32_128x32_lda128_ldc384_bias_avx512,
-	"gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2":         gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2,
-	"gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512":       gemm_f32_128x32_lda128_ldc528_bias_gelu_avx512,
-	"gemm_f32_17x32_lda32_ldc32_bias_avx2":                 gemm_f32_17x32_lda32_ldc32_bias_avx2,
-	"gemm_f32_17x32_lda32_ldc32_bias_avx512":               gemm_f32_17x32_lda32_ldc32_bias_avx512,
-	"gemm_f32_1x16_lda16_ldc16_bias_avx2":                  gemm_f32_1x16_lda16_ldc16_bias_avx2,
-	"gemm_f32_1x16_lda16_ldc16_bias_avx512":                gemm_f32_1x16_lda16_ldc16_bias_avx512,
-	"gemm_f32_28x16_lda32_ldc48_bias_avx2":                 gemm_f32_28x16_lda32_ldc48_bias_avx2,
-	"gemm_f32_28x16_lda32_ldc48_bias_avx512":               gemm_f32_28x16_lda32_ldc48_bias_avx512,
-	"gemm_f32_28x32_lda32_ldc48_bias_avx2":                 gemm_f32_28x32_lda32_ldc48_bias_avx2,
-	"gemm_f32_28x32_lda32_ldc48_bias_avx512":               gemm_f32_28x32_lda32_ldc48_bias_avx512,
-	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2":   gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx2,
-	"gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512": gemm_f32_3072x32_lda3088_ldc784_bias_residual_avx512,
-	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2":       gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx2,
-	"gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512":     gemm_f32_33x16_lda48_ldc48_bias_gelu_tanh_avx512,
-	"gemm_f32_33x16_lda48_ldc48_bias_silu_avx2":            gemm_f32_33x16_lda48_ldc48_bias_silu_avx2,
-	"gemm_f32_33x16_lda48_ldc48_bias_silu_avx512":          gemm_f32_33x16_lda48_ldc48_bias_silu_avx512,
-	"gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2":            gemm_f32_33x16_lda48_ldc48_bias_tanh_avx2,
-	"gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512":          gemm_f32_33x16_lda48_ldc48_bias_tanh_avx512,
-	"gemm_f32_36x16_lda48_ldc48_bias_residual_avx2":        gemm_f32_36x16_lda48_ldc48_bias_residual_avx2,
-	"gemm_f32_36x16_lda48_ldc48_bias_residual_avx512":      gemm_f32_36x16_lda48_ldc48_bias_residual_avx512,
-	"gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2":          gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx2,
-	"gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512":        gemm_f32_3x16_lda16_ldc16_bias_sigmoid_avx512,
-	"gemm_f32_45x32_lda48_ldc48_bias_relu_avx2":            gemm_f32_45x32_lda48_ldc48_bias_relu_avx2,
-	"gemm_f32_45x32_lda48_ldc48_bias_relu_avx512":          gemm_f32_45x32_lda48_ldc48_bias_relu_avx512,
-	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx2":     gemm_f32_512x32_lda528_ldc128_bias_residual_avx2,
-	"gemm_f32_512x32_lda528_ldc128_bias_residual_avx512":   gemm_f32_512x32_lda528_ldc128_bias_residual_avx512,
-	"gemm_f32_768x32_lda784_ldc2320_bias_avx2":             gemm_f32_768x32_lda784_ldc2320_bias_avx2,
-	"gemm_f32_768x32_lda784_ldc2320_bias_avx512":           gemm_f32_768x32_lda784_ldc2320_bias_avx512,
-	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2":        gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx2,
-	"gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512":      gemm_f32_768x32_lda784_ldc3088_bias_gelu_avx512,
-	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx2":     gemm_f32_768x32_lda784_ldc784_bias_residual_avx2,
-	"gemm_f32_768x32_lda784_ldc784_bias_residual_avx512":   gemm_f32_768x32_lda784_ldc784_bias_residual_avx512,
-	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":     layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
-	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":   layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
-	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":        layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,
-	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx512":      layernorm_f32_128_ldx128_ldy128_eps1em07_avx512,
-	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx2":           layernorm_f32_16_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx512":         layernorm_f32_16_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx2":            layernorm_f32_1_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx512":          layernorm_f32_1_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx2":           layernorm_f32_28_ldx32_ldy32_eps1em07_avx2,
-	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx512":         layernorm_f32_28_ldx32_ldy32_eps1em07_avx512,
-	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx2":           layernorm_f32_36_ldx64_ldy48_eps1em12_avx2,
-	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx512":         layernorm_f32_36_ldx64_ldy48_eps1em12_avx512,
-	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx2":           layernorm_f32_39_ldx48_ldy48_eps1em07_avx2,
-	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx512":         layernorm_f32_39_ldx48_ldy48_eps1em07_avx512,
-	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx2":            layernorm_f32_3_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx512":          layernorm_f32_3_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx2":           layernorm_f32_45_ldx48_ldy48_eps1em07_avx2,
-	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":         layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
-	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":        layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
-	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":      layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
-	"lstm_f32_cell_12_avx2":                                lstm_f32_cell_12_avx2,
-	"lstm_f32_cell_12_avx512":                              lstm_f32_cell_12_avx512,
-	"lstm_f32_cell_16_avx2":                                lstm_f32_cell_16_avx2,
-	"lstm_f32_cell_16_avx512":                              lstm_f32_cell_16_avx512,
-	"lstm_f32_cell_1_avx2":                                 lstm_f32_cell_1_avx2,
-	"lstm_f32_cell_1_avx512":                               lstm_f32_cell_1_avx512,
-	"lstm_f32_cell_20_avx2":                                lstm_f32_cell_20_avx2,
-	"lstm_f32_cell_20_avx512":                              lstm_f32_cell_20_avx512,
-	"lstm_f32_cell_256_avx2":                               lstm_f32_cell_256_avx2,
-	"lstm_f32_cell_256_avx512":                             lstm_f32_cell_256_avx512,
-	"lstm_f32_cell_45_avx2":                                lstm_f32_cell_45_avx2,
-	"lstm_f32_cell_45_avx512":                              lstm_f32_cell_45_avx512,
-	"peak_f32_12_avx2":                                     peak_f32_12_avx2,
-	"peak_f32_12_avx512":                                   peak_f32_12_avx512,
-	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                  spans_f32_16_ldb16_ldu32_y16_1_avx2,
-	"spans_f32_16_ldb16_ldu32_y16_1_avx512":                spans_f32_16_ldb16_ldu32_y16_1_avx512,
-	"spans_f32_16_ldb16_ldu32_y1_16_avx2":                  spans_f32_16_ldb16_ldu32_y1_16_avx2,
-	"spans_f32_16_ldb16_ldu32_y1_16_avx512":                spans_f32_16_ldb16_ldu32_y1_16_avx512,
-	"spans_f32_1_ldb16_ldu16_y16_1_avx2":                   spans_f32_1_ldb16_ldu16_y16_1_avx2,
-	"spans_f32_1_ldb16_ldu16_y16_1_avx512":                 spans_f32_1_ldb16_ldu16_y16_1_avx512,
-	"spans_f32_1_ldb16_ldu16_y1_16_avx2":                   spans_f32_1_ldb16_ldu16_y1_16_avx2,
-	"spans_f32_1_ldb16_ldu16_y1_16_avx512":                 spans_f32_1_ldb16_ldu16_y1_16_avx512,
-	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx2":            spans_f32_2048_ldb2064_ldu2064_y16_1_avx2,
-	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx512":          spans_f32_2048_ldb2064_ldu2064_y16_1_avx512,
-	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx2":            spans_f32_2048_ldb2064_ldu2064_y1_16_avx2,
-	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx512":          spans_f32_2048_ldb2064_ldu2064_y1_16_avx512,
-	"spans_f32_20_ldb32_ldu32_y16_1_avx2":                  spans_f32_20_ldb32_ldu32_y16_1_avx2,
-	"spans_f32_20_ldb32_ldu32_y16_1_avx512":                spans_f32_20_ldb32_ldu32_y16_1_avx512,
-	"spans_f32_20_ldb32_ldu32_y1_16_avx2":                  spans_f32_20_ldb32_ldu32_y1_16_avx2,
-	"spans_f32_20_ldb32_ldu32_y1_16_avx512":                spans_f32_20_ldb32_ldu32_y1_16_avx512,
-	"spans_f32_45_ldb48_ldu48_y16_1_avx2":                  spans_f32_45_ldb48_ldu48_y16_1_avx2,
-	"spans_f32_45_ldb48_ldu48_y16_1_avx512":                spans_f32_45_ldb48_ldu48_y16_1_avx512,
-	"spans_f32_45_ldb48_ldu48_y1_16_avx2":                  spans_f32_45_ldb48_ldu48_y1_16_avx2,
-	"spans_f32_45_ldb48_ldu48_y1_16_avx512":                spans_f32_45_ldb48_ldu48_y1_16_avx512,
-	"spans_f32_96_ldb96_ldu112_y16_1_avx2":                 spans_f32_96_ldb96_ldu112_y16_1_avx2,
-	"spans_f32_96_ldb96_ldu112_y16_1_avx512":               spans_f32_96_ldb96_ldu112_y16_1_avx512,
-	"spans_f32_96_ldb96_ldu112_y1_16_avx2":                 spans_f32_96_ldb96_ldu112_y1_16_avx2,
-	"spans_f32_96_ldb96_ldu112_y1_16_avx512":               spans_f32_96_ldb96_ldu112_y1_16_avx512,
+	"act_f32_exp_1_ldx16_ldy16_avx2":                     act_f32_exp_1_ldx16_ldy16_avx2,
+	"act_f32_exp_1_ldx16_ldy16_avx512":                   act_f32_exp_1_ldx16_ldy16_avx512,
+	"act_f32_exp_39_ldx48_ldy48_avx2":                    act_f32_exp_39_ldx48_ldy48_avx2,
+	"act_f32_exp_39_ldx48_ldy48_avx512":                  act_f32_exp_39_ldx48_ldy48_avx512,
+	"act_f32_exp_768_ldx784_ldy784_avx2":                 act_f32_exp_768_ldx784_ldy784_avx2,
+	"act_f32_exp_768_ldx784_ldy784_avx512":               act_f32_exp_768_ldx784_ldy784_avx512,
+	"act_f32_gelu_1_ldx16_ldy16_avx2":                    act_f32_gelu_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_1_ldx16_ldy16_avx512":                  act_f32_gelu_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_39_ldx48_ldy48_avx2":                   act_f32_gelu_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_39_ldx48_ldy48_avx512":                 act_f32_gelu_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_768_ldx784_ldy784_avx2":                act_f32_gelu_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_768_ldx784_ldy784_avx512":              act_f32_gelu_768_ldx784_ldy784_avx512,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx2":               act_f32_gelu_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx512":             act_f32_gelu_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx2":              act_f32_gelu_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx512":            act_f32_gelu_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx2":           act_f32_gelu_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx512":         act_f32_gelu_tanh_768_ldx784_ldy784_avx512,
+	"act_f32_relu_1_ldx16_ldy16_avx2":                    act_f32_relu_1_ldx16_ldy16_avx2,
+	"act_f32_relu_1_ldx16_ldy16_avx512":                  act_f32_relu_1_ldx16_ldy16_avx512,
+	"act_f32_relu_39_ldx48_ldy48_avx2":                   act_f32_relu_39_ldx48_ldy48_avx2,
+	"act_f32_relu_39_ldx48_ldy48_avx512":                 act_f32_relu_39_ldx48_ldy48_avx512,
+	"act_f32_relu_768_ldx784_ldy784_avx2":                act_f32_relu_768_ldx784_ldy784_avx2,
+	"act_f32_relu_768_ldx784_ldy784_avx512":              act_f32_relu_768_ldx784_ldy784_avx512,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx2":                 act_f32_sigmoid_1_ldx16_ldy16_avx2,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx512":               act_f32_sigmoid_1_ldx16_ldy16_avx512,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx2":                act_f32_sigmoid_39_ldx48_ldy48_avx2,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx512":              act_f32_sigmoid_39_ldx48_ldy48_avx512,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx2":             act_f32_sigmoid_768_ldx784_ldy784_avx2,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx512":           act_f32_sigmoid_768_ldx784_ldy784_avx512,
+	"act_f32_silu_1_ldx16_ldy16_avx2":                    act_f32_silu_1_ldx16_ldy16_avx2,
+	"act_f32_silu_1_ldx16_ldy16_avx512":                  act_f32_silu_1_ldx16_ldy16_avx512,
+	"act_f32_silu_39_ldx48_ldy48_avx2":                   act_f32_silu_39_ldx48_ldy48_avx2,
+	"act_f32_silu_39_ldx48_ldy48_avx512":                 act_f32_silu_39_ldx48_ldy48_avx512,
+	"act_f32_silu_768_ldx784_ldy784_avx2":                act_f32_silu_768_ldx784_ldy784_avx2,
+	"act_f32_silu_768_ldx784_ldy784_avx512":              act_f32_silu_768_ldx784_ldy784_avx512,
+	"act_f32_tanh_1_ldx16_ldy16_avx2":                    act_f32_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_tanh_1_ldx16_ldy16_avx512":                  act_f32_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_tanh_39_ldx48_ldy48_avx2":                   act_f32_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_tanh_39_ldx48_ldy48_avx512":                 act_f32_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_tanh_768_ldx784_ldy784_avx2":                act_f32_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_tanh_768_ldx784_ldy784_avx512":              act_f32_tanh_768_ldx784_ldy784_avx512,
+	"attn_f32_join_bias_r32_avx2":                        attn_f32_join_bias_r32_avx2,
+	"attn_f32_join_bias_r32_avx512":                      attn_f32_join_bias_r32_avx512,
+	"attn_f32_join_cc_bias_r32_avx2":                     attn_f32_join_cc_bias_r32_avx2,
+	"attn_f32_join_cc_bias_r32_avx512":                   attn_f32_join_cc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_bias_r32_avx2":                  attn_f32_join_cc_cp_bias_r32_avx2,
+	"attn_f32_join_cc_cp_bias_r32_avx512":                attn_f32_join_cc_cp_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx2":               attn_f32_join_cc_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx512":             attn_f32_join_cc_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r128_avx2":                   attn_f32_join_cc_cp_pc_r128_avx2,
+	"attn_f32_join_cc_cp_pc_r128_avx512":                 attn_f32_join_cc_cp_pc_r128_avx512,
+	"attn_f32_join_cc_cp_pc_r18_avx2":                    attn_f32_join_cc_cp_pc_r18_avx2,
+	"attn_f32_join_cc_cp_pc_r18_avx512":                  attn_f32_join_cc_cp_pc_r18_avx512,
+	"attn_f32_join_cc_cp_pc_r256_avx2":                   attn_f32_join_cc_cp_pc_r256_avx2,
+	"attn_f32_join_cc_cp_pc_r256_avx512":                 attn_f32_join_cc_cp_pc_r256_avx512,
+	"attn_f32_join_cc_cp_pc_r32_avx2":                    attn_f32_join_cc_cp_pc_r32_avx2,
+	"attn_f32_join_cc_cp_pc_r32_avx512":                  attn_f32_join_cc_cp_pc_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r48_avx2":                    attn_f32_join_cc_cp_pc_r48_avx2,
+	"attn_f32_join_cc_cp_pc_r48_avx512":                  attn_f32_join_cc_cp_pc_r48_avx512,
+	"attn_f32_join_cc_cp_pc_r512_avx2":                   attn_f32_join_cc_cp_pc_r512_avx2,
+	"attn_f32_join_cc_cp_pc_r512_avx512":                 attn_f32_join_cc_cp_pc_r512_avx512,
+	"attn_f32_join_cc_cp_pc_r64_avx2":                    attn_f32_join_cc_cp_pc_r64_avx2,
+	"attn_f32_join_cc_cp_pc_r64_avx512":                  attn_f32_join_cc_cp_pc_r64_avx512,
+	"attn_f32_join_cc_cp_r32_avx2":                       attn_f32_join_cc_cp_r32_avx2,
+	"attn_f32_join_cc_cp_r32_avx512":                     attn_f32_join_cc_cp_r32_avx512,
+	"attn_f32_join_cc_pc_bias_r32_avx2":                  attn_f32_join_cc_pc_bias_r32_avx2,
+	"attn_f32_join_cc_pc_bias_r32_avx512":                attn_f32_join_cc_pc_bias_r32_avx512,
+	"attn_f32_join_cc_pc_r32_avx2":                       attn_f32_join_cc_pc_r32_avx2,
+	"attn_f32_join_cc_pc_r32_avx512":                     attn_f32_join_cc_pc_r32_avx512,
+	"attn_f32_join_cp_bias_r32_avx2":                     attn_f32_join_cp_bias_r32_avx2,
+	"attn_f32_join_cp_bias_r32_avx512":                   attn_f32_join_cp_bias_r32_avx512,
+	"attn_f32_join_cp_pc_bias_r32_avx2":                  attn_f32_join_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cp_pc_bias_r32_avx512":                attn_f32_join_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cp_pc_r32_avx2":                       attn_f32_join_cp_pc_r32_avx2,
+	"attn_f32_join_cp_pc_r32_avx512":                     attn_f32_join_cp_pc_r32_avx512,
+	"attn_f32_join_cp_r32_avx2":                          attn_f32_join_cp_r32_avx2,
+	"attn_f32_join_cp_r32_avx512":                        attn_f32_join_cp_r32_avx512,
+	"attn_f32_join_pc_bias_r32_avx2":                     attn_f32_join_pc_bias_r32_avx2,
+	"attn_f32_join_pc_bias_r32_avx512":                   attn_f32_join_pc_bias_r32_avx512,
+	"attn_f32_join_pc_r32_avx2":                          attn_f32_join_pc_r32_avx2,
+	"attn_f32_join_pc_r32_avx512":                        attn_f32_join_pc_r32_avx512,
+	"attn_f32_keys_128_ldk384_avx2":                      attn_f32_keys_128_ldk384_avx2,
+	"attn_f32_keys_128_ldk384_avx512":                    attn_f32_keys_128_ldk384_avx512,
+	"attn_f32_keys_16_ldk144_avx2":                       attn_f32_keys_16_ldk144_avx2,
+	"attn_f32_keys_16_ldk144_avx512":                     attn_f32_keys_16_ldk144_avx512,
+	"attn_f32_keys_16_ldk64_avx2":                        attn_f32_keys_16_ldk64_avx2,
+	"attn_f32_keys_16_ldk64_avx512":                      attn_f32_keys_16_ldk64_avx512,
+	"attn_f32_keys_16_ldk96_avx2":                        attn_f32_keys_16_ldk96_avx2,
+	"attn_f32_keys_16_ldk96_avx512":                      attn_f32_keys_16_ldk96_avx512,
+	"attn_f32_keys_32_ldk192_avx2":                       attn_f32_keys_32_ldk192_avx2,
+	"attn_f32_keys_32_ldk192_avx512":                     attn_f32_keys_32_ldk192_avx512,
+	"attn_f32_keys_48_ldk144_avx2":                       attn_f32_keys_48_ldk144_avx2,
+	"attn_f32_keys_48_ldk144_avx512":                     attn_f32_keys_48_ldk144_avx512,
+	"attn_f32_keys_64_ldk2320_avx2":                      attn_f32_keys_64_ldk2320_avx2,
+	"attn_f32_keys_64_ldk2320_avx512":                    attn_f32_keys_64_ldk2320_avx512,
+	"attn_f32_keys_64_ldk384_avx2":                       attn_f32_keys_64_ldk384_avx2,
+	"attn_f32_keys_64_ldk384_avx512":                     attn_f32_keys_64_ldk384_avx512,
+	"attn_f32_product_128_lda384_avx2":                   attn_f32_product_128_lda384_avx2,
+	"attn_f32_product_128_lda384_avx512":                 attn_f32_product_128_lda384_avx512,
+	"attn_f32_product_16_lda144_avx2":                    attn_f32_product_16_lda144_avx2,
+	"attn_f32_product_16_lda144_avx512":                  attn_f32_product_16_lda144_avx512,
+	"attn_f32_product_16_lda32_avx2":                     attn_f32_product_16_lda32_avx2,
+	"attn_f32_product_16_lda32_avx512":                   attn_f32_product_16_lda32_avx512,
+	"attn_f32_product_16_lda64_avx2":                     attn_f32_product_16_lda64_avx2,
+	"attn_f32_product_16_lda64_avx512":                   attn_f32_product_16_lda64_avx512,
+	"attn_f32_product_16_lda96_avx2":                     attn_f32_product_16_lda96_avx2,
+	"attn_f32_product_16_lda96_avx512":                   attn_f32_product_16_lda96_avx512,
+	"attn_f32_product_32_lda192_avx2":                    attn_f32_product_32_lda192_avx2,
+	"attn_f32_product_32_lda192_avx512":                  attn_f32_product_32_lda192_avx512,
+	"attn_f32_product_48_lda144_avx2":                    attn_f32_product_48_lda144_avx2,
+	"attn_f32_product_48_lda144_avx512":                  attn_f32_product_48_lda144_avx512,
+	"attn_f32_product_64_lda2320_avx2":                   attn_f32_product_64_lda2320_avx2,
+	"attn_f32_product_64_lda2320_avx512":                 attn_f32_product_64_lda2320_avx512,
+	"attn_f32_product_64_lda384_avx2":                    attn_f32_product_64_lda384_avx2,
+	"attn_f32_product_64_lda384_avx512":                  attn_f32_product_64_lda384_avx512,
+	"attn_f32_softmax_lds272_avx2":                       attn_f32_softmax_lds272_avx2,
+	"attn_f32_softmax_lds272_avx512":                     attn_f32_softmax_lds272_avx512,
+	"attn_f32_values_128_ldv384_avx2":                    attn_f32_values_128_ldv384_avx2,
+	"attn_f32_values_128_ldv384_avx512":                  attn_f32_values_128_ldv384_avx512,
+	"attn_f32_values_16_ldv144_avx2":                     attn_f32_values_16_ldv144_avx2,
+	"attn_f32_values_16_ldv144_avx512":                   attn_f32_values_16_ldv144_avx512,
+	"attn_f32_values_16_ldv64_avx2":                      attn_f32_values_16_ldv64_avx2,
+	"attn_f32_values_16_ldv64_avx512":                    attn_f32_values_16_ldv64_avx512,
+	"attn_f32_values_16_ldv96_avx2":                      attn_f32_values_16_ldv96_avx2,
+	"attn_f32_values_16_ldv96_avx512":                    attn_f32_values_16_ldv96_avx512,
+	"attn_f32_values_32_ldv192_avx2":                     attn_f32_values_32_ldv192_avx2,
+	"attn_f32_values_32_ldv192_avx512":                   attn_f32_values_32_ldv192_avx512,
+	"attn_f32_values_48_ldv144_avx2":                     attn_f32_values_48_ldv144_avx2,
+	"attn_f32_values_48_ldv144_avx512":                   attn_f32_values_48_ldv144_avx512,
+	"attn_f32_values_64_ldv2320_avx2":                    attn_f32_values_64_ldv2320_avx2,
+	"attn_f32_values_64_ldv2320_avx512":                  attn_f32_values_64_ldv2320_avx512,
+	"attn_f32_values_64_ldv384_avx2":                     attn_f32_values_64_ldv384_avx2,
+	"attn_f32_values_64_ldv384_avx512":                   attn_f32_values_64_ldv384_avx512,
+	"attn_f32_weigh_128_avx2":                            attn_f32_weigh_128_avx2,
+	"attn_f32_weigh_128_avx512":                          attn_f32_weigh_128_avx512,
+	"attn_f32_weigh_16_avx2":                             attn_f32_weigh_16_avx2,
+	"attn_f32_weigh_16_avx512":                           attn_f32_weigh_16_avx512,
+	"attn_f32_weigh_32_avx2":                             attn_f32_weigh_32_avx2,
+	"attn_f32_weigh_32_avx512":                           attn_f32_weigh_32_avx512,
+	"attn_f32_weigh_48_avx2":                             attn_f32_weigh_48_avx2,
+	"attn_f32_weigh_48_avx512":                           attn_f32_weigh_48_avx512,
+	"attn_f32_weigh_64_avx2":                             attn_f32_weigh_64_avx2,
+	"attn_f32_weigh_64_avx512":                           attn_f32_weigh_64_avx512,
+	"embed_f32_add_128_ldy128_ldt128_avx2":               embed_f32_add_128_ldy128_ldt128_avx2,
+	"embed_f32_add_128_ldy128_ldt128_avx512":             embed_f32_add_128_ldy128_ldt128_avx512,
+	"embed_f32_add_16_ldy16_ldt16_avx2":                  embed_f32_add_16_ldy16_ldt16_avx2,
+	"embed_f32_add_16_ldy16_ldt16_avx512":                embed_f32_add_16_ldy16_ldt16_avx512,
+	"embed_f32_add_1_ldy16_ldt1_avx2":                    embed_f32_add_1_ldy16_ldt1_avx2,
+	"embed_f32_add_1_ldy16_ldt1_avx512":                  embed_f32_add_1_ldy16_ldt1_avx512,
+	"embed_f32_add_28_ldy32_ldt28_avx2":                  embed_f32_add_28_ldy32_ldt28_avx2,
+	"embed_f32_add_28_ldy32_ldt28_avx512":                embed_f32_add_28_ldy32_ldt28_avx512,
+	"embed_f32_add_39_ldy48_ldt39_avx2":                  embed_f32_add_39_ldy48_ldt39_avx2,
+	"embed_f32_add_39_ldy48_ldt39_avx512":                embed_f32_add_39_ldy48_ldt39_avx512,
+	"embed_f32_add_768_ldy784_ldt768_avx2":               embed_f32_add_768_ldy784_ldt768_avx2,
+	"embed_f32_add_768_ldy784_ldt768_avx512":             embed_f32_add_768_ldy784_ldt768_avx512,
+	"embed_f32_copy_128_ldy128_ldt128_avx2":              embed_f32_copy_128_ldy128_ldt128_avx2,
+	"embed_f32_copy_128_ldy128_ldt128_avx512":            embed_f32_copy_128_ldy128_ldt128_avx512,
+	"embed_f32_copy_16_ldy16_ldt16_avx2":                 embed_f32_copy_16_ldy16_ldt16_avx2,
+	"embed_f32_copy_16_ldy16_ldt16_avx512":               embed_f32_copy_16_ldy16_ldt16_avx512,
+	"embed_f32_copy_1_ldy16_ldt1_avx2":                   embed_f32_copy_1_ldy16_ldt1_avx2,
+	"embed_f32_copy_1_ldy16_ldt1_avx512":                 embed_f32_copy_1_ldy16_ldt1_avx512,
+	"embed_f32_copy_28_ldy32_ldt28_avx2":                 embed_f32_copy_28_ldy32_ldt28_avx2,
+	"embed_f32_copy_28_ldy32_ldt28_avx512":               embed_f32_copy_28_ldy32_ldt28_avx512,
+	"embed_f32_copy_39_ldy48_ldt39_avx2":                 embed_f32_copy_39_ldy48_ldt39_avx2,
+	"embed_f32_copy_39_ldy48_ldt39_avx512":               embed_f32_copy_39_ldy48_ldt39_avx512,
+	"embed_f32_copy_768_ldy784_ldt768_avx2":              embed_f32_copy_768_ldy784_ldt768_avx2,
+	"embed_f32_copy_768_ldy784_ldt768_avx512":            embed_f32_copy_768_ldy784_ldt768_avx512,
+	"gemm_f32_128x32_lda128_bias_avx2":                   gemm_f32_128x32_lda128_bias_avx2,
+	"gemm_f32_128x32_lda128_bias_avx512":                 gemm_f32_128x32_lda128_bias_avx512,
+	"gemm_f32_128x32_lda128_bias_gelu_avx2":              gemm_f32_128x32_lda128_bias_gelu_avx2,
+	"gemm_f32_128x32_lda128_bias_gelu_avx512":            gemm_f32_128x32_lda128_bias_gelu_avx512,
+	"gemm_f32_17x32_lda32_bias_avx2":                     gemm_f32_17x32_lda32_bias_avx2,
+	"gemm_f32_17x32_lda32_bias_avx512":                   gemm_f32_17x32_lda32_bias_avx512,
+	"gemm_f32_1x16_lda16_bias_avx2":                      gemm_f32_1x16_lda16_bias_avx2,
+	"gemm_f32_1x16_lda16_bias_avx512":                    gemm_f32_1x16_lda16_bias_avx512,
+	"gemm_f32_28x16_lda32_bias_avx2":                     gemm_f32_28x16_lda32_bias_avx2,
+	"gemm_f32_28x16_lda32_bias_avx512":                   gemm_f32_28x16_lda32_bias_avx512,
+	"gemm_f32_28x32_lda32_bias_avx2":                     gemm_f32_28x32_lda32_bias_avx2,
+	"gemm_f32_28x32_lda32_bias_avx512":                   gemm_f32_28x32_lda32_bias_avx512,
+	"gemm_f32_3072x32_lda3088_bias_residual_avx2":        gemm_f32_3072x32_lda3088_bias_residual_avx2,
+	"gemm_f32_3072x32_lda3088_bias_residual_avx512":      gemm_f32_3072x32_lda3088_bias_residual_avx512,
+	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx2":           gemm_f32_33x16_lda48_bias_gelu_tanh_avx2,
+	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx512":         gemm_f32_33x16_lda48_bias_gelu_tanh_avx512,
+	"gemm_f32_33x16_lda48_bias_silu_avx2":                gemm_f32_33x16_lda48_bias_silu_avx2,
+	"gemm_f32_33x16_lda48_bias_silu_avx512":              gemm_f32_33x16_lda48_bias_silu_avx512,
+	"gemm_f32_33x16_lda48_bias_tanh_avx2":                gemm_f32_33x16_lda48_bias_tanh_avx2,
+	"gemm_f32_33x16_lda48_bias_tanh_avx512":              gemm_f32_33x16_lda48_bias_tanh_avx512,
+	"gemm_f32_36x16_lda48_bias_residual_avx2":            gemm_f32_36x16_lda48_bias_residual_avx2,
+	"gemm_f32_36x16_lda48_bias_residual_avx512":          gemm_f32_36x16_lda48_bias_residual_avx512,
+	"gemm_f32_3x16_lda16_bias_sigmoid_avx2":              gemm_f32_3x16_lda16_bias_sigmoid_avx2,
+	"gemm_f32_3x16_lda16_bias_sigmoid_avx512":            gemm_f32_3x16_lda16_bias_sigmoid_avx512,
+	"gemm_f32_45x32_lda48_bias_relu_avx2":                gemm_f32_45x32_lda48_bias_relu_avx2,
+	"gemm_f32_45x32_lda48_bias_relu_avx512":              gemm_f32_45x32_lda48_bias_relu_avx512,
+	"gemm_f32_512x32_lda528_bias_residual_avx2":          gemm_f32_512x32_lda528_bias_residual_avx2,
+	"gemm_f32_512x32_lda528_bias_residual_avx512":        gemm_f32_512x32_lda528_bias_residual_avx512,
+	"gemm_f32_768x32_lda784_bias_avx2":                   gemm_f32_768x32_lda784_bias_avx2,
+	"gemm_f32_768x32_lda784_bias_avx512":                 gemm_f32_768x32_lda784_bias_avx512,
+	"gemm_f32_768x32_lda784_bias_gelu_avx2":              gemm_f32_768x32_lda784_bias_gelu_avx2,
+	"gemm_f32_768x32_lda784_bias_gelu_avx512":            gemm_f32_768x32_lda784_bias_gelu_avx512,
+	"gemm_f32_768x32_lda784_bias_residual_avx2":          gemm_f32_768x32_lda784_bias_residual_avx2,
+	"gemm_f32_768x32_lda784_bias_residual_avx512":        gemm_f32_768x32_lda784_bias_residual_avx512,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":   layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512": layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":      layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx512":    layernorm_f32_128_ldx128_ldy128_eps1em07_avx512,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx2":         layernorm_f32_16_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx512":       layernorm_f32_16_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx2":          layernorm_f32_1_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx512":        layernorm_f32_1_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx2":         layernorm_f32_28_ldx32_ldy32_eps1em07_avx2,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx512":       layernorm_f32_28_ldx32_ldy32_eps1em07_avx512,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx2":         layernorm_f32_36_ldx64_ldy48_eps1em12_avx2,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx512":       layernorm_f32_36_ldx64_ldy48_eps1em12_avx512,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx2":         layernorm_f32_39_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx512":       layernorm_f32_39_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx2":          layernorm_f32_3_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx512":        layernorm_f32_3_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx2":         layernorm_f32_45_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":       layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":      layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":    layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
+	"lstm_f32_cell_12_avx2":                              lstm_f32_cell_12_avx2,
+	"lstm_f32_cell_12_avx512":                            lstm_f32_cell_12_avx512,
+	"lstm_f32_cell_16_avx2":                              lstm_f32_cell_16_avx2,
+	"lstm_f32_cell_16_avx512":                            lstm_f32_cell_16_avx512,
+	"lstm_f32_cell_1_avx2":                               lstm_f32_cell_1_avx2,
+	"lstm_f32_cell_1_avx512":                             lstm_f32_cell_1_avx512,
+	"lstm_f32_cell_20_avx2":                              lstm_f32_cell_20_avx2,
+	"lstm_f32_cell_20_avx512":                            lstm_f32_cell_20_avx512,
+	"lstm_f32_cell_256_avx2":                             lstm_f32_cell_256_avx2,
+	"lstm_f32_cell_256_avx512":                           lstm_f32_cell_256_avx512,
+	"lstm_f32_cell_45_avx2":                              lstm_f32_cell_45_avx2,
+	"lstm_f32_cell_45_avx512":                            lstm_f32_cell_45_avx512,
+	"peak_f32_12_avx2":                                   peak_f32_12_avx2,
+	"peak_f32_12_avx512":                                 peak_f32_12_avx512,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                spans_f32_16_ldb16_ldu32_y16_1_avx2,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx512":              spans_f32_16_ldb16_ldu32_y16_1_avx512,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx2":                spans_f32_16_ldb16_ldu32_y1_16_avx2,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx512":              spans_f32_16_ldb16_ldu32_y1_16_avx512,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx2":                 spans_f32_1_ldb16_ldu16_y16_1_avx2,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx512":               spans_f32_1_ldb16_ldu16_y16_1_avx512,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx2":                 spans_f32_1_ldb16_ldu16_y1_16_avx2,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx512":               spans_f32_1_ldb16_ldu16_y1_16_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx2":          spans_f32_2048_ldb2064_ldu2064_y16_1_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx512":        spans_f32_2048_ldb2064_ldu2064_y16_1_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx2":          spans_f32_2048_ldb2064_ldu2064_y1_16_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx512":        spans_f32_2048_ldb2064_ldu2064_y1_16_avx512,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx2":                spans_f32_20_ldb32_ldu32_y16_1_avx2,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx512":              spans_f32_20_ldb32_ldu32_y16_1_avx512,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx2":                spans_f32_20_ldb32_ldu32_y1_16_avx2,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx512":              spans_f32_20_ldb32_ldu32_y1_16_avx512,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx2":                spans_f32_45_ldb48_ldu48_y16_1_avx2,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx512":              spans_f32_45_ldb48_ldu48_y16_1_avx512,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx2":                spans_f32_45_ldb48_ldu48_y1_16_avx2,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx512":              spans_f32_45_ldb48_ldu48_y1_16_avx512,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx2":               spans_f32_96_ldb96_ldu112_y16_1_avx2,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx512":             spans_f32_96_ldb96_ldu112_y16_1_avx512,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx2":               spans_f32_96_ldb96_ldu112_y1_16_avx2,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx512":             spans_f32_96_ldb96_ldu112_y1_16_avx512,
 }

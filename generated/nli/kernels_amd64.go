@@ -5,22 +5,19 @@
 package nli
 
 import (
-	"math"
-	"unsafe"
-
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // tableAVX512 is the table for AVX-512 F, BW, DQ and VL, 512-bit registers.
 var tableAVX512 = kernels{
-	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512,
+	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_avx512,
-	gemm_f32_1536x32_lda1552_ldc384_bias_residual: gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx512,
-	gemm_f32_384x16_lda384_ldc16_bias:             gemm_f32_384x16_lda384_ldc16_bias_avx512,
-	gemm_f32_384x32_lda384_ldc1152_bias:           gemm_f32_384x32_lda384_ldc1152_bias_avx512,
-	gemm_f32_384x32_lda384_ldc1552_bias_gelu:      gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx512,
-	gemm_f32_384x32_lda384_ldc384_bias_gelu:       gemm_f32_384x32_lda384_ldc384_bias_gelu_avx512,
-	gemm_f32_384x32_lda384_ldc384_bias_residual:   gemm_f32_384x32_lda384_ldc384_bias_residual_avx512,
+	gemm_f32_1536x32_lda1552_bias_residual:        gemm_f32_1536x32_lda1552_bias_residual_avx512,
+	gemm_f32_384x16_lda384_bias:                   gemm_f32_384x16_lda384_bias_avx512,
+	gemm_f32_384x32_lda384_bias:                   gemm_f32_384x32_lda384_bias_avx512,
+	gemm_f32_384x32_lda384_bias_gelu:              gemm_f32_384x32_lda384_bias_gelu_avx512,
+	gemm_f32_384x32_lda384_bias_residual:          gemm_f32_384x32_lda384_bias_residual_avx512,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx512,
 	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          14,
@@ -28,14 +25,13 @@ var tableAVX512 = kernels{
 
 // tableAVX2 is the table for AVX2 with FMA, 256-bit registers.
 var tableAVX2 = kernels{
-	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2,
+	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_avx2,
-	gemm_f32_1536x32_lda1552_ldc384_bias_residual: gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx2,
-	gemm_f32_384x16_lda384_ldc16_bias:             gemm_f32_384x16_lda384_ldc16_bias_avx2,
-	gemm_f32_384x32_lda384_ldc1152_bias:           gemm_f32_384x32_lda384_ldc1152_bias_avx2,
-	gemm_f32_384x32_lda384_ldc1552_bias_gelu:      gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx2,
-	gemm_f32_384x32_lda384_ldc384_bias_gelu:       gemm_f32_384x32_lda384_ldc384_bias_gelu_avx2,
-	gemm_f32_384x32_lda384_ldc384_bias_residual:   gemm_f32_384x32_lda384_ldc384_bias_residual_avx2,
+	gemm_f32_1536x32_lda1552_bias_residual:        gemm_f32_1536x32_lda1552_bias_residual_avx2,
+	gemm_f32_384x16_lda384_bias:                   gemm_f32_384x16_lda384_bias_avx2,
+	gemm_f32_384x32_lda384_bias:                   gemm_f32_384x32_lda384_bias_avx2,
+	gemm_f32_384x32_lda384_bias_gelu:              gemm_f32_384x32_lda384_bias_gelu_avx2,
+	gemm_f32_384x32_lda384_bias_residual:          gemm_f32_384x32_lda384_bias_residual_avx2,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx2,
 	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          6,
@@ -57,62 +53,48 @@ func tableFor(isa runtime.ISA) *kernels {
 // instructionSets are those that this build has kernels for.
 var instructionSets = []runtime.ISA{runtime.ISAAVX512, runtime.ISAAVX2, runtime.ISAGo}
 
-/*
-embed_f32_copy_384_ldy384_ldt384_avx512 computes y[m, 384] = rows ids[m] of the table
+// embed_f32_copy_384_ldy384_ldt384_avx512 computes y[m, 384] = rows ids[m] of the table
 // Rows of y are 384 floats apart, of the table 384.
-*/
 //
 //go:noescape
 func embed_f32_copy_384_ldy384_ldt384_avx512(y *float32, ids *int32, table *float32, m int)
 
-/*
-layernorm_f32_384_ldx384_ldy384_eps1em07_avx512 computes y[m, 384] = (x - mean)/√(var + 1e-07)·gain + shift
+// layernorm_f32_384_ldx384_ldy384_eps1em07_avx512 computes y[m, 384] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 384 floats apart, of y 384.
-*/
 //
 //go:noescape
 func layernorm_f32_384_ldx384_ldy384_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
-/*
-gemm_f32_384x32_lda384_ldc1152_bias_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 1152.
-*/
+// gemm_f32_384x32_lda384_bias_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc1152_bias_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_384x32_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-/*
-attn_f32_keys_64_ldk1152_avx512 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
+// attn_f32_keys_64_ldk1152_avx512 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
 // up; rows from n on are copies of zero[64].
-*/
 //
 //go:noescape
 func attn_f32_keys_64_ldk1152_avx512(b, k, zero *float32, n int)
 
-/*
-attn_f32_product_64_lda1152_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// attn_f32_product_64_lda1152_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
 // b: panels [panels][64][16]; rows of a are 1152 floats apart, of c ldc.
-*/
 //
 //go:noescape
 func attn_f32_product_64_lda1152_avx512(c, a, b *float32, m, panels, ldc int)
 
-/*
-attn_f32_join_cc_cp_pc_r512_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
+// attn_f32_join_cc_cp_pc_r512_avx512 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
 // the first vector of keys;
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 16. Rows of s are 272 floats apart, of cp and pc 528.
-*/
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r512_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
-/*
-attn_f32_softmax_lds272_avx512 turns scores s[m, n] into exponentials of their distance to the largest
+// attn_f32_softmax_lds272_avx512 turns scores s[m, n] into exponentials of their distance to the largest
 // score so far, and updates stats [6][560]: maximum, sum, scale of what was summed
 // before, inverse of the sum. Rows of s are 272 floats apart.
-*/
 //
 //go:noescape
 func attn_f32_softmax_lds272_avx512(s, stats *float32, m, n int)
@@ -122,296 +104,96 @@ func attn_f32_softmax_lds272_avx512(s, stats *float32, m, n int)
 //go:noescape
 func attn_f32_values_64_ldv1152_avx512(b, v *float32, n int)
 
-/*
-attn_f32_weigh_64_avx512 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
+// attn_f32_weigh_64_avx512 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
 // sum (nil), it starts at 0. Rows of sum and v are 64 floats apart, of p 272, of o ldo.
-*/
 //
 //go:noescape
 func attn_f32_weigh_64_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 
-// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index) {
-		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 1024 {
-		w.pack(j, min(1024, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
+// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512 computes one head of an attention in blocks, with kernels for AVX-512 F, BW, DQ and VL, 512-bit registers, with the score q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]].
+var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512 = attention.Form{
+	Shape: attention.Shape{DP: 64, LDQ: 1152, LDK: 1152, LDO: 384, R: 512, Terms: attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Forward}},
+	Kernels: attention.Kernels{
+		Lanes:       16,
+		TableRows:   14,
+		TablePanels: 292,
+		Keys:        attn_f32_keys_64_ldk1152_avx512,
+		Product:     attn_f32_product_64_lda1152_avx512,
+		KeyProduct:  attn_f32_product_64_lda1152_avx512,
+		Join:        attn_f32_join_cc_cp_pc_r512_avx512,
+		Softmax:     attn_f32_softmax_lds272_avx512,
+		Values:      attn_f32_values_64_ldv1152_avx512,
+		Weigh:       attn_f32_weigh_64_avx512,
+	},
+	Portable: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip,
 }
 
-// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work is the state of one call.
-type attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	kr        []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][64][16]
-	zero      []float32 // a key of zeros [64]
-	values    []float32 // [n][64]
-	along     []int32   // row of KR, by j-i
-	down      []int32   // row of QR, by i-j
-	cp        []float32 // queries × KR [queries][528]
-	pc        []float32 // keys × QR [keys][528]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][64]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-i0-1)*384+64)
-	w.v = unsafe.Slice(v, (n-1)*1152+64)
-	w.q = unsafe.Slice(q, (i1-1)*1152+64)
-	w.k = unsafe.Slice(k, (n-1)*1152+64)
-	w.kr = unsafe.Slice(kr, 32768)
-	w.qr = unsafe.Slice(qr, 32768)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 64*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 64)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 64*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.along))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.cp = unsafe.Slice(scratch, 528*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.cp))
-	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) offsets(index *int32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.along[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) pack(j, m int) {
-	attn_f32_keys_64_ldk1152_avx512(&w.keys[j*64], &w.k[j*1152], &w.zero[0], m)
-	attn_f32_values_64_ldv1152_avx512(&w.values[j*64], &w.v[j*1152], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) queries(a, b int) {
-	parts := (b - a + 13) / 14
-	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
-		m = (b - i + parts - 1) / parts
-		x := w.i1 + 15 - i // where j-i = -i
-		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
-			w.table(w.cp[(i-a)*528:], w.q[i*1152:], w.kr, m, p, min(292, end-p))
-		}
-	}
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 13) / 14
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 292 {
-				w.table(w.pc[(t-j)*528:], w.k[t*1152:], w.qr, m, p, min(292, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_64_lda1152_avx512(&w.scores[0], &w.q[i*1152], &w.keys[j*64], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_cp_pc_r512_avx512(&w.scores[0], &w.cp[s*528], &w.along[x], &w.along[x+15], &w.pc[0], &w.down[y], &w.down[y], m, keys)
-	attn_f32_softmax_lds272_avx512(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*64]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[(i-w.i0)*384], 384, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
-	}
-	attn_f32_weigh_64_avx512(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_64_lda1152_avx512(&c[first*16], &a[0], &b[first*1024], m, panels, 528)
-}
-
-/*
-gemm_f32_384x32_lda384_ldc384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 384.
-*/
+// gemm_f32_384x32_lda384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc384_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_384x32_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-/*
-gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 1552.
-*/
+// gemm_f32_384x32_lda384_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_384x32_lda384_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
-/*
-gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx512 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
-// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c 384.
-*/
+// gemm_f32_1536x32_lda1552_bias_residual_avx512 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
+// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx512(c, a, w, bias, r *float32, m int)
+func gemm_f32_1536x32_lda1552_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-/*
-gemm_f32_384x32_lda384_ldc384_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 384.
-*/
+// gemm_f32_384x16_lda384_bias_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// w: panels [1][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc384_bias_gelu_avx512(c, a, w, bias *float32, m int)
+func gemm_f32_384x16_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
-/*
-gemm_f32_384x16_lda384_ldc16_bias_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias
-// w: panels [1][384][16]; rows of a are 384 floats apart, of c 16.
-*/
-//
-//go:noescape
-func gemm_f32_384x16_lda384_ldc16_bias_avx512(c, a, w, bias *float32, m int)
-
-/*
-embed_f32_copy_384_ldy384_ldt384_avx2 computes y[m, 384] = rows ids[m] of the table
+// embed_f32_copy_384_ldy384_ldt384_avx2 computes y[m, 384] = rows ids[m] of the table
 // Rows of y are 384 floats apart, of the table 384.
-*/
 //
 //go:noescape
 func embed_f32_copy_384_ldy384_ldt384_avx2(y *float32, ids *int32, table *float32, m int)
 
-/*
-layernorm_f32_384_ldx384_ldy384_eps1em07_avx2 computes y[m, 384] = (x - mean)/√(var + 1e-07)·gain + shift
+// layernorm_f32_384_ldx384_ldy384_eps1em07_avx2 computes y[m, 384] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 384 floats apart, of y 384.
-*/
 //
 //go:noescape
 func layernorm_f32_384_ldx384_ldy384_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
-/*
-gemm_f32_384x32_lda384_ldc1152_bias_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 1152.
-*/
+// gemm_f32_384x32_lda384_bias_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc1152_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_384x32_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
-/*
-attn_f32_keys_64_ldk1152_avx2 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
+// attn_f32_keys_64_ldk1152_avx2 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
 // up; rows from n on are copies of zero[64].
-*/
 //
 //go:noescape
 func attn_f32_keys_64_ldk1152_avx2(b, k, zero *float32, n int)
 
-/*
-attn_f32_product_64_lda1152_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// attn_f32_product_64_lda1152_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
 // b: panels [panels][64][16]; rows of a are 1152 floats apart, of c ldc.
-*/
 //
 //go:noescape
 func attn_f32_product_64_lda1152_avx2(c, a, b *float32, m, panels, ldc int)
 
-/*
-attn_f32_join_cc_cp_pc_r512_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
+// attn_f32_join_cc_cp_pc_r512_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // cp[i, along[j-i]]; first points at the entry of along with the least row of
 // the first vector of keys;
 // pc[j, down[i-j]]; least is to down what first is to along, for queries;
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 528.
-*/
 //
 //go:noescape
-func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, m, n int)
+func attn_f32_join_cc_cp_pc_r512_avx2(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
-/*
-attn_f32_softmax_lds272_avx2 turns scores s[m, n] into exponentials of their distance to the largest
+// attn_f32_softmax_lds272_avx2 turns scores s[m, n] into exponentials of their distance to the largest
 // score so far, and updates stats [6][560]: maximum, sum, scale of what was summed
 // before, inverse of the sum. Rows of s are 272 floats apart.
-*/
 //
 //go:noescape
 func attn_f32_softmax_lds272_avx2(s, stats *float32, m, n int)
@@ -421,236 +203,50 @@ func attn_f32_softmax_lds272_avx2(s, stats *float32, m, n int)
 //go:noescape
 func attn_f32_values_64_ldv1152_avx2(b, v *float32, n int)
 
-/*
-attn_f32_weigh_64_avx2 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
+// attn_f32_weigh_64_avx2 computes o[m, 64] = (sum·scale[m] + p[m, n]·v[n, 64])·factor[m]; without
 // sum (nil), it starts at 0. Rows of sum and v are 64 floats apart, of p 272, of o ldo.
-*/
 //
 //go:noescape
 func attn_f32_weigh_64_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 
-// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2 computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in blocks of 256 keys and strips of at most 48 queries.
-func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	if pos != nil && int(*runtime.At(pos, n-1)-*pos) != n-1 {
-		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	var w attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work
-	w.place(o, q, k, v, kr, qr, scratch, n, i0, i1)
-	if !w.offsets(index) {
-		attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
-		return
-	}
-	for j := 0; j < n; j += 1024 {
-		w.pack(j, min(1024, n-j))
-	}
-	parts := (i1 - i0 + 559) / 560
-	for part := range parts {
-		w.queries(i0+part*(i1-i0)/parts, i0+(part+1)*(i1-i0)/parts)
-	}
+// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2 computes one head of an attention in blocks, with kernels for AVX2 with FMA, 256-bit registers, with the score q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]].
+var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2 = attention.Form{
+	Shape: attention.Shape{DP: 64, LDQ: 1152, LDK: 1152, LDO: 384, R: 512, Terms: attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Forward}},
+	Kernels: attention.Kernels{
+		Lanes:       8,
+		TableRows:   12,
+		TablePanels: 341,
+		Keys:        attn_f32_keys_64_ldk1152_avx2,
+		Product:     attn_f32_product_64_lda1152_avx2,
+		KeyProduct:  attn_f32_product_64_lda1152_avx2,
+		Join:        attn_f32_join_cc_cp_pc_r512_avx2,
+		Softmax:     attn_f32_softmax_lds272_avx2,
+		Values:      attn_f32_values_64_ldv1152_avx2,
+		Weigh:       attn_f32_weigh_64_avx2,
+	},
+	Portable: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip,
 }
 
-// attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work is the state of one call.
-type attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work struct {
-	n, i0, i1 int
-	o         []float32
-	v         []float32
-	q         []float32
-	k         []float32
-	kr        []float32
-	qr        []float32
-	keys      []float32 // panels [n/16][64][16]
-	zero      []float32 // a key of zeros [64]
-	values    []float32 // [n][64]
-	along     []int32   // row of KR, by j-i
-	down      []int32   // row of QR, by i-j
-	cp        []float32 // queries × KR [queries][528]
-	pc        []float32 // keys × QR [keys][528]
-	scores    []float32 // [strip][272]
-	sum       []float32 // weighted values so far [queries][64]
-	ones      []float32 // [strip]
-	stats     []float32 // of the softmax [6][560]
-}
-
-// place cuts the scratch into arrays and sets bounds to the operands.
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) place(o, q, k, v, kr, qr, scratch *float32, n, i0, i1 int) {
-	w.n, w.i0, w.i1 = n, i0, i1
-	w.o = unsafe.Slice(o, (i1-i0-1)*384+64)
-	w.v = unsafe.Slice(v, (n-1)*1152+64)
-	w.q = unsafe.Slice(q, (i1-1)*1152+64)
-	w.k = unsafe.Slice(k, (n-1)*1152+64)
-	w.kr = unsafe.Slice(kr, 32768)
-	w.qr = unsafe.Slice(qr, 32768)
-	rows := (n + 15) / 16 * 16
-	w.keys = unsafe.Slice(scratch, 64*rows)
-	scratch = runtime.At(scratch, len(w.keys))
-	w.zero = unsafe.Slice(scratch, 64)
-	scratch = runtime.At(scratch, len(w.zero))
-	w.values = unsafe.Slice(scratch, 64*rows)
-	scratch = runtime.At(scratch, len(w.values))
-	w.along = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.along))
-	w.down = unsafe.Slice((*int32)(unsafe.Pointer(scratch)), 2*rows+32)
-	scratch = runtime.At(scratch, len(w.down))
-	w.cp = unsafe.Slice(scratch, 528*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.cp))
-	w.pc = unsafe.Slice(scratch, 528*min(rows, 256))
-	scratch = runtime.At(scratch, len(w.pc))
-	w.scores = unsafe.Slice(scratch, 272*min(rows, 48))
-	scratch = runtime.At(scratch, len(w.scores))
-	w.sum = unsafe.Slice(scratch, 64*min(rows, 560))
-	scratch = runtime.At(scratch, len(w.sum))
-	w.ones = unsafe.Slice(scratch, min(rows, 48))
-	scratch = runtime.At(scratch, len(w.ones))
-	w.stats = unsafe.Slice(scratch, 3360)
-	clear(w.zero)
-	for i := range w.ones {
-		w.ones[i] = 1
-	}
-}
-
-/*
-offsets writes the relative table's rows in the order of keys and of queries. Both ends are repeated 16 times, as vectors reach
-// beyond them. It reports whether rows rise by 0 or 1 from one offset to the next: then those of 16 offsets lie in a window of 16.
-*/
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) offsets(index *int32) bool {
-	other := uint32(0)                      // other steps
-	first, count := 1-w.i1, w.n+w.i1-w.i0-1 // of j-i; of i-j, the last is -first
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.along[16+count-1-e] = r
-		}
-	}
-	for e := range 16 {
-		w.along[e], w.along[16+count+e] = w.along[16], w.along[15+count]
-	}
-	{
-		rows := unsafe.Slice(runtime.At(index, 1-count-first), count)
-		last := rows[0]
-		for e, r := range rows {
-			other |= uint32(r-last) &^ 1
-			last = r
-			w.down[16+e] = r
-		}
-	}
-	for e := range 16 {
-		w.down[e], w.down[16+count+e] = w.down[16], w.down[15+count]
-	}
-	return other == 0
-}
-
-// pack brings the keys of m rows from j on into panels, and their values together.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) pack(j, m int) {
-	attn_f32_keys_64_ldk1152_avx2(&w.keys[j*64], &w.k[j*1152], &w.zero[0], m)
-	attn_f32_values_64_ldv1152_avx2(&w.values[j*64], &w.v[j*1152], m)
-}
-
-// queries computes queries [a, b), at most 560.
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) queries(a, b int) {
-	parts := (b - a + 11) / 12
-	for i, m := a, 0; parts > 0; i, parts = i+m, parts-1 {
-		m = (b - i + parts - 1) / parts
-		x := w.i1 + 15 - i // where j-i = -i
-		lo, hi := w.along[x+w.n-1], w.along[x-m+1]
-		for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
-			w.table(w.cp[(i-a)*528:], w.q[i*1152:], w.kr, m, p, min(341, end-p))
-		}
-	}
-	for i := range b - a {
-		w.stats[0+i] = -math.MaxFloat32 // largest score
-		w.stats[560+i] = 0              // sum of exponentials
-	}
-	strips := (b - a + 47) / 48
-	height := ((b-a+strips-1)/strips + 15) / 16 * 16
-	for j := 0; j < w.n; j += 256 {
-		keys := min(256, w.n-j)
-		parts := (j + keys - j + 11) / 12
-		for t, m := j, 0; parts > 0; t, parts = t+m, parts-1 {
-			m = (j + keys - t + parts - 1) / parts
-			y := w.n + 15 - w.i0 - t // where i-j = -t
-			lo, hi := w.down[y+a-m+1], w.down[y+b-1]
-			for p, end := int(lo)/16, int(hi)/16+1; p < end; p += 341 {
-				w.table(w.pc[(t-j)*528:], w.k[t*1152:], w.qr, m, p, min(341, end-p))
-			}
-		}
-		for i := a; i < b; i += height {
-			w.strip(i, i-a, min(height, b-i), j, keys)
-		}
-	}
-}
-
-// strip computes m queries from i on, number s of their range, against keys from j on.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) strip(i, s, m, j, keys int) {
-	attn_f32_product_64_lda1152_avx2(&w.scores[0], &w.q[i*1152], &w.keys[j*64], m, (keys+15)/16, 272)
-	x := j - i + w.i1 + 15
-	y := i - j + w.n - w.i0 + 15
-	attn_f32_join_cc_cp_pc_r512_avx2(&w.scores[0], &w.cp[s*528], &w.along[x], &w.along[x+7], &w.pc[0], &w.down[y], &w.down[y], m, keys)
-	attn_f32_softmax_lds272_avx2(&w.scores[0], &w.stats[s], m, keys)
-	var sum *float32
-	if j > 0 {
-		sum = &w.sum[s*64]
-	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
-	out, ldo, factor := &w.o[(i-w.i0)*384], 384, &w.stats[1680+s] // 1 / sum
-	if j+keys < w.n {
-		out, ldo, factor = &w.sum[s*64], 64, &w.ones[0]
-	}
-	attn_f32_weigh_64_avx2(out, sum, &w.scores[0], &w.values[j*64], &w.stats[1120+s], factor, m, keys, ldo)
-}
-
-// table multiplies m rows of queries or keys with panels of a relative table, from the one called first on.
-//
-//go:noinline
-func (w *attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2_work) table(c, a, b []float32, m, first, panels int) {
-	attn_f32_product_64_lda1152_avx2(&c[first*16], &a[0], &b[first*1024], m, panels, 528)
-}
-
-/*
-gemm_f32_384x32_lda384_ldc384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 384.
-*/
+// gemm_f32_384x32_lda384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc384_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_384x32_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-/*
-gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 1552.
-*/
+// gemm_f32_384x32_lda384_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
+// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc1552_bias_gelu_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_384x32_lda384_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
-/*
-gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx2 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
-// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c 384.
-*/
+// gemm_f32_1536x32_lda1552_bias_residual_avx2 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
+// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_1536x32_lda1552_ldc384_bias_residual_avx2(c, a, w, bias, r *float32, m int)
+func gemm_f32_1536x32_lda1552_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-/*
-gemm_f32_384x32_lda384_ldc384_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c 384.
-*/
+// gemm_f32_384x16_lda384_bias_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// w: panels [1][384][16]; rows of a are 384 floats apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_ldc384_bias_gelu_avx2(c, a, w, bias *float32, m int)
-
-/*
-gemm_f32_384x16_lda384_ldc16_bias_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias
-// w: panels [1][384][16]; rows of a are 384 floats apart, of c 16.
-*/
-//
-//go:noescape
-func gemm_f32_384x16_lda384_ldc16_bias_avx2(c, a, w, bias *float32, m int)
+func gemm_f32_384x16_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)

@@ -7,6 +7,15 @@ import (
 	"unsafe"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/attention"
+)
+
+// The rows that one call of a product may have, by the terms of a sum and the columns. A call takes at most about 100 µs: a garbage
+// collection waits for it, as assembly cannot be preempted.
+const (
+	rows128x16 = 2436
+	rows128x32 = 1218
+	rows512x32 = 306
 )
 
 // exec is the state of one execution: where the activations of the call lie, and the steps as values that the pool can run.
@@ -55,14 +64,6 @@ func (e *exec) scratch(worker int) *float32 {
 	return runtime.At(e.scratchBase, worker*e.scratchLen)
 }
 
-// holes gives the original positions of a sequence's rows if some may be missing, else nil.
-func (e *exec) holes(first int) *int32 {
-	if len(e.Positions) == 0 {
-		return nil
-	}
-	return &e.Positions[first]
-}
-
 // layout is where things lie in the arena, in bytes.
 type layout struct {
 	slot                [6]int64
@@ -84,7 +85,7 @@ func place(s runtime.Sizes) (l layout) {
 	l.slot[3] = take(max(128*s.T, 528*s.B))
 	l.slot[4] = take(128 * s.B)
 	l.slot[5] = take(16 * s.B)
-	l.scratchLen = int64(attentionScratch(s.N))
+	l.scratchLen = int64(portable.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc.Scratch(s.N))
 	l.scratch = take(int(l.scratchLen) * s.Threads)
 	return l
 }
@@ -250,10 +251,10 @@ func (e *exec) layerQkv(_, unit int) {
 	a := e.slot1
 	w := runtime.At(&e.layerNow.qkvPanels[0], unit*4096)
 	bias := runtime.At(&e.layerNow.qkvBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, 1218)
+	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc384_bias(runtime.At(c, row*384), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x32_lda128_bias(runtime.At(c, row*384), runtime.At(a, row*128), w, bias, m, 384)
 	}
 }
 
@@ -265,7 +266,19 @@ func (e *exec) layerAttention(worker, unit int) {
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
 	q := runtime.At(e.slot0, first*384+h*64)
-	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc(runtime.At(e.slot2, first*128+h*64), q, runtime.At(q, 128), runtime.At(q, 256), runtime.At(&e.layerNow.krPanels[0], h*8192), runtime.At(&e.layerNow.qrPanels[0], h*8192), nil, runtime.At(&e.w.relativeIndex[0], 511), e.holes(first), e.scratch(worker), n, 0, n)
+	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc.Run(attention.Call{
+		O:         runtime.At(e.slot2, first*128+h*64),
+		Q:         q,
+		K:         runtime.At(q, 128),
+		V:         runtime.At(q, 256),
+		KR:        runtime.At(&e.layerNow.krPanels[0], h*8192),
+		QR:        runtime.At(&e.layerNow.qrPanels[0], h*8192),
+		Index:     runtime.At(&e.w.relativeIndex[0], 511),
+		Positions: e.Holes(first),
+		Scratch:   e.scratch(worker),
+		N:         n,
+		To:        n,
+	})
 }
 
 // layerAttentionOutputDense computes [T, 128]. A unit is 32 columns of the result.
@@ -277,10 +290,10 @@ func (e *exec) layerAttentionOutputDense(_, unit int) {
 	w := runtime.At(&e.layerNow.attentionOutputDensePanels[0], unit*4096)
 	bias := runtime.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot1, unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, 1218)
+	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m)
+		e.k.gemm_f32_128x32_lda128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m, 128)
 	}
 }
 
@@ -301,10 +314,10 @@ func (e *exec) layerIntermediateDense(_, unit int) {
 	a := e.slot2
 	w := runtime.At(&e.layerNow.intermediateDensePanels[0], unit*4096)
 	bias := runtime.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, 1218)
+	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc528_bias_gelu(runtime.At(c, row*528), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x32_lda128_bias_gelu(runtime.At(c, row*528), runtime.At(a, row*128), w, bias, m, 528)
 	}
 }
 
@@ -317,10 +330,10 @@ func (e *exec) layerOutputDense(_, unit int) {
 	w := runtime.At(&e.layerNow.outputDensePanels[0], unit*16384)
 	bias := runtime.At(&e.layerNow.outputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot2, unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, 306)
+	cut := runtime.CutRows(e.tokens, e.k.tile, rows512x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_512x32_lda528_ldc128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*528), w, bias, runtime.At(res, row*128), m)
+		e.k.gemm_f32_512x32_lda528_bias_residual(runtime.At(c, row*128), runtime.At(a, row*528), w, bias, runtime.At(res, row*128), m, 128)
 	}
 }
 
@@ -341,10 +354,10 @@ func (e *exec) layerLastQkv(_, unit int) {
 	a := e.slot1
 	w := runtime.At(&e.w.layerLastQkvPanels[0], unit*4096)
 	bias := runtime.At(&e.w.layerLastQkvBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, 1218)
+	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc384_bias(runtime.At(c, row*384), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x32_lda128_bias(runtime.At(c, row*384), runtime.At(a, row*128), w, bias, m, 384)
 	}
 }
 
@@ -356,7 +369,19 @@ func (e *exec) layerLastAttention(worker, unit int) {
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
 	q := runtime.At(e.slot0, first*384+h*64)
-	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc(runtime.At(e.slot2, b*128+h*64), q, runtime.At(q, 128), runtime.At(q, 256), runtime.At(&e.w.layerLastKrPanels[0], h*8192), runtime.At(&e.w.layerLastQrPanels[0], h*8192), nil, runtime.At(&e.w.relativeIndex[0], 511), e.holes(first), e.scratch(worker), n, 0, 1)
+	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc.Run(attention.Call{
+		O:         runtime.At(e.slot2, b*128+h*64),
+		Q:         q,
+		K:         runtime.At(q, 128),
+		V:         runtime.At(q, 256),
+		KR:        runtime.At(&e.w.layerLastKrPanels[0], h*8192),
+		QR:        runtime.At(&e.w.layerLastQrPanels[0], h*8192),
+		Index:     runtime.At(&e.w.relativeIndex[0], 511),
+		Positions: e.Holes(first),
+		Scratch:   e.scratch(worker),
+		N:         n,
+		To:        1,
+	})
 }
 
 // layerLastTake computes [B, 128]. A unit is one sequence.
@@ -376,10 +401,10 @@ func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 	w := runtime.At(&e.w.layerLastAttentionOutputDensePanels[0], unit*4096)
 	bias := runtime.At(&e.w.layerLastAttentionOutputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot3, unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, 1218)
+	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m)
+		e.k.gemm_f32_128x32_lda128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m, 128)
 	}
 }
 
@@ -400,10 +425,10 @@ func (e *exec) layerLastIntermediateDense(_, unit int) {
 	a := e.slot2
 	w := runtime.At(&e.w.layerLastIntermediateDensePanels[0], unit*4096)
 	bias := runtime.At(&e.w.layerLastIntermediateDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, 1218)
+	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc528_bias_gelu(runtime.At(c, row*528), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x32_lda128_bias_gelu(runtime.At(c, row*528), runtime.At(a, row*128), w, bias, m, 528)
 	}
 }
 
@@ -416,10 +441,10 @@ func (e *exec) layerLastOutputDense(_, unit int) {
 	w := runtime.At(&e.w.layerLastOutputDensePanels[0], unit*16384)
 	bias := runtime.At(&e.w.layerLastOutputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot2, unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, 306)
+	cut := runtime.CutRows(e.sequences, e.k.tile, rows512x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_512x32_lda528_ldc128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*528), w, bias, runtime.At(res, row*128), m)
+		e.k.gemm_f32_512x32_lda528_bias_residual(runtime.At(c, row*128), runtime.At(a, row*528), w, bias, runtime.At(res, row*128), m, 128)
 	}
 }
 
@@ -440,10 +465,10 @@ func (e *exec) headPoolerDense(_, unit int) {
 	a := e.slot4
 	w := runtime.At(&e.w.headPoolerDensePanels[0], unit*4096)
 	bias := runtime.At(&e.w.headPoolerDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, 1218)
+	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_ldc128_bias_gelu(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x32_lda128_bias_gelu(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, m, 128)
 	}
 }
 
@@ -455,9 +480,9 @@ func (e *exec) headClassifier(_, unit int) {
 	a := e.slot2
 	w := runtime.At(&e.w.headClassifierPanels[0], unit*4096)
 	bias := runtime.At(&e.w.headClassifierBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, 2436)
+	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x16)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x16_lda128_ldc16_bias(runtime.At(c, row*16), runtime.At(a, row*128), w, bias, m)
+		e.k.gemm_f32_128x16_lda128_bias(runtime.At(c, row*16), runtime.At(a, row*128), w, bias, m, 16)
 	}
 }

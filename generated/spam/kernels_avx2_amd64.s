@@ -151,9 +151,9 @@ column2:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc384_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_128x32_lda128_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc384_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_128x32_lda128_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -200,7 +200,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -233,10 +236,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -244,8 +250,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -290,14 +300,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -307,9 +321,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -376,18 +395,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -399,10 +423,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -476,22 +506,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -505,11 +541,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -595,26 +638,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -630,12 +680,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
-	PREFETCHT1 7680(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -733,33 +791,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 7680(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 7712(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+1536, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+512, CX, AX
 	ADDQ   AX, SI
@@ -814,7 +881,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -847,10 +917,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -858,8 +931,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -904,14 +981,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -921,9 +1002,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -990,18 +1076,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -1013,10 +1104,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -1090,22 +1187,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -1119,11 +1222,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -1209,26 +1319,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -1244,12 +1361,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 3072(DI)
-	PREFETCHT1 4608(DI)
-	PREFETCHT1 6144(DI)
-	PREFETCHT1 7680(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -1347,33 +1472,42 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 1536(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 1568(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 3072(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 3104(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 4608(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 4640(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 6144(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 6176(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 7680(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 7712(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+1536, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+512, CX, AX
 	ADDQ   AX, SI
@@ -2090,12 +2224,12 @@ end0:
 	VZEROUPPER
 	RET
 
-// func attn_f32_join_cc_cp_pc_r128_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, m int, n int)
+// func attn_f32_join_cc_cp_pc_r128_avx2(s *float32, cp *float32, along *int32, first *int32, pc *float32, down *int32, least *int32, bias *float32, m int, n int)
 // Requires: AVX, AVX2
-TEXT ·attn_f32_join_cc_cp_pc_r128_avx2(SB), NOSPLIT, $0-72
+TEXT ·attn_f32_join_cc_cp_pc_r128_avx2(SB), NOSPLIT, $0-80
 	MOVQ s+0(FP), AX
-	MOVQ m+56(FP), CX
-	MOVQ n+64(FP), DX
+	MOVQ m+64(FP), CX
+	MOVQ n+72(FP), DX
 	SHLQ $0x02, DX
 	MOVQ cp+8(FP), BX
 	MOVQ along+16(FP), SI
@@ -3317,9 +3451,9 @@ next0:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc128_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_128x32_lda128_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_128x32_lda128_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -3367,8 +3501,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3401,12 +3539,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -3414,10 +3556,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3462,18 +3610,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -3483,12 +3637,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3555,24 +3717,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -3584,14 +3754,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3665,30 +3845,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -3702,16 +3892,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3797,36 +3999,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -3842,18 +4056,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -3951,45 +4179,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+512, CX, AX
@@ -4047,8 +4290,12 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4081,12 +4328,16 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -4094,10 +4345,16 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4142,18 +4399,24 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -4163,12 +4426,20 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4235,24 +4506,32 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -4264,14 +4543,24 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4345,30 +4634,40 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -4382,16 +4681,28 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4477,36 +4788,48 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -4522,18 +4845,32 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4631,45 +4968,60 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+512, CX, AX
@@ -4679,9 +5031,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_128x32_lda128_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc528_bias_gelu_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_128x32_lda128_bias_gelu_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -4728,7 +5080,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4761,10 +5116,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -4772,8 +5130,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4818,14 +5180,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -4835,9 +5201,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -4904,18 +5275,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -4927,10 +5303,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5004,22 +5386,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -5033,11 +5421,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5123,26 +5518,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -5158,12 +5560,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
-	PREFETCHT1 10560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5261,30 +5671,38 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 10560(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 10592(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
 	MOVQ DI, AX
@@ -5391,10 +5809,11 @@ p0act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+2112, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p0act
-	IMUL3Q       $+2112, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+512, CX, AX
 	ADDQ         AX, SI
@@ -5449,7 +5868,10 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5482,10 +5904,13 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -5493,8 +5918,12 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5539,14 +5968,18 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -5556,9 +5989,14 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5625,18 +6063,23 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -5648,10 +6091,16 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5725,22 +6174,28 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -5754,11 +6209,18 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5844,26 +6306,33 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -5879,12 +6348,20 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 2112(DI)
-	PREFETCHT1 4224(DI)
-	PREFETCHT1 6336(DI)
-	PREFETCHT1 8448(DI)
-	PREFETCHT1 10560(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -5982,30 +6459,38 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 2112(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 2144(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 4224(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 4256(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 6336(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 6368(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 8448(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 8480(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 10560(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 10592(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
 	MOVQ DI, AX
@@ -6112,10 +6597,11 @@ p1act:
 	VSUBPS       Y7, Y4, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+2112, AX
+	ADDQ         DX, AX
 	DECQ         BX
 	JNZ          p1act
-	IMUL3Q       $+2112, CX, AX
+	MOVQ         CX, AX
+	IMULQ        DX, AX
 	ADDQ         AX, DI
 	IMUL3Q       $+512, CX, AX
 	ADDQ         AX, SI
@@ -6124,9 +6610,9 @@ p1act:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int)
+// func gemm_f32_512x32_lda528_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_512x32_lda528_ldc128_bias_residual_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_512x32_lda528_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -6174,8 +6660,12 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6208,12 +6698,16 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -6221,10 +6715,16 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6269,18 +6769,24 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -6290,12 +6796,20 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6362,24 +6876,32 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -6391,14 +6913,24 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6472,30 +7004,40 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -6509,16 +7051,28 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6604,36 +7158,48 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -6649,18 +7215,32 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6758,45 +7338,60 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+2112, CX, AX
@@ -6854,8 +7449,12 @@ p1height:
 	JEQ        p1rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6888,12 +7487,16 @@ p1turn1:
 	JNZ          p1turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
 	JMP          p1next
 
 p1rows2:
@@ -6901,10 +7504,16 @@ p1rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -6949,18 +7558,24 @@ p1turn2:
 	JNZ          p1turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	JMP          p1next
 
 p1rows3:
@@ -6970,12 +7585,20 @@ p1rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -7042,24 +7665,32 @@ p1turn3:
 	JNZ          p1turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
 	JMP          p1next
 
 p1rows4:
@@ -7071,14 +7702,24 @@ p1rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -7152,30 +7793,40 @@ p1turn4:
 	JNZ          p1turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
 	JMP          p1next
 
 p1rows5:
@@ -7189,16 +7840,28 @@ p1rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -7284,36 +7947,48 @@ p1turn5:
 	JNZ          p1turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
 	JMP          p1next
 
 p1rows6:
@@ -7329,18 +8004,32 @@ p1rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 (R10)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 512(R10)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1024(R10)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 1536(R10)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2048(R10)
-	PREFETCHT1 2560(DI)
-	PREFETCHT1 2560(R10)
+	MOVQ       ldc+48(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	MOVQ       R10, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+128, DX
@@ -7438,45 +8127,60 @@ p1turn6:
 	JNZ          p1turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
 	VADDPS       Y12, Y0, Y0
-	VADDPS       (R10), Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VADDPS       32(R10), Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y2, Y2
-	VADDPS       512(R10), Y2, Y2
-	VMOVUPS      Y2, 512(DI)
+	VADDPS       (BX), Y2, Y2
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VADDPS       544(R10), Y3, Y3
-	VMOVUPS      Y3, 544(DI)
+	VADDPS       32(BX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y4, Y4
-	VADDPS       1024(R10), Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
+	VADDPS       (BX), Y4, Y4
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VADDPS       1056(R10), Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
+	VADDPS       32(BX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y6, Y6
-	VADDPS       1536(R10), Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
+	VADDPS       (BX), Y6, Y6
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VADDPS       1568(R10), Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
+	VADDPS       32(BX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y8, Y8
-	VADDPS       2048(R10), Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
+	VADDPS       (BX), Y8, Y8
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VADDPS       2080(R10), Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
+	VADDPS       32(BX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
 	VADDPS       Y12, Y10, Y10
-	VADDPS       2560(R10), Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
+	VADDPS       (BX), Y10, Y10
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VADDPS       2592(R10), Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
+	VADDPS       32(BX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
 
 p1next:
-	IMUL3Q $+512, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	ADDQ   AX, R10
 	IMUL3Q $+2112, CX, AX
@@ -7486,1454 +8190,9 @@ p1next:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_128x32_lda128_ldc128_bias_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x32_lda128_ldc128_bias_gelu_avx2(SB), NOSPLIT, $0-40
-	MOVQ w+16(FP), R8
-	MOVQ bias+24(FP), R9
-	MOVQ c+0(FP), DI
-	MOVQ a+8(FP), SI
-	MOVQ m+32(FP), CX
-
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
-	LEAQ 5(CX), AX
-	XORL DX, DX
-	MOVQ $+6, BX
-	DIVQ BX
-	MOVQ AX, R11
-	MOVQ CX, AX
-	XORL DX, DX
-	DIVQ R11
-	MOVQ AX, R12
-	MOVQ DX, R13
-
-	// What to prefetch: the panels after these, during the first strips.
-	LEAQ 8192(R8), R14
-
-p0strip:
-	MOVQ    $+256, R15
-	XORL    BX, BX
-	LEAQ    16384(R8), AX
-	CMPQ    R14, AX
-	CMOVQCC BX, R15
-	MOVQ    R12, CX
-	DECQ    R13
-	JLT     p0height
-	INCQ    CX
-
-p0height:
-	CMPQ       CX, $+6
-	JEQ        p0rows6
-	CMPQ       CX, $+5
-	JEQ        p0rows5
-	CMPQ       CX, $+4
-	JEQ        p0rows4
-	CMPQ       CX, $+3
-	JEQ        p0rows3
-	CMPQ       CX, $+2
-	JEQ        p0rows2
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn1:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn1
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	JMP          p0next
-
-p0rows2:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn2:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn2
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	JMP          p0next
-
-p0rows3:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn3:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   (R14)
-	PREFETCHT1   64(R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   128(R14)
-	PREFETCHT1   192(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   256(R14)
-	PREFETCHT1   320(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   384(R14)
-	PREFETCHT1   448(R14)
-	ADDQ         R15, R14
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn3
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	JMP          p0next
-
-p0rows4:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn4:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn4
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	JMP          p0next
-
-p0rows5:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 2048(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn5:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2048(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2052(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2056(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2060(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn5
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
-	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
-	JMP          p0next
-
-p0rows6:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2560(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p0turn6:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2048(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2560(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2052(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2564(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2056(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2568(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2060(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2572(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p0turn6
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
-	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
-	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
-	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
-
-p0next:
-	MOVQ DI, AX
-	MOVQ CX, BX
-
-p0act:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y3
-	VANDPS       vectors<>+384(SB), Y0, Y1
-	VANDPS       vectors<>+384(SB), Y3, Y4
-	VBROADCASTSS words<>+20(SB), Y2
-	VBROADCASTSS words<>+20(SB), Y5
-	VMINPS       Y1, Y2, Y1
-	VMINPS       Y4, Y5, Y4
-	VBROADCASTSS words<>+4(SB), Y5
-	VBROADCASTSS words<>+4(SB), Y9
-	VMOVAPS      Y5, Y2
-	VMOVAPS      Y9, Y8
-	VFMADD231PS  vectors<>+416(SB), Y1, Y2
-	VFMADD231PS  vectors<>+416(SB), Y4, Y8
-	VDIVPS       Y2, Y5, Y2
-	VDIVPS       Y8, Y9, Y8
-	VMULPS       vectors<>+448(SB), Y1, Y5
-	VMULPS       vectors<>+448(SB), Y4, Y9
-	VMULPS       Y1, Y5, Y6
-	VMULPS       Y4, Y9, Y10
-	VMOVAPS      Y6, Y7
-	VMOVAPS      Y10, Y11
-	VFMSUB231PS  Y1, Y5, Y7
-	VFMSUB231PS  Y4, Y9, Y11
-	VBROADCASTSS words<>+24(SB), Y5
-	VBROADCASTSS words<>+24(SB), Y9
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y8, Y9
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y8, Y9
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y8, Y9
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y8, Y9
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y8, Y9
-	VFMADD213PS  vectors<>+640(SB), Y2, Y5
-	VFMADD213PS  vectors<>+640(SB), Y8, Y9
-	VFMADD213PS  vectors<>+672(SB), Y2, Y5
-	VFMADD213PS  vectors<>+672(SB), Y8, Y9
-	VFMADD213PS  vectors<>+704(SB), Y2, Y5
-	VFMADD213PS  vectors<>+704(SB), Y8, Y9
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y4, Y9, Y9
-	VBROADCASTSS words<>+12(SB), Y1
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD231PS  vectors<>+96(SB), Y6, Y1
-	VFMADD231PS  vectors<>+96(SB), Y10, Y4
-	VADDPS       vectors<>+128(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y4, Y8
-	VMOVAPS      Y6, Y6
-	VMOVAPS      Y10, Y10
-	VFMADD231PS  vectors<>+160(SB), Y2, Y6
-	VFMADD231PS  vectors<>+160(SB), Y8, Y10
-	VFMADD231PS  vectors<>+192(SB), Y2, Y6
-	VFMADD231PS  vectors<>+192(SB), Y8, Y10
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y11, Y10, Y10
-	VBROADCASTSS words<>+16(SB), Y2
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+224(SB), Y6, Y2
-	VFMADD213PS  vectors<>+224(SB), Y10, Y7
-	VFMADD213PS  vectors<>+256(SB), Y6, Y2
-	VFMADD213PS  vectors<>+256(SB), Y10, Y7
-	VFMADD213PS  vectors<>+288(SB), Y6, Y2
-	VFMADD213PS  vectors<>+288(SB), Y10, Y7
-	VFMADD213PS  vectors<>+320(SB), Y6, Y2
-	VFMADD213PS  vectors<>+320(SB), Y10, Y7
-	VFMADD213PS  vectors<>+352(SB), Y6, Y2
-	VFMADD213PS  vectors<>+352(SB), Y10, Y7
-	VFMADD213PS  vectors<>+352(SB), Y6, Y2
-	VFMADD213PS  vectors<>+352(SB), Y10, Y7
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y9, Y7, Y7
-	VPSUBD       vectors<>+736(SB), Y1, Y1
-	VPSUBD       vectors<>+736(SB), Y4, Y4
-	VPSRAD       $0x01, Y1, Y5
-	VPSRAD       $0x01, Y4, Y6
-	VPSUBD       Y5, Y1, Y1
-	VPSUBD       Y6, Y4, Y4
-	VPADDD       vectors<>+768(SB), Y5, Y5
-	VPADDD       vectors<>+768(SB), Y6, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       vectors<>+768(SB), Y1, Y1
-	VPADDD       vectors<>+768(SB), Y4, Y4
-	VPSLLD       $0x17, Y1, Y1
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y7, Y8
-	VMULPS       Y1, Y2, Y2
-	VMULPS       Y4, Y8, Y7
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       Y0, Y1, Y1
-	VMAXPS       Y3, Y4, Y4
-	VSUBPS       Y2, Y1, Y0
-	VSUBPS       Y7, Y4, Y3
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+512, AX
-	DECQ         BX
-	JNZ          p0act
-	IMUL3Q       $+512, CX, AX
-	ADDQ         AX, DI
-	IMUL3Q       $+512, CX, AX
-	ADDQ         AX, SI
-	DECQ         R11
-	JNZ          p0strip
-
-	// The next panel, all rows again: a panel stays in the nearest cache.
-	ADDQ $+8192, R8
-	ADDQ $+64, R9
-	MOVQ c+0(FP), DI
-	MOVQ a+8(FP), SI
-	MOVQ m+32(FP), CX
-	ADDQ $+64, DI
-
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
-	LEAQ 5(CX), AX
-	XORL DX, DX
-	MOVQ $+6, BX
-	DIVQ BX
-	MOVQ AX, R11
-	MOVQ CX, AX
-	XORL DX, DX
-	DIVQ R11
-	MOVQ AX, R12
-	MOVQ DX, R13
-
-	// What to prefetch: the panels after these, during the first strips.
-	LEAQ 8192(R8), R14
-
-p1strip:
-	MOVQ    $+256, R15
-	XORL    BX, BX
-	LEAQ    16384(R8), AX
-	CMPQ    R14, AX
-	CMOVQCC BX, R15
-	MOVQ    R12, CX
-	DECQ    R13
-	JLT     p1height
-	INCQ    CX
-
-p1height:
-	CMPQ       CX, $+6
-	JEQ        p1rows6
-	CMPQ       CX, $+5
-	JEQ        p1rows5
-	CMPQ       CX, $+4
-	JEQ        p1rows4
-	CMPQ       CX, $+3
-	JEQ        p1rows3
-	CMPQ       CX, $+2
-	JEQ        p1rows2
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn1:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn1
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	JMP          p1next
-
-p1rows2:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn2:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn2
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	JMP          p1next
-
-p1rows3:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn3:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   (R14)
-	PREFETCHT1   64(R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   128(R14)
-	PREFETCHT1   192(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   256(R14)
-	PREFETCHT1   320(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	PREFETCHT1   384(R14)
-	PREFETCHT1   448(R14)
-	ADDQ         R15, R14
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn3
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	JMP          p1next
-
-p1rows4:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn4:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn4
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	JMP          p1next
-
-p1rows5:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 2048(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn5:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2048(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2052(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2056(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2060(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn5
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
-	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
-	JMP          p1next
-
-p1rows6:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 512(DI)
-	PREFETCHT1 1024(DI)
-	PREFETCHT1 1536(DI)
-	PREFETCHT1 2048(DI)
-	PREFETCHT1 2560(DI)
-	MOVQ       SI, AX
-	MOVQ       R8, BX
-	MOVQ       $+32, DX
-	PCALIGN    $0x20
-
-p1turn6:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 512(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1024(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2048(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2560(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   (R14)
-	VMOVUPS      64(BX), Y12
-	VMOVUPS      96(BX), Y13
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 516(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1028(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1540(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2052(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2564(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   64(R14)
-	VMOVUPS      128(BX), Y12
-	VMOVUPS      160(BX), Y13
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 520(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1032(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1544(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2056(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2568(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   128(R14)
-	VMOVUPS      192(BX), Y12
-	VMOVUPS      224(BX), Y13
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 524(AX), Y15
-	VFMADD231PS  Y12, Y15, Y2
-	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 1036(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1548(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 2060(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 2572(AX), Y15
-	VFMADD231PS  Y12, Y15, Y10
-	VFMADD231PS  Y13, Y15, Y11
-	PREFETCHT1   192(R14)
-	ADDQ         R15, R14
-	ADDQ         $+16, AX
-	ADDQ         $+256, BX
-	DECQ         DX
-	JNZ          p1turn6
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
-	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
-	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 512(DI)
-	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 544(DI)
-	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 1024(DI)
-	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 1056(DI)
-	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 1536(DI)
-	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 1568(DI)
-	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 2048(DI)
-	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 2080(DI)
-	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 2560(DI)
-	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 2592(DI)
-
-p1next:
-	MOVQ DI, AX
-	MOVQ CX, BX
-
-p1act:
-	VMOVUPS      (AX), Y0
-	VMOVUPS      32(AX), Y3
-	VANDPS       vectors<>+384(SB), Y0, Y1
-	VANDPS       vectors<>+384(SB), Y3, Y4
-	VBROADCASTSS words<>+20(SB), Y2
-	VBROADCASTSS words<>+20(SB), Y5
-	VMINPS       Y1, Y2, Y1
-	VMINPS       Y4, Y5, Y4
-	VBROADCASTSS words<>+4(SB), Y5
-	VBROADCASTSS words<>+4(SB), Y9
-	VMOVAPS      Y5, Y2
-	VMOVAPS      Y9, Y8
-	VFMADD231PS  vectors<>+416(SB), Y1, Y2
-	VFMADD231PS  vectors<>+416(SB), Y4, Y8
-	VDIVPS       Y2, Y5, Y2
-	VDIVPS       Y8, Y9, Y8
-	VMULPS       vectors<>+448(SB), Y1, Y5
-	VMULPS       vectors<>+448(SB), Y4, Y9
-	VMULPS       Y1, Y5, Y6
-	VMULPS       Y4, Y9, Y10
-	VMOVAPS      Y6, Y7
-	VMOVAPS      Y10, Y11
-	VFMSUB231PS  Y1, Y5, Y7
-	VFMSUB231PS  Y4, Y9, Y11
-	VBROADCASTSS words<>+24(SB), Y5
-	VBROADCASTSS words<>+24(SB), Y9
-	VFMADD213PS  vectors<>+480(SB), Y2, Y5
-	VFMADD213PS  vectors<>+480(SB), Y8, Y9
-	VFMADD213PS  vectors<>+512(SB), Y2, Y5
-	VFMADD213PS  vectors<>+512(SB), Y8, Y9
-	VFMADD213PS  vectors<>+544(SB), Y2, Y5
-	VFMADD213PS  vectors<>+544(SB), Y8, Y9
-	VFMADD213PS  vectors<>+576(SB), Y2, Y5
-	VFMADD213PS  vectors<>+576(SB), Y8, Y9
-	VFMADD213PS  vectors<>+608(SB), Y2, Y5
-	VFMADD213PS  vectors<>+608(SB), Y8, Y9
-	VFMADD213PS  vectors<>+640(SB), Y2, Y5
-	VFMADD213PS  vectors<>+640(SB), Y8, Y9
-	VFMADD213PS  vectors<>+672(SB), Y2, Y5
-	VFMADD213PS  vectors<>+672(SB), Y8, Y9
-	VFMADD213PS  vectors<>+704(SB), Y2, Y5
-	VFMADD213PS  vectors<>+704(SB), Y8, Y9
-	VMULPS       Y1, Y5, Y5
-	VMULPS       Y4, Y9, Y9
-	VBROADCASTSS words<>+12(SB), Y1
-	VBROADCASTSS words<>+12(SB), Y4
-	VFMADD231PS  vectors<>+96(SB), Y6, Y1
-	VFMADD231PS  vectors<>+96(SB), Y10, Y4
-	VADDPS       vectors<>+128(SB), Y1, Y2
-	VADDPS       vectors<>+128(SB), Y4, Y8
-	VMOVAPS      Y6, Y6
-	VMOVAPS      Y10, Y10
-	VFMADD231PS  vectors<>+160(SB), Y2, Y6
-	VFMADD231PS  vectors<>+160(SB), Y8, Y10
-	VFMADD231PS  vectors<>+192(SB), Y2, Y6
-	VFMADD231PS  vectors<>+192(SB), Y8, Y10
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y11, Y10, Y10
-	VBROADCASTSS words<>+16(SB), Y2
-	VBROADCASTSS words<>+16(SB), Y7
-	VFMADD213PS  vectors<>+224(SB), Y6, Y2
-	VFMADD213PS  vectors<>+224(SB), Y10, Y7
-	VFMADD213PS  vectors<>+256(SB), Y6, Y2
-	VFMADD213PS  vectors<>+256(SB), Y10, Y7
-	VFMADD213PS  vectors<>+288(SB), Y6, Y2
-	VFMADD213PS  vectors<>+288(SB), Y10, Y7
-	VFMADD213PS  vectors<>+320(SB), Y6, Y2
-	VFMADD213PS  vectors<>+320(SB), Y10, Y7
-	VFMADD213PS  vectors<>+352(SB), Y6, Y2
-	VFMADD213PS  vectors<>+352(SB), Y10, Y7
-	VFMADD213PS  vectors<>+352(SB), Y6, Y2
-	VFMADD213PS  vectors<>+352(SB), Y10, Y7
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y9, Y7, Y7
-	VPSUBD       vectors<>+736(SB), Y1, Y1
-	VPSUBD       vectors<>+736(SB), Y4, Y4
-	VPSRAD       $0x01, Y1, Y5
-	VPSRAD       $0x01, Y4, Y6
-	VPSUBD       Y5, Y1, Y1
-	VPSUBD       Y6, Y4, Y4
-	VPADDD       vectors<>+768(SB), Y5, Y5
-	VPADDD       vectors<>+768(SB), Y6, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       vectors<>+768(SB), Y1, Y1
-	VPADDD       vectors<>+768(SB), Y4, Y4
-	VPSLLD       $0x17, Y1, Y1
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y7, Y8
-	VMULPS       Y1, Y2, Y2
-	VMULPS       Y4, Y8, Y7
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       Y0, Y1, Y1
-	VMAXPS       Y3, Y4, Y4
-	VSUBPS       Y2, Y1, Y0
-	VSUBPS       Y7, Y4, Y3
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         $+512, AX
-	DECQ         BX
-	JNZ          p1act
-	IMUL3Q       $+512, CX, AX
-	ADDQ         AX, DI
-	IMUL3Q       $+512, CX, AX
-	ADDQ         AX, SI
-	DECQ         R11
-	JNZ          p1strip
-	VZEROUPPER
-	RET
-
-// func gemm_f32_128x16_lda128_ldc16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int)
+// func gemm_f32_128x16_lda128_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_128x16_lda128_ldc16_bias_avx2(SB), NOSPLIT, $0-40
+TEXT ·gemm_f32_128x16_lda128_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -8980,7 +8239,10 @@ p0height:
 	JEQ        p0rows2
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	PREFETCHT1 (DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9013,10 +8275,13 @@ p0turn1:
 	JNZ          p0turn1
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
 	JMP          p0next
 
 p0rows2:
@@ -9024,8 +8289,12 @@ p0rows2:
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	VXORPS     Y3, Y3, Y3
-	PREFETCHT1 (DI)
-	PREFETCHT1 64(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9070,14 +8339,18 @@ p0turn2:
 	JNZ          p0turn2
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
 	JMP          p0next
 
 p0rows3:
@@ -9087,9 +8360,14 @@ p0rows3:
 	VXORPS     Y3, Y3, Y3
 	VXORPS     Y4, Y4, Y4
 	VXORPS     Y5, Y5, Y5
-	PREFETCHT1 (DI)
-	PREFETCHT1 64(DI)
-	PREFETCHT1 128(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9156,18 +8434,23 @@ p0turn3:
 	JNZ          p0turn3
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
 	JMP          p0next
 
 p0rows4:
@@ -9179,10 +8462,16 @@ p0rows4:
 	VXORPS     Y5, Y5, Y5
 	VXORPS     Y6, Y6, Y6
 	VXORPS     Y7, Y7, Y7
-	PREFETCHT1 (DI)
-	PREFETCHT1 64(DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 192(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9256,22 +8545,28 @@ p0turn4:
 	JNZ          p0turn4
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
 	JMP          p0next
 
 p0rows5:
@@ -9285,11 +8580,18 @@ p0rows5:
 	VXORPS     Y7, Y7, Y7
 	VXORPS     Y8, Y8, Y8
 	VXORPS     Y9, Y9, Y9
-	PREFETCHT1 (DI)
-	PREFETCHT1 64(DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 256(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9375,26 +8677,33 @@ p0turn5:
 	JNZ          p0turn5
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
 	JMP          p0next
 
 p0rows6:
@@ -9410,12 +8719,20 @@ p0rows6:
 	VXORPS     Y9, Y9, Y9
 	VXORPS     Y10, Y10, Y10
 	VXORPS     Y11, Y11, Y11
-	PREFETCHT1 (DI)
-	PREFETCHT1 64(DI)
-	PREFETCHT1 128(DI)
-	PREFETCHT1 192(DI)
-	PREFETCHT1 256(DI)
-	PREFETCHT1 320(DI)
+	MOVQ       ldc+40(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       DI, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	PREFETCHT1 (AX)
 	MOVQ       SI, AX
 	MOVQ       R8, BX
 	MOVQ       $+32, DX
@@ -9513,33 +8830,42 @@ p0turn6:
 	JNZ          p0turn6
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
 	VADDPS       Y12, Y0, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (AX)
 	VADDPS       Y13, Y1, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y2, Y2
-	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y2, (AX)
 	VADDPS       Y13, Y3, Y3
-	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y4, Y4
-	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y4, (AX)
 	VADDPS       Y13, Y5, Y5
-	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y6, Y6
-	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y6, (AX)
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y7, 224(DI)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y8, Y8
-	VMOVUPS      Y8, 256(DI)
+	VMOVUPS      Y8, (AX)
 	VADDPS       Y13, Y9, Y9
-	VMOVUPS      Y9, 288(DI)
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         DX, AX
 	VADDPS       Y12, Y10, Y10
-	VMOVUPS      Y10, 320(DI)
+	VMOVUPS      Y10, (AX)
 	VADDPS       Y13, Y11, Y11
-	VMOVUPS      Y11, 352(DI)
+	VMOVUPS      Y11, 32(AX)
 
 p0next:
-	IMUL3Q $+64, CX, AX
+	MOVQ   CX, AX
+	IMULQ  DX, AX
 	ADDQ   AX, DI
 	IMUL3Q $+512, CX, AX
 	ADDQ   AX, SI

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names say the family, the element type and the
@@ -15,26 +16,24 @@ type kernels struct {
 	tile                                         int // rows of a matrix product's tile
 	embed_f32_copy_128_ldy128_ldt128             func(y *float32, ids *int32, table *float32, m int)
 	layernorm_f32_128_ldx128_ldy128_eps1em07     func(y, x, gain, shift *float32, m int)
-	gemm_f32_128x32_lda128_ldc384_bias           func(c, a, w, bias *float32, m int)
-	attention_f32_64_ldq384_ldo128_r128_cc_cp_pc func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int)
-	gemm_f32_128x32_lda128_ldc128_bias_residual  func(c, a, w, bias, r *float32, m int)
-	gemm_f32_128x32_lda128_ldc528_bias_gelu      func(c, a, w, bias *float32, m int)
-	gemm_f32_512x32_lda528_ldc128_bias_residual  func(c, a, w, bias, r *float32, m int)
+	gemm_f32_128x32_lda128_bias                  func(c, a, w, bias *float32, m, ldc int)
+	attention_f32_64_ldq384_ldo128_r128_cc_cp_pc *attention.Form
+	gemm_f32_128x32_lda128_bias_residual         func(c, a, w, bias, r *float32, m, ldc int)
+	gemm_f32_128x32_lda128_bias_gelu             func(c, a, w, bias *float32, m, ldc int)
+	gemm_f32_512x32_lda528_bias_residual         func(c, a, w, bias, r *float32, m, ldc int)
 	take_f32_128_128_0_128_rowsfirst             func(y, x *float32, n int)
-	gemm_f32_128x32_lda128_ldc128_bias_gelu      func(c, a, w, bias *float32, m int)
-	gemm_f32_128x16_lda128_ldc16_bias            func(c, a, w, bias *float32, m int)
+	gemm_f32_128x16_lda128_bias                  func(c, a, w, bias *float32, m, ldc int)
 }
 
 // portable is the table in plain Go. It is there on every platform, and the reference for the others.
 var portable = kernels{
-	attention_f32_64_ldq384_ldo128_r128_cc_cp_pc: attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
+	attention_f32_64_ldq384_ldo128_r128_cc_cp_pc: &attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
 	embed_f32_copy_128_ldy128_ldt128:             embed_f32_copy_128_ldy128_ldt128_generic,
-	gemm_f32_128x16_lda128_ldc16_bias:            gemm_f32_128x16_lda128_ldc16_bias_generic,
-	gemm_f32_128x32_lda128_ldc128_bias_gelu:      gemm_f32_128x32_lda128_ldc128_bias_gelu_generic,
-	gemm_f32_128x32_lda128_ldc128_bias_residual:  gemm_f32_128x32_lda128_ldc128_bias_residual_generic,
-	gemm_f32_128x32_lda128_ldc384_bias:           gemm_f32_128x32_lda128_ldc384_bias_generic,
-	gemm_f32_128x32_lda128_ldc528_bias_gelu:      gemm_f32_128x32_lda128_ldc528_bias_gelu_generic,
-	gemm_f32_512x32_lda528_ldc128_bias_residual:  gemm_f32_512x32_lda528_ldc128_bias_residual_generic,
+	gemm_f32_128x16_lda128_bias:                  gemm_f32_128x16_lda128_bias_generic,
+	gemm_f32_128x32_lda128_bias:                  gemm_f32_128x32_lda128_bias_generic,
+	gemm_f32_128x32_lda128_bias_gelu:             gemm_f32_128x32_lda128_bias_gelu_generic,
+	gemm_f32_128x32_lda128_bias_residual:         gemm_f32_128x32_lda128_bias_residual_generic,
+	gemm_f32_512x32_lda528_bias_residual:         gemm_f32_512x32_lda528_bias_residual_generic,
 	layernorm_f32_128_ldx128_ldy128_eps1em07:     layernorm_f32_128_ldx128_ldy128_eps1em07_generic,
 	take_f32_128_128_0_128_rowsfirst:             take_f32_128_128_0_128_rowsfirst_generic,
 	tile:                                         2,
@@ -87,20 +86,20 @@ func layernorm_f32_128_ldx128_ldy128_eps1em07_generic(y, x, gain, shift *float32
 	}
 }
 
-// gemm_f32_128x32_lda128_ldc384_bias_generic is the product over two panels, one after the other.
-func gemm_f32_128x32_lda128_ldc384_bias_generic(c, a, w, bias *float32, m int) {
-	gemm_f32_128x32_lda128_ldc384_bias_generic_panel(c, a, w, bias, m)
-	gemm_f32_128x32_lda128_ldc384_bias_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m)
+// gemm_f32_128x32_lda128_bias_generic is the product over two panels, one after the other.
+func gemm_f32_128x32_lda128_bias_generic(c, a, w, bias *float32, m, ldc int) {
+	gemm_f32_128x32_lda128_bias_generic_panel(c, a, w, bias, m, ldc)
+	gemm_f32_128x32_lda128_bias_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m, ldc)
 }
 
-// gemm_f32_128x32_lda128_ldc384_bias_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
-func gemm_f32_128x32_lda128_ldc384_bias_generic_panel(c, a, w, bias *float32, m int) {
+// gemm_f32_128x32_lda128_bias_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
+func gemm_f32_128x32_lda128_bias_generic_panel(c, a, w, bias *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*128))), 128)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*384))), 16)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*128))), 128)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*384))), 16)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 2036)
 			s0 := float32(0.0)
@@ -144,7 +143,7 @@ func gemm_f32_128x32_lda128_ldc384_bias_generic_panel(c, a, w, bias *float32, m 
 	}
 	if (m % 2) == 1 {
 		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*128))), 128)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*384))), 16)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
 			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 2036)
 			s0l := float32(0.0)
@@ -171,18 +170,15 @@ func gemm_f32_128x32_lda128_ldc384_bias_generic_panel(c, a, w, bias *float32, m 
 	}
 }
 
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic computes rows [i0, i1) of one head of an attention over n rows:
-// o[i] = Σ_j p[i, j]·v[j], p = softmax over j of q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]]
-// in plain Go, 16 queries at a time. Rows have the positions pos, or 0, 1, … if pos is nil.
-func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
-	for i := i0; i < i1; i += 16 {
-		last := min(i+16, i1)
-		attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(runtime.At(o, (i-i0)*128), q, k, v, kr, qr, bias, index, pos, scratch, n, i, last)
-	}
+// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic computes one head of an attention in plain Go, with the score q[i]·k[j] + q[i]·KR[index[i-j]] + k[j]·QR[index[i-j]].
+var attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic = attention.Form{
+	Shape:    attention.Shape{DP: 64, LDQ: 384, LDK: 384, LDO: 128, R: 128, Terms: attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Forward}},
+	Portable: attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_strip,
 }
 
-// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
-func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1 int) {
+// attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_strip: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_strip(call attention.Call) {
+	o, q, k, v, kr, qr, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KR, call.QR, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
 	if i0 < i1 {
 		rows := i1 - i0
 		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 128)
@@ -369,22 +365,22 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic_strip(o, q, k, v, kr, 
 	}
 }
 
-// gemm_f32_128x32_lda128_ldc128_bias_residual_generic is the product over two panels, one after the other.
-func gemm_f32_128x32_lda128_ldc128_bias_residual_generic(c, a, w, bias, r *float32, m int) {
-	gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel(c, a, w, bias, r, m)
-	gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), runtime.At(r, 16), m)
+// gemm_f32_128x32_lda128_bias_residual_generic is the product over two panels, one after the other.
+func gemm_f32_128x32_lda128_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
+	gemm_f32_128x32_lda128_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
+	gemm_f32_128x32_lda128_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), runtime.At(r, 16), m, ldc)
 }
 
-// gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
-func gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel(c, a, w, bias, r *float32, m int) {
+// gemm_f32_128x32_lda128_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
+func gemm_f32_128x32_lda128_bias_residual_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*128))), 128)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*128))), 16)
-		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*128))), 16)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*128))), 128)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*128))), 16)
-		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*128))), 16)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 2036)
 			s0 := float32(0.0)
@@ -428,8 +424,8 @@ func gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel(c, a, w, bias, r 
 	}
 	if (m % 2) == 1 {
 		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*128))), 128)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*128))), 16)
-		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*128))), 16)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
 			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 2036)
 			s0l := float32(0.0)
@@ -456,20 +452,20 @@ func gemm_f32_128x32_lda128_ldc128_bias_residual_generic_panel(c, a, w, bias, r 
 	}
 }
 
-// gemm_f32_128x32_lda128_ldc528_bias_gelu_generic is the product over two panels, one after the other.
-func gemm_f32_128x32_lda128_ldc528_bias_gelu_generic(c, a, w, bias *float32, m int) {
-	gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel(c, a, w, bias, m)
-	gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m)
+// gemm_f32_128x32_lda128_bias_gelu_generic is the product over two panels, one after the other.
+func gemm_f32_128x32_lda128_bias_gelu_generic(c, a, w, bias *float32, m, ldc int) {
+	gemm_f32_128x32_lda128_bias_gelu_generic_panel(c, a, w, bias, m, ldc)
+	gemm_f32_128x32_lda128_bias_gelu_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m, ldc)
 }
 
-// gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel: c = gelua·w for m rows of 16 columns, 128 terms each.
-func gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel(c, a, w, bias *float32, m int) {
+// gemm_f32_128x32_lda128_bias_gelu_generic_panel: c = gelua·w for m rows of 16 columns, 128 terms each.
+func gemm_f32_128x32_lda128_bias_gelu_generic_panel(c, a, w, bias *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*128))), 128)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*528))), 16)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*128))), 128)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*528))), 16)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 2036)
 			s0 := float32(0.0)
@@ -513,7 +509,7 @@ func gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel(c, a, w, bias *float3
 	}
 	if (m % 2) == 1 {
 		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*128))), 128)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*528))), 16)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
 			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 2036)
 			s0l := float32(0.0)
@@ -540,22 +536,22 @@ func gemm_f32_128x32_lda128_ldc528_bias_gelu_generic_panel(c, a, w, bias *float3
 	}
 }
 
-// gemm_f32_512x32_lda528_ldc128_bias_residual_generic is the product over two panels, one after the other.
-func gemm_f32_512x32_lda528_ldc128_bias_residual_generic(c, a, w, bias, r *float32, m int) {
-	gemm_f32_512x32_lda528_ldc128_bias_residual_generic_panel(c, a, w, bias, r, m)
-	gemm_f32_512x32_lda528_ldc128_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 8192), runtime.At(bias, 16), runtime.At(r, 16), m)
+// gemm_f32_512x32_lda528_bias_residual_generic is the product over two panels, one after the other.
+func gemm_f32_512x32_lda528_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
+	gemm_f32_512x32_lda528_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
+	gemm_f32_512x32_lda528_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 8192), runtime.At(bias, 16), runtime.At(r, 16), m, ldc)
 }
 
-// gemm_f32_512x32_lda528_ldc128_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 512 terms each.
-func gemm_f32_512x32_lda528_ldc128_bias_residual_generic_panel(c, a, w, bias, r *float32, m int) {
+// gemm_f32_512x32_lda528_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 512 terms each.
+func gemm_f32_512x32_lda528_bias_residual_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*528))), 512)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*128))), 16)
-		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*128))), 16)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*528))), 512)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*128))), 16)
-		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*128))), 16)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 8180)
 			s0 := float32(0.0)
@@ -599,8 +595,8 @@ func gemm_f32_512x32_lda528_ldc128_bias_residual_generic_panel(c, a, w, bias, r 
 	}
 	if (m % 2) == 1 {
 		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*528))), 512)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*128))), 16)
-		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*128))), 16)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
 			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 8180)
 			s0l := float32(0.0)
@@ -636,98 +632,14 @@ func take_f32_128_128_0_128_rowsfirst_generic(y, x *float32, n int) {
 	}
 }
 
-// gemm_f32_128x32_lda128_ldc128_bias_gelu_generic is the product over two panels, one after the other.
-func gemm_f32_128x32_lda128_ldc128_bias_gelu_generic(c, a, w, bias *float32, m int) {
-	gemm_f32_128x32_lda128_ldc128_bias_gelu_generic_panel(c, a, w, bias, m)
-	gemm_f32_128x32_lda128_ldc128_bias_gelu_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m)
-}
-
-// gemm_f32_128x32_lda128_ldc128_bias_gelu_generic_panel: c = gelua·w for m rows of 16 columns, 128 terms each.
-func gemm_f32_128x32_lda128_ldc128_bias_gelu_generic_panel(c, a, w, bias *float32, m int) {
+// gemm_f32_128x16_lda128_bias_generic: c = a·w for m rows of 16 columns, 128 terms each.
+func gemm_f32_128x16_lda128_bias_generic(c, a, w, bias *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*128))), 128)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*128))), 16)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*128))), 128)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*128))), 16)
-		for j := 0; j < 16; j += 4 {
-			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 2036)
-			s0 := float32(0.0)
-			s1 := float32(0.0)
-			s2 := float32(0.0)
-			s3 := float32(0.0)
-			s4 := float32(0.0)
-			s5 := float32(0.0)
-			s6 := float32(0.0)
-			s7 := float32(0.0)
-			for t := range 128 {
-				four := panel[t*16:][:4]
-				v0 := x0[t]
-				s0 += float32(v0 * four[0])
-				s1 += float32(v0 * four[1])
-				s2 += float32(v0 * four[2])
-				s3 += float32(v0 * four[3])
-				v1 := x1[t]
-				s4 += float32(v1 * four[0])
-				s5 += float32(v1 * four[1])
-				s6 += float32(v1 * four[2])
-				s7 += float32(v1 * four[3])
-			}
-			s0 += add[j]
-			y0[j] = float32(float32(0.5*s0) * float32(math.Erfc(float64(float32(s0*-0.7071067811865476)))))
-			s1 += add[j+1]
-			y0[j+1] = float32(float32(0.5*s1) * float32(math.Erfc(float64(float32(s1*-0.7071067811865476)))))
-			s2 += add[j+2]
-			y0[j+2] = float32(float32(0.5*s2) * float32(math.Erfc(float64(float32(s2*-0.7071067811865476)))))
-			s3 += add[j+3]
-			y0[j+3] = float32(float32(0.5*s3) * float32(math.Erfc(float64(float32(s3*-0.7071067811865476)))))
-			s4 += add[j]
-			y1[j] = float32(float32(0.5*s4) * float32(math.Erfc(float64(float32(s4*-0.7071067811865476)))))
-			s5 += add[j+1]
-			y1[j+1] = float32(float32(0.5*s5) * float32(math.Erfc(float64(float32(s5*-0.7071067811865476)))))
-			s6 += add[j+2]
-			y1[j+2] = float32(float32(0.5*s6) * float32(math.Erfc(float64(float32(s6*-0.7071067811865476)))))
-			s7 += add[j+3]
-			y1[j+3] = float32(float32(0.5*s7) * float32(math.Erfc(float64(float32(s7*-0.7071067811865476)))))
-		}
-	}
-	if (m % 2) == 1 {
-		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*128))), 128)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*128))), 16)
-		for jl := 0; jl < 16; jl += 4 {
-			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 2036)
-			s0l := float32(0.0)
-			s1l := float32(0.0)
-			s2l := float32(0.0)
-			s3l := float32(0.0)
-			for tl := range 128 {
-				fourl := panell[tl*16:][:4]
-				v0l := x0l[tl]
-				s0l += float32(v0l * fourl[0])
-				s1l += float32(v0l * fourl[1])
-				s2l += float32(v0l * fourl[2])
-				s3l += float32(v0l * fourl[3])
-			}
-			s0l += add[jl]
-			y0l[jl] = float32(float32(0.5*s0l) * float32(math.Erfc(float64(float32(s0l*-0.7071067811865476)))))
-			s1l += add[jl+1]
-			y0l[jl+1] = float32(float32(0.5*s1l) * float32(math.Erfc(float64(float32(s1l*-0.7071067811865476)))))
-			s2l += add[jl+2]
-			y0l[jl+2] = float32(float32(0.5*s2l) * float32(math.Erfc(float64(float32(s2l*-0.7071067811865476)))))
-			s3l += add[jl+3]
-			y0l[jl+3] = float32(float32(0.5*s3l) * float32(math.Erfc(float64(float32(s3l*-0.7071067811865476)))))
-		}
-	}
-}
-
-// gemm_f32_128x16_lda128_ldc16_bias_generic: c = a·w for m rows of 16 columns, 128 terms each.
-func gemm_f32_128x16_lda128_ldc16_bias_generic(c, a, w, bias *float32, m int) {
-	add := unsafe.Slice(bias, 16)
-	for i := 0; i < m-1; i += 2 {
-		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*128))), 128)
-		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*16))), 16)
-		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*128))), 128)
-		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*16))), 16)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 2036)
 			s0 := float32(0.0)
@@ -771,7 +683,7 @@ func gemm_f32_128x16_lda128_ldc16_bias_generic(c, a, w, bias *float32, m int) {
 	}
 	if (m % 2) == 1 {
 		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*128))), 128)
-		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*16))), 16)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
 			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 2036)
 			s0l := float32(0.0)
@@ -796,10 +708,4 @@ func gemm_f32_128x16_lda128_ldc16_bias_generic(c, a, w, bias *float32, m int) {
 			y0l[jl+3] = s3l
 		}
 	}
-}
-
-// attentionScratch is the length of an attention's scratch, in floats, for a sequence of n rows.
-func attentionScratch(n int) int {
-	rows := (n + 15) / 16 * 16
-	return max(132*rows+208*min(rows, 560)+144*min(rows, 256)+273*min(rows, 48)+3488, 16*n+128)
 }

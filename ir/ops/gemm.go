@@ -72,13 +72,17 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
 	Launches: func(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
 		var out []ir.Launch
+		_, ldc, err := row(n.Out[0])
+		if err != nil {
+			return nil
+		}
 		m := ir.Sizes{T: int(starts[len(starts)-1]), B: len(starts) - 1}.Dim(n.In[0].Type.Shape[0])
 		for p := 0; p < n.In[1].Type.Shape[0].N; p++ {
 			at := map[string]ir.Place{
 				"c": {Operand: ir.Result, At: 16 * p}, "a": {Operand: 0}, "w": {Operand: 1, At: 16 * p * n.Int("k")},
 				"bias": {Operand: 2, At: 16 * p}, "r": {Operand: 3, At: 16 * p},
 			}
-			out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m}})
+			out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m, "ldc": ldc}})
 		}
 		return out
 	},
@@ -92,9 +96,9 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m), or
-// (c, a, w, bias, r, m) with a residual. c, bias and r point at the first of these columns, w at their panels. The kernel writes all nc columns, so the rows of
-// c must have room for them. It does not read a missing bias, which may be nil.
+// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m, ldc), or
+// (c, a, w, bias, r, m, ldc) with a residual. c, bias and r point at the first of these columns, w at their panels; rows of c and r are ldc floats apart. The
+// kernel writes all nc columns, so the rows of c must have room for them. It does not read a missing bias, which may be nil.
 func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if nc != 16 && nc != 32 {
 		return nil, fmt.Errorf("a kernel of %d columns, not of 16 or 32", nc)
@@ -112,12 +116,12 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 			return nil, fmt.Errorf("the rows of the residual %s are %d apart, the rows of %s are %d apart: both must be equal", v.Name, ld, n.Out[0].Name, ldc)
 		}
 	}
-	g := gemmNest{n: n, k: k, nc: nc, lda: lda, ldc: ldc, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
+	g := gemmNest{n: n, k: k, nc: nc, lda: lda, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
 	ptrs := []string{"c", "a", "w", "bias"}
 	if g.residual {
 		ptrs = append(ptrs, "r")
 	}
-	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k), append(loop.Floats(ptrs...), loop.Counts("m")...)...)
+	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k), append(loop.Floats(ptrs...), loop.Counts("m", "ldc")...)...)
 	if g.bias {
 		g.b.Slice("add", "bias", loop.I(0), loop.I(nc))
 	}
@@ -129,10 +133,10 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 
 // gemmNest writes the nest of one gemm.
 type gemmNest struct {
-	n               *ir.Node
-	b               *loop.Builder
-	k, nc, lda, ldc int
-	bias, residual  bool
+	n              *ir.Node
+	b              *loop.Builder
+	k, nc, lda     int
+	bias, residual bool
 }
 
 // rows writes the computation of height rows from row i on, four columns at a time. Each element is one sum over k in order, independent of height. Names end
@@ -143,9 +147,9 @@ func (g *gemmNest) rows(i loop.Expr, height int, suffix string) {
 	for r := 0; r < height; r++ {
 		at := loop.Add(i, loop.I(r))
 		b.Slice(name("x", r), "a", loop.Mul(at, loop.I(g.lda)), loop.I(g.k))
-		b.Slice(name("y", r), "c", loop.Mul(at, loop.I(g.ldc)), loop.I(g.nc))
+		b.Slice(name("y", r), "c", loop.Mul(at, loop.V("ldc")), loop.I(g.nc))
 		if g.residual {
-			b.Slice(name("z", r), "r", loop.Mul(at, loop.I(g.ldc)), loop.I(g.nc))
+			b.Slice(name("z", r), "r", loop.Mul(at, loop.V("ldc")), loop.I(g.nc))
 		}
 	}
 	if g.nc == 16 {

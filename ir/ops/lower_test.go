@@ -191,7 +191,7 @@ func TestGemmBits(t *testing.T) {
 						mem[name] = m
 					}
 				}
-				require.NoError(t, loop.Run(two, mem, map[string]int{"m": 1}))
+				require.NoError(t, loop.Run(two, mem, map[string]int{"m": 1, "ldc": ld}))
 			}
 		}
 		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got))

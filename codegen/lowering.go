@@ -1,0 +1,226 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// lowering is how the nodes of an op become code. What it returns is data: kernels, numbers, and Go expressions and statements as text, in which
+// e is the execution. The files are printed from it.
+type lowering interface {
+	// name is a short name of what a node computes.
+	name(n *ir.Node) string
+	// kernels finds what a step runs.
+	kernels(s *kernelSet, st *step) error
+	// units returns the units that the pool runs.
+	units(st *step) units
+	// unit returns the statements that run one unit: the calls of the kernels with their arguments.
+	unit(st *step) []string
+	// scratch returns the floats of memory that a worker's kernels may use, as expressions in s runtime.Sizes; nil: none.
+	scratch(st *step) []string
+	// batch lists the operands that the statements read through fields of the execution, named by the part of the batch.
+	batch(n *ir.Node) []*ir.Value
+	// after returns statements that follow the step in its region.
+	after(st *step) []string
+}
+
+// units are the parts of a step that the pool hands to its workers.
+type units struct {
+	count string // a Go expression
+	doc   string // a sentence
+}
+
+// lowerings holds the lowerings of ops, by the op's name or by its first family of kernels that is here.
+var lowerings map[string]lowering
+
+// classLowerings holds those of all other ops, by class: portable Go alone.
+var classLowerings map[ir.Class]lowering
+
+func init() {
+	lowerings = map[string]lowering{
+		"gemm":         gemmLowering{},
+		"attention":    attentionLowering{},
+		"lstm":         lstmLowering{},
+		"span_scores":  spanLowering{},
+		"token_scores": tokenLowering{},
+		"layernorm":    rowLowering{family: layerNormKernel},
+		"act":          rowLowering{family: actKernel},
+		"embed":        rowLowering{family: embedKernel},
+	}
+	classLowerings = map[ir.Class]lowering{
+		ir.Elementwise:  rowLowering{},
+		ir.Rowwise:      rowLowering{},
+		ir.Gather:       rowLowering{},
+		ir.Sequencewise: sequenceLowering{},
+	}
+}
+
+// lowerOf returns how a node becomes code, nil if it does not.
+func lowerOf(n *ir.Node) lowering {
+	op := ir.Lookup(n.Op)
+	for _, name := range append([]string{op.Name}, op.Kernels...) {
+		if l := lowerings[name]; l != nil {
+			return l
+		}
+	}
+	return classLowerings[op.Class]
+}
+
+// common is what most lowerings share.
+type common struct{}
+
+func (common) scratch(*step) []string       { return nil }
+func (common) batch(n *ir.Node) []*ir.Value { return n.In }
+func (common) after(*step) []string         { return nil }
+
+// name is that of the node's first weights, or else of its op.
+func (common) name(n *ir.Node) string {
+	for _, v := range n.In {
+		if v == nil || v.Kind != ir.Packed {
+			continue
+		}
+		name := shortName(v.Name)
+		for _, cut := range []string{".panels", ".weight", ".bias", ".gain"} {
+			name = strings.TrimSuffix(name, cut)
+		}
+		if i := strings.Index(name, "layer."); i >= 0 {
+			name = strings.TrimLeft(name[i+len("layer."):], "0123456789.")
+		}
+		return name
+	}
+	return n.Op
+}
+
+// step is one node of the schedule with the names that its code has.
+type step struct {
+	e      *emitter
+	region *ir.Region
+	node   *ir.Node
+	lower  lowering
+	method string // name of the method that runs one unit, and of the field that holds it
+	split  ir.Split
+	block  int
+	kernel *kernelUse
+	narrow *kernelUse // gemm: the kernel for an odd last panel
+}
+
+// makeSteps names the method of each step and finds its kernels.
+func (e *emitter) makeSteps() error {
+	plan := map[string]ir.Step{}
+	for _, s := range e.p.Plan.Steps {
+		plan[fmt.Sprint(s.Region, "\x00", s.Node)] = s
+	}
+	for _, r := range e.regions {
+		for i, n := range r.Nodes {
+			ps, ok := plan[fmt.Sprint(r.Name, "\x00", i)]
+			if !ok {
+				return fmt.Errorf("codegen: no plan for node %d (%s) of region %s", i, n.Op, r.Name)
+			}
+			s := &step{e: e, region: r, node: n, lower: lowerOf(n), split: ps.Split, block: max(ps.Block, 1)}
+			if s.lower == nil {
+				return fmt.Errorf("codegen: region %s: no code for op %s", r.Name, n.Op)
+			}
+			s.method = e.unique(camel(r.Name + "." + strings.TrimPrefix(s.lower.name(n), r.Name+".")))
+			if err := s.lower.kernels(e.kernels, s); err != nil {
+				return fmt.Errorf("codegen: region %s, %s: %w", r.Name, n.Op, err)
+			}
+			e.steps = append(e.steps, s)
+			e.byNode[n] = s
+		}
+	}
+	return nil
+}
+
+// ptr is the expression for the memory of a step's operand or result.
+func (s *step) ptr(v *ir.Value) string { return s.e.ptr(s.region, v) }
+
+// row is the expression for row at of a value.
+func (s *step) row(v *ir.Value, at string) string { return moved(s.ptr(v), at, max(v.LD, 1)) }
+
+// rows is the expression for the number of rows of the result.
+func (s *step) rows() string { return rowsOf(s.node.Out[0]) }
+
+// ptr is the expression for the memory of a value as a region sees it.
+func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
+	switch v.Kind {
+	case ir.Packed:
+		f := e.weights.field(r, v)
+		base := "e.w"
+		if f.layer != nil {
+			base = "e." + f.layer.current()
+		}
+		return fmt.Sprintf("&%s.%s[0]", base, f.name)
+	case ir.Batch:
+		return "e." + camel(v.Name)
+	}
+	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
+}
+
+// slotField names the field of the execution that points at a slot of the arena.
+func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
+
+// at moves a pointer by a number of elements.
+func at(p, off string) string { return fmt.Sprintf("runtime.At(%s, %s)", p, off) }
+
+// moved moves a pointer by an index times a constant.
+func moved(p, index string, by int) string {
+	if by == 1 {
+		return at(p, index)
+	}
+	return at(p, fmt.Sprintf("%s*%d", index, by))
+}
+
+// offset moves a pointer by a constant.
+func offset(p string, by int) string { return at(p, fmt.Sprint(by)) }
+
+// rowsOf is the expression for the number of rows of a value: tokens, sequences, or what else of the batch has rows.
+func rowsOf(v *ir.Value) string {
+	if len(v.Type.Shape) == 0 {
+		return "1"
+	}
+	switch d := v.Type.Shape[0]; {
+	case d == ir.T:
+		return "e.tokens"
+	case d == ir.B:
+		return "e.sequences"
+	case d.Const():
+		return fmt.Sprint(d.N)
+	default:
+		return "e.Sizes." + d.Sym
+	}
+}
+
+// parts is the expression for how many blocks there are in count.
+func parts(count string, block int) string { return fmt.Sprintf("(%s+%d)/%d", count, block-1, block) }
+
+// run is the call of a kernel through the table of the chosen instruction set.
+func (k *kernelUse) run(args ...string) string {
+	return fmt.Sprintf("e.k.%s(%s)", k.field, strings.Join(args, ", "))
+}
+
+// operand returns an operand that may be missing.
+func operand(n *ir.Node, i int) *ir.Value {
+	if i < len(n.In) {
+		return n.In[i]
+	}
+	return nil
+}
+
+// usesScratch reports whether some step's kernels use memory of their worker.
+func (e *emitter) usesScratch() bool { return len(e.scratchSizes()) > 0 }
+
+// scratchSizes lists the expressions of all steps for their scratch, each once.
+func (e *emitter) scratchSizes() []string {
+	var out []string
+	for _, s := range e.steps {
+		for _, size := range s.lower.scratch(s) {
+			if !slices.Contains(out, size) {
+				out = append(out, size)
+			}
+		}
+	}
+	return out
+}

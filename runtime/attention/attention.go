@@ -1,0 +1,140 @@
+// Package attention computes the attention of one head over one sequence. It is the loop around the inner kernels: assembly brings keys together,
+// multiplies, adds the relative terms, takes the softmax and weighs the values; this package cuts the work into blocks and hands it out. Generated
+// packages hold one [Form] per attention and instruction set and call [Form.Run].
+//
+//	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[i-j]
+//	o_i = Σ_j softmax_j(score[i, j])·v_j
+//
+// Keys are taken in blocks of [Keys], queries in strips of at most [Strip], so that scores stay in the nearest caches; the softmax is carried from
+// one block of keys to the next. Blocks count from the sequence's first key. The order of every sum depends on nothing else.
+package attention
+
+// Sign is the sign with which an offset enters a relative term of a score.
+type Sign int8
+
+// The signs of a term.
+const (
+	Absent  Sign = 0  // the score has no such term
+	Forward Sign = 1  // row index[i-j], query position minus key position
+	Reverse Sign = -1 // row index[j-i]
+)
+
+// Terms are the terms of a score: any subset that is not empty.
+type Terms struct {
+	Content       bool // q_i·k_j
+	KeyPosition   Sign // q_i·KR[…], content to position
+	QueryPosition Sign // k_j·QR[…], position to content
+	Bias          bool // bias[…], one number per offset
+}
+
+// Relative reports whether a term depends on the offset.
+func (t Terms) Relative() bool { return t.Indexed() || t.Bias }
+
+// Indexed reports whether a term reads the relative table through the index.
+func (t Terms) Indexed() bool { return t.KeyPosition != Absent || t.QueryPosition != Absent }
+
+// Shape holds the constants of an attention. Heads are padded with zeros to DP columns.
+type Shape struct {
+	DP       int // columns of a head, a multiple of 16
+	LDQ, LDO int // floats from one row of q to the next, and of o
+	LDK      int // of k and v; LDQ where they lie beside q
+	R        int // rows of the relative table; 0 without terms that read it
+	Terms    Terms
+	Masked   bool // query i sees the keys j ≤ i and j < Call.Prefix only
+	Mixed    int  // heads that one call computes, because their scores or probabilities are mixed; 0: one call per head
+}
+
+// LDR returns the distance, in floats, between rows of products with the relative table: room for the table's rows and for a window of 16 that
+// starts at any of them, and no multiple of 1 KB, which would put the rows into few sets of a cache.
+func (s *Shape) LDR() int {
+	ld := (s.R+width-1)/width*width + width
+	if ld%256 == 0 {
+		ld += width
+	}
+	return ld
+}
+
+// Call is what one call computes: rows [From, To) of one head over the N rows of one sequence; of all heads if the form mixes them. Operands that
+// the score does not use are nil.
+type Call struct {
+	O                   *float32 // [To-From, DP], at the place of row From
+	Q, K, V             *float32 // [N, DP] at the sequence's first row and the head's first column
+	KR, QR              *float32 // panels [R/16][DP][16] of the head, R rounded up
+	Bias                *float32 // at the entry of offset 0
+	MixScore, MixWeight *float32 // [heads, heads], of forms that mix heads
+	Index               *int32   // at the entry of offset 0; entries rise with the offset
+	Positions           *int32   // [N] rising, if rows of the sequence may be missing, else nil: 0, 1, …
+	Scratch             *float32 // [Form.Scratch(N)]
+	N, From, To         int
+	Prefix              int // leading keys that all rows see, of forms with a mask
+}
+
+// Kernels are the inner kernels of one instruction set. Each call of one lasts at most about 100 µs.
+type Kernels struct {
+	Lanes       int // floats in a vector
+	TableRows   int // queries or keys that are multiplied with the same rows of a relative table
+	TablePanels int // panels of the table in one call of a product
+
+	// Keys transposes k[n, DP] into panels b[n/16][DP][16], n rounded up; rows from n on are copies of zero[DP].
+	Keys func(b, k, zero *float32, n int)
+	// Values copies v[n, DP] to b[n, DP], rows side by side.
+	Values func(b, v *float32, n int)
+	// Product computes c[m, 16·panels] = a[m, DP]·bᵀ, b in panels, rows of c ldc floats apart; KeyProduct does so for rows a of keys.
+	Product, KeyProduct func(c, a, b *float32, m, panels, ldc int)
+	// Join adds to scores s[m, n], or sets them if the score has no products of contents: cp[i, along[j-i]], pc[j, down[i-j]] and bias[j-i],
+	// those of them that the score has. first points at the entry of along with the least row of the first vector of keys, least at that of
+	// down with the least row of the first vector of queries.
+	Join func(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
+	// Softmax turns scores s[m, n] into exponentials of their distance to the largest score so far and updates the statistics.
+	Softmax func(s, stats *float32, m, n int)
+	// Weigh computes o[m, DP] = (sum·scale[m] + p[m, n]·v[n, DP])·factor[m], rows of o ldo floats apart; without sum (nil) it starts at 0.
+	Weigh func(o, sum, p, v, scale, factor *float32, m, n, ldo int)
+}
+
+// Form is one attention for one instruction set.
+type Form struct {
+	Shape
+	// Kernels are those of the instruction set; zero: the form is computed in plain Go.
+	Kernels
+	// Portable computes a call in plain Go and leaves the probabilities of its queries in the scratch, [To-From, N], of all heads where they
+	// are mixed, one head after the other.
+	Portable func(Call)
+}
+
+// Run computes a call. Kernels read windows of neighbouring rows of the relative table, so a sequence with missing rows, and an index that rises
+// by more than 1 from one offset to the next, are computed in plain Go.
+func (f *Form) Run(c Call) {
+	if f.Softmax == nil || c.holes() || !f.blocks(&c) {
+		f.strips(c, nil)
+	}
+}
+
+// holes reports whether rows are missing between the first and the last.
+func (c *Call) holes() bool {
+	return c.Positions != nil && int(*at(c.Positions, c.N-1)-*c.Positions) != c.N-1
+}
+
+// PortableStrip is how many queries are computed at a time in plain Go: the scratch holds their scores.
+const PortableStrip = 16
+
+// strips computes a call in plain Go, strip by strip, and calls after with each. No bit depends on where a strip begins.
+func (f *Form) strips(c Call, after func(strip Call)) {
+	o, from, to := c.O, c.From, c.To
+	for i := from; i < to; i += PortableStrip {
+		c.O, c.From, c.To = at(o, (i-from)*f.LDO), i, min(i+PortableStrip, to)
+		f.Portable(c)
+		if after != nil {
+			after(c)
+		}
+	}
+}
+
+// Maps computes a call in plain Go and writes the probabilities to maps [N, N]; where heads are mixed, those of head h to maps + h·stride.
+func (f *Form) Maps(c Call, maps *float32, stride int) {
+	f.strips(c, func(strip Call) {
+		size := (strip.To - strip.From) * strip.N
+		for h := range max(f.Mixed, 1) {
+			copy(floats(at(maps, h*stride+strip.From*strip.N), size), floats(at(strip.Scratch, h*size), size))
+		}
+	})
+}

@@ -2,10 +2,12 @@ package kernels
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime/attention"
 )
 
 // attnCase is one attention: q [n, LDQ] and k|v [n, LDK] of all heads, in one
@@ -119,7 +121,7 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 		return double(p.R, p.D, func(r, d int) float32 { return b.data[(r/16*p.DP+d)*16+r%16] })
 	}
 	q, k, v, kr, qr := part(0), part(1), part(2), table(c.kr), table(c.qr)
-	row := func(s kernel.Sign, d int) int { return int(c.index[int(s)*d+len(c.index)/2]) }
+	row := func(s attention.Sign, d int) int { return int(c.index[int(s)*d+len(c.index)/2]) }
 	o, probs = make([]float64, n*p.D), make([]float64, n*n)
 	for i := range n {
 		seen := n
@@ -136,10 +138,10 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 			if p.Terms.Content {
 				s[j] += dot(q[i], k[j])
 			}
-			if p.Terms.KeyPosition != kernel.Absent {
+			if p.Terms.KeyPosition != attention.Absent {
 				s[j] += dot(q[i], kr[row(p.Terms.KeyPosition, d)])
 			}
-			if p.Terms.QueryPosition != kernel.Absent {
+			if p.Terms.QueryPosition != attention.Absent {
 				s[j] += dot(k[j], qr[row(p.Terms.QueryPosition, d)])
 			}
 			if p.Terms.Bias {
@@ -162,57 +164,56 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	return o, probs
 }
 
-// attnFunc is an attention; without a mask it ignores the prefix.
-type attnFunc = func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int)
-
-// form finds the function of an attention for an instruction set or in plain
-// Go, nil if this build has none.
-func form(p kernel.AttentionParams, isa string) attnFunc {
-	plain, masked := assembled, assembledMasked
+// form returns an attention for an instruction set or in plain Go, nil if this
+// build has none.
+func form(p kernel.AttentionParams, isa string) *attention.Form {
+	f := &attention.Form{Shape: p.Shape, Portable: portable[kernel.AttentionName(p, kernel.Generic)]}
 	if isa == kernel.Generic {
-		plain, masked = portable, portableMasked
+		return f
 	}
-	name := kernel.AttentionName(p, isa)
-	if p.Masked {
-		return masked[name]
-	}
-	f := plain[name]
-	if f == nil {
+	row, ok := kernel.FindISA(isa)
+	if !ok || len(assembly) == 0 {
 		return nil
 	}
-	return func(o, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, _ int) {
-		f(o, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1)
+	f.Lanes, f.TableRows, f.TablePanels = row.Lanes(), kernel.AttentionTableRows(row), kernel.AttentionTablePanels(p, row)
+	fields := reflect.ValueOf(&f.Kernels).Elem()
+	for _, j := range kernel.AttentionJobs(p, row) {
+		fields.FieldByName(j.Field).Set(reflect.ValueOf(assembly[j.Name]))
 	}
+	return f
 }
 
 // run computes rows [i0, i1) into o, scratch and all guards checked. Whatever
 // the score does not use is nil.
-func (c *attnCase) run(t testing.TB, f attnFunc, o *buffer, pos []int32, i0, i1 int) {
+func (c *attnCase) run(t testing.TB, f *attention.Form, o *buffer, pos []int32, i0, i1 int) {
+	c.runBy(t, f, f.Run, o, pos, i0, i1)
+}
+
+// runBy is run by some function of a call.
+func (c *attnCase) runBy(t testing.TB, f *attention.Form, run func(attention.Call), o *buffer, pos []int32, i0, i1 int) {
 	p := c.Params
-	scratch := newBuffer(codegen.AttentionScratch(p, c.n), 0)
+	scratch := newBuffer(f.Scratch(c.n), 0)
 	part := func(i int) *float32 {
 		b, at, _ := c.part(i)
 		return b.p(at)
 	}
-	given := func(s kernel.Sign, b *buffer) *float32 {
-		if s == kernel.Absent {
-			return nil
-		}
-		return b.p(0)
+	call := attention.Call{O: o.p(i0 * p.LDO), Q: part(0), K: part(1), V: part(2), Scratch: scratch.p(0), N: c.n, From: i0, To: i1, Prefix: c.prefix}
+	if p.Terms.KeyPosition != attention.Absent {
+		call.KR = c.kr.p(0)
 	}
-	var index, where *int32
-	var bias *float32
+	if p.Terms.QueryPosition != attention.Absent {
+		call.QR = c.qr.p(0)
+	}
 	if p.Terms.Bias {
-		bias = c.bias.p(len(c.bias.data) / 2)
+		call.Bias = c.bias.p(len(c.bias.data) / 2)
 	}
 	if p.Terms.Indexed() {
-		index = &c.index[len(c.index)/2]
+		call.Index = &c.index[len(c.index)/2]
 	}
 	if pos != nil {
-		where = &pos[0]
+		call.Positions = &pos[0]
 	}
-	f(o.p(i0*p.LDO), part(0), part(1), part(2), given(p.Terms.KeyPosition, c.kr), given(p.Terms.QueryPosition, c.qr), bias,
-		index, where, scratch.p(0), c.n, i0, i1, c.prefix)
+	run(call)
 	if t, ok := t.(*testing.T); ok {
 		scratch.checkGuards(t, 1, len(scratch.data), len(scratch.data))
 		o.checkGuards(t, c.n, p.DP, p.LDO)
@@ -291,7 +292,7 @@ func TestAttention(t *testing.T) {
 
 // eachAttention runs f for every instruction set and the samples of an own
 // shape, the last of the small ones among them (all terms, mixed signs).
-func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, a attnFunc)) {
+func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, a *attention.Form)) {
 	samples := kernel.AttentionSamples()
 	forms := append([]string{kernel.Generic}, isaNames()...)
 	for _, isa := range forms {
@@ -330,7 +331,7 @@ func runs(isa kernel.ISA) bool {
 
 // TestAttentionRanges computes the rows in parts: not a bit may differ.
 func TestAttentionRanges(t *testing.T) {
-	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		ns := []int{1, 17, 64, 129, 300, 600}
 		if testing.Short() {
 			ns = ns[:4]
@@ -368,7 +369,7 @@ func TestAttentionRanges(t *testing.T) {
 // TestAttentionNaN puts a NaN into one row of the queries, keys or values.
 func TestAttentionNaN(t *testing.T) {
 	nan := float32(math.NaN())
-	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		for _, n := range []int{5, 40, 290} {
 			for part, name := range []string{"query", "key", "value"} {
 				c, p, bad := newAttnCase(s, n, 5), s.Params, n/2
@@ -377,7 +378,7 @@ func TestAttentionNaN(t *testing.T) {
 				b, at, ld := c.part(part)
 				b.data[bad*ld+at] = nan
 				c.run(t, a, o, nil, 0, n)
-				scored := p.Terms.Content || part == 0 && p.Terms.KeyPosition != kernel.Absent || part == 1 && p.Terms.QueryPosition != kernel.Absent
+				scored := p.Terms.Content || part == 0 && p.Terms.KeyPosition != attention.Absent || part == 1 && p.Terms.QueryPosition != attention.Absent
 				for i := range n {
 					if p.Masked && i < bad && (part == 1 || part == 2) {
 						continue // keys behind a query have no effect on it, unless they are no numbers
@@ -399,7 +400,7 @@ func TestAttentionNaN(t *testing.T) {
 // TestAttentionHoles computes sequences from which rows are missing, and one
 // whose positions are all there but do not start at 0.
 func TestAttentionHoles(t *testing.T) {
-	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		for _, n := range []int{1, 2, 40, 150} {
 			c := newAttnCase(s, n, 7)
 			c.reach(3 * n)
@@ -425,7 +426,7 @@ func TestAttentionHoles(t *testing.T) {
 // TestAttentionJump reads an index that leaves rows of the table out, as
 // logarithmic buckets with a short reach do: windows are too narrow for it.
 func TestAttentionJump(t *testing.T) {
-	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a attnFunc) {
+	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		for _, n := range []int{3, 21, 90} {
 			c := newAttnCase(s, n, 11)
 			if !s.Params.Terms.Indexed() {
@@ -444,27 +445,15 @@ func TestAttentionJump(t *testing.T) {
 	})
 }
 
-// TestAttentionTrace checks the probabilities that the traced form writes.
-func TestAttentionTrace(t *testing.T) {
-	count := 0
+// TestAttentionMaps checks the probabilities that a form writes.
+func TestAttentionMaps(t *testing.T) {
 	for _, s := range kernel.AttentionSamples() {
-		name := kernel.AttentionName(s.Params, kernel.Generic)
-		plain, masked := traced[name], tracedMasked[name]
-		if plain == nil && masked == nil {
-			continue
-		}
-		count++
+		f := form(s.Params, kernel.Generic)
 		for _, n := range []int{1, 30, 70} {
 			c := newAttnCase(s, n, 1)
 			want, probs := c.want(nil)
 			o, p := newBuffer(n*s.Params.LDO, 0), newBuffer(n*n, 0)
-			c.run(t, func(x, q, k, v, kr, qr, bias *float32, index, pos *int32, scratch *float32, n, i0, i1, prefix int) {
-				if masked != nil {
-					masked(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, prefix, p.p(0))
-				} else {
-					plain(x, q, k, v, kr, qr, bias, index, pos, scratch, n, i0, i1, p.p(0))
-				}
-			}, o, nil, 0, n)
+			c.runBy(t, f, func(call attention.Call) { f.Maps(call, p.p(0), 0) }, o, nil, 0, n)
 			p.checkGuards(t, 1, n*n, n*n)
 			if e := c.worst(o, want, 0, n); !(e <= 4e-6) {
 				t.Fatalf("%s, n = %d: error %g", s.Name, n, e)
@@ -476,20 +465,20 @@ func TestAttentionTrace(t *testing.T) {
 			}
 		}
 	}
-	if count < 5 {
-		t.Fatalf("only %d traced forms", count)
-	}
 }
 
-// TestAttentionScratch holds the generated formula to the forms' own.
+// TestAttentionScratch holds the scratch to what the op's loop nest needs, which runs where kernels cannot.
 func TestAttentionScratch(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 112, 255, 257, 560, 561, 5000} {
-		want := 0
 		for _, s := range kernel.AttentionSamples() {
-			want = max(want, codegen.AttentionScratch(s.Params, n))
-		}
-		if got := attentionScratch(n); got != want {
-			t.Fatalf("attentionScratch(%d) = %d, want %d", n, got, want)
+			if got, want := s.Params.Scratch(n), codegen.PortableScratch(s.Params, n); got < want {
+				t.Fatalf("%s: scratch of %d for %d rows, plain Go needs %d", s.Name, got, n, want)
+			}
+			plain := s.Params.Shape
+			plain.DP = attention.MaxHead + 16 // no kernels: exactly what plain Go needs
+			if got, want := plain.Scratch(n), codegen.PortableScratch(s.Params, n); got != want {
+				t.Fatalf("%s: scratch of %d for %d rows in plain Go, want %d", s.Name, got, n, want)
+			}
 		}
 	}
 }

@@ -45,7 +45,7 @@ func attentionConstants(n *ir.Node) kernel.AttentionParams {
 	return kernel.AttentionParams{D: n.Int("d"), Shape: s}
 }
 
-// attentionName returns the name of a node's form without the instruction set.
+// attentionName returns the name of a node's form, without the instruction set.
 func attentionName(n *ir.Node) string {
 	name := baseName(kernel.AttentionName(attentionConstants(n), kernel.Generic))
 	if ops.AttentionMixes(n) {
@@ -59,7 +59,7 @@ func attentionName(n *ir.Node) string {
 	return name
 }
 
-// formCode declares the form of an attention for an instruction set, or for plain Go without one.
+// formCode returns the declaration of an attention's form for an instruction set, or for plain Go if isa is nil.
 func formCode(name string, p kernel.AttentionParams, isa *kernel.ISA, portable string) *jen.Statement {
 	what, in := "one head", "plain Go"
 	if p.Mixed > 0 {
@@ -75,7 +75,7 @@ func formCode(name string, p kernel.AttentionParams, isa *kernel.ISA, portable s
 		Var().Id(name).Op("=").Qual(attentionPath, "Form").Add(literal(true, fields...))
 }
 
-// shapeCode is the literal of a shape, without the fields that are zero.
+// shapeCode returns the literal of a shape, without the fields that are zero.
 func shapeCode(s *attention.Shape) jen.Code {
 	fields := []field{{"DP", jen.Lit(s.DP)}, {"LDQ", jen.Lit(s.LDQ)}, {"LDK", jen.Lit(s.LDK)}, {"LDO", jen.Lit(s.LDO)}}
 	if s.R > 0 {
@@ -105,7 +105,7 @@ func shapeCode(s *attention.Shape) jen.Code {
 	return jen.Qual(attentionPath, "Shape").Add(literal(false, fields...))
 }
 
-// kernelsCode is the literal of the inner kernels.
+// kernelsCode returns the literal of the inner kernels.
 func kernelsCode(p kernel.AttentionParams, isa kernel.ISA) jen.Code {
 	fields := []field{{"Lanes", jen.Lit(isa.Lanes())}, {"TableRows", jen.Lit(kernel.AttentionTableRows(isa))}, {"TablePanels", jen.Lit(kernel.AttentionTablePanels(p, isa))}}
 	for _, j := range kernel.AttentionJobs(p, isa) {
@@ -114,7 +114,7 @@ func kernelsCode(p kernel.AttentionParams, isa kernel.ISA) jen.Code {
 	return jen.Qual(attentionPath, "Kernels").Add(literal(true, fields...))
 }
 
-// scoreText writes the score in words.
+// scoreText returns the score in words.
 func scoreText(t attention.Terms) string {
 	var parts []string
 	add := func(s attention.Sign, text string) {
@@ -136,13 +136,13 @@ func scoreText(t attention.Terms) string {
 	return strings.Join(parts, " + ")
 }
 
-// callFields names the fields of [attention.Call] by the arguments of the op's loop nest.
+// callFields maps the arguments of the op's loop nest to the fields of [attention.Call].
 var callFields = map[string]string{
 	"o": "O", "q": "Q", "k": "K", "v": "V", "kr": "KR", "qr": "QR", "bias": "Bias", "mixscore": "MixScore", "mixweight": "MixWeight",
 	"index": "Index", "pos": "Positions", "scratch": "Scratch", "n": "N", "i0": "From", "i1": "To", "prefix": "Prefix",
 }
 
-// portableStrip prints the op's loop nest as a function of a call.
+// portableStrip returns the op's loop nest as a function of a call.
 func portableStrip(name string, n *ir.Node) (jen.Code, error) {
 	nest, err := ir.Lookup(n.Op).Lower(n)
 	if err != nil {

@@ -71,7 +71,8 @@ func attentionNode(p kernel.AttentionParams) *ir.Node {
 	return n
 }
 
-// PortableScratch returns how many floats of scratch the op's loop nest needs for an attention of n rows, a strip of queries at a time.
+// PortableScratch returns how many floats of scratch memory the op's loop nest needs for an attention of n rows. The nest computes one strip of queries at a
+// time.
 func PortableScratch(p kernel.AttentionParams, n int) int {
 	return ops.AttentionScratch(attentionNode(p), attention.PortableStrip, n)
 }

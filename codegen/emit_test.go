@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// emit compiles a spec's only emit to files.
+// emit compiles the only emit of a spec to files.
 func emit(t *testing.T, name, text string) *codegen.Package {
 	t.Helper()
 	f, faults := spec.Parse(name, []byte(text))
@@ -32,7 +32,7 @@ func emit(t *testing.T, name, text string) *codegen.Package {
 	return p
 }
 
-// tiny is a model of the v3 form with one head of attention; labels follow.
+// tiny is a model of the v3 form with one attention head; labels follow it.
 const tiny = `dspec 1
 model m like deberta_v3_base {
 	tokenizer none
@@ -41,7 +41,7 @@ model m like deberta_v3_base {
 target t { isa go; emit infer m.c }
 head c on m { take first; linear hidden; act; linear 2 as labels(`
 
-// TestFilesAreGo parses every file of a package whose labels and file name hold what Go's comments and literals cannot.
+// TestFilesAreGo parses every file of a package whose labels and file name hold characters that Go's comments and literals cannot hold.
 func TestFilesAreGo(t *testing.T) {
 	labels := []string{"quote\" `*/ \\ \n日本", "\x00\ufeff\x01%s"}
 	p := emit(t, "some\\folder/a\nb.dspec", tiny+`"quote\" `+"`"+`*/ \\ \n日本", "`+"\x00\ufeff"+`\x01%s") }`)
@@ -76,7 +76,7 @@ func labelsOf(t *testing.T, f *ast.File) []string {
 	return out
 }
 
-// TestFilesReadWell holds the head of each file to what Go programmers expect.
+// TestFilesReadWell checks that the head of each file has the form that Go programmers expect.
 func TestFilesReadWell(t *testing.T) {
 	p := emit(t, "m.dspec", strings.Replace(tiny, "isa go", "isa avx2, go", 1)+`"a", "b") }`)
 	constrained := 0

@@ -47,7 +47,7 @@ func Emit(p *ir.Program) (*Package, error) {
 	for _, c := range p.Run {
 		if !slices.Contains(e.regions, c.Region) {
 			e.regions = append(e.regions, c.Region)
-			e.names[camel(c.Region.Name)] = true // its method
+			e.names[camel(c.Region.Name)] = true // the name of its method
 		}
 	}
 	e.kernels = newKernelSet(e, p)
@@ -63,7 +63,7 @@ func Emit(p *ir.Program) (*Package, error) {
 	return e.pkg, nil
 }
 
-// newFile starts a Go file with the header, and with the import names that keep jennifer from writing aliases.
+// newFile starts a Go file with the header, and with import names that keep jennifer from writing aliases.
 func (e *emitter) newFile() *jen.File {
 	f := jen.NewFile(e.pkg.Name)
 	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, fileName(e.p.File)))
@@ -72,10 +72,10 @@ func (e *emitter) newFile() *jen.File {
 	return f
 }
 
-// buildLine is how a build constraint begins.
+// buildLine is the beginning of a build constraint.
 const buildLine = "//go:build "
 
-// constrain puts a build constraint below the header.
+// constrain puts a build constraint after the header.
 func constrain(f *jen.File, constraint string) {
 	f.HeaderComment(buildLine + constraint)
 }
@@ -96,7 +96,7 @@ type field struct {
 	value jen.Code
 }
 
-// literal is the part of a struct literal behind its type, one field per line or all in one.
+// literal returns the part of a struct literal after its type, with one field per line or with all fields on one line.
 func literal(lines bool, fields ...field) jen.Code {
 	var list []jen.Code
 	for _, f := range fields {
@@ -105,7 +105,7 @@ func literal(lines bool, fields ...field) jen.Code {
 	return jen.Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: lines}, list...)
 }
 
-// comment is a comment of one line per line of the text.
+// comment returns a comment with one line per line of the text.
 func comment(text string) *jen.Statement {
 	code := jen.Null()
 	for i, line := range strings.Split(text, "\n") {
@@ -117,13 +117,13 @@ func comment(text string) *jen.Statement {
 	return code
 }
 
-// textImports are the packages that code given as text may name.
+// textImports maps the names of packages that code given as text may use to their import paths.
 var textImports = map[string]string{"attention": attentionPath, "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe"}
 
-// textQualified matches a name of such a package; a field may have the name of a package.
+// textQualified matches a name of such a package. A field may have the name of a package.
 var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|runtime|strconv|unsafe)\.([A-Z]\w*)`)
 
-// raw is a statement or an expression given as text. What it names of packages is imported.
+// raw returns a statement or an expression given as text. The packages that the text names are imported.
 func raw(format string, args ...any) *jen.Statement {
 	text := format
 	if len(args) > 0 {
@@ -137,8 +137,7 @@ func raw(format string, args ...any) *jen.Statement {
 	return code.Id(text[from:])
 }
 
-// render prints a file, with a free line above a build constraint and with the imports of the standard library in a group of their own before
-// the others.
+// render prints a file. It puts an empty line above a build constraint, and the imports of the standard library into a group of their own before the others.
 func render(f *jen.File) ([]byte, error) {
 	var b bytes.Buffer
 	if err := f.Render(&b); err != nil {
@@ -167,7 +166,7 @@ func render(f *jen.File) ([]byte, error) {
 	return []byte(before + open + strings.TrimSuffix(imports, "\n") + end + after), nil
 }
 
-// plain returns a text of the user's as part of a comment: what Go's scanner refuses, or what ends the line, is replaced.
+// plain returns a text of the user as part of a comment. It replaces characters that Go's scanner refuses and those that end the line.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\ufeff' {
@@ -177,10 +176,10 @@ func plain(text string) string {
 	}, text)
 }
 
-// fileName returns the last part of a path of any system.
+// fileName returns the last part of a path, with the separators of any system.
 func fileName(path string) string { return plain(path[strings.LastIndexAny(path, `/\`)+1:]) }
 
-// unique returns a name that the package has not used, from a stem.
+// unique returns a name made from a stem that the package does not use yet.
 func (e *emitter) unique(stem string) string {
 	name := stem
 	for i := 2; e.names[name]; i++ {
@@ -222,7 +221,7 @@ func title(name string) string {
 	return string(unicode.ToUpper(r[0])) + string(r[1:])
 }
 
-// source returns the comment that stands above the code of a node: the statement and where it is.
+// source returns the comment above the code of a node: the statement and its place.
 func source(n *ir.Node) string {
 	place := ""
 	if !n.Pos.IsZero() {

@@ -6,7 +6,7 @@ import (
 	"github.com/dave/jennifer/jen"
 )
 
-// rt names something of the runtime.
+// rt returns a name of package runtime.
 func rt(name string) *jen.Statement { return jen.Qual(runtimePath, name) }
 
 // stepMethod declares the method that runs one unit of a step.
@@ -22,7 +22,7 @@ func (e *emitter) stepMethod(f *jen.File, s *step) {
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(raw("%s, unit int", worker)).Block(statements(s.lower.unit(s))...)
 }
 
-// statements are lines of Go as code.
+// statements returns lines of Go as code.
 func statements(lines []string) []jen.Code {
 	var out []jen.Code
 	for _, l := range lines {

@@ -13,24 +13,24 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// kernelSet holds the kernels of a package: one row of the table each, for every instruction set.
+// kernelSet holds the kernels of a package. Each is one field of the table of kernels, for every instruction set.
 type kernelSet struct {
 	emitter *emitter
-	isas    []kernel.ISA // those of the target that there is assembly for, best first
+	isas    []kernel.ISA // the target's instruction sets that have assembly, best first
 	list    []*kernelUse
 }
 
 // kernelUse is one kernel that the schedule calls.
 type kernelUse struct {
-	field    string   // in the table of kernels: the kernel's name without the instruction set
+	field    string   // name in the table of kernels: the kernel's name without the instruction set
 	form     jen.Code // type of the variable that the table points at; nil: the kernel is a function
 	params   []kernel.Param
 	operands []rowOperand // of a row-wise kernel, after the result
-	maxRows  int          // of a product: rows in one call
-	rowsName string       // of the constant that holds them
+	maxRows  int          // of a product: greatest number of rows in one call
+	rowsName string       // name of the constant that holds maxRows
 	portable func(name string) (jen.Code, error)
 	asm      map[string][]kernel.Kernel                     // by instruction set: the assembly functions
-	driver   map[string]func(name string) (jen.Code, error) // by instruction set: a Go function or form around them; nil: the assembly is called itself
+	driver   map[string]func(name string) (jen.Code, error) // by instruction set: a Go function or form around the assembly; nil: the assembly is called directly
 }
 
 // newKernelSet reads the target's instruction sets.
@@ -44,7 +44,7 @@ func newKernelSet(e *emitter, p *ir.Program) *kernelSet {
 	return s
 }
 
-// use returns the kernel of that name, made at first use.
+// use returns the kernel of that name and makes it at first use.
 func (s *kernelSet) use(field string, make func(*kernelUse) error) (*kernelUse, error) {
 	for _, k := range s.list {
 		if k.field == field {
@@ -59,7 +59,7 @@ func (s *kernelSet) use(field string, make func(*kernelUse) error) (*kernelUse, 
 	return k, nil
 }
 
-// baseName returns a kernel's name without its last part, the instruction set.
+// baseName returns a kernel's name without its last part, which is the instruction set.
 func baseName(name string) string { return name[:strings.LastIndex(name, "_")] }
 
 // portableOf prints the op's loop nest for a node.
@@ -86,7 +86,7 @@ func nestCode(name string, n *loop.Nest) (jen.Code, error) {
 func (e *emitter) kernelFiles() error {
 	s := e.kernels
 	f := e.newFile()
-	f.Comment("kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names say the family, the element type and the")
+	f.Comment("kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names hold the family, the element type and the")
 	f.Comment("shapes that are constants of the function.")
 	f.Type().Id("kernels").StructFunc(func(g *jen.Group) {
 		g.Id("tile").Int().Comment("rows of a matrix product's tile")
@@ -94,7 +94,7 @@ func (e *emitter) kernelFiles() error {
 			g.Id(k.field).Add(k.typ())
 		}
 	})
-	f.Comment("portable is the table in plain Go. It is there on every platform, and the reference for the others.")
+	f.Comment("portable is the table in plain Go. Every platform has it, and it is the reference for the others.")
 	f.Var().Id("portable").Op("=").Id("kernels").Values(table(s.list, portableTile, func(k *kernelUse) string { return k.field + "_" + kernel.Generic }))
 	for _, k := range s.list {
 		code, err := k.portable(k.field + "_" + kernel.Generic)
@@ -109,7 +109,7 @@ func (e *emitter) kernelFiles() error {
 	}
 	other := e.newFile()
 	pick := func(f *jen.File, cases []jen.Code) {
-		f.Comment("tableFor gives the table of an instruction set, or nil if this build has none.")
+		f.Comment("tableFor returns the table of an instruction set, or nil if this build has none.")
 		body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(rt("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
 		if len(cases) > 0 {
 			body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
@@ -122,7 +122,7 @@ func (e *emitter) kernelFiles() error {
 			}
 		}
 		isas = append(isas, rt("ISAGo"))
-		f.Comment("instructionSets are those that this build has kernels for.")
+		f.Comment("instructionSets lists the instruction sets that this build has kernels for.")
 		f.Var().Id("instructionSets").Op("=").Index().Add(rt("ISA")).Values(isas...)
 	}
 	if len(s.isas) == 0 {
@@ -182,7 +182,7 @@ func (e *emitter) kernelFiles() error {
 	return e.add("kernels_amd64.go", amd)
 }
 
-// assemble prints the assembly files, one an instruction set, side by side: it is most of the time that generating takes.
+// assemble prints the assembly files, one per instruction set, in parallel, because this takes most of the time of code generation.
 func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	texts, errs := make([][]byte, len(sets)), make([]error, len(sets))
 	var wg sync.WaitGroup
@@ -202,7 +202,7 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 // isaConst returns the runtime's constant for an instruction set.
 func isaConst(name string) string { return "ISA" + strings.ToUpper(name) }
 
-// portableTile is the rows that the portable product takes at a time.
+// portableTile is the number of rows that the portable product computes at a time.
 const portableTile = 2
 
 // table returns the literal that fills a table of kernels.
@@ -214,7 +214,7 @@ func table(list []*kernelUse, tile int, name func(*kernelUse) string) jen.Code {
 	return d
 }
 
-// typ is the Go type of a kernel's field in the table.
+// typ returns the Go type of a kernel's field in the table.
 func (k *kernelUse) typ() jen.Code {
 	if k.form != nil {
 		return jen.Op("*").Add(k.form)
@@ -222,7 +222,7 @@ func (k *kernelUse) typ() jen.Code {
 	return jen.Func().Params(paramList(k.params)...)
 }
 
-// value is what the table holds for the function or form of that name.
+// value returns the table's entry for the function or form of that name.
 func (k *kernelUse) value(name string) jen.Code {
 	if k.form != nil {
 		return jen.Op("&").Id(name)

@@ -36,7 +36,7 @@ func nestBody(name string, n *loop.Nest) (*nestPrinter, []jen.Code, error) {
 	return p, body, nil
 }
 
-// nestFunc declares the portable kernel: a function with the nest's arguments.
+// nestFunc returns the declaration of the portable kernel: a function with the nest's arguments.
 func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
 	_, body, err := nestBody(name, n)
 	if err != nil {
@@ -53,7 +53,7 @@ func nestFunc(name string, n *loop.Nest) (*jen.Statement, error) {
 	return jen.Func().Id(name).Params(params...).Block(body...), nil
 }
 
-// nestCall declares the portable kernel as a function of one struct, whose fields are named by the nest's arguments.
+// nestCall returns the declaration of the portable kernel as a function of one struct, whose fields are named by the nest's arguments.
 func nestCall(name string, n *loop.Nest, typ jen.Code, fields map[string]string) (*jen.Statement, error) {
 	p, body, err := nestBody(name, n)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *nestPrinter) stmt(s loop.Stmt) jen.Code {
 	return jen.Null()
 }
 
-// slice prints a window: of a pointer by unsafe.Slice, of a slice by slicing.
+// slice prints a window: unsafe.Slice for a window of a pointer, a slice expression for a window of a slice.
 func (p *nestPrinter) slice(s *loop.Slice) jen.Code {
 	p.used[s.Of] = true
 	elem := p.elem[s.Of]
@@ -201,7 +201,7 @@ func (p *nestPrinter) typeOf(e loop.Expr) loop.Type {
 	return loop.Bool
 }
 
-// factor prints an expression as an operand: a compound one in parentheses.
+// factor prints an expression as an operand, with parentheses around a compound one.
 func (p *nestPrinter) factor(e loop.Expr) jen.Code {
 	b, ok := e.(loop.Bin)
 	if !ok || (b.Op == "*" && p.typeOf(e) == loop.Float) {
@@ -210,7 +210,7 @@ func (p *nestPrinter) factor(e loop.Expr) jen.Code {
 	return jen.Parens(p.expr(e))
 }
 
-// expr prints an expression. A product of floats is converted, which keeps the compiler from joining it with a sum.
+// expr prints an expression. A product of floats is converted, which keeps the compiler from fusing it with a sum.
 func (p *nestPrinter) expr(e loop.Expr) jen.Code {
 	switch e := e.(type) {
 	case loop.FloatLit:
@@ -231,7 +231,7 @@ func (p *nestPrinter) expr(e loop.Expr) jen.Code {
 		return jen.Id(e.Arg).Op("==").Nil()
 	case loop.Bin:
 		x, y := p.factor(e.X), p.factor(e.Y)
-		if e.Op == "+" || e.Op == "&&" { // chains from left to right read better without parentheses
+		if e.Op == "+" || e.Op == "&&" { // chains from left to right are easier to read without parentheses
 			if b, ok := e.X.(loop.Bin); ok && (b.Op == e.Op || (e.Op == "+" && (b.Op == "*" || b.Op == "-"))) {
 				x = p.expr(e.X)
 			}
@@ -251,7 +251,7 @@ func (p *nestPrinter) expr(e loop.Expr) jen.Code {
 	return jen.Null()
 }
 
-// call prints a function: of package math in float64, rounded, or Go's own.
+// call prints a function call: a function of package math in float64 with the result rounded, or one of Go's own.
 func (p *nestPrinter) call(e loop.Call) jen.Code {
 	var args []jen.Code
 	for _, a := range e.Args {

@@ -10,22 +10,22 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// attentionLowering runs a form of the package runtime/attention on one head of one sequence, or on all heads of some of its queries.
+// attentionLowering runs a form of package runtime/attention on one head of one sequence, or on all heads for some of its queries.
 type attentionLowering struct{ common }
 
-// mixedParts is into how many units the queries of a sequence are cut where one call computes all heads.
+// mixedParts is the number of units into which the queries of a sequence are divided if one call computes all heads.
 const mixedParts = 8
 
 // eachRow reports whether every row is a query.
 func eachRow(n *ir.Node) bool { return n.Str("rows") == "" || n.Str("rows") == "each" }
 
-// name returns the op's name: an attention reads tables of several names.
+// name returns the op's name. An attention reads several tables, so their names would not describe it.
 func (attentionLowering) name(n *ir.Node) string { return n.Op }
 
-// batch returns nothing: a unit reads the starts of sequences, their positions and prefixes and the picked rows from the batch itself.
+// batch returns nothing. A unit reads the starts of sequences, their positions and prefixes, and the picked rows from the batch itself.
 func (attentionLowering) batch(*ir.Node) []*ir.Value { return nil }
 
-// kernels finds the form of an attention.
+// kernels chooses the form of an attention.
 func (attentionLowering) kernels(set *kernelSet, s *step) error {
 	n := s.node
 	p := attentionConstants(n)
@@ -44,7 +44,7 @@ func (attentionLowering) kernels(set *kernelSet, s *step) error {
 			}
 			return formCode(name, p, nil, portable).Line().Line().Add(strip), nil
 		}
-		// In plain Go alone: all heads at once, sizes that the assembly is not made for, tables that it cannot read by windows.
+		// These run only in plain Go: all heads at once, sizes that no assembly is made for, and tables that assembly cannot read by windows.
 		if scattered || ops.AttentionMixes(n) || p.Check() != nil {
 			return nil
 		}
@@ -73,7 +73,7 @@ func (attentionLowering) scratch(s *step) []string {
 	return []string{fmt.Sprintf("portable.%s.Scratch(s.N)", s.kernel.field)}
 }
 
-// after shows the maps to the trace hook and counts the attentions whose rows are kept.
+// after returns the statements that pass the maps to the trace hook and that count the attentions whose rows are kept.
 func (attentionLowering) after(s *step) []string {
 	var code []string
 	if s.e.traces(s) {
@@ -118,7 +118,7 @@ func (a attentionLowering) unit(s *step) []string {
 	return append(code, call("first", "0", "n"))
 }
 
-// eachPicked returns the loop over the picked rows of a sequence of n rows: neighbours are computed together.
+// eachPicked returns the loop over the picked rows of a sequence of n rows. Adjacent rows are computed together.
 func eachPicked(n, call string) string {
 	return fmt.Sprintf(`for m := 0; m < len(e.Rows) && int(e.Rows[m]) < first+%[1]s; {
 	i := int(e.Rows[m]) - first
@@ -135,7 +135,7 @@ func eachPicked(n, call string) string {
 }`, n, call)
 }
 
-// rows defines first and n, the rows of sequence b, and q, the first query of head h; and k, its first key, where they lie apart.
+// rows defines first and n, the rows of sequence b; q, the first query of head h; and k, its first key, if keys lie apart from queries.
 func (a attentionLowering) rows(s *step) []string {
 	n := s.node
 	start := func(name string, v *ir.Value) string {
@@ -152,8 +152,8 @@ func (a attentionLowering) rows(s *step) []string {
 	return code
 }
 
-// continues makes q the first query of the whole sequence and n its rows, if some of them were computed by earlier calls: what the head needs of
-// the new rows goes to where those are kept.
+// continues makes q the first query of the whole sequence and n the number of its rows, if earlier calls have computed some of the rows. It also copies what
+// the head needs of the new rows to the place where rows are kept.
 func (attentionLowering) continues(n *ir.Node) []string {
 	ld, dp := n.In[ops.AttnQKV].LD, n.Int("dp")
 	var code []string
@@ -166,7 +166,7 @@ func (attentionLowering) continues(n *ir.Node) []string {
 }`, ld, dp, n.Int("heads")*dp))
 }
 
-// call returns the call that computes queries [from, to) to o, in the scratch of a worker.
+// call returns the call that computes queries [from, to), with the result at o and the scratch memory of a worker.
 func (attentionLowering) call(s *step, o, worker, from, to string) string {
 	n := s.node
 	width := n.Int("heads") * n.Int("dp")
@@ -188,7 +188,7 @@ func (attentionLowering) call(s *step, o, worker, from, to string) string {
 		}
 		size := ir.Sizes{}.Elements(v.Type.Shape[1:])
 		place := fmt.Sprintf("h*%d", size)
-		if name == "Bias" { // from offset 0
+		if name == "Bias" { // the entry of offset 0
 			place += fmt.Sprintf(" + %d", size/2)
 		}
 		field(name, at(s.ptr(v), place))
@@ -216,7 +216,7 @@ func (attentionLowering) call(s *step, o, worker, from, to string) string {
 	return "attention.Call{\n" + text + "}"
 }
 
-// attentions lists the attention steps.
+// attentions returns the attention steps.
 func (e *emitter) attentions() []*step {
 	var out []*step
 	for _, s := range e.steps {
@@ -227,12 +227,13 @@ func (e *emitter) attentions() []*step {
 	return out
 }
 
-// continuable reports whether a later call can continue the sequences of a node: it hides the keys after a query and reads rows that are kept.
+// continuable reports whether a later call can continue the sequences of a node. It can if the node hides the keys after each query and reads rows that are
+// kept.
 func (attentionLowering) continuable(n *ir.Node) bool {
 	return ops.AttentionMasked(n) && !ops.AttentionMixes(n) && operand(n, ops.AttnQ) == nil && n.Str("rows") != "first"
 }
 
-// resumes reports whether the program can continue a sequence: no token's row may depend on a later one, nor on anything that is not kept.
+// resumes reports whether the program can continue a sequence. No token's row may depend on a later token, or on anything that is not kept.
 func (e *emitter) resumes() bool {
 	if e.p.Meta.Trace || e.p.Meta.Task != ir.TaskHidden && e.p.Meta.Task != ir.TaskMLM && e.p.Meta.Task != ir.TaskTags {
 		return false
@@ -242,7 +243,7 @@ func (e *emitter) resumes() bool {
 		n := s.node
 		if a, ok := s.lower.(attentionLowering); ok {
 			ld := n.In[ops.AttnQKV].LD
-			if !a.continuable(n) || row != 0 && row != ld { // of another member of an ensemble
+			if !a.continuable(n) || row != 0 && row != ld { // the row distance of another member of an ensemble
 				return false
 			}
 			row = ld
@@ -268,7 +269,7 @@ func (e *emitter) masked() bool {
 	return len(list) > 0
 }
 
-// pastShape returns the literal that describes what the program keeps of a token.
+// pastShape returns the literal that describes what the program keeps of each token.
 func (e *emitter) pastShape() jen.Code {
 	layers, row := 0, 0
 	for _, c := range e.calls {

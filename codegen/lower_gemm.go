@@ -9,17 +9,17 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// gemmLowering multiplies all rows with two panels of weights (or an odd last one), a block of rows at a time.
+// gemmLowering multiplies all rows with two panels of weights (or with an odd last one), one block of rows at a time.
 type gemmLowering struct{ common }
 
-// panelsOf is the number of panels of 16 columns of a product.
+// panelsOf returns the number of panels of 16 columns of a product.
 func panelsOf(n *ir.Node) int { return (n.Int("n") + 15) / 16 }
 
 func (gemmLowering) units(s *step) units {
 	return units{fmt.Sprint((panelsOf(s.node) + 1) / 2), "A unit is 32 columns of the result."}
 }
 
-// kernels finds the kernel for two panels and, where their number is odd, the one for the last.
+// kernels chooses the kernel for two panels and, if their number is odd, the kernel for the last one.
 func (g gemmLowering) kernels(set *kernelSet, s *step) error {
 	panels := panelsOf(s.node)
 	var err error
@@ -40,7 +40,7 @@ func (g gemmLowering) kernels(set *kernelSet, s *step) error {
 	return nil
 }
 
-// kernel is the product of a node over one or two panels.
+// kernel returns the kernel for the product of a node, over one or two panels.
 func (gemmLowering) kernel(set *kernelSet, n *ir.Node, panels int) (*kernelUse, error) {
 	p := kernel.GemmParams{K: n.In[1].Type.Shape[1].N, LDA: n.In[0].LD, Panels: panels, Act: n.Str("act"), Residual: operand(n, 3) != nil}
 	switch ldc := n.Out[0].LD; {
@@ -65,7 +65,7 @@ func (gemmLowering) kernel(set *kernelSet, n *ir.Node, panels int) (*kernelUse, 
 	})
 }
 
-// portableGemm is the op's loop nest over one panel, and for two panels a function that calls it twice.
+// portableGemm returns the op's loop nest over one panel; for two panels it is a function that calls the nest twice.
 func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error) {
 	if p.Panels == 1 {
 		return portableOf(n)

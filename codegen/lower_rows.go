@@ -13,17 +13,17 @@ import (
 // rowLowering runs a kernel whose operands all have the same rows, on one block of them.
 type rowLowering struct {
 	common
-	family func(n *ir.Node) rowKernel // nil: portable Go alone
+	family func(n *ir.Node) rowKernel // nil: only portable Go
 }
 
-// rowKernel is what a family of kernels has for a node.
+// rowKernel describes the kernel of a family for a node.
 type rowKernel struct {
 	name     string // with kernel.Generic
 	operands []rowOperand
 	assembly func(kernel.ISA) kernel.Kernel
 }
 
-// rowOperand tells which operand of the node an argument is, and whether it has the rows of the result.
+// rowOperand describes which operand of the node an argument is, and whether it has the rows of the result.
 type rowOperand struct {
 	index int
 	rows  bool
@@ -102,8 +102,8 @@ func (rowLowering) unit(s *step) []string {
 	}
 }
 
-// sequenceLowering runs a kernel that works on the rows of one sequence: pointers are at the sequence's first row, or at its own row where there
-// is one per sequence.
+// sequenceLowering runs a kernel that works on the rows of one sequence. A pointer is at the sequence's first row, or at the sequence's own row if there is one
+// row per sequence.
 type sequenceLowering struct{ common }
 
 func (sequenceLowering) kernels(set *kernelSet, s *step) (err error) {
@@ -135,10 +135,10 @@ func (sequenceLowering) unit(s *step) []string {
 	return []string{"first := int(e.Starts[unit])", s.kernel.run(append(args, "int(e.Starts[unit+1])-first")...)}
 }
 
-// identifier matches what names in Go do not hold.
+// identifier matches characters that Go names do not have.
 var identifier = regexp.MustCompile(`[^a-zA-Z0-9_]`)
 
-// portableOnly returns a kernel that exists in portable Go alone.
+// portableOnly returns a kernel that exists only in portable Go.
 func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	name := fmt.Sprintf("%s_f32_%d", n.Op, n.Out[0].Type.Shape[len(n.Out[0].Type.Shape)-1].N)
 	for _, v := range append(n.In, n.Out...) {
@@ -163,13 +163,13 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	})
 }
 
-// takes reports whether a kernel has an argument of that name. It has no argument for operands that only its caller reads (the first rows of
-// sequences), or that lie in the memory of the result.
+// takes reports whether a kernel has an argument of that name. It has none for an operand that only its caller reads (the first rows of sequences), and none
+// for an operand that lies in the memory of the result.
 func (k *kernelUse) takes(name string) bool {
 	return slices.ContainsFunc(k.params, func(p kernel.Param) bool { return p.Name == name })
 }
 
-// paramsFrom takes the signature from the portable form.
+// paramsFrom sets the signature to that of the portable form.
 func (k *kernelUse) paramsFrom(n *ir.Node) error {
 	lower := ir.Lookup(n.Op).Lower
 	if lower == nil {

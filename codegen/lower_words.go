@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// callBudget is how many multiply-adds one call of a product may do: about 100 µs on a slow core.
+// callBudget is the number of multiply-adds that one call of a product may do. They take about 100 µs on a slow core.
 const callBudget = 4 << 20
 
 // driver is a Go function around assembly, with the parameters of the portable form.
@@ -21,7 +21,7 @@ type driver struct {
 	body      func(kernel.ISA) string
 }
 
-// driven is a kernel that is a function around assembly.
+// driven returns a kernel that is a function around assembly.
 func (s *kernelSet) driven(n *ir.Node, d driver) (*kernelUse, error) {
 	return s.use(d.name, func(k *kernelUse) error {
 		k.portable = portableOf(n)
@@ -41,7 +41,7 @@ func (s *kernelSet) driven(n *ir.Node, d driver) (*kernelUse, error) {
 // lstmLowering runs one direction of a long short-term memory over one sequence.
 type lstmLowering struct{ common }
 
-// kernels finds the product with the last output, whose bias is what the row adds, then the cells.
+// kernels chooses the product with the last output, to which the row's part is added as a bias, and the kernel of the cells.
 func (lstmLowering) kernels(set *kernelSet, s *step) (err error) {
 	n := s.node
 	size, ldx, ldy := n.Int("size"), n.In[0].LD, n.Out[0].LD
@@ -98,7 +98,7 @@ func (lstmLowering) unit(s *step) []string {
 	return append(code, s.kernel.run(side(n.Out[0], size), side(n.In[0], gates), moved(s.ptr(n.In[1]), "way", gates*size), "e.scratch(worker)", "m", "step", "1"))
 }
 
-// wordUnits are blocks of words.
+// wordUnits returns units that are blocks of words.
 func wordUnits(s *step) units {
 	return units{parts("e.W", s.block), fmt.Sprintf("A unit is %d words.", s.block)}
 }
@@ -141,7 +141,7 @@ func (spanLowering) unit(s *step) []string {
 }`, s.block, call)}
 }
 
-// tokenLowering scores the pairs of a block of words, as many labels at a time as there are words in a block.
+// tokenLowering scores the pairs of a block of words. It takes as many labels at a time as a block has words.
 type tokenLowering struct{ common }
 
 func (tokenLowering) units(s *step) units { return wordUnits(s) }
@@ -150,14 +150,14 @@ func (tokenLowering) scratch(s *step) []string {
 	return []string{fmt.Sprint(ops.TokenScratch(s.node.In[0].LD, s.node.In[2].LD))}
 }
 
-// tokenScores are the constants of the driver that scores words as start, end and inside.
+// tokenScores holds the constants of the driver that scores words as start, end and inside.
 type tokenScores struct {
 	k, inner, ldk, ldn, ldv, ldy int
 	wide, narrow                 kernel.GemmParams
 	spans                        kernel.SpansParams
 }
 
-// panels is the number of panels of the inner layer.
+// panels returns the number of panels of the inner layer.
 func (t *tokenScores) panels() int { return (t.inner + kernel.PanelWidth - 1) / kernel.PanelWidth }
 
 func (tokenLowering) kernels(set *kernelSet, s *step) (err error) {
@@ -179,7 +179,7 @@ func (tokenLowering) kernels(set *kernelSet, s *step) (err error) {
 	return err
 }
 
-// assembly lists the kernels: the products with two panels, or an odd last one, and the scores.
+// assembly returns the kernels: the products with two panels, or with an odd last one, and the scores.
 func (t *tokenScores) assembly(isa kernel.ISA) []kernel.Kernel {
 	out := []kernel.Kernel{kernel.Spans(t.spans, isa)}
 	if t.panels() > 1 {
@@ -191,7 +191,7 @@ func (t *tokenScores) assembly(isa kernel.ISA) []kernel.Kernel {
 	return out
 }
 
-// body is that of the driver.
+// body returns the body of the driver.
 func (t *tokenScores) body(isa kernel.ISA) string {
 	call := func(p kernel.GemmParams) string {
 		c := fmt.Sprintf("runtime.At(sums, row*%d+p*%d)", t.ldn, kernel.PanelWidth)
@@ -213,7 +213,7 @@ func (t *tokenScores) body(isa kernel.ISA) string {
 	).Replace(tokenDriver)
 }
 
-// tokenDriver is the driver's body; words in capitals stand for constants and calls.
+// tokenDriver is the driver's body. Words in capitals stand for constants and calls.
 const tokenDriver = `products, sums := scratch, runtime.At(scratch, PAIRS*LDK)
 zeros := runtime.At(sums, PAIRS*LDN)
 clear(unsafe.Slice(zeros, LDN))

@@ -8,35 +8,35 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// lowering is how the nodes of an op become code. What it returns is data: kernels, numbers, and Go expressions and statements as text, in which
-// e is the execution. The files are printed from it.
+// lowering describes how code is generated for the nodes of an op. Its methods return data: kernels, numbers, and Go expressions and statements as text, in
+// which e is the execution. The files are printed from these data.
 type lowering interface {
-	// name is a short name of what a node computes.
+	// name returns a short name for what a node computes.
 	name(n *ir.Node) string
-	// kernels finds what a step runs.
+	// kernels chooses what a step runs.
 	kernels(s *kernelSet, st *step) error
 	// units returns the units that the pool runs.
 	units(st *step) units
 	// unit returns the statements that run one unit: the calls of the kernels with their arguments.
 	unit(st *step) []string
-	// scratch returns the floats of memory that a worker's kernels may use, as expressions in s runtime.Sizes; nil: none.
+	// scratch returns how many floats of memory a worker's kernels may use, as expressions in s runtime.Sizes; nil: they use none.
 	scratch(st *step) []string
-	// batch lists the operands that the statements read through fields of the execution, named by the part of the batch.
+	// batch returns the operands that the statements read through fields of the execution. The fields are named by the part of the batch.
 	batch(n *ir.Node) []*ir.Value
 	// after returns statements that follow the step in its region.
 	after(st *step) []string
 }
 
-// units are the parts of a step that the pool hands to its workers.
+// units describes the parts into which the pool divides a step.
 type units struct {
 	count string // a Go expression
 	doc   string // a sentence
 }
 
-// lowerings holds the lowerings of ops, by the op's name or by its first family of kernels that is here.
+// lowerings maps ops to their lowerings, by the op's name or by the first of its families of kernels that is in the map.
 var lowerings map[string]lowering
 
-// classLowerings holds those of all other ops, by class: portable Go alone.
+// classLowerings maps classes to the lowerings of all other ops, which run only in portable Go.
 var classLowerings map[ir.Class]lowering
 
 func init() {
@@ -58,7 +58,7 @@ func init() {
 	}
 }
 
-// lowerOf returns how a node becomes code, nil if it does not.
+// lowerOf returns the lowering of a node, or nil if no code is generated for it.
 func lowerOf(n *ir.Node) lowering {
 	op := ir.Lookup(n.Op)
 	for _, name := range append([]string{op.Name}, op.Kernels...) {
@@ -69,14 +69,14 @@ func lowerOf(n *ir.Node) lowering {
 	return classLowerings[op.Class]
 }
 
-// common is what most lowerings share.
+// common holds the methods that most lowerings share.
 type common struct{}
 
 func (common) scratch(*step) []string       { return nil }
 func (common) batch(n *ir.Node) []*ir.Value { return n.In }
 func (common) after(*step) []string         { return nil }
 
-// name is that of the node's first weights, or else of its op.
+// name returns the name of the node's first weights, or else of its op.
 func (common) name(n *ir.Node) string {
 	for _, v := range n.In {
 		if v == nil || v.Kind != ir.Packed {
@@ -94,20 +94,20 @@ func (common) name(n *ir.Node) string {
 	return n.Op
 }
 
-// step is one node of the schedule with the names that its code has.
+// step is one node of the schedule with its names in the generated code.
 type step struct {
 	e      *emitter
 	region *ir.Region
 	node   *ir.Node
 	lower  lowering
-	method string // name of the method that runs one unit, and of the field that holds it
+	method string // name of the method that runs one unit, and of the field that holds the method
 	split  ir.Split
 	block  int
 	kernel *kernelUse
 	narrow *kernelUse // gemm: the kernel for an odd last panel
 }
 
-// makeSteps names the method of each step and finds its kernels.
+// makeSteps names the method of each step and chooses its kernels.
 func (e *emitter) makeSteps() error {
 	plan := map[string]ir.Step{}
 	for _, s := range e.p.Plan.Steps {
@@ -134,16 +134,16 @@ func (e *emitter) makeSteps() error {
 	return nil
 }
 
-// ptr is the expression for the memory of a step's operand or result.
+// ptr returns the expression for the memory of a step's operand or result.
 func (s *step) ptr(v *ir.Value) string { return s.e.ptr(s.region, v) }
 
-// row is the expression for row at of a value.
+// row returns the expression for row at of a value.
 func (s *step) row(v *ir.Value, at string) string { return moved(s.ptr(v), at, max(v.LD, 1)) }
 
-// rows is the expression for the number of rows of the result.
+// rows returns the expression for the number of rows of the result.
 func (s *step) rows() string { return rowsOf(s.node.Out[0]) }
 
-// ptr is the expression for the memory of a value as a region sees it.
+// ptr returns the expression for the memory of a value as a region sees it.
 func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 	switch v.Kind {
 	case ir.Packed:
@@ -159,13 +159,13 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
 }
 
-// slotField names the field of the execution that points at a slot of the arena.
+// slotField returns the name of the execution's field that points at a slot of the arena.
 func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
 
-// at moves a pointer by a number of elements.
+// at returns the expression for a pointer moved by a number of elements.
 func at(p, off string) string { return fmt.Sprintf("runtime.At(%s, %s)", p, off) }
 
-// moved moves a pointer by an index times a constant.
+// moved returns the expression for a pointer moved by an index times a constant.
 func moved(p, index string, by int) string {
 	if by == 1 {
 		return at(p, index)
@@ -173,10 +173,10 @@ func moved(p, index string, by int) string {
 	return at(p, fmt.Sprintf("%s*%d", index, by))
 }
 
-// offset moves a pointer by a constant.
+// offset returns the expression for a pointer moved by a constant.
 func offset(p string, by int) string { return at(p, fmt.Sprint(by)) }
 
-// rowsOf is the expression for the number of rows of a value: tokens, sequences, or what else of the batch has rows.
+// rowsOf returns the expression for the number of rows of a value: the number of tokens, sequences, or other parts of the batch.
 func rowsOf(v *ir.Value) string {
 	if len(v.Type.Shape) == 0 {
 		return "1"
@@ -193,15 +193,15 @@ func rowsOf(v *ir.Value) string {
 	}
 }
 
-// parts is the expression for how many blocks there are in count.
+// parts returns the expression for the number of blocks in count.
 func parts(count string, block int) string { return fmt.Sprintf("(%s+%d)/%d", count, block-1, block) }
 
-// run is the call of a kernel through the table of the chosen instruction set.
+// run returns the call of a kernel through the table of the chosen instruction set.
 func (k *kernelUse) run(args ...string) string {
 	return fmt.Sprintf("e.k.%s(%s)", k.field, strings.Join(args, ", "))
 }
 
-// operand returns an operand that may be missing.
+// operand returns an operand, or nil if it is missing.
 func operand(n *ir.Node, i int) *ir.Value {
 	if i < len(n.In) {
 		return n.In[i]
@@ -209,10 +209,10 @@ func operand(n *ir.Node, i int) *ir.Value {
 	return nil
 }
 
-// usesScratch reports whether some step's kernels use memory of their worker.
+// usesScratch reports whether some step's kernels use the memory of their worker.
 func (e *emitter) usesScratch() bool { return len(e.scratchSizes()) > 0 }
 
-// scratchSizes lists the expressions of all steps for their scratch, each once.
+// scratchSizes returns the expressions of all steps for their scratch memory, each once.
 func (e *emitter) scratchSizes() []string {
 	var out []string
 	for _, s := range e.steps {

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// TestLowerings holds the table to the ops: each row is of an op or a family that an op names, and each op that has kernels, or that a class lowers,
+// TestLowerings compares the tables with the ops. Each row belongs to an op, or to a family that an op names. Each op that has kernels, or that a class lowers,
 // has a lowering and a portable form.
 func TestLowerings(t *testing.T) {
 	var names []string
@@ -34,7 +34,7 @@ func TestLowerings(t *testing.T) {
 	}
 }
 
-// TestRaw imports what code given as text names of packages, and leaves fields and methods of the same names alone.
+// TestRaw checks that the packages that code given as text names are imported, and that fields and methods of the same names do not change.
 func TestRaw(t *testing.T) {
 	f := jen.NewFile("p")
 	f.ImportName(runtimePath, "runtime")

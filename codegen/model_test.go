@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/codegen"
 )
 
-// api reads the exported methods of Model and the imports of model.go; every exported name must have a comment.
+// api returns the exported methods of Model and the imports of model.go. It checks that every exported name has a comment.
 func api(t *testing.T, head, mask, tokenizer string) (methods, imports []string) {
 	t.Helper()
 	text := strings.Replace(tiny[:strings.Index(tiny, "target t")], "tokenizer none", "checkpoint own; tokenizer "+tokenizer, 1) +
@@ -39,7 +39,7 @@ func api(t *testing.T, head, mask, tokenizer string) (methods, imports []string)
 	return methods, imports
 }
 
-// TestModelOffersItsTask: a package has the verbs of its head, and links package task only if they need it.
+// TestModelOffersItsTask checks that a package has the verbs of its head, and that it links package task only if the verbs need it.
 func TestModelOffersItsTask(t *testing.T) {
 	const (
 		live, causal = "j", "j <= i"
@@ -69,7 +69,7 @@ func TestModelOffersItsTask(t *testing.T) {
 		slices.Sort(want)
 		require.Equal(t, want, methods, c.head)
 		require.Equal(t, c.want != "Classify ClassifyInto ClassifyPairs Labels Logits", slices.Contains(imports, taskImport), c.head)
-		// Without a tokenizer there are ids only.
+		// Without a tokenizer, calls take only ids.
 		methods, imports = api(t, c.head, c.mask, "none")
 		require.NotContains(t, imports, taskImport)
 		for _, m := range methods {

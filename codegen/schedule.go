@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// forwardFile writes forward.go: the execution's state, the schedule, a function for each region and a method for each step.
+// forwardFile writes forward.go: the execution's state, the schedule, one function per region and one method per step.
 func (e *emitter) forwardFile() error {
 	f := e.newFile()
 	e.rowConstants(f)
@@ -30,10 +30,10 @@ func (e *emitter) forwardFile() error {
 	return e.add("forward.go", f)
 }
 
-// batchParts are the parts of a batch that kernels read. Those with a field are taken as the caller gives them.
+// batchParts lists the parts of a batch that kernels read. A part with a field is taken as the caller passes it.
 var batchParts = []struct {
-	name     string // in the IR; its field of the execution is the name in camel case
-	field    string // of runtime.Batch
+	name     string // name in the IR; in camel case it is the field of the execution
+	field    string // field of runtime.Batch
 	perToken bool
 }{
 	{ir.IDs, "", true}, {ir.Pos, "", true}, {ir.Types, "", true},
@@ -48,7 +48,7 @@ func (e *emitter) gathers(name string) bool {
 	})
 }
 
-// slotDoc lists the values that lie in a slot.
+// slotDoc returns the values that lie in a slot.
 func (e *emitter) slotDoc(slot int) string {
 	var names []string
 	seen := map[string]bool{}
@@ -62,7 +62,7 @@ func (e *emitter) slotDoc(slot int) string {
 	return strings.Join(names, ", ")
 }
 
-// rowConstants declares how many rows one call of a product may have.
+// rowConstants declares the greatest number of rows in one call of each product.
 func (e *emitter) rowConstants(f *jen.File) {
 	rows := map[string]int{}
 	for _, k := range e.kernels.list {
@@ -83,7 +83,7 @@ func (e *emitter) rowConstants(f *jen.File) {
 
 // execType declares the state of one execution.
 func (e *emitter) execType(f *jen.File) {
-	f.Comment("exec is the state of one execution: where the activations of the call lie, and the steps as values that the pool can run.")
+	f.Comment("exec is the state of one execution: the places of the call's activations, and the steps as values that the pool can run.")
 	f.Type().Id("exec").StructFunc(func(g *jen.Group) {
 		g.Op("*").Add(rt("Exec"))
 		g.Id("k").Op("*").Id("kernels")
@@ -117,7 +117,7 @@ func (e *emitter) execType(f *jen.File) {
 		}
 		if e.usesScratch() {
 			g.Id("scratchBase").Op("*").Float32()
-			g.Id("scratchLen").Int().Comment("floats for each worker")
+			g.Id("scratchLen").Int().Comment("floats per worker")
 		}
 		if e.p.Meta.Trace {
 			g.Id("number").Int().Comment("of the layer that is running")
@@ -143,14 +143,14 @@ func (e *emitter) execType(f *jen.File) {
 // placeFunc declares the layout of the arena as a function of the call's sizes.
 func (e *emitter) placeFunc(f *jen.File) {
 	slots := len(e.slots)
-	f.Comment("layout is where things lie in the arena, in bytes.")
+	f.Comment("layout holds the places in the arena, in bytes.")
 	f.Type().Id("layout").Struct(
 		jen.Id("slot").Index(jen.Lit(max(slots, 1))).Int64(),
 		jen.Id("pos").Int64(),
-		jen.List(jen.Id("scratch"), jen.Id("scratchLen")).Int64().Comment("floats a worker in scratchLen"),
+		jen.List(jen.Id("scratch"), jen.Id("scratchLen")).Int64().Comment("floats per worker in scratchLen"),
 		jen.Id("size").Int64(),
 	)
-	f.Comment("place lays out the arena for a call. Buffers whose lifetimes do not meet share a slot; each starts on a cache line.")
+	f.Comment("place lays out the arena for a call. Buffers that are never live at the same time share a slot; each starts on a cache line.")
 	f.Func().Id("place").Params(jen.Id("s").Add(rt("Sizes"))).Params(jen.Id("l").Id("layout")).BlockFunc(func(g *jen.Group) {
 		g.Id("take").Op(":=").Func().Params(jen.Id("floats").Int()).Int64().Block(
 			jen.Id("at").Op(":=").Id("l").Dot("size"),
@@ -190,9 +190,9 @@ func (e *emitter) placeFunc(f *jen.File) {
 	})
 }
 
-// newForward declares what makes an execution.
+// newForward declares the function that makes an execution.
 func (e *emitter) newForward(f *jen.File) {
-	f.Comment("newForward makes the state of an execution. All that a call needs is made here, so that a call allocates nothing.")
+	f.Comment("newForward makes the state of an execution. It allocates everything that calls need, so that a call allocates nothing.")
 	f.Func().Id("newForward").Params(jen.Id("k").Op("*").Id("kernels"), jen.Id("w").Op("*").Id("weights")).Add(rt("NewForward")).Block(
 		jen.Return(jen.Func().Params(jen.Id("x").Op("*").Add(rt("Exec"))).Params(rt("Forward"), jen.Error()).BlockFunc(func(g *jen.Group) {
 			g.Id("e").Op(":=").Op("&").Id("exec").Values(jen.Dict{jen.Id("Exec"): jen.Id("x"), jen.Id("k"): jen.Id("k"), jen.Id("w"): jen.Id("w")})
@@ -240,7 +240,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 		g.Return(jen.Nil())
 	})
 	if e.gathers("types") {
-		f.Comment("typesOrZeros gives the tokens' types; a batch without types has type 0 everywhere.")
+		f.Comment("typesOrZeros returns the tokens' types; in a batch without types, all are 0.")
 		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("typesOrZeros").Params().Op("*").Int32().Block(
 			jen.If(jen.Len(jen.Id("e").Dot("Types")).Op("==").Lit(0)).Block(
 				jen.If(jen.Len(jen.Id("e").Dot("zeroTypes")).Op("<").Id("e").Dot("tokens")).Block(jen.Id("e").Dot("zeroTypes").Op("=").Make(jen.Index().Int32(), jen.Id("e").Dot("tokens"))),
@@ -251,7 +251,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 	}
 }
 
-// call writes one call of the schedule: the check that it may go on, the region, the trace.
+// call writes one call of the schedule: the check of the context, the region, the trace.
 func (e *emitter) call(g *jen.Group, c ir.Call) {
 	r := c.Region
 	check := func(name jen.Code) jen.Code {
@@ -286,7 +286,7 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 		switch {
 		case c.Count == 1:
 			call(g, jen.Lit(c.First))
-		case slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return strings.Contains(v.Name, "{l") }): // the trace numbers results
+		case slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return strings.Contains(v.Name, "{l") }): // the trace numbers the results
 			g.For(jen.Id("l").Op(":=").Range().Lit(c.Count)).BlockFunc(func(g *jen.Group) { call(g, jen.Id("l").Op("+").Lit(c.First)) })
 		default:
 			g.For(jen.Range().Lit(c.Count)).BlockFunc(func(g *jen.Group) { call(g, nil) })
@@ -326,7 +326,7 @@ func (e *emitter) copyOut(g *jen.Group) {
 	)
 }
 
-// regionMethod declares the function of a region: its steps in order, the spec's line above each.
+// regionMethod declares the function of a region: its steps in order, each with the spec's line above it.
 func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 	f.Line()
 	doc := r.Doc

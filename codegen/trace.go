@@ -8,11 +8,11 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// traceMethod names the method that shows the maps of an attention step.
+// traceMethod returns the name of the method that passes the maps of an attention step to the trace hook.
 func traceMethod(s *step) string { return s.method + "Maps" }
 
-// traceMethods declares, for each attention, the method that computes its maps once more, by the portable form, for the trace hook. Only
-// packages that are compiled for comparison with recorded tensors have them: kernels never hold a map as a whole.
+// traceMethods declares, for each attention, the method that computes its maps again with the portable form, for the trace hook. Only packages that are
+// compiled for comparison with recorded tensors have these methods, because kernels never hold a whole map.
 func (e *emitter) traceMethods(f *jen.File) {
 	for _, s := range e.attentions() {
 		if e.traces(s) {
@@ -21,10 +21,10 @@ func (e *emitter) traceMethods(f *jen.File) {
 	}
 }
 
-// traces reports whether an attention's maps are shown: those of the encoder's layers, which are numbered, and not those of a decoder's steps.
+// traces reports whether an attention's maps are traced. Those of the encoder's layers, which are numbered, are; those of a decoder's steps are not.
 func (e *emitter) traces(s *step) bool { return e.p.Meta.Trace && e.weights.layerOf(s.region) != nil }
 
-// traceMethodOf declares the method of one attention. Maps are [A, P]: for each head the N×N probabilities of one sequence after the other.
+// traceMethodOf declares the method of one attention. Maps are [A, P]: for each head, the N×N probabilities of the sequences, one after the other.
 func (e *emitter) traceMethodOf(f *jen.File, s *step) {
 	a, heads := attentionLowering{}, s.node.Int("heads")
 	calls := heads

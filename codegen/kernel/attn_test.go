@@ -67,7 +67,7 @@ func TestAttentionNames(t *testing.T) {
 	}
 }
 
-// TestAttentionJobs holds the kernels' signatures to the fields that they fill, and finds fields that are filled twice or not there.
+// TestAttentionJobs compares the kernels' signatures with the fields that they fill. It fails if a field is filled twice or does not exist.
 func TestAttentionJobs(t *testing.T) {
 	fields := reflect.TypeFor[attention.Kernels]()
 	filled := map[string]bool{}

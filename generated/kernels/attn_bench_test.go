@@ -8,9 +8,8 @@ import (
 	"github.com/debertac/debertac/runtime/attention"
 )
 
-// attnFlops are the operations that the mathematics needs for one head and the
-// query rows [i0, i1): products of contents, weighted values, and products with
-// the relative rows that occur (of the whole range, each query and key once).
+// attnFlops returns the number of operations that the mathematics needs for one head and the query rows [i0, i1). It counts products of contents, weighted
+// values, and products with the relative rows that occur. For the latter it counts the whole range, with each query and key once.
 func attnFlops(c *attnCase, i0, i1 int) float64 {
 	p, products := c.Params, 0
 	occur := func(first, last int) int { return c.Row(last) - c.Row(first) + 1 }
@@ -41,9 +40,8 @@ func attnFlops(c *attnCase, i0, i1 int) float64 {
 	return 2 * float64(p.DP) * float64(products)
 }
 
-// BenchmarkAttention computes all heads of DeBERTa-v3 base and of a small
-// classifier on one thread; "first" is the range of one query. Metrics: GFLOP/s
-// by [attnFlops], percent of the peak, and a layer's time in microseconds.
+// BenchmarkAttention computes all heads of DeBERTa-v3 base and of a small classifier on one thread; "first" is the range of one query. Metrics: GFLOP/s by
+// [attnFlops], percent of the peak, and the time per layer in microseconds.
 func BenchmarkAttention(b *testing.B) {
 	for _, isa := range kernel.ISAs() {
 		samples := kernel.AttentionSamples()

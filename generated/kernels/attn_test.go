@@ -10,8 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime/attention"
 )
 
-// attnCase is one attention: q [n, LDQ] and k|v [n, LDK] of all heads, in one
-// buffer where they are equally far apart; tables of one head.
+// attnCase is one attention: q [n, LDQ] and k|v [n, LDK] of all heads, which share one buffer if their rows are equally far apart, and the tables of one head.
 type attnCase struct {
 	kernel.AttentionSample
 	n, head      int
@@ -21,8 +20,7 @@ type attnCase struct {
 	prefix       int
 }
 
-// part is where the head's queries, keys or values (0, 1, 2) begin, and the
-// distance between their rows.
+// part returns the buffer and the place where the head's queries, keys or values (0, 1, 2) begin, and the distance between their rows.
 func (c *attnCase) part(i int) (*buffer, int, int) {
 	p := c.Params
 	switch {
@@ -34,8 +32,7 @@ func (c *attnCase) part(i int) (*buffer, int, int) {
 	return c.kv, ((i-1)*c.Heads + c.head) * p.DP, p.LDK
 }
 
-// newAttnCase draws the inputs. Columns that belong to no head are NaN, which
-// must not reach a result.
+// newAttnCase draws the inputs. Columns that belong to no head are NaN, which must not reach a result.
 func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
 	p, rng := s.Params, random(seed)
 	c := &attnCase{AttentionSample: s, n: n, head: s.Heads - 1}
@@ -78,7 +75,7 @@ func newAttnCase(s kernel.AttentionSample, n int, seed uint64) *attnCase {
 	return c
 }
 
-// reach makes the index and the biases for sequences of up to n rows.
+// reach sets the index and the biases for sequences of up to n rows.
 func (c *attnCase) reach(n int) {
 	rng, s := random(uint64(n)), c.AttentionSample
 	c.bias = newBuffer(2*n-1, 0)
@@ -164,8 +161,7 @@ func (c *attnCase) want(pos []int32) (o, probs []float64) {
 	return o, probs
 }
 
-// form returns an attention for an instruction set or in plain Go, nil if this
-// build has none.
+// form returns an attention for an instruction set or in plain Go, or nil if this build has none.
 func form(p kernel.AttentionParams, isa string) *attention.Form {
 	f := &attention.Form{Shape: p.Shape, Portable: portable[kernel.AttentionName(p, kernel.Generic)]}
 	if isa == kernel.Generic {
@@ -183,13 +179,12 @@ func form(p kernel.AttentionParams, isa string) *attention.Form {
 	return f
 }
 
-// run computes rows [i0, i1) into o, scratch and all guards checked. Whatever
-// the score does not use is nil.
+// run computes rows [i0, i1) into o and checks the scratch memory and all guards. Operands that the score does not use are nil.
 func (c *attnCase) run(t testing.TB, f *attention.Form, o *buffer, pos []int32, i0, i1 int) {
 	c.runBy(t, f, f.Run, o, pos, i0, i1)
 }
 
-// runBy is run by some function of a call.
+// runBy does the same as run with a given function in place of f.Run.
 func (c *attnCase) runBy(t testing.TB, f *attention.Form, run func(attention.Call), o *buffer, pos []int32, i0, i1 int) {
 	p := c.Params
 	scratch := newBuffer(f.Scratch(c.n), 0)
@@ -220,7 +215,7 @@ func (c *attnCase) runBy(t testing.TB, f *attention.Form, run func(attention.Cal
 	}
 }
 
-// worst is the largest distance of rows [i0, i1) of o from want, NaN if any is.
+// worst returns the largest distance of rows [i0, i1) of o from want, or NaN if any number is NaN.
 func (c *attnCase) worst(o *buffer, want []float64, i0, i1 int) float64 {
 	w := 0.0
 	for i := i0; i < i1; i++ {
@@ -238,7 +233,7 @@ func (c *attnCase) worst(o *buffer, want []float64, i0, i1 int) float64 {
 	return w
 }
 
-// attnLengths are the lengths under test for a sample.
+// attnLengths returns the lengths to test for a sample.
 func attnLengths(s kernel.AttentionSample) []int {
 	var ns []int
 	step := 1
@@ -260,8 +255,8 @@ func attnLengths(s kernel.AttentionSample) []int {
 	return ns
 }
 
-// TestAttention holds every form to float64: the portable one within a fixed
-// bound, the others within 20 times the portable one's error.
+// TestAttention compares every form with float64. The error of the portable form has a fixed bound. The error of the others may be at most 20 times that of the
+// portable form.
 func TestAttention(t *testing.T) {
 	for _, s := range kernel.AttentionSamples() {
 		t.Run(s.Name, func(t *testing.T) {
@@ -290,8 +285,7 @@ func TestAttention(t *testing.T) {
 	}
 }
 
-// eachAttention runs f for every instruction set and the samples of an own
-// shape, the last of the small ones among them (all terms, mixed signs).
+// eachAttention runs f for every instruction set and for all samples except most of the small ones with D = 8.
 func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, a *attention.Form)) {
 	samples := kernel.AttentionSamples()
 	forms := append([]string{kernel.Generic}, isaNames()...)
@@ -329,7 +323,7 @@ func runs(isa kernel.ISA) bool {
 	return true
 }
 
-// TestAttentionRanges computes the rows in parts: not a bit may differ.
+// TestAttentionRanges computes the rows in parts. All bits must be the same.
 func TestAttentionRanges(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		ns := []int{1, 17, 64, 129, 300, 600}
@@ -381,10 +375,10 @@ func TestAttentionNaN(t *testing.T) {
 				scored := p.Terms.Content || part == 0 && p.Terms.KeyPosition != attention.Absent || part == 1 && p.Terms.QueryPosition != attention.Absent
 				for i := range n {
 					if p.Masked && i < bad && (part == 1 || part == 2) {
-						continue // keys behind a query have no effect on it, unless they are no numbers
+						continue // keys after a query have no effect on it, unless they are NaN
 					}
 					for d := range p.D {
-						// A query spoils its own row, a key every row, a value its column.
+						// A query with a NaN changes its own row, a key every row, a value its column.
 						spoiled := part == 0 && i == bad && scored || part == 1 && scored || part == 2 && d == 0
 						got, want := o.data[i*p.LDO+d], clean.data[i*p.LDO+d]
 						if spoiled != (got != got) || !spoiled && got != want {
@@ -397,8 +391,7 @@ func TestAttentionNaN(t *testing.T) {
 	})
 }
 
-// TestAttentionHoles computes sequences from which rows are missing, and one
-// whose positions are all there but do not start at 0.
+// TestAttentionHoles computes sequences with missing rows, and one sequence that is complete but whose positions do not start at 0.
 func TestAttentionHoles(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		for _, n := range []int{1, 2, 40, 150} {
@@ -423,8 +416,7 @@ func TestAttentionHoles(t *testing.T) {
 	})
 }
 
-// TestAttentionJump reads an index that leaves rows of the table out, as
-// logarithmic buckets with a short reach do: windows are too narrow for it.
+// TestAttentionJump reads an index that leaves out rows of the table, as logarithmic buckets with a short reach do. Windows are too narrow for it.
 func TestAttentionJump(t *testing.T) {
 	eachAttention(t, func(t *testing.T, s kernel.AttentionSample, a *attention.Form) {
 		for _, n := range []int{3, 21, 90} {
@@ -467,7 +459,7 @@ func TestAttentionMaps(t *testing.T) {
 	}
 }
 
-// TestAttentionScratch holds the scratch to what the op's loop nest needs, which runs where kernels cannot.
+// TestAttentionScratch compares the length of the scratch memory with what the op's loop nest needs, which runs where kernels cannot.
 func TestAttentionScratch(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 112, 255, 257, 560, 561, 5000} {
 		for _, s := range kernel.AttentionSamples() {

@@ -9,8 +9,7 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 )
 
-// peakRate measures the multiply-adds of an instruction set on registers:
-// flops a nanosecond, the best of several runs.
+// peakRate returns the rate of multiply-adds of an instruction set on registers, in floating-point operations per nanosecond: the best of several runs.
 func peakRate(b *testing.B, isa kernel.ISA) float64 {
 	f := function[func(y *float32, m int)](b, kernel.Peak(isa).Name)
 	runtime.LockOSThread()
@@ -26,8 +25,7 @@ func peakRate(b *testing.B, isa kernel.ISA) float64 {
 	return float64(turns*kernel.PeakFlopsPerTurn(isa)) / float64(best.Nanoseconds())
 }
 
-// fastest runs f again and again as the benchmark asks, and returns the least
-// CPU time of one run.
+// fastest runs f as often as the benchmark asks, and returns the least CPU time of one run.
 func fastest(b *testing.B, f func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -56,8 +54,7 @@ func product(f gemmResidual, p kernel.GemmParams, isa kernel.ISA, n, m int, c, a
 	}
 }
 
-// BenchmarkGemm multiplies with the matrices of DeBERTa-v3 base on one thread.
-// "warm" repeats one product; "stream" walks through 12 layers' matrices, so
+// BenchmarkGemm multiplies with the matrices of DeBERTa-v3 base on one thread. "warm" repeats one product. "stream" walks through the matrices of 12 layers, so
 // that weights come from memory. Metrics: GFLOP/s and percent of the peak.
 func BenchmarkGemm(b *testing.B) {
 	columns := []int{2304, 768, 3072, 768}
@@ -92,7 +89,7 @@ func benchGemm(b *testing.B, p kernel.GemmParams, isa kernel.ISA, n, m, layers i
 	w := make([]*buffer, layers)
 	for l := range w {
 		w[l] = newBuffer(n*p.K, 0)
-		// Results of about unit size, as in a model.
+		// Results have about unit size, as in a model.
 		fill(w[l].data, func(i int) float32 { return (float32(i%13) - 6) / 100 })
 	}
 	peak := peakRate(b, isa)

@@ -12,7 +12,7 @@ type (
 	gemmResidual = func(c, a, w, bias, r *float32, m, ldc int)
 )
 
-// gemmOf returns the kernel with one signature for both forms.
+// gemmOf returns the kernel with the same signature for both forms.
 func gemmOf(t testing.TB, p kernel.GemmParams, isa kernel.ISA) gemmResidual {
 	t.Helper()
 	name := kernel.GemmName(p, isa.Name)
@@ -30,11 +30,10 @@ type gemmCase struct {
 	a, w, bias, r *buffer
 }
 
-// newGemmCase draws the inputs by draw(kind); pads of a and r are NaN, which
-// must not reach a result.
+// newGemmCase draws the inputs by draw(kind). The padding of a and r is NaN, which must not reach a result.
 func newGemmCase(p kernel.GemmParams, m, shift int, draw func(kind string) float32) *gemmCase {
 	nc := kernel.PanelWidth * p.Panels
-	ldc := []int{kernel.LD(3 * nc), nc, 784}[shift%3] // also as near as rows can be
+	ldc := []int{kernel.LD(3 * nc), nc, 784}[shift%3] // includes rows that are as close as possible
 	g := &gemmCase{p, m, ldc,
 		newBuffer(m*p.LDA, shift), newBuffer(p.K*nc, shift), newBuffer(nc, shift), newBuffer(m*ldc, shift)}
 	for i := 0; i < m; i++ {
@@ -46,8 +45,7 @@ func newGemmCase(p kernel.GemmParams, m, shift int, draw func(kind string) float
 	return g
 }
 
-// want returns element (i, n) in float64, and the sum of the magnitudes of its
-// terms' squares, from which the rounding error's size follows.
+// want returns element (i, n) in float64, and the sum of the squares of its terms, which decides the size of the rounding error.
 func (g *gemmCase) want(i, n int) (y, square float64) {
 	panel, col := n/kernel.PanelWidth, n%kernel.PanelWidth
 	for k := 0; k < g.p.K; k++ {
@@ -59,7 +57,7 @@ func (g *gemmCase) want(i, n int) (y, square float64) {
 	return y + b, square + b*b
 }
 
-// run calls the kernel for rows [0, m) and returns c, guards checked.
+// run calls the kernel for rows [0, m), checks the guards and returns c.
 func (g *gemmCase) run(t *testing.T, f gemmResidual, m, shift int) *buffer {
 	t.Helper()
 	c := newBuffer(m*g.ldc, shift)
@@ -68,8 +66,7 @@ func (g *gemmCase) run(t *testing.T, f gemmResidual, m, shift int) *buffer {
 	return c
 }
 
-// gemmHeights are the row counts under test: every one up to two strips and
-// around the edges of the third to fifth.
+// gemmHeights returns the numbers of rows to test: all up to two strips, and those around the edges of the third to fifth strip.
 func gemmHeights(isa kernel.ISA) []int {
 	var ms []int
 	for m := 1; m <= 30; m++ {
@@ -83,8 +80,8 @@ func gemmHeights(isa kernel.ISA) []int {
 	return append(ms, 71)
 }
 
-// TestGemmExact multiplies small integers, whose sums float32 holds exactly:
-// every term must be there once, in every height, wherever buffers start.
+// TestGemmExact multiplies small integers, whose sums float32 holds exactly. Every term must be added exactly once, for every height and every start of the
+// buffers.
 func TestGemmExact(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.GemmSamples() {
@@ -115,8 +112,7 @@ func TestGemmExact(t *testing.T) {
 	})
 }
 
-// TestGemmRandom holds products of random numbers to float64, and checks that
-// a row has the same bits for every m.
+// TestGemmRandom compares products of random numbers with float64, and checks that a row has the same bits for every m.
 func TestGemmRandom(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.GemmSamples() {
@@ -129,8 +125,7 @@ func TestGemmRandom(t *testing.T) {
 			for i := 0; i < g.m; i++ {
 				for n := 0; n < nc; n++ {
 					y, square := g.want(i, n)
-					// A partial sum has the size of a random walk and is
-					// rounded K times: √K roundings of √square, times 4.
+					// A partial sum has the size of a random walk and is rounded K times: √K roundings of √square, times 4.
 					bound := 4 * math.Sqrt(float64(p.K+1)*square) * 0x1p-24
 					want := activate(p.Act, y)
 					// No activation is steeper than 1.13.
@@ -179,8 +174,7 @@ func TestGemmInPlace(t *testing.T) {
 	})
 }
 
-// TestGemmSpecial checks that NaN and infinities reach their row or column and
-// nothing else, and that denormals are not flushed.
+// TestGemmSpecial checks that NaN and infinities reach only their row or column, and that denormals are not flushed.
 func TestGemmSpecial(t *testing.T) {
 	eachISA(t, "gemm", func(t *testing.T, isa kernel.ISA) {
 		for _, p := range kernel.GemmSamples() {
@@ -217,9 +211,8 @@ func TestGemmSpecial(t *testing.T) {
 	})
 }
 
-// TestParts checks how rows are cut into calls: in order, none empty, none above
-// MaxRows, which is within 100 µs at the table's rate but for one tile; and
-// no more strips in all than one call would have.
+// TestParts checks how rows are split into calls. Parts are in order and none is empty. None has more than MaxRows rows, which take about 100 µs at the table's
+// rate, unless they are one tile. All parts together have no more strips than one call would have.
 func TestParts(t *testing.T) {
 	for _, isa := range kernel.ISAs() {
 		for _, p := range kernel.GemmSamples() {

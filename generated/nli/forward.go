@@ -18,7 +18,7 @@ const (
 	rows384x32  = 406
 )
 
-// exec is the state of one execution: where the activations of the call lie, and the steps as values that the pool can run.
+// exec is the state of one execution: the places of the call's activations, and the steps as values that the pool can run.
 type exec struct {
 	*runtime.Exec
 	k        *kernels
@@ -34,7 +34,7 @@ type exec struct {
 	slot4             *float32 // layer_last: hidden_states.12.first, head: hidden_states.12.first
 	slot5             *float32 // head: logits
 	scratchBase       *float32
-	scratchLen        int // floats for each worker
+	scratchLen        int // floats per worker
 
 	step struct {
 		embedEmbeddingsWordEmbeddings     func(worker, unit int)
@@ -64,15 +64,15 @@ func (e *exec) scratch(worker int) *float32 {
 	return runtime.At(e.scratchBase, worker*e.scratchLen)
 }
 
-// layout is where things lie in the arena, in bytes.
+// layout holds the places in the arena, in bytes.
 type layout struct {
 	slot                [6]int64
 	pos                 int64
-	scratch, scratchLen int64 // floats a worker in scratchLen
+	scratch, scratchLen int64 // floats per worker in scratchLen
 	size                int64
 }
 
-// place lays out the arena for a call. Buffers whose lifetimes do not meet share a slot; each starts on a cache line.
+// place lays out the arena for a call. Buffers that are never live at the same time share a slot; each starts on a cache line.
 func place(s runtime.Sizes) (l layout) {
 	take := func(floats int) int64 {
 		at := l.size
@@ -90,7 +90,7 @@ func place(s runtime.Sizes) (l layout) {
 	return l
 }
 
-// newForward makes the state of an execution. All that a call needs is made here, so that a call allocates nothing.
+// newForward makes the state of an execution. It allocates everything that calls need, so that a call allocates nothing.
 func newForward(k *kernels, w *weights) runtime.NewForward {
 	return func(x *runtime.Exec) (runtime.Forward, error) {
 		e := &exec{

@@ -37,7 +37,7 @@ var tableAVX2 = kernels{
 	tile:                                          6,
 }
 
-// tableFor gives the table of an instruction set, or nil if this build has none.
+// tableFor returns the table of an instruction set, or nil if this build has none.
 func tableFor(isa runtime.ISA) *kernels {
 	switch isa {
 	case runtime.ISAAVX512:
@@ -50,7 +50,7 @@ func tableFor(isa runtime.ISA) *kernels {
 	return nil
 }
 
-// instructionSets are those that this build has kernels for.
+// instructionSets lists the instruction sets that this build has kernels for.
 var instructionSets = []runtime.ISA{runtime.ISAAVX512, runtime.ISAAVX2, runtime.ISAGo}
 
 // embed_f32_copy_384_ldy384_ldt384_avx512 computes y[m, 384] = rows ids[m] of the table

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime/attention"
 )
 
-// kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names say the family, the element type and the
+// kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names hold the family, the element type and the
 // shapes that are constants of the function.
 type kernels struct {
 	tile                                          int // rows of a matrix product's tile
@@ -25,7 +25,7 @@ type kernels struct {
 	gemm_f32_384x16_lda384_bias                   func(c, a, w, bias *float32, m, ldc int)
 }
 
-// portable is the table in plain Go. It is there on every platform, and the reference for the others.
+// portable is the table in plain Go. Every platform has it, and it is the reference for the others.
 var portable = kernels{
 	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_generic,

@@ -6,7 +6,7 @@ package spam
 
 import "github.com/debertac/debertac/runtime"
 
-// tableFor gives the table of an instruction set, or nil if this build has none.
+// tableFor returns the table of an instruction set, or nil if this build has none.
 func tableFor(isa runtime.ISA) *kernels {
 	if isa == runtime.ISAGo {
 		return &portable
@@ -14,5 +14,5 @@ func tableFor(isa runtime.ISA) *kernels {
 	return nil
 }
 
-// instructionSets are those that this build has kernels for.
+// instructionSets lists the instruction sets that this build has kernels for.
 var instructionSets = []runtime.ISA{runtime.ISAGo}

@@ -1,12 +1,12 @@
-// Package attention computes the attention of one head over one sequence. It is the loop around the inner kernels: assembly brings keys together,
-// multiplies, adds the relative terms, takes the softmax and weighs the values; this package cuts the work into blocks and hands it out. Generated
+// Package attention computes the attention of one head over one sequence. It is the loop around the inner kernels. The kernels, which are assembly, pack keys,
+// multiply, add the relative terms, compute the softmax and weigh the values. This package divides the work into blocks and calls the kernels. Generated
 // packages hold one [Form] per attention and instruction set and call [Form.Run].
 //
 //	score[i, j] = q_i·k_j + q_i·KR[index[±(i-j)]] + k_j·QR[index[±(i-j)]] + bias[i-j]
 //	o_i = Σ_j softmax_j(score[i, j])·v_j
 //
-// Keys are taken in blocks of [Keys], queries in strips of at most [Strip], so that scores stay in the nearest caches; the softmax is carried from
-// one block of keys to the next. Blocks count from the sequence's first key. The order of every sum depends on nothing else.
+// Keys are processed in blocks of [Keys] and queries in strips of at most [Strip], so that scores stay in the nearest caches. The softmax is carried from one
+// block of keys to the next. Block boundaries count from the sequence's first key, and the order of every sum depends on nothing else.
 package attention
 
 // Sign is the sign with which an offset enters a relative term of a score.
@@ -19,7 +19,7 @@ const (
 	Reverse Sign = -1 // row index[j-i]
 )
 
-// Terms are the terms of a score: any subset that is not empty.
+// Terms holds the terms of a score; at least one must be set.
 type Terms struct {
 	Content       bool // q_i·k_j
 	KeyPosition   Sign // q_i·KR[…], content to position
@@ -37,15 +37,15 @@ func (t Terms) Indexed() bool { return t.KeyPosition != Absent || t.QueryPositio
 type Shape struct {
 	DP       int // columns of a head, a multiple of 16
 	LDQ, LDO int // floats from one row of q to the next, and of o
-	LDK      int // of k and v; LDQ where they lie beside q
-	R        int // rows of the relative table; 0 without terms that read it
+	LDK      int // the same for k and v; LDQ where they lie beside q
+	R        int // rows of the relative table; 0 if no term reads it
 	Terms    Terms
-	Masked   bool // query i sees the keys j ≤ i and j < Call.Prefix only
+	Masked   bool // query i sees only the keys j ≤ i and j < Call.Prefix
 	Mixed    int  // heads that one call computes, because their scores or probabilities are mixed; 0: one call per head
 }
 
-// LDR returns the distance, in floats, between rows of products with the relative table: room for the table's rows and for a window of 16 that
-// starts at any of them, and no multiple of 1 KB, which would put the rows into few sets of a cache.
+// LDR returns the distance, in floats, between rows of products with the relative table. A row has room for the table's rows and for a window of 16 that starts
+// at any of them. The distance is not a multiple of 1 KB, which would put the rows into few sets of a cache.
 func (s *Shape) LDR() int {
 	ld := (s.R+width-1)/width*width + width
 	if ld%256 == 0 {
@@ -54,70 +54,70 @@ func (s *Shape) LDR() int {
 	return ld
 }
 
-// Call is what one call computes: rows [From, To) of one head over the N rows of one sequence; of all heads if the form mixes them. Operands that
-// the score does not use are nil.
+// Call holds the arguments of one call. It computes rows [From, To) of one head over the N rows of one sequence, or of all heads if the form mixes them.
+// Operands that the score does not use are nil.
 type Call struct {
 	O                   *float32 // [To-From, DP], at the place of row From
 	Q, K, V             *float32 // [N, DP] at the sequence's first row and the head's first column
-	KR, QR              *float32 // panels [R/16][DP][16] of the head, R rounded up
+	KR, QR              *float32 // panels [R/16][DP][16] of the head, with R rounded up
 	Bias                *float32 // at the entry of offset 0
-	MixScore, MixWeight *float32 // [heads, heads], of forms that mix heads
+	MixScore, MixWeight *float32 // [heads, heads], for forms that mix heads
 	Index               *int32   // at the entry of offset 0; entries rise with the offset
-	Positions           *int32   // [N] rising, if rows of the sequence may be missing, else nil: 0, 1, …
+	Positions           *int32   // [N] rising, if rows of the sequence may be missing; nil stands for 0, 1, …
 	Scratch             *float32 // [Form.Scratch(N)]
 	N, From, To         int
-	Prefix              int // leading keys that all rows see, of forms with a mask
+	Prefix              int // leading keys that all rows see, for forms with a mask
 }
 
-// Kernels are the inner kernels of one instruction set. Each call of one lasts at most about 100 µs.
+// Kernels holds the inner kernels of one instruction set. Each call of a kernel takes at most about 100 µs.
 type Kernels struct {
 	Lanes       int // floats in a vector
 	TableRows   int // queries or keys that are multiplied with the same rows of a relative table
 	TablePanels int // panels of the table in one call of a product
 
-	// Keys transposes k[n, DP] into panels b[n/16][DP][16], n rounded up; rows from n on are copies of zero[DP].
+	// Keys transposes k[n, DP] into panels b[n/16][DP][16], with n rounded up. Rows from n on are copies of zero[DP].
 	Keys func(b, k, zero *float32, n int)
-	// Values copies v[n, DP] to b[n, DP], rows side by side.
+	// Values copies v[n, DP] to b[n, DP] with adjacent rows.
 	Values func(b, v *float32, n int)
-	// Product computes c[m, 16·panels] = a[m, DP]·bᵀ, b in panels, rows of c ldc floats apart; KeyProduct does so for rows a of keys.
+	// Product computes c[m, 16·panels] = a[m, DP]·bᵀ. b is in panels, and rows of c are ldc floats apart. KeyProduct does the same for rows of keys in a.
 	Product, KeyProduct func(c, a, b *float32, m, panels, ldc int)
-	// Join adds to scores s[m, n], or sets them if the score has no products of contents: cp[i, along[j-i]], pc[j, down[i-j]] and bias[j-i],
-	// those of them that the score has. first points at the entry of along with the least row of the first vector of keys, least at that of
-	// down with the least row of the first vector of queries.
+	// Join adds cp[i, along[j-i]], pc[j, down[i-j]] and bias[j-i], where the score has these terms, to the scores s[m, n]. If the score has no products of
+	// contents, it sets the scores. first points at the entry of along with the least row of the first vector of keys, least at the entry of down with the
+	// least row of the first vector of queries.
 	Join func(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 	// Softmax turns scores s[m, n] into exponentials of their distance to the largest score so far and updates the statistics.
 	Softmax func(s, stats *float32, m, n int)
-	// Weigh computes o[m, DP] = (sum·scale[m] + p[m, n]·v[n, DP])·factor[m], rows of o ldo floats apart; without sum (nil) it starts at 0.
+	// Weigh computes o[m, DP] = (sum·scale[m] + p[m, n]·v[n, DP])·factor[m]. Rows of o are ldo floats apart. If sum is nil, the sum starts at 0.
 	Weigh func(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 }
 
 // Form is one attention for one instruction set.
 type Form struct {
 	Shape
-	// Kernels are those of the instruction set; zero: the form is computed in plain Go.
+	// Kernels are those of the instruction set. If they are zero, the form is computed in plain Go.
 	Kernels
-	// Portable computes a call in plain Go and leaves the probabilities of its queries in the scratch, [To-From, N], of all heads where they
-	// are mixed, one head after the other.
+	// Portable computes a call in plain Go. It leaves the probabilities of its queries in the scratch memory, [To-From, N]; where heads are mixed, it leaves
+	// those of all heads, one head after the other.
 	Portable func(Call)
 }
 
-// Run computes a call. Kernels read windows of neighbouring rows of the relative table, so a sequence with missing rows, and an index that rises
-// by more than 1 from one offset to the next, are computed in plain Go.
+// Run computes a call. Kernels read windows of adjacent rows of the relative table. So a sequence with missing rows, or an index that rises by more than 1 from
+// one offset to the next, is computed in plain Go.
 func (f *Form) Run(c Call) {
 	if f.Softmax == nil || c.holes() || !f.blocks(&c) {
 		f.strips(c, nil)
 	}
 }
 
-// holes reports whether rows are missing between the first and the last.
+// holes reports whether rows are missing between the first and the last row.
 func (c *Call) holes() bool {
 	return c.Positions != nil && int(*at(c.Positions, c.N-1)-*c.Positions) != c.N-1
 }
 
-// PortableStrip is how many queries are computed at a time in plain Go: the scratch holds their scores.
+// PortableStrip is the number of queries that plain Go computes at a time. The scratch memory holds their scores.
 const PortableStrip = 16
 
-// strips computes a call in plain Go, strip by strip, and calls after with each. No bit depends on where a strip begins.
+// strips computes a call in plain Go, strip by strip, and calls after with each strip. The bits do not depend on where a strip begins.
 func (f *Form) strips(c Call, after func(strip Call)) {
 	o, from, to := c.O, c.From, c.To
 	for i := from; i < to; i += PortableStrip {
@@ -129,7 +129,7 @@ func (f *Form) strips(c Call, after func(strip Call)) {
 	}
 }
 
-// Maps computes a call in plain Go and writes the probabilities to maps [N, N]; where heads are mixed, those of head h to maps + h·stride.
+// Maps computes a call in plain Go and writes the probabilities to maps [N, N]. Where heads are mixed, it writes those of head h to maps + h·stride.
 func (f *Form) Maps(c Call, maps *float32, stride int) {
 	f.strips(c, func(strip Call) {
 		size := (strip.To - strip.From) * strip.N

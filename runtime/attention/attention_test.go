@@ -2,7 +2,7 @@ package attention
 
 import "testing"
 
-// shapes are those of v3 base, of a score without relative terms, of one with every term, and of mixed heads.
+// shapes holds the shapes of v3 base, of a score without relative terms, of one with every term, and of mixed heads.
 var shapes = []Shape{
 	{DP: 64, LDQ: 2320, LDK: 2320, LDO: 784, R: 512, Terms: Terms{Content: true, KeyPosition: Forward, QueryPosition: Forward}},
 	{DP: 32, LDQ: 192, LDK: 192, LDO: 64, Terms: Terms{Content: true}},
@@ -10,8 +10,8 @@ var shapes = []Shape{
 	{DP: 16, LDQ: 96, LDK: 96, LDO: 32, R: 16, Terms: Terms{KeyPosition: Forward}, Mixed: 12},
 }
 
-// TestScratch holds every array to whole cache lines, so that the next one is aligned, the scratch to a bound that is linear in n, and never to
-// less for a longer sequence.
+// TestScratch checks that every array has whole cache lines, so that the next one is aligned, that the length of the scratch memory is at most linear in n, and
+// that a longer sequence never needs less.
 func TestScratch(t *testing.T) {
 	for _, s := range shapes {
 		last := 0
@@ -31,7 +31,7 @@ func TestScratch(t *testing.T) {
 	}
 }
 
-// TestMaps computes strips whose probabilities are numbers that tell which they are, and finds each at its place.
+// TestMaps computes strips whose probabilities identify their places, and finds each at its place.
 func TestMaps(t *testing.T) {
 	const n = 21
 	f := Form{Shape: Shape{DP: 16, LDO: 16, Mixed: 3}}
@@ -54,7 +54,7 @@ func TestMaps(t *testing.T) {
 	}
 }
 
-// TestHoles finds missing rows by the first and the last position.
+// TestHoles checks that missing rows are found by the first and the last position.
 func TestHoles(t *testing.T) {
 	for want, positions := range map[bool][]int32{false: {7, 8, 9}, true: {0, 1, 3}} {
 		c := Call{Positions: &positions[0], N: 3}

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// work is the state of one call that kernels compute.
+// work is the state of one call that is computed with kernels.
 type work struct {
 	*Form
 	n, from, to, prefix int
@@ -17,7 +17,7 @@ type work struct {
 	ldr int // floats between rows of cp and pc
 }
 
-// blocks computes a call with kernels. It reports false, and has computed nothing, if the index rises by other steps than 0 and 1.
+// blocks computes a call with kernels. If the index rises by steps other than 0 and 1, it computes nothing and returns false.
 func (f *Form) blocks(c *Call) bool {
 	w := work{Form: f, n: c.N, from: c.From, to: c.To, prefix: c.Prefix}
 	w.operands(c)
@@ -44,7 +44,7 @@ func (f *Form) blocks(c *Call) bool {
 	return true
 }
 
-// operands sets bounds to the operands.
+// operands sets the operands as slices with bounds.
 func (w *work) operands(c *Call) {
 	rows := func(count, ld int) int { return (count-1)*ld + w.DP }
 	t := &w.Terms
@@ -64,7 +64,7 @@ func (w *work) operands(c *Call) {
 	}
 }
 
-// place cuts the scratch into arrays.
+// place divides the scratch memory into arrays.
 func (w *work) place(scratch *float32) {
 	l := w.lengths(w.n)
 	var start [arrays]*float32
@@ -90,7 +90,7 @@ func (w *work) place(scratch *float32) {
 	}
 }
 
-// seen returns how many keys query i sees: the first ones.
+// seen returns the number of keys that query i sees. They are the first keys.
 func (w *work) seen(i int) int {
 	if w.Masked {
 		return max(i+1, w.prefix)
@@ -107,8 +107,8 @@ func (w *work) biases(bias *float32) {
 	repeatEnds(w.bias, count)
 }
 
-// offsets writes the relative table's rows in the order of keys and of queries. It reports whether rows rise by 0 or 1 from one offset to the
-// next: then those of 16 offsets lie in a window of 16.
+// offsets writes the relative table's rows in the order of keys and of queries. It reports whether rows rise by 0 or 1 from one offset to the next; if so, the
+// rows of 16 offsets lie in a window of 16.
 func (w *work) offsets(index *int32) bool {
 	other := uint32(0)
 	first, count := 1-w.to, w.n+w.to-w.from-1 // of j-i; of i-j, the last is -first
@@ -126,7 +126,7 @@ func (w *work) offsets(index *int32) bool {
 	return other == 0
 }
 
-// inOrder copies rows to an array, after 16 entries. The result is 0 if each row is 0 or 1 more than the one before.
+// inOrder copies rows to an array, after its first 16 entries. The result is 0 if each row is 0 or 1 more than the one before it.
 func inOrder(to, rows []int32) (other uint32) {
 	last, place := rows[0], to[width:width+len(rows)]
 	for e, r := range rows {
@@ -138,7 +138,7 @@ func inOrder(to, rows []int32) (other uint32) {
 	return other
 }
 
-// turned is [inOrder] with the last row first.
+// turned does the same as [inOrder], but begins with the last row.
 func turned(to, rows []int32) (other uint32) {
 	last, place := rows[0], to[width:width+len(rows)]
 	for e, r := range rows {
@@ -150,7 +150,7 @@ func turned(to, rows []int32) (other uint32) {
 	return other
 }
 
-// repeatEnds repeats the first and the last of count entries 16 times, as vectors reach over the ends.
+// repeatEnds repeats the first and the last of count entries 16 times, because vectors reach beyond the ends.
 func repeatEnds[E float32 | int32](array []E, count int) {
 	first, last := array[width], array[width-1+count]
 	for e := range width {
@@ -158,7 +158,7 @@ func repeatEnds[E float32 | int32](array []E, count int) {
 	}
 }
 
-// The steps that follow call assembly. The runtime cannot stop assembly; it stops the goroutine where a function with a frame begins. So they are
+// The steps that follow call assembly. The runtime cannot stop a goroutine in assembly; it stops it where a function with a frame begins. So the steps are
 // functions of their own.
 
 // pack brings the keys of m rows from j on into panels, and their values together.
@@ -178,7 +178,7 @@ func (w *work) multiply(product func(c, a, b *float32, m, panels, ldc int), c, a
 	product(&c[first*width], &a[0], &b[first*width*w.DP], m, panels, w.ldr)
 }
 
-// table multiplies m rows of queries or keys with those panels of a relative table that hold the rows lo to hi.
+// table multiplies m rows of queries or keys with the panels of a relative table that hold the rows lo to hi.
 func (w *work) table(product func(c, a, b *float32, m, panels, ldc int), c, a, b []float32, m int, lo, hi int32) {
 	for p, end := int(lo)/width, int(hi)/width+1; p < end; p += w.TablePanels {
 		w.multiply(product, c, a, b, m, p, min(w.TablePanels, end-p))
@@ -221,7 +221,7 @@ func (w *work) queries(a, b int) {
 func (w *work) positions(a, b, j, keys int) {
 	for t, m, parts := j, 0, (keys+w.TableRows-1)/w.TableRows; parts > 0; t, parts = t+m, parts-1 {
 		m = (j + keys - t + parts - 1) / parts
-		from := a // the first query that sees a key of these
+		from := a // the first query that sees one of these keys
 		if w.Masked && t >= w.prefix {
 			from = max(a, t)
 		}
@@ -231,7 +231,7 @@ func (w *work) positions(a, b, j, keys int) {
 	}
 }
 
-// ends returns the least and the largest row of the relative table between two entries of an index, whose rows rise or fall.
+// ends returns the least and the largest row of the relative table between two entries of an index whose rows rise or fall.
 func ends(index []int32, rises bool, low, high int) (lo, hi int32) {
 	if !rises {
 		low, high = high, low
@@ -257,7 +257,7 @@ func (w *work) strip(i, s, m, j, keys int, last bool) {
 	if j > 0 {
 		sum = &w.sum[s*w.DP]
 	}
-	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch.
+	// The last block of keys divides by the sum of exponentials. Until then, sums lie in the scratch memory.
 	out, ldo, factor := &w.sum[s*w.DP], w.DP, &w.ones[0]
 	if last {
 		out, ldo, factor = &w.o[(i-w.from)*w.LDO], w.LDO, &w.stats[StatInverse*Queries+s]
@@ -270,7 +270,7 @@ func (w *work) join(i, s, m, j, keys int) {
 	var cp, pc, bias *float32
 	var along, first, down, least *int32
 	x, y := j-i+w.to+width-1, i-j+w.n-w.from+width-1
-	// The least row of a vector is that of its first lane if rows rise.
+	// If rows rise, the least row of a vector is that of its first lane.
 	if sign := w.Terms.KeyPosition; sign != Absent {
 		cp, along, first = &w.cp[s*w.ldr], &w.along[x], &w.along[x]
 		if sign == Forward {
@@ -289,8 +289,8 @@ func (w *work) join(i, s, m, j, keys int) {
 	w.Join(&w.scores[0], cp, along, first, pc, down, least, bias, m, keys)
 }
 
-// hide overwrites the scores of keys from j on that queries from i on do not see. A key with a probability of 0 changes no bit of a sum, so that
-// a row does not depend on the strip that it is in.
+// hide overwrites the scores of keys from j on that queries from i on do not see. A key with probability 0 changes no bit of a sum, so a row does not depend on
+// the strip that it is in.
 func (w *work) hide(i, m, j, keys int) {
 	low := float32(math.Inf(-1))
 	for r := range m {

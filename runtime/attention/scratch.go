@@ -2,35 +2,35 @@ package attention
 
 import "unsafe"
 
-// Blocks of an attention. A range of queries shares the products of keys and relative rows.
+// The sizes of an attention's blocks. The queries of a range share the products of keys and relative rows.
 const (
 	Keys    = 256 // keys in a block
 	Strip   = 48  // queries in a strip, a multiple of 16
 	Queries = 560 // queries that share products of keys with relative rows
 )
 
-// What kernels are made for at most; the distances fit displacements of 32 bits.
+// The largest attentions for which kernels are made. The distances fit into displacements of 32 bits.
 const (
 	MaxHead   = 256     // columns of a head, rounded up to 16
 	MaxStride = 1 << 22 // floats from one row of q, k and v to the next
 	MaxRows   = 1 << 20 // rows of the relative table
 )
 
-// Statistics of the softmax, one number per query each, [Queries] apart.
+// The statistics of the softmax. Each has one number per query; the statistics lie [Queries] apart.
 const (
 	StatMax     = iota // the largest score so far
 	StatSum            // the sum of exponentials so far
-	StatScale          // how much the sums of earlier blocks shrink
+	StatScale          // the factor by which the sums of earlier blocks shrink
 	StatInverse        // 1 / sum
 	StatNewMax         // the largest score of the latest block
 	StatNewSum         // the sum of the latest block
-	Stats              // their number
+	Stats              // the number of statistics
 )
 
 // LDS is the distance, in floats, between rows of a strip of scores.
 const LDS = Keys + width
 
-// width is how many columns lie side by side in a panel, and how far vectors may reach over an end.
+// width is the number of columns that lie side by side in a panel. It is also how far vectors may reach beyond an end.
 const width = 16
 
 // HasKernels reports whether kernels can be made for the shape.
@@ -38,9 +38,9 @@ func (s *Shape) HasKernels() bool {
 	return s.Mixed == 0 && s.DP <= MaxHead && max(s.LDQ, s.LDK, s.LDO) <= MaxStride && s.R <= MaxRows
 }
 
-// Scratch returns how many floats of scratch a call for a sequence of n rows needs, whichever form computes it.
+// Scratch returns how many floats of scratch memory a call for a sequence of n rows needs in either form.
 func (s *Shape) Scratch(n int) int {
-	// In plain Go: the scores, of all heads where they are mixed, and then a mixed row of each; and the products of one row with the table.
+	// In plain Go: the scores (of all heads if they are mixed, followed by one mixed row per head), and the products of one row with the table.
 	most := PortableStrip * n
 	if s.Mixed > 0 {
 		most = s.Mixed * (PortableStrip + 1) * n
@@ -58,7 +58,7 @@ func (s *Shape) Scratch(n int) int {
 	return most
 }
 
-// The arrays that the kernels' form keeps in its scratch, one after the other.
+// The arrays in the scratch memory of the form with kernels, one after the other.
 const (
 	keysArray   = iota // keys in panels [n/16][DP][16]
 	zeroArray          // a key of zeros [DP]
@@ -72,11 +72,11 @@ const (
 	sumArray           // weighted values so far [Queries][DP]
 	onesArray          // [Strip]
 	statsArray         // [Stats][Queries]
-	arrays             // their number
+	arrays             // the number of arrays
 )
 
-// lengths returns the length of each array for a sequence of n rows, in floats or integers of 4 bytes: a multiple of 16, so that each begins on a
-// cache line; 0 if the score has no use for it.
+// lengths returns the length of each array for a sequence of n rows, in floats or integers of 4 bytes. Each is a multiple of 16, so that the next array begins
+// on a cache line, or 0 if the score does not use the array.
 func (s *Shape) lengths(n int) (l [arrays]int) {
 	rows := (n + width - 1) / width * width
 	offsets, ldr := 2*rows+2*width, s.LDR()
@@ -98,7 +98,7 @@ func (s *Shape) lengths(n int) (l [arrays]int) {
 	return l
 }
 
-// at moves a pointer by n elements.
+// at returns a pointer moved by n elements.
 func at[E float32 | int32](p *E, n int) *E {
 	return (*E)(unsafe.Add(unsafe.Pointer(p), 4*n))
 }

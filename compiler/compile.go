@@ -94,6 +94,10 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		if t.Default { // no line of the spec names it
 			at = diag.Span{File: s.Name}
 		}
+		if len(emits) == 0 {
+			faults = append(faults, &diag.Diag{Code: "missing", Span: at, Message: "the spec has no model: there is nothing to compile"})
+			return nil, faults, nil
+		}
 		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
 	}
 	faults.Sort()

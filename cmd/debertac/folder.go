@@ -66,12 +66,12 @@ func openFolder(dir string, needWeights bool, ignore []string) (*folder, error) 
 	if err != nil {
 		return nil, f.named(err)
 	}
-	has, err := hasWeights(dir)
+	weights, err := f.layout()
 	switch {
 	case err != nil:
 		return nil, err
-	case has:
-		if err := f.openWeights(); err != nil {
+	case weights != nil:
+		if err := f.openWeights(weights); err != nil {
 			return nil, err
 		}
 	case needWeights:

@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -24,7 +25,7 @@ type initVerb struct {
 	From    string   `placeholder:"DIR" help:"Hugging Face model folder to start from: its spec, its head, its weights."`
 	Like    string   `placeholder:"MODEL" help:"Without --from: published model that the spec starts from. Default: deberta_v3_base."`
 	Labels  []string `placeholder:"A,B" help:"Without --from: labels of the classifier, two or more. Default: negative,positive."`
-	Module  string   `placeholder:"PATH" help:"Path of the Go module to make. Default: the folder's name."`
+	Module  string   `placeholder:"PATH" help:"Path of the Go module to make. Default: the folder's name, in lower case, with hyphens in place of other characters; my- is put in front of a name that another package or model has."`
 	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3. Default: the version of this program."`
 	Replace string   `placeholder:"DIR" help:"A checkout of debertac that the module uses in place of a published version."`
 	wishes
@@ -83,6 +84,24 @@ type start struct {
 // specFile is the spec's name in the new folder.
 const specFile = "model.dspec"
 
+// taken are the first elements of paths that belong to Go: its packages, its commands, and names that the go command treats in its own way.
+var taken = strings.Fields("all archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash html image " +
+	"index internal io iter log main maps math mime net os path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall testing text time tool unicode unique " +
+	"unsafe vendor weak")
+
+// Ident returns the name by which the program calls the generated package: its own, unless the program has another thing of this name.
+func (s *start) Ident() string {
+	for _, name := range []string{"template/main_from.go.tmpl", "template/calls/" + s.Call.template() + ".tmpl"} {
+		text, err := templates.ReadFile(name)
+		if err == nil && slices.Contains(word.FindAllString(string(text), -1), s.Package) {
+			return "generated"
+		}
+	}
+	return s.Package
+}
+
+var word = regexp.MustCompile(`\w+`)
+
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
 
 // Run makes the folder.
@@ -136,12 +155,12 @@ func (v *initVerb) plan() (*start, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(filepath.Base(base)), "_"), "_0123456789")
+	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(filepath.Base(base)), "_"), "_")
 	switch {
-	case name == "":
-		name = "model"
-	case spec.ZooModel(name) != nil:
-		name = "my_" + name // nothing can be like itself
+	case strings.Trim(name, "0123456789_") == "":
+		name = "model" + name
+	case name[0] >= '0' && name[0] <= '9', spec.ZooModel(name) != nil: // a name begins with a letter, and nothing can be like itself
+		name = "my_" + name
 	}
 	if err := v.check(); err != nil {
 		return nil, err
@@ -158,6 +177,12 @@ func (v *initVerb) plan() (*start, error) {
 	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26.0", Debertac: modulePath, Version: v.Version}
 	if s.Module == "" {
 		s.Module = strings.ReplaceAll(name, "_", "-")
+		if slices.Contains(taken, s.Module) {
+			s.Module = "my-" + s.Module
+		}
+	}
+	if first, _, _ := strings.Cut(s.Module, "/"); slices.Contains(taken, first) {
+		return nil, usage("--module example.com/"+s.Module, "--module %s: %s is a package of Go", s.Module, first)
 	}
 	if err := module.CheckImportPath(s.Module); err != nil {
 		return nil, usage("debertac init --help", "--module %s: %v", s.Module, err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"go/format"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,6 +48,9 @@ var calls = []call{
 	{Name: "Classify", Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3},
 	{Name: "Embed", Doc: "prints a vector for each text of its arguments", Args: "TEXT …", Least: 3},
 }
+
+// template returns the name of the file of the call's statements.
+func (c *call) template() string { return cmp.Or(c.body, c.Name) }
 
 // entails reports whether the labels are those of pairs of texts.
 func entails(u *compiler.Unit) bool {
@@ -94,7 +98,11 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	if err != nil {
 		return err
 	}
-	made, err := a.generateFrom(src, chosen{}, placed{})
+	in := placed{}
+	if name := compiler.PackageName(s.Model); name == path.Base(s.Module) { // go build names the program so, in the folder that holds the package's folder
+		in.Package = name + "model"
+	}
+	made, err := a.generateFrom(src, chosen{}, in)
 	if err != nil {
 		return err
 	}
@@ -157,7 +165,7 @@ func (v *initVerb) open(a *app) (*folder, error) {
 
 // programFrom fills in the templates of a program for a model folder.
 func (s *start) programFrom() (map[string][]byte, error) {
-	body, err := fill("calls/"+cmp.Or(s.Call.body, s.Call.Name)+".tmpl", s)
+	body, err := fill("calls/"+s.Call.template()+".tmpl", s)
 	if err != nil {
 		return nil, err
 	}

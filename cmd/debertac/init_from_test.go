@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -87,6 +89,49 @@ func TestInitFromNumbered(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), config, 0o666))
 	s := starting{"nli", []string{"--head", "zero-shot"}, "Entail", []string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`}
 	s.start(t, folder, root)
+}
+
+// TestInitFromNames: programs of folders whose names mean something to Go, or to the program, are built by go build.
+func TestInitFromNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, module := range map[string]string{"names": "names", "model": "model", "log": "my-log", "args": "args", "ner2": "ner2", "9lives": "my-9lives"} {
+		made := filepath.Join(dir, name)
+		require.Zero(t, run(t.Context(), []string{"init", made, "--from", filepath.Join(root, "examples", "tasks", "tag"), "--replace", root}, nil, io.Discard, io.Discard), name)
+		cmd := exec.CommandContext(t.Context(), "go", "build", ".")
+		cmd.Dir = made
+		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", name, out)
+		text, err := os.ReadFile(filepath.Join(made, "go.mod"))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "module "+module+"\n")
+	}
+	var said strings.Builder
+	require.Equal(t, 2, run(t.Context(), []string{"init", filepath.Join(dir, "x"), "--module", "log/x", "--replace", root}, nil, io.Discard, &said))
+	require.Contains(t, said.String(), "--module log/x: log is a package of Go")
+}
+
+// TestRawArguments: an argument that is not valid UTF-8 is an error of the command line, unless it is a text of run, whose bytes stay as they are.
+func TestRawArguments(t *testing.T) {
+	a := &app{}
+	bad := "a\xff"
+	args, err := a.markRaw([]string{"run", "model", bad, "fine", "--", "-" + bad})
+	require.NoError(t, err)
+	for _, arg := range args {
+		require.True(t, utf8.ValidString(arg))
+	}
+	require.Equal(t, []string{bad, "fine", "-" + bad}, a.unmarkRaw([]string{args[2], args[3], args[5]}))
+	require.Empty(t, a.raw)
+	for _, args := range [][]string{{"check", bad}, {"run", "model", "--pair=" + bad, "x"}, {"run", "model", "--pair", bad, "x"}, {"run", bad, "x"}, {bad}} {
+		var said strings.Builder
+		require.NotZero(t, run(t.Context(), args, nil, io.Discard, &said))
+		require.Contains(t, said.String(), `a\xff" is not valid UTF-8`, "%q", args)
+	}
 }
 
 // start starts a program from a folder, builds it and runs it.

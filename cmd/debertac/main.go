@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
@@ -62,7 +64,8 @@ type app struct {
 	tty    bool // progress may be shown
 	quiet  bool // long work is not announced
 	parser *kong.Kong
-	cache  *cache.Cache // nil until it is wanted
+	raw    map[string]string // arguments that are not valid UTF-8, by what stands in their place
+	cache  *cache.Cache      // nil until it is wanted
 
 	// interpret runs a verb of a model in this process. It is nil but in tests, which cannot build a program for each of many models.
 	interpret func(p *program, in io.Reader, verb string, args []string) error
@@ -73,6 +76,40 @@ func main() {
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// markRaw puts a mark in the place of each argument that is not valid UTF-8, because the parser would replace some of its bytes. Texts of run get their bytes back:
+// what becomes of such a text is for --on-error to decide.
+func (a *app) markRaw(args []string) ([]string, error) {
+	args = slices.Clone(args)
+	a.raw = map[string]string{}
+	for i, arg := range args {
+		if utf8.ValidString(arg) {
+			continue
+		}
+		if strings.HasPrefix(arg, "-") && !slices.Contains(args[:i], "--") {
+			return nil, notUTF8(arg)
+		}
+		args[i] = fmt.Sprintf("\x00%d", i)
+		a.raw[args[i]] = arg
+	}
+	return args, nil
+}
+
+// unmarkRaw puts arguments back in the place of their marks.
+func (a *app) unmarkRaw(texts []string) []string {
+	for i, text := range texts {
+		if arg, ok := a.raw[text]; ok {
+			texts[i] = arg
+			delete(a.raw, text)
+		}
+	}
+	return texts
+}
+
+// notUTF8 returns the error for an argument that is not valid UTF-8.
+func notUTF8(arg string) error {
+	return inputFault("debertac", "the argument %q is not valid UTF-8", arg).hint("convert it first, with iconv for instance")
 }
 
 // run is the whole program: it runs one command line and returns the exit code.
@@ -109,10 +146,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return a.report(ours(err))
 	}
 	a.parser = parser
-	for i, arg := range args {
-		if !utf8.ValidString(arg) { // the parser would put other characters in its place
-			return a.report(inputFault("debertac", "argument %d is not valid UTF-8: %q", i+1, arg).hint("convert it first, with iconv for instance"))
-		}
+	if args, err = a.markRaw(args); err != nil {
+		return a.report(err)
 	}
 	if len(args) == 0 {
 		return a.report(usage("debertac help", "a verb is missing; there are %s", list(verbNames(parser.Model))))
@@ -122,12 +157,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitDone
 	}
 	if err != nil {
+		for _, arg := range a.raw { // the parser's message would show its mark
+			return a.report(notUTF8(arg))
+		}
 		hint := "debertac --help"
 		var pe *kong.ParseError
 		if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
 			hint = "debertac " + pe.Context.Selected().Name + " --help"
 		}
 		return a.report(usage(hint, "%v", err))
+	}
+	if verb, ok := k.Selected().Target.Addr().Interface().(*runVerb); ok {
+		verb.Texts = a.unmarkRaw(verb.Texts)
+	}
+	for _, arg := range a.raw { // an argument of another verb, or of a flag
+		return a.report(notUTF8(arg))
 	}
 	if err := k.Run(a); err != nil {
 		return a.report(err)

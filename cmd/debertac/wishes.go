@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"math"
+	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/compiler/pack/torchfile"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -76,40 +79,70 @@ func (w *wishes) besideSpec(path string) error {
 	return o.ofSpec(path)
 }
 
-// hasWeights reports whether a folder has weights, in either format.
-func hasWeights(dir string) (bool, error) {
-	if there, err := safetensors.In(dir); there || err != nil {
-		return there, err
-	}
-	return torchfile.In(dir)
+// layout is a form of weights in a folder: one file, or shards with an index.
+type layout struct {
+	file   string // the one file; the index is file.index.json
+	shards string // pattern of their names
+	in     func(dir string) (bool, error)
+	open   func(dir string) (pack.Weights, error)
 }
 
-// openWeights opens a folder's weights: model.safetensors or its shards, else pytorch_model.bin or its shards.
-func openWeights(dir string) (pack.Weights, error) {
-	if there, err := safetensors.In(dir); err != nil {
-		return nil, err
-	} else if there {
-		f, err := safetensors.OpenDir(dir)
-		if err != nil {
-			return nil, err
-		}
-		return f, nil
-	}
-	if there, err := torchfile.In(dir); err != nil {
-		return nil, err
-	} else if !there {
-		return nil, inputFault(dir, "the folder has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of shards")
-	}
-	f, err := torchfile.OpenDir(dir)
+// layouts are tried in their order.
+var layouts = []layout{
+	{"model.safetensors", "model-*-of-*.safetensors", safetensors.In, func(dir string) (pack.Weights, error) { return opened(safetensors.OpenDir(dir)) }},
+	{"pytorch_model.bin", "pytorch_model-*-of-*.bin", torchfile.In, func(dir string) (pack.Weights, error) { return opened(torchfile.OpenDir(dir)) }},
+}
+
+// opened keeps a nil pointer from becoming weights that are not nil.
+func opened[W pack.Weights](w W, err error) (pack.Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return w, nil
+}
+
+// layout returns the form of the folder's weights; nil if it has none, or they are left out (--ignore).
+func (f *folder) layout() (*layout, error) {
+	for i := range layouts {
+		l := &layouts[i]
+		for _, name := range f.ignore {
+			if shard, err := path.Match(l.shards, name); shard && err == nil {
+				return nil, inputFault(f.dir, "--ignore %s: one shard of the weights cannot be left out", name).hint("--ignore %s.index.json leaves out all of them", l.file)
+			}
+		}
+		there, err := l.in(f.dir)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			continue
+		}
+		var present, out []string
+		for _, name := range []string{l.file, l.file + ".index.json"} {
+			if ok, err := disk.Exists(filepath.Join(f.dir, name)); err != nil {
+				return nil, err
+			} else if ok {
+				present = append(present, name)
+				if f.view.LeftOut(name, "") {
+					out = append(out, name)
+				}
+			}
+		}
+		switch len(out) {
+		case 0:
+			return l, nil
+		case len(present):
+			continue
+		}
+		return nil, inputFault(f.dir, "--ignore %s: the folder also has %s, which holds the same weights", out[0], present[len(present)-1]).
+			hint("--ignore %s --ignore %s", present[0], present[1])
+	}
+	return nil, nil
 }
 
 // openWeights opens the folder's weights, and removes a training library's prefix from the names of the tensors.
-func (f *folder) openWeights() error {
-	w, err := openWeights(f.dir)
+func (f *folder) openWeights(l *layout) error {
+	w, err := l.open(f.dir)
 	if err != nil {
 		return err
 	}

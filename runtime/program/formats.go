@@ -73,7 +73,7 @@ func InputFormat(name string) (string, error) {
 	if extension == "" {
 		what = "its name has no extension"
 	}
-	return "", faulty(name, "%s (known: %s; .gz after them): give --format %s", what, strings.Join(known, " "), strings.Join(FormatNames(), "|"))
+	return "", faulty(name, "%s (known: %s; .gz after them; debertac run also reads .parquet and .zst): give --format %s", what, strings.Join(known, " "), strings.Join(FormatNames(), "|"))
 }
 
 // signatures are the first bytes of files that are no text. Read as texts they would give results that mean nothing.

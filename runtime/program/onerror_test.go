@@ -237,7 +237,7 @@ func TestFormats(t *testing.T) {
 		{"a.txt", "\x28\xb5\x2f\xfd....", "it is compressed by zstd"},
 		{"a.csv", "PK\x03\x04....", "it is a ZIP archive"},
 		{"a.txt", "\xff\xfeh\x00i\x00", "it is UTF-16: convert it first, with iconv -f UTF-16 -t UTF-8"},
-		{"a.xls", "x", `its extension ".xls" is not known (known: .jsonl .ndjson .json .csv .tsv .tab .txt .text; .gz after them): give --format jsonl|json|csv|tsv|tsv-plain|lines`},
+		{"a.xls", "x", `its extension ".xls" is not known (known: .jsonl .ndjson .json .csv .tsv .tab .txt .text; .gz after them; debertac run also reads .parquet and .zst): give --format jsonl|json|csv|tsv|tsv-plain|lines`},
 		{"mails", "x", "its name has no extension (known: "},
 		{"mails.gz", gz(t, "x"), "its name has no extension (known: "},
 		{"a.json", `{"data": [1]}`, `no field "text" (it has: "data")`},

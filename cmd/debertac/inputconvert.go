@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func (i *inputArgs) convert(ctx context.Context) (*converted, error) {
 
 // decompress opens an input that zstd has compressed.
 func (i *inputArgs) decompress(ctx context.Context) (*converted, error) {
-	format := i.Format
+	format, input := i.Format, i.Input // the flag is another one when the input is read
 	if format == "" {
 		name := strings.TrimSuffix(i.Input, filepath.Ext(i.Input))
 		var err error
@@ -78,8 +79,12 @@ func (i *inputArgs) decompress(ctx context.Context) (*converted, error) {
 	if err != nil {
 		return nil, err
 	}
-	broken := func(err error) error { return inputFault(i.Input, "it cannot be decompressed: %v", err) }
-	z, err := zstd.NewReader(f, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+	broken := func(err error) error { return inputFault(input, "it cannot be decompressed: %v", err) }
+	b := bufio.NewReader(f)
+	if _, err := b.Peek(1); errors.Is(err, io.EOF) {
+		return nil, errors.Join(inputFault(input, "its name ends in %s, but it is no zstd file: it is empty", zstdExtension), f.Close())
+	}
+	z, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, errors.Join(broken(err), f.Close())
 	}
@@ -108,7 +113,8 @@ func (i *inputArgs) convertParquet() (c *converted, err error) {
 	if err != nil {
 		return nil, parquetFault(i.Input, err)
 	}
-	return &converted{Reader: &faulty{r, func(err error) error { return parquetFault(i.Input, err) }}, format: "jsonl", close: f.Close}, nil
+	name := i.Input // the flag is another one when the rows are read
+	return &converted{Reader: &faulty{r, func(err error) error { return parquetFault(name, err) }}, format: "jsonl", close: f.Close}, nil
 }
 
 // parquetFault is a fault of a Parquet file. What the system says of a file names it already.

@@ -37,6 +37,7 @@ func TestZstdInputs(t *testing.T) {
 		in = inputArgs{Input: path(name, damaged)}
 		c, err = in.convert(t.Context())
 		require.NoError(t, err)
+		in.Input = "-" // as run sets it
 		_, err = io.ReadAll(c)
 		require.ErrorContains(t, err, name+": ")
 		require.ErrorContains(t, err, "it cannot be decompressed")
@@ -45,6 +46,9 @@ func TestZstdInputs(t *testing.T) {
 		require.Equal(t, exitInput, f.code)
 		require.NoError(t, c.close())
 	}
+	in = inputArgs{Input: path("empty.txt.zst", nil)}
+	_, err = in.convert(t.Context())
+	require.ErrorContains(t, err, "its name ends in .zst, but it is no zstd file: it is empty")
 	in = inputArgs{Input: path("a.eml.zst", b.Bytes())}
 	_, err = in.convert(t.Context())
 	require.ErrorContains(t, err, `its extension ".eml" is not known`)

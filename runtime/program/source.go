@@ -20,6 +20,9 @@ import (
 // notUTF8 is the fault of a text in another encoding. The tokenizer would take its bytes for unknown characters, and the result would mean little.
 const notUTF8 = "not valid UTF-8: convert it first, with iconv for instance"
 
+// carriageReturns is the fault of an input whose lines end as those of old Macs do. It would be taken for one line.
+const carriageReturns = "its lines end in CR alone: convert it first, with tr '\\r' '\\n' for instance"
+
 // maxRecord bounds one line or CSV record: more is taken for a file of another kind, and must not fill the memory.
 const maxRecord = 64 << 20
 
@@ -78,7 +81,11 @@ func (l *lines) readLine() (line []byte, tooLong bool, err error) {
 			at := l.record()
 			return nil, false, faulty(at.where(), "it cannot be read: %w", err)
 		}
-		return bytes.TrimSuffix(bytes.TrimSuffix(l.buf, []byte("\n")), []byte("\r")), false, nil
+		line = bytes.TrimSuffix(bytes.TrimSuffix(l.buf, []byte("\n")), []byte("\r"))
+		if err != nil && l.line == 1 && bytes.IndexByte(line, '\r') >= 0 { // the whole input is one line
+			return nil, false, faulty(l.file, carriageReturns)
+		}
+		return line, false, nil
 	}
 }
 

@@ -157,6 +157,12 @@ func TestBadRecords(t *testing.T) {
 		{formatJSONL, `{"text":"\ud83d"}`, `half of a character`},
 		{formatJSONL, `{"text":"\ud83d\u0041"}`, `half of a character`},
 		{formatCSV, "text,text\na,b\n", `standard input:1: two columns are named "text"`},
+		{formatCSV, "text,n\ra,1\rb,2", "its lines end in CR alone: convert it first, with tr '\\r' '\\n' for instance"},
+		{formatTSV, "text\tn\ra\t1\r", "its lines end in CR alone"},
+		{formatPlainTSV, "text\tn\ra\t1\r", "its lines end in CR alone"},
+		{formatLines, "one\rtwo\r", "its lines end in CR alone"},
+		{formatJSONL, "{\"text\":\"a\"}\r{\"text\":\"b\"}\r", "its lines end in CR alone"},
+		{formatCSV, "text,n\n\"open,1\nb,2\nc,3\n", "standard input:2: extraneous or missing \" in quoted-field in a row that goes on to line 4"},
 		{"", "a line\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
 		{"", "[1]\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
 	} {

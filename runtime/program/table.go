@@ -50,6 +50,9 @@ func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *colu
 		return nil, t.fault(err)
 	}
 	head = slices.Clone(head)
+	if slices.ContainsFunc(head, func(name string) bool { return strings.Contains(strings.TrimSpace(name), "\r") }) {
+		return nil, faulty(file, carriageReturns)
+	}
 	for i := range head {
 		if !utf8.ValidString(head[i]) {
 			return nil, faulty(file+":1", notUTF8)
@@ -95,7 +98,7 @@ func (t *table) next() (record, error) {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		r.line = parse.Line
+		r.line = max(parse.StartLine, 1)
 		r.fault = t.fault(err)
 		return r, nil
 	case err != nil:
@@ -132,9 +135,12 @@ func (t *table) fault(err error) error {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		at := record{file: t.file, unit: unitLine, line: parse.Line}
+		at := record{file: t.file, unit: unitLine, line: max(parse.StartLine, 1)} // where the row begins: a quote may have swallowed other ones
 		if errors.Is(parse.Err, errTooLong) {
 			return longLine(&at)
+		}
+		if errors.Is(parse.Err, csv.ErrQuote) && parse.Line > parse.StartLine {
+			return faultOf(kindSyntax, at.where(), "%w in a row that goes on to line %d%s", parse.Err, parse.Line, t.quotes)
 		}
 		if errors.Is(parse.Err, csv.ErrQuote) || errors.Is(parse.Err, csv.ErrBareQuote) {
 			return faultOf(kindSyntax, at.where(), "%w%s", parse.Err, t.quotes)
@@ -166,7 +172,7 @@ func (p *plainRows) Read() ([]string, error) {
 		case err != nil:
 			return nil, err
 		case tooLong:
-			return nil, &csv.ParseError{Line: p.line, Err: errTooLong}
+			return nil, &csv.ParseError{StartLine: p.line, Line: p.line, Err: errTooLong}
 		case len(b) == 0:
 			continue
 		}
@@ -175,7 +181,7 @@ func (p *plainRows) Read() ([]string, error) {
 			p.cells = len(row)
 		}
 		if len(row) != p.cells {
-			return nil, &csv.ParseError{Line: p.line, Err: csv.ErrFieldCount}
+			return nil, &csv.ParseError{StartLine: p.line, Line: p.line, Err: csv.ErrFieldCount}
 		}
 		return row, nil
 	}

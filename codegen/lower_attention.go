@@ -8,6 +8,7 @@ import (
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // attentionLowering runs a form of package runtime/attention on one head of one sequence, or on all heads for some of its queries.
@@ -235,7 +236,7 @@ func (attentionLowering) continuable(n *ir.Node) bool {
 
 // resumes reports whether the program can continue a sequence. No token's row may depend on a later token, or on anything that is not kept.
 func (e *emitter) resumes() bool {
-	if e.p.Meta.Trace || e.p.Meta.Task != ir.TaskHidden && e.p.Meta.Task != ir.TaskMLM && e.p.Meta.Task != ir.TaskTags {
+	if e.p.Meta.Trace || !tasktable.Of(e.p.Meta.Task).Grows {
 		return false
 	}
 	row := 0

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dave/jennifer/jen"
 
-	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // modelType declares the model, how it is opened, and its verbs.
@@ -35,7 +35,7 @@ func (e *emitter) modelType(f *jen.File) {
 			g.Id("classifier").Op("*").Add(rt("Classifier"))
 		}
 		for _, s := range services {
-			g.Id(s.field).Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error())
+			g.Id(s.Field).Func().Params().Params(jen.Op("*").Add(tk(s.Name)), jen.Error())
 		}
 	})
 	e.opening(f, classifies, services)
@@ -46,25 +46,25 @@ func (e *emitter) modelType(f *jen.File) {
 	method("Close", "waits for running calls and frees weights, memory and threads.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
 	method("Core", "is the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
 	method("CheckWeights", "reads the weight file and holds every tensor to its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
-	for _, s := range services {
-		s.declare(method)
+	for i := range services {
+		declareLazy(&services[i], method)
 	}
 	e.idVerbs(method, classifies)
 }
 
 // typeNames declares short names for the runtime's types that calls take and give.
-func (e *emitter) typeNames(f *jen.File, services []service) {
+func (e *emitter) typeNames(f *jen.File, services []tasktable.Service) {
 	names := [][3]string{
 		{"Batch", runtimePath, "token ids of several sequences, ragged"},
 		{"Option", runtimePath, "a setting of Open"},
 	}
-	if e.p.Meta.Task == ir.TaskLabels {
-		names = append(names, [3]string{"Classification", runtimePath, "the result for one text"})
+	for _, t := range tasktable.Of(e.p.Meta.Task).Direct.Types {
+		names = append(names, [3]string{t.Name, runtimePath, t.Doc})
 	}
 	for _, s := range services {
-		for _, t := range s.types {
-			if !slices.ContainsFunc(names, func(n [3]string) bool { return n[0] == t[0] }) {
-				names = append(names, [3]string{t[0], taskPath, t[1]})
+		for _, t := range s.Types {
+			if !slices.ContainsFunc(names, func(n [3]string) bool { return n[0] == t.Name }) {
+				names = append(names, [3]string{t.Name, taskPath, t.Doc})
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func (e *emitter) typeNames(f *jen.File, services []service) {
 
 // opening declares the ways to open a model. Services of tasks are made when they are first asked for: what they need, such as a tokenizer,
 // may be missing from weights that serve ids.
-func (e *emitter) opening(f *jen.File, classifies bool, services []service) {
+func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Service) {
 	wrap := func(call *jen.Statement) []jen.Code {
 		body := []jen.Code{
 			jen.List(jen.Id("core"), jen.Err()).Op(":=").Add(call),
@@ -92,12 +92,12 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []service) {
 			fields[jen.Id("classifier")] = jen.Id("c")
 		}
 		for _, s := range services {
-			fields[jen.Id(s.field)] = jen.Qual("sync", "OnceValues").Call(
-				jen.Func().Params().Params(jen.Op("*").Add(tk(s.name)), jen.Error()).Block(jen.Return(tk(cmp.Or(s.maker, "New"+s.name)).CallFunc(func(g *jen.Group) {
+			fields[jen.Id(s.Field)] = jen.Qual("sync", "OnceValues").Call(
+				jen.Func().Params().Params(jen.Op("*").Add(tk(s.Name)), jen.Error()).Block(jen.Return(tk(cmp.Or(s.Maker, "New"+s.Name)).CallFunc(func(g *jen.Group) {
 					g.Id("core")
 					g.Lit("")
-					for _, o := range s.more {
-						g.Add(o)
+					if s.Options != "" {
+						g.Add(tk(s.Options).Values())
 					}
 				}))))
 		}
@@ -114,24 +114,14 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []service) {
 // idVerbs declares the verbs that take token ids, and those that classify.
 func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifies bool) {
 	m := &e.p.Meta
+	row := tasktable.Of(m.Task)
 	ctx, batch := jen.Id("ctx").Qual("context", "Context"), jen.Id("b").Op("*").Id("Batch")
 	into := []jen.Code{ctx, batch, jen.Id("dst").Index().Float32()}
 	if classifies {
 		fwd := func(name string, args ...jen.Code) jen.Code {
 			return jen.Return(jen.Id("m").Dot("classifier").Dot(name).Call(args...))
 		}
-		if m.Task == ir.TaskLabels {
-			method("Classify", "labels texts; results come in input order. How texts are batched never changes a result.").
-				Params(ctx, jen.Id("texts").Index().String()).Params(jen.Index().Id("Classification"), jen.Error()).
-				Block(fwd("Classify", jen.Id("ctx"), jen.Id("texts")))
-			method("ClassifyInto", "is Classify into dst, as long as texts. It reuses what dst holds and allocates nothing in steady state.").
-				Params(ctx, jen.Id("dst").Index().Id("Classification"), jen.Id("texts").Index().String()).Error().
-				Block(fwd("ClassifyInto", jen.Id("ctx"), jen.Id("dst"), jen.Id("texts")))
-			method("ClassifyPairs", "labels pairs of texts, such as premise and hypothesis.").
-				Params(ctx, jen.Id("pairs").Index().Index(jen.Lit(2)).String()).Params(jen.Index().Id("Classification"), jen.Error()).
-				Block(fwd("ClassifyPairs", jen.Id("ctx"), jen.Id("pairs")))
-			method("Labels", "are the labels in the order of the logits.").Params().Index().String().Block(fwd("Labels"))
-		}
+		declareHeld(&row.Direct, "classifier", method)
 		method("Logits", fmt.Sprintf("computes the head's numbers for token ids, [B][%d].", m.Columns)).
 			Params(ctx, batch).Params(jen.Index().Index().Float32(), jen.Error()).
 			Block(fwd("Logits", jen.Id("ctx"), jen.Id("b")))
@@ -141,8 +131,8 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 		return
 	}
 	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)
-	if m.Task == ir.TaskHidden {
-		name, doc = "Hidden", fmt.Sprintf("computes a row of %d numbers for each token, [T, %d], for token ids; dst must have that length. It allocates nothing.", m.Columns, m.Columns)
+	if row.Raw.Name != "" {
+		name, doc = row.Raw.Name, fmt.Sprintf(row.Raw.Doc, m.Columns)
 	}
 	method(name, doc).Params(into...).Error().
 		Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 
@@ -181,15 +181,15 @@ func emitFaults(e spec.Emit, m *spec.Model, h *spec.Head, t *spec.Target) diag.L
 func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 	isas, _ := instructionSets(t)
 	out := ir.Meta{SpecHash: specHash(spec.Canonical(m, h)), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
-		Tokenizer: m.Tokenizer, ISAs: isas, Threads: t.Threads, Agree: t.Agree, Task: ir.TaskHidden, Columns: m.Hidden}
+		Tokenizer: m.Tokenizer, ISAs: isas, Threads: t.Threads, Agree: t.Agree, Task: tasktable.Hidden, Columns: m.Hidden}
 	if m.Embed.Segment != nil {
 		out.Types = m.Embed.Segment.Rows
 	}
 	if h == nil {
 		return out
 	}
-	out.Head, out.Columns, out.Task = h.Name, h.Out, ir.TaskVector
-	out.Task, out.Labels, out.Multi = TaskOf(h), h.Labels, h.Loss == "binary_cross_entropy"
+	out.Head, out.Columns, out.Task = h.Name, h.Out, h.Task()
+	out.Labels, out.Multi = h.Labels, h.Loss == tasktable.BinaryCrossEntropy
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)
@@ -203,30 +203,4 @@ func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
 		}
 	}
 	return out
-}
-
-// TaskOf returns the meaning of a head's numbers.
-func TaskOf(h *spec.Head) ir.Task {
-	perSequence := h.Take.Rows == spec.First || h.Take.Rows == spec.Mean
-	switch {
-	case h.Prompt != nil:
-		return ir.TaskEntities
-	case h.As == spec.Labels && perSequence:
-		return ir.TaskLabels
-	case h.As == spec.Labels:
-		return ir.TaskTags
-	case h.As == spec.SpanEnds:
-		return ir.TaskSpan
-	case h.As == spec.Choices:
-		return ir.TaskChoices
-	case h.As == spec.Score && perSequence:
-		return ir.TaskScore
-	case h.Take.Rows == spec.Masked && h.Out == h.Model.Vocab, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Tied != "" }):
-		return ir.TaskMLM
-	case h.Out == 1 && h.Loss == "binary_cross_entropy" && !perSequence:
-		return ir.TaskReplaced
-	case perSequence:
-		return ir.TaskVector
-	}
-	return ir.TaskHidden
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -27,11 +28,11 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 		case h.Model.Tokenizer != first.Model.Tokenizer:
 			out = append(out, diag.Errorf("members", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
 				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
-		case TaskOf(h) != TaskOf(first) || h.Take.Rows != first.Take.Rows && TaskOf(h) != ir.TaskLabels:
+		case h.Task() != first.Task() || h.Take.Rows != first.Take.Rows && h.Task() != tasktable.Labels:
 			out = append(out, diag.Errorf("members", m.Pos, "%s computes other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
-		case h.Prompt != nil, TaskOf(h) == ir.TaskMLM, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
+		case tasktable.Of(h.Task()).Mean == tasktable.NoMean, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
 			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
-		case e.Mean == "probabilities" && (TaskOf(h) == ir.TaskSpan || TaskOf(h) == ir.TaskChoices):
+		case e.Mean == "probabilities" && tasktable.Of(h.Task()).Mean == tasktable.MeanOfLogits:
 			out = append(out, diag.Errorf("members", m.Pos, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
 				h.FullName()).Hintf("mean logits"))
 		}
@@ -42,7 +43,7 @@ func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
 // averagesProbabilities reports whether the members' probabilities are averaged. Only the logits of labels have probabilities, so for other numbers it returns
 // false, whatever the spec asks for.
 func averagesProbabilities(e *spec.Ensemble, t ir.Task) bool {
-	return e.Mean == "probabilities" && (t == ir.TaskLabels || t == ir.TaskTags || t == ir.TaskReplaced)
+	return e.Mean == "probabilities" && tasktable.Of(t).Mean == tasktable.MeanOfProbabilities
 }
 
 // compileEnsemble builds the programs of all members and joins them.

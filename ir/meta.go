@@ -1,19 +1,21 @@
 package ir
 
+import "github.com/debertac/debertac/runtime/tasktable"
+
 // Meta holds what the generated package tells its callers besides its results.
 type Meta struct {
 	SpecHash string   // sha256 of the canonical spec, in hex; weights packed for another spec are refused
 	Model    string   // the model's name in the spec
 	Head     string   // the head's name; "" for no head
 	Task     Task     // what the outputs mean
-	Labels   []string // of TaskLabels, in the order of the logits
+	Labels   []string // of tasktable.Labels, in the order of the logits
 	Columns  int      // numbers in a row of the output
 	Multi    bool     // each label is judged by itself (sigmoid) and not against the others (softmax)
-	CRF      bool     `json:",omitempty"` // TaskTags: the packed tensors label.transitions, label.start and label.end score label sequences
-	Decode   string   `json:",omitempty"` // TaskTags: the constraint on label sequences, bio; "" for no constraint
-	Prompt   *Prompt  `json:",omitempty"` // TaskEntities: the tokens around the labels in front of a text
-	Widths   int      `json:",omitempty"` // TaskEntities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside
-	Score    string   // of TaskScore: the function that turns the number into a score; "" for the number itself
+	CRF      bool     `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
+	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
+	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities: the tokens around the labels in front of a text
+	Widths   int      `json:",omitempty"` // tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside
+	Score    string   // of tasktable.Score: the function that turns the number into a score; "" for the number itself
 
 	Vocab     int    // V; every id is below it
 	Types     int    // number of segments; 0: the model has none
@@ -34,21 +36,7 @@ type Prompt struct {
 }
 
 // Task is the meaning of a program's outputs.
-type Task string
-
-// The tasks.
-const (
-	TaskHidden   Task = "hidden"   // the last layer's rows, or a head's numbers for each token, [T, columns]
-	TaskLabels   Task = "labels"   // one logit per label, [B, labels]
-	TaskScore    Task = "score"    // one number per sequence, [B, 1]
-	TaskVector   Task = "vector"   // numbers without a meaning of their own, [B, columns]
-	TaskChoices  Task = "choices"  // one logit per sequence; each sequence is one choice of a question, [B, 1]
-	TaskTags     Task = "tags"     // one logit per label for each token, [T, labels], or each word, [W, labels]
-	TaskSpan     Task = "span"     // start and end of an answer, [T, 2]
-	TaskMLM      Task = "mlm"      // one logit per entry of the vocabulary, [M, V] or [T, V]
-	TaskReplaced Task = "replaced" // the logit of "this token was replaced", [T, 1]
-	TaskEntities Task = "entities" // spans, or start, end and inside, for each pair of a word and a label, [G, columns]
-)
+type Task = tasktable.Task
 
 // PackedLayout is the version of the layouts of packed weights: panels, head panels, padded vectors. Opening weights of another version is an error.
 const PackedLayout = "1"

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"unicode/utf8"
+
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Sequence is one sequence that is ready for a batch. Its rows are counted from its own first
@@ -169,9 +171,6 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	return s, nil
 }
 
-// startless holds the tasks whose result is still a whole one if the text lacks its start.
-var startless = map[Task]bool{TaskLabels: true, TaskScore: true, TaskVector: true, TaskHidden: true, TaskChoices: true}
-
 // Cut appends to dst the windows that the batcher's policy makes of text number n. Cut and Sequence
 // are the two halves of Add, for callers that change sequences in between.
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
@@ -184,7 +183,7 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 	if err != nil {
 		return dst, Seen{}, err
 	}
-	if cut > 0 && b.Left && !startless[b.head.Task] {
+	if cut > 0 && b.Left && !tasktable.Of(b.head.Task).Startless {
 		return dst, Seen{}, textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, but results for parts of a text need the start: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", cut)
 	}
 	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // This file is a tiny generated package, written by hand: token and type embeddings, two layers y =
@@ -56,9 +57,9 @@ func fakeProgram(h fakeHooks) *runtime.Program {
 		ISAs:   []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2},
 		Limits: runtime.Limits{Vocab: fakeVocab, Types: fakeTypes, SequenceTokens: 64, BatchSequences: 8, BatchTokens: 256},
 		Heads: []runtime.Head{
-			{Name: "kind", Task: runtime.TaskLabels, Rows: runtime.PerSequence, C: fakeLabels, Labels: []string{"a", "b", "c"}},
-			{Name: "tags", Task: runtime.TaskTags, Rows: runtime.PerToken, C: fakeTags},
-			{Name: "topics", Task: runtime.TaskLabels, Rows: runtime.PerSequence, C: fakeLabels, Independent: true},
+			{Name: "kind", Task: tasktable.Labels, Rows: runtime.PerSequence, C: fakeLabels, Labels: []string{"a", "b", "c"}},
+			{Name: "tags", Task: tasktable.Tags, Rows: runtime.PerToken, C: fakeTags},
+			{Name: "topics", Task: tasktable.Labels, Rows: runtime.PerSequence, C: fakeLabels, Independent: true},
 		},
 		Arena: func(s runtime.Sizes) int64 { return int64(2*s.T+s.B) * fakeHidden * 4 },
 		Bind: func(w *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {

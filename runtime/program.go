@@ -3,6 +3,8 @@ package runtime
 import (
 	"fmt"
 	"slices"
+
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Program describes a generated package to this one. It is fixed at compile time and shared by all
@@ -83,27 +85,13 @@ func (r Rows) String() string {
 	return fmt.Sprintf("Rows(%d)", uint8(r))
 }
 
-// Task is the meaning of a head's outputs.
-type Task string
+// Task is the meaning of a head's outputs. The tasks are the rows of package tasktable.
+type Task = tasktable.Task
 
-// The tasks, with the shapes of their outputs.
-const (
-	TaskHidden   Task = "hidden"   // rows of numbers that stand for tokens: the last layer's, or a head's own [T, C], [M, C] or [W, C]
-	TaskLabels   Task = "labels"   // one logit per label [B, C]
-	TaskScore    Task = "score"    // one number per sequence [B, 1]
-	TaskVector   Task = "vector"   // one embedding per sequence [B, C]
-	TaskChoices  Task = "choices"  // one logit per sequence [B, 1]; the choices of a question are consecutive sequences
-	TaskTags     Task = "tags"     // one logit per label for each token [T, C] or word [W, C]
-	TaskSpan     Task = "span"     // start and end logits of an answer [T, 2]
-	TaskMLM      Task = "mlm"      // one logit per entry of the vocabulary [M, V]; causal models too
-	TaskReplaced Task = "replaced" // the logit of "this token was replaced" [T, 1]
-	TaskEntities Task = "entities" // for each word and label, one column per span width, or start, end and inside [G, K]
-)
-
-// rowsOf holds the kinds of rows that the outputs of each task can have.
-var rowsOf = map[Task][]Rows{
-	TaskHidden: {PerToken, PerRow, PerWord}, TaskLabels: {PerSequence}, TaskScore: {PerSequence}, TaskVector: {PerSequence}, TaskChoices: {PerSequence},
-	TaskTags: {PerToken, PerWord}, TaskSpan: {PerToken}, TaskMLM: {PerRow, PerToken}, TaskReplaced: {PerToken}, TaskEntities: {PerPair},
+// rowsOf holds the kind of rows that the outputs of a head have, by the rows that the head reads.
+var rowsOf = [...]Rows{
+	tasktable.TakeFirst: PerSequence, tasktable.TakeMean: PerSequence, tasktable.TakeEach: PerToken, tasktable.TakeEachFirst: PerToken,
+	tasktable.TakeMasked: PerRow, tasktable.TakeWords: PerWord,
 }
 
 // The tensors of a head with a CRF: the score of each label after each other one [C, C] (row:
@@ -188,35 +176,35 @@ func (p *Program) check() error {
 
 // check compares a head's rows and columns with its task.
 func (h *Head) check(l Limits) error {
-	rows, known := rowsOf[h.Task]
-	columns := 0 // that the task has; 0: any number
-	switch h.Task {
-	case TaskScore, TaskChoices, TaskReplaced:
-		columns = 1
-	case TaskSpan:
-		columns = 2
-	case TaskMLM:
+	row := tasktable.Of(h.Task)
+	if row == nil {
+		return fmt.Errorf("has the task %q, which this runtime does not know", h.Task)
+	}
+	columns := int(row.Columns) // that the task has; 0: any number
+	switch {
+	case row.Columns == tasktable.VocabColumns:
 		columns = l.Vocab
-	case TaskEntities:
+	case row.Columns == tasktable.EntityColumns && h.Width != 0:
+		columns = h.Width
+	case row.Columns == tasktable.EntityColumns:
 		columns = 3
-		if h.Width != 0 {
-			columns = h.Width
-		}
+	}
+	fits := slices.ContainsFunc(row.Take, func(t tasktable.Take) bool { return rowsOf[t] == h.Rows })
+	if row.Pairs {
+		fits = h.Rows == PerPair
 	}
 	switch {
-	case !known:
-		return fmt.Errorf("has the task %q, which this runtime does not know", h.Task)
-	case !slices.Contains(rows, h.Rows):
+	case !fits:
 		return fmt.Errorf("has one row per %v, its task is %s", h.Rows, h.Task)
 	case columns != 0 && h.C != columns:
 		return fmt.Errorf("has %d outputs per row, its task %s has %d", h.C, h.Task, columns)
-	case h.Width < 0 || h.Width != 0 && h.Task != TaskEntities:
+	case h.Width < 0 || h.Width != 0 && h.Task != tasktable.Entities:
 		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
-	case h.Prompt != nil && (h.Task != TaskEntities || h.Prompt.Mark == "" || h.Prompt.End == ""):
+	case h.Prompt != nil && (h.Task != tasktable.Entities || h.Prompt.Mark == "" || h.Prompt.End == ""):
 		return fmt.Errorf("has a prompt of labels %+v, its task is %q", *h.Prompt, h.Task)
-	case h.CRF && h.Task != TaskTags:
+	case h.CRF && h.Task != tasktable.Tags:
 		return fmt.Errorf("has a CRF, its task is %q", h.Task)
-	case h.Decode != "" && (h.Decode != "bio" || h.Task != TaskTags):
+	case h.Decode != "" && (h.Decode != "bio" || h.Task != tasktable.Tags):
 		return fmt.Errorf("decodes %q, its task is %q", h.Decode, h.Task)
 	case h.Rows == PerRow && l.Rows == 0:
 		return fmt.Errorf("takes chosen rows, the limit of a batch is 0 of them")

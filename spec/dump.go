@@ -144,17 +144,6 @@ func termText(t Term) string {
 	return s
 }
 
-var (
-	rowNames     = [...]string{"first", "each", "each + first", "masked", "mean", "words"}
-	meaningNames = [...]string{"vector", "labels", "span", "choices", "score", "entities"}
-)
-
-// String returns the operand of the word take.
-func (r Rows) String() string { return rowNames[r] }
-
-// String returns the word of the meaning.
-func (m Meaning) String() string { return meaningNames[m] }
-
 func (d *dumper) head(h *Head) {
 	on := h.Model.Name
 	if h.Decoder != nil {

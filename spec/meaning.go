@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -49,23 +50,30 @@ func (b *headBuilder) meant() {
 	}
 }
 
-// meaning resolves the operands of as: labels(…), span, choices, score.
+// meanings lists the words of the table of tasks that may follow as.
+func meanings() []string {
+	var list []string
+	for _, m := range tasktable.Words() {
+		list = append(list, string(m))
+	}
+	return list
+}
+
+// meaning resolves as labels(…), and the words of other tasks.
 func (b *headBuilder) meaning(as *meaningForm) {
 	h := b.h
 	at := spanOfAll(as.Tokens)
-	kinds := []string{"labels", "span", "choices", "score"}
-	want := map[string]int{"span": 2, "choices": 1, "score": 1}
-	if as.Kind != "labels" && want[as.Kind] == 0 {
-		b.r.notOneOf(at, "meaning", as.Kind, kinds)
+	if !slices.Contains(tasktable.Words(), Meaning(as.Kind)) {
+		b.r.notOneOf(at, "meaning", as.Kind, meanings())
 		return
 	}
-	h.As = map[string]Meaning{"labels": Labels, "span": SpanEnds, "choices": Choices, "score": Score}[as.Kind]
-	if as.Kind != "labels" {
+	h.As = Meaning(as.Kind)
+	if h.As != Labels {
 		if len(as.Labels) > 0 {
 			b.r.add(diag.Errorf("syntax", at, "%s has no list", as.Kind).Hintf("%s", as.Kind))
 		}
-		if b.cols > 0 && b.cols != want[as.Kind] {
-			b.r.add(diag.Errorf("labels", at, "%s is %d columns, not %d", as.Kind, want[as.Kind], b.cols).Hintf("linear %d as %s", want[as.Kind], as.Kind))
+		if want := int(tasktable.Meant(h.As).Columns); b.cols > 0 && want > 0 && b.cols != want {
+			b.r.add(diag.Errorf("labels", at, "%s is %d columns, not %d", as.Kind, want, b.cols).Hintf("linear %d as %s", want, as.Kind))
 		}
 		return
 	}
@@ -106,28 +114,13 @@ func (b *headBuilder) checkLoss(words words) {
 	fault := func(message, hint string) {
 		b.r.add(diag.Errorf("take-loss", at, "%s", message).Note(h.Take.Pos, "the rows are taken here").Hintf("%s", hint))
 	}
-	rows := h.Take.Rows
-	sequence := rows == First || rows == Mean
+	misfit := h.inTable().Misfit()
 	switch {
-	case rows == Masked && h.Loss != "" && h.Loss != "cross_entropy":
-		fault("masked tokens are predicted from the vocabulary, which is a choice: "+h.Loss+" does not fit", "loss cross_entropy")
-	case rows == Masked && b.cols > 0 && b.m.Vocab > 0 && b.cols != b.m.Vocab:
-		fault("masked tokens are predicted from the vocabulary, but the head has another number of columns", "linear vocab tied embed.token")
-	case rows == EachFirst && (h.Loss != "" && h.Loss != "binary_cross_entropy" || b.cols > 1):
-		fault("each + first judges every token, one number each", "linear 1; loss binary_cross_entropy")
-	case h.As == SpanEnds && (rows != Each || h.Loss != "" && h.Loss != "cross_entropy"):
-		fault("a span is chosen among all tokens", "take each; linear 2 as span; loss cross_entropy")
-	case h.As == Choices && (!sequence || h.Loss != "" && h.Loss != "cross_entropy"):
-		fault("choices are compared sequence by sequence", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy")
-	case h.As == Score && (!sequence || h.Loss == "cross_entropy"):
-		fault("a score is one number per sequence, there is nothing to choose among", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error")
-	case h.Loss == "binary_cross_entropy" && hasStep(h, StepCRF):
+	case misfit != nil:
+		fault(misfit.Message, misfit.Hint)
+	case h.Loss == tasktable.BinaryCrossEntropy && hasStep(h, StepCRF):
 		fault("a CRF chooses one sequence of labels: binary_cross_entropy, which judges each label by itself, does not fit", "loss cross_entropy")
-	case h.As == Labels && h.Loss == "mean_squared_error":
-		fault("labels are not quantities: mean_squared_error does not fit", "loss cross_entropy")
-	case h.As == Entities && h.Loss != "" && h.Loss != "binary_cross_entropy":
-		fault("every label is judged by itself", "loss binary_cross_entropy")
-	case h.As == Vector && b.cols == 1 && h.Loss == "cross_entropy":
+	case h.As == Vector && b.cols == 1 && h.Loss == tasktable.CrossEntropy:
 		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
 	case h.Loss != "" && len(h.Steps) == 0:
 		fault("a loss needs numbers to judge", `linear 2 as labels("yes", "no")`)

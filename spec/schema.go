@@ -7,6 +7,8 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Row is one word of the language in one block. Parsing, checking, explain and the documentation all use the table Schema.
@@ -105,11 +107,11 @@ var Schema = []*Row{
 	{Block: "decoder", Word: "memory", Operands: "encoder[-K]", Doc: "keys and values of every repetition", parse: form[stateForm]()},
 
 	{Block: "head", Word: "take", Operands: "first | each | each + first | masked | mean | words(first | last | mean | max)", Doc: "the rows that the head reads", parse: form[takeForm]()},
-	{Block: "head", Word: "linear", Operands: "COLUMNS [tied embed.token] [as labels(TEXT, …) | span | choices | score]", Many: true, Doc: "a linear layer with bias, and what its numbers mean", parse: form[linearForm]()},
+	{Block: "head", Word: "linear", Operands: "COLUMNS [tied embed.token] [as " + meaningOperands() + "]", Many: true, Doc: "a linear layer with bias, and what its numbers mean", parse: form[linearForm]()},
 	{Block: "head", Word: "act", Operands: "[ACT]", Many: true, Doc: "an activation; without a name it is the model's default", parse: form[wordForm](), optional: true},
 	{Block: "head", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Many: true, Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
 	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
-	{Block: "head", Word: "loss", Operands: "cross_entropy | binary_cross_entropy | mean_squared_error", Doc: "what training minimises", parse: form[wordForm]()},
+	{Block: "head", Word: "loss", Operands: strings.Join(losses, " | "), Doc: "what training minimises", parse: form[wordForm]()},
 	{Block: "head", Word: "from", Operands: "TEXT", Doc: "tensor prefix, where a checkpoint holds more than one such head", parse: form[stringForm]()},
 	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
@@ -152,6 +154,11 @@ var Schema = []*Row{
 	{Block: "target", Word: "emit", Operands: "infer NAME [as package TEXT] | train NAME [as package TEXT]", Default: "every head and ensemble", Many: true, Doc: "a package to generate", parse: form[emitForm]()},
 }
 
+// meaningOperands returns what may follow as.
+func meaningOperands() string {
+	return strings.Replace(strings.Join(meanings(), " | "), string(Labels), string(Labels)+"(TEXT, …)", 1)
+}
+
 // dropRow is the word drop, which every block of a model takes.
 var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, Doc: "removes what like has copied", parse: form[dropForm]()}
 
@@ -159,7 +166,7 @@ var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, 
 var (
 	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
-	losses      = []string{"cross_entropy", "binary_cross_entropy", "mean_squared_error"}
+	losses      = []string{tasktable.CrossEntropy, tasktable.BinaryCrossEntropy, tasktable.MeanSquaredError}
 )
 
 // ISAs lists the instruction sets that a target can name. avx512vnni implies avx512; go is portable and is the reference.

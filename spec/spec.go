@@ -1,6 +1,11 @@
 package spec
 
-import "github.com/debertac/debertac/spec/diag"
+import (
+	"slices"
+
+	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/spec/diag"
+)
 
 // Source is the place where an element of a resolved spec was written. Generated code and IR cite it. It is empty for defaults. For what like has copied from
 // the zoo it is a place in the zoo's files.
@@ -334,17 +339,26 @@ type Head struct {
 // FullName returns the name that other statements use: model.head.
 func (h *Head) FullName() string { return h.Model.Name + "." + h.Name }
 
+// Task returns what the head's numbers mean.
+func (h *Head) Task() tasktable.Task { return h.inTable().Task() }
+
+// inTable is what the table of tasks is asked by.
+func (h *Head) inTable() tasktable.Head {
+	tied := slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Tied != "" })
+	return tasktable.Head{As: h.As, Take: h.Take.Rows, Columns: h.Out, Vocab: h.Model.Vocab, Loss: h.Loss, Tied: tied}
+}
+
 // Rows describes the rows that a head reads.
-type Rows uint8
+type Rows = tasktable.Take
 
 // The rows that a head can read.
 const (
-	First     Rows = iota // the first token of each sequence: [B, H]
-	Each                  // every token: [T, H]
-	EachFirst             // every token, plus the state of the first token of its sequence: [T, H]
-	Masked                // the tokens to predict
-	Mean                  // the mean over a sequence's tokens: [B, H]
-	Words                 // one row per word, see Take.Pick
+	First     = tasktable.TakeFirst
+	Each      = tasktable.TakeEach
+	EachFirst = tasktable.TakeEachFirst
+	Masked    = tasktable.TakeMasked
+	Mean      = tasktable.TakeMean
+	Words     = tasktable.TakeWords // see Take.Pick
 )
 
 // Take is a head's first statement.
@@ -354,17 +368,17 @@ type Take struct {
 	Pick string // Words: first, last, mean or max of the word's tokens
 }
 
-// Meaning describes what the numbers of the last step are.
-type Meaning uint8
+// Meaning describes what the numbers of the last step are: a word of the table of tasks.
+type Meaning = tasktable.Meaning
 
-// The meanings.
+// The meanings that more than the table of tasks depends on.
 const (
-	Vector   Meaning = iota // numbers without a meaning of their own
-	Labels                  // one logit per label
-	SpanEnds                // two numbers: start, end
-	Choices                 // one logit per choice
-	Score                   // one number: regression, reward, ranking
-	Entities                // GLiNER: the labels in the prompt decide
+	Vector   = tasktable.AsNumbers
+	Labels   = tasktable.AsLabels
+	SpanEnds = tasktable.AsSpan
+	Choices  = tasktable.AsChoices
+	Score    = tasktable.AsScore
+	Entities = tasktable.AsEntities
 )
 
 // StepKind is an operation of a head.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -114,7 +115,10 @@ func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 
 // hasProbabilities reports whether a softmax or sigmoid of the head's numbers has a meaning.
 func (h *Head) hasProbabilities() bool {
-	return h.As != Score && (h.As != Vector || h.Loss == "cross_entropy" || h.Loss == "binary_cross_entropy")
+	if h.As == Vector {
+		return h.Loss == tasktable.CrossEntropy || h.Loss == tasktable.BinaryCrossEntropy
+	}
+	return tasktable.Meant(h.As).Mean != tasktable.MeanOfNumbers
 }
 
 // anyHead returns the full name of the file's first head that fits, for hints, or else a placeholder.

@@ -4,9 +4,9 @@ import (
 	"maps"
 
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // extra is what is packed of the folder for a model's tasks, by key: what its files say beside the configuration, and for a head that reads
@@ -30,7 +30,7 @@ func (f *folder) extra(u *compiler.Unit) (map[string]string, error) {
 			set[task.NormalizeKey] = "true"
 		}
 	}
-	if t == ir.TaskScore && b.Activation != "identity" {
+	if t == tasktable.Score && b.Activation != "identity" {
 		set[task.ActivationKey] = b.Activation
 	}
 	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
@@ -45,5 +45,5 @@ func (f *folder) extra(u *compiler.Unit) (map[string]string, error) {
 // has, and for scores of pairs only if the folder lists its modules, as it is read without them otherwise.
 func (f *folder) lowers(u *compiler.Unit) bool {
 	t := u.Program.Meta.Task
-	return f.beside.LowerCase && (vectors(t) || f.beside.Sentences != nil && (t == ir.TaskScore || t == ir.TaskLabels))
+	return f.beside.LowerCase && (vectors(t) || f.beside.Sentences != nil && tasktable.Of(t).ServedBy("Scorer"))
 }

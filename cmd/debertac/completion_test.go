@@ -17,8 +17,7 @@ var freePlaceholders = map[string]bool{
 
 // TestCompletionIsWhole: whatever flag takes a value, that value is completed, or its placeholder says that it cannot be.
 func TestCompletionIsWhole(t *testing.T) {
-	var g grammar
-	parser, err := kong.New(&g)
+	parser, err := kong.New(newGrammar())
 	require.NoError(t, err)
 	completed := 0
 	for _, n := range parser.Model.Children {

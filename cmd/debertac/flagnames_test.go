@@ -41,8 +41,7 @@ var flagLine = regexp.MustCompile(`(?m)^ +--?([a-z][a-z0-9-]*)`)
 func tablesOfFlags(t *testing.T) *flagTables {
 	t.Helper()
 	f := &flagTables{map[string]names{}, map[string]names{}, map[string]string{}, map[string]string{}, map[string]string{}}
-	var g grammar
-	parser, err := kong.New(&g)
+	parser, err := kong.New(newGrammar())
 	require.NoError(t, err)
 	var add func(verb string, n *kong.Node)
 	add = func(verb string, n *kong.Node) {

@@ -6,9 +6,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -80,7 +79,7 @@ func (v *importVerb) Run(a *app) error {
 	}
 	embeds := len(src.spec.Heads) == 0
 	for _, h := range src.spec.Heads {
-		embeds = embeds || vectors(compiler.TaskOf(h))
+		embeds = embeds || vectors(h.Task())
 	}
 	limit := f.maxTokens(src.spec.Models[0], embeds)
 	if v.Out == "-" {
@@ -103,7 +102,7 @@ func (v *importVerb) Run(a *app) error {
 }
 
 // vectors reports whether a task gives vectors for texts, or the rows that they are made of.
-func vectors(t ir.Task) bool { return t == ir.TaskVector || t == ir.TaskHidden }
+func vectors(t tasktable.Task) bool { return tasktable.Of(t).ServedBy("Embedder") }
 
 // place says, before any work, why the spec could not be written.
 func (v *importVerb) place() error {

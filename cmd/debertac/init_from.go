@@ -13,61 +13,46 @@ import (
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// call is a call of generated packages that a new program can be made of. Its statements are template/calls/NAME.tmpl.
+// call is a call of generated packages that a new program is made of. Its statements are template/calls/NAME.tmpl.
 type call struct {
-	Name    string
-	Doc     string   // what the program does
-	Args    string   // of the program, after the weights
-	Least   int      // of os.Args
-	Imports []string // of the standard library
-	Runtime bool     // it needs package runtime
-	// heads are the wishes (--head) that ask for it; nil: it is the one for all others, if the package has it.
-	heads []string
-	fits  func(u *compiler.Unit) bool // nil: always
-	body  string                      // name of the template, "" that of the call
-}
-
-// calls are tried in their order: the first that the package has, and that is asked for, is the new program's.
-var calls = []call{
-	{Name: "Entities", Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}},
-	{Name: "Answer", Doc: "answers a question from a context", Args: "QUESTION CONTEXT", Least: 4},
-	{Name: "Choose", Doc: "chooses among the answers to a question", Args: "QUESTION OPTION OPTION …", Least: 5},
-	{Name: "Tag", Doc: "finds entities in the texts of its arguments", Args: "TEXT …", Least: 3},
-	{Name: "Detect", Doc: "tells how probable it is that each token of its arguments was replaced", Args: "TEXT …", Least: 3},
-	{Name: "Perplexity", Doc: "tells how well the model predicts the texts of its arguments", Args: "TEXT …", Least: 3, heads: []string{"perplexity"}},
-	{Name: "Generate", Doc: "continues the texts of its arguments", Args: "TEXT …", Least: 3, Runtime: true},
-	{Name: "Fill", Doc: "fills the masks in the texts of its arguments", Args: "TEXT …", Least: 3},
-	{Name: "Rank", Doc: "orders documents by how well they fit a query", Args: "QUERY DOCUMENT …", Least: 4, heads: []string{"rank"}},
-	{Name: "Score", Doc: "scores the texts of its arguments", Args: "TEXT …", Least: 3},
-	{Name: "Entail", Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}, heads: []string{"zero-shot"}, fits: entails},
-	{Name: "Entail", Doc: "labels texts with the labels of its second argument; its first one is the label of the model that means entailment, by name or number", Args: "ENTAILMENT LABEL,LABEL TEXT …", Least: 5, Imports: []string{"strings"}, heads: []string{"zero-shot"}, body: "EntailNamed"},
-	{Name: "ClassifyPairs", Doc: "tells whether a premise entails a hypothesis", Args: "PREMISE HYPOTHESIS", Least: 4, fits: entails},
-	{Name: "Classify", Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3},
-	{Name: "Embed", Doc: "prints a vector for each text of its arguments", Args: "TEXT …", Least: 3},
+	Name string
+	*tasktable.Start
 }
 
 // template returns the name of the file of the call's statements.
-func (c *call) template() string { return cmp.Or(c.body, c.Name) }
+func (c *call) template() string { return cmp.Or(c.Template, c.Name) }
 
-// entails reports whether the labels are those of pairs of texts.
-func entails(u *compiler.Unit) bool {
-	return slices.ContainsFunc(u.Program.Meta.Labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
-}
-
-// callFor returns the call that a program of the package is made of; nil if it has none on texts.
+// callFor returns the call that a program of the package is made of: of those of its task that it has, the one that the word of --head asks for;
+// else one for models with such labels; else the first. It is nil if the package has no call on texts.
 func callFor(g *generated, head string) *call {
-	for i, c := range calls {
-		if c.heads != nil && !slices.Contains(c.heads, head) || c.fits != nil && !c.fits(g.unit) {
-			continue
-		}
-		if hasMethod(g.pkg, c.Name) {
-			return &calls[i]
+	m := &g.unit.Program.Meta
+	row := tasktable.Of(m.Task)
+	var best *call
+	rank := 0
+	for _, s := range append([]tasktable.Service{row.Direct}, row.Services...) {
+		for _, v := range s.Verbs {
+			if v.Start == nil || !hasMethod(g.pkg, v.Name) || !v.Start.When.HoldsFor(m.Labels) {
+				continue
+			}
+			n := 1
+			switch {
+			case v.Start.Head != "" && v.Start.Head == head:
+				n = 3
+			case v.Start.Head != "":
+				n = 0
+			case v.Start.When != tasktable.Always:
+				n = 2
+			}
+			if n > rank {
+				best, rank = &call{v.Name, v.Start}, n
+			}
 		}
 	}
-	return nil
+	return best
 }
 
 // hasMethod reports whether a generated package's model has a method.

@@ -30,8 +30,7 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 		}
 		return nil
 	}
-	var g grammar
-	parser, err := kong.New(&g, kong.Name("debertac"), kong.Bind(a))
+	parser, err := kong.New(newGrammar(), kong.Name("debertac"), kong.Bind(a))
 	if err != nil {
 		return "", err.Error(), exitOurs
 	}

@@ -54,6 +54,9 @@ type grammar struct {
 	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`
 }
 
+// newGrammar makes the command line with the flags of run that the table of tasks has.
+func newGrammar() *grammar { return &grammar{Run: runVerb{taskArgs: newTaskArgs()}} }
+
 // app is what a verb works with.
 type app struct {
 	ctx    context.Context
@@ -133,8 +136,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		code = whole(code)
 	}()
-	var g grammar
-	parser, err := kong.New(&g,
+	parser, err := kong.New(newGrammar(),
 		kong.Name("debertac"),
 		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // number is what a flag says, with the range that it must lie in. A flag that was not given has no number.
@@ -58,16 +59,26 @@ func within(list ...number) error {
 func (v *runVerb) numbers() []number {
 	return append(v.taskArgs.numbers(),
 		wholeNumber("--max-tokens", &v.MaxTokens, 0, math.MaxInt), wholeNumber("--batch-tokens", &v.BatchTokens, 0, math.MaxInt), wholeNumber("--threads", &v.Threads, 0, runtime.MaxThreads),
-		wholeNumber("--top", v.Top, 1, math.MaxInt), wholeNumber("--examples", v.Examples, 0, math.MaxInt), realNumber("--min-accuracy", v.MinAccuracy, 0, 100))
+		wholeNumber("--examples", v.Examples, 0, math.MaxInt))
 }
 
-// numbers are those of the heads' tasks.
+// numbers are those of the heads' tasks, with the ranges of the table of tasks.
 func (t *taskArgs) numbers() []number {
-	return []number{
-		realNumber("--no-answer-threshold", t.NoAnswerThreshold, -math.MaxFloat64, math.MaxFloat64), wholeNumber("--answer-tokens", t.AnswerTokens, 1, math.MaxInt),
-		wholeNumber("--max-new-tokens", t.MaxNewTokens, 1, math.MaxInt), realNumber("--temperature", t.Temperature, 0, math.MaxFloat64), wholeNumber("--top-k", t.TopK, 0, math.MaxInt),
-		realNumber("--top-p", t.TopP, 0, 1), wholeNumber("--samples", t.Samples, 1, task.MaxResults),
+	var list []number
+	for i := range tasktable.Flags {
+		f := &tasktable.Flags[i]
+		switch v := reflect.ValueOf(t.Tasks).Elem().Field(i).Interface().(type) {
+		case *int:
+			if v != nil {
+				list = append(list, number{"--" + f.Name, fmt.Sprint(*v), f.Within(float64(*v)), f.Must})
+			}
+		case *float64:
+			if v != nil {
+				list = append(list, number{"--" + f.Name, fmt.Sprint(*v), f.Within(*v), f.Must})
+			}
+		}
 	}
+	return list
 }
 
 // accept holds the sizes to those that the program is compiled for, before it is built.

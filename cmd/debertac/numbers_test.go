@@ -38,8 +38,7 @@ func TestNumbers(t *testing.T) {
 		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
 	free := map[string]string{"no-answer-threshold": "-1"}
-	var g grammar
-	parser, err := kong.New(&g, kong.Bind(&app{}))
+	parser, err := kong.New(newGrammar(), kong.Bind(&app{}))
 	require.NoError(t, err)
 	tried := map[string]int{}
 	for _, verb := range parser.Model.Children {

@@ -96,7 +96,7 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		}
 	}
 	p := &program{unit: unit, weights: o.weights}
-	if task := unit.Program.Meta.Task; dir != nil && (task == ir.TaskVector || task == ir.TaskHidden) {
+	if dir != nil && vectors(unit.Program.Meta.Task) {
 		p.normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
 	}
 	units := []*compiler.Unit{unit}

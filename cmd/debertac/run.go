@@ -16,21 +16,18 @@ type runVerb struct {
 	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
 
-	JSON        bool     `name:"json" help:"Print one JSON object per text, in input order."`
-	Special     string   `enum:"text,tokens" default:"text" help:"How the name of a special token inside a text, such as [SEP], is read: as text, or as the token."`
-	Long        string   `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"Text that is too long: refuse it, cut its end, or read it in windows that overlap by STRIDE tokens."`
-	MaxTokens   int      `placeholder:"N" help:"Limit on the tokens of a text. Default: the limit of the model."`
-	Join        string   `placeholder:"mean|max" help:"With --long windows: how the results of the windows are joined (mean)."`
-	Top         *int     `placeholder:"N" help:"Print the N best labels, candidates, answers or documents per text."`
-	Threads     int      `placeholder:"N" help:"Threads per call. Default: the number of physical cores."`
-	Pin         bool     `help:"Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."`
-	Verify      bool     `help:"Compare all weights with their hashes before the first text."`
-	ISA         string   `name:"isa" placeholder:"SET" help:"Instruction set: go, avx2 or avx512. Default: the best of this machine."`
-	BatchTokens int      `placeholder:"N" help:"Compute up to N tokens at a time. It changes speed and memory, not results."`
-	Examples    *int     `placeholder:"N" help:"Print the results of the first N texts only. Summary and accuracy still count all."`
-	Accuracy    bool     `help:"Compare results with the label of each record of the input, and print the share that is right."`
-	MinAccuracy *float64 `placeholder:"PERCENT" help:"With --accuracy: exit with 3 if the accuracy is lower."`
-	Quiet       bool     `help:"Print no progress, no summary, and no note about a build."`
+	JSON        bool   `name:"json" help:"Print one JSON object per text, in input order."`
+	Special     string `enum:"text,tokens" default:"text" help:"How the name of a special token inside a text, such as [SEP], is read: as text, or as the token."`
+	Long        string `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"Text that is too long: refuse it, cut its end, or read it in windows that overlap by STRIDE tokens."`
+	MaxTokens   int    `placeholder:"N" help:"Limit on the tokens of a text. Default: the limit of the model."`
+	Join        string `placeholder:"mean|max" help:"With --long windows: how the results of the windows are joined (mean)."`
+	Threads     int    `placeholder:"N" help:"Threads per call. Default: the number of physical cores."`
+	Pin         bool   `help:"Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."`
+	Verify      bool   `help:"Compare all weights with their hashes before the first text."`
+	ISA         string `name:"isa" placeholder:"SET" help:"Instruction set: go, avx2 or avx512. Default: the best of this machine."`
+	BatchTokens int    `placeholder:"N" help:"Compute up to N tokens at a time. It changes speed and memory, not results."`
+	Examples    *int   `placeholder:"N" help:"Print the results of the first N texts only. Summary and accuracy still count all."`
+	Quiet       bool   `help:"Print no progress, no summary, and no note about a build."`
 
 	inputArgs
 	taskArgs
@@ -62,9 +59,9 @@ func (v *runVerb) Run(a *app) error {
 	if is, err := disk.IsDir(v.Path); err == nil && is {
 		switch v.Head { // the names of what a folder's head is wanted for say what is to be done with it
 		case "perplexity":
-			v.Perplexity = true
+			v.turnOn("perplexity")
 		case "zero-shot":
-			if v.Labels == nil {
+			if !v.taskArgs.given("labels") {
 				return usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
 			}
 		}
@@ -102,11 +99,13 @@ func (v *runVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	v.Normalize = v.Normalize || p.normalize
+	if p.normalize {
+		v.turnOn("normalize")
+	}
 	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), called, p.weightsFlag(), boolFlag("--json", v.JSON),
-		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--top", v.Top), numberFlag("--examples", v.Examples),
+		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--examples", v.Examples),
 		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), boolFlag("--verify", v.Verify), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
-		boolFlag("--accuracy", v.Accuracy), realFlag("--min-accuracy", v.MinAccuracy), boolFlag("--quiet", v.Quiet))...)
+		boolFlag("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)
 	}

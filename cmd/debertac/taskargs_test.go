@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	builtprogram "github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// TestTaskFlagsAgree: the flags of run stand in two tables, debertac's and that of the programs that it builds. Each flag of a program's is one of
-// debertac's, and every flag of a task is handed on under the program's name for it.
+// TestTaskFlagsAgree: each flag of a built program is one of debertac run's, and every flag of a task or of the input is handed on under the
+// program's name for it.
 func TestTaskFlagsAgree(t *testing.T) {
 	var out bytes.Buffer
 	code := builtprogram.Run(t.Context(), nil, []string{"run", "--help"}, builtprogram.Streams{Out: &out, Err: &out})
@@ -26,9 +27,9 @@ func TestTaskFlagsAgree(t *testing.T) {
 	}
 	require.Contains(t, built, "perplexity", out.String())
 
-	var cli struct {
+	cli := struct {
 		Run runVerb `cmd:""`
-	}
+	}{runVerb{taskArgs: newTaskArgs()}}
 	parser, err := kong.New(&cli, kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
 	require.NoError(t, err)
 	var ours []string
@@ -42,8 +43,8 @@ func TestTaskFlagsAgree(t *testing.T) {
 		}
 	}
 
-	for _, args := range []interface{ flags() []flag }{&taskArgs{}, &inputArgs{}} {
-		v := reflect.ValueOf(args).Elem()
+	tasks, input := newTaskArgs(), inputArgs{}
+	for args, v := range map[interface{ flags() []flag }]reflect.Value{&tasks: reflect.ValueOf(tasks.Tasks).Elem(), &input: reflect.ValueOf(&input).Elem()} {
 		for i := range v.NumField() {
 			switch f := v.Field(i); f.Kind() {
 			case reflect.Bool:
@@ -70,4 +71,42 @@ func TestTaskFlagsAgree(t *testing.T) {
 		slices.Sort(handed)
 		require.Len(t, slices.Compact(handed), v.NumField())
 	}
+}
+
+// TestTaskFlagsNotGiven: a flag that was not given is not handed on, and 0 and the empty text are values.
+func TestTaskFlagsNotGiven(t *testing.T) {
+	cli := struct {
+		Run runVerb `cmd:""`
+	}{runVerb{taskArgs: newTaskArgs()}}
+	parser, err := kong.New(&cli)
+	require.NoError(t, err)
+	_, err = parser.Parse([]string{"run", "model", "--top-k", "0", "--pair=", "--seed", "18446744073709551615", "--nested", "--temperature", "0.5"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"--pair=", "--nested", "--temperature=0.5", "--top-k=0", "--seed=18446744073709551615"}, flags(cli.Run.taskArgs.flags()...))
+	require.True(t, cli.Run.taskArgs.given("nested"))
+	require.False(t, cli.Run.taskArgs.given("labels"))
+	cli.Run.turnOn("normalize")
+	require.Contains(t, flags(cli.Run.taskArgs.flags()...), "--normalize")
+}
+
+// TestHeadWords: help of --head and of import name every word of the table that asks for a head.
+func TestHeadWords(t *testing.T) {
+	parser, err := kong.New(newGrammar())
+	require.NoError(t, err)
+	var words []string
+	for _, w := range tasktable.Wishes {
+		words = append(words, w.Word)
+		require.Regexp(t, `(?m)(^  |  )`+w.Word+` `, importVerb{}.Help())
+	}
+	named := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	seen := 0
+	for _, n := range parser.Model.Children {
+		for _, f := range n.Flags {
+			if f.Name == "head" && strings.Contains(f.Help, "model folder: ") {
+				require.Contains(t, f.Help, named+"; default", n.Name)
+				seen++
+			}
+		}
+	}
+	require.Positive(t, seen)
 }

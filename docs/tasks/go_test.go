@@ -21,11 +21,13 @@ type snippet struct {
 	page, text string
 	line       int
 	folder     string   // of examples/tasks
+	spec       string   // of examples/tasks, to compile for the folder's weights; "": what debertac makes of the folder
 	flags      []string // of debertac compile
 	option     string   // of Open
 }
 
-// snippets finds the Go blocks of the pages: their fence names the folder, the flags that compile it, and behind --option an option of Open.
+// snippets finds the Go blocks of the pages. Their fence names the folder, or a spec and the folder of its weights, then the flags that compile it,
+// and after --option an option of Open.
 func snippets(t *testing.T) (list []snippet, programs []string) {
 	all := pages(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -35,6 +37,10 @@ func snippets(t *testing.T) (list []snippet, programs []string) {
 			case len(words) == 0 || words[0] != "go":
 			case len(words) > 1:
 				s := snippet{page: name, text: b.text, line: b.line, folder: words[1], flags: words[2:]}
+				if strings.HasSuffix(s.folder, ".dspec") {
+					require.NotEmpty(t, s.flags, "%s:%d: the fence names no folder after the spec", name, b.line)
+					s.spec, s.folder, s.flags = s.folder, s.flags[0], s.flags[1:]
+				}
 				if i := slices.Index(s.flags, "--option"); i >= 0 {
 					s.flags, s.option = s.flags[:i], strings.Join(s.flags[i+1:], " ")
 				}
@@ -54,8 +60,30 @@ var called = map[string]*regexp.Regexp{
 	"github.com/debertac/debertac/runtime/task": regexp.MustCompile(`\btask\.`),
 }
 
-// name is the package that the snippet's folder is compiled to.
-func (s *snippet) name() string { return s.folder }
+// name is the package that the snippet's spec or folder is compiled to.
+func (s *snippet) name() string {
+	if s.spec != "" {
+		return strings.TrimSuffix(s.spec, ".dspec")
+	}
+	return s.folder
+}
+
+// compile are the arguments of debertac that write the package to a folder, and pack those that write its weights.
+func (s *snippet) compile(dir string) []string {
+	path := filepath.Join(models, s.folder)
+	if s.spec != "" {
+		path = filepath.Join(models, s.spec)
+	}
+	return slices.Concat([]string{"compile", path, "-o", filepath.Join(dir, s.name())}, s.flags)
+}
+
+func (s *snippet) pack(dir string) []string {
+	args := slices.Concat([]string{"pack", filepath.Join(models, s.folder), "-o", filepath.Join(dir, s.name()+".weights")}, s.flags)
+	if s.spec != "" {
+		args = append(args, "--spec", filepath.Join(models, s.spec))
+	}
+	return args
+}
 
 // printed are the comments behind a snippet's calls of fmt, which say what they print.
 var printed = regexp.MustCompile(`(?m)fmt\.Print.*\)\s+// (.*)$`)
@@ -83,13 +111,13 @@ func TestGo(t *testing.T) {
 	require.NoError(t, err)
 	write("go.sum", string(sum))
 	write("readme/main.go", programs[0])
-	flags := map[string][]string{"tag": nil}
+	used := map[string]snippet{"tag": {folder: "tag"}}
 	var main, calls bytes.Buffer
 	imports := map[string]bool{"context": true, "fmt": true, "log": true}
 	for i, s := range list {
-		known, ok := flags[s.name()]
-		require.True(t, !ok || slices.Equal(known, s.flags), "%s:%d: another page compiles %s with other flags", s.page, s.line, s.folder)
-		flags[s.name()] = s.flags
+		known, ok := used[s.name()]
+		require.True(t, !ok || slices.Equal(known.compile(""), s.compile("")), "%s:%d: another page compiles %s otherwise", s.page, s.line, s.name())
+		used[s.name()] = s
 		imports["example.com/app/"+s.name()] = true
 		for path, use := range called {
 			if use.MatchString(s.text + s.option) {
@@ -100,9 +128,9 @@ func TestGo(t *testing.T) {
 		fmt.Fprintf(&calls, "{\nmodel, err := %[1]s.Open(%[2]q, %[3]s)\nif err != nil { log.Fatal(err) }\ndefer model.Close()\nfmt.Println(\"page\", %[4]d)\nif err := page%[4]d(context.Background(), model); err != nil { log.Fatal(err) }\n}\n",
 			s.name(), s.name()+".weights", s.option, i)
 	}
-	for name, f := range flags {
-		run(t, slices.Concat([]string{"compile", filepath.Join(models, name), "-o", filepath.Join(dir, name)}, f)...)
-		run(t, slices.Concat([]string{"pack", filepath.Join(models, name), "-o", filepath.Join(dir, name+".weights")}, f)...)
+	for _, s := range used {
+		run(t, s.compile(dir)...)
+		run(t, s.pack(dir)...)
 	}
 	quoted := ""
 	for _, path := range slices.Sorted(maps.Keys(imports)) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // AppendWords makes words a runtime.WordTokenizer.
@@ -24,7 +25,7 @@ func (w words) AppendWords(dst []runtime.TokenSpan, list []string, _ bool) ([]ru
 // entityProgram finds the word paris where a label is city, and merkel and the word before it where one is who.
 func entityProgram() *runtime.Program {
 	p := taskProgram(runtime.Head{
-		Name: "entities", Task: runtime.TaskEntities, Rows: runtime.PerPair, C: 2, Width: 2, Prompt: &runtime.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
+		Name: "entities", Task: tasktable.Entities, Rows: runtime.PerPair, C: 2, Width: 2, Prompt: &runtime.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
 	}, func(l *runtime.Limits) { l.Words, l.Marks = true, true }, nil)
 	p.Bind = func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
 		w.F32("table")

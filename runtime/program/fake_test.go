@@ -15,6 +15,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // The model of these tests: a bag of words. logit[c] = Σ over the tokens of table[id][c]. Words are ids by hash; the word panic, twice in a row,
@@ -46,7 +47,7 @@ func fakeProgram() *runtime.Program {
 		}},
 		ISAs:      []runtime.ISA{runtime.ISAGo},
 		Limits:    runtime.Limits{Vocab: fakeVocab, SequenceTokens: 64, BatchSequences: 16, BatchTokens: 256},
-		Heads:     []runtime.Head{{Name: "kind", Task: runtime.TaskLabels, C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}}, {Name: "rows", Task: runtime.TaskTags, Rows: runtime.PerToken, C: fakeLabels}},
+		Heads:     []runtime.Head{{Name: "kind", Task: tasktable.Labels, C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}}, {Name: "rows", Task: tasktable.Tags, Rows: runtime.PerToken, C: fakeLabels}},
 		Arena:     func(s runtime.Sizes) int64 { return int64(s.T) * 64 },
 		Bind:      fakeBind,
 		Tokenizer: func(string, []byte) (runtime.Tokenizer, error) { return fakeTokenizer{}, nil },

@@ -47,6 +47,8 @@ func (f *inputFlags) check() error {
 		return usage("--format %s: it must be one of %s", f.format, strings.Join(FormatNames(), ", "))
 	case f.format != "" && f.input == "":
 		return usage("--format belongs to --input")
+	case f.given["label-field"] && !f.given["accuracy"]:
+		return usage("--label-field needs --accuracy")
 	case f.called != "" && f.input == "":
 		return usage("--input-name belongs to --input")
 	case !slices.Contains([]string{errorStop, errorSkip, errorReport}, f.onError):
@@ -106,7 +108,7 @@ func (r *runFlags) source(ctx context.Context, s *session, args []string) (*inpu
 		if r.input != "" || len(args) > 0 {
 			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in the texts")
 		}
-		return &input{source: &arguments{texts: []string{r.question}}, size: -1, close: nothing}, nil
+		return &input{source: &arguments{texts: []string{r.word("question")}}, size: -1, close: nothing}, nil
 	case r.input != "" && len(args) > 0:
 		return nil, usage("texts come from --input or from the arguments, not both: %q", shorten(args[0], 40))
 	case r.input != "":

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // objectsOf reads the JSON lines of a result.
@@ -317,7 +318,7 @@ func TestLimitBeyondTheProgram(t *testing.T) {
 
 // TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and weights without a tokenizer are none of all texts.
 func TestOnErrorOfDamagedWeights(t *testing.T) {
-	nan := taskProgram(runtime.Head{Name: "tag", Task: runtime.TaskTags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
+	nan := taskProgram(runtime.Head{Name: "tag", Task: tasktable.Tags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
 		func([]int32, int, int) float32 { return float32(math.NaN()) })
 	for _, mode := range []string{errorStop, errorSkip, errorReport} {
 		r := runTask(t, nan, false, "", "--on-error", mode, "paris", "rome")

@@ -10,11 +10,12 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // predicts is a model that expects, behind or in the place of a token, the next word of the vocabulary.
 func predicts(causal, prefix bool) *runtime.Program {
-	return taskProgram(runtime.Head{Name: "mlm", Task: runtime.TaskMLM, Rows: runtime.PerRow, C: fakeVocab},
+	return taskProgram(runtime.Head{Name: "mlm", Task: tasktable.MLM, Rows: runtime.PerRow, C: fakeVocab},
 		func(l *runtime.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
 		func(ids []int32, row, column int) float32 {
 			at := ids[row]
@@ -140,7 +141,7 @@ func TestRunGeneration(t *testing.T) {
 
 func TestRunEmbeddings(t *testing.T) {
 	f := func(ids []int32, row, column int) float32 { return float32(column+1) * float32(ids[row]) }
-	p := taskProgram(runtime.Head{Name: "h", Task: runtime.TaskHidden, Rows: runtime.PerToken, C: 10}, nil, f)
+	p := taskProgram(runtime.Head{Name: "h", Task: tasktable.Hidden, Rows: runtime.PerToken, C: 10}, nil, f)
 	r := runTask(t, p, false, "", "angela")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, "angela  (3 tokens)\n  2.6667 5.3333 8.0000 ")
@@ -154,7 +155,7 @@ func TestRunEmbeddings(t *testing.T) {
 	r = runTask(t, p, false, "", "angela", "--pooling", "last")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, `--pooling: pooling "last": it must be mean or first`)
-	vector := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
+	vector := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
 	r = runTask(t, vector, false, "", "--pooling", "mean", "angela")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed without pooling; head "v" of this model is of the kind embed; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose`)
@@ -162,12 +163,12 @@ func TestRunEmbeddings(t *testing.T) {
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
 	require.Equal(t, 5, got.Tokens)
-	silent := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, f)
+	silent := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
 	silent.Tokenizer = func(string, []byte) (runtime.Tokenizer, error) { return nil, nil }
 	r = runTask(t, silent, false, "", "angela")
 	require.Equal(t, ExitInput, r.code)
 	require.Contains(t, r.err, "without a tokenizer")
-	bad := taskProgram(runtime.Head{Name: "v", Task: runtime.TaskVector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
+	bad := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
 		if len(ids) == 3 {
 			return float32(math.NaN())
 		}
@@ -180,7 +181,7 @@ func TestRunEmbeddings(t *testing.T) {
 
 // nliProgram entails what has the word paris in its hypothesis.
 func nliProgram() *runtime.Program {
-	return taskProgram(runtime.Head{Name: "nli", Task: runtime.TaskLabels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil, func(ids []int32, _, column int) float32 {
+	return taskProgram(runtime.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil, func(ids []int32, _, column int) float32 {
 		return []float32{0, 0, likes(ids[len(ids)-2], "paris")}[column]
 	})
 }
@@ -212,7 +213,7 @@ func TestRunZeroShot(t *testing.T) {
 }
 
 func TestRunRanking(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "score", Task: runtime.TaskScore, C: 1}, nil, func(ids []int32, _, _ int) float32 {
+	p := taskProgram(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nil, func(ids []int32, _, _ int) float32 {
 		return float32(len(ids)) / 4
 	})
 	in := "a\nrome is a city\nthe capital\nb\n"
@@ -273,12 +274,10 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 	require.Contains(t, r.err, "--aggregate is empty")
 	require.Contains(t, runTask(t, nliProgram(), false, "", "--join", "sum", "x").err, "--join sum: it must be mean or max")
 	help := runIn(t, "", "run", "--help").out
-	for name := range owners {
-		require.Contains(t, help, "  --"+name+" ")
-	}
-	for name, other := range needs {
-		require.Contains(t, help, "  --"+name+" ")
-		require.Contains(t, help, "  --"+other+" ")
+	for _, row := range tasktable.Table {
+		for _, name := range row.Flags {
+			require.Contains(t, help, "  --"+name+" ")
+		}
 	}
 }
 

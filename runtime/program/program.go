@@ -209,6 +209,9 @@ func (s *session) verbHelp(v verb, fs *flag.FlagSet) {
 	fmt.Fprintf(s.Out, "%s %s %s: %s.\n\nExample: %s %s\n\nFlags:\n", s.name, v.name, strings.TrimSpace(v.args+" [flags]"), v.doc, s.name, v.example)
 	fs.VisitAll(func(f *flag.Flag) {
 		arg, doc := flag.UnquoteUsage(f)
+		if _, rest, ok := strings.Cut(doc, "\n"); ok { // the first line was the placeholder alone
+			doc = rest
+		}
 		line := strings.TrimSpace("--" + f.Name + " " + arg)
 		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" && f.DefValue != "0s" {
 			doc += " (default " + f.DefValue + ")"

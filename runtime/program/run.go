@@ -170,7 +170,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	} else if err == nil || job.texts > 0 {
 		job.summary(core, time.Since(start))
 	}
-	if err == nil && r.accuracy {
+	if err == nil && r.on("accuracy") {
 		err = job.judge()
 	}
 	return job.left.end(s, job.texts, err, in)
@@ -399,7 +399,7 @@ func (l *job) emit(r *record, o outcome) error {
 	if err := l.reportBefore(r.place); err != nil {
 		return err
 	}
-	if l.accuracy {
+	if l.on("accuracy") {
 		right, err := o.(*classified).right(r)
 		if err != nil {
 			return l.refuse(r, err)
@@ -480,8 +480,9 @@ func (l *job) judge() error {
 	}
 	share := 100 * float64(l.right) / float64(l.texts)
 	fmt.Fprintf(l.Err, "accuracy %.2f %% (%d of %d)\n", share, l.right, l.texts)
-	if share < l.minAccuracy {
-		return &checkError{fmt.Sprintf("the accuracy of %.2f %% is below %v %%", share, l.minAccuracy)}
+	least := l.real("min-accuracy")
+	if share < least {
+		return &checkError{fmt.Sprintf("the accuracy of %.2f %% is below %v %%", share, least)}
 	}
 	return nil
 }

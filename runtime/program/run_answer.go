@@ -6,6 +6,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // questions is what services of questions have in common: where question and context come from.
@@ -17,7 +18,7 @@ type questions struct {
 }
 
 func (f *taskFlags) questions(need bool) questions {
-	return questions{question: f.question, context: f.context, givenQuestion: f.given["question"], givenContext: f.given["context"], need: need}
+	return questions{question: f.word("question"), context: f.word("context"), givenQuestion: f.given["question"], givenContext: f.given["context"], need: need}
 }
 
 // prepare makes the record a pair of question and context. The flags stand for what is the same in all records; the text is the other of the
@@ -73,10 +74,12 @@ type answerService struct {
 	o        task.AnswerOptions
 }
 
-func (f *taskFlags) answering(core *runtime.Core, h *runtime.Head) (service, error) {
+var _ = serve(tasktable.Span, (*taskFlags).answering)
+
+func (f *taskFlags) answering(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	a, err := task.NewAnswerer(core, h.Name)
 	return &answerService{f.questions(true), a, task.AnswerOptions{
-		Best: f.best(1), MaxTokens: f.answerTokens, NoAnswer: f.given["no-answer-threshold"], Threshold: f.noAnswer,
+		Best: f.best(1), MaxTokens: f.count("answer-tokens"), NoAnswer: f.given["no-answer-threshold"], Threshold: f.real("no-answer-threshold"),
 	}}, err
 }
 
@@ -124,15 +127,15 @@ type choiceService struct {
 	top     int
 }
 
-func (f *taskFlags) choosing(core *runtime.Core, h *runtime.Head) (service, error) {
+var _ = serve(tasktable.Choices, (*taskFlags).choosing)
+
+func (f *taskFlags) choosing(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	c, err := task.NewChooser(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
 	s := &choiceService{questions: f.questions(false), chooser: c, top: f.best(defaultTop)}
-	if f.given["options"] {
-		s.options, err = list("options", f.options)
-	}
+	s.options, err = f.words("options")
 	return s, err
 }
 

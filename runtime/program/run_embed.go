@@ -10,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // bestRows are the rows of the highest scores, in their order.
@@ -25,18 +26,26 @@ type embedService struct {
 	o        task.EmbedOptions
 }
 
-func (f *taskFlags) embedding(core *runtime.Core, h *runtime.Head) (service, error) {
+var (
+	_ = serve(tasktable.Vector, (*taskFlags).embedding)
+	_ = serve(tasktable.Hidden, (*taskFlags).embedding)
+)
+
+func (f *taskFlags) embedding(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	m, err := task.NewEmbedder(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
-	s := &embedService{f.texts(), m, task.EmbedOptions{Pooling: task.Pooling(f.pooling), Normalize: f.normalize}}
+	s := &embedService{f.texts(), m, task.EmbedOptions{Normalize: f.on("normalize")}}
+	if f.given["pooling"] { // else the head decides
+		s.o.Pooling = task.Pooling(f.word("pooling"))
+	}
 	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--pooling: %v", err)
 	}
-	s.o.Prompt, s.o.NoPrompt = f.prompt, f.noPrompt
+	s.o.Prompt, s.o.NoPrompt = f.word("prompt"), f.on("no-prompt")
 	if f.given["prompt"] {
-		if f.prompt == "" {
+		if s.o.Prompt == "" {
 			return nil, usage("--prompt: the name of a prompt is wanted; --no-prompt puts none in front")
 		}
 		if _, err := m.Embed(context.Background(), nil, s.o); err != nil {

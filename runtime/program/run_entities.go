@@ -7,6 +7,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // entityService finds entities of labels that are given at run time.
@@ -18,16 +19,18 @@ type entityService struct {
 	single    map[string]float64 // thresholds of labels, which a record of its own labels may lack
 }
 
-func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head) (service, error) {
+var _ = serve(tasktable.Entities, (*taskFlags).extracting)
+
+func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	x, err := task.NewExtractor(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
-	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.nested, MultiLabel: f.multiLabel}}
+	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.on("nested"), MultiLabel: f.on("multi-label")}}
 	if !f.given["labels"] {
 		return s, nil
 	}
-	if s.labels, err = list("labels", f.labels); err != nil {
+	if s.labels, err = f.words("labels"); err != nil {
 		return nil, err
 	}
 	s.o.Thresholds = s.single

@@ -9,6 +9,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // labelService labels texts, or scores them if the head gives one plain number.
@@ -24,7 +25,18 @@ type labelService struct {
 	results    []runtime.Classification    // reused
 }
 
-func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, error) {
+var (
+	_ = serve(tasktable.Labels, (*taskFlags).labelling)
+	_ = serve(tasktable.Score, (*taskFlags).labelling)
+)
+
+func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+	switch {
+	case f.given["labels"]:
+		return f.zeroShot(core, h)
+	case f.given["query"]:
+		return f.ranking(core, h)
+	}
 	k, err := runtime.NewClassifier(core, h.Name)
 	if err != nil {
 		return nil, err
@@ -34,7 +46,7 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head) (service, err
 		return nil, err
 	}
 	switch {
-	case f.accuracy && s.regression():
+	case f.on("accuracy") && s.regression():
 		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
 	case f.given["top"] && s.regression():
 		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model gives one number for each", h.Name)

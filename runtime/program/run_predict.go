@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // perplexityHead is the name that a head has which debertac --head perplexity asked for. It serves other tasks too; without a flag of theirs it
@@ -15,14 +16,16 @@ import (
 const perplexityHead = "perplexity"
 
 // predicting chooses what a head that predicts tokens is to do: fill masks, write on if the model is causal, or say how well it predicts a text.
+var _ = serve(tasktable.MLM, (*taskFlags).predicting)
+
 func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (service, error) {
-	causal := core.Program().Limits.Causal
+	causal, perplexity := core.Program().Limits.Causal, f.on("perplexity")
 	writing := []string{"max-new-tokens", "temperature", "top-k", "top-p", "seed", "samples", "stop"}
 	if h.Name == perplexityHead && !f.given["perplexity"] && !slices.ContainsFunc(append(writing, "targets", "top"), func(name string) bool { return f.given[name] }) {
-		f.perplexity = true
+		perplexity = true
 	}
 	for _, name := range writing {
-		if f.given[name] && f.perplexity {
+		if f.given[name] && perplexity {
 			return nil, usage("--%s belongs to text generation, and contradicts --perplexity", name)
 		}
 		if f.given[name] && !causal {
@@ -30,9 +33,9 @@ func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (se
 		}
 	}
 	switch {
-	case f.perplexity && f.given["top"]:
+	case perplexity && f.given["top"]:
 		return nil, usage("--top has no meaning with --perplexity")
-	case f.perplexity:
+	case perplexity:
 		m, err := task.NewPerplexer(core, h.Name)
 		return &perplexityService{f.texts(), m}, err
 	case causal && (f.given["targets"] || f.given["top"]):
@@ -47,10 +50,8 @@ func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (se
 		return nil, err
 	}
 	s := &fillService{filler: filler, o: task.FillOptions{Top: f.best(defaultTop)}}
-	if f.given["targets"] {
-		if s.o.Targets, err = list("targets", f.targets); err != nil {
-			return nil, err
-		}
+	if s.o.Targets, err = f.words("targets"); err != nil {
+		return nil, err
 	}
 	if _, err := filler.Fill(context.Background(), nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--targets: %v", err)
@@ -169,12 +170,10 @@ func (f *taskFlags) generating(core *runtime.Core, h *runtime.Head, p *page) (se
 		return nil, err
 	}
 	s := &generateService{f.texts(), g, task.GenerateOptions{
-		MaxNew: f.newTokens, Temperature: f.temperature, TopK: f.topK, TopP: f.topP, Seed: f.seed, Samples: f.samples,
+		MaxNew: f.count("max-new-tokens"), Temperature: f.real("temperature"), TopK: f.count("top-k"), TopP: f.real("top-p"), Seed: *valueOf[uint64](f, "seed"), Samples: f.count("samples"),
 	}, core.Program().Limits.Prefix, p}
-	if f.given["stop"] {
-		if s.o.Stop, err = list("stop", f.stop); err != nil {
-			return nil, err
-		}
+	if s.o.Stop, err = f.words("stop"); err != nil {
+		return nil, err
 	}
 	if !f.given["temperature"] {
 		for _, name := range []string{"top-k", "top-p", "seed"} {
@@ -182,11 +181,11 @@ func (f *taskFlags) generating(core *runtime.Core, h *runtime.Head, p *page) (se
 				return nil, usage("--%s needs --temperature: without it the likeliest token is taken, and nothing drawn", name)
 			}
 		}
-		if f.samples > 1 {
-			return nil, usage("--samples %d needs --temperature: without it they would all be the same", f.samples)
+		if s.o.Samples > 1 {
+			return nil, usage("--samples %d needs --temperature: without it they would all be the same", s.o.Samples)
 		}
 	}
-	if f.given["top-p"] && f.topP == 0 {
+	if f.given["top-p"] && s.o.TopP == 0 {
 		return nil, usage("--top-p 0 keeps no token: it must be above 0")
 	}
 	if _, err := g.Generate(context.Background(), nil, s.o); err != nil { // what is wrong without any text

@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // noPairs is what services of single texts have in common.
@@ -27,19 +28,21 @@ type tagService struct {
 	o      task.TagOptions
 }
 
-func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head) (service, error) {
+var _ = serve(tasktable.Tags, (*taskFlags).tagging)
+
+func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	t, err := task.NewTagger(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
-	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.aggregate), BIO: f.bio, Thresholds: f.threshold.single}}
+	s := &tagService{tagger: t, o: task.TagOptions{Aggregation: task.Aggregation(f.word("aggregate")), BIO: f.on("bio"), Thresholds: f.threshold.single}}
 	if f.threshold.all != nil {
 		s.o.Threshold = *f.threshold.all
 	}
 	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--aggregate, --threshold: %v", err)
 	}
-	if f.bio && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {
+	if s.o.BIO && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {
 		return nil, usage("--bio: no label of the head begins with B-, they are %s: there is no sequence to hold them to", strings.Join(t.Labels(), ", "))
 	}
 	return s, nil
@@ -86,7 +89,9 @@ type replacedService struct {
 	threshold float64
 }
 
-func (f *taskFlags) detecting(core *runtime.Core, h *runtime.Head) (service, error) {
+var _ = serve(tasktable.Replaced, (*taskFlags).detecting)
+
+func (f *taskFlags) detecting(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
 	d, err := task.NewDetector(core, h.Name)
 	if err == nil && len(f.threshold.single) > 0 {
 		return nil, usage("--threshold: tokens are replaced or not, and have no labels: give one number")

@@ -21,21 +21,18 @@ type zeroShotService struct {
 }
 
 func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, error) {
-	labels, err := list("labels", f.labels)
+	labels, err := f.words("labels")
 	if err != nil {
 		return nil, err
 	}
 	if f.given["threshold"] {
 		return nil, usage("--threshold chooses among the labels of a model; --labels are judged by the scores that are printed")
 	}
-	if f.given["template"] && f.template == "" {
-		return nil, usage("--template is empty: it must be a sentence with {} in a label's place")
-	}
-	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.entailment, Contradiction: f.contradiction})
+	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.word("entailment"), Contradiction: f.word("contradiction")})
 	if err != nil {
 		return nil, usage("--labels: %v", err)
 	}
-	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.template, Multi: f.multi}, top: f.best(len(labels))}
+	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.word("template"), Multi: f.on("multi")}, top: f.best(len(labels))}
 	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--labels, --template: %v", err)
 	}
@@ -102,8 +99,8 @@ func (f *taskFlags) ranking(core *runtime.Core, h *runtime.Head) (service, error
 	if err != nil {
 		return nil, err
 	}
-	s := &rankService{ranker: r, query: f.query, top: f.best(math.MaxInt), o: task.RankOptions{Sigmoid: f.sigmoid, Positive: f.positive}}
-	if _, err := r.Rank(context.Background(), f.query, nil, s.o); err != nil { // what is wrong without any text
+	s := &rankService{ranker: r, query: f.word("query"), top: f.best(math.MaxInt), o: task.RankOptions{Sigmoid: f.on("sigmoid"), Positive: f.word("positive")}}
+	if _, err := r.Rank(context.Background(), s.query, nil, s.o); err != nil { // what is wrong without any text
 		return nil, usage("--query: %v", err)
 	}
 	return s, nil

@@ -5,171 +5,140 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
-	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// taskFlags are the flags of run that only some tasks have.
+// taskFlags are the flags of run that only some tasks have: those of the table of tasks.
 type taskFlags struct {
-	given map[string]bool // flags of the command line
-
-	top         int
-	accuracy    bool
-	minAccuracy float64
-	pair        string
-
-	context, question, options, labels, template, entailment, contradiction, query, positive string
-	multi, sigmoid                                                                           bool
-
-	targets, stop                 string
-	perplexity                    bool
-	newTokens, topK, samples      int
-	temperature, topP             float64
-	seed                          uint64
-	aggregate, pooling            string
-	prompt                        string
-	noPrompt                      bool
-	normalize, nested, multiLabel bool
-	bio                           bool
-	thresholds                    string // of the command line
-	threshold                     limits
-	noAnswer                      float64
-	answerTokens                  int
+	given     map[string]bool // flags of the command line
+	values    map[string]any  // of each flag: *bool, *string, *int, *float64 or *uint64
+	threshold limits
 }
 
 // defaultTop is how many results of a text are printed.
 const defaultTop = 5
 
+// register declares the flags of the table. The first line of a flag's usage is its placeholder.
 func (f *taskFlags) register(fs *flag.FlagSet) {
-	fs.IntVar(&f.top, "top", defaultTop, "print the `N` best labels, candidates of a mask, answers or documents per text")
-	fs.BoolVar(&f.accuracy, "accuracy", false, "compare results with the \"label\" (name or number) of each record, and print the share that is right")
-	fs.Float64Var(&f.minAccuracy, "min-accuracy", 0, "with --accuracy: exit with code 3 if the accuracy is below `PERCENT`")
-	fs.StringVar(&f.pair, "pair", "", "second `TEXT`, paired with every text, such as the hypothesis to each premise")
-	fs.StringVar(&f.context, "context", "", "questions: the `TEXT` to answer from; the arguments or the input are questions")
-	fs.StringVar(&f.question, "question", "", "questions: the `QUESTION`; the arguments or the input are texts to answer it from")
-	fs.StringVar(&f.options, "options", "", "multiple choice: the `OPTIONS` to choose from, with commas between them or as a JSON array")
-	fs.StringVar(&f.labels, "labels", "", "`LABELS` of your own, with commas between them or as a JSON array: an NLI model scores each text for each label (zero-shot), an entity model finds spans of them")
-	fs.StringVar(&f.template, "template", "", "with --labels: the `SENTENCE` that says that a label fits, with {} in the label's place (default \""+task.DefaultTemplate+"\")")
-	fs.BoolVar(&f.multi, "multi", false, "with --labels: several labels may fit: score each label by itself")
-	fs.StringVar(&f.entailment, "entailment", "", "with --labels: the `LABEL` of the model that means entailment, if its name does not tell")
-	fs.StringVar(&f.contradiction, "contradiction", "", "with --labels: the `LABEL` of the model that means contradiction, if its name does not tell")
-	fs.StringVar(&f.query, "query", "", "rank: order all texts by how well they fit the `TEXT`, best first")
-	fs.BoolVar(&f.sigmoid, "sigmoid", false, "with --query: scores from 0 to 1")
-	fs.StringVar(&f.positive, "positive", "", "with --query: the `LABEL` of the model that means that a text fits, if its name does not tell")
-	fs.StringVar(&f.targets, "targets", "", "masks: only these `WORDS` are candidates, with commas between them or as a JSON array")
-	fs.BoolVar(&f.perplexity, "perplexity", false, "measure how well the model predicts each text, instead of filling masks or generating text")
-	fs.IntVar(&f.newTokens, "max-new-tokens", 64, "text generation: at most `N` tokens")
-	fs.Float64Var(&f.temperature, "temperature", 0, "text generation: 0 takes the likeliest token; a higher `T` makes less likely tokens more frequent")
-	fs.IntVar(&f.topK, "top-k", 0, "with --temperature: draw from the `K` likeliest tokens; 0: all")
-	fs.Float64Var(&f.topP, "top-p", 1, "with --temperature: draw from the likeliest tokens whose probabilities add up to `P`")
-	fs.Uint64Var(&f.seed, "seed", 1, "with --temperature: seed of the random numbers; the same `NUMBER` gives the same text")
-	fs.IntVar(&f.samples, "samples", 1, "with --temperature: generate `N` texts per prompt")
-	fs.StringVar(&f.stop, "stop", "", "text generation: `STRINGS` that end a text, with commas between them or as a JSON array")
-	fs.StringVar(&f.aggregate, "aggregate", "", "entities from labels of tokens: how they are joined: `none|simple|first|average|max` (default simple)")
-	fs.BoolVar(&f.bio, "bio", false, "entities from labels of tokens: allow only sequences that B- and I- permit")
-	fs.StringVar(&f.thresholds, "threshold", "", "smallest probability of an entity, of a label that holds, or of a replaced token: `P`, and for single labels LABEL=P, with commas between them or as a JSON object (default 0.5, and 0 for entities from labels of tokens)")
-	fs.BoolVar(&f.nested, "nested", false, "entities of --labels: allow entities inside entities")
-	fs.BoolVar(&f.multiLabel, "multi-label", false, "entities of --labels: allow several labels for the same words")
-	fs.Float64Var(&f.noAnswer, "no-answer-threshold", 0, "questions that may have no answer: report no answer unless the best one beats it by more than `X`, in logits")
-	fs.IntVar(&f.answerTokens, "answer-tokens", 30, "questions: the longest answer has `N` tokens")
-	fs.StringVar(&f.pooling, "pooling", "", "embeddings of a model that returns one vector per token: `mean|first` makes one per text (default mean)")
-	fs.BoolVar(&f.normalize, "normalize", false, "embeddings: scale each vector to length 1; models whose folder asks for it do so anyway")
-	fs.StringVar(&f.prompt, "prompt", "", "embeddings: the `NAME` of the model's prompt that is put in front of each text (default the one that its folder names)")
-	fs.BoolVar(&f.noPrompt, "no-prompt", false, "embeddings: put no prompt in front of texts")
+	f.values = map[string]any{}
+	for _, r := range tasktable.Flags {
+		usage := flagHelp(&r)
+		if r.Placeholder != "" {
+			usage = "`" + r.Placeholder + "`\n" + usage
+		}
+		switch r.Kind {
+		case tasktable.Switch:
+			f.values[r.Name] = fs.Bool(r.Name, false, usage)
+		case tasktable.Count:
+			n, _ := strconv.Atoi(r.Default) // 0 without one; a test reads all of them
+			f.values[r.Name] = fs.Int(r.Name, n, usage)
+		case tasktable.Real:
+			x, _ := strconv.ParseFloat(r.Default, 64)
+			f.values[r.Name] = fs.Float64(r.Name, x, usage)
+		case tasktable.Natural:
+			n, _ := strconv.ParseUint(r.Default, 10, 64)
+			f.values[r.Name] = fs.Uint64(r.Name, n, usage)
+		default:
+			f.values[r.Name] = fs.String(r.Name, r.Default, usage)
+		}
+	}
 }
 
-// owners says which tasks' heads take a flag.
-var owners = map[string][]runtime.Task{
-	"top":      {runtime.TaskLabels, runtime.TaskScore, runtime.TaskSpan, runtime.TaskMLM, runtime.TaskChoices},
-	"accuracy": {runtime.TaskLabels}, "min-accuracy": {runtime.TaskLabels},
-	"pair":    {runtime.TaskLabels, runtime.TaskScore, runtime.TaskVector, runtime.TaskHidden, runtime.TaskMLM},
-	"context": {runtime.TaskSpan, runtime.TaskChoices}, "question": {runtime.TaskSpan, runtime.TaskChoices},
-	"options":  {runtime.TaskChoices},
-	"labels":   {runtime.TaskLabels, runtime.TaskEntities},
-	"template": {runtime.TaskLabels}, "multi": {runtime.TaskLabels}, "entailment": {runtime.TaskLabels}, "contradiction": {runtime.TaskLabels},
-	"query": {runtime.TaskScore, runtime.TaskLabels}, "sigmoid": {runtime.TaskScore, runtime.TaskLabels}, "positive": {runtime.TaskLabels},
-	"targets": {runtime.TaskMLM}, "perplexity": {runtime.TaskMLM}, "max-new-tokens": {runtime.TaskMLM}, "temperature": {runtime.TaskMLM},
-	"top-k": {runtime.TaskMLM}, "top-p": {runtime.TaskMLM}, "seed": {runtime.TaskMLM}, "samples": {runtime.TaskMLM}, "stop": {runtime.TaskMLM},
-	"aggregate": {runtime.TaskTags}, "bio": {runtime.TaskTags}, "nested": {runtime.TaskEntities}, "multi-label": {runtime.TaskEntities},
-	"threshold": {runtime.TaskReplaced, runtime.TaskEntities, runtime.TaskTags, runtime.TaskLabels}, "no-answer-threshold": {runtime.TaskSpan}, "answer-tokens": {runtime.TaskSpan},
-	"pooling": {runtime.TaskHidden}, "normalize": {runtime.TaskVector, runtime.TaskHidden},
-	"prompt": {runtime.TaskVector, runtime.TaskHidden}, "no-prompt": {runtime.TaskVector, runtime.TaskHidden},
-	"join":           {runtime.TaskLabels, runtime.TaskScore},
-	"question-field": {runtime.TaskSpan, runtime.TaskChoices}, "context-field": {runtime.TaskSpan, runtime.TaskChoices},
-	"options-field": {runtime.TaskChoices}, "labels-field": {runtime.TaskEntities}, "label-field": {runtime.TaskLabels},
+// flagHelp is the help of a flag in the style of this program's other flags: it begins with a small letter and has no full stop.
+func flagHelp(r *tasktable.Flag) string {
+	help := []rune(strings.TrimSuffix(r.Help, "."))
+	if len(help) > 1 && !unicode.IsUpper(help[1]) { // else the first word is an abbreviation
+		help[0] = unicode.ToLower(help[0])
+	}
+	if r.Kind == tasktable.List {
+		return string(help) + ". Words with commas between them, or a JSON array"
+	}
+	return string(help)
 }
 
-// needs says which flag another one belongs to.
-var needs = map[string]string{
-	"min-accuracy": "accuracy", "template": "labels", "multi": "labels", "entailment": "labels", "contradiction": "labels", "sigmoid": "query", "positive": "query",
-	"label-field": "accuracy",
+// valueOf returns where the value of a flag is. A flag that the table does not have is an internal error.
+func valueOf[T any](f *taskFlags, name string) *T {
+	p, ok := f.values[name].(*T)
+	if !ok {
+		panic("the table of tasks has no such flag: --" + name)
+	}
+	return p
+}
+
+// on, word, count and real return the values of flags, or their defaults.
+func (f *taskFlags) on(name string) bool      { return *valueOf[bool](f, name) }
+func (f *taskFlags) word(name string) string  { return *valueOf[string](f, name) }
+func (f *taskFlags) count(name string) int    { return *valueOf[int](f, name) }
+func (f *taskFlags) real(name string) float64 { return *valueOf[float64](f, name) }
+
+// words returns the value of a flag that is a list; nil without the flag.
+func (f *taskFlags) words(name string) ([]string, error) {
+	if !f.given[name] {
+		return nil, nil
+	}
+	return list(name, f.word(name))
 }
 
 // check finds values and combinations that no task takes.
 func (f *taskFlags) check() error {
-	for _, name := range slices.Sorted(maps.Keys(f.given)) {
-		if other := needs[name]; other != "" && !f.given[other] {
-			return usage("--%s needs --%s", name, other)
+	for _, r := range tasktable.Flags {
+		if f.given[r.Name] && r.Needs != "" && !f.given[r.Needs] {
+			return usage("--%s needs --%s", r.Name, r.Needs)
 		}
 	}
-	for _, pair := range [][2]string{{"labels", "query"}, {"accuracy", "query"}, {"accuracy", "labels"}, {"pair", "query"}, {"pair", "labels"}, {"perplexity", "targets"}, {"prompt", "no-prompt"}, {"prompt", "pair"}} {
-		if f.given[pair[0]] && f.given[pair[1]] {
-			return usage("--%s and --%s contradict each other", pair[0], pair[1])
+	for _, r := range tasktable.Flags {
+		for _, other := range r.Contradicts {
+			if f.given[r.Name] && f.given[other] {
+				return usage("--%s and --%s contradict each other", r.Name, other)
+			}
 		}
 	}
-	switch {
-	case f.top < 1:
-		return usage("--top %d: it must be at least 1", f.top)
-	case f.minAccuracy < 0 || f.minAccuracy > 100 || math.IsNaN(f.minAccuracy):
-		return usage("--min-accuracy %v: it must be a percentage", f.minAccuracy)
-	case math.IsNaN(f.noAnswer) || math.IsInf(f.noAnswer, 0):
-		return usage("--no-answer-threshold %v: it must be a number", f.noAnswer)
-	case f.answerTokens < 1:
-		return usage("--answer-tokens %d: it must be at least 1", f.answerTokens)
-	case f.newTokens < 1:
-		return usage("--max-new-tokens %d: it must be at least 1", f.newTokens)
-	case f.samples < 1 || f.samples > task.MaxResults:
-		return usage("--samples %d: it must be from 1 to %d", f.samples, task.MaxResults)
-	case f.topK < 0:
-		return usage("--top-k %d: it must be at least 1, or 0 for all tokens", f.topK)
-	case !(0 <= f.topP && f.topP <= 1):
-		return usage("--top-p %v: it must be from 0 to 1", f.topP)
-	case !(0 <= f.temperature && f.temperature <= math.MaxFloat64):
-		return usage("--temperature %v: it must be a number from 0 on", f.temperature)
-	}
-	if f.given["threshold"] {
-		if err := f.threshold.read(f.thresholds); err != nil {
-			return err
-		}
-	}
-	for _, l := range []struct{ name, value string }{
-		{"threshold", f.thresholds}, {"pair", f.pair}, {"context", f.context}, {"question", f.question}, {"options", f.options}, {"labels", f.labels}, {"template", f.template},
-		{"query", f.query}, {"targets", f.targets}, {"stop", f.stop}, {"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive},
-	} {
-		if !utf8.ValidString(l.value) {
-			return usage("--%s is %s", l.name, notUTF8)
-		}
-	}
-	for _, l := range []struct{ name, value string }{
-		{"entailment", f.entailment}, {"contradiction", f.contradiction}, {"positive", f.positive}, {"aggregate", f.aggregate}, {"pooling", f.pooling},
-		{"question", strings.TrimSpace(f.question)},
-	} {
-		if f.given[l.name] && l.value == "" {
-			return usage("--%s is empty", l.name)
-		}
-	}
-	for _, l := range []struct{ name, value string }{{"labels", f.labels}, {"options", f.options}, {"targets", f.targets}, {"stop", f.stop}} {
-		if !f.given[l.name] {
+	for _, r := range tasktable.Flags {
+		if !f.given[r.Name] {
 			continue
 		}
-		if _, err := list(l.name, l.value); err != nil {
+		if err := f.checkValue(&r); err != nil {
 			return err
+		}
+	}
+	if f.given["threshold"] {
+		return f.threshold.read(f.word("threshold"))
+	}
+	return nil
+}
+
+// checkValue holds the value of one flag to its row.
+func (f *taskFlags) checkValue(r *tasktable.Flag) error {
+	switch v := f.values[r.Name].(type) {
+	case *string:
+		switch {
+		case !utf8.ValidString(*v):
+			return usage("--%s is %s", r.Name, notUTF8)
+		case r.Filled && strings.TrimSpace(*v) == "" && r.Must != "":
+			return usage("--%s is empty: it must be %s", r.Name, r.Must)
+		case r.Filled && strings.TrimSpace(*v) == "":
+			return usage("--%s is empty", r.Name)
+		}
+		if r.Kind == tasktable.List {
+			_, err := list(r.Name, *v)
+			return err
+		}
+	case *int:
+		if !r.Within(float64(*v)) {
+			return usage("--%s %d: it must be %s", r.Name, *v, r.Must)
+		}
+	case *float64:
+		if !r.Within(*v) {
+			return usage("--%s %v: it must be %s", r.Name, *v, r.Must)
 		}
 	}
 	return nil
@@ -203,16 +172,10 @@ func List(value string) ([]string, error) {
 	return parts, nil
 }
 
-// kindWords are the words by which debertac --head asks for heads of a task.
-var kindWords = map[runtime.Task]string{
-	runtime.TaskLabels: "classify", runtime.TaskScore: "score", runtime.TaskTags: "tag", runtime.TaskSpan: "answer", runtime.TaskChoices: "choose", runtime.TaskMLM: "fill-mask",
-	runtime.TaskVector: "embed", runtime.TaskHidden: "embed without pooling", runtime.TaskReplaced: "rtd", runtime.TaskEntities: "entities",
-}
-
 // kindOf is the word for heads of a task.
 func kindOf(t runtime.Task) string {
-	if word, ok := kindWords[t]; ok {
-		return word
+	if r := tasktable.Of(t); r != nil {
+		return r.Kind
 	}
 	return string(t)
 }
@@ -220,8 +183,8 @@ func kindOf(t runtime.Task) string {
 // belong refuses flags that the head's task does not have.
 func (f *taskFlags) belong(h *runtime.Head) error {
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
-		tasks, own := owners[name]
-		if !own || slices.Contains(tasks, h.Task) {
+		tasks := tasktable.Taking(name)
+		if tasks == nil || slices.Contains(tasks, h.Task) {
 			continue
 		}
 		var names []string
@@ -229,7 +192,7 @@ func (f *taskFlags) belong(h *runtime.Head) error {
 			names = append(names, kindOf(t))
 		}
 		remedy := ""
-		if name == "pooling" && h.Task == runtime.TaskVector {
+		if name == "pooling" && h.Task == tasktable.Vector {
 			remedy = "; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose"
 		}
 		return usage("--%s belongs to heads of the kind %s; head %q of this model is of the kind %s%s", name, strings.Join(names, " or "), h.Name, kindOf(h.Task), remedy)
@@ -240,7 +203,7 @@ func (f *taskFlags) belong(h *runtime.Head) error {
 // best is how many results of a text are wanted: what the flag says, else the default of the task.
 func (f *taskFlags) best(otherwise int) int {
 	if f.given["top"] {
-		return f.top
+		return f.count("top")
 	}
 	return otherwise
 }
@@ -255,29 +218,23 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 		_, err := core.SpanTokenizer() // says what to do
 		return nil, err
 	}
-	switch {
-	case f.given["labels"] && h.Task != runtime.TaskEntities:
-		return f.zeroShot(core, h)
-	case f.given["query"]:
-		return f.ranking(core, h)
+	make := makers[h.Task]
+	if make == nil {
+		return nil, fmt.Errorf("run cannot print results of the task %s", h.Task)
 	}
-	switch h.Task {
-	case runtime.TaskTags:
-		return f.tagging(core, h)
-	case runtime.TaskEntities:
-		return f.extracting(core, h)
-	case runtime.TaskReplaced:
-		return f.detecting(core, h)
-	case runtime.TaskSpan:
-		return f.answering(core, h)
-	case runtime.TaskChoices:
-		return f.choosing(core, h)
-	case runtime.TaskVector, runtime.TaskHidden:
-		return f.embedding(core, h)
-	case runtime.TaskMLM:
-		return f.predicting(core, h, p)
-	}
-	return f.labelling(core, h)
+	return make(f, core, h, p)
+}
+
+// maker makes what a head is for, with the flags. p is where results will be printed.
+type maker func(f *taskFlags, core *runtime.Core, h *runtime.Head, p *page) (service, error)
+
+// makers are the makers of all tasks. The file that prints results of a task puts its own here.
+var makers = map[tasktable.Task]maker{}
+
+// serve puts a maker beside a task.
+func serve(t tasktable.Task, m maker) bool {
+	makers[t] = m
+	return true
 }
 
 // texts is what most services have in common: records are texts, with --pair pairs, and nothing comes at the end.
@@ -286,7 +243,7 @@ type texts struct {
 	pairs bool
 }
 
-func (f *taskFlags) texts() texts { return texts{f.pair, f.given["pair"]} }
+func (f *taskFlags) texts() texts { return texts{f.word("pair"), f.given["pair"]} }
 
 func (t texts) prepare(r *record) error {
 	if err := r.needText(); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // vocabulary are the words of the models in these tests, by id.
@@ -165,7 +166,7 @@ func object(t testing.TB, line string, v any) {
 	require.NoError(t, d.Decode(v), line)
 }
 
-var tagsHead = runtime.Head{Name: "ner", Task: runtime.TaskTags, Rows: runtime.PerToken, C: 3, Labels: []string{"O", "B-PER", "I-PER"}}
+var tagsHead = runtime.Head{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: 3, Labels: []string{"O", "B-PER", "I-PER"}}
 
 func tagsOf(ids []int32, row, column int) float32 {
 	return map[int]float32{0: 4, 1: likes(ids[row], "angela"), 2: likes(ids[row], "merkel")}[column]
@@ -204,7 +205,7 @@ func TestRunTags(t *testing.T) {
 }
 
 func TestRunReplaced(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "rtd", Task: runtime.TaskReplaced, Rows: runtime.PerToken, C: 1}, nil,
+	p := taskProgram(runtime.Head{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}, nil,
 		func(ids []int32, row, _ int) float32 { return likes(ids[row], "rome") - 2 })
 	r := runTask(t, p, false, "", "the capital of france is rome")
 	require.Equal(t, "the capital of france is rome  (8 tokens)\n                         ^^^^\n  1 of 6 tokens seem to be replaced\n  rome  0.9991  ████████████████████\n", r.out)
@@ -218,7 +219,7 @@ func TestRunReplaced(t *testing.T) {
 	require.Contains(t, r.err, "standard input:1: a pair: this model's head takes single texts")
 }
 
-var spanHead = runtime.Head{Name: "qa", Task: runtime.TaskSpan, Rows: runtime.PerToken, C: 2}
+var spanHead = runtime.Head{Name: "qa", Task: tasktable.Span, Rows: runtime.PerToken, C: 2}
 
 func spanOf(ids []int32, row, column int) float32 {
 	return []float32{likes(ids[row], "angela"), likes(ids[row], "merkel")}[column]
@@ -279,7 +280,7 @@ func TestRunAnswers(t *testing.T) {
 }
 
 func TestRunChoices(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "mc", Task: runtime.TaskChoices, C: 1}, nil, func(ids []int32, _, _ int) float32 {
+	p := taskProgram(runtime.Head{Name: "mc", Task: tasktable.Choices, C: 1}, nil, func(ids []int32, _, _ int) float32 {
 		sum := float32(0)
 		for _, id := range ids {
 			sum += likes(id, "paris")

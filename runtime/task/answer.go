@@ -85,7 +85,7 @@ type Answerer struct{ head }
 // NewAnswerer returns an Answerer for the named head; "" means the first head. The head must have
 // start and end logits for each token.
 func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
-	h, err := newHead(core, name, "question answering", runtime.TaskSpan)
+	h, err := newHead(core, name, "Answerer")
 	if err != nil {
 		return nil, err
 	}

@@ -12,11 +12,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 func spanHead(f func(ids []int32, row, side int) float64) fake {
 	return fake{
-		heads:   []runtime.Head{{Name: "qa", Task: runtime.TaskSpan, Rows: runtime.PerToken, C: 2}},
+		heads:   []runtime.Head{{Name: "qa", Task: tasktable.Span, Rows: runtime.PerToken, C: 2}},
 		forward: perRow(2, f),
 	}
 }
@@ -206,7 +207,7 @@ func TestAnswerFaults(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
 	}
-	f.heads[0].C, f.heads[0].Task = 3, runtime.TaskTags
+	f.heads[0].C, f.heads[0].Task = 3, tasktable.Tags
 	_, err = NewAnswerer(f.open(t), "")
 	require.ErrorContains(t, err, "is for tags; question answering needs one for span")
 }

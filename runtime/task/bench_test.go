@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // BenchmarkAnswer measures the cost of a question without the model: 360 tokens of context, the 20
@@ -30,7 +31,7 @@ func BenchmarkTagCRF(b *testing.B) {
 	const c = 9
 	labels := []string{"O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"}
 	f := fake{
-		heads:   []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerToken, C: c, Labels: labels, CRF: true, Decode: "bio"}},
+		heads:   []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: labels, CRF: true, Decode: "bio"}},
 		forward: perRow(c, func(ids []int32, row, j int) float64 { return noise(int(ids[row]), row, j) }),
 		limits:  func(l *runtime.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 },
 		tensors: map[string][]float32{runtime.CRFTransitions: make([]float32, c*c), runtime.CRFStart: make([]float32, c), runtime.CRFEnd: make([]float32, c)},

@@ -50,7 +50,7 @@ type Chooser struct{ head }
 // NewChooser returns a Chooser for the named head; "" means the first head. The head must have one
 // logit per sequence.
 func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
-	h, err := newHead(core, name, "multiple choice", runtime.TaskChoices)
+	h, err := newHead(core, name, "Chooser")
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ type Embedder struct {
 // NewEmbedder returns an Embedder for the named head; "" means the first head. The head must have
 // one vector per sequence, or hidden states for each token.
 func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
-	h, err := newHead(core, name, "embedding", runtime.TaskVector, runtime.TaskHidden)
+	h, err := newHead(core, name, "Embedder")
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ type Extractor struct {
 
 // NewExtractor returns an Extractor for the named head; "" means the first head. The head must score words for the labels of a prompt.
 func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
-	h, err := newHead(core, name, "entity extraction", runtime.TaskEntities)
+	h, err := newHead(core, name, "Extractor")
 	if err != nil {
 		return nil, err
 	}

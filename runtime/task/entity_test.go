@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // plainChoose is the published choice, word for word: quadratic and simple.
@@ -170,7 +171,7 @@ func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
 		c = 3
 	}
 	f := fake{
-		heads: []runtime.Head{{Task: runtime.TaskEntities, Rows: runtime.PerPair, C: c, Width: widths, Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
+		heads: []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: c, Width: widths, Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
 		limits: func(l *runtime.Limits) {
 			l.Types, l.Words, l.Marks = 0, true, true
 		},
@@ -386,7 +387,7 @@ func TestEntityFaults(t *testing.T) {
 func TestExtractorExtra(t *testing.T) {
 	open := func(mark string, extra map[string]string) (*Extractor, error) {
 		return NewExtractor(fake{
-			heads:  []runtime.Head{{Task: runtime.TaskEntities, Rows: runtime.PerPair, C: 3, Prompt: &runtime.Prompt{Mark: mark, End: "none"}}},
+			heads:  []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: 3, Prompt: &runtime.Prompt{Mark: mark, End: "none"}}},
 			limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true },
 			forward: func(*runtime.Exec) {
 			}, token: wordPieces{}, extra: extra,

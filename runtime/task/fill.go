@@ -60,7 +60,7 @@ type Filler struct {
 // tokens. A causal model is an error, because a row predicts the next token and not the one in its
 // place.
 func NewFiller(core *runtime.Core, name string) (*Filler, error) {
-	p, err := newPredictor(core, name, "filling masks")
+	p, err := newPredictor(core, name, "Filler")
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // rowProbabilities is the reference: it returns the probabilities of a row of a sequence.
@@ -237,7 +238,7 @@ func TestNewFillerFaults(t *testing.T) {
 	other.token = spansOnly{lex}
 	_, err = NewFiller(other.open(t), "")
 	require.ErrorContains(t, err, "cannot recognize the mask token")
-	labels := fake{heads: []runtime.Head{{Name: "kind", Task: runtime.TaskLabels, C: 2}}, forward: perSequence(2, func([]int32, int) float64 { return 0 })}
+	labels := fake{heads: []runtime.Head{{Name: "kind", Task: tasktable.Labels, C: 2}}, forward: perSequence(2, func([]int32, int) float64 { return 0 })}
 	_, err = NewFiller(labels.open(t), "")
 	require.ErrorContains(t, err, `head "kind" of this model is for labels; filling masks needs one for mlm`)
 	_, err = NewFiller(nil, "")

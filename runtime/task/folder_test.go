@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Tests of the settings that the weights have from a model's folder: prompts, normalization, the function for scores, and the side on which texts
@@ -15,7 +16,7 @@ import (
 // TestPrompts checks that a prompt stands before each text: the model's default, unless the options choose another one or none.
 func TestPrompts(t *testing.T) {
 	open := func(extra map[string]string) (*Embedder, error) {
-		f := fake{heads: []runtime.Head{{Task: runtime.TaskVector, C: 3}}, forward: perSequence(3, number), extra: extra}
+		f := fake{heads: []runtime.Head{{Task: tasktable.Vector, C: 3}}, forward: perSequence(3, number), extra: extra}
 		return NewEmbedder(f.open(t), "")
 	}
 	m, err := open(map[string]string{PromptsKey: `[{"name": "query", "text": "ask: "}, {"name": "document", "text": ""}]`, PromptKey: "query"})
@@ -77,7 +78,7 @@ func TestActivation(t *testing.T) {
 		if name != "" {
 			extra[ActivationKey] = name
 		}
-		return fake{heads: []runtime.Head{{Name: "score", Task: runtime.TaskScore, C: 1}}, forward: perSequence(1, number), extra: extra}.open(t)
+		return fake{heads: []runtime.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}.open(t)
 	}
 	z := float64(float32(number(idsOf(t, "a", "b"), 0)))
 	for name, want := range map[string]float64{"": z, "sigmoid": 1 / (1 + math.Exp(-z)), "tanh": math.Tanh(z)} {
@@ -105,7 +106,7 @@ func TestActivation(t *testing.T) {
 // refuse such a cut.
 func TestTruncateLeft(t *testing.T) {
 	extra := map[string]string{runtime.TruncateKey: "left"}
-	f := fake{heads: []runtime.Head{{Name: "score", Task: runtime.TaskScore, C: 1}}, forward: perSequence(1, number), extra: extra}
+	f := fake{heads: []runtime.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}
 	options := []runtime.Option{runtime.Long(runtime.Truncate), runtime.MaxTokens(6)}
 	s, err := NewScorer(f.open(t, options...), "")
 	require.NoError(t, err)
@@ -124,7 +125,7 @@ func TestTruncateLeft(t *testing.T) {
 	cut = append(append([]int32{}, ids[:3]...), ids[len(ids)-3:]...)
 	require.InDelta(t, number(cut, 0), ranked[0].Score, 1e-6)
 
-	tags := fake{heads: []runtime.Head{{Name: "rtd", Task: runtime.TaskReplaced, Rows: runtime.PerToken, C: 1}}, extra: extra, forward: perRow(1, func([]int32, int, int) float64 { return 1 })}
+	tags := fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, extra: extra, forward: perRow(1, func([]int32, int, int) float64 { return 1 })}
 	d, err := NewDetector(tags.open(t, options...), "")
 	require.NoError(t, err)
 	_, err = d.Detect(background, []string{"a b c d e f"}, 0.5)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -48,7 +49,7 @@ func FuzzOffsets(f *testing.F) {
 		t, err := token.ForModel(tok)
 		require.NoError(f, err)
 		long := runtime.Long(runtime.Windows(3))
-		tags, span := head(runtime.TaskTags), head(runtime.TaskSpan)
+		tags, span := head(tasktable.Tags), head(tasktable.Span)
 		tags.token, span.token = t, t
 		tagger, err := NewTagger(tags.open(f, long, runtime.MaxTokens(16)), "")
 		require.NoError(f, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // inputError is an error that the caller's input causes; it wraps runtime.ErrInput.
@@ -52,11 +53,15 @@ type head struct {
 	*runtime.Head
 }
 
-// newHead returns the head with this name ("" means the first) and checks that it is for one of the tasks. who is the use
-// of the head for messages.
-func newHead(core *runtime.Core, name, who string, tasks ...runtime.Task) (head, error) {
+// newHead returns the head with this name ("" means the first) and checks that it is for a task that the service of the
+// table of tasks reads.
+func newHead(core *runtime.Core, name, service string) (head, error) {
+	s, tasks := tasktable.Serving(service)
+	if s == nil {
+		return head{}, fmt.Errorf("the table of tasks has no service %s", service)
+	}
 	if core == nil {
-		return head{}, input("%s: the model is nil", who)
+		return head{}, input("%s: the model is nil", s.Use)
 	}
 	i, err := core.HeadIndex(name)
 	if err != nil {
@@ -68,7 +73,7 @@ func newHead(core *runtime.Core, name, who string, tasks ...runtime.Task) (head,
 		for _, t := range tasks {
 			want = append(want, string(t))
 		}
-		return head{}, input("head %q of this model is for %s; %s needs one for %s", h.Name, h.Task, who, strings.Join(want, " or "))
+		return head{}, input("head %q of this model is for %s; %s needs one for %s", h.Name, h.Task, s.Use, strings.Join(want, " or "))
 	}
 	return h, nil
 }
@@ -85,7 +90,7 @@ type stream struct {
 func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runtime.Seen, error) {
 	encoded := make([]*runtime.Encoded, len(texts))
 	b, err := runtime.NewBatcher(h.core, h.index, s.spans, func(w *runtime.Window, out []float32) error {
-		if h.Task != runtime.TaskHidden { // for hidden states the pooled vectors are checked, not the rows
+		if h.Task != tasktable.Hidden { // for hidden states the pooled vectors are checked, not the rows
 			if err := areNumbers(w.Text, out); err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // lexicon is a tokenizer with a small vocabulary of pieces in the manner of SentencePiece: "▁"
@@ -145,7 +146,7 @@ func logit(seen []int32, prefix, row, column int) float64 {
 func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
 	v := len(lex) + spare
 	return fake{
-		heads: []runtime.Head{{Name: "mlm", Task: runtime.TaskMLM, Rows: rows, C: v}},
+		heads: []runtime.Head{{Name: "mlm", Task: tasktable.MLM, Rows: rows, C: v}},
 		limits: func(l *runtime.Limits) {
 			l.Vocab, l.SequenceTokens, l.Causal, l.Prefix = v, 32, causal, prefix
 			if rows == runtime.PerRow {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // TestNoNumbers checks that outputs that are not numbers, such as those of damaged weights, are an error in every task.
@@ -29,20 +30,20 @@ func TestNoNumbers(t *testing.T) {
 		}
 		calls := map[string]func() error{}
 		texts := []string{"paris is"}
-		tagger, err := NewTagger(one(runtime.TaskTags, runtime.PerToken, 3, false), "")
+		tagger, err := NewTagger(one(tasktable.Tags, runtime.PerToken, 3, false), "")
 		require.NoError(t, err)
 		calls["Tag"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{}); return err }
 		calls["Tag, together"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{BIO: true}); return err }
-		answerer, err := NewAnswerer(one(runtime.TaskSpan, runtime.PerToken, 2, false), "")
+		answerer, err := NewAnswerer(one(tasktable.Span, runtime.PerToken, 2, false), "")
 		require.NoError(t, err)
 		calls["Answer"] = func() error {
 			_, err := answerer.Answer(background, []Question{{"paris", "is"}}, AnswerOptions{})
 			return err
 		}
-		detector, err := NewDetector(one(runtime.TaskReplaced, runtime.PerToken, 1, false), "")
+		detector, err := NewDetector(one(tasktable.Replaced, runtime.PerToken, 1, false), "")
 		require.NoError(t, err)
 		calls["Detect"] = func() error { _, err := detector.Detect(background, texts, 0.5); return err }
-		for name, c := range map[string]*runtime.Core{"hidden": one(runtime.TaskHidden, runtime.PerToken, 2, false), "vector": one(runtime.TaskVector, runtime.PerSequence, 2, true)} {
+		for name, c := range map[string]*runtime.Core{"hidden": one(tasktable.Hidden, runtime.PerToken, 2, false), "vector": one(tasktable.Vector, runtime.PerSequence, 2, true)} {
 			embedder, err := NewEmbedder(c, "")
 			require.NoError(t, err)
 			calls["Embed, "+name] = func() error { _, err := embedder.Embed(background, texts, EmbedOptions{}); return err }
@@ -51,20 +52,20 @@ func TestNoNumbers(t *testing.T) {
 				return err
 			}
 		}
-		chooser, err := NewChooser(one(runtime.TaskChoices, runtime.PerSequence, 1, true), "")
+		chooser, err := NewChooser(one(tasktable.Choices, runtime.PerSequence, 1, true), "")
 		require.NoError(t, err)
 		calls["Choose"] = func() error {
 			_, err := chooser.Choose(background, []ChoiceQuestion{{Question: "paris", Options: []string{"is"}}})
 			return err
 		}
-		scored := one(runtime.TaskScore, runtime.PerSequence, 1, true)
+		scored := one(tasktable.Score, runtime.PerSequence, 1, true)
 		scorer, err := NewScorer(scored, "")
 		require.NoError(t, err)
 		calls["Score"] = func() error { _, err := scorer.Score(background, texts); return err }
 		ranker, err := NewRanker(scored, "")
 		require.NoError(t, err)
 		calls["Rank"] = func() error { _, err := ranker.Rank(background, "paris", texts, RankOptions{}); return err }
-		classifier, err := runtime.NewClassifier(one(runtime.TaskLabels, runtime.PerSequence, 2, true), "")
+		classifier, err := runtime.NewClassifier(one(tasktable.Labels, runtime.PerSequence, 2, true), "")
 		require.NoError(t, err)
 		calls["Classify"] = func() error { _, err := classifier.Classify(background, texts); return err }
 		notNumbers := func([]int32, int, int, int) float64 { return bad }

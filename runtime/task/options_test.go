@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // plainNumbers holds the numbers that calls take outside of options.
@@ -72,14 +73,14 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	embed := &EmbedOptions{}
-	embedder, err := NewEmbedder(fake{heads: []runtime.Head{{Name: "v", Task: runtime.TaskVector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
+	embedder, err := NewEmbedder(fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
 	require.NoError(t, err)
 	add(embed, "", func(ctx context.Context) error {
 		_, err := embedder.Embed(ctx, []string{"a"}, *embed)
 		return err
 	})
 	rank := &RankOptions{}
-	ranker, err := NewRanker(relevance(runtime.Head{Name: "score", Task: runtime.TaskScore, C: 1}, nliLogit).open(t), "")
+	ranker, err := NewRanker(relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	add(rank, "", func(ctx context.Context) error {
 		_, err := ranker.Rank(ctx, "paris", documents, *rank)
@@ -94,7 +95,7 @@ func allSettings(t *testing.T) []settings {
 	})
 	add(&NLIOptions{}, "", func(context.Context) error { return nil }) // only names
 	numbers := &plainNumbers{}
-	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: runtime.TaskReplaced, Rows: runtime.PerToken, C: 1}}, forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
+	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
 	require.NoError(t, err)
 	add(&numbers.Detect, "", func(ctx context.Context) error {
 		_, err := detector.Detect(ctx, []string{"a b"}, numbers.Detect.Threshold)

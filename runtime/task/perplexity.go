@@ -45,7 +45,7 @@ type Perplexer struct {
 // NewPerplexer returns a Perplexer for the named head; "" means the first head. The head must
 // predict tokens.
 func NewPerplexer(core *runtime.Core, name string) (*Perplexer, error) {
-	p, err := newPredictor(core, name, "perplexity")
+	p, err := newPredictor(core, name, "Perplexer")
 	if err != nil {
 		return nil, err
 	}

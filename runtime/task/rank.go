@@ -43,7 +43,7 @@ type Ranker struct {
 // NewRanker returns a Ranker for the named head; "" means the first head. The head must have one
 // number per sequence, or labels.
 func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
-	h, err := newHead(core, name, "ranking", runtime.TaskScore, runtime.TaskLabels, runtime.TaskChoices)
+	h, err := newHead(core, name, "Ranker")
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type Detector struct{ head }
 // NewDetector returns a Detector for the named head; "" means the first head. The head must have
 // one logit per token.
 func NewDetector(core *runtime.Core, name string) (*Detector, error) {
-	h, err := newHead(core, name, "detecting replaced tokens", runtime.TaskReplaced)
+	h, err := newHead(core, name, "Detector")
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ type Generator struct {
 // NewGenerator returns a Generator for the named head; "" means the first head. The head must
 // predict tokens, and the model must be causal.
 func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
-	p, err := newPredictor(core, name, "generating text")
+	p, err := newPredictor(core, name, "Generator")
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ type Scorer struct {
 // NewScorer returns a Scorer for the named head; "" means the first head. The head must have one
 // number per sequence.
 func NewScorer(core *runtime.Core, name string) (*Scorer, error) {
-	h, err := newHead(core, name, "scoring", runtime.TaskScore, runtime.TaskLabels)
+	h, err := newHead(core, name, "Scorer")
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ type Tagger struct {
 // NewTagger returns a Tagger for the named head; "" means the first head. The head must have one
 // row of label logits per token or per word.
 func NewTagger(core *runtime.Core, name string) (*Tagger, error) {
-	h, err := newHead(core, name, "tagging", runtime.TaskTags)
+	h, err := newHead(core, name, "Tagger")
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 var bioLabels = []string{"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}
@@ -22,7 +23,7 @@ func tagsByPiece(labels []string, logits map[string][]float64) fake {
 		byID[pieceID(p)] = z
 	}
 	return fake{
-		heads: []runtime.Head{{Name: "ner", Task: runtime.TaskTags, Rows: runtime.PerToken, C: len(labels), Labels: labels}},
+		heads: []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: len(labels), Labels: labels}},
 		forward: perRow(len(labels), func(ids []int32, row, j int) float64 {
 			if z := byID[ids[row]]; z != nil {
 				return z[j]
@@ -113,7 +114,7 @@ func TestBIO(t *testing.T) {
 		aggregation := rapid.SampledFrom([]Aggregation{AggregateSimple, AggregateFirst, AggregateAverage, AggregateMax}).Draw(rt, "aggregation")
 		c := len(bioLabels)
 		f := fake{
-			heads:   []runtime.Head{{Name: "ner", Task: runtime.TaskTags, Rows: runtime.PerToken, C: c, Labels: bioLabels, Decode: "bio"}},
+			heads:   []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: bioLabels, Decode: "bio"}},
 			forward: perRow(c, func(ids []int32, row, j int) float64 { return 3 * noise(seed, int(ids[row]), j) }),
 		}
 		tagger := newTagger(t, f)
@@ -168,7 +169,7 @@ func TestCRFHead(t *testing.T) {
 		}
 	}
 	f := fake{
-		heads:   []runtime.Head{{Name: "ner", Task: runtime.TaskTags, Rows: runtime.PerToken, C: c, Labels: bioLabels, CRF: true}},
+		heads:   []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: bioLabels, CRF: true}},
 		forward: perRow(c, func(ids []int32, row, j int) float64 { return 2 * noise(int(ids[row]), j) }),
 		tensors: tensors,
 	}
@@ -220,7 +221,7 @@ func TestTagWindows(t *testing.T) {
 	const c, limit = 3, 12 // 10 tokens per window
 	logit := func(ids []int32, row, j int) float64 { return 4 * noise(int(ids[row]), row, int(ids[1]), j) }
 	for _, stride := range []int{0, 3, 4, 9} {
-		f := fake{heads: []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerToken, C: c}}, forward: perRow(c, logit)}
+		f := fake{heads: []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerToken, C: c}}, forward: perRow(c, logit)}
 		tagger := newTagger(t, f, runtime.Long(runtime.Windows(stride)), runtime.MaxTokens(limit), runtime.BatchTokens(30))
 		text := "the quick brown fox jumps over the lazy dog and runs away from it"
 		got, err := tagger.Tag(background, []string{"short", text, ""}, TagOptions{})
@@ -274,7 +275,7 @@ func TestTagWindows(t *testing.T) {
 // that a window cuts is taken from a window that holds it whole.
 func TestWordTagger(t *testing.T) {
 	f := fake{
-		heads:  []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
+		heads:  []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
 		limits: func(l *runtime.Limits) { l.Words = true },
 		forward: func(x *runtime.Exec) {
 			for w := range x.W { // long words by their tokens
@@ -300,7 +301,7 @@ func TestWordTagger(t *testing.T) {
 // whole word counts, although it lies no farther from an edge.
 func TestCutWord(t *testing.T) {
 	f := fake{
-		heads:  []runtime.Head{{Task: runtime.TaskTags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
+		heads:  []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
 		limits: func(l *runtime.Limits) { l.Words = true },
 		forward: func(x *runtime.Exec) {
 			for w := range x.W {
@@ -320,7 +321,7 @@ func TestCutWord(t *testing.T) {
 func TestChosenRows(t *testing.T) {
 	most := 0
 	f := fake{
-		heads:  []runtime.Head{{Task: runtime.TaskHidden, Rows: runtime.PerRow, C: 1}},
+		heads:  []runtime.Head{{Task: tasktable.Hidden, Rows: runtime.PerRow, C: 1}},
 		limits: func(l *runtime.Limits) { l.Rows = 5 },
 		forward: func(x *runtime.Exec) {
 			most = max(most, x.M)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // TestUTF8 checks that every text that a call takes must be valid UTF-8, and that the error names
@@ -20,10 +21,10 @@ func TestUTF8(t *testing.T) {
 	x := extractor(t, 2)
 	z, err := NewZeroShot(nli(nliLabels, nliLogit).open(t), "", NLIOptions{})
 	require.NoError(t, err)
-	ranker, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: runtime.TaskLabels, C: 3}, nliLogit).open(t), "")
+	ranker, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: 3}, nliLogit).open(t), "")
 	require.NoError(t, err)
-	vectors := fake{heads: []runtime.Head{{Name: "v", Task: runtime.TaskVector, C: 2}, {Name: "s", Task: runtime.TaskScore, C: 1}, {Name: "mc", Task: runtime.TaskChoices, C: 1},
-		{Name: "l", Task: runtime.TaskLabels, C: 2}, {Name: "rtd", Task: runtime.TaskReplaced, Rows: runtime.PerToken, C: 1}}, forward: perSequence(1, number)}.open(t, runtime.SkipSelfTest())
+	vectors := fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}, {Name: "s", Task: tasktable.Score, C: 1}, {Name: "mc", Task: tasktable.Choices, C: 1},
+		{Name: "l", Task: tasktable.Labels, C: 2}, {Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, forward: perSequence(1, number)}.open(t, runtime.SkipSelfTest())
 	embedder, err := NewEmbedder(vectors, "v")
 	require.NoError(t, err)
 	scorer, err := NewScorer(vectors, "s")

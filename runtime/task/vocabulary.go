@@ -17,9 +17,9 @@ type predictor struct {
 	token runtime.SpanTokenizer
 }
 
-// newPredictor returns a head that predicts tokens.
-func newPredictor(core *runtime.Core, name, who string) (predictor, error) {
-	h, err := newHead(core, name, who, runtime.TaskMLM)
+// newPredictor returns a head that predicts tokens, for a service of the table of tasks.
+func newPredictor(core *runtime.Core, name, service string) (predictor, error) {
+	h, err := newHead(core, name, service)
 	if err != nil {
 		return predictor{}, err
 	}

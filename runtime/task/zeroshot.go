@@ -86,7 +86,7 @@ func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, erro
 // NewZeroShotByCall is NewZeroShot for a head whose names may not tell which label means
 // entailment: each call has to name it then (see ZeroShotOptions.Entailment).
 func NewZeroShotByCall(core *runtime.Core, name string) (*ZeroShot, error) {
-	h, err := newHead(core, name, "zero-shot classification", runtime.TaskLabels)
+	h, err := newHead(core, name, "ZeroShot")
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Tasks lists the words for the heads that a caller can ask for.
-var Tasks = []string{
-	"classify", "score", "zero-shot", "rank", "tag", "answer", "choose", "embed", "fill-mask", "emd", "perplexity", "generate", "rtd", "entities",
-}
+var Tasks = func() (words []string) {
+	for _, w := range tasktable.Wishes {
+		words = append(words, w.Word)
+	}
+	return words
+}()
 
 // Pools lists the ways in which rows of tokens become an embedding: their mean, the first row, the first row through the model's pooler, or the rows
 // themselves.

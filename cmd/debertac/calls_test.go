@@ -1,0 +1,39 @@
+package main
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/tasktable"
+)
+
+// TestCallsHaveTemplates: each call that the table of tasks makes a program of has statements, and each file of statements is of such a call.
+func TestCallsHaveTemplates(t *testing.T) {
+	left, err := filepath.Glob("template/calls/*.tmpl")
+	require.NoError(t, err)
+	unused := map[string]bool{}
+	for _, path := range left {
+		unused[path] = true
+	}
+	for _, r := range tasktable.Table {
+		for _, s := range append([]tasktable.Service{r.Direct}, r.Services...) {
+			for _, v := range s.Verbs {
+				if v.Start == nil {
+					continue
+				}
+				path := filepath.Join("template", "calls", cmp.Or(v.Start.Template, v.Name)+".tmpl")
+				text, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Contains(t, string(text), "model."+v.Name+"(")
+				require.Equal(t, 2+len(strings.Fields(strings.ReplaceAll(v.Start.Args, " …", ""))), v.Start.Least, "%s: its arguments are %s", v.Name, v.Start.Args)
+				delete(unused, path)
+			}
+		}
+	}
+	require.Empty(t, unused)
+}

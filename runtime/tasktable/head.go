@@ -1,0 +1,166 @@
+package tasktable
+
+import (
+	"slices"
+	"strings"
+)
+
+// Take is the kind of rows that heads read.
+type Take uint8
+
+// The rows that a head can read.
+const (
+	TakeFirst     Take = iota // the first token of each sequence: [B, H]
+	TakeEach                  // every token: [T, H]
+	TakeEachFirst             // every token, plus the state of its sequence's first: [T, H]
+	TakeMasked                // the tokens to predict: [M, H]
+	TakeMean                  // the mean over a sequence's tokens: [B, H]
+	TakeWords                 // one row per word: [W, H]
+)
+
+var takes = [...]string{"first", "each", "each + first", "masked", "mean", "words"}
+
+// String returns the operand of the word take in the language.
+func (t Take) String() string { return takes[t] }
+
+// Meaning is what the numbers of a head's last step are.
+type Meaning string
+
+// The meanings that the language treats apart. Others are words of Table and nothing else.
+const (
+	AsNumbers  Meaning = ""         // numbers without a word
+	AsLabels   Meaning = "labels"   // one logit per label; the labels follow
+	AsSpan     Meaning = "span"     // two: start, end
+	AsChoices  Meaning = "choices"  // one logit per choice
+	AsScore    Meaning = "score"    // one number: regression, reward, ranking
+	AsEntities Meaning = "entities" // GLiNER: the labels in the prompt decide
+)
+
+// String returns the word of the meaning; that of AsNumbers is vector.
+func (m Meaning) String() string {
+	if m == AsNumbers {
+		return "vector"
+	}
+	return string(m)
+}
+
+// Columns is a number of columns, or one of the values below.
+type Columns int
+
+// Columns that depend on more than the task.
+const (
+	AnyColumns    Columns = 0
+	VocabColumns  Columns = -1 // the entries of the vocabulary
+	EntityColumns Columns = -2 // the widths of spans; or start, end and inside
+)
+
+// The losses of the language.
+const (
+	CrossEntropy       = "cross_entropy"
+	BinaryCrossEntropy = "binary_cross_entropy"
+	MeanSquaredError   = "mean_squared_error"
+)
+
+// Words returns the words that may follow "as" in the spec, in the order of Table.
+func Words() []Meaning {
+	var words []Meaning
+	for i := range Table {
+		if m := Table[i].As; m != AsNumbers && m != AsEntities && !slices.Contains(words, m) {
+			words = append(words, m)
+		}
+	}
+	return words
+}
+
+// Meant returns the first row of a meaning, or nil if no task has it.
+func Meant(m Meaning) *Row {
+	for i := range Table {
+		if Table[i].As == m {
+			return &Table[i]
+		}
+	}
+	return nil
+}
+
+// Head is what decides a head's task.
+type Head struct {
+	As      Meaning
+	Take    Take
+	Columns int // 0: not known
+	Vocab   int // entries of the model's vocabulary; 0: not known
+	Loss    string
+	Tied    bool // a layer shares the token table
+}
+
+// Task returns the task of a valid head.
+func (h Head) Task() Task {
+	for i := range Table {
+		r := &Table[i]
+		if h.As == r.As && slices.Contains(r.Take, h.Take) && r.has(h) && (!r.Judged || slices.Contains(r.Losses, h.Loss)) &&
+			(!r.Tied || h.Tied || slices.Contains(r.Claims, h.Take)) {
+			return r.Task
+		}
+	}
+	return Hidden
+}
+
+// has reports whether a head's columns are the row's, as far as they are known.
+func (r *Row) has(h Head) bool {
+	switch {
+	case r.Columns == VocabColumns:
+		return h.Columns == 0 || h.Vocab == 0 || h.Columns == h.Vocab
+	case r.Columns > 0:
+		return h.Columns == 0 || h.Columns == int(r.Columns)
+	}
+	return true
+}
+
+// Misfit is a message about a head, with LOSS in the place of its loss, and the words that would mend it.
+type Misfit struct{ Message, Hint string }
+
+// Misfit returns what is wrong with the rows, the loss and the columns of a head, or nil if they fit one another.
+func (h Head) Misfit() *Misfit {
+	for i := range Table {
+		if r := &Table[i]; slices.Contains(r.Claims, h.Take) {
+			switch {
+			case !r.judges(h.Loss):
+				return r.LossMisfit.of(h)
+			case !r.has(h):
+				return r.ColumnsMisfit.of(h)
+			}
+		}
+	}
+	if h.As == AsNumbers {
+		return nil
+	}
+	var first *Row
+	for i := range Table {
+		r := &Table[i]
+		switch {
+		case r.As != h.As:
+		case !slices.Contains(r.Take, h.Take):
+			if first == nil {
+				first = r
+			}
+		case !r.judges(h.Loss):
+			return r.LossMisfit.of(h)
+		default:
+			return nil
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first.TakeMisfit.of(h)
+}
+
+// judges reports whether a loss fits the row; "" stands for a head without a loss.
+func (r *Row) judges(loss string) bool {
+	return loss == "" || r.Losses == nil || slices.Contains(r.Losses, loss)
+}
+
+// of fills in the head's loss.
+func (m Misfit) of(h Head) *Misfit {
+	m.Message = strings.ReplaceAll(m.Message, "LOSS", h.Loss)
+	return &m
+}

@@ -1,0 +1,82 @@
+package tasktable
+
+import (
+	"slices"
+	"strings"
+)
+
+// Service is a type that makes results of a head's numbers. Generated packages have a call for each of its verbs.
+type Service struct {
+	Name    string // of the type. In runtime/task, New and the name is the function that makes it of an open model and the name of a head
+	Use     string // what a head is wanted for, in messages
+	Field   string // of the generated Model: a function that makes the service once
+	Maker   string // the function, if it has another name
+	Options string // a type of runtime/task whose zero value the New function takes last; "" none
+	When    Condition
+	Types   []Type // types that the verbs take and return, for which the generated package declares short names
+	Verbs   []Verb
+}
+
+// Condition selects the heads of a task for which a generated package has a service or a verb.
+type Condition uint8
+
+// The conditions.
+const (
+	Always     Condition = iota
+	Entailing            // a label begins with "entail"
+	Numbered             // there are several labels, all named LABEL_0 and so on, as transformers names labels without names
+	Causal               // no token sees those after it
+	Uncausal             // tokens see both sides
+	WholeTexts           // the output has a row for each sequence or each token, so that a text alone decides its rows
+)
+
+// HoldsFor reports whether a condition about labels is true of them. Other conditions are true of all labels.
+func (c Condition) HoldsFor(labels []string) bool {
+	switch c {
+	case Entailing:
+		return slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
+	case Numbered:
+		return len(labels) > 1 && !slices.ContainsFunc(labels, func(l string) bool {
+			digits, ok := strings.CutPrefix(l, "LABEL_")
+			return !ok || digits == "" || strings.Trim(digits, "0123456789") != ""
+		})
+	}
+	return true
+}
+
+// Type is a type that generated packages declare a short name for.
+type Type struct{ Name, Doc string }
+
+// Verb is a method of the generated Model that hands on to one of a service.
+type Verb struct {
+	Name   string // of the Model's method
+	Method string // of the service's; "": Name
+	In     string // parameters as Go writes them. A type without a package is a short name of the generated package
+	Out    string // results
+	Doc    string // of the method, after its name
+	Start  *Start // the program that debertac init --from makes of this call; nil: it makes none
+}
+
+// Start describes a small program that makes one call. Its statements are a template of the verb's name in cmd/debertac/template/calls.
+type Start struct {
+	Doc      string   // what the program does
+	Args     string   // of the program, after the weights
+	Least    int      // the least length of os.Args
+	Imports  []string // of the standard library
+	Runtime  bool     // it needs package runtime
+	Template string   // the name of the template, if it has another one
+	Head     string   // the word of debertac --head that asks for this program; "": it is the program of all others
+	When     Condition
+}
+
+// Wish is a word by which debertac --head asks for a head of a model folder.
+type Wish struct {
+	Word string
+	Task Task // of the head that it asks for
+}
+
+// Wishes lists the words of debertac --head, in the order in which help lists them.
+var Wishes = []Wish{
+	{"classify", Labels}, {"score", Score}, {"zero-shot", Labels}, {"rank", Score}, {"tag", Tags}, {"answer", Span}, {"choose", Choices}, {"embed", Vector},
+	{"fill-mask", MLM}, {"emd", MLM}, {"perplexity", MLM}, {"generate", MLM}, {"rtd", Replaced}, {"entities", Entities},
+}

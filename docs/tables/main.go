@@ -15,7 +15,7 @@ import (
 )
 
 // pages are the files that have generated parts.
-var pages = []string{"language.md", "cli.md", "zoo.md", "inputs.md"}
+var pages = []string{"language.md", "cli.md", "zoo.md", "inputs.md", "tasks/README.md"}
 
 // parts makes each part by its name.
 var parts = map[string]func(context.Context) (string, error){
@@ -25,6 +25,7 @@ var parts = map[string]func(context.Context) (string, error){
 	"verbs":  verbs,
 	"files":  inputFiles,
 	"fields": inputFields,
+	"tasks":  tasks,
 	"counts": counts, "ablations": ablations,
 }
 

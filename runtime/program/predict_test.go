@@ -246,6 +246,15 @@ func TestRunRanking(t *testing.T) {
 	}
 }
 
+// kindsOf joins the kinds of heads that have a flag.
+func kindsOf(flag string) string {
+	var kinds []string
+	for _, t := range tasktable.Taking(flag) {
+		kinds = append(kinds, tasktable.Of(t).Kind)
+	}
+	return strings.Join(kinds, " or ")
+}
+
 // Flags of other tasks are refused by the name of what they belong to.
 func TestRunFlagsOfOtherTasks(t *testing.T) {
 	for want, args := range map[string][]string{
@@ -254,7 +263,7 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 		"--temperature belongs to heads of the kind fill-mask":                                                      {"--temperature", "1"},
 		"--options belongs to heads of the kind choose":                                                             {"--options", "a,b"},
 		"--threshold chooses among labels that do not exclude each other":                                           {"--threshold", "0.3"},
-		"--normalize belongs to heads of the kind embed or embed without pooling":                                   {"--normalize"},
+		"--normalize belongs to heads of the kind " + kindsOf("normalize") + "; head":                               {"--normalize"},
 		"--no-answer-threshold belongs to heads of the kind answer":                                                 {"--no-answer-threshold", "1"},
 	} {
 		r := runTask(t, nliProgram(), false, "", append(args, "text")...)

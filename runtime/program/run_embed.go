@@ -85,16 +85,21 @@ func (e *embedded) object() any        { return e }
 func (e *embedded) show(p *page, r *record) {
 	p.title(r, e.Tokens, e.Truncated)
 	square := 0.0
-	var first []string
-	for i, v := range e.Embedding {
+	for _, v := range e.Embedding {
 		square += float64(v) * float64(v)
-		if i < 8 {
-			first = append(first, fmt.Sprintf("%.4f", v))
-		}
 	}
-	more := ""
-	if len(e.Embedding) > len(first) {
-		more = " …"
+	fmt.Fprintf(p, "  %s  (%s, length %.4f; --json prints all)\n", firstNumbers(e.Embedding), plural(len(e.Embedding), "number"), math.Sqrt(square))
+}
+
+// firstNumbers returns the first numbers of a vector as text, and an ellipsis for the others.
+func firstNumbers(vector []float32) string {
+	const shown = 8
+	var list []string
+	for _, v := range vector[:min(shown, len(vector))] {
+		list = append(list, fmt.Sprintf("%.4f", v))
 	}
-	fmt.Fprintf(p, "  %s%s  (%s, length %.4f; --json prints all)\n", strings.Join(first, " "), more, plural(len(e.Embedding), "number"), math.Sqrt(square))
+	if len(vector) > shown {
+		list = append(list, "…")
+	}
+	return strings.Join(list, " ")
 }

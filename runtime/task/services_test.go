@@ -26,7 +26,9 @@ var news = map[string]func(*runtime.Core) error{
 	"Tagger": made(task.NewTagger), "Scorer": made(task.NewScorer), "Ranker": made(task.NewRanker), "Answerer": made(task.NewAnswerer), "Chooser": made(task.NewChooser),
 	"Filler": made(task.NewFiller), "Perplexer": made(task.NewPerplexer), "Generator": made(task.NewGenerator), "Detector": made(task.NewDetector),
 	"Extractor": made(task.NewExtractor), "Embedder": made(task.NewEmbedder),
-	"ZeroShot": made(func(core *runtime.Core, name string) (*task.ZeroShot, error) { return task.NewZeroShot(core, name, task.NLIOptions{}) }),
+	"ZeroShot": made(func(core *runtime.Core, name string) (*task.ZeroShot, error) {
+		return task.NewZeroShot(core, name, task.NLIOptions{})
+	}),
 }
 
 // TestServicesServeTheirTasks: a service refuses heads of tasks that the table does not give it, by the words of the table.

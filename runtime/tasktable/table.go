@@ -11,20 +11,6 @@ import "slices"
 // Task is what the numbers of a head mean. Generated packages and packed weights hold this text.
 type Task string
 
-// The tasks.
-const (
-	Labels   Task = "labels"
-	Tags     Task = "tags"
-	Span     Task = "span"
-	Choices  Task = "choices"
-	Score    Task = "score"
-	MLM      Task = "mlm"
-	Replaced Task = "replaced"
-	Entities Task = "entities"
-	Vector   Task = "vector"
-	Hidden   Task = "hidden"
-)
-
 // Row describes one task.
 type Row struct {
 	Task    Task

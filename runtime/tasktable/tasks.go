@@ -1,5 +1,19 @@
 package tasktable
 
+// The tasks.
+const (
+	Labels   Task = "labels"
+	Tags     Task = "tags"
+	Span     Task = "span"
+	Choices  Task = "choices"
+	Score    Task = "score"
+	MLM      Task = "mlm"
+	Replaced Task = "replaced"
+	Entities Task = "entities"
+	Vector   Task = "vector"
+	Hidden   Task = "hidden"
+)
+
 // Parameters and comments that several verbs have.
 const (
 	inTexts = "ctx context.Context, texts []string"

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math"
@@ -100,10 +101,13 @@ type compiled struct {
 	name, folder, emit, weights string
 }
 
+// only restricts TestRecorded: compiling the models of all recordings takes a while.
+var only = flag.String("recording", "*", "compare the recordings of examples/tasks/expected whose names, without .json, match the pattern")
+
 // TestRecorded holds what the run of compiled models prints to examples/tasks/expected.
 func TestRecorded(t *testing.T) {
 	debertac(t)
-	files, err := filepath.Glob(filepath.Join(models, "expected", "*.json"))
+	files, err := filepath.Glob(filepath.Join(models, "expected", *only+".json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	dir := t.TempDir()

@@ -16,15 +16,15 @@ func (e *emitter) modelType(f *jen.File) {
 	services := e.services()
 	e.typeNames(f, services)
 	for _, o := range [][3]string{
-		{"Threads", "n int", "sets how many threads a call uses, the caller's own included."},
+		{"Threads", "n int", "sets how many threads a call uses, including the caller's own."},
 		{"UseISA", "name string", "forces an instruction set: go, avx2, avx512."},
-		{"MaxTokens", "n int", "sets how many tokens of a text the model sees at most."},
+		{"MaxTokens", "n int", "sets the greatest number of tokens of a text that the model reads."},
 	} {
 		name, typ, _ := strings.Cut(o[1], " ")
 		f.Commentf("%s %s", o[0], o[2])
 		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(rt(o[0]).Call(jen.Id(name))))
 	}
-	f.Comment("Long says what becomes of a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).")
+	f.Comment("Long sets what is done with a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).")
 	f.Func().Id("Long").Params(jen.Id("p").Add(rt("LongPolicy"))).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
 
 	classifies := e.perSequence()
@@ -44,15 +44,15 @@ func (e *emitter) modelType(f *jen.File) {
 		return f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id(name)
 	}
 	method("Close", "waits for running calls and frees weights, memory and threads.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
-	method("Core", "is the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
-	method("CheckWeights", "reads the weight file and holds every tensor to its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
+	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
+	method("CheckWeights", "reads the weight file and compares every tensor with its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
 	for i := range services {
 		declareLazy(&services[i], method)
 	}
 	e.idVerbs(method, classifies)
 }
 
-// typeNames declares short names for the runtime's types that calls take and give.
+// typeNames declares short names for the runtime's types that calls take and return.
 func (e *emitter) typeNames(f *jen.File, services []tasktable.Service) {
 	names := [][3]string{
 		{"Batch", runtimePath, "token ids of several sequences, ragged"},
@@ -68,7 +68,7 @@ func (e *emitter) typeNames(f *jen.File, services []tasktable.Service) {
 			}
 		}
 	}
-	f.Comment("The types of the runtime that calls take and give.")
+	f.Comment("The types of the runtime that calls take and return.")
 	f.Type().DefsFunc(func(g *jen.Group) {
 		for _, n := range names {
 			g.Id(n[0]).Op("=").Qual(n[1], n[0]).Comment(n[2])
@@ -76,8 +76,8 @@ func (e *emitter) typeNames(f *jen.File, services []tasktable.Service) {
 	})
 }
 
-// opening declares the ways to open a model. Services of tasks are made when they are first asked for: what they need, such as a tokenizer,
-// may be missing from weights that serve ids.
+// opening declares the ways to open a model. The services of tasks are made at first use, because weights that serve only ids may lack what they need, such as
+// a tokenizer.
 func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Service) {
 	wrap := func(call *jen.Statement) []jen.Code {
 		body := []jen.Code{
@@ -106,7 +106,7 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
 	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
 		Block(wrap(rt("Open").Call(jen.Id("Program"), jen.Id("path"), jen.Id("opts").Op("...")))...)
-	f.Comment("OpenBytes is Open for packed weights held in memory, as go:embed gives them.")
+	f.Comment("OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.")
 	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
 		Block(wrap(rt("OpenBytes").Call(jen.Id("Program"), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
 }
@@ -125,12 +125,12 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 		method("Logits", fmt.Sprintf("computes the head's numbers for token ids, [B][%d].", m.Columns)).
 			Params(ctx, batch).Params(jen.Index().Index().Float32(), jen.Error()).
 			Block(fwd("Logits", jen.Id("ctx"), jen.Id("b")))
-		method("LogitsInto", fmt.Sprintf("is Logits into dst, row-major, B·%d numbers. It allocates nothing.", m.Columns)).
+		method("LogitsInto", fmt.Sprintf("does the same as Logits and writes the B·%d numbers to dst, row-major. It allocates nothing.", m.Columns)).
 			Params(into...).Error().
 			Block(fwd("LogitsInto", jen.Id("ctx"), jen.Id("b"), jen.Id("dst")))
 		return
 	}
-	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d a row; dst must be as long as they are. It allocates nothing.", m.Columns)
+	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d per row. The length of dst must be their count. It allocates nothing.", m.Columns)
 	if row.Raw.Name != "" {
 		name, doc = row.Raw.Name, fmt.Sprintf(row.Raw.Doc, m.Columns)
 	}

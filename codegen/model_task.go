@@ -9,13 +9,13 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// taskPath is the package of what heads mean on text. Only packages whose heads need it link it.
+// taskPath is the import path of the package that turns the numbers of heads into results on text. Only packages whose heads need it link it.
 const taskPath = runtimePath + "/task"
 
-// tk returns a name of that package.
+// tk returns a name of package task.
 func tk(name string) *jen.Statement { return jen.Qual(taskPath, name) }
 
-// services are those of the head's task that the program has. A model without a tokenizer takes no texts, and has none.
+// services returns the services of the head's task that the program has. A model without a tokenizer takes no texts, so it has no services.
 func (e *emitter) services() []tasktable.Service {
 	if !e.takesText() {
 		return nil
@@ -29,7 +29,7 @@ func (e *emitter) services() []tasktable.Service {
 	return list
 }
 
-// holds reports whether a condition of the table of tasks is true of the program.
+// holds reports whether a condition of the table of tasks is true for the program.
 func (e *emitter) holds(c tasktable.Condition) bool {
 	switch c {
 	case tasktable.Causal:
@@ -42,7 +42,7 @@ func (e *emitter) holds(c tasktable.Condition) bool {
 	return c.HoldsFor(e.p.Meta.Labels)
 }
 
-// declareLazy writes the methods of the model that hand on to a service, which is made when it is first asked for.
+// declareLazy writes the methods of the model that call a service, which is made at first use.
 func declareLazy(s *tasktable.Service, method func(name, doc string) *jen.Statement) {
 	for _, v := range s.Verbs {
 		params, args := parameters(v.In)
@@ -54,7 +54,7 @@ func declareLazy(s *tasktable.Service, method func(name, doc string) *jen.Statem
 	}
 }
 
-// declareHeld writes the methods that hand on to a service which the model holds in a field.
+// declareHeld writes the methods that call a service which the model holds in a field.
 func declareHeld(s *tasktable.Service, field string, method func(name, doc string) *jen.Statement) {
 	for _, v := range s.Verbs {
 		params, args := parameters(v.In)
@@ -69,7 +69,7 @@ func declareHeld(s *tasktable.Service, field string, method func(name, doc strin
 	}
 }
 
-// inner is the name of the service's method.
+// inner returns the name of the service's method.
 func inner(v tasktable.Verb) string {
 	if v.Method != "" {
 		return v.Method
@@ -77,7 +77,7 @@ func inner(v tasktable.Verb) string {
 	return v.Name
 }
 
-// parameters reads parameters as Go writes them, and returns them and their names.
+// parameters parses parameters as Go writes them. It returns their code and their names.
 func parameters(in string) (params, args []jen.Code) {
 	for p := range strings.SplitSeq(in, ", ") {
 		if name, typ, ok := strings.Cut(p, " "); ok {
@@ -87,7 +87,7 @@ func parameters(in string) (params, args []jen.Code) {
 	return params, args
 }
 
-// results reads the types of results as Go writes them.
+// results parses the types of results as Go writes them.
 func results(out string) []jen.Code {
 	var list []jen.Code
 	for t := range strings.SplitSeq(out, ", ") {
@@ -96,7 +96,7 @@ func results(out string) []jen.Code {
 	return list
 }
 
-// goType reads a type of a name behind [], [N] and a package.
+// goType parses a type: a name after [], [N] and a package.
 func goType(t string) *jen.Statement {
 	if at := strings.LastIndexByte(t, ']'); at >= 0 {
 		return jen.Op(t[:at+1]).Add(goType(t[at+1:]))
@@ -110,7 +110,7 @@ func goType(t string) *jen.Statement {
 	return jen.Id(t)
 }
 
-// rowKind is what the result has a row for.
+// rowKind returns the first extent of the result.
 func (e *emitter) rowKind() ir.Dim {
 	_, v := e.p.Result()
 	return v.Type.Shape[0]

@@ -59,7 +59,7 @@ func meanings() []string {
 	return list
 }
 
-// meaning resolves as labels(…), and the words of other tasks.
+// meaning resolves the operands of as: labels(…), or a word of another task.
 func (b *headBuilder) meaning(as *meaningForm) {
 	h := b.h
 	at := spanOfAll(as.Tokens)

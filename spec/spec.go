@@ -342,7 +342,7 @@ func (h *Head) FullName() string { return h.Model.Name + "." + h.Name }
 // Task returns what the head's numbers mean.
 func (h *Head) Task() tasktable.Task { return h.inTable().Task() }
 
-// inTable is what the table of tasks is asked by.
+// inTable returns the head as the table of tasks describes it.
 func (h *Head) inTable() tasktable.Head {
 	tied := slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Tied != "" })
 	return tasktable.Head{As: h.As, Take: h.Take.Rows, Columns: h.Out, Vocab: h.Model.Vocab, Loss: h.Loss, Tied: tied}
@@ -371,7 +371,7 @@ type Take struct {
 // Meaning describes what the numbers of the last step are: a word of the table of tasks.
 type Meaning = tasktable.Meaning
 
-// The meanings that more than the table of tasks depends on.
+// The meanings that other code than the table of tasks depends on.
 const (
 	Vector   = tasktable.AsNumbers
 	Labels   = tasktable.AsLabels

@@ -59,14 +59,14 @@ func bind(file *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
 	return newForward(k, w), nil
 }
 
-// The types of the runtime that calls take and give.
+// The types of the runtime that calls take and return.
 type (
 	Batch          = runtime.Batch          // token ids of several sequences, ragged
 	Option         = runtime.Option         // a setting of Open
 	Classification = runtime.Classification // the result for one text
 )
 
-// Threads sets how many threads a call uses, the caller's own included.
+// Threads sets how many threads a call uses, including the caller's own.
 func Threads(n int) Option {
 	return runtime.Threads(n)
 }
@@ -76,12 +76,12 @@ func UseISA(name string) Option {
 	return runtime.UseISA(name)
 }
 
-// MaxTokens sets how many tokens of a text the model sees at most.
+// MaxTokens sets the greatest number of tokens of a text that the model reads.
 func MaxTokens(n int) Option {
 	return runtime.MaxTokens(n)
 }
 
-// Long says what becomes of a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).
+// Long sets what is done with a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).
 func Long(p runtime.LongPolicy) Option {
 	return runtime.Long(p)
 }
@@ -108,7 +108,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 	}, nil
 }
 
-// OpenBytes is Open for packed weights held in memory, as go:embed gives them.
+// OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	core, err := runtime.OpenBytes(Program, "spam.weights", data, opts...)
 	if err != nil {
@@ -129,12 +129,12 @@ func (m *Model) Close() error {
 	return m.core.Close()
 }
 
-// Core is the runtime's view of the model: reports, the tokenizer, calls with a trace.
+// Core returns the runtime's view of the model: reports, the tokenizer, calls with a trace.
 func (m *Model) Core() *runtime.Core {
 	return m.core
 }
 
-// CheckWeights reads the weight file and holds every tensor to its hash.
+// CheckWeights reads the weight file and compares every tensor with its hash.
 func (m *Model) CheckWeights() error {
 	return m.core.CheckWeights()
 }
@@ -144,7 +144,7 @@ func (m *Model) Classify(ctx context.Context, texts []string) ([]Classification,
 	return m.classifier.Classify(ctx, texts)
 }
 
-// ClassifyInto is Classify into dst, as long as texts. It reuses what dst holds and allocates nothing in steady state.
+// ClassifyInto does the same as Classify and writes to dst, which must be as long as texts. It reuses the memory of dst and allocates nothing in steady state.
 func (m *Model) ClassifyInto(ctx context.Context, dst []Classification, texts []string) error {
 	return m.classifier.ClassifyInto(ctx, dst, texts)
 }
@@ -154,7 +154,7 @@ func (m *Model) ClassifyPairs(ctx context.Context, pairs [][2]string) ([]Classif
 	return m.classifier.ClassifyPairs(ctx, pairs)
 }
 
-// Labels are the labels in the order of the logits.
+// Labels returns the labels in the order of the logits.
 func (m *Model) Labels() []string {
 	return m.classifier.Labels()
 }
@@ -164,7 +164,7 @@ func (m *Model) Logits(ctx context.Context, b *Batch) ([][]float32, error) {
 	return m.classifier.Logits(ctx, b)
 }
 
-// LogitsInto is Logits into dst, row-major, B·2 numbers. It allocates nothing.
+// LogitsInto does the same as Logits and writes the B·2 numbers to dst, row-major. It allocates nothing.
 func (m *Model) LogitsInto(ctx context.Context, b *Batch, dst []float32) error {
 	return m.classifier.LogitsInto(ctx, b, dst)
 }

@@ -2,38 +2,37 @@ package tasktable
 
 import "math"
 
-// Flag is a flag of run that has a meaning for some tasks only: those whose rows name it. debertac run and the programs that it builds have the
-// same ones.
+// Flag is a flag of run that has a meaning only for the tasks whose rows name it. debertac run has the same flags as the programs that debertac builds.
 type Flag struct {
 	Name        string
 	Kind        Kind
-	Group       string // under which help of debertac lists it; "": with the flags of no group
+	Group       string // the group of help of debertac that lists it; "": it is listed with the flags without a group
 	Placeholder string // what help shows for the value
 	Help        string // one sentence or several, without the default
-	Default     string // the value without the flag; "": none, or what the model says
-	Unsaid      bool   // help of debertac leaves the default out
+	Default     string // the value without the flag; "": no value, or the model's
+	Unsaid      bool   // the help of debertac does not show the default
 
-	Needs       string   // a flag without which this one is refused
-	Contradicts []string // flags that this one is refused beside
+	Needs       string   // the flag is refused without this flag
+	Contradicts []string // the flag is refused together with these flags
 	Filled      bool     // an empty text is refused
-	Must        string   // what the value must be, in messages about one that is empty or outside of the range
-	Least, Most float64  // the range of a number; both 0: every number that is finite
+	Must        string   // what the value must be, for messages about a value that is empty or out of range
+	Least, Most float64  // the range of a number; both 0: every finite number
 }
 
-// Kind is what the value of a flag is.
+// Kind is the type of a flag's value.
 type Kind uint8
 
 // The kinds of values.
 const (
 	Switch  Kind = iota // on or off
 	Text                // UTF-8
-	List                // words between commas, or a JSON array of strings, as UTF-8
+	List                // words separated by commas, or a JSON array of strings, in UTF-8
 	Count               // a whole number
 	Real                // a real number
 	Natural             // a whole number from 0 to 2⁶⁴-1
 )
 
-// Flags is the flags in the order of help.
+// Flags lists the flags in the order of help.
 var Flags = []Flag{
 	{Name: "top", Kind: Count, Placeholder: "N", Help: "Print the N best labels, candidates, answers or documents per text.", Default: "5", Unsaid: true, Least: 1, Most: math.MaxInt64, Must: "at least 1"},
 	{Name: "accuracy", Kind: Switch, Help: "Compare results with the label of each record of the input, and print the share that is right.", Contradicts: []string{"query", "labels"}},
@@ -73,7 +72,7 @@ var Flags = []Flag{
 	{Name: "no-prompt", Kind: Switch, Group: "Embeddings", Help: "Put no prompt in front of texts."},
 }
 
-// Within reports whether a number is in the range of the flag.
+// Within reports whether a number is in the flag's range.
 func (f *Flag) Within(x float64) bool {
 	if f.Least == 0 && f.Most == 0 {
 		return !math.IsNaN(x) && !math.IsInf(x, 0)

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Take is the kind of rows that heads read.
+// Take is the kind of rows that a head reads.
 type Take uint8
 
 // The rows that a head can read.
 const (
 	TakeFirst     Take = iota // the first token of each sequence: [B, H]
 	TakeEach                  // every token: [T, H]
-	TakeEachFirst             // every token, plus the state of its sequence's first: [T, H]
+	TakeEachFirst             // every token, plus the state of the first token of its sequence: [T, H]
 	TakeMasked                // the tokens to predict: [M, H]
 	TakeMean                  // the mean over a sequence's tokens: [B, H]
 	TakeWords                 // one row per word: [W, H]
@@ -23,20 +23,20 @@ var takes = [...]string{"first", "each", "each + first", "masked", "mean", "word
 // String returns the operand of the word take in the language.
 func (t Take) String() string { return takes[t] }
 
-// Meaning is what the numbers of a head's last step are.
+// Meaning describes what the numbers of a head's last step are.
 type Meaning string
 
-// The meanings that the language treats apart. Others are words of Table and nothing else.
+// The meanings that the language treats in a special way. Others are only words of Table.
 const (
-	AsNumbers  Meaning = ""         // numbers without a word
+	AsNumbers  Meaning = ""         // numbers without a word in the spec
 	AsLabels   Meaning = "labels"   // one logit per label; the labels follow
-	AsSpan     Meaning = "span"     // two: start, end
+	AsSpan     Meaning = "span"     // two numbers: start, end
 	AsChoices  Meaning = "choices"  // one logit per choice
 	AsScore    Meaning = "score"    // one number: regression, reward, ranking
 	AsEntities Meaning = "entities" // GLiNER: the labels in the prompt decide
 )
 
-// String returns the word of the meaning; that of AsNumbers is vector.
+// String returns the word of the meaning. The word of AsNumbers is vector.
 func (m Meaning) String() string {
 	if m == AsNumbers {
 		return "vector"
@@ -72,7 +72,7 @@ func Words() []Meaning {
 	return words
 }
 
-// Meant returns the first row of a meaning, or nil if no task has it.
+// Meant returns the first row with a meaning, or nil if no task has it.
 func Meant(m Meaning) *Row {
 	for i := range Table {
 		if Table[i].As == m {
@@ -82,7 +82,7 @@ func Meant(m Meaning) *Row {
 	return nil
 }
 
-// Head is what decides a head's task.
+// Head holds what decides a head's task.
 type Head struct {
 	As      Meaning
 	Take    Take
@@ -104,7 +104,7 @@ func (h Head) Task() Task {
 	return Hidden
 }
 
-// has reports whether a head's columns are the row's, as far as they are known.
+// has reports whether the row has the columns of a head, as far as they are known.
 func (r *Row) has(h Head) bool {
 	switch {
 	case r.Columns == VocabColumns:
@@ -115,10 +115,10 @@ func (r *Row) has(h Head) bool {
 	return true
 }
 
-// Misfit is a message about a head, with LOSS in the place of its loss, and the words that would mend it.
+// Misfit is a message about a head, with LOSS in place of its loss, and a hint with words that repair the head.
 type Misfit struct{ Message, Hint string }
 
-// Misfit returns what is wrong with the rows, the loss and the columns of a head, or nil if they fit one another.
+// Misfit returns what is wrong with the rows, the loss and the columns of a head, or nil if they fit each other.
 func (h Head) Misfit() *Misfit {
 	for i := range Table {
 		if r := &Table[i]; slices.Contains(r.Claims, h.Take) {
@@ -159,7 +159,7 @@ func (r *Row) judges(loss string) bool {
 	return loss == "" || r.Losses == nil || slices.Contains(r.Losses, loss)
 }
 
-// of fills in the head's loss.
+// of returns the message with the head's loss filled in.
 func (m Misfit) of(h Head) *Misfit {
 	m.Message = strings.ReplaceAll(m.Message, "LOSS", h.Loss)
 	return &m

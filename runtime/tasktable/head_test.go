@@ -15,7 +15,7 @@ func heads(f func(h Head)) {
 			for _, loss := range []string{"", CrossEntropy, BinaryCrossEntropy, MeanSquaredError} {
 				for _, columns := range []int{0, 1, 2, 3, 7} {
 					for _, tied := range []bool{false, true} {
-						if !tied || columns == 7 { // a tied layer has a column per entry
+						if !tied || columns == 7 { // a tied layer has one column per entry
 							f(Head{As: as, Take: Take(take), Columns: columns, Vocab: 7, Loss: loss, Tied: tied})
 						}
 					}
@@ -25,7 +25,7 @@ func heads(f func(h Head)) {
 	}
 }
 
-// TestHeadsHaveRows: a head whose rows, loss and columns fit one another has a task that reads these rows and has these columns. Otherwise the
+// TestHeadsHaveRows checks that a head whose rows, loss and columns fit each other has a task that reads these rows and has these columns. Otherwise the
 // compiler would make a package that the runtime refuses.
 func TestHeadsHaveRows(t *testing.T) {
 	seen := map[Task]int{}
@@ -38,7 +38,7 @@ func TestHeadsHaveRows(t *testing.T) {
 		require.Contains(t, r.Take, h.Take, "%+v is %s", h, r.Task)
 		require.Equal(t, r.As, h.As, "%+v is %s", h, r.Task)
 		require.True(t, r.has(h), "%+v is %s", h, r.Task)
-		if r.As != AsNumbers || slices.Contains(r.Claims, h.Take) { // of others the loss is the user's affair
+		if r.As != AsNumbers || slices.Contains(r.Claims, h.Take) { // for other heads the loss is up to the user
 			require.True(t, r.judges(h.Loss), "%+v is %s", h, r.Task)
 		}
 		seen[r.Task]++
@@ -48,7 +48,7 @@ func TestHeadsHaveRows(t *testing.T) {
 	}
 }
 
-// TestMisfitsSaySomething: what is refused has a message and a hint.
+// TestMisfitsSaySomething checks that every refusal has a message and a hint.
 func TestMisfitsSaySomething(t *testing.T) {
 	seen := 0
 	heads(func(h Head) {
@@ -62,7 +62,7 @@ func TestMisfitsSaySomething(t *testing.T) {
 	require.Greater(t, seen, 100)
 }
 
-// TestVocabularyOfOtherRows: a layer that shares the token table makes a head predict tokens only where there is a row for each token.
+// TestVocabularyOfOtherRows checks that a layer that shares the token table makes a head predict tokens only if there is one row per token.
 func TestVocabularyOfOtherRows(t *testing.T) {
 	for take, want := range map[Take]Task{TakeMasked: MLM, TakeEach: MLM, TakeFirst: Vector, TakeMean: Vector, TakeWords: Hidden} {
 		require.Equal(t, want, Head{Take: take, Columns: 7, Vocab: 7, Tied: true}.Task(), "take %v", take)
@@ -71,7 +71,7 @@ func TestVocabularyOfOtherRows(t *testing.T) {
 	require.Equal(t, Hidden, Head{Take: TakeWords, Columns: 1, Vocab: 7, Loss: BinaryCrossEntropy}.Task(), "words are not tokens that were replaced")
 }
 
-// TestRows holds the rows to what they must say.
+// TestRows checks that every row has the fields that it needs.
 func TestRows(t *testing.T) {
 	var tasks []Task
 	for i := range Table {
@@ -108,7 +108,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestFlags holds the flags and the rows that name them to each other.
+// TestFlags checks that the flags and the rows that name them agree.
 func TestFlags(t *testing.T) {
 	for i := range Flags {
 		f := &Flags[i]

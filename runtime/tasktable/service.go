@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Service is a type that makes results of a head's numbers. Generated packages have a call for each of its verbs.
+// Service is a type that makes results from a head's numbers. Generated packages have one call for each of its verbs.
 type Service struct {
-	Name    string // of the type. In runtime/task, New and the name is the function that makes it of an open model and the name of a head
-	Use     string // what a head is wanted for, in messages
-	Field   string // of the generated Model: a function that makes the service once
-	Maker   string // the function, if it has another name
-	Options string // a type of runtime/task whose zero value the New function takes last; "" none
+	Name    string // of the type. In runtime/task, the function named New followed by this name makes it from an open model and the name of a head
+	Use     string // what the head is needed for, in messages
+	Field   string // of the generated Model; the field holds a function that makes the service once
+	Maker   string // name of that function, if it differs
+	Options string // a type of runtime/task whose zero value is the last argument of the New function; "": no such argument
 	When    Condition
 	Types   []Type // types that the verbs take and return, for which the generated package declares short names
 	Verbs   []Verb
@@ -25,12 +25,12 @@ const (
 	Always     Condition = iota
 	Entailing            // a label begins with "entail"
 	Numbered             // there are several labels, all named LABEL_0 and so on, as transformers names labels without names
-	Causal               // no token sees those after it
+	Causal               // no token sees later tokens
 	Uncausal             // tokens see both sides
-	WholeTexts           // the output has a row for each sequence or each token, so that a text alone decides its rows
+	WholeTexts           // the output has one row per sequence or token, so that a text alone decides its rows
 )
 
-// HoldsFor reports whether a condition about labels is true of them. Other conditions are true of all labels.
+// HoldsFor reports whether a condition about labels is true for them. It returns true for other conditions.
 func (c Condition) HoldsFor(labels []string) bool {
 	switch c {
 	case Entailing:
@@ -44,17 +44,17 @@ func (c Condition) HoldsFor(labels []string) bool {
 	return true
 }
 
-// Type is a type that generated packages declare a short name for.
+// Type is a type for which generated packages declare a short name.
 type Type struct{ Name, Doc string }
 
-// Verb is a method of the generated Model that hands on to one of a service.
+// Verb is a method of the generated Model that calls a method of a service.
 type Verb struct {
 	Name   string // of the Model's method
-	Method string // of the service's; "": Name
+	Method string // of the service's method; "": Name
 	In     string // parameters as Go writes them. A type without a package is a short name of the generated package
 	Out    string // results
 	Doc    string // of the method, after its name
-	Start  *Start // the program that debertac init --from makes of this call; nil: it makes none
+	Start  *Start // the program that debertac init --from writes for this call; nil: no program
 }
 
 // Start describes a small program that makes one call. Its statements are a template of the verb's name in cmd/debertac/template/calls.
@@ -65,7 +65,7 @@ type Start struct {
 	Imports  []string // of the standard library
 	Runtime  bool     // it needs package runtime
 	Template string   // the name of the template, if it has another one
-	Head     string   // the word of debertac --head that asks for this program; "": it is the program of all others
+	Head     string   // the word of debertac --head that asks for this program; "": the program for all other words
 	When     Condition
 }
 

@@ -1,51 +1,51 @@
-// Package tasktable describes the tasks of heads, one row per task: how a head is written in the language, what its numbers are, which
-// calls the generated package has for them, and which flags run has. It is data and nothing else. The language, the compiler, code generation,
-// the runtime, built programs and the command line read it, and none of them has a list of tasks of its own.
+// Package tasktable describes the tasks of heads, one row per task: how a head is written in the language, what its numbers are, which calls the generated
+// package has for them, and which flags run has. It holds only data. The language, the compiler, code generation, the runtime, built programs and the command
+// line read it, and none of them has its own list of tasks.
 //
-// A new task is a new row of Table and the code that computes its results: see "A task" in CONTRIBUTING.md. The programs that users build link
-// this package, so it imports nothing but the standard library.
+// A new task is a new row of Table and the code that computes its results: see "A task" in CONTRIBUTING.md. The programs that users build link this package, so
+// it imports only the standard library.
 package tasktable
 
 import "slices"
 
-// Task is what the numbers of a head mean. Generated packages and packed weights hold this text.
+// Task describes what the numbers of a head mean. Generated packages and packed weights hold this text.
 type Task string
 
 // Row describes one task.
 type Row struct {
 	Task    Task
 	Numbers string // what the numbers are, with their shape
-	Kind    string // the name of such heads in messages: the word of debertac --head that asks for one, if there is one
+	Kind    string // the name of such heads in messages: the word of debertac --head that asks for one, if there is such a word
 
-	// As is the word after "as" in the spec, or the meaning that other words of the head have. AsNumbers stands for heads without either.
+	// As is the word after "as" in the spec, or the meaning of other words of the head. AsNumbers stands for heads with neither.
 	As Meaning
 	// Take lists the rows that such heads read.
 	Take []Take
-	// Claims lists those of Take that belong to this task alone: heads that read them must fit this row.
+	// Claims lists the rows of Take that belong only to this task: a head that reads them must fit this row.
 	Claims []Take
-	// Columns is the length of a row of the output.
+	// Columns is the number of columns of the output.
 	Columns Columns
-	// Tied heads read rows that Claims does not list only if their last layer shares the token table.
+	// Tied: such a head reads rows that Claims does not list only if its last layer shares the token table.
 	Tied bool
-	// Judged heads are of this task only if they have one of Losses.
+	// Judged: a head is of this task only if it has one of Losses.
 	Judged bool
-	// Losses are the losses that fit; nil: all of them. A head may also have none.
+	// Losses lists the losses that fit; nil means all losses. A head may also have no loss.
 	Losses []string
-	// These say what is wrong with a head whose rows, loss or columns do not fit.
+	// These are the messages for a head whose rows, loss or columns do not fit.
 	TakeMisfit, LossMisfit, ColumnsMisfit Misfit
 
-	// Pairs: the output has a row for each pair of a word and a label that is given at run time, not a row for each row that the head reads.
+	// Pairs: the output has one row per pair of a word and a label that is chosen at run time, not one row per row that the head reads.
 	Pairs bool
-	// Startless results stay whole when the start of a text is cut off.
+	// Startless: results stay complete when the start of a text is cut off.
 	Startless bool
-	// Grows: a causal model can compute the rows of new tokens alone, and keep what it has computed of the others.
+	// Grows: a causal model can compute only the rows of new tokens and keep what it has computed for the others.
 	Grows bool
 	// Mean is the way in which an ensemble averages such heads.
 	Mean Averaging
 
-	Direct   Service   // calls of runtime.Classifier, which a model of this task holds from the start
+	Direct   Service   // calls of runtime.Classifier, which a model of this task always holds
 	Raw      Verb      // the call for token ids, if it has a name of its own; %[1]d in Doc is the number of columns
-	Services []Service // types of runtime/task that the generated package has calls of
+	Services []Service // types of runtime/task for which the generated package has calls
 	Also     []string  // names of services of other rows that read these numbers too
 	Flags    []string  // names of the flags of run that have a meaning for such heads
 
@@ -74,7 +74,7 @@ func Of(t Task) *Row {
 	return nil
 }
 
-// Serving returns the service of a name, and the tasks whose numbers it reads in the order of Table. Both are nil if there is no such service.
+// Serving returns the service of a name, and the tasks whose numbers it reads, in the order of Table. Both are nil if there is no such service.
 func Serving(name string) (service *Service, tasks []Task) {
 	for i := range Table {
 		r := &Table[i]
@@ -93,7 +93,7 @@ func (r *Row) ServedBy(name string) bool {
 	return slices.Contains(r.Also, name) || slices.ContainsFunc(r.Services, func(s Service) bool { return s.Name == name })
 }
 
-// Taking returns the tasks for which a flag of run has a meaning, in the order of Table; nil if it has one whatever the task is.
+// Taking returns the tasks for which a flag of run has a meaning, in the order of Table. It returns nil if the flag has a meaning for every task.
 func Taking(flag string) []Task {
 	var tasks []Task
 	for i := range Table {

@@ -14,7 +14,7 @@ const (
 	Hidden   Task = "hidden"
 )
 
-// Parameters and comments that several verbs have.
+// Parameters and comments that several verbs share.
 const (
 	inTexts = "ctx context.Context, texts []string"
 	inPairs = "ctx context.Context, pairs [][2]string"
@@ -23,7 +23,7 @@ const (
 	docEntail  = "labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, and the model judges whether the one entails the other."
 )
 
-// Table is the tasks. Its order is that of the tasks in messages.
+// Table lists the tasks. Messages list the tasks in this order.
 var Table = []Row{
 	{
 		Task: Labels, Kind: "classify", Numbers: "one logit per label, [B, C]",
@@ -35,10 +35,10 @@ var Table = []Row{
 			Verbs: []Verb{
 				{Name: "Classify", In: inTexts, Out: "[]Classification, error", Doc: "labels texts; results come in input order. How texts are batched never changes a result.",
 					Start: &Start{Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3}},
-				{Name: "ClassifyInto", In: "ctx context.Context, dst []Classification, texts []string", Out: "error", Doc: "is Classify into dst, as long as texts. It reuses what dst holds and allocates nothing in steady state."},
+				{Name: "ClassifyInto", In: "ctx context.Context, dst []Classification, texts []string", Out: "error", Doc: "does the same as Classify and writes to dst, which must be as long as texts. It reuses the memory of dst and allocates nothing in steady state."},
 				{Name: "ClassifyPairs", In: inPairs, Out: "[]Classification, error", Doc: "labels pairs of texts, such as premise and hypothesis.",
 					Start: &Start{Doc: "tells whether a premise entails a hypothesis", Args: "PREMISE HYPOTHESIS", Least: 4, When: Entailing}},
-				{Name: "Labels", Out: "[]string", Doc: "are the labels in the order of the logits."},
+				{Name: "Labels", Out: "[]string", Doc: "returns the labels in the order of the logits."},
 			},
 		},
 		Services: []Service{zeroShot, zeroShotByCall},
@@ -194,14 +194,14 @@ var Table = []Row{
 	{
 		Task: Hidden, Kind: "embed without pooling", Numbers: "the rows of the last layer, or a head's numbers for each row that it reads, [T, C], [M, C] or [W, C]",
 		Take: []Take{TakeEach, TakeEachFirst, TakeMasked, TakeWords}, Startless: true, Grows: true,
-		Raw:      Verb{Name: "Hidden", Doc: "computes a row of %[1]d numbers for each token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
+		Raw:      Verb{Name: "Hidden", Doc: "computes one row of %[1]d numbers per token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
 		Services: []Service{embedder},
 		Flags:    []string{"pair", "pooling", "normalize", "prompt", "no-prompt"},
 		Page:     "embed.md", Sample: "take each",
 	},
 }
 
-// zeroShot labels texts with labels of the caller's own, if a label of the model tells what it means.
+// zeroShot labels texts with the caller's own labels, if the name of a label of the model tells that it means entailment.
 var zeroShot = Service{
 	Name: "ZeroShot", Use: "zero-shot classification", Field: "entailing", Options: "NLIOptions", When: Entailing, Types: zeroShotTypes,
 	Verbs: []Verb{{
@@ -210,7 +210,7 @@ var zeroShot = Service{
 	}},
 }
 
-// zeroShotByCall is zeroShot for models whose labels have numbers for names.
+// zeroShotByCall does the same as zeroShot for models whose labels have numbers as names.
 var zeroShotByCall = Service{
 	Name: "ZeroShot", Use: "zero-shot classification", Field: "entailing", Maker: "NewZeroShotByCall", When: Numbered, Types: zeroShotTypes,
 	Verbs: []Verb{{
@@ -224,7 +224,7 @@ var zeroShotByCall = Service{
 // zeroShotTypes are the types of both.
 var zeroShotTypes = []Type{{"ZeroShotOptions", "the settings of Entail"}, {"ZeroShotResult", "a text with labels of the caller's own"}}
 
-// embedder makes vectors of texts, of heads with a row for each sequence or each token.
+// embedder makes vectors of texts, for heads with one row per sequence or per token.
 var embedder = Service{
 	Name: "Embedder", Use: "embedding", Field: "embedding", When: WholeTexts,
 	Types: []Type{{"EmbedOptions", "the settings of Embed"}, {"Embedding", "a vector for one text"}},
@@ -235,7 +235,7 @@ var embedder = Service{
 	},
 }
 
-// What is said of heads that fit no task.
+// The messages about heads that fit no task.
 var (
 	noLabels     = Misfit{"labels are of sequences, tokens or words, not of tokens to predict", "take each"}
 	noQuantities = Misfit{"labels are not quantities: LOSS does not fit", "loss cross_entropy"}

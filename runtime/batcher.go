@@ -99,7 +99,7 @@ func (c *Core) SpanTokenizer() (SpanTokenizer, error) {
 }
 
 func errNoTokenizer() error {
-	return input("these weights were packed without a tokenizer: give token ids to Logits, or %s from a folder with one", again)
+	return input("these weights were packed without a tokenizer, which texts need: %s with --tokenizer DIR (Go programs can also pass token ids to Logits)", again)
 }
 
 // Frame returns the special tokens around and between texts.

@@ -200,7 +200,7 @@ func TestTokenizerFaults(t *testing.T) {
 	k, err = runtime.NewClassifier(c, "kind")
 	require.NoError(t, err)
 	_, err = k.Classify(context.Background(), []string{"a"})
-	require.ErrorContains(t, err, "packed without a tokenizer")
+	require.ErrorContains(t, err, "packed without a tokenizer, which texts need: run debertac pack again with --tokenizer DIR")
 	rows, err := k.Logits(context.Background(), oneSequence(4))
 	require.NoError(t, err, "ids work without one")
 	require.Len(t, rows, 1)

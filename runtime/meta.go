@@ -9,9 +9,12 @@ import (
 // TokenizerTensor is the name of the U8 tensor that holds the packed tokenizer.
 const TokenizerTensor = "tokenizer"
 
+// LayoutKey is the key of the layout's version in a packed file's safetensors metadata. Every packed file has it.
+const LayoutKey = "debertac.layout"
+
 // The keys of a packed file's safetensors metadata. Other keys are not allowed.
 const (
-	keyLayout  = "debertac.layout"  // Meta.Layout
+	keyLayout  = LayoutKey          // Meta.Layout
 	keySpec    = "debertac.spec"    // Meta.SpecHash
 	keyMeta    = "debertac.meta"    // JSON: the other fields of Meta
 	keyTensors = "debertac.tensors" // JSON: name → true length and sha256 of the stored bytes

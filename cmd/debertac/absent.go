@@ -41,6 +41,9 @@ var otherWeights = []struct{ pattern, what, do string }{
 // noModel says that something is missing that a model needs. A folder with the model in another form is told how it gets into this one.
 func (f *folder) noModel(what string) error {
 	fault := inputFault(f.dir, "%s", what)
+	if weights, err := f.layout(); weights != nil && err == nil {
+		return fault // weights are not what is missing
+	}
 	for _, o := range otherWeights {
 		found, err := fs.Glob(f.view, o.pattern)
 		if err != nil || len(found) == 0 {

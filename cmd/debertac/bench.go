@@ -102,7 +102,7 @@ func (v *benchVerb) check() error {
 		return err
 	}
 	if n := len(v.points()); v.CPUProfile != "" && (n > 1 || v.rounds() > 1) {
-		return usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %d points and %d rounds", n, v.rounds())
+		return usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %s and %s", counted(n, "point", "points"), counted(v.rounds(), "round", "rounds"))
 	}
 	for _, file := range []string{v.CPUProfile, v.Plot} {
 		if file == "" {
@@ -265,10 +265,10 @@ func paragraph(m *measure.Result) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-13s "+format+"\n", append([]any{name}, args...)...)
 	}
-	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %d threads, %s, %s, %d calls\n", m.Model, m.Batch, m.Tokens, m.Threads, m.ISA, m.Precision, m.Calls)
+	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, counted(m.Threads, "thread", "threads"), m.ISA, m.Precision, counted(m.Calls, "call", "calls"))
 	line("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", m.MinMS, m.P50MS, m.P90MS, m.P99MS)
 	if m.Rounds > 1 {
-		line("", "p50 of %d rounds: standard deviation %.3f ms (%.1f %%)", m.Rounds, m.DeviationMS, 100*m.DeviationMS/m.P50MS)
+		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)
 	}
 	line("throughput", "%.0f tokens/s, %.1f sequences/s", m.TokensPerS, m.SequencesPerS)
 	line("arithmetic", "%.1f GFLOP/s of %.3g useful GFLOP", m.GFLOPS, m.GFLOP)
@@ -308,7 +308,11 @@ func (v *benchVerb) compare(a *app, before, results []measure.Result) error {
 // accept holds the flags to what the program is compiled for, before it is built, and lists the sequences of each point.
 func (v *benchVerb) accept(u *compiler.Unit) ([][]int, error) {
 	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
-		return nil, inputFault(u.Program.File, "the target's weights are %s, not %s", got, v.Precision).hint("write weights %s in the target", v.Precision)
+		fault := inputFault(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
+		if is, err := disk.IsDir(v.Path); err == nil && is {
+			return nil, fault.hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec", v.Path, v.Precision, v.Path)
+		}
+		return nil, fault.hint("write weights %s in the target", v.Precision)
 	}
 	var all [][]int
 	for _, pt := range v.points() {

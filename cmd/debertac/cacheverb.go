@@ -96,7 +96,7 @@ func (v *cacheVerb) list(a *app, c *cache.Cache) error {
 			return err
 		}
 	}
-	a.note("%s: %d entries, %s; the limit is %s", c.Dir(), len(entries), size(total), limitText(limit))
+	a.note("%s: %s, %s; the limit is %s", c.Dir(), counted(len(entries), "entry", "entries"), size(total), limitText(limit))
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (v *cacheVerb) clean(a *app, c *cache.Cache) error {
 			bytes += e.Size
 		}
 	}
-	a.note("%s: %d entries removed, %s", c.Dir(), removed, size(bytes))
+	a.note("%s: %s removed, %s", c.Dir(), counted(removed, "entry", "entries"), size(bytes))
 	for name := range wanted {
 		return inputFault(c.Dir(), "there is no entry %s", name).hint("debertac cache list")
 	}
@@ -167,7 +167,7 @@ func (v *cacheVerb) limit(a *app, c *cache.Cache) error {
 	for _, e := range removed {
 		bytes += e.Size
 	}
-	a.note("%s: the limit is %s; %d entries removed, %s", c.Dir(), limitText(limit), len(removed), size(bytes))
+	a.note("%s: the limit is %s; %s removed, %s", c.Dir(), limitText(limit), counted(len(removed), "entry", "entries"), size(bytes))
 	return nil
 }
 

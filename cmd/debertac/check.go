@@ -45,7 +45,7 @@ func (v *checkVerb) Run(a *app) error {
 		return nil
 	}
 	if len(v.Files) > 1 {
-		fmt.Fprintf(a.err, "%d of %d files have faults\n", bad, len(v.Files))
+		fmt.Fprintf(a.err, "%d of %d files %s faults\n", bad, len(v.Files), map[bool]string{true: "has", false: "have"}[bad == 1])
 	}
 	return &fault{code: exitInput}
 }

@@ -63,7 +63,7 @@ Examples:
   debertac compile ~/models/deberta-v3-base --head fill-mask
 
 In a Go file, to be run by ` + "`go generate`" + `:
-  //go:generate go run github.com/debertac/debertac/cmd/debertac compile model.dspec -o .`
+  //go:generate go tool debertac compile model.dspec -o .`
 }
 
 // Run compiles and writes.
@@ -79,7 +79,7 @@ func (v *compileVerb) Run(a *app) error {
 		if err := g.pkg.WriteTo(g.dir); err != nil {
 			return folderFault(g.dir, err)
 		}
-		a.note("%s: package %s, %d files", g.dir, g.pkg.Name, len(g.pkg.Files))
+		a.note("%s: package %s, %s", g.dir, g.pkg.Name, counted(len(g.pkg.Files), "file", "files"))
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (v *diffVerb) Run(a *app) error {
 		count += len(changes)
 	}
 	if count > 0 {
-		a.note("%d files differ: run debertac compile", count)
+		a.note("%s: run debertac compile", counted(count, "file differs", "files differ"))
 		return notHeld()
 	}
 	return nil

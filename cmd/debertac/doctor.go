@@ -167,7 +167,8 @@ func (r *report) print(a *app) error {
 		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("debertac", "%s, %s", r.Debertac.Version, r.Debertac.Go)
-	line("processor", "%s, %s, %d logical processors, %d threads by default", known(r.CPU.Model), r.CPU.Arch, r.CPU.Logical, r.CPU.Threads)
+	line("processor", "%s, %s, %s, %s by default", known(r.CPU.Model), r.CPU.Arch,
+		counted(r.CPU.Logical, "logical processor", "logical processors"), counted(r.CPU.Threads, "thread", "threads"))
 	line("features", "%s", known(strings.Join(r.CPU.Features, " ")))
 	var caches []string
 	for _, c := range r.CPU.Caches {
@@ -195,7 +196,7 @@ func (r *report) print(a *app) error {
 		if r.Cache.Limit != nil {
 			limit = "of at most " + size(*r.Cache.Limit)
 		}
-		line("cache", "%s, %d entries, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, r.Cache.Entries, size(r.Cache.Bytes), limit, cache.Env)
+		line("cache", "%s, %s, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, counted(r.Cache.Entries, "entry", "entries"), size(r.Cache.Bytes), limit, cache.Env)
 	}
 	_, err := fmt.Fprint(a.out, b.String())
 	return err

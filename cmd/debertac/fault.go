@@ -72,6 +72,7 @@ func ours(err error) *fault {
 // report prints an error in the form of all messages and gives the exit code.
 func (a *app) report(err error) int {
 	f := a.classify(err)
+	f.list, f.files = a.shown(f.list, f.files)
 	fmt.Fprint(a.err, f.render(a.color))
 	return f.code
 }
@@ -116,8 +117,44 @@ func (a *app) classify(err error) *fault {
 	return ours(err)
 }
 
+// shown returns messages without the names of specs that are no files: the place that the user knows stands there instead.
+func (a *app) shown(list diag.List, files diag.Sources) (diag.List, diag.Sources) {
+	if len(a.made) == 0 {
+		return list, files
+	}
+	real := map[string]string{}
+	for name, place := range a.made {
+		real[place] = name
+	}
+	shown := make(diag.List, len(list))
+	for i, d := range list {
+		c := *d
+		c.Notes = slices.Clone(d.Notes)
+		spans := []*diag.Span{&c.Span}
+		for n := range c.Notes {
+			spans = append(spans, &c.Notes[n].Span)
+		}
+		for _, s := range spans {
+			if place, ok := a.made[s.File]; ok {
+				s.File = place
+			}
+		}
+		shown[i] = &c
+	}
+	if files == nil {
+		return shown, nil
+	}
+	return shown, func(file string) []byte {
+		if name, ok := real[file]; ok {
+			file = name
+		}
+		return files(file)
+	}
+}
+
 // warn prints faults that stop nothing.
 func (a *app) warn(list diag.List, files diag.Sources) {
+	list, files = a.shown(list, files)
 	fmt.Fprint(a.err, diag.Render(list, files, diag.Style{Color: a.color}))
 }
 
@@ -172,7 +209,10 @@ const maxSpec = 16 << 20
 func (a *app) read(file string) (name string, text []byte, err error) {
 	if file != "-" {
 		if is, err := disk.IsDir(file); err == nil && is {
-			return file, nil, inputFault(file, "this is a folder, a .dspec file is wanted")
+			return file, nil, inputFault(file, "this is a folder, a .dspec file is wanted").hint("debertac import %s -o model.dspec, if it is a model folder", quoted(file))
+		}
+		if packedWeights(file) {
+			return file, nil, inputFault(file, "these are packed weights, a .dspec file is wanted").hint("the spec that they were packed for, then --weights %s", quoted(file))
 		}
 		if text, err = disk.ReadStream(a.ctx, file, maxSpec); err != nil { // a pipe will do
 			return file, nil, err
@@ -183,6 +223,19 @@ func (a *app) read(file string) (name string, text []byte, err error) {
 		return "stdin", nil, err
 	}
 	return "stdin", text, noSpec("stdin", text)
+}
+
+// packedWeights reports whether a file is what debertac pack writes.
+func packedWeights(file string) bool {
+	if st, err := disk.Stat(file); err != nil || !st.Mode().IsRegular() || filepath.Ext(file) == ".dspec" {
+		return false
+	}
+	f, err := safetensors.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // read only
+	return f.Metadata()[runtime.LayoutKey] != ""
 }
 
 // noSpec refuses what is no spec at first sight, such as the files of a model folder: the faults that its lines have as a spec would tell nothing.

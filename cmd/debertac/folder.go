@@ -60,6 +60,9 @@ func openFolder(dir string, needWeights bool, ignore []string) (*folder, error) 
 	f.notes = f.view.Notes()
 	f.name = f.view.Config()
 	f.config, err = f.view.ReadFile(f.name)
+	if f.view.LeftOut(f.name, "") {
+		return nil, inputFault(dir, "--ignore %s leaves the folder without a configuration: name a field of it, --ignore FIELD", f.name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, f.noModel("the folder has no config.json, nor gliner_config.json: it is no Hugging Face model folder")
 	}

@@ -12,7 +12,7 @@ import (
 type inputArgs struct {
 	Input         string  `group:"Input" placeholder:"FILE" help:"Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, .parquet, or .txt with one text per line; .gz and .zst too; - is the standard input. Fields: text, pair, label, question, context, options, labels."`
 	Format        string  `group:"Input" placeholder:"jsonl|json|csv|tsv|tsv-plain|lines" help:"Format of --input, if its name does not tell. In tsv-plain quotes are characters like any others."`
-	OnError       string  `group:"Input" enum:"stop,skip,report" default:"stop" help:"What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1."`
+	OnError       string  `group:"Input" enum:"stop,skip,report" default:"stop" placeholder:"stop|skip|report" help:"What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1. Default: stop."`
 	ID            *string `name:"id" group:"Input" placeholder:"FIELD" help:"A field of the input to print with every result as its id."`
 	Echo          *string `group:"Input" placeholder:"A,B,…" help:"Fields of the input to print with every result; under echo in JSON."`
 	TextField     *string `group:"Input" placeholder:"FIELD" help:"The field or column that is the text (text)."`

@@ -70,6 +70,8 @@ type app struct {
 	raw    map[string]string // arguments that are not valid UTF-8, by what stands in their place
 	cache  *cache.Cache      // nil until it is wanted
 
+	made map[string]string // specs that were made from a folder and are no files: what messages call them
+
 	// interpret runs a verb of a model in this process. It is nil but in tests, which cannot build a program for each of many models.
 	interpret func(p *program, in io.Reader, verb string, args []string) error
 }
@@ -167,7 +169,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
 			hint = "debertac " + pe.Context.Selected().Name + " --help"
 		}
-		return a.report(usage(hint, "%v", err))
+		return a.report(usage(hint, "%s", wrongLine(parser.Model, err, hint == "debertac --help")))
 	}
 	if verb, ok := k.Selected().Target.Addr().Interface().(*runVerb); ok {
 		verb.Texts = a.unmarkRaw(verb.Texts)
@@ -179,4 +181,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return a.report(err)
 	}
 	return exitDone
+}
+
+// wrongLine is the parser's message in the words of the program. outside reports whether the fault stands where a verb is expected.
+func wrongLine(m *kong.Application, err error, outside bool) string {
+	text := strings.Replace(err.Error(), `must be one of "",`, "must be one of ", 1) // "" stands for a flag that is not given
+	word, ok := strings.CutPrefix(text, "unexpected argument ")
+	if !ok || !outside {
+		return text
+	}
+	if word, meant, ok := strings.Cut(word, ", did you mean "); ok {
+		return fmt.Sprintf("unknown verb %q: did you mean %s", word, meant)
+	}
+	return fmt.Sprintf("unknown verb %q (there are: %s)", word, strings.Join(verbNames(m), " "))
 }

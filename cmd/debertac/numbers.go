@@ -92,3 +92,11 @@ func (v *runVerb) accept(u *compiler.Unit) error {
 	}
 	return nil
 }
+
+// counted returns a number with the noun for it: counted(1, "entry", "entries") is "1 entry".
+func counted[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -56,7 +56,7 @@ func (v *packVerb) Run(a *app) error {
 		return v.ensemble(a, src, dir)
 	}
 	if dir == nil && v.Random == nil {
-		return noWeights(src, v.Path, "a spec has no weights", v.Out)
+		return noWeights(src, v.Path, "a spec has no weights", v.Out+"; or --random-weights 1, which draws them")
 	}
 	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
@@ -188,10 +188,7 @@ func notPacked(unused []string) string {
 	if len(unused) > shown {
 		names = fmt.Sprintf("%s and %d more", strings.Join(unused[:shown], ", "), len(unused)-shown)
 	}
-	if len(unused) == 1 {
-		return "1 tensor is not part of the spec and was not packed: " + names
-	}
-	return fmt.Sprintf("%d tensors are not part of the spec and were not packed: %s", len(unused), names)
+	return counted(len(unused), "tensor is not part of the spec and was not packed: ", "tensors are not part of the spec and were not packed: ") + names
 }
 
 // packFault says that weights cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for

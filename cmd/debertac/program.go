@@ -65,6 +65,8 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 		hint := "model.weights, then --weights model.weights"
 		if o.draws {
 			hint += "; or --random-weights 1, which draws them"
+		} else if o.draw {
+			hint += "; or --random-weights 1 with --tokenizer DIR, which draws them"
 		}
 		return nil, noWeights(src, path, "a spec has no weights: name packed ones", hint)
 	}
@@ -198,6 +200,10 @@ func (a *app) specOf(dir *folder, file string, seq int) (*source, error) {
 		return a.load(file)
 	}
 	name := filepath.Join(dir.dir, "model.dspec")
+	if a.made == nil {
+		a.made = map[string]string{}
+	}
+	a.made[name] = fmt.Sprintf("%s (debertac import %s writes the spec that it stands for)", filepath.Join(dir.dir, dir.name), dir.dir)
 	text, _, err := dir.spec(hf.Options{Model: nameOf(dir.dir), Warn: func(text string) {
 		a.note("%s: note: %s", filepath.Join(dir.dir, dir.name), text)
 	}})

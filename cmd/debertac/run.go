@@ -17,15 +17,15 @@ type runVerb struct {
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
 
 	JSON        bool   `name:"json" help:"Print one JSON object per text, in input order."`
-	Special     string `enum:"text,tokens" default:"text" help:"How the name of a special token inside a text, such as [SEP], is read: as text, or as the token."`
+	Special     string `enum:"text,tokens" default:"text" placeholder:"text|tokens" help:"How the name of a special token inside a text, such as [SEP], is read: as text, or as the token. Default: text."`
 	Long        string `default:"reject" placeholder:"reject|truncate|windows[:STRIDE]" help:"Text that is too long: refuse it, cut its end, or read it in windows that overlap by STRIDE tokens."`
-	MaxTokens   int    `placeholder:"N" help:"Limit on the tokens of a text. Default: the limit of the model."`
+	MaxTokens   int    `placeholder:"N" help:"Limit on the tokens of a text. Default, and for 0: the limit of the model."`
 	Join        string `placeholder:"mean|max" help:"With --long windows: how the results of the windows are joined (mean)."`
-	Threads     int    `placeholder:"N" help:"Threads per call. Default: the number of physical cores."`
+	Threads     int    `placeholder:"N" help:"Threads per call. Default, and for 0: the number of physical cores."`
 	Pin         bool   `help:"Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."`
 	Verify      bool   `help:"Compare all weights with their hashes before the first text."`
 	ISA         string `name:"isa" placeholder:"SET" help:"Instruction set: go, avx2 or avx512. Default: the best of this machine."`
-	BatchTokens int    `placeholder:"N" help:"Compute up to N tokens at a time. It changes speed and memory, not results."`
+	BatchTokens int    `placeholder:"N" help:"Compute up to N tokens at a time; for 0, as many as the default. It changes speed and memory, not results."`
 	Examples    *int   `placeholder:"N" help:"Print the results of the first N texts only. Summary and accuracy still count all."`
 	Quiet       bool   `help:"Print no progress, no summary, and no note about a build."`
 

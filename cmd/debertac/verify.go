@@ -358,7 +358,7 @@ func (t *tally) names() []string {
 func (t *tally) line() string {
 	s := fmt.Sprintf("%d of %d cases hold", t.held, t.cases)
 	if len(t.isas) > 0 {
-		s += fmt.Sprintf(" on %s: %d tensors compared", list(t.names()), t.tensors)
+		s += fmt.Sprintf(" on %s: %s compared", list(t.names()), counted(t.tensors, "tensor", "tensors"))
 	}
 	if t.missing > 0 {
 		s += fmt.Sprintf(", %d not produced", t.missing)

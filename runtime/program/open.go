@@ -66,10 +66,16 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 			return nil, nil, usage("--isa: %v", err)
 		}
 	}
-	opts := append([]runtime.Option{runtime.UseISA(o.isa)}, more...)
-	if o.isa == "auto" {
-		opts[0] = runtime.UseISA("")
+	isa, env := o.isa, os.Getenv(runtime.EnvISA)
+	if isa == "auto" {
+		isa = ""
 	}
+	if isa != "" || env != "" && env != "auto" { // a set that is asked for in either way, and that this program cannot use here
+		if _, err := runtime.PickISA(env, isa, m.Program.ISAs); err != nil {
+			return nil, nil, usage("%v", err)
+		}
+	}
+	opts := append([]runtime.Option{runtime.UseISA(isa)}, more...)
 	if o.threads > 0 {
 		opts = append(opts, runtime.Threads(o.threads))
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // record is one text of the input.
@@ -20,6 +21,7 @@ type record struct {
 	hasLabel bool
 	// extra holds the fields of extraFields that the input has, as JSON, by their names there. Only the tasks that need them read them.
 	extra   map[string]json.RawMessage
+	have    string   // the names of its fields, for messages; only where one of columns.needs is missing
 	cells   bool     // they are cells of a table: a list is written as those of the command line are
 	options []string // to choose from, when they are known
 	noText  bool     // the input has no text, but some of those fields
@@ -68,15 +70,39 @@ type columns struct {
 	wanted map[string]bool
 	echo   []string
 	seen   []bool // of echo: some record has had the field
+
+	asks    bool     // texts are questions: a record with a question needs no text
+	subject string   // the field that messages ask for where a record has neither: "text" or "question"
+	needs   []string // of extraFields: those that the task needs and no flag has
 }
 
 // defaultColumns are the fields' own names.
 func defaultColumns() *columns {
-	c := &columns{name: map[string]string{"text": "text", "pair": "pair", "label": "label"}, wanted: map[string]bool{}}
+	c := &columns{name: map[string]string{"text": "text", "pair": "pair", "label": "label"}, wanted: map[string]bool{}, subject: "text"}
 	for _, name := range extraFields {
 		c.name[name] = name
 	}
 	return c
+}
+
+// serve prepares for the task of a head: which fields its records have, and which of them messages name. given are the flags of the command line.
+func (c *columns) serve(p *runtime.Program, head string, given map[string]bool) {
+	for i, h := range p.Heads {
+		if h.Name != head && (head != "" || i > 0) {
+			continue
+		}
+		row := tasktable.Of(h.Task)
+		if row == nil {
+			return // opening the model reports it
+		}
+		c.asks = row.Asks
+		if c.asks && !given["question"] && !c.wanted["text"] {
+			c.subject = "question"
+		}
+		if row.Wants != "" && !given[row.Wants] {
+			c.needs = append(c.needs, row.Wants)
+		}
+	}
 }
 
 // all lists the names in the input, each once, sorted.
@@ -131,12 +157,17 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 			r.extra[what] = raw
 		}
 	}
+	for _, what := range c.needs {
+		if r.extra[what] == nil {
+			r.have = have()
+		}
+	}
 	raw := field(c.name["text"])
 	switch {
-	case raw == nil && r.extra["question"] != nil && !c.wanted["text"]:
+	case raw == nil && c.asks && r.extra["question"] != nil && !c.wanted["text"]:
 		r.noText = true
 	case raw == nil:
-		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s); --text-field names another", c.name["text"], have())
+		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s); --%s names another", c.name[c.subject], have(), flagOf(c.subject))
 	default:
 		if r.text.First, err = jsonString(c.name["text"], raw); err != nil {
 			return faultOf(kindType, r.where(), "%w", err)
@@ -177,6 +208,15 @@ func (r *record) needText() error {
 		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s)", r.columns.name["text"], fieldNames(r.extra))
 	}
 	return nil
+}
+
+// lacks is the fault of a record without a field that its task needs: there is no "missing".
+func (r *record) lacks(missing, what string) error {
+	if r.have == "" {
+		return faultOf(kindMissing, r.where(), "%s: write --%s, or an --input with a field %q", missing, what, what)
+	}
+	return faultOf(kindMissing, r.where(), "%s: it has no field %q (it has: %s); --%s names another, --%s sets what is the same for all",
+		missing, r.columns.name[what], r.have, flagOf(what), what)
 }
 
 // field is a field of text; ok is false if the record has none.

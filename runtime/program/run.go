@@ -126,6 +126,9 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err := r.withinProgram(s); err != nil {
 		return err
 	}
+	if m, err := r.pick(s); err == nil {
+		r.fields.serve(m.Program, r.head, r.taskFlags.given)
+	}
 	if r.fromTerminal(s, args) && !r.quiet {
 		fmt.Fprintln(s.Err, "reading one text per line from the terminal; Ctrl-D ends the input")
 	}

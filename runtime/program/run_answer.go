@@ -59,9 +59,9 @@ func (q questions) prepare(r *record) error {
 	}
 	switch {
 	case !hasQuestion:
-		return faultOf(kindMissing, r.where(), "there is no question: give --question, or \"question\" in the input")
+		return faultOf(kindMissing, r.where(), "there is no question: write --question, or an --input with a field \"question\"")
 	case !hasContext && q.need:
-		return faultOf(kindMissing, r.where(), "there is no context to answer from: give --context, or \"context\" in the input")
+		return r.lacks("there is no context to answer from", "context")
 	}
 	r.text = runtime.Text{First: question, Second: context, Pair: true}
 	return nil
@@ -148,7 +148,7 @@ func (s *choiceService) prepare(r *record) error {
 	case own != nil && s.options != nil:
 		return faulty(r.where(), "the input has options of its own, and --options would be others")
 	case own == nil && s.options == nil:
-		return faultOf(kindMissing, r.where(), "there are no options to choose from: give --options, or \"options\" in the input")
+		return r.lacks("there are no options to choose from", "options")
 	case own != nil && len(own) == 0:
 		return faulty(r.where(), "\"options\" is empty")
 	}

@@ -49,7 +49,7 @@ func (s *entityService) prepare(r *record) error {
 	case own != nil && s.labels != nil:
 		return faulty(r.where(), "the input has labels of its own, and --labels would be others")
 	case own == nil && s.labels == nil:
-		return faultOf(kindMissing, r.where(), "there are no labels to look for: give --labels person,place or \"labels\" in the input")
+		return r.lacks("there are no labels to look for", "labels")
 	case own != nil:
 		if err := s.extractor.Check(own, s.o); err != nil {
 			return faulty(r.where(), "\"labels\": %w", err)

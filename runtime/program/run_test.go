@@ -263,7 +263,7 @@ func TestWeightFaults(t *testing.T) {
 	text, err := os.ReadFile(w)
 	require.NoError(t, err)
 	text[20] ^= 1
-	for _, args := range [][]string{{"--weights", write(t, "bad.weights", string(text))}, {"--weights", "missing"}, {"--weights", w, "--isa", "avx2"}} {
+	for _, args := range [][]string{{"--weights", write(t, "bad.weights", string(text))}, {"--weights", "missing"}} {
 		r := runIn(t, "", append([]string{"run", "x"}, args...)...)
 		assert.Equal(t, ExitInput, r.code, r.err)
 	}
@@ -339,5 +339,20 @@ func TestStopWhileWaiting(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("it goes on waiting")
 		}
+	}
+}
+
+// TestRunISA asks for instruction sets that this program does not have, by the flag and by the environment: both are the command's input.
+func TestRunISA(t *testing.T) {
+	p := taskProgram(tagsHead, nil, tagsOf)
+	for _, set := range []string{"avx2", "mmx"} {
+		r := runTask(t, p, false, "", "--isa", set, "paris")
+		require.Equal(t, ExitUsage, r.code, r.err)
+		t.Setenv(runtime.EnvISA, set)
+		r = runTask(t, p, false, "", "paris")
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, runtime.EnvISA+" asks for ")
+		r = runTask(t, p, false, "", "--isa", "go", "paris")
+		require.Equal(t, ExitDone, r.code, "the flag goes before the variable: %s", r.err)
 	}
 }

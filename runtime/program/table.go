@@ -44,7 +44,7 @@ func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *colu
 	}
 	head, err := t.rows.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, faulty(file+":1", "a table needs a header line with a column %q; the file is empty", c.name["text"])
+		return nil, faulty(file+":1", "a table needs a header line with a column %q; the file is empty", c.name[c.subject])
 	}
 	if err != nil {
 		return nil, t.fault(err)
@@ -72,8 +72,8 @@ func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *colu
 	}
 	_, hasText := t.at[c.name["text"]]
 	_, hasQuestion := t.at[c.name["question"]]
-	if !hasText && (!hasQuestion || c.wanted["text"]) {
-		return nil, faulty(file+":1", "no column %q in the header (its columns: %s); --text-field names another", c.name["text"], t.header)
+	if !hasText && (!hasQuestion || !c.asks || c.wanted["text"]) {
+		return nil, faulty(file+":1", "no column %q in the header (its columns: %s); --%s names another", c.name[c.subject], t.header, flagOf(c.subject))
 	}
 	for what := range c.wanted {
 		if _, ok := t.at[c.name[what]]; !ok {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -264,19 +266,35 @@ func TestRunAnswers(t *testing.T) {
 		`"context" is 3, it must be a string`:  `{"text":"who","context":3}`,
 		"which is meant?":                      `{"text":"x","question":"who","context":"a"}`,
 		"a pair is a question and its context": `{"text":"x","pair":"y","question":"who"}`,
-		"has no field \"text\"":                `{"context":"x"}`,
+		`the object has no field "question" (it has: "context"); --question-field names another`: `{"context":"x"}`,
+		`: it has no field "context" (it has: "ctx" "question"); --context-field names another`:  `{"question":"who","ctx":"x"}`,
 	} {
 		r := runTask(t, p, false, in, "--input", "-")
 		require.Equal(t, ExitInput, r.code, in)
 		require.Contains(t, r.err, "standard input:1: ")
 		require.Contains(t, r.err, want)
 	}
+	dir := t.TempDir()
+	for want, in := range map[string]string{
+		`no column "question" in the header (its columns: q, context); --question-field names another`:     "q,context\nwho,x\n",
+		`it has no field "context" (it has: question, ctx); --context-field names another, --context sets`: "question,ctx\nwho,x\n",
+	} {
+		file := filepath.Join(dir, "a.csv")
+		require.NoError(t, os.WriteFile(file, []byte(in), 0o666))
+		r := runTask(t, p, false, "", "--input", file)
+		require.Equal(t, ExitInput, r.code, in)
+		require.Contains(t, r.err, want)
+		if strings.HasPrefix(in, "question") {
+			r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", "--input", file)
+			require.Contains(t, r.err, `a.csv:1: no column "text" in the header (its columns: question, ctx); --text-field names another`)
+		}
+	}
 	r = runTask(t, p, false, string(whole), "--input", "-", "--context", "other")
 	require.Contains(t, r.err, "would be another")
 	r = runTask(t, p, false, "", "--question", "q", "--context", "c", "more")
 	require.Equal(t, ExitUsage, r.code)
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, string(whole), "--input", "-")
-	require.Contains(t, r.err, `standard input:1: the object has no field "text" (it has: "context" "question")`)
+	require.Contains(t, r.err, `standard input:1: the object has no field "text" (it has: "context" "id" "question"); --text-field names another`)
 }
 
 func TestRunChoices(t *testing.T) {
@@ -295,7 +313,8 @@ func TestRunChoices(t *testing.T) {
 	object(t, r.out, &got)
 	require.Equal(t, []any{1, "paris", 11}, []any{got.Index, got.Option, got.Tokens})
 	for want, in := range map[string]string{
-		"there are no options to choose from":       `{"question":"where"}`,
+		"there are no options to choose from":                                                     `{"question":"where"}`,
+		`it has no field "options" (it has: "choices" "question"); --options-field names another`: `{"question":"where","choices":["a"]}`,
 		`"options" is empty`:                        `{"question":"where","options":[]}`,
 		`"options" is "a", it must be an array`:     `{"question":"where","options":"a"}`,
 		`"options" is ["a",3], it must be an array`: `{"question":"where","options":["a",3]}`,

@@ -49,6 +49,11 @@ type Row struct {
 	Also     []string  // names of services of other rows that read these numbers too
 	Flags    []string  // names of the flags of run that have a meaning for such heads
 
+	// Asks: the texts of run are questions; a record of its input may have a question in place of a text.
+	Asks bool
+	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all; "" none.
+	Wants string
+
 	Page   string // in docs/tasks
 	Sample string // the block of a head of this task, as an example and for tests
 }

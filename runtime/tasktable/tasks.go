@@ -65,6 +65,7 @@ var Table = []Row{
 	},
 	{
 		Task: Span, Kind: "answer", Numbers: "the logits of start and end of an answer, for each token, [T, 2]",
+		Asks: true, Wants: "context",
 		As: AsSpan, Take: []Take{TakeEach}, Columns: 2, Losses: []string{CrossEntropy}, TakeMisfit: noSpan, LossMisfit: noSpan,
 		Mean: MeanOfLogits,
 		Services: []Service{{
@@ -80,6 +81,7 @@ var Table = []Row{
 	},
 	{
 		Task: Choices, Kind: "choose", Numbers: "one logit per sequence, [B, 1]; the choices of a question are sequences beside each other",
+		Asks: true, Wants: "options",
 		As: AsChoices, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{CrossEntropy}, TakeMisfit: noChoice, LossMisfit: noChoice,
 		Startless: true, Mean: MeanOfLogits,
 		Services: []Service{{
@@ -169,7 +171,8 @@ var Table = []Row{
 	},
 	{
 		Task: Entities, Kind: "entities", Numbers: "the logits of spans, or of start, end and inside, for each word and label, [G, C]",
-		As: AsEntities, Take: []Take{TakeWords}, Columns: EntityColumns, Losses: []string{BinaryCrossEntropy},
+		Wants: "labels",
+		As:    AsEntities, Take: []Take{TakeWords}, Columns: EntityColumns, Losses: []string{BinaryCrossEntropy},
 		TakeMisfit: Misfit{"spans and tokens score words", "take words(first)"},
 		LossMisfit: Misfit{"every label is judged by itself", "loss binary_cross_entropy"},
 		Pairs:      true, Mean: NoMean,

@@ -51,7 +51,7 @@ func (c *config) agree(t *Tokenizer) error {
 	classes := rebuilders[t.Kind()]
 	follows := c.hidden("tokenizer_class") || slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers treats unknown classes like one of followers
 	if kind := kindOfClass(class); kind != "" && !slices.Contains(classes, class) {
-		return refuse(configFile, "tokenizer_class", "is %s, a %s tokenizer, which does not follow tokenizer.json, a %s tokenizer (supported: %s; PreTrainedTokenizerFast follows tokenizer.json)",
+		return refuse(configFile, "tokenizer_class", "is %s, a class for %s tokenizers, but the tokenizer in tokenizer.json is of the kind %s (classes for it: %s, PreTrainedTokenizerFast)",
 			c.class, kind, t.Kind(), strings.Join(classes, ", "))
 	}
 	if class == "" {

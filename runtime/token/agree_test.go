@@ -35,7 +35,7 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": true}`, "do_lower_case is true"},
 		{unigram, `{"split_by_punct": true}`, "split_by_punct is true"},
 		{unigram, `{"tokenizer_class": "T5Tokenizer"}`, "tokenizer_class is T5Tokenizer"},
-		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a WordPiece tokenizer"},
+		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a class for WordPiece tokenizers, but the tokenizer in tokenizer.json is of the kind unigram (classes for it: "},
 		{unigram, `{"split_special_tokens": true}`, "tokenizer_config.json: split_special_tokens must be false"},
 		{unigram, `{"add_special_tokens": false}`, "tokenizer_config.json: add_special_tokens must be true"},
 		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `tokenizer_config.json: added_tokens_decoder.60 is the token "qwertz" with the id 60, which the tokenizer does not have`},

@@ -46,7 +46,7 @@ func (v *View) object(name string, table []group) (*config, error) {
 	}
 	c, err := readConfig(text)
 	if err != nil {
-		return nil, &FieldError{File: name, Reason: err.Error(), CanIgnore: true}
+		return nil, &FieldError{File: name, Reason: err.Error(), CanIgnore: name != v.config} // no folder can be read without its configuration
 	}
 	c.file, c.table = name, table
 	return c, nil

@@ -2,7 +2,7 @@ package hf
 
 // tokenizerTable lists every known field of tokenizer_config.json. Package runtime/token reads the applied fields, except the length limit.
 var tokenizerTable = []group{
-	{Applied, "tokenizer_class", "the kind of tokenizer, where the files do not tell; whether texts have token types", nil},
+	{Applied, "tokenizer_class", "the kind of tokenizer, where the files do not tell; whether texts have token types; a class of another kind than the files have is refused", nil},
 	{Applied, "cls_token sep_token pad_token mask_token unk_token bos_token eos_token", "the names of special tokens", nil},
 	{Applied, "additional_special_tokens extra_special_tokens", "names of further special tokens, which the tokenizer's files must have", nil},
 	{Applied, "added_tokens_decoder", "added tokens with their flags, which replace those that tokenizer.json has; a token that tokenizer.json lacks is refused", nil},

@@ -24,7 +24,7 @@ func (c *config) compare(w *want, tensors map[string][]int) error {
 			}
 			shape := tensors[name]
 			if r.axis >= len(shape) || shape[r.axis] != r.want {
-				return c.fault(r.field, "asks for %d, but %s has the shape %v", r.want, name, shape)
+				return c.misfit(r, name, shape)
 			}
 		}
 	}
@@ -32,6 +32,18 @@ func (c *config) compare(w *want, tensors map[string][]int) error {
 		return c.fault("num_hidden_layers", "= %d, but the checkpoint has tensors of %d layers", w.layers, layers)
 	}
 	return nil
+}
+
+// misfit is the fault of a field whose size is not that of a tensor. A field that is absent, or left out on request, has its default.
+func (c *config) misfit(r rule, tensor string, shape []int) error {
+	field := r.field
+	if !c.has(field) && field == "id2label" && c.has("num_labels") {
+		field = "num_labels"
+	}
+	if !c.has(field) {
+		return c.fault(field, "is absent, which means %d, but %s has the shape %v", r.want, tensor, shape)
+	}
+	return c.fault(field, "asks for %d, but %s has the shape %v", r.want, tensor, shape)
 }
 
 // tables compares the fields that ask for tensors of their own with the tensors of a whole checkpoint.

@@ -166,19 +166,29 @@ func (c *config) agreeAdded(t *Tokenizer, added []AddedToken) ([]AddedToken, err
 	return added, nil
 }
 
-// replace sets the flags of a token of tokenizer.json to those of added_tokens_decoder. A special token stays special. A difference in normalized is
-// an error for a special token, because versions 4 and 5 of transformers then find it in different places.
+// replace sets the flags of a token of tokenizer.json to those of added_tokens_decoder. A flag that is hidden keeps the value of tokenizer.json, and
+// a special token stays special. A difference in normalized is an error for a special token, because versions 4 and 5 of transformers then find it in
+// different places.
 func (c *config) replace(t *Tokenizer, old *AddedToken, a AddedToken, field string) error {
+	was, now := old.flags(), a.flags()
+	for i, f := range now {
+		if c.hidden(field + "." + f.key) {
+			*f.on = *was[i].on
+		} else if f.key == "normalized" && c.open[a.ID] {
+			*f.on = !a.Special && !c.isNamed(a.Content)
+		}
+	}
 	if old.Special && old.Normalized != a.Normalized {
-		return refuse(configFile, field+".normalized", "is %v for the special token %q, tokenizer.json has %v: versions 4 and 5 of transformers do not make the same of it; make both files say one thing", a.Normalized, a.Content, old.Normalized)
+		const rest = "tokenizer.json has %v: versions 4 and 5 of transformers do not make the same of it; make both files say one thing"
+		if c.open[a.ID] {
+			return refuse(configFile, field, "has no normalized for the special token %q, which means %v, but "+rest, a.Content, a.Normalized, old.Normalized)
+		}
+		return refuse(configFile, field+".normalized", "is %v for the special token %q, "+rest, a.Normalized, a.Content, old.Normalized)
 	}
 	a.Special = a.Special || old.Special
-	for _, f := range []struct {
-		name     string
-		was, now bool
-	}{{"single_word", old.SingleWord, a.SingleWord}, {"lstrip", old.LStrip, a.LStrip}, {"rstrip", old.RStrip, a.RStrip}, {"normalized", old.Normalized, a.Normalized}, {"special", old.Special, a.Special}} {
-		if f.was != f.now {
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s.%s is %v for the token %q, tokenizer.json has %v; the former is followed, as by transformers", configFile, field, f.name, f.now, a.Content, f.was))
+	for i, f := range now {
+		if *was[i].on != *f.on {
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s.%s is %v for the token %q, tokenizer.json has %v; the former is followed, as by transformers", configFile, field, f.key, *f.on, a.Content, *was[i].on))
 		}
 	}
 	*old = a

@@ -131,3 +131,52 @@ func TestHiddenFields(t *testing.T) {
 		require.NoError(t, err, x.config)
 	}
 }
+
+// TestFlagHints leaves out what the error for a flag names, and expects the tokenizer of tokenizer.json's own flags.
+func TestFlagHints(t *testing.T) {
+	data := strings.Replace(string(readGolden(t, "spm_v3", "tokenizer.json")), `"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false`, `"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":true`, 1)
+	require.Contains(t, data, `"normalized":true`)
+	const token = `"content": "[MASK]", "special": true`
+	for _, x := range []struct{ flags, field, reason, without string }{
+		{token + `, "normalized": false`, "added_tokens_decoder.2000.normalized", `is false for the special token "[MASK]", tokenizer.json has true`, `{"added_tokens_decoder": {"2000": {` + token + `}}}`},
+		{token, "added_tokens_decoder.2000", `has no normalized for the special token "[MASK]", which means false, but tokenizer.json has true`, `{"added_tokens_decoder": {}}`},
+		{token + `, "normalized": true, "lstripp": true`, "added_tokens_decoder.2000.lstripp", "is not known (known for a token: content, single_word, lstrip, rstrip, normalized, special)", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
+		{token + `, "normalized": true, "LStrip": true`, "added_tokens_decoder.2000.LStrip", "is not known", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
+		{token + `, "normalized": true, "Content": "x"`, "added_tokens_decoder.2000.Content", "is not known", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
+	} {
+		files := fstest.MapFS{"tokenizer.json": {Data: []byte(data)}, "tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + x.flags + `}}}`)}}
+		_, err := Load(files)
+		var field *FieldError
+		require.ErrorAs(t, err, &field, x.flags)
+		require.Equal(t, FieldError{"tokenizer_config.json", x.field, field.Reason, true}, *field)
+		require.True(t, strings.HasPrefix(field.Reason, x.reason), field.Reason)
+		files["tokenizer_config.json"] = &fstest.MapFile{Data: []byte(x.without)}
+		tok, err := LoadWithout(files, func(f string) bool { return f == x.field })
+		require.NoError(t, err, x.flags)
+		plain, err := FromJSON([]byte(data))
+		require.NoError(t, err)
+		require.Equal(t, plain.added, tok.added, x.flags)
+		require.Empty(t, tok.Notes(), x.flags)
+	}
+	// A hidden flag is that of tokenizer.json, whatever the default of an absent one is.
+	files := fstest.MapFS{"tokenizer.json": {Data: []byte(strings.Replace(data, `"content":"[MASK]","single_word":false,"lstrip":false`, `"content":"[MASK]","single_word":false,"lstrip":true`, 1))},
+		"tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`)}}
+	for _, hide := range []bool{false, true} {
+		tok, err := LoadWithout(files, func(f string) bool { return hide && f == "added_tokens_decoder.2000.lstrip" })
+		require.NoError(t, err)
+		i := slices.IndexFunc(tok.added, func(a AddedToken) bool { return a.Content == "[MASK]" })
+		require.Equal(t, hide, tok.added[i].LStrip)
+	}
+	// Objects that name special tokens have the same fields.
+	for config, name := range map[string]string{
+		`{"mask_token": {"content": "[MASK]", "zzz": 1}}`:                  "mask_token.zzz",
+		`{"mask_token": {"content": "[MASK]", "__type": "Other"}}`:         "mask_token",
+		`{"additional_special_tokens": [{"content": "[MASK]", "zzz": 1}]}`: "additional_special_tokens",
+		`{"extra_special_tokens": {"a": {"content": "[MASK]", "zzz": 1}}}`: "extra_special_tokens.a.zzz",
+	} {
+		_, err := Load(fstest.MapFS{"tokenizer.json": files["tokenizer.json"], "tokenizer_config.json": {Data: []byte(config)}})
+		var field *FieldError
+		require.ErrorAs(t, err, &field, config)
+		require.Equal(t, FieldError{"tokenizer_config.json", name, field.Reason, true}, *field)
+	}
+}

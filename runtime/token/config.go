@@ -1,7 +1,6 @@
 package token
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -28,6 +27,7 @@ type config struct {
 	added   []AddedToken
 	flagged []AddedToken            // tokens that have flags but no ids
 	bare    map[string]bool         // tokens of added_tokens.json, which has ids but no flags
+	open    map[int32]bool          // tokens of added_tokens_decoder without the flag normalized, by id
 	inputs  []string                // model_input_names; nil: the class decides
 	there   bool                    // tokenizer_config.json exists
 	hidden  func(field string) bool // see LoadWithout
@@ -63,7 +63,7 @@ func readConfig(fsys fs.FS) (c config, err error) {
 		if n.raw == nil || have[c.names[i].name] {
 			continue
 		}
-		a, err := readFlags(n, c.isNamed)
+		a, _, err := readFlags(n, c.isNamed)
 		if err != nil {
 			return c, inFile(c.names[i].file, err)
 		}
@@ -116,12 +116,11 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 	read := func(n jnode, key string) (specialName, error) {
 		text := n
 		if n.raw[0] == '{' {
-			m, _, err := n.members()
+			m, err := tokenObject(n)
 			if err != nil {
 				return specialName{}, err
 			}
 			text = m["content"]
-			text.path = n.path + ".content"
 		}
 		s, err := text.str()
 		return specialName{s, file, key}, err
@@ -189,25 +188,60 @@ func (c *config) isNamed(name string) bool {
 	return slices.ContainsFunc(c.names[:], is) || slices.ContainsFunc(c.others, is)
 }
 
+// flagKeys holds the fields of a token's object. transformers marks the objects of some files with __type.
+var flagKeys = []string{"content", "single_word", "lstrip", "rstrip", "normalized", "special", "__type"}
+
+// tokenObject reads the object of a token. A field that is unknown is an error that names it.
+func tokenObject(n jnode) (map[string]jnode, error) {
+	all, order, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range order {
+		if !slices.Contains(flagKeys, k) {
+			return nil, &nodeError{all[k].path, "is not known (known for a token: " + strings.Join(flagKeys[:len(flagKeys)-1], ", ") + ")", true}
+		}
+	}
+	if t := all["__type"]; !t.null() {
+		if _, err := t.one("AddedToken"); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range flagKeys {
+		if _, ok := all[k]; !ok {
+			all[k] = n.at(k)
+		}
+	}
+	return all, nil
+}
+
 // readFlags reads a token's text and flags. As in the reference library, special tokens are looked for in texts as they are, and others in the
-// normal form, unless the flag says otherwise.
-func readFlags(n jnode, named func(string) bool) (AddedToken, error) {
-	var a struct {
-		Content    *string `json:"content"`
-		SingleWord bool    `json:"single_word"`
-		LStrip     bool    `json:"lstrip"`
-		RStrip     bool    `json:"rstrip"`
-		Normalized *bool   `json:"normalized"`
-		Special    bool    `json:"special"`
+// normal form, unless the flag says otherwise. open reports that the flag normalized is absent.
+func readFlags(n jnode, named func(string) bool) (a AddedToken, open bool, err error) {
+	all, err := tokenObject(n)
+	if err != nil {
+		return a, false, err
 	}
-	if err := json.Unmarshal(n.raw, &a); err != nil || a.Content == nil {
-		return AddedToken{}, n.errorf("want an object with content and the flags of an added token")
+	if a.Content, err = all["content"].str(); err != nil {
+		return a, false, err
 	}
-	normalized := !a.Special && !named(*a.Content)
-	if a.Normalized != nil {
-		normalized = *a.Normalized
+	for _, f := range a.flags() {
+		if *f.on, err = all[f.key].flag(f.key == "normalized" && !a.Special && !named(a.Content)); err != nil {
+			return a, false, err
+		}
 	}
-	return AddedToken{0, *a.Content, a.SingleWord, a.LStrip, a.RStrip, normalized, a.Special}, nil
+	return a, all["normalized"].null(), nil
+}
+
+// tokenFlag is a flag of an added token with its name in the files.
+type tokenFlag struct {
+	key string
+	on  *bool
+}
+
+// flags returns the flags of a token. special comes before normalized, whose default depends on it.
+func (a *AddedToken) flags() []tokenFlag {
+	return []tokenFlag{{"single_word", &a.SingleWord}, {"lstrip", &a.LStrip}, {"rstrip", &a.RStrip}, {"special", &a.Special}, {"normalized", &a.Normalized}}
 }
 
 // readSwitches reads the members that only tokenizer_config.json has.
@@ -258,7 +292,7 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 		}
 	}
 	if n := all["added_tokens_decoder"]; !n.null() {
-		c.added, err = readAddedDecoder(n, c.isNamed)
+		c.added, c.open, err = readAddedDecoder(n, c.isNamed)
 	}
 	return err
 }

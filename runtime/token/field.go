@@ -48,7 +48,10 @@ func inFile(file string, err error) error {
 	if !errors.As(err, &n) {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	// What can be left out is a whole member, or one token of added_tokens_decoder.
+	if n.unknown && !strings.Contains(n.path, "[") { // an entry of a list has no name of its own
+		return refuse(file, n.path, "%s", n.text)
+	}
+	// What can be left out otherwise is a whole member, or one token of added_tokens_decoder.
 	field, inside, _ := strings.Cut(n.path, ".")
 	if key, _, _ := strings.Cut(inside, "."); field == "added_tokens_decoder" && key != "" {
 		field += "." + key

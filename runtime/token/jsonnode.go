@@ -99,11 +99,14 @@ func (n jnode) errorf(format string, args ...any) error {
 	if path == "" {
 		path = "the document"
 	}
-	return &nodeError{path, fmt.Sprintf(format, args...)}
+	return &nodeError{path, fmt.Sprintf(format, args...), false}
 }
 
-// nodeError is a fault of one value.
-type nodeError struct{ path, text string }
+// nodeError is a fault of one value. unknown means that the value itself can be left out, because nothing reads it.
+type nodeError struct {
+	path, text string
+	unknown    bool
+}
 
 func (e *nodeError) Error() string { return e.path + ": " + e.text }
 

@@ -153,27 +153,28 @@ func readMembers(fsys fs.FS, file string) (map[string]jnode, error) {
 	return all, nil
 }
 
-// readAddedDecoder reads added_tokens_decoder: an object from ids to tokens.
-func readAddedDecoder(n jnode, named func(string) bool) ([]AddedToken, error) {
+// readAddedDecoder reads added_tokens_decoder: an object from ids to tokens. open holds the ids of the tokens without the flag normalized.
+func readAddedDecoder(n jnode, named func(string) bool) (out []AddedToken, open map[int32]bool, err error) {
 	all, order, err := n.members()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []AddedToken
+	open = map[int32]bool{}
 	for _, k := range order {
 		id, err := strconv.ParseUint(k, 10, 24)
 		if err != nil {
-			return nil, all[k].errorf("the key is not an id")
+			return nil, nil, all[k].errorf("the key is not an id")
 		}
-		a, err := readFlags(all[k], named)
+		a, absent, err := readFlags(all[k], named)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if strconv.FormatUint(id, 10) != k {
-			return nil, all[k].errorf("the key is not an id as it is written: %d", id)
+			return nil, nil, all[k].errorf("the key is not an id as it is written: %d", id)
 		}
 		a.ID = int32(id)
+		open[a.ID] = absent
 		out = append(out, a)
 	}
-	return out, nil
+	return out, open, nil
 }

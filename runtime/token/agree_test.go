@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,50 @@ func TestHiddenFields(t *testing.T) {
 		}
 		_, err = LoadWithout(files, func(f string) bool { return x.field == "" || f == x.field })
 		require.NoError(t, err, x.config)
+	}
+}
+
+// TestNamesAgree checks names of special tokens that contradict another file or the template. What the error names can be left out.
+func TestNamesAgree(t *testing.T) {
+	data := readGolden(t, "spm_v3", "tokenizer.json")
+	const mask, swapped = `{"mask_token": "[MASK]"}`, `{"cls_token":"[SEP]","sep_token":"[CLS]"}`
+	for _, x := range []struct{ special, config, file, field, reason string }{
+		{`{"mask_token":"[CLS]"}`, mask, specialFile, "mask_token", `is "[CLS]", but tokenizer_config.json has "[MASK]"`},
+		{`{"mask_token":"[PAD]"}`, "", specialFile, "mask_token", `is "[PAD]", which is also the tokenizer's pad_token`},
+		{`{"pad_token":"[MASK]"}`, mask, specialFile, "pad_token", `is "[MASK]", which is also the tokenizer's mask_token`},
+		{`{"bos_token":"[PAD]"}`, `{"bos_token":"[CLS]"}`, specialFile, "bos_token", `is "[PAD]", but tokenizer_config.json has "[CLS]"`},
+		{swapped, "", specialFile, "cls_token", `is "[SEP]", but texts begin with "[CLS]" by the tokenizer's own template`},
+		{"", `{"sep_token":"[CLS]"}`, configFile, "sep_token", `is "[CLS]", but texts end with "[SEP]"`},
+		{"", `{"tokenizer_class":"DebertaV2Tokenizer",` + swapped[1:], configFile, "cls_token", `is "[SEP]", but texts begin with "[CLS]"`},
+		{`{"mask_token":{"content":"[MASK]","lstrip":true},"cls_token":"[CLS]","sep_token":"[SEP]","pad_token":"[PAD]","unk_token":"[UNK]"}`, mask, "", "", ""},
+		{`{"mask_token":null}`, mask, "", "", ""},
+	} {
+		files := fstest.MapFS{"tokenizer.json": {Data: data}}
+		for name, text := range map[string]string{specialFile: x.special, configFile: x.config} {
+			if text != "" {
+				files[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+		}
+		_, err := Load(files)
+		if x.file == "" {
+			require.NoError(t, err)
+			continue
+		}
+		for step := 0; step == 0 || err != nil && step < 3; step++ {
+			var field *FieldError
+			require.ErrorAs(t, err, &field, "%s %s", x.special, x.config)
+			if step == 0 {
+				require.Equal(t, FieldError{x.file, x.field, field.Reason, true}, *field)
+				require.True(t, strings.HasPrefix(field.Reason, x.reason), field.Reason)
+			}
+			var all map[string]any
+			require.NoError(t, json.Unmarshal(files[field.File].Data, &all))
+			delete(all, field.Field)
+			files[field.File].Data, err = json.Marshal(all)
+			require.NoError(t, err)
+			_, err = Load(files)
+		}
+		require.NoError(t, err, "%s %s", x.special, x.config)
 	}
 }
 

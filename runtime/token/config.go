@@ -134,6 +134,9 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 		if err != nil {
 			return err
 		}
+		if was := c.names[i]; was.name != "" && was.name != name.name {
+			return contradicts(was, name)
+		}
 		c.names[i] = name
 		if flags[i] = (jnode{}); n.raw[0] == '{' {
 			flags[i] = n
@@ -144,6 +147,9 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 			name, err := read(n, k)
 			if err != nil {
 				return err
+			}
+			if i := slices.IndexFunc(c.others, func(was specialName) bool { return was.key == k }); i >= 0 && c.others[i].name != name.name {
+				return contradicts(c.others[i], name)
 			}
 			c.others = append(c.others, name)
 		}
@@ -165,6 +171,11 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 		}
 	}
 	return nil
+}
+
+// contradicts is the fault of a name that another file has otherwise.
+func contradicts(a, b specialName) error {
+	return refuse(a.file, a.key, "is %q, but %s has %q: one of them belongs to another model", a.name, b.file, b.name)
 }
 
 // namesIn returns the entries of a list, or the values of an object, which later versions of the library write.
@@ -307,33 +318,6 @@ func (c *config) noTypes() bool {
 		return !slices.Contains(c.inputs, "token_type_ids")
 	}
 	return slices.Contains(untyped, strings.TrimSuffix(c.class, "Fast"))
-}
-
-// settle sets the ids of the tokens with a meaning from the names in the files, and notes contradictions.
-func (c *config) settle(t *Tokenizer) error {
-	t.noTypes = c.noTypes()
-	ids := [5]*int32{&t.ids.CLS, &t.ids.SEP, &t.ids.PAD, &t.ids.MASK, &t.ids.UNK}
-	for i, n := range c.names {
-		if n.name == "" {
-			continue
-		}
-		id, ok := t.ID(n.name)
-		switch {
-		case !ok:
-			return refuse(n.file, n.key, "is %q, which is not in the vocabulary", n.name)
-		case i == 4 && *ids[i] >= 0 && *ids[i] != id:
-			own, _ := t.Piece(*ids[i])
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for unknown text; this is not changed", n.file, n.key, n.name, own))
-		default:
-			*ids[i] = id
-		}
-	}
-	for _, n := range c.others {
-		if _, ok := t.ID(n.name); !ok {
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s names %q, which is not in the vocabulary; no text becomes it", n.file, n.key, n.name))
-		}
-	}
-	return nil
 }
 
 // roberta reports whether the tokenizer is RoBERTa's and not DeBERTa's. Both use byte-level BPE. It decides by the tokenizer's class, by the name

@@ -109,13 +109,12 @@ func (t *Tokenizer) control() func(id int32) bool {
 
 // nameEnds uses the tokens at the template's ends as [CLS] and [SEP] if their usual names are missing.
 func (t *Tokenizer) nameEnds() {
-	if items := t.template.single; len(items) > 0 {
-		if f := items[0]; t.ids.CLS < 0 && len(f.ids) > 0 {
-			t.ids.CLS = f.ids[0]
-		}
-		if l := items[len(items)-1]; t.ids.SEP < 0 && len(l.ids) > 0 {
-			t.ids.SEP = l.ids[len(l.ids)-1]
-		}
+	ends := t.template.ends()
+	if t.ids.CLS < 0 {
+		t.ids.CLS = ends[0]
+	}
+	if t.ids.SEP < 0 {
+		t.ids.SEP = ends[1]
 	}
 }
 

@@ -42,6 +42,21 @@ func robertaTemplate(cls, sep int32) template {
 	}
 }
 
+// ends returns the tokens with which a text begins and ends: -1 where the template has none.
+func (t *template) ends() (ends [2]int32) {
+	ends = [2]int32{-1, -1}
+	if len(t.single) == 0 {
+		return ends
+	}
+	if first := t.single[0].ids; len(first) > 0 {
+		ends[0] = first[0]
+	}
+	if last := t.single[len(t.single)-1].ids; len(last) > 0 {
+		ends[1] = last[len(last)-1]
+	}
+	return ends
+}
+
 // readTemplate reads a post-processor; size is the number of ids.
 func readTemplate(n jnode, size int) (template, error) {
 	if n.null() {

@@ -10,7 +10,7 @@ import (
 var ErrClosed = errors.New("the model is closed")
 
 // ErrTooLong is wrapped by the error for a text that has more tokens than the model takes, if the
-// policy is Reject.
+// policy is Reject, and by the error for a text that has more bytes than its tokenizer takes.
 var ErrTooLong = errors.New("too long")
 
 // ErrInput is wrapped by every error that the caller's input causes: a bad batch, a text that is

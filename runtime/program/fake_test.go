@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"os"
 	"os/exec"
@@ -96,6 +97,9 @@ func (fakeTokenizer) AppendIDs(dst []int32, text string, _ bool) ([]int32, error
 	for _, w := range strings.Fields(text) {
 		if w == "unencodable" {
 			return nil, errors.New("no id for it")
+		}
+		if w == "gigantic" {
+			return nil, fmt.Errorf("a text of 40000000 bytes: %w", runtime.ErrTooLong)
 		}
 		dst = append(dst, fakeID(w))
 	}

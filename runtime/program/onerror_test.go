@@ -96,6 +96,9 @@ func TestOnError(t *testing.T) {
 	require.Equal(t, ExitInput, r.code)
 	require.Contains(t, r.out, "\nerror: argument 2: it cannot be encoded: no id for it\nmorning  (")
 	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 not usable; the first: argument 2")
+	r = runIn(t, "", "run", "--weights", w, "--on-error", "report", "--quiet", "good", "gigantic", "morning")
+	require.Contains(t, r.out, "\nerror: argument 2: it cannot be encoded: a text of 40000000 bytes: too long\nmorning  (", "--long does not help here")
+	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 too long; the first: argument 2")
 }
 
 // TestOnErrorManyChunks: order and results hold over many chunks with faults anywhere.

@@ -389,7 +389,10 @@ func blamed(err error, r *record) error {
 		text = one.What
 	}
 	of := kindOther
-	if errors.Is(err, runtime.ErrTooLong) {
+	switch {
+	case one != nil && one.Err != runtime.ErrTooLong && errors.Is(err, runtime.ErrTooLong): // too many bytes for the tokenizer: no flag cuts them
+		of = kindLong
+	case errors.Is(err, runtime.ErrTooLong):
 		text, _, _ = strings.Cut(text, " (")
 		text += ": cut it with --long truncate or --long windows:STRIDE"
 		of = kindLong

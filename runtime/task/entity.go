@@ -241,7 +241,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	}
 	tokens, err := x.tokens.AppendWords(nil, list, false)
 	if err != nil {
-		return fault(i, "it cannot be encoded: %v", err)
+		return notEncoded(i, err)
 	}
 	var first []int // first token of each word, then the number of tokens
 	for t := range tokens {

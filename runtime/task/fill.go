@@ -169,7 +169,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	b.written = text
 	e := &b.encoded
 	if e.Spans, err = f.masks.AppendMasked(nil, text); err != nil {
-		return fault(n, "it cannot be encoded: %v", err)
+		return notEncoded(n, err)
 	}
 	at := places{text: text}
 	var masks []int // indices of tokens

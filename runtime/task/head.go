@@ -26,6 +26,11 @@ func fault(text int, format string, args ...any) error {
 	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
 }
 
+// notEncoded returns the error of a text that the tokenizer refuses. It wraps the tokenizer's error.
+func notEncoded(text int, err error) error {
+	return &runtime.TextError{Text: text, What: "it cannot be encoded: " + err.Error(), Err: err}
+}
+
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause: the weights may be
 // damaged. It wraps runtime.ErrInput.
 var ErrNoNumbers = runtime.ErrNoNumbers

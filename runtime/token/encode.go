@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // Truncation is which text is cut if the tokens do not fit.
@@ -114,10 +116,19 @@ func (t *Tokenizer) AppendIDs(dst []int32, text string, mode Special) ([]int32, 
 
 func checkLength(text string) error {
 	if len(text) > MaxTextBytes {
-		return fmt.Errorf("a text of %d bytes (at most %d)", len(text), MaxTextBytes)
+		return &lengthError{len(text)}
 	}
 	return nil
 }
+
+// lengthError is the fault of a text with too many bytes. It is runtime.ErrTooLong.
+type lengthError struct{ bytes int }
+
+func (e *lengthError) Error() string {
+	return fmt.Sprintf("a text of %d bytes (at most %d)", e.bytes, MaxTextBytes)
+}
+
+func (e *lengthError) Is(target error) bool { return target == runtime.ErrTooLong }
 
 // Encode encodes one text into dst.
 func (t *Tokenizer) Encode(dst *Encoding, text string, o Options) error {

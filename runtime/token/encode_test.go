@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 	"pgregory.net/rapid"
 )
 
@@ -95,6 +97,7 @@ func TestOptionErrors(t *testing.T) {
 	assert.ErrorIs(t, tok.EncodePair(&e, long, "short", Options{Truncation: OnlySecond, MaxLength: 8}), ErrTooShort)
 	big := strings.Repeat("x", MaxTextBytes+1)
 	assert.ErrorContains(t, tok.Encode(&e, big, Options{}), "at most")
+	assert.ErrorIs(t, tok.Encode(&e, big, Options{}), runtime.ErrTooLong)
 	_, err := tok.AppendIDs(nil, big, SpecialText)
 	assert.ErrorContains(t, err, "at most")
 	_, err = tok.Decode([]int32{1, 9999}, false)

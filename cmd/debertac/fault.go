@@ -184,7 +184,7 @@ func outFault(err error) error {
 	var folder *disk.NoFolderError
 	switch {
 	case errors.As(err, &folder):
-		return inputFault(system.Path, "%v", folder).hint("mkdir -p %s", folder.Dir)
+		return inputFault(system.Path, "%v", folder).hint("mkdir -p %s", quoted(folder.Dir))
 	case errors.Is(err, disk.ErrKind):
 		return inputFault(system.Path, "%v", system.Err)
 	}

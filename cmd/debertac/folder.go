@@ -198,7 +198,7 @@ func (f *folder) fieldFault(file string, err error) error {
 	}
 	fault := inputFault(filepath.Join(f.dir, filepath.FromSlash(file)), "%s", field.Text())
 	if field.CanIgnore {
-		fault.hint("--ignore %s, if it means nothing for the model", field.Name())
+		fault.hint("%s, if it means nothing for the model", ignoring(field.Name()))
 	}
 	return fault
 }

@@ -98,7 +98,7 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	s.Package, s.Weights, s.FromName = g.pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.dir)
 	g.dir = filepath.Join(v.Dir, s.Package)
 	if s.Call = callFor(g, v.Head); s.Call == nil {
-		return inputFault(v.From, "what is read off this model is no call on texts").hint("debertac import %s -o %s, and debertac compile", v.From, specFile)
+		return inputFault(v.From, "what is read off this model is no call on texts").hint("debertac import %s -o %s, and debertac compile", quoted(v.From), quoted(specFile))
 	}
 	s.Normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
 	if s.From, err = commandPath(g.dir, v.From); err != nil {

@@ -94,10 +94,10 @@ func noWeights(src *source, path, what, out string) error {
 			for _, m := range e.Ensemble.Members {
 				members = append(members, fmt.Sprintf("--member %s=DIR", m.Head.FullName()))
 			}
-			return inputFault(path, "%s", what).hint("debertac pack %s %s -o %s", path, strings.Join(members, " "), out)
+			return inputFault(path, "%s", what).hint("debertac pack %s %s -o %s", quoted(path), strings.Join(members, " "), quoted(out))
 		}
 	}
-	return inputFault(path, "%s", what).hint("debertac pack MODEL_FOLDER --spec %s -o %s", path, out)
+	return inputFault(path, "%s", what).hint("debertac pack MODEL_FOLDER --spec %s -o %s", quoted(path), quoted(out))
 }
 
 // packed says what was packed.

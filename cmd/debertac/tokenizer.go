@@ -52,17 +52,9 @@ func tokenizerFault(place, dir string, err error) error {
 	f := hf.FieldError{File: field.File, Field: field.Field, Reason: field.Reason, CanIgnore: field.CanIgnore}
 	fault := inputFault(filepath.Join(dir, filepath.FromSlash(f.File)), "the tokenizer cannot be read: %s", f.Text())
 	if f.CanIgnore {
-		fault.hint("--ignore %s, if it means nothing for the model", quoted(f.Name()))
+		fault.hint("%s, if it means nothing for the model", ignoring(f.Name()))
 	}
 	return fault
-}
-
-// quoted is a word as a shell takes it.
-func quoted(word string) string {
-	if strings.ContainsAny(word, " \t\n\"'`$&|;<>()[]{}*?!#~\\") {
-		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-	}
-	return word
 }
 
 // lend reads the tokenizer that --tokenizer names, without what ignore names; nil for "". Its notes are printed.
@@ -123,7 +115,7 @@ func oneFile(path string) (fs.FS, error) {
 	s := single{FS: disk.FS(filepath.Dir(path), tokenizerLimit), file: filepath.Base(path)}
 	switch {
 	case s.file == "vocab.json" || s.file == "merges.txt":
-		return nil, inputFault(path, "a byte-level tokenizer is two files, vocab.json and merges.txt").hint("--tokenizer %s", filepath.Dir(path))
+		return nil, inputFault(path, "a byte-level tokenizer is two files, vocab.json and merges.txt").hint("--tokenizer %s", quoted(filepath.Dir(path)))
 	case strings.HasSuffix(s.file, ".json"):
 		s.name = "tokenizer.json"
 	case strings.HasSuffix(s.file, ".model"):

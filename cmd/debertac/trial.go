@@ -49,7 +49,7 @@ type form struct {
 func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
-		return nil, inputFault(dir, "the folder has no case.json: it is no case").hint("debertac verify --model %s --outputs FILE, if it is a model's", dir)
+		return nil, inputFault(dir, "the folder has no case.json: it is no case").hint("debertac verify --model %s --outputs FILE, if it is a model's", quoted(dir))
 	}
 	if err != nil {
 		return nil, caseFault(err)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/debertac/debertac/runtime/disk"
 )
@@ -24,7 +26,11 @@ func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return e.File + ": " + e.Reason
 	}
-	return e.File + ": " + e.Field + " " + e.Reason
+	field := e.Field
+	if strings.ContainsFunc(field, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		field = strconv.Quote(field)
+	}
+	return e.File + ": " + field + " " + e.Reason
 }
 
 const (

@@ -241,6 +241,8 @@ func (c *config) rest() error {
 		}
 		g := find(table, name)
 		switch {
+		case name == "" && c.prefix == "":
+			return &FieldError{File: c.file, Reason: "a field with an empty name is not known: remove it from the file"}
 		case g != nil && g.effect == Applied:
 			return c.refuse(name, "is not known for this kind of model: what %s means for it cannot be told", value)
 		case g != nil && g.allows(value):

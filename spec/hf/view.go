@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // FieldError is a fault of a field in a file of a model folder, or of a whole file.
@@ -26,7 +28,7 @@ func (e *FieldError) Error() string {
 	if e.File == "" {
 		return e.Text()
 	}
-	return e.File + ": " + e.Text()
+	return printed(e.File) + ": " + e.Text()
 }
 
 // Text returns Error without the file.
@@ -34,7 +36,7 @@ func (e *FieldError) Text() string {
 	if e.Field == "" {
 		return e.Reason
 	}
-	return e.Field + " " + e.Reason
+	return printed(e.Field) + " " + e.Reason
 }
 
 // Name returns the name by which NewView leaves the field or the file out: FIELD of the configuration, FILE:FIELD, or FILE.
@@ -78,7 +80,7 @@ func NewView(folder fs.FS, ignore []string) (*View, error) {
 		if err := v.leaveOut(name); err != nil {
 			return nil, err
 		}
-		v.notes = append(v.notes, name+" is ignored, as asked")
+		v.notes = append(v.notes, printed(name)+" is ignored, as asked")
 	}
 	return v, nil
 }
@@ -96,54 +98,87 @@ func (v *View) LeftOut(file, field string) bool {
 
 // leaveOut records one name to ignore.
 func (v *View) leaveOut(name string) error {
-	file, field, both := split(name)
-	if !both {
-		has, err := v.has(file)
-		if has || err != nil {
-			v.files[file] = true
+	file, field, whole, err := v.split(name)
+	if err != nil {
+		return err
+	}
+	if whole {
+		v.files[file] = true
+		return nil
+	}
+	fault := func(format string, args ...any) error {
+		return fmt.Errorf("there is nothing to ignore: "+format, args...)
+	}
+	if file != "" {
+		found, err := v.hide(file, field)
+		if err == nil && !found {
+			err = fault("%s has no field %q", printed(file), field)
+		}
+		return err
+	}
+	has, err := v.has(v.config)
+	if err != nil {
+		return err
+	}
+	if has {
+		if found, err := v.hide(v.config, name); found || err != nil {
 			return err
 		}
-		file, field = v.config, name
 	}
-	has, err := v.has(file)
-	if err != nil {
-		return err
+	file, _, colon := strings.Cut(name, ":")
+	switch {
+	case colon:
+		return fault("the folder has no file %s", printed(file))
+	case has:
+		return fault("the folder has no file %s, and %s has no such field", printed(name), v.config)
 	}
-	if !has {
-		return fmt.Errorf("there is nothing to ignore: the folder has no file %s", file)
-	}
-	text, err := fs.ReadFile(v.fs, file)
-	if err != nil {
-		return err
-	}
-	if _, found := without(text, field); !found {
-		if both {
-			return fmt.Errorf("there is nothing to ignore: %s has no field %q", file, field)
-		}
-		return fmt.Errorf("there is nothing to ignore: the folder has no file %s, and %s has no such field", name, file)
-	}
-	v.fields[file] = append(v.fields[file], field)
-	return nil
+	return fault("the folder has no file %s, nor a %s that could have such a field", printed(name), v.config)
 }
 
-// split takes a name to ignore apart. Without a colon it is that of a file, or of a field of the configuration.
-func split(name string) (file, field string, both bool) {
-	file, field, both = strings.Cut(name, ":")
-	return path.Clean(file), field, both
+// hide leaves a field of a file out, and reports whether the file has it.
+func (v *View) hide(file, field string) (found bool, err error) {
+	text, err := fs.ReadFile(v.fs, file)
+	if err != nil {
+		return false, err
+	}
+	if _, found = without(text, field); found {
+		v.fields[file] = append(v.fields[file], field)
+	}
+	return found, nil
+}
+
+// split takes a name to ignore apart: it is that of a file (whole), or FILE:FIELD, where the longest name of a file counts because both parts can have
+// colons. If the folder has no such file, file is empty.
+func (v *View) split(name string) (file, field string, whole bool, err error) {
+	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], ':') {
+		file = path.Clean(name[:end])
+		if has, err := v.has(file); has || err != nil {
+			return file, strings.TrimPrefix(name[end:], ":"), end == len(name), err
+		}
+	}
+	return "", "", false, nil
+}
+
+// printed returns a name for a message: quoted, if it has characters that are not printed.
+func printed(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // Divide divides names to ignore between a model folder and the folder of the tokenizer that it is given: names of the tokenizer's files are the
 // latter's if the former has no such file. A nil folder has none.
 func Divide(folder fs.FS, ignore []string) (own, tokenizer []string, err error) {
 	for _, name := range ignore {
-		file, _, _ := split(name)
-		has := false
+		file := ""
 		if folder != nil {
-			if has, err = (&View{fs: folder}).has(file); err != nil {
+			if file, _, _, err = (&View{fs: folder}).split(name); err != nil {
 				return nil, nil, err
 			}
 		}
-		if !has && slices.Contains(tokenizerFiles, file) {
+		start, _, _ := strings.Cut(name, ":")
+		if file == "" && slices.Contains(tokenizerFiles, path.Clean(start)) {
 			tokenizer = append(tokenizer, name)
 		} else {
 			own = append(own, name)

@@ -69,6 +69,39 @@ func TestView(t *testing.T) {
 	require.Equal(t, "config.json", v.Config())
 }
 
+// Names with colons, dashes, spaces and characters that are not printed are those of files and fields too.
+func TestViewOddNames(t *testing.T) {
+	folder := fstest.MapFS{
+		"config.json": {Data: []byte(`{"a:b": 1, "-c": 2, "d e": 3, "f\u0001g": 4, "tokenizer_config.json:x": 5, "h": {"": 6}}`)},
+		"a:b.json":    {Data: []byte(`{"x:y": 1}`)},
+		"-c d.json":   {Data: []byte(`{"x": 1}`)},
+	}
+	for _, name := range []string{"a:b", "config.json:a:b", "-c", "d e", "f\x01g", "tokenizer_config.json:x", "h.", "a:b.json", "a:b.json:x:y", "-c d.json", "-c d.json:x"} {
+		v, err := hf.NewView(folder, []string{name})
+		require.NoError(t, err, name)
+		before, after := 0, 0
+		for file, f := range folder {
+			before += len(f.Data)
+			text, _ := v.ReadFile(file) // an error: the file is left out
+			after += len(text)
+		}
+		require.Less(t, after, before, name)
+	}
+	own, its, err := hf.Divide(folder, []string{"a:b.json:x:y", "a:b", "tokenizer_config.json:x", "special_tokens_map.json"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:b.json:x:y", "a:b"}, own)
+	require.Equal(t, []string{"tokenizer_config.json:x", "special_tokens_map.json"}, its)
+	v, err := hf.NewView(folder, []string{"f\x01g"})
+	require.NoError(t, err)
+	require.Equal(t, []string{`"f\x01g" is ignored, as asked`}, v.Notes())
+	_, err = hf.NewView(fstest.MapFS{"tokenizer.json": {Data: []byte("{}")}}, []string{"special_tokens_map.json"})
+	require.EqualError(t, err, "there is nothing to ignore: the folder has no file special_tokens_map.json, nor a config.json that could have such a field")
+	_, err = beside(t, configs(t)["v2_v3like"], files{"tokenizer_config.json": `{"x\ny": 1}`})
+	require.ErrorContains(t, err, `tokenizer_config.json: "x\ny" is not known`)
+	_, err = beside(t, configs(t)["v2_v3like"], files{"tokenizer_config.json": `{"": 1}`})
+	require.EqualError(t, err, "tokenizer_config.json: a field with an empty name is not known: remove it from the file")
+}
+
 // Every fault of a field has the type that names it, in the notation that leaves it out.
 func TestFieldErrors(t *testing.T) {
 	for _, c := range []struct {

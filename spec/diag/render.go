@@ -64,7 +64,7 @@ func (p printer) diag(d *Diag) {
 		color = yellow
 	}
 	if place := d.Span.String(); place != "" {
-		p.b.WriteString(p.paint(bold, place+":") + " ")
+		p.b.WriteString(p.paint(bold, visible(place)+":") + " ")
 	}
 	if d.Severity == Warning {
 		p.b.WriteString(p.paint(yellow, "warning:") + " ")
@@ -77,7 +77,7 @@ func (p printer) diag(d *Diag) {
 	p.excerpt(d.Span, color)
 	for _, n := range d.Notes {
 		if place := n.Span.String(); place != "" {
-			p.b.WriteString(p.paint(bold, place+":") + " ")
+			p.b.WriteString(p.paint(bold, visible(place)+":") + " ")
 		}
 		p.b.WriteString(p.paint(blue, "note:") + " " + visible(n.Message) + "\n")
 		p.excerpt(n.Span, blue)

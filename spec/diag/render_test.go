@@ -68,6 +68,8 @@ func TestRenderHarmless(t *testing.T) {
 	out := diag.Render(diag.List{d}, sources("\x1b[2J\u202ex\xff"), diag.Style{})
 	require.NotContains(t, out, "\x1b")
 	require.NotContains(t, out, "\u202e")
+	out = diag.Render(diag.List{diag.Errorf("", diag.Span{File: "a\nb\x1b.json"}, "is not known")}, nil, diag.Style{})
+	require.Equal(t, "a\ufffdb\ufffd.json: is not known\n", out)
 	require.True(t, strings.Contains(out, "\ufffd"))
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// addition is an extension of the project that somebody made by a recipe of CONTRIBUTING.md: a patch of the files that were written by hand. Lines before
-// the first diff describe it.
+// addition is an extension of the project that somebody made by a recipe of CONTRIBUTING.md: a patch of the files that were written by hand. Lines
+// before the first diff describe it.
 type addition struct {
 	path     string
 	recipe   string     // the heading in CONTRIBUTING.md
@@ -59,8 +59,8 @@ func readAddition(t *testing.T, path string) *addition {
 	return a
 }
 
-// TestAdditions applies each addition to a copy of the project, makes the generated files, builds the copy and runs the tests that the addition names. It counts
-// the files that were written by hand: the recipes are to stay short.
+// TestAdditions applies each addition to a copy of the project, makes the generated files, builds the copy and runs the tests that the addition names.
+// It counts the files that were written by hand: the recipes are to stay short.
 func TestAdditions(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "additions", "*.patch"))
 	require.NoError(t, err)
@@ -94,7 +94,9 @@ func TestAdditions(t *testing.T) {
 		t.Skip("this is no checkout, of which additions could be tried on a copy")
 	}
 	for _, a := range list {
-		t.Run(strings.TrimSuffix(filepath.Base(a.path), ".patch"), func(t *testing.T) { a.try(t, strings.Split(strings.Trim(string(files), "\x00"), "\x00")) })
+		t.Run(strings.TrimSuffix(filepath.Base(a.path), ".patch"), func(t *testing.T) {
+			a.try(t, strings.Split(strings.Trim(string(files), "\x00"), "\x00"))
+		})
 	}
 }
 
@@ -120,7 +122,8 @@ func (a *addition) try(t *testing.T, files []string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), tool, args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // what is compiled depends on the folder otherwise
+		// Without -trimpath what is compiled depends on the folder, and no run could use what an earlier one has compiled.
+		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s %s\n%s", tool, strings.Join(args, " "), out)
 	}

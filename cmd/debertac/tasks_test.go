@@ -48,7 +48,8 @@ func TestEveryTaskIsWhole(t *testing.T) {
 // samplePackage compiles the row's sample and checks that it is of the row's task, with all calls that are there for every head.
 func samplePackage(t *testing.T, r *tasktable.Row) *codegen.Package {
 	t.Helper()
-	text := "dspec 1\nmodel m like deberta_v3_base {\n\tcheckpoint own\n\tdim vocab = 20; dim hidden = 16; dim heads = 1; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16\n}\n" +
+	text := "dspec 1\nmodel m like deberta_v3_base {\n\tcheckpoint own\n" +
+		"\tdim vocab = 20; dim hidden = 16; dim heads = 1; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16\n}\n" +
 		"target t { isa go; emit infer m.c }\nhead c on m { " + r.Sample + " }\n"
 	a := &app{ctx: t.Context(), out: io.Discard, err: io.Discard}
 	src, err := a.parse("sample.dspec", []byte(text))

@@ -34,41 +34,156 @@ const (
 
 // Flags lists the flags in the order of help.
 var Flags = []Flag{
-	{Name: "top", Kind: Count, Placeholder: "N", Help: "Print the N best labels, candidates, answers or documents per text.", Default: "5", Unsaid: true, Least: 1, Most: math.MaxInt64, Must: "at least 1"},
-	{Name: "accuracy", Kind: Switch, Help: "Compare results with the label of each record of the input, and print the share that is right.", Contradicts: []string{"query", "labels"}},
-	{Name: "min-accuracy", Kind: Real, Placeholder: "PERCENT", Help: "With --accuracy: exit with 3 if the accuracy is lower.", Needs: "accuracy", Most: 100, Must: "a percentage, from 0 to 100"},
-	{Name: "pair", Kind: Text, Group: "Texts", Placeholder: "TEXT", Help: "Second text, paired with every text.", Contradicts: []string{"query", "labels"}},
-	{Name: "query", Kind: Text, Group: "Ranking", Placeholder: "TEXT", Help: "Order all texts by how well they fit this query, best first."},
+	{
+		Name: "top", Kind: Count, Placeholder: "N",
+		Help:    "Print the N best labels, candidates, answers or documents per text.",
+		Default: "5", Unsaid: true, Least: 1, Most: math.MaxInt64, Must: "at least 1",
+	},
+	{
+		Name: "accuracy", Kind: Switch,
+		Help:        "Compare results with the label of each record of the input, and print the share that is right.",
+		Contradicts: []string{"query", "labels"},
+	},
+	{
+		Name: "min-accuracy", Kind: Real, Placeholder: "PERCENT",
+		Help:  "With --accuracy: exit with 3 if the accuracy is lower.",
+		Needs: "accuracy", Most: 100, Must: "a percentage, from 0 to 100",
+	},
+	{
+		Name: "pair", Kind: Text, Group: "Texts", Placeholder: "TEXT",
+		Help:        "Second text, paired with every text.",
+		Contradicts: []string{"query", "labels"},
+	},
+	{
+		Name: "query", Kind: Text, Group: "Ranking", Placeholder: "TEXT",
+		Help: "Order all texts by how well they fit this query, best first.",
+	},
 	{Name: "sigmoid", Kind: Switch, Group: "Ranking", Help: "Print scores from 0 to 1.", Needs: "query"},
-	{Name: "positive", Kind: Text, Group: "Ranking", Placeholder: "LABEL", Help: "Label of the model that means that a text fits, if its name does not tell.", Needs: "query", Filled: true},
-	{Name: "context", Kind: Text, Group: "Questions", Placeholder: "TEXT", Help: "Text to answer from; the arguments are questions."},
-	{Name: "question", Kind: Text, Group: "Questions", Placeholder: "QUESTION", Help: "Question; the arguments are texts to answer it from.", Filled: true},
-	{Name: "options", Kind: List, Group: "Questions", Placeholder: "A,B,…", Help: "Multiple choice: options to choose from."},
-	{Name: "no-answer-threshold", Kind: Real, Group: "Questions", Placeholder: "X", Help: "Report no answer unless the best one beats it by more than X, in logits.", Must: "a number"},
-	{Name: "answer-tokens", Kind: Count, Group: "Questions", Placeholder: "N", Help: "Longest answer, in tokens.", Default: "30", Least: 1, Most: math.MaxInt64, Must: "at least 1"},
-	{Name: "labels", Kind: List, Group: "Labels of your own", Placeholder: "A,B,…", Help: "Labels of your own: an NLI model scores each text for each label, an entity model finds spans of them.", Contradicts: []string{"query"}},
-	{Name: "template", Kind: Text, Group: "Labels of your own", Placeholder: "SENTENCE", Help: "Sentence that is true if a label fits, with {} in the place of the label.", Default: "This example is {}.", Unsaid: true,
+	{
+		Name: "positive", Kind: Text, Group: "Ranking", Placeholder: "LABEL",
+		Help:  "Label of the model that means that a text fits, if its name does not tell.",
+		Needs: "query", Filled: true,
+	},
+	{
+		Name: "context", Kind: Text, Group: "Questions", Placeholder: "TEXT",
+		Help: "Text to answer from; the arguments are questions.",
+	},
+	{
+		Name: "question", Kind: Text, Group: "Questions", Placeholder: "QUESTION",
+		Help:   "Question; the arguments are texts to answer it from.",
+		Filled: true,
+	},
+	{
+		Name: "options", Kind: List, Group: "Questions", Placeholder: "A,B,…",
+		Help: "Multiple choice: options to choose from.",
+	},
+	{
+		Name: "no-answer-threshold", Kind: Real, Group: "Questions", Placeholder: "X",
+		Help: "Report no answer unless the best one beats it by more than X, in logits.",
+		Must: "a number",
+	},
+	{
+		Name: "answer-tokens", Kind: Count, Group: "Questions", Placeholder: "N",
+		Help:    "Longest answer, in tokens.",
+		Default: "30", Least: 1, Most: math.MaxInt64, Must: "at least 1",
+	},
+	{
+		Name: "labels", Kind: List, Group: "Labels of your own", Placeholder: "A,B,…",
+		Help:        "Labels of your own: an NLI model scores each text for each label, an entity model finds spans of them.",
+		Contradicts: []string{"query"},
+	},
+	{
+		Name: "template", Kind: Text, Group: "Labels of your own", Placeholder: "SENTENCE",
+		Help:    "Sentence that is true if a label fits, with {} in the place of the label.",
+		Default: "This example is {}.", Unsaid: true,
 		Needs: "labels", Filled: true, Must: "a sentence with {} in a label's place"},
-	{Name: "multi", Kind: Switch, Group: "Labels of your own", Help: "Several labels may fit: score each label by itself.", Needs: "labels"},
-	{Name: "entailment", Kind: Text, Group: "Labels of your own", Placeholder: "LABEL", Help: "Label of the model that means entailment, if its name does not tell.", Needs: "labels", Filled: true},
-	{Name: "contradiction", Kind: Text, Group: "Labels of your own", Placeholder: "LABEL", Help: "Label of the model that means contradiction, if its name does not tell.", Needs: "labels", Filled: true},
-	{Name: "threshold", Kind: Text, Group: "Entities and tokens", Placeholder: "P,LABEL=P,…", Help: "Smallest probability of an entity, of a label that holds, or of a replaced token (0.5); LABEL=P for single labels."},
+	{
+		Name: "multi", Kind: Switch, Group: "Labels of your own",
+		Help:  "Several labels may fit: score each label by itself.",
+		Needs: "labels",
+	},
+	{
+		Name: "entailment", Kind: Text, Group: "Labels of your own", Placeholder: "LABEL",
+		Help:  "Label of the model that means entailment, if its name does not tell.",
+		Needs: "labels", Filled: true,
+	},
+	{
+		Name: "contradiction", Kind: Text, Group: "Labels of your own", Placeholder: "LABEL",
+		Help:  "Label of the model that means contradiction, if its name does not tell.",
+		Needs: "labels", Filled: true,
+	},
+	{
+		Name: "threshold", Kind: Text, Group: "Entities and tokens", Placeholder: "P,LABEL=P,…",
+		Help: "Smallest probability of an entity, of a label that holds, or of a replaced token (0.5); LABEL=P for single labels.",
+	},
 	{Name: "nested", Kind: Switch, Group: "Entities and tokens", Help: "Allow entities inside entities."},
 	{Name: "multi-label", Kind: Switch, Group: "Entities and tokens", Help: "Allow several labels for the same words."},
-	{Name: "aggregate", Kind: Text, Group: "Entities and tokens", Placeholder: "none|simple|first|average|max", Help: "How labels of tokens are joined to entities.", Default: "simple", Filled: true},
-	{Name: "bio", Kind: Switch, Group: "Entities and tokens", Help: "Allow only sequences of labels that B- and I- permit (Viterbi)."},
-	{Name: "targets", Kind: List, Group: "Masks and text", Placeholder: "A,B,…", Help: "Words that may fill a mask. Default: all."},
-	{Name: "perplexity", Kind: Switch, Group: "Masks and text", Help: "Measure how well the model predicts each text.", Contradicts: []string{"targets"}},
-	{Name: "max-new-tokens", Kind: Count, Group: "Masks and text", Placeholder: "N", Help: "Tokens to generate at most.", Default: "64", Least: 1, Most: math.MaxInt64, Must: "at least 1"},
-	{Name: "temperature", Kind: Real, Group: "Masks and text", Placeholder: "T", Help: "0 takes the likeliest token; more makes less likely tokens more frequent.", Default: "0", Most: math.MaxFloat64, Must: "a number from 0 on"},
-	{Name: "top-k", Kind: Count, Group: "Masks and text", Placeholder: "K", Help: "With --temperature: draw from the K likeliest tokens.", Most: math.MaxInt64, Must: "at least 1, or 0 for all tokens"},
-	{Name: "top-p", Kind: Real, Group: "Masks and text", Placeholder: "P", Help: "With --temperature: draw from the likeliest tokens whose probabilities add up to P.", Default: "1", Unsaid: true, Most: 1, Must: "from 0 to 1"},
-	{Name: "seed", Kind: Natural, Group: "Masks and text", Placeholder: "NUMBER", Help: "With --temperature: seed of the random numbers.", Default: "1"},
-	{Name: "samples", Kind: Count, Group: "Masks and text", Placeholder: "N", Help: "With --temperature: texts to generate per prompt.", Default: "1", Least: 1, Most: 1 << 20, Must: "from 1 to 1048576"},
-	{Name: "stop", Kind: List, Group: "Masks and text", Placeholder: "A,B,…", Help: "Strings that end a generated text."},
-	{Name: "pooling", Kind: Text, Group: "Embeddings", Placeholder: "mean|first", Help: "For models that return one vector per token (debertac run --pool none, or a spec): how they become one vector per text.", Default: "mean", Filled: true},
-	{Name: "normalize", Kind: Switch, Group: "Embeddings", Help: "Scale each vector to length 1. Models whose folder asks for it do so anyway."},
-	{Name: "prompt", Kind: Text, Group: "Embeddings", Placeholder: "NAME", Help: "The name of the model's prompt that is put in front of each text (the one that its folder names).", Contradicts: []string{"no-prompt", "pair"}},
+	{
+		Name: "aggregate", Kind: Text, Group: "Entities and tokens", Placeholder: "none|simple|first|average|max",
+		Help:    "How labels of tokens are joined to entities.",
+		Default: "simple", Filled: true,
+	},
+	{
+		Name: "bio", Kind: Switch, Group: "Entities and tokens",
+		Help: "Allow only sequences of labels that B- and I- permit (Viterbi).",
+	},
+	{
+		Name: "targets", Kind: List, Group: "Masks and text", Placeholder: "A,B,…",
+		Help: "Words that may fill a mask. Default: all.",
+	},
+	{
+		Name: "perplexity", Kind: Switch, Group: "Masks and text",
+		Help:        "Measure how well the model predicts each text.",
+		Contradicts: []string{"targets"},
+	},
+	{
+		Name: "max-new-tokens", Kind: Count, Group: "Masks and text", Placeholder: "N",
+		Help:    "Tokens to generate at most.",
+		Default: "64", Least: 1, Most: math.MaxInt64, Must: "at least 1",
+	},
+	{
+		Name: "temperature", Kind: Real, Group: "Masks and text", Placeholder: "T",
+		Help:    "0 takes the likeliest token; more makes less likely tokens more frequent.",
+		Default: "0", Most: math.MaxFloat64, Must: "a number from 0 on",
+	},
+	{
+		Name: "top-k", Kind: Count, Group: "Masks and text", Placeholder: "K",
+		Help: "With --temperature: draw from the K likeliest tokens.",
+		Most: math.MaxInt64, Must: "at least 1, or 0 for all tokens",
+	},
+	{
+		Name: "top-p", Kind: Real, Group: "Masks and text", Placeholder: "P",
+		Help:    "With --temperature: draw from the likeliest tokens whose probabilities add up to P.",
+		Default: "1", Unsaid: true, Most: 1, Must: "from 0 to 1",
+	},
+	{
+		Name: "seed", Kind: Natural, Group: "Masks and text", Placeholder: "NUMBER",
+		Help:    "With --temperature: seed of the random numbers.",
+		Default: "1",
+	},
+	{
+		Name: "samples", Kind: Count, Group: "Masks and text", Placeholder: "N",
+		Help:    "With --temperature: texts to generate per prompt.",
+		Default: "1", Least: 1, Most: 1 << 20, Must: "from 1 to 1048576",
+	},
+	{
+		Name: "stop", Kind: List, Group: "Masks and text", Placeholder: "A,B,…",
+		Help: "Strings that end a generated text.",
+	},
+	{
+		Name: "pooling", Kind: Text, Group: "Embeddings", Placeholder: "mean|first",
+		Help:    "For models that return one vector per token (debertac run --pool none, or a spec): how they become one vector per text.",
+		Default: "mean", Filled: true,
+	},
+	{
+		Name: "normalize", Kind: Switch, Group: "Embeddings",
+		Help: "Scale each vector to length 1. Models whose folder asks for it do so anyway.",
+	},
+	{
+		Name: "prompt", Kind: Text, Group: "Embeddings", Placeholder: "NAME",
+		Help:        "The name of the model's prompt that is put in front of each text (the one that its folder names).",
+		Contradicts: []string{"no-prompt", "pair"},
+	},
 	{Name: "no-prompt", Kind: Switch, Group: "Embeddings", Help: "Put no prompt in front of texts."},
 }
 

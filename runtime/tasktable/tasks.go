@@ -20,7 +20,8 @@ const (
 	inPairs = "ctx context.Context, pairs [][2]string"
 
 	inZeroShot = "ctx context.Context, texts []string, labels []string, o ZeroShotOptions"
-	docEntail  = "labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, and the model judges whether the one entails the other."
+	docEntail  = "labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, " +
+		"and the model judges whether the one entails the other."
 )
 
 // Table lists the tasks. Messages list the tasks in this order.
@@ -33,9 +34,12 @@ var Table = []Row{
 		Direct: Service{
 			Name: "Classifier", Types: []Type{{"Classification", "the result for one text"}},
 			Verbs: []Verb{
-				{Name: "Classify", In: inTexts, Out: "[]Classification, error", Doc: "labels texts; results come in input order. How texts are batched never changes a result.",
+				{Name: "Classify", In: inTexts, Out: "[]Classification, error",
+					Doc:   "labels texts; results come in input order. How texts are batched never changes a result.",
 					Start: &Start{Doc: "labels the texts of its arguments", Args: "TEXT …", Least: 3}},
-				{Name: "ClassifyInto", In: "ctx context.Context, dst []Classification, texts []string", Out: "error", Doc: "does the same as Classify and writes to dst, which must be as long as texts. It reuses the memory of dst and allocates nothing in steady state."},
+				{Name: "ClassifyInto", In: "ctx context.Context, dst []Classification, texts []string", Out: "error",
+					Doc: "does the same as Classify and writes to dst, which must be as long as texts. " +
+						"It reuses the memory of dst and allocates nothing in steady state."},
 				{Name: "ClassifyPairs", In: inPairs, Out: "[]Classification, error", Doc: "labels pairs of texts, such as premise and hypothesis.",
 					Start: &Start{Doc: "tells whether a premise entails a hypothesis", Args: "PREMISE HYPOTHESIS", Least: 4, When: Entailing}},
 				{Name: "Labels", Out: "[]string", Doc: "returns the labels in the order of the logits."},
@@ -43,7 +47,8 @@ var Table = []Row{
 		},
 		Services: []Service{zeroShot, zeroShotByCall},
 		Also:     []string{"Scorer", "Ranker"},
-		Flags: []string{"top", "accuracy", "min-accuracy", "pair", "query", "sigmoid", "positive", "labels", "template", "multi", "entailment", "contradiction", "threshold",
+		Flags: []string{"top", "accuracy", "min-accuracy", "pair", "query", "sigmoid", "positive", "labels", "template", "multi", "entailment", "contradiction",
+			"threshold",
 			"join", "label-field"},
 		Page: "classify.md", Sample: `take first; linear hidden; act; linear 3 as labels("no", "maybe", "yes"); loss cross_entropy`,
 	},
@@ -56,7 +61,8 @@ var Table = []Row{
 			Name: "Tagger", Use: "tagging", Field: "tagging",
 			Types: []Type{{"TagOptions", "the settings of Tag"}, {"Tagged", "the result for one text: entities, and a label for each token"}},
 			Verbs: []Verb{{
-				Name: "Tag", In: inTexts + ", o TagOptions", Out: "[]Tagged, error", Doc: "finds entities in texts by the labels of their tokens; results come in input order.",
+				Name: "Tag", In: inTexts + ", o TagOptions", Out: "[]Tagged, error",
+				Doc:   "finds entities in texts by the labels of their tokens; results come in input order.",
 				Start: &Start{Doc: "finds entities in the texts of its arguments", Args: "TEXT …", Least: 3},
 			}},
 		}},
@@ -70,9 +76,11 @@ var Table = []Row{
 		Mean: MeanOfLogits,
 		Services: []Service{{
 			Name: "Answerer", Use: "question answering", Field: "answering",
-			Types: []Type{{"Question", "a question about a context"}, {"AnswerOptions", "the settings of Answer"}, {"Answered", "the result for one question"}},
+			Types: []Type{{"Question", "a question about a context"}, {"AnswerOptions", "the settings of Answer"},
+				{"Answered", "the result for one question"}},
 			Verbs: []Verb{{
-				Name: "Answer", In: "ctx context.Context, questions []Question, o AnswerOptions", Out: "[]Answered, error", Doc: "answers each question with parts of its context, the best first.",
+				Name: "Answer", In: "ctx context.Context, questions []Question, o AnswerOptions", Out: "[]Answered, error",
+				Doc:   "answers each question with parts of its context, the best first.",
 				Start: &Start{Doc: "answers a question from a context", Args: "QUESTION CONTEXT", Least: 4},
 			}},
 		}},
@@ -88,7 +96,8 @@ var Table = []Row{
 			Name: "Chooser", Use: "multiple choice", Field: "choosing",
 			Types: []Type{{"ChoiceQuestion", "a question with options"}, {"Choice", "the result for one question"}},
 			Verbs: []Verb{{
-				Name: "Choose", In: "ctx context.Context, questions []ChoiceQuestion", Out: "[]Choice, error", Doc: "chooses among the options of each question.",
+				Name: "Choose", In: "ctx context.Context, questions []ChoiceQuestion", Out: "[]Choice, error",
+				Doc:   "chooses among the options of each question.",
 				Start: &Start{Doc: "chooses among the answers to a question", Args: "QUESTION OPTION OPTION …", Least: 5},
 			}},
 		}},
@@ -98,8 +107,9 @@ var Table = []Row{
 	},
 	{
 		Task: Score, Kind: "score", Numbers: "one number per sequence, [B, 1]",
-		As: AsScore, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{BinaryCrossEntropy, MeanSquaredError}, TakeMisfit: noScore, LossMisfit: noScore,
-		Startless: true,
+		As: AsScore, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{BinaryCrossEntropy, MeanSquaredError}, TakeMisfit: noScore,
+		LossMisfit: noScore,
+		Startless:  true,
 		Services: []Service{
 			{
 				Name: "Scorer", Use: "scoring", Field: "scoring", Types: []Type{{"Score", "the result for one text or pair"}},
@@ -110,9 +120,11 @@ var Table = []Row{
 				},
 			},
 			{
-				Name: "Ranker", Use: "ranking", Field: "ranking", Types: []Type{{"RankOptions", "the settings of Rank"}, {"Ranked", "a document with its score"}},
+				Name: "Ranker", Use: "ranking", Field: "ranking", Types: []Type{{"RankOptions", "the settings of Rank"},
+					{"Ranked", "a document with its score"}},
 				Verbs: []Verb{{
-					Name: "Rank", In: "ctx context.Context, query string, documents []string, o RankOptions", Out: "[]Ranked, error", Doc: "orders documents by how well they fit a query, the best first.",
+					Name: "Rank", In: "ctx context.Context, query string, documents []string, o RankOptions", Out: "[]Ranked, error",
+					Doc:   "orders documents by how well they fit a query, the best first.",
 					Start: &Start{Doc: "orders documents by how well they fit a query", Args: "QUERY DOCUMENT …", Least: 4, Head: "rank"},
 				}},
 			},
@@ -130,16 +142,19 @@ var Table = []Row{
 			{
 				Name: "Perplexer", Use: "perplexity", Field: "measuring", Types: []Type{{"Perplexity", "how well the model predicts one text"}},
 				Verbs: []Verb{
-					{Name: "Perplexity", Method: "Measure", In: inTexts, Out: "[]Perplexity, error", Doc: "reports how well the model predicts texts; results come in input order.",
+					{Name: "Perplexity", Method: "Measure", In: inTexts, Out: "[]Perplexity, error",
+						Doc:   "reports how well the model predicts texts; results come in input order.",
 						Start: &Start{Doc: "tells how well the model predicts the texts of its arguments", Args: "TEXT …", Least: 3, Head: "perplexity"}},
-					{Name: "PerplexityPairs", Method: "MeasurePairs", In: inPairs, Out: "[]Perplexity, error", Doc: "reports how well the model predicts the second text of each pair where the first is given."},
+					{Name: "PerplexityPairs", Method: "MeasurePairs", In: inPairs, Out: "[]Perplexity, error",
+						Doc: "reports how well the model predicts the second text of each pair where the first is given."},
 				},
 			},
 			{
 				Name: "Generator", Use: "generating text", Field: "generating", When: Causal,
 				Types: []Type{{"GenerateOptions", "the settings of Generate"}, {"Generated", "one generated text"}},
 				Verbs: []Verb{{
-					Name: "Generate", In: "ctx context.Context, prompts []runtime.Text, o GenerateOptions", Out: "[]Generated, error", Doc: "continues texts, or turns them into others if the model's mask has a prefix.",
+					Name: "Generate", In: "ctx context.Context, prompts []runtime.Text, o GenerateOptions", Out: "[]Generated, error",
+					Doc:   "continues texts, or turns them into others if the model's mask has a prefix.",
 					Start: &Start{Doc: "continues the texts of its arguments", Args: "TEXT …", Least: 3, Runtime: true},
 				}},
 			},
@@ -147,7 +162,8 @@ var Table = []Row{
 				Name: "Filler", Use: "filling masks", Field: "filling", When: Uncausal,
 				Types: []Type{{"FillOptions", "the settings of Fill"}, {"Filled", "the result for one text"}},
 				Verbs: []Verb{{
-					Name: "Fill", In: inTexts + ", o FillOptions", Out: "[]Filled, error", Doc: "finds tokens for the masks that are written in texts, such as [MASK]; results come in input order.",
+					Name: "Fill", In: inTexts + ", o FillOptions", Out: "[]Filled, error",
+					Doc:   "finds tokens for the masks that are written in texts, such as [MASK]; results come in input order.",
 					Start: &Start{Doc: "fills the masks in the texts of its arguments", Args: "TEXT …", Least: 3},
 				}},
 			},
@@ -157,12 +173,14 @@ var Table = []Row{
 	},
 	{
 		Task: Replaced, Kind: "rtd", Numbers: "the logit of \"this token was replaced\", [T, 1]",
-		Take: []Take{TakeEach, TakeEachFirst}, Claims: []Take{TakeEachFirst}, Columns: 1, Judged: true, Losses: []string{BinaryCrossEntropy}, LossMisfit: notOne, ColumnsMisfit: notOne,
+		Take: []Take{TakeEach, TakeEachFirst}, Claims: []Take{TakeEachFirst}, Columns: 1, Judged: true, Losses: []string{BinaryCrossEntropy},
+		LossMisfit: notOne, ColumnsMisfit: notOne,
 		Mean: MeanOfProbabilities,
 		Services: []Service{{
 			Name: "Detector", Use: "detecting replaced tokens", Field: "detecting", Types: []Type{{"Detection", "the result for one text"}},
 			Verbs: []Verb{{
-				Name: "Detect", In: inTexts + ", threshold float64", Out: "[]Detection, error", Doc: "tells which tokens of texts seem to be replaced: those with a probability above the threshold.",
+				Name: "Detect", In: inTexts + ", threshold float64", Out: "[]Detection, error",
+				Doc:   "tells which tokens of texts seem to be replaced: those with a probability above the threshold.",
 				Start: &Start{Doc: "tells how probable it is that each token of its arguments was replaced", Args: "TEXT …", Least: 3},
 			}},
 		}},
@@ -180,8 +198,10 @@ var Table = []Row{
 			Name: "Extractor", Use: "entity extraction", Field: "extracting",
 			Types: []Type{{"EntityOptions", "the settings of Entities"}, {"Extraction", "the result for one text"}},
 			Verbs: []Verb{{
-				Name: "Entities", In: "ctx context.Context, texts []string, labels []string, o EntityOptions", Out: "[]Extraction, error", Doc: "finds entities of the given labels in texts; results come in input order.",
-				Start: &Start{Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}},
+				Name: "Entities", In: "ctx context.Context, texts []string, labels []string, o EntityOptions", Out: "[]Extraction, error",
+				Doc: "finds entities of the given labels in texts; results come in input order.",
+				Start: &Start{Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4,
+					Imports: []string{"strings"}},
 			}},
 		}},
 		Flags: []string{"labels", "threshold", "nested", "multi-label", "labels-field"},
@@ -195,9 +215,11 @@ var Table = []Row{
 		Page:     "embed.md", Sample: "take mean",
 	},
 	{
-		Task: Hidden, Kind: "embed without pooling", Numbers: "the rows of the last layer, or a head's numbers for each row that it reads, [T, C], [M, C] or [W, C]",
-		Take: []Take{TakeEach, TakeEachFirst, TakeMasked, TakeWords}, Startless: true, Grows: true,
-		Raw:      Verb{Name: "Hidden", Doc: "computes one row of %[1]d numbers per token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
+		Task: Hidden, Kind: "embed without pooling",
+		Numbers: "the rows of the last layer, or a head's numbers for each row that it reads, [T, C], [M, C] or [W, C]",
+		Take:    []Take{TakeEach, TakeEachFirst, TakeMasked, TakeWords}, Startless: true, Grows: true,
+		Raw: Verb{Name: "Hidden",
+			Doc: "computes one row of %[1]d numbers per token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
 		Services: []Service{embedder},
 		Flags:    []string{"pair", "pooling", "normalize", "prompt", "no-prompt"},
 		Page:     "embed.md", Sample: "take each",
@@ -209,7 +231,8 @@ var zeroShot = Service{
 	Name: "ZeroShot", Use: "zero-shot classification", Field: "entailing", Options: "NLIOptions", When: Entailing, Types: zeroShotTypes,
 	Verbs: []Verb{{
 		Name: "Entail", Method: "Classify", In: inZeroShot, Out: "[]ZeroShotResult, error", Doc: docEntail,
-		Start: &Start{Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4, Imports: []string{"strings"}, Head: "zero-shot", When: Entailing},
+		Start: &Start{Doc: "labels texts with the labels of its first argument", Args: "LABEL,LABEL TEXT …", Least: 4,
+			Imports: []string{"strings"}, Head: "zero-shot", When: Entailing},
 	}},
 }
 
@@ -219,7 +242,8 @@ var zeroShotByCall = Service{
 	Verbs: []Verb{{
 		Name: "Entail", Method: "Classify", In: inZeroShot, Out: "[]ZeroShotResult, error",
 		Doc: docEntail + " The labels have numbers for names, so o.Entailment must name the one that means entailment.",
-		Start: &Start{Doc: "labels texts with the labels of its second argument; its first one is the label of the model that means entailment, by name or number",
+		Start: &Start{Doc: "labels texts with the labels of its second argument; " +
+			"its first one is the label of the model that means entailment, by name or number",
 			Args: "ENTAILMENT LABEL,LABEL TEXT …", Least: 5, Imports: []string{"strings"}, Head: "zero-shot", When: Numbered, Template: "EntailNamed"},
 	}},
 }
@@ -244,6 +268,7 @@ var (
 	noQuantities = Misfit{"labels are not quantities: LOSS does not fit", "loss cross_entropy"}
 	noSpan       = Misfit{"a span is chosen among all tokens", "take each; linear 2 as span; loss cross_entropy"}
 	noChoice     = Misfit{"choices are compared sequence by sequence", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy"}
-	noScore      = Misfit{"a score is one number per sequence, there is nothing to choose among", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error"}
-	notOne       = Misfit{"each + first judges every token, one number each", "linear 1; loss binary_cross_entropy"}
+	noScore      = Misfit{"a score is one number per sequence, there is nothing to choose among",
+		"take first; linear hidden; act; linear 1 as score; loss mean_squared_error"}
+	notOne = Misfit{"each + first judges every token, one number each", "linear 1; loss binary_cross_entropy"}
 )

@@ -46,7 +46,7 @@ var isas = []ISA{
 		Vectors:     16,
 		TileRows:    6,
 		TilePanels:  1,
-		UnrollK:     4,
+		UnrollK:     2,
 		Rate:        50,
 	},
 	{
@@ -57,7 +57,7 @@ var isas = []ISA{
 		Vectors:     32,
 		TileRows:    14,
 		TilePanels:  2,
-		UnrollK:     4,
+		UnrollK:     2,
 		Rate:        50,
 	},
 }

@@ -151,7 +151,8 @@ func (i *inputArgs) columns(have []string) ([]string, error) {
 		}
 	}
 	if !found["text-field"] && !found["question-field"] {
-		return nil, inputFault(i.Input, "no column \"text\" (its columns: %s)", strings.Join(have, ", ")).hint("--text-field %s", first(have))
+		return nil, inputFault(i.Input, "no column \"text\", nor \"question\" (its columns: %s)", strings.Join(have, ", ")).
+			hint("--text-field %[1]s, or --question-field %[1]s for questions", quoted(first(have)))
 	}
 	if i.Echo != nil {
 		echo, err := builtprogram.List(*i.Echo)

@@ -75,6 +75,9 @@ func TestParquetInputs(t *testing.T) {
 		_, err := in.convert(t.Context())
 		require.ErrorContains(t, err, want)
 	}
+	in = inputArgs{Input: filepath.Join("parquetfile", "testdata", "untitled.parquet")} // its only column is "q"
+	_, err = in.convert(t.Context())
+	require.ErrorContains(t, err, `no column "text", nor "question" (its columns: q)`)
 	empty := filepath.Join(t.TempDir(), "empty.parquet")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	in = inputArgs{Input: empty}

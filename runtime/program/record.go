@@ -167,6 +167,9 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 	case raw == nil && c.asks && r.extra["question"] != nil && !c.wanted["text"]:
 		r.noText = true
 	case raw == nil:
+		if r.unit == unitRow { // its other columns were left out when it was converted
+			return faultOf(kindMissing, r.where(), "the row has no column %q; --%s names another", c.name[c.subject], flagOf(c.subject))
+		}
 		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s); --%s names another", c.name[c.subject], have(), flagOf(c.subject))
 	default:
 		if r.text.First, err = jsonString(c.name["text"], raw); err != nil {
@@ -202,18 +205,14 @@ func flagOf(what string) string {
 	return what + "-field"
 }
 
-// needText is a fault if the record has no text.
-func (r *record) needText() error {
-	if r.noText {
-		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s)", r.columns.name["text"], fieldNames(r.extra))
-	}
-	return nil
-}
-
 // lacks is the fault of a record without a field that its task needs: there is no "missing".
 func (r *record) lacks(missing, what string) error {
 	if r.have == "" {
 		return faultOf(kindMissing, r.where(), "%s: write --%s, or an --input with a field %q", missing, what, what)
+	}
+	if r.unit == unitRow {
+		return faultOf(kindMissing, r.where(), "%s: the row has no column %q; --%s names another, --%s sets what is the same for all",
+			missing, r.columns.name[what], flagOf(what), what)
 	}
 	return faultOf(kindMissing, r.where(), "%s: it has no field %q (it has: %s); --%s names another, --%s sets what is the same for all",
 		missing, r.columns.name[what], r.have, flagOf(what), what)

@@ -18,7 +18,7 @@ func (noPairs) prepare(r *record) error {
 	if r.text.Pair {
 		return faulty(r.where(), "a pair: this model's head takes single texts")
 	}
-	return r.needText()
+	return nil
 }
 
 // tagService finds entities by the labels of tokens.

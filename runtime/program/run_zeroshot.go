@@ -43,7 +43,7 @@ func (s *zeroShotService) prepare(r *record) error {
 	if r.text.Pair {
 		return faulty(r.where(), "a pair: with --labels each text is one of its own")
 	}
-	return r.needText()
+	return nil
 }
 
 func (s *zeroShotService) compute(ctx context.Context, records []record) ([]outcome, error) {
@@ -110,7 +110,7 @@ func (s *rankService) prepare(r *record) error {
 	if r.text.Pair {
 		return faulty(r.where(), "a pair: with --query each text is one of its own")
 	}
-	return r.needText()
+	return nil
 }
 
 // waiting is the result of a text that is ranked at the end.

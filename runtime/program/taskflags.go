@@ -246,9 +246,6 @@ type texts struct {
 func (f *taskFlags) texts() texts { return texts{f.word("pair"), f.given["pair"]} }
 
 func (t texts) prepare(r *record) error {
-	if err := r.needText(); err != nil {
-		return err
-	}
 	if t.pairs {
 		if r.text.Pair {
 			return faulty(r.where(), "it is a pair already, and --pair would be its second text")

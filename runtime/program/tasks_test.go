@@ -274,6 +274,10 @@ func TestRunAnswers(t *testing.T) {
 		require.Contains(t, r.err, "standard input:1: ")
 		require.Contains(t, r.err, want)
 	}
+	r = runTask(t, p, false, `{"question":"who"}`, "--input", "-", "--format", "jsonl", "--input-name", "a.parquet")
+	require.Contains(t, r.err, `a.parquet: row 1: there is no context to answer from: the row has no column "context"; --context-field names another`)
+	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, `{"question":"who"}`, "--input", "-", "--format", "jsonl", "--input-name", "a.parquet")
+	require.Contains(t, r.err, `a.parquet: row 1: the row has no column "text"; --text-field names another`)
 	dir := t.TempDir()
 	for want, in := range map[string]string{
 		`no column "question" in the header (its columns: q, context); --question-field names another`:     "q,context\nwho,x\n",

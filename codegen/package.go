@@ -72,7 +72,7 @@ func (p *Package) WriteTo(dir string) error {
 			}
 			continue
 		}
-		if err := disk.WriteFile(path, c.want, 0o666); err != nil {
+		if err := disk.RewriteFile(path, c.want, 0o666); err != nil {
 			return err
 		}
 	}

@@ -104,6 +104,19 @@ func (v *benchVerb) check() error {
 	if n := len(v.points()); v.CPUProfile != "" && (n > 1 || v.rounds() > 1) {
 		return usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %s and %s", counted(n, "point", "points"), counted(v.rounds(), "round", "rounds"))
 	}
+	if err := v.places(); err != nil {
+		return err
+	}
+	if v.Plot != "" {
+		if err := measure.CheckPlotName(v.Plot); err != nil {
+			return usage("", "--plot %v", err)
+		}
+	}
+	return nil
+}
+
+// places refuses outputs that cannot be written, or that would replace each other or a file that was read until now.
+func (v *benchVerb) places() error {
 	for _, file := range []string{v.CPUProfile, v.Plot} {
 		if file == "" {
 			continue
@@ -112,12 +125,7 @@ func (v *benchVerb) check() error {
 			return err
 		}
 	}
-	if v.Plot != "" {
-		if err := measure.CheckPlotName(v.Plot); err != nil {
-			return usage("", "--plot %v", err)
-		}
-	}
-	return nil
+	return apart("--cpuprofile", v.CPUProfile, "--plot", v.Plot)
 }
 
 // checkList holds each element of a flag to check, and refuses the same one twice.
@@ -200,8 +208,10 @@ func (v *benchVerb) Run(a *app) error {
 	}
 	var lengths [][]int // of each point
 	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, draws: true, accept: func(u *compiler.Unit) (err error) {
-		lengths, err = v.accept(u)
-		return err
+		if lengths, err = v.accept(u); err != nil {
+			return err
+		}
+		return v.places() // now that the inputs are known
 	}})
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ func (v *buildVerb) Run(a *app) error {
 		if err := pack.Check(v.Weights, units[0].Program); err != nil {
 			return err
 		}
+		if _, err := outPlace(v.Out); err != nil { // it could be the weights themselves
+			return err
+		}
 	}
 	var weights []appended.Source // packed first: a folder's faults are found sooner so
 	if v.Embed {

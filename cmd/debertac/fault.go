@@ -103,6 +103,9 @@ func (a *app) classify(err error) *fault {
 	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
+		if input := (*disk.InputError)(nil); errors.As(err, &input) {
+			return overInput(path.Path, input)
+		}
 		return inputFault(path.Path, "%v", path.Err)
 	}
 	var tensors *safetensors.Error
@@ -182,13 +185,38 @@ func outFault(err error) error {
 		return err
 	}
 	var folder *disk.NoFolderError
+	var input *disk.InputError
 	switch {
+	case errors.As(err, &input):
+		return overInput(system.Path, input)
 	case errors.As(err, &folder):
 		return inputFault(system.Path, "%v", folder).hint("mkdir -p %s", quoted(folder.Dir))
 	case errors.Is(err, disk.ErrKind):
 		return inputFault(system.Path, "%v", system.Err)
 	}
 	return inputFault(system.Path, "it cannot be written: %v", system.Err)
+}
+
+// overInput says that an output would replace an input.
+func overInput(path string, err *disk.InputError) *fault {
+	f := inputFault(path, "%v", err)
+	f.code = exitUsage
+	return f
+}
+
+// apart refuses two flags that name the same output file. Either may be empty.
+func apart(flagA, a, flagB, b string) error {
+	if a == "" || b == "" {
+		return nil
+	}
+	same, err := disk.SamePlace(a, b)
+	if err != nil {
+		return outFault(err)
+	}
+	if same {
+		return usage("give each its own name", "%s %s and %s %s are the same file, and one output would replace the other", flagA, a, flagB, b)
+	}
+	return nil
 }
 
 // writeFile writes a file in one step: a crash leaves the old text or the new one.

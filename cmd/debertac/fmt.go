@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -51,7 +52,7 @@ func (v *fmtVerb) Run(a *app) error {
 // one lays out one file and reports whether that changes it.
 func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
 	if v.Write && file != "-" {
-		if _, err := disk.Place(file); err != nil { // a pipe could be read, but not written
+		if _, err := disk.Place(file); err != nil && !errors.As(err, new(*disk.InputError)) { // a file may be named twice; a pipe could be read, but not written
 			return false, outFault(err)
 		}
 	}
@@ -80,7 +81,7 @@ func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
 		}
 	case v.Write && file != "-":
 		if changed {
-			err = writeFile(file, want)
+			err = outFault(disk.RewriteFile(file, want, 0o666))
 		}
 	default:
 		_, err = a.out.Write(want)

@@ -68,7 +68,7 @@ func (v *graphVerb) Run(a *app) error {
 	for _, u := range units {
 		list = append(list, graph.Of(u.Program, last, graph.Options{Pack: v.Pack}))
 	}
-	return disk.WriteFile(v.Out, pictures[i].draw(list), 0o644)
+	return outFault(disk.WriteFile(v.Out, pictures[i].draw(list), 0o644))
 }
 
 // passNamed checks the name of a pass, and returns the last one's name for none.

@@ -45,6 +45,7 @@ func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 			return nil
 		}
 		if name == weights.name && d.Type().IsRegular() && pack.Check(path, weights.unit.Program) == nil {
+			disk.Replaceable(path) // they are packed again
 			return nil
 		}
 		want, planned := texts[name]
@@ -112,7 +113,7 @@ func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated, 
 		if !there {
 			made = append(made, path)
 		}
-		if err := disk.WriteFile(path, texts[name], 0o666); err != nil {
+		if err := disk.RewriteFile(path, texts[name], 0o666); err != nil {
 			return outFault(err)
 		}
 	}

@@ -77,6 +77,7 @@ type app struct {
 }
 
 func main() {
+	disk.GuardInputs() // the process runs one command
 	ctx, stop := interrupt.Context()
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

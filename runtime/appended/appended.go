@@ -42,12 +42,12 @@ type Source struct {
 }
 
 // Append adds the files to the end of the executable at path, which must not have any yet. The executable is replaced by a whole file under
-// the rules of disk.Create. After an error it is unchanged.
+// the rules of disk.Rewrite. After an error it is unchanged.
 func Append(path string, sources []Source) (err error) {
 	if had, err := Find(path); err != nil || had != nil {
 		return errors.Join(err, when(had != nil, fmt.Errorf("%s has appended files already", path)))
 	}
-	out, err := disk.Create(path, 0o777)
+	out, err := disk.Rewrite(path, 0o777)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	remember(path, st)
 	return &File{f}, nil
 }
 

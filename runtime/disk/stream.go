@@ -38,6 +38,7 @@ func OpenStream(ctx context.Context, path string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	remember(path, st)
 	return s, nil
 }
 

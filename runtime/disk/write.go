@@ -24,8 +24,17 @@ type Output struct {
 // Place checks, without writing anything, that a file can be written at path: path must be a new name or a regular file that may be written, and its
 // folder must exist. Place returns the path of the file that would be replaced, after following links.
 func Place(path string) (string, error) {
-	target, _, err := place(path)
+	target, _, err := placeNew(path)
 	return target, err
+}
+
+// placeNew is place for files that must not be inputs of the command.
+func placeNew(path string) (target string, old fs.FileMode, err error) {
+	target, old, err = place(path)
+	if err == nil {
+		err = guarded(path, target)
+	}
+	return target, old, err
 }
 
 // mostLinks is the largest number of links that are followed, as in Linux.
@@ -145,12 +154,26 @@ func cause(err error) error {
 
 // Create starts to write a file, which appears at path when Commit succeeds. If path is a link, the file that it names is replaced. An existing file
 // that is not regular is refused with an error that matches ErrKind, and so are files in the root folder and below /dev, /proc and /sys. A replaced
-// file keeps its permissions and, if this user may set it, its owner. A new file has the permissions perm, less the umask.
+// file keeps its permissions and, if this user may set it, its owner. A new file has the permissions perm, less the umask. See also GuardInputs.
 func Create(path string, perm fs.FileMode) (*Output, error) {
+	target, old, err := placeNew(path)
+	if err != nil {
+		return nil, err
+	}
+	return create(path, target, old, perm)
+}
+
+// Rewrite is Create for callers that read the file in order to replace it, such as a formatter. GuardInputs does not apply.
+func Rewrite(path string, perm fs.FileMode) (*Output, error) {
 	target, old, err := place(path)
 	if err != nil {
 		return nil, err
 	}
+	return create(path, target, old, perm)
+}
+
+// create starts to write target, whose old mode is old, for a caller that passed path.
+func create(path, target string, old, perm fs.FileMode) (*Output, error) {
 	dir, base := filepath.Split(target)
 	sweep(dir, base)
 	for {
@@ -305,7 +328,17 @@ func (o *Output) Discard() {
 
 // WriteFile writes a whole file under the rules of Create.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
-	o, err := Create(path, perm)
+	return writeWith(Create, path, data, perm)
+}
+
+// RewriteFile writes a whole file under the rules of Rewrite.
+func RewriteFile(path string, data []byte, perm fs.FileMode) error {
+	return writeWith(Rewrite, path, data, perm)
+}
+
+// writeWith writes a whole file that start starts.
+func writeWith(start func(string, fs.FileMode) (*Output, error), path string, data []byte, perm fs.FileMode) error {
+	o, err := start(path, perm)
 	if err != nil {
 		return err
 	}
@@ -328,7 +361,7 @@ func Install(made, path string) error {
 	if err != nil {
 		return err
 	}
-	target, old, err := place(path)
+	target, old, err := placeNew(path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -63,13 +64,14 @@ func exitCode(err error) int {
 		tensor *safetensors.Error
 		scarce *resource.Error
 		path   *fs.PathError
+		over   *disk.InputError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	case errors.As(err, &panics):
 		return ExitFault
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, &over):
 		return ExitUsage
 	case errors.As(err, &check):
 		return ExitCheck

@@ -51,6 +51,9 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	if err != nil {
 		return usage("--head: %v", err)
 	}
+	if _, err := disk.Place(f.out); err != nil { // now that the inputs are known
+		return err
+	}
 	head := &core.Program().Heads[i]
 	if err := batch.Validate(core.Program().Limits); err != nil {
 		return faulty(f.batch, "%w", err)

@@ -44,6 +44,7 @@ const (
 
 // Main runs the command line of the process and exits with its code. Ctrl-C and SIGTERM stop it between layers; a second signal kills it.
 func Main(models []Model) {
+	disk.GuardInputs() // the process runs one command
 	ctx, stop := interrupt.Context()
 	code := Run(ctx, models, os.Args[1:], Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,

@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime/appended"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -78,6 +79,33 @@ func TestForward(t *testing.T) {
 		r := runIn(t, "", "forward", "--weights", w, "--batch", int32File(t, tensors), "--out", out)
 		assert.Equal(t, ExitInput, r.code, want)
 		assert.Contains(t, r.err, want)
+	}
+}
+
+// TestInputsAreKept checks that no output replaces the weights or the batch, after links.
+func TestInputsAreKept(t *testing.T) {
+	defer disk.GuardInputs()() // as in Main
+	w := fakeWeights(t, false)
+	in := int32File(t, map[string][]int32{"ids": {5, 6}, "starts": {0, 2}})
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(in, link))
+	for _, c := range []struct {
+		file string
+		args []string
+	}{
+		{in, []string{"forward", "--weights", w, "--batch", in, "--out", in}},
+		{in, []string{"forward", "--weights", w, "--batch", in, "--out", link}},
+		{w, []string{"forward", "--weights", w, "--batch", in, "--out", w}},
+		{w, []string{"bench", "--weights", w, "--batch", "1", "--tokens", "4", "--starts", "0", "--min-time", "1ms", "--cpuprofile", w}},
+	} {
+		before, err := os.ReadFile(c.file)
+		require.NoError(t, err)
+		r := runIn(t, "", c.args...)
+		require.Equal(t, ExitUsage, r.code, r.err)
+		require.Contains(t, r.err, "this file is also an input of the command, read as "+c.file)
+		after, err := os.ReadFile(c.file)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
 	}
 }
 

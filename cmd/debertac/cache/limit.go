@@ -43,5 +43,5 @@ func (c *Cache) SetLimit(bytes int64) error {
 	if err := disk.MkdirAll(c.dir, 0o777); err != nil {
 		return err
 	}
-	return disk.WriteFile(filepath.Join(c.dir, limitFile), []byte(strconv.FormatInt(bytes, 10)+"\n"), 0o666)
+	return disk.RewriteFile(filepath.Join(c.dir, limitFile), []byte(strconv.FormatInt(bytes, 10)+"\n"), 0o666)
 }

@@ -56,7 +56,7 @@ func (s *sum) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(sumPath(path), append(text, '\n'), 0o666)
+	return disk.RewriteFile(sumPath(path), append(text, '\n'), 0o666)
 }
 
 // holds compares a file with its sum. The hash is compared once after each start of the system, and again when the file's time has changed: a power

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -85,8 +86,26 @@ func (r *resolver) ensemble(s *Stmt) {
 	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
 		r.add(diag.Errorf("missing", s.Pos, "the ensemble %s has no members", e.Name).Hintf("member %s", r.anyHead("MODEL.HEAD", nil)))
 	}
+	r.memberShares(s, e)
 	r.idleEnsemble(s, e, mean)
 	r.spec.Ensembles = append(r.spec.Ensembles, e)
+}
+
+// memberShares reports weights of which no mean can be computed: a member's share of their sum is a float32 above 0.
+func (r *resolver) memberShares(s *Stmt, e *Ensemble) {
+	total := 0.0
+	for _, m := range e.Members {
+		total += m.Weight
+	}
+	if math.IsInf(total, 0) {
+		r.add(diag.Errorf("range", s.Pos, "the weights of the members of %s add up to more than %.4g", e.Name, math.MaxFloat64).Hintf("only their ratios count: divide them by one number"))
+		return
+	}
+	for _, m := range e.Members {
+		if m.Weight > 0 && float32(m.Weight/total) == 0 {
+			r.add(diag.Errorf("range", m.Pos, "weight %g is too small beside the sum of the weights, %g: its share must be at least %.3g", m.Weight, total, math.SmallestNonzeroFloat32).Hintf("remove the member, or give it a larger weight"))
+		}
+	}
 }
 
 // idleEnsemble reports statements of an ensemble without an effect: the weight of an only member, and mean probabilities for numbers that have no

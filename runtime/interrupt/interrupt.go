@@ -21,14 +21,19 @@ const (
 // Grace is how long a program may continue after a signal, to stop its children and to remove its temporary files.
 const Grace = 10 * time.Second
 
+// Together is how long after the first signal further ones count as the same. A terminal, a shell and programs such as timeout may each send theirs to
+// the process and to its group within microseconds.
+const Together = 500 * time.Millisecond
+
 // Error is the cause of a context that a signal has ended.
 type Error struct{ Signal os.Signal }
 
 // Error returns a message that names the signal.
 func (e *Error) Error() string { return fmt.Sprintf("stopped by a signal: %v", e.Signal) }
 
-// Context returns a context that ends at the first SIGINT or SIGTERM of the process. A second signal ends the process at once. The process also
-// ends when Grace is over, so a read that never returns cannot keep it alive. stop releases the signals; call it when the work is done.
+// Context returns a context that ends at the first SIGINT or SIGTERM of the process. A signal that comes later than Together after the
+// first ends the process at once; earlier ones count as the first. The process also ends when Grace is over, so a read that never returns cannot keep it
+// alive. stop releases the signals; call it when the work is done.
 func Context() (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -36,7 +41,7 @@ func Context() (ctx context.Context, stop context.CancelFunc) {
 	go func() {
 		select {
 		case s := <-signals:
-			signal.Stop(signals)
+			time.AfterFunc(Together, func() { signal.Stop(signals) }) // until then they are received and ignored
 			cancel(&Error{s})
 			time.AfterFunc(Grace, func() { os.Exit(Code(ctx)) })
 		case <-ctx.Done():
@@ -66,7 +71,7 @@ func Code(ctx context.Context) int {
 
 // Forward passes the end of ctx on to a child prepared by exec.CommandContext. The child receives the signal that ended ctx (os.Interrupt if no
 // signal did) and has five seconds to stop; then it is killed. Ctrl-C on a terminal reaches all processes of the terminal. If terminal is set,
-// the process has one, and Forward does not send Ctrl-C again, which would kill the child at once.
+// the process has one, and Forward does not send Ctrl-C again, which a program may take as a second signal.
 func Forward(ctx context.Context, cmd *exec.Cmd, terminal bool) {
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Cancel = func() error {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// envChild turns the test binary into a program that waits for a signal: "orderly" ends with its context, "stuck" never checks
+// envChild turns the test binary into a program that waits for a signal: "orderly" ends with its context, "slow" a little later, "stuck" never checks
 // it.
 const envChild = "INTERRUPT_TEST_CHILD"
 
@@ -24,6 +24,13 @@ func TestMain(m *testing.M) {
 		defer stop()
 		fmt.Println("ready")
 		<-ctx.Done()
+		os.Exit(Code(ctx))
+	case "slow": // to clean up
+		ctx, stop := Context()
+		defer stop()
+		fmt.Println("ready")
+		<-ctx.Done()
+		time.Sleep(100 * time.Millisecond)
 		os.Exit(Code(ctx))
 	case "stuck":
 		_, stop := Context()
@@ -58,6 +65,20 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// TestTogether checks that a program ends in good order if a signal comes several times at once, as timeout sends it, or with another one.
+func TestTogether(t *testing.T) {
+	for range 5 {
+		cmd := child(t, t.Context(), "slow")
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		time.Sleep(20 * time.Millisecond)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		require.Error(t, cmd.Wait())
+		require.Equal(t, CodeTerminate, cmd.ProcessState.ExitCode())
+	}
+}
+
 // TestForward checks that a child receives the signal that ended its parent's context.
 func TestForward(t *testing.T) {
 	for s, want := range map[os.Signal]int{os.Interrupt: CodeInterrupt, syscall.SIGTERM: CodeTerminate} {
@@ -74,7 +95,7 @@ func TestForward(t *testing.T) {
 func TestStuck(t *testing.T) {
 	cmd := child(t, t.Context(), "stuck")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	time.Sleep(200 * time.Millisecond) // the first signal must have been received
+	time.Sleep(Together + 200*time.Millisecond) // what comes earlier counts as the first
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.Error(t, cmd.Wait())
 	require.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())

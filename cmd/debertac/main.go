@@ -118,6 +118,21 @@ func notUTF8(arg string) error {
 	return inputFault("debertac", "the argument %q is not valid UTF-8", arg).hint("convert it first, with iconv for instance")
 }
 
+// repeated refuses a flag that is given twice, unless its values are a list: the parser would keep the last value only.
+func repeated(k *kong.Context) error {
+	seen := map[*kong.Flag]bool{}
+	for _, p := range k.Path {
+		if p.Flag == nil || p.Resolved || p.Flag.IsCumulative() {
+			continue
+		}
+		if seen[p.Flag] {
+			return usage("give it once", "--%s is given twice", p.Flag.Name)
+		}
+		seen[p.Flag] = true
+	}
+	return nil
+}
+
 // run is the whole program: it runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	f, ok := stderr.(*os.File)
@@ -171,6 +186,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			hint = "debertac " + pe.Context.Selected().Name + " --help"
 		}
 		return a.report(usage(hint, "%s", wrongLine(parser.Model, err, hint == "debertac --help")))
+	}
+	if err := repeated(k); err != nil {
+		return a.report(err)
 	}
 	if verb, ok := k.Selected().Target.Addr().Interface().(*runVerb); ok {
 		verb.Texts = a.unmarkRaw(verb.Texts)

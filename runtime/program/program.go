@@ -165,7 +165,12 @@ func (s *session) verb(ctx context.Context, v verb, args []string) error {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
 	act := v.make(fs)
+	undo, twice := once(fs)
 	rest, err := parseMixed(fs, args)
+	undo()
+	if name := twice(); name != "" {
+		return usage("%s: --%s is given twice: give it once", v.name, name)
+	}
 	if errors.Is(err, flag.ErrHelp) {
 		s.verbHelp(v, fs)
 		return err

@@ -254,6 +254,17 @@ func TestUsage(t *testing.T) {
 	assert.Equal(t, runIn(t, "", "bench", "--help").out, help.out)
 	assert.Equal(t, ExitUsage, runIn(t, "", "help", "nonsense").code)
 	assert.Equal(t, ExitUsage, runIn(t, "", "help", "run", "bench").code)
+	for name, args := range map[string][]string{
+		"input":   {"run", "--weights", w, "--input", "a", "--input", "b"},
+		"weights": {"run", "--weights", w, "x", "-weights=" + w},
+		"json":    {"run", "--json", "--weights", w, "--json", "x"},
+		"tokens":  {"bench", "--tokens", "4", "--tokens", "5"},
+		"out":     {"forward", "--out", "a", "--out", "a"},
+	} {
+		r := runIn(t, "", args...)
+		assert.Equal(t, ExitUsage, r.code, "%q", args)
+		assert.Contains(t, r.err, args[0]+": --"+name+" is given twice")
+	}
 	r := runIn(t, "", "run", "--quiet", "--weights", w, "--json", "one", "--", "--json")
 	require.Len(t, decode(t, r.out), 2, "texts that look like flags stand behind --")
 }

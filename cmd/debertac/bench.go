@@ -35,6 +35,7 @@ type benchVerb struct {
 	Train      bool          `help:"Measure a training step."`
 	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
 	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
+	AnySpec    bool          `help:"With --against: compare with results of another spec too."`
 	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; the default is 10."`
 	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"Form of the results. Default: a paragraph for one point, a table for several."`
 	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
@@ -50,7 +51,7 @@ and of the roofline compare them with what this machine reached in the same run.
 --random-weights.
 
 Results carry the processor, its caches, the system, the versions of Go and debertac, the hash of the spec and the time, so
-that --against can refuse to compare what cannot be compared. It compares medians: with six rounds or more on both sides a
+that --against can refuse to compare another machine or another spec. It compares medians: with six rounds or more on both sides a
 point counts as slower if the nearest end of the 95 % interval is beyond the tolerance.
 
 Examples:
@@ -79,6 +80,8 @@ func (v *benchVerb) check() error {
 		return usage("debertac bench --help", "--tolerance belongs to --against")
 	case v.AnyMachine && v.Against == "":
 		return usage("debertac bench --help", "--any-machine belongs to --against")
+	case v.AnySpec && v.Against == "":
+		return usage("debertac bench --help", "--any-spec belongs to --against")
 	case v.JSON && v.Format != "" && v.Format != "json":
 		return usage("give one of them", "--json and --format %s contradict each other", v.Format)
 	case v.MinTime <= 0:
@@ -296,9 +299,12 @@ func (v *benchVerb) compare(a *app, before, results []measure.Result) error {
 	slower := false
 	for i := range results {
 		r := &results[i]
-		c, err := measure.Compare(before, r, v.AnyMachine)
+		c, err := measure.Compare(before, r, measure.Allow{Machine: v.AnyMachine, Spec: v.AnySpec})
 		if other, ok := err.(*measure.MachineError); ok {
 			return inputFault(v.Against, "%v", other).hint("--any-machine compares nevertheless")
+		}
+		if other, ok := err.(*measure.SpecError); ok {
+			return inputFault(v.Against, "%v", other).hint("--any-spec compares nevertheless")
 		}
 		if err != nil {
 			return inputFault(v.Against, "%v", err)

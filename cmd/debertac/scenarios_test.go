@@ -113,7 +113,7 @@ func scenarios(imported string) []scenario {
 		{name: "run a spec", args: split("run f.dspec --random-weights 1 --tokenizer model text"), files: both()},
 		{name: "run on compressed texts", args: split("run model --input texts.txt.zst"), files: both("cache", "!run model text", "texts.txt.zst", "*compressed")},
 		{name: "run on a table", args: split("run model --input t.parquet --text-field uid"), files: both("cache", "!run model text", "t.parquet", "@cmd/debertac/parquetfile/testdata/columns.parquet")},
-		{name: "bench", args: split("bench m.dspec --random-weights 1 --isa go --lengths lengths --cpuprofile cpu.pprof --plot plot.svg --against before.json --any-machine --repeat 1"),
+		{name: "bench", args: split("bench m.dspec --random-weights 1 --isa go --lengths lengths --cpuprofile cpu.pprof --plot plot.svg --against before.json --any-machine --any-spec --repeat 1"),
 			files: with("lengths", "3 4 5\n", "plot.svg", "old", "before.json", "!>bench m.dspec --random-weights 1 --isa go --lengths lengths --json", "cache/built", "gone")},
 		{name: "verify", judges: true, args: split("verify --isa go --only forward case"), files: map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}},
 		{name: "verify a tokenizer", args: split("verify --tokenizer words"), files: map[string]string{"words": "@runtime/token/testdata/wordpiece_cased"}},

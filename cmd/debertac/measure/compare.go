@@ -23,16 +23,25 @@ type Comparison struct {
 	Low, High   float64           // the change between the nearest and the farthest ends of the two intervals; infinite if a side has too few rounds
 }
 
-// Compare finds the earlier results of now's point and compares medians. It refuses results of another machine unless anyMachine is set, and a
-// point that was not measured before.
-func Compare(before []Result, now *Result, anyMachine bool) (*Comparison, error) {
+// Allow names what Compare does not refuse.
+type Allow struct {
+	Machine bool // results of another machine, or of an unknown one
+	Spec    bool // results of another spec, or of an unknown one
+}
+
+// Compare finds the earlier results of now's point and compares medians. It refuses results of another machine (*MachineError) or another spec
+// (*SpecError) unless they are allowed, and a point that was not measured before.
+func Compare(before []Result, now *Result, allow Allow) (*Comparison, error) {
 	var rounds []float64
 	for i := range before {
 		b := &before[i]
 		if !b.samePoint(now) {
 			continue
 		}
-		if why := b.Machine.difference(now.Machine); why != "" && !anyMachine {
+		if b.SpecHash != now.SpecHash && !allow.Spec {
+			return nil, &SpecError{b.SpecHash, now.SpecHash}
+		}
+		if why := b.Machine.difference(now.Machine); why != "" && !allow.Machine {
 			return nil, &MachineError{why}
 		}
 		if len(b.RoundsMS) > 0 {
@@ -62,6 +71,16 @@ func Compare(before []Result, now *Result, anyMachine bool) (*Comparison, error)
 type MachineError struct{ Why string }
 
 func (e *MachineError) Error() string { return "it is of another machine: " + e.Why }
+
+// SpecError reports that results of two specs are not compared. It has the hashes of their canonical texts; Before is empty if it is not known.
+type SpecError struct{ Before, Now string }
+
+func (e *SpecError) Error() string {
+	if e.Before == "" {
+		return "it does not say of which spec it is: spec_sha256 is missing"
+	}
+	return fmt.Sprintf("it is of another spec: spec_sha256 was %.12s, now it is %.12s", e.Before, e.Now)
+}
 
 // samePoint reports whether two results are of the same work under the same conditions.
 func (r *Result) samePoint(o *Result) bool {

@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 	now := joined(1, 16, 10, 10.1, 10.2, 10.3, 10.4, 10.5)
 	before := joined(1, 16, 8, 8.1, 8.2, 8.3, 8.4, 8.5)
 	other := joined(4, 16, 1, 1, 1, 1, 1, 1)
-	c, err := measure.Compare([]measure.Result{other, before}, &now, false)
+	c, err := measure.Compare([]measure.Result{other, before}, &now, measure.Allow{})
 	require.NoError(t, err)
 	require.InDelta(t, 10.25/8.25-1, c.Change, 1e-9)
 	require.InDelta(t, 10/8.5-1, c.Low, 1e-9, "the nearest ends")
@@ -63,17 +63,17 @@ func TestCompare(t *testing.T) {
 	require.False(t, c.Slower(0.2), "the nearest end is 17.6 % slower")
 	require.Contains(t, c.String(), "95 % interval +17.6 to +31.2 %")
 
-	few, err := measure.Compare([]measure.Result{joined(1, 16, 8)}, &now, false)
+	few, err := measure.Compare([]measure.Result{joined(1, 16, 8)}, &now, measure.Allow{})
 	require.NoError(t, err)
 	require.True(t, few.Slower(0.2), "without an interval the medians decide: 28 %")
 	require.False(t, few.Slower(0.3))
 	require.Contains(t, few.String(), "1 and 6 rounds; an interval needs 6 of each: --repeat 6")
 
-	two, err := measure.Compare([]measure.Result{joined(1, 16, 8, 8, 8), joined(1, 16, 9, 9, 9)}, &now, false)
+	two, err := measure.Compare([]measure.Result{joined(1, 16, 8, 8, 8), joined(1, 16, 9, 9, 9)}, &now, measure.Allow{})
 	require.NoError(t, err)
 	require.Equal(t, 8.5, two.Before.Center, "rounds of several earlier results count together")
 
-	_, err = measure.Compare([]measure.Result{other}, &now, false)
+	_, err = measure.Compare([]measure.Result{other}, &now, measure.Allow{})
 	require.ErrorContains(t, err, "it has no result of m with 1 × 16 tokens")
 }
 
@@ -92,11 +92,28 @@ func TestCompareMachines(t *testing.T) {
 			continue // the system does not tell its caches
 		}
 		change(&before)
-		_, err := measure.Compare([]measure.Result{before}, &now, false)
+		_, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{})
 		var other *measure.MachineError
 		require.ErrorAs(t, err, &other, want)
 		require.ErrorContains(t, err, want)
-		c, err := measure.Compare([]measure.Result{before}, &now, true)
+		c, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{Machine: true})
+		require.NoError(t, err)
+		require.InDelta(t, 10.0/9-1, c.Change, 1e-9)
+	}
+}
+
+// TestCompareSpecs checks that results of another spec, or of an unknown one, are refused unless they are allowed.
+func TestCompareSpecs(t *testing.T) {
+	now := joined(1, 16, 10)
+	now.SpecHash = "0123456789abcdef"
+	for hash, want := range map[string]string{"fedcba9876543210": "it is of another spec: spec_sha256 was fedcba987654, now it is 0123456789ab", "": "spec_sha256 is missing"} {
+		before := joined(1, 16, 9)
+		before.SpecHash = hash
+		_, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{Machine: true})
+		var other *measure.SpecError
+		require.ErrorAs(t, err, &other)
+		require.ErrorContains(t, err, want)
+		c, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{Spec: true})
 		require.NoError(t, err)
 		require.InDelta(t, 10.0/9-1, c.Change, 1e-9)
 	}
@@ -155,13 +172,29 @@ func TestFormats(t *testing.T) {
 }
 
 func TestReadFaults(t *testing.T) {
+	good := `{"model":"m","isa":"go","min_ms":1`
 	for text, want := range map[string]string{
 		"":       "it holds no results",
 		" \n":    "it holds no results",
 		"[]":     "line 1: not a result of debertac bench --json: a JSON array, want an object",
 		"\n\n{}": "line 3: not a result of debertac bench --json: an object without model, isa or min_ms",
 		"{\"model\":\"m\",\"isa\":\"go\",\"min_ms\":1}\n{\"batch\":\"x\"}": "line 2: not a result of debertac bench --json: batch is a JSON string",
-		"nonsense": "line 1: ",
+		"nonsense":                                   "line 1: ",
+		good + `,"rounds_ms":[1,-1]}`:                "line 1: a damaged result: rounds_ms has -1, want a time above 0 and up to 1e+12 ms",
+		good + `,"rounds_ms":[0]}`:                   "rounds_ms has 0",
+		good + `,"rounds_ms":[1e308,1]}`:             "rounds_ms has 1e+308",
+		good + `,"rounds_ms":[]}`:                    "a damaged result: rounds_ms is empty",
+		good + `,"rounds_ms":null}`:                  "a damaged result: rounds_ms is null",
+		good + `,"Rounds_MS":[1],"rounds_ms":[2]}`:   "a damaged result: rounds_ms is there twice",
+		good + `,"min_ms":2}`:                        "min_ms is there twice",
+		good + `,"machine":{"cpu":"a","cpu":"b"}}`:   "machine.cpu is there twice",
+		good + `,"rounds":3,"rounds_ms":[1,1]}`:      "rounds is 3, rounds_ms has 2 times",
+		good + `,"p50_ms":0}`:                        "p50_ms is 0, want a time above 0",
+		good + `,"p99_ms":-1}`:                       "p99_ms is -1",
+		`{"model":"m","isa":"go","min_ms":-1}`:       "without model, isa or min_ms",
+		`{"model":"m","isa":"go","min_ms":1e300}`:    "min_ms is 1e+300",
+		good + "}\n" + good + `,"rounds_ms":[]}`:     "line 2: a damaged result",
+		good + `,"rounds_ms":[1],"deviation_ms":-1}`: "deviation_ms is -1",
 	} {
 		_, err := measure.Read([]byte(text))
 		require.ErrorContains(t, err, want, "%q", text)

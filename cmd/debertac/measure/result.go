@@ -162,21 +162,30 @@ func deviation(list []float64) float64 {
 	return math.Sqrt(sum / (n - 1))
 }
 
-// Read reads results in the form of --json: one JSON object after another. Its error says at which line the text stops being that.
+// Read reads results in the form of --json: one JSON object after another. Its error has the line of an object that is not a result, or that has
+// values which no measurement has.
 func Read(text []byte) ([]Result, error) {
 	var list []Result
 	d := json.NewDecoder(bytes.NewReader(text))
 	for d.More() {
 		start := d.InputOffset()
 		var r Result
-		err := d.Decode(&r)
+		var raw json.RawMessage
+		err := d.Decode(&raw)
+		if err == nil {
+			err = json.Unmarshal(raw, &r)
+		}
 		if err == nil && (r.Model == "" || r.ISA == "" || !(r.MinMS > 0)) {
 			err = fmt.Errorf("an object without model, isa or min_ms")
+		}
+		what := "not a result of debertac bench --json"
+		if err == nil {
+			what, err = "a damaged result", damage(raw, &r)
 		}
 		if err != nil {
 			rest := text[start:]
 			line := 1 + strings.Count(string(text[:start]), "\n") + strings.Count(string(rest[:len(rest)-len(bytes.TrimLeft(rest, " \t\r\n"))]), "\n")
-			return nil, fmt.Errorf("line %d: not a result of debertac bench --json: %s", line, plain(err))
+			return nil, fmt.Errorf("line %d: %s: %s", line, what, plain(err))
 		}
 		if r.P50MS == 0 {
 			r.P50MS = r.MinMS

@@ -98,12 +98,12 @@ func (r *resolver) memberShares(s *Stmt, e *Ensemble) {
 		total += m.Weight
 	}
 	if math.IsInf(total, 0) {
-		r.add(diag.Errorf("range", s.Pos, "the weights of the members of %s add up to more than %.4g", e.Name, math.MaxFloat64).Hintf("only their ratios count: divide them by one number"))
+		r.add(diag.Errorf("range", s.Pos, "the weights of the members of %s add up to more than %.4g: divide all of them by one number, only their ratios count", e.Name, math.MaxFloat64))
 		return
 	}
 	for _, m := range e.Members {
 		if m.Weight > 0 && float32(m.Weight/total) == 0 {
-			r.add(diag.Errorf("range", m.Pos, "weight %g is too small beside the sum of the weights, %g: its share must be at least %.3g", m.Weight, total, math.SmallestNonzeroFloat32).Hintf("remove the member, or give it a larger weight"))
+			r.add(diag.Errorf("range", m.Pos, "weight %g is too small beside the sum of the weights, %g: its share must be at least %.3g", m.Weight, total, math.SmallestNonzeroFloat32))
 		}
 	}
 }

@@ -88,7 +88,7 @@ func Replaceable(path string) {
 	maps.DeleteFunc(inputs.files, func(_ string, in fs.FileInfo) bool { return os.SameFile(in, st) })
 }
 
-// SamePlace reports whether writes to the paths a and b replace the same file, after following links. The file need not exist. Errors are those of
+// SamePlace reports whether writes to the paths a and b replace the same file, after following links. The file may be missing. Errors are those of
 // Place.
 func SamePlace(a, b string) (bool, error) {
 	first, err := Place(a)

@@ -79,7 +79,7 @@ func TestInputsAreNotReplaced(t *testing.T) {
 	}
 }
 
-// TestSamePlace checks the comparison of two outputs that need not exist.
+// TestSamePlace checks the comparison of two outputs that may be missing.
 func TestSamePlace(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

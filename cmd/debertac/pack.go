@@ -56,7 +56,7 @@ func (v *packVerb) Run(a *app) error {
 		return v.ensemble(a, src, dir)
 	}
 	if dir == nil && v.Random == nil {
-		return noWeights(src, v.Path, "a spec has no weights", v.Out+"; or --random-weights 1, which draws them")
+		return noWeights(src, v.Path, "a spec has no weights", v.Out, "; or --random-weights 1, which draws them")
 	}
 	unit, err := a.oneOf(src, dir, o)
 	if err != nil {
@@ -83,8 +83,8 @@ func (v *packVerb) Run(a *app) error {
 	return a.packed(v.Out, unit)
 }
 
-// noWeights says that a spec has no weights, and how they are made.
-func noWeights(src *source, path, what, out string) error {
+// noWeights says that a spec has no weights, and how they are made into the file out; more goes on with the hint.
+func noWeights(src *source, path, what, out, more string) error {
 	for _, t := range src.spec.Targets {
 		for _, e := range t.Emit {
 			if e.Ensemble == nil {
@@ -94,10 +94,10 @@ func noWeights(src *source, path, what, out string) error {
 			for _, m := range e.Ensemble.Members {
 				members = append(members, fmt.Sprintf("--member %s=DIR", m.Head.FullName()))
 			}
-			return inputFault(path, "%s", what).hint("debertac pack %s %s -o %s", quoted(path), strings.Join(members, " "), quoted(out))
+			return inputFault(path, "%s", what).hint("debertac pack %s %s -o %s%s", quoted(path), strings.Join(members, " "), quoted(out), more)
 		}
 	}
-	return inputFault(path, "%s", what).hint("debertac pack MODEL_FOLDER --spec %s -o %s", quoted(path), quoted(out))
+	return inputFault(path, "%s", what).hint("debertac pack MODEL_FOLDER --spec %s -o %s%s", quoted(path), quoted(out), more)
 }
 
 // packed says what was packed.

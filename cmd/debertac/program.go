@@ -62,13 +62,13 @@ func (a *app) program(path string, o programOptions) (*program, error) {
 	}
 	defer dir.Close()
 	if dir == nil && o.weights == "" && o.seed == nil {
-		hint := "model.weights, then --weights model.weights"
+		more := ", then --weights model.weights"
 		if o.draws {
-			hint += "; or --random-weights 1, which draws them"
+			more += "; or --random-weights 1, which draws them"
 		} else if o.draw {
-			hint += "; or --random-weights 1 with --tokenizer DIR, which draws them"
+			more += "; or --random-weights 1 with --tokenizer DIR, which draws them"
 		}
-		return nil, noWeights(src, path, "a spec has no weights: name packed ones", hint)
+		return nil, noWeights(src, path, "a spec has no weights: name packed ones", "model.weights", more)
 	}
 	if o.texts && o.weights == "" && dir != nil && dir.token == nil {
 		return nil, inputFault(path, "the folder has no tokenizer, which texts need: tokenizer.json, spm.model, vocab.json with merges.txt, or vocab.txt").

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		"GOCACHE":     goEnv(t, "GOCACHE"),
 		"GOMODCACHE":  goEnv(t, "GOMODCACHE"),
 		"GOPROXY":     "off",
+		"PROXY":       goEnv(t, "GOPROXY"), // for go mod tidy, which reads go.mod files of modules that no package needs
 		"GOFLAGS":     "",
 		"GOTOOLCHAIN": "local",
 		"NO_COLOR":    "1",

@@ -12,7 +12,7 @@ import (
 )
 
 // attentionLowering runs a form of package runtime/attention on one head of one sequence, or on all heads for some of its queries.
-type attentionLowering struct{ common }
+type attentionLowering struct{}
 
 // mixedParts is the number of units into which the queries of a sequence are divided if one call computes all heads.
 const mixedParts = 8

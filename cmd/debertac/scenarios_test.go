@@ -41,7 +41,7 @@ type scenario struct {
 	bulk []string
 	// reports says that the verb prints faults of the machine as a part of its result.
 	reports bool
-	// varies says that what the verb prints differs from run to run, as times do.
+	// varies marks a verb whose output differs from run to run, as times do, and so does the number of writes of its last file.
 	varies bool
 	// judges says that what cannot be read counts as not held, and is named in the result.
 	judges bool

@@ -219,6 +219,22 @@ type Region struct {
 	Nodes []*Node
 }
 
+// Reads returns how many times each value is read: once per operand of a node, and once as an output of the region.
+func (r *Region) Reads() map[*Value]int {
+	reads := map[*Value]int{}
+	for _, n := range r.Nodes {
+		for _, v := range n.In {
+			if v != nil {
+				reads[v]++
+			}
+		}
+	}
+	for _, v := range r.Out {
+		reads[v]++
+	}
+	return reads
+}
+
 // Call runs a region Count times, with the layer numbers First, First+1, ….
 type Call struct {
 	Region *Region

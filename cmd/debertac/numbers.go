@@ -13,7 +13,7 @@ import (
 // number is what a flag says, with the range that it must lie in. A flag that was not given has no number.
 type number struct {
 	flag, said string
-	held       bool   // the number lies in the range, or there is none
+	held       bool   // the number lies in the range, or the flag was not given
 	want       string // the range in words
 }
 

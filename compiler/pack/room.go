@@ -83,20 +83,10 @@ func stepMemory(r *ir.Region) int64 {
 		}
 		return 8 * elements(v)
 	}
-	reads, alive := map[*ir.Value]int{}, int64(0)
+	reads, alive := r.Reads(), int64(0)
 	for _, v := range r.In {
 		narrow[v] = v.Kind == ir.Tensor || v.Type.DType == ir.I32
 		alive += bytes(v)
-	}
-	for _, n := range r.Nodes {
-		for _, v := range n.In {
-			if v != nil {
-				reads[v]++
-			}
-		}
-	}
-	for _, v := range r.Out {
-		reads[v]++
 	}
 	most := alive
 	for _, n := range r.Nodes {

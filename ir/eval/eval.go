@@ -196,17 +196,7 @@ func runStep(st step, s Store, sizes ir.Sizes, o *options, later func(name strin
 // Region runs one graph by itself. given holds its inputs, and Region adds the results that are outputs; other results are dropped when they have been read for
 // the last time. watch may be nil.
 func Region(r *ir.Region, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch func(*ir.Value, *ir.Array) error) error {
-	reads := map[*ir.Value]int{}
-	for _, n := range r.Nodes {
-		for _, v := range n.In {
-			if v != nil {
-				reads[v]++
-			}
-		}
-	}
-	for _, v := range r.Out {
-		reads[v]++
-	}
+	reads := r.Reads()
 	for i, n := range r.Nodes {
 		if err := runNode(n, given, sizes, watch); err != nil {
 			return fmt.Errorf("node %d, %v: op %s: %w", i, n.Pos, n.Op, err)

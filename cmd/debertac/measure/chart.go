@@ -27,7 +27,7 @@ var dashes = [][]float64{nil, {7, 4}, {2, 3}}
 // point is a place in a chart or in a drawing.
 type point struct{ x, y float64 }
 
-// curve is a line through measured points. bars are half the heights of the bars at them; nil: there are none.
+// curve is a line through measured points. bars holds half the height of the error bar at each point; nil means no bars.
 type curve struct {
 	name   string
 	points []point

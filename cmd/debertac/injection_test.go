@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,10 +35,13 @@ type bench struct {
 	programs []host.Model
 }
 
-// dir makes an empty folder.
+// folders counts those that were made.
+var folders atomic.Int64
+
+// dir makes an empty folder. All names are equally long: a file with its folder's path in it, of which half is written, breaks off at the same place.
 func (b *bench) dir() string {
-	dir, err := os.MkdirTemp(b.base, "")
-	require.NoError(b.t, err)
+	dir := filepath.Join(b.base, fmt.Sprintf("%08d", folders.Add(1)))
+	require.NoError(b.t, os.Mkdir(dir, 0o700))
 	return dir
 }
 

@@ -39,7 +39,8 @@ var phrases = []phrase{
 }
 
 // things are what rates are stated of.
-const things = `batch|call|case|column|family|file|flag|folder|group|head|instruction set|kernel|label|layer|line|member|model|op|package|page|pass|record|row|second|sequence|setting|shape|step|task|tensor|test|text|token|unit|verb|window|word`
+const things = `batch|call|case|column|family|file|flag|folder|group|head|instruction set|kernel|label|layer|line|member|model|op|package|page|pass|` +
+	`record|row|second|sequence|setting|shape|step|task|tensor|test|text|token|unit|verb|window|word`
 
 // unedited are the rooms whose sentences are still to be gone through. A room leaves the list when it has been.
 var unedited = []string{

@@ -16,8 +16,8 @@ import (
 // onFiles are the functions of package os that runtime/disk stands for. What it adds (whole files, kinds, limits, faults on purpose) is lost where one
 // of them is called.
 var onFiles = []string{
-	"Create", "CreateTemp", "OpenFile", "Open", "OpenRoot", "OpenInRoot", "ReadFile", "WriteFile", "Rename", "Remove", "RemoveAll", "Mkdir", "MkdirAll", "MkdirTemp",
-	"ReadDir", "Stat", "Lstat", "Truncate", "Chmod", "Chtimes", "Link", "Symlink", "DirFS", "CopyFS",
+	"Create", "CreateTemp", "OpenFile", "Open", "OpenRoot", "OpenInRoot", "ReadFile", "WriteFile", "Rename", "Remove", "RemoveAll", "Mkdir", "MkdirAll",
+	"MkdirTemp", "ReadDir", "Stat", "Lstat", "Truncate", "Chmod", "Chtimes", "Link", "Symlink", "DirFS", "CopyFS",
 }
 
 // otherwise are the files, or folders with all in them, that may call those functions, with the reason.

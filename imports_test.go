@@ -54,7 +54,8 @@ var rooms = []struct {
 	{"cmd/debertac/measure", []string{"ir!", "runtime!"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
 	{"cmd/debertac/parquetfile", []string{"runtime/disk"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"cmd/debertac/graph", []string{"ir!"}, nil},
-	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress", "github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
+	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",
+		"github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
 	{"docs", []string{"compiler!", "runtime/disk", "runtime/tasktable", "spec"}, nil}, // fills in what the code knows
 	{"", nil, nil},
 }

@@ -8,7 +8,6 @@ import (
 	"go/format"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -77,43 +76,66 @@ func Test(t *testing.T) {
 }
 `
 
-// TestWeak mutates the package weak, all of it and then one changed line.
-func TestWeak(t *testing.T) {
+// workshop is a folder with the package weak that is mutated.
+type workshop struct {
+	*testing.T
+}
+
+// weakHere makes a folder with the package weak in it, and stands in it.
+func weakHere(t *testing.T) workshop {
 	if testing.Short() {
 		t.Skip("builds programs")
 	}
-	dir := t.TempDir()
-	t.Chdir(dir)
-	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	write("go.mod", "module example.com/weak\n\ngo 1.26\n")
-	write("weak.go", weak)
-	write("weak_test.go", weakTest)
-	run := func(s settings, patterns ...string) (string, error) {
-		var out bytes.Buffer
-		s.seed, s.duration, s.grace, s.all = 1, time.Hour, time.Second, true
-		err := s.mutate(t.Context(), patterns, &out)
-		return out.String(), err
-	}
-	place := regexp.MustCompile(`(?m)^\./weak\.go:(\d+):(\d+): ([^:]*): `)
-	outcomes := func(out string) (got []string) {
-		type found struct{ line, column int }
-		by := map[found][]string{}
-		for _, m := range place.FindAllStringSubmatch(out, -1) {
-			line, _ := strconv.Atoi(m[1])
-			column, _ := strconv.Atoi(m[2])
-			by[found{line, column}] = append(by[found{line, column}], m[3])
-		}
-		got = make([]string, strings.Count(weak, "\n")+1)
-		for _, at := range slices.SortedFunc(maps.Keys(by), func(a, b found) int { return cmp.Or(a.line-b.line, a.column-b.column) }) {
-			slices.Sort(by[at])
-			got[at.line-1] = strings.TrimPrefix(got[at.line-1]+", "+strings.Join(by[at], ", "), ", ")
-		}
-		return got
-	}
+	t.Chdir(t.TempDir())
+	w := workshop{t}
+	w.write("go.mod", "module example.com/weak\n\ngo 1.26\n")
+	w.write("weak.go", weak)
+	w.write("weak_test.go", weakTest)
+	return w
+}
 
-	out, err := run(settings{least: 50}, ".")
+func (w workshop) write(name, text string) {
+	require.NoError(w, os.WriteFile(name, []byte(text), 0o600))
+}
+
+// run mutates without a limit of time worth mention, and returns what is printed.
+func (w workshop) run(s settings, patterns ...string) (string, error) {
+	var out bytes.Buffer
+	s.seed, s.duration, s.grace, s.all = 1, time.Hour, time.Second, true
+	err := s.mutate(w.Context(), patterns, &out)
+	return out.String(), err
+}
+
+func (w workshop) git(args ...string) {
+	w.Helper()
+	_, err := output(w.Context(), "git", append([]string{"-c", "user.name=t", "-c", "user.email=t@t"}, args...)...)
+	require.NoError(w, err)
+}
+
+// place is how a report names a mutant.
+var place = regexp.MustCompile(`(?m)^\./weak\.go:(\d+):(\d+): ([^:]*): `)
+
+// outcomes lists what a report has on each line of the package, from left to right.
+func outcomes(out string) (got []string) {
+	type found struct{ line, column int }
+	by := map[found][]string{}
+	for _, m := range place.FindAllStringSubmatch(out, -1) {
+		line, _ := strconv.Atoi(m[1])
+		column, _ := strconv.Atoi(m[2])
+		by[found{line, column}] = append(by[found{line, column}], m[3])
+	}
+	got = make([]string, strings.Count(weak, "\n")+1)
+	for _, at := range slices.SortedFunc(maps.Keys(by), func(a, b found) int { return cmp.Or(a.line-b.line, a.column-b.column) }) {
+		slices.Sort(by[at])
+		got[at.line-1] = strings.TrimPrefix(got[at.line-1]+", "+strings.Join(by[at], ", "), ", ")
+	}
+	return got
+}
+
+// TestWeak mutates the package weak, all of it, some of it, and until somebody interrupts.
+func TestWeak(t *testing.T) {
+	w := weakHere(t)
+	out, err := w.run(settings{least: 50}, ".")
 	require.NoError(t, err)
 	var want []string
 	for line := range strings.SplitSeq(weak, "\n") {
@@ -122,16 +144,17 @@ func TestWeak(t *testing.T) {
 	}
 	require.Equal(t, want, outcomes(out), out)
 	all := strings.Join(want, ", ")
-	require.Contains(t, out, fmt.Sprintf("%d survived, %d in lines that no test runs; 1 did not compile (", strings.Count(all, "no test fails"), strings.Count(all, "no test runs this")))
+	survived, unrun := strings.Count(all, "no test fails"), strings.Count(all, "no test runs this")
+	require.Contains(t, out, fmt.Sprintf("%d survived, %d in lines that no test runs; 1 did not compile (", survived, unrun))
 	require.Contains(t, out, "./weak.go:16:11: no test fails: < becomes <=\n\t-\treturn x < most // no test fails\n\t+\treturn x <= most // no test fails\n")
 	source, err := os.ReadFile("weak.go")
 	require.NoError(t, err)
 	require.Equal(t, weak, string(source), "the tree is never written")
 
-	few, err := run(settings{most: 3, least: 100}, "example.com/weak")
+	few, err := w.run(settings{most: 3, least: 100}, "example.com/weak")
 	require.Len(t, place.FindAllString(few, -1), 3)
 	require.True(t, err == nil || strings.Contains(err.Error(), "of the mutants are found, at least 100 % are expected"))
-	again, _ := run(settings{most: 3}, "example.com/weak")
+	again, _ := w.run(settings{most: 3}, "example.com/weak")
 	require.Equal(t, place.FindAllString(few, -1), place.FindAllString(again, -1), "the seed decides")
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -141,31 +164,34 @@ func TestWeak(t *testing.T) {
 	err = (&settings{seed: 1, duration: time.Hour, grace: time.Second, all: true}).mutate(ctx, []string{"."}, &halted)
 	require.ErrorContains(t, err, "interrupted")
 	require.Regexp(t, `(?m)^\.: .* not tried`, halted.String())
+}
 
-	git := func(args ...string) {
-		t.Helper()
-		_, err := output(t.Context(), "git", append([]string{"-c", "user.name=t", "-c", "user.email=t@t"}, args...)...)
-		require.NoError(t, err)
-	}
-	git("init", "-q")
-	git("add", ".")
-	git("commit", "-q", "-m", "weak")
-	out, err = run(settings{since: "HEAD"})
+// TestWeakSince mutates the lines that changed since a commit.
+func TestWeakSince(t *testing.T) {
+	w := weakHere(t)
+	w.git("init", "-q")
+	w.git("add", ".")
+	w.git("commit", "-q", "-m", "weak")
+	out, err := w.run(settings{since: "HEAD"})
 	require.NoError(t, err)
 	require.NotContains(t, out, "weak.go", "nothing has changed")
-	write("weak.go", strings.Replace(weak, "x < most", "most > x", 1))
-	out, err = run(settings{since: "HEAD", least: 1})
+	w.write("weak.go", strings.Replace(weak, "x < most", "most > x", 1))
+	out, err = w.run(settings{since: "HEAD", least: 1})
 	require.ErrorContains(t, err, "0.0 % of the mutants are found, at least 1 % are expected: add tests")
 	require.Equal(t, []string{"./weak.go:16:14: no test fails: "}, place.FindAllString(out, -1))
+}
 
-	write("weak_test.go", strings.Replace(weakTest, "!Fits(1)", "Fits(1)", 1))
-	_, err = run(settings{}, ".")
+// TestWeakTests has tests that fail, that do not build, and none.
+func TestWeakTests(t *testing.T) {
+	w := weakHere(t)
+	w.write("weak_test.go", strings.Replace(weakTest, "!Fits(1)", "Fits(1)", 1))
+	_, err := w.run(settings{}, ".")
 	require.ErrorContains(t, err, "the tests fail without a mutant")
-	write("weak_test.go", "package weak\n\nvar _ = nothing\n")
-	_, err = run(settings{}, ".")
+	w.write("weak_test.go", "package weak\n\nvar _ = nothing\n")
+	_, err = w.run(settings{}, ".")
 	require.ErrorContains(t, err, "does not build without a mutant")
 	require.NoError(t, os.Remove("weak_test.go"))
-	out, err = run(settings{least: 0}, ".")
+	out, err := w.run(settings{least: 0}, ".")
 	require.NoError(t, err)
 	require.Contains(t, out, "no test runs this", "a package without tests")
 }
@@ -279,7 +305,9 @@ new file mode 100644
 func TestProfile(t *testing.T) {
 	got := parseProfile("mode: set\nm/p/a.go:3.10,5.2 2 0\nm/p/a.go:4.5,4.9 1 1\nm/p/b.go:1.1,1.2 1 0\n")
 	require.Equal(t, map[string][]block{"m/p/a.go": {{3, 10, 5, 2, false}, {4, 5, 4, 9, true}}, "m/p/b.go": {{1, 1, 1, 2, false}}}, got)
-	for place, want := range map[[2]int]bool{{3, 9}: false, {3, 10}: true, {4, 4}: true, {4, 5}: false, {4, 8}: false, {4, 9}: true, {5, 1}: true, {5, 2}: false, {9, 1}: false} {
+	for place, want := range map[[2]int]bool{
+		{3, 9}: false, {3, 10}: true, {4, 4}: true, {4, 5}: false, {4, 8}: false, {4, 9}: true, {5, 1}: true, {5, 2}: false, {9, 1}: false,
+	} {
 		require.Equal(t, want, unrun(got["m/p/a.go"], place[0], place[1]), "%v", place)
 	}
 }

@@ -43,8 +43,8 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// packages lists the packages that patterns name. With a since that is not empty these are only those with lines changed since that commit; without patterns all
-// of the module are meant then.
+// packages lists the packages that patterns name. With a since that is not empty these are only those with lines changed since that commit; without patterns
+// all of the module are meant then.
 func packages(ctx context.Context, patterns []string, since string) ([]*pack, error) {
 	if len(patterns) == 0 && since != "" {
 		patterns = []string{"./..."}

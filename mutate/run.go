@@ -91,7 +91,8 @@ func newTrial(ctx context.Context, p *pack, folder string, seed uint64, grace ti
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(strings.Fields(string(deps)), "pgregory.net/rapid") { // no files of failures; the usual 100 draws, which -short divides by 5; and always the same ones
+	if slices.Contains(strings.Fields(string(deps)), "pgregory.net/rapid") {
+		// No files of failures; the usual 100 draws, which -short divides by 5; and always the same ones.
 		t.flags = append(t.flags, "-rapid.nofailfile", "-rapid.checks=500", "-rapid.seed="+strconv.FormatUint(seed, 10))
 	}
 	profile := filepath.Join(folder, "profile")

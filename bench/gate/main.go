@@ -1,6 +1,6 @@
-// Command gate fails if a model reaches too small a share of the float32 peak that `debertac bench` measures beside it, in the same process. A share does not
-// depend on the machine as a time does: it falls when a kernel gets slower or a step is added. Rounds are repeated until one is good enough, because other programs
-// can only make a share smaller.
+// Command gate fails if a model reaches too small a share of the float32 peak that `debertac bench` measures beside it, in the same process. A share does
+// not depend on the machine as a time does: it falls when a kernel gets slower or a step is added. Rounds are repeated until one is good enough, because
+// other programs can only make a share smaller.
 //
 // Usage: gate -debertac PROGRAM SPEC
 package main
@@ -16,8 +16,8 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// least is the share of the peak that one thread must reach with 32 tokens, by instruction set. Zen 4 reaches 0.93 (avx512) and 0.87 (avx2); the rest is room for other processors. A call of the model
-// lasts a few milliseconds, so that some of them are not interrupted on a busy machine.
+// least is the share of the peak that one thread must reach with 32 tokens, by instruction set. Zen 4 reaches 0.93 (avx512) and 0.87 (avx2); the rest is room
+// for other processors. A call of the model lasts a few milliseconds, so that some of them are not interrupted on a busy machine.
 var least = map[string]float64{"avx512": 0.7, "avx2": 0.7}
 
 // rounds is how many times a set may be measured.
@@ -69,6 +69,6 @@ func hold(program, spec, isa string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: %.0f %% of the measured peak in the best of %d rounds, at least %.0f %% are wanted: a step got slower, or was added (debertac bench --steps shows them)",
-		isa, 100*best, rounds, 100*least[isa])
+	return fmt.Errorf("%s: %.0f %% of the measured peak in the best of %d rounds, at least %.0f %% are wanted: "+
+		"a step got slower, or was added (debertac bench --steps shows them)", isa, 100*best, rounds, 100*least[isa])
 }

@@ -95,7 +95,8 @@ func TestLSTM(t *testing.T) {
 					cells[j] = sigmoid(gate(1, j))*cells[j] + sigmoid(gate(0, j))*math.Tanh(gate(2, j))
 					want := sigmoid(gate(3, j)) * math.Tanh(cells[j])
 					if !(math.Abs(float64(c)-cells[j]) <= 2e-6*(1+math.Abs(cells[j]))) || !(math.Abs(float64(h)-want) <= 2e-6) || y.data[j] != h {
-						t.Fatalf("%s: step %d, cell %d is %g, want %g; output %g in y, %g in the state, want %g", name, step, j, c, cells[j], y.data[j], h, want)
+						t.Fatalf("%s: step %d, cell %d is %g, want %g; output %g in y, %g in the state, want %g",
+							name, step, j, c, cells[j], y.data[j], h, want)
 					}
 					cells[j] = float64(c) // errors do not add up
 				}

@@ -1,0 +1,91 @@
+package debertac_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	maxColumns  = 160 // of a line, where a tab stands for four
+	maxFunction = 80  // lines of a function
+	maxFile     = 500 // lines of a file
+)
+
+// uncut are the rooms whose lines are still longer, or their functions. A room leaves the list when they are not.
+var uncut = []string{
+	"cmd",
+	"codegen",
+	"compiler",
+	"docs",
+	"ir",
+	"release",
+	"runtime",
+	"spec",
+}
+
+// TestShape measures hand-written Go: columns of lines, lines of functions, lines of files. A function that is one table, a literal and little else, may be
+// longer.
+func TestShape(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git to list the project's files")
+	}
+	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "*.go").Output()
+	if err != nil {
+		t.Skip("not a checkout")
+	}
+	looked := 0
+	for name := range strings.FieldsSeq(string(out)) {
+		text, err := os.ReadFile(filepath.FromSlash(name))
+		if os.IsNotExist(err) {
+			continue // deleted, and not committed yet
+		}
+		require.NoError(t, err)
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, name, text, parser.ParseComments|parser.SkipObjectResolution)
+		require.NoError(t, err)
+		if ast.IsGenerated(f) || strings.Contains(name, "testdata/") {
+			continue
+		}
+		looked++
+		lines := strings.Split(string(text), "\n")
+		if len(lines) > maxFile+1 {
+			t.Errorf("%s has %d lines, at most %d are wanted", name, len(lines)-1, maxFile)
+		}
+		if within(name, uncut) {
+			continue
+		}
+		for i, line := range lines {
+			if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); n > maxColumns {
+				t.Errorf("%s:%d has %d columns, at most %d are wanted", name, i+1, n, maxColumns)
+			}
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
+				if n := set.Position(fn.End()).Line - set.Position(fn.Pos()).Line + 1; n > maxFunction && n-table(set, fn) > maxFunction/2 {
+					t.Errorf("%s: %s has %d lines, at most %d are wanted", set.Position(fn.Pos()), fn.Name.Name, n, maxFunction)
+				}
+			}
+		}
+	}
+	require.Greater(t, looked, 500)
+}
+
+// table returns the number of lines of the longest composite literal in a function.
+func table(set *token.FileSet, fn *ast.FuncDecl) (lines int) {
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.CompositeLit); ok {
+			lines = max(lines, set.Position(lit.End()).Line-set.Position(lit.Pos()).Line+1)
+		}
+		return true
+	})
+	return lines
+}

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	lib "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
 type benchVerb struct {
@@ -144,7 +146,7 @@ func checkList[T comparable](name string, list []T, check func(T) error) error {
 	return nil
 }
 
-// mostResults bounds the files of results and of lengths, in bytes.
+// mostResults bounds a file of results, in bytes.
 const mostResults = 64 << 20
 
 // mostRounds bounds --repeat: a number beyond it is a slip.
@@ -356,28 +358,11 @@ func (v *benchVerb) lengths(u *compiler.Unit, pt point) ([]int, error) {
 	if v.Lengths == "" {
 		return slices.Repeat([]int{pt.tokens}, pt.batch), nil
 	}
-	text, err := disk.ReadFile(v.Lengths, mostResults)
-	if err != nil {
-		return nil, err
+	list, err := builtprogram.ReadLengths(v.Lengths, b.Length)
+	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
+		return nil, inputFault("", "%v", err)
 	}
-	var list []int
-	for i, line := range strings.Split(string(text), "\n") {
-		for _, word := range strings.Fields(line) {
-			place := fmt.Sprintf("%s:%d", v.Lengths, i+1)
-			n, err := strconv.Atoi(word)
-			switch {
-			case err != nil || n < 1:
-				return nil, inputFault(place, "%q is no number of tokens", word)
-			case n > b.Length:
-				return nil, inputFault(place, "%d tokens, the limit of a sequence is %d", n, b.Length)
-			}
-			list = append(list, n)
-		}
-	}
-	if len(list) == 0 {
-		return nil, inputFault(v.Lengths, "it holds no lengths")
-	}
-	return list, nil
+	return list, err
 }
 
 // environment is what every result of this run carries.

@@ -47,10 +47,6 @@ func (v *buildVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	packages, err := emitAll(units)
-	if err != nil {
-		return err
-	}
 	if v.Embed && v.Weights != "" && len(units) != 1 {
 		return usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))
 	}
@@ -68,6 +64,10 @@ func (v *buildVerb) Run(a *app) error {
 		if _, err := outPlace(v.Out); err != nil { // it could be the weights themselves
 			return err
 		}
+	}
+	packages, err := emitAll(units) // only now: generating code takes a while
+	if err != nil {
+		return err
 	}
 	var weights []appended.Source // packed first: a folder's faults are found sooner so
 	if v.Embed {

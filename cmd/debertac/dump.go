@@ -27,14 +27,7 @@ func (dumpVerb) Help() string {
 
 // Run prints the programs.
 func (v *dumpVerb) Run(a *app) error {
-	if _, err := passNamed(v.After); err != nil {
-		return err
-	}
-	src, err := a.load(v.File)
-	if err != nil {
-		return err
-	}
-	units, err := a.units(src, compiler.Options{Target: v.Target, Emit: v.Emit, After: v.After, Trace: v.Trace})
+	units, _, err := a.unitsAfter(v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
 	if err != nil {
 		return err
 	}

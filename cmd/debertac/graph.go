@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,15 +53,7 @@ func (v *graphVerb) Run(a *app) error {
 	if i < 0 {
 		return usage("-o model.svg", "%s: the name of a picture ends in .svg, .html or .dot", v.Out)
 	}
-	last, err := passNamed(v.After)
-	if err != nil {
-		return err
-	}
-	src, err := a.load(v.File)
-	if err != nil {
-		return err
-	}
-	units, err := a.units(src, compiler.Options{Target: v.Target, Emit: v.Emit, After: v.After, Trace: v.Trace})
+	units, last, err := a.unitsAfter(v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
 	if err != nil {
 		return err
 	}
@@ -71,14 +64,18 @@ func (v *graphVerb) Run(a *app) error {
 	return outFault(disk.WriteFile(v.Out, pictures[i].draw(list), 0o644))
 }
 
-// passNamed checks the name of a pass, and returns the last one's name for none.
-func passNamed(name string) (string, error) {
+// unitsAfter compiles a spec as far as a pass, and returns the name of that pass. Without a name it is the last one.
+func (a *app) unitsAfter(file, pass string, o compiler.Options) ([]*compiler.Unit, string, error) {
 	names := passNames()
-	if name == "" {
-		return names[len(names)-1], nil
+	last := cmp.Or(pass, names[len(names)-1])
+	if !slices.Contains(names, last) {
+		return nil, "", usage("debertac dump --help", "no pass is named %s; there are %s", last, list(names))
 	}
-	if !slices.Contains(names, name) {
-		return "", usage("debertac dump --help", "no pass is named %s; there are %s", name, list(names))
+	src, err := a.load(file)
+	if err != nil {
+		return nil, "", err
 	}
-	return name, nil
+	o.After = pass
+	units, err := a.units(src, o)
+	return units, last, err
 }

@@ -9,12 +9,9 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/disk"
 )
 
 // benchFlags is the verb bench.
@@ -149,7 +146,7 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 		lengths = slices.Repeat([]int{b.tokens}, b.batch)
 	} else {
 		var err error
-		if lengths, err = readLengths(where, l.SequenceTokens); err != nil {
+		if lengths, err = ReadLengths(where, l.SequenceTokens); err != nil {
 			return nil, err
 		}
 	}
@@ -177,36 +174,6 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 		calls[i].Out = out[:core.Program().Heads[head].OutLen(calls[i].Batch)]
 	}
 	return calls, nil
-}
-
-// maxLengths bounds a file of lengths, in bytes.
-const maxLengths = 64 << 20
-
-// readLengths reads numbers of tokens up to most, separated by white space.
-func readLengths(path string, most int) ([]int, error) {
-	text, err := disk.ReadFile(path, maxLengths)
-	if err != nil {
-		return nil, err
-	}
-	var list []int
-	line := 0
-	for row := range strings.Lines(string(text)) {
-		line++
-		for f := range strings.FieldsSeq(row) {
-			n, err := strconv.Atoi(f)
-			if err != nil || n < 1 {
-				return nil, faulty(path+":"+strconv.Itoa(line), "%q is no number of tokens", shorten(f, 40))
-			}
-			if n > most {
-				return nil, faulty(path+":"+strconv.Itoa(line), "%d tokens, the limit of a sequence is %d", n, most)
-			}
-			list = append(list, n)
-		}
-	}
-	if len(list) == 0 {
-		return nil, faulty(path, "it holds no lengths")
-	}
-	return list, nil
 }
 
 // The warm-up brings weights into memory and caches, grows arenas, and lets the processor reach its clock.

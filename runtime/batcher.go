@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -37,20 +36,13 @@ type Seen struct {
 // A Batcher holds the memory of one stream of texts and is not safe for concurrent use. It can be
 // used for one stream after another, and then makes no allocations of its own.
 type Batcher struct {
-	// Long, MaxTokens and Cutting set what happens to long texts. NewBatcher sets the first two
-	// from the model's options.
-	Long      LongPolicy
-	MaxTokens int
-	Cutting   Cutting
-	// Left makes Truncate cut the start of a text instead of its end. NewBatcher sets it from the
+	// Sequencer makes the sequences of texts. NewBatcher sets it from the model's options and the
 	// metadata of the weights.
-	Left bool
+	Sequencer
 
 	core    *Core
 	head    *Head
 	index   int // of the head
-	frame   Frame
-	spans   SpanTokenizer // nil: no places of tokens are needed
 	take    func(w *Window, out []float32) error
 	windows []Window // in the batch
 	sizes   []int    // rows of outputs of each window
@@ -69,19 +61,20 @@ func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float3
 	if head < 0 || head >= len(c.program.Heads) {
 		return nil, input("head %d: this model has %d", head, len(c.program.Heads))
 	}
-	b := &Batcher{core: c, index: head, head: &c.program.Heads[head], take: take, Long: c.options.Long, MaxTokens: c.options.MaxTokens}
-	left, err := c.truncatesLeft()
-	if err != nil {
+	b := &Batcher{core: c, index: head, head: &c.program.Heads[head], take: take}
+	o, l := &c.options, &c.program.Limits
+	b.Sequencer = Sequencer{Tokenizer: c.token, Special: o.Special, Long: o.Long, MaxTokens: o.MaxTokens, Words: l.Words}
+	var err error
+	if b.Left, err = c.truncatesLeft(); err != nil {
 		return nil, err
 	}
-	b.Left = left
-	if spans || c.program.Limits.Words { // words come from the tokenizer too
-		if b.spans, err = c.SpanTokenizer(); err != nil {
+	if spans || l.Words { // words come from the tokenizer too
+		if b.Spans, err = c.SpanTokenizer(); err != nil {
 			return nil, err
 		}
 	}
 	if c.token != nil {
-		b.frame = c.token.Frame()
+		b.Frame = c.token.Frame()
 	}
 	return b, nil
 }
@@ -102,9 +95,6 @@ func errNoTokenizer() error {
 	return input("these weights were packed without a tokenizer, which texts need: %s with --tokenizer DIR (Go programs can also pass token ids to Logits)", again)
 }
 
-// Frame returns the special tokens around and between texts.
-func (b *Batcher) Frame() Frame { return b.frame }
-
 // Begin starts a stream. It empties the batcher, because an earlier stream may have ended with an
 // error, and checks that the model takes texts, or pairs of texts.
 func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
@@ -124,8 +114,8 @@ func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 	if b.core.token == nil {
 		return errNoTokenizer()
 	}
-	if t := b.core.program.Limits.Types; pairs && t > 0 && int(b.frame.SecondType) >= t {
-		return input("the tokenizer marks second texts with token type %d, the model has only %d types: it takes no pairs", b.frame.SecondType, t)
+	if t := b.core.program.Limits.Types; pairs && t > 0 && int(b.Frame.SecondType) >= t {
+		return input("the tokenizer marks second texts with token type %d, the model has only %d types: it takes no pairs", b.Frame.SecondType, t)
 	}
 	return nil
 }
@@ -133,21 +123,6 @@ func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 func (b *Batcher) drop() {
 	b.batch.Reset()
 	b.windows, b.sizes = b.windows[:0], b.sizes[:0]
-}
-
-// Encode tokenizes text number n into e, whose memory is reused. An error names the text. A text
-// that is not valid UTF-8 is an error.
-func (b *Batcher) Encode(e *Encoded, n int, t Text) error {
-	if !utf8.ValidString(t.First) {
-		return &TextError{Text: n, What: invalidByte(t.First)}
-	}
-	if t.Pair && !utf8.ValidString(t.Second) {
-		return &TextError{Text: n, What: "its second part: " + invalidByte(t.Second)}
-	}
-	if err := e.encode(b.core.token, b.spans, t, b.core.options.Special == SpecialAsTokens); err != nil {
-		return &TextError{n, "it cannot be encoded: " + err.Error(), err}
-	}
-	return nil
 }
 
 // Add adds the windows of text number n to the batch. Whenever the batch is full, Add computes it
@@ -171,72 +146,15 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 	return s, nil
 }
 
-// Cut appends to dst the windows that the batcher's policy makes of text number n. Cut and Sequence
-// are the two halves of Add, for callers that change sequences in between.
+// Cut is Sequencer.Cut. It also refuses to cut the start of a text for a head whose results need it.
+// Cut and Sequence are the two halves of Add, for callers that change sequences in between.
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
-	frame := b.frame.single()
-	if e.Pair {
-		frame = b.frame.pair()
-	}
-	from := len(dst)
-	dst, cut, err := e.fit(dst, n, b.Long, b.Cutting, b.Left, b.MaxTokens, frame)
-	if err != nil {
+	dst, s, err := b.Sequencer.Cut(dst, n, e)
+	if err == nil && s.Truncated > 0 && b.Left && !tasktable.Of(b.head.Task).Startless {
+		err = textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, but results for parts of a text need the start: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", s.Truncated)
 		return dst, Seen{}, err
 	}
-	if cut > 0 && b.Left && !tasktable.Of(b.head.Task).Startless {
-		return dst, Seen{}, textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, but results for parts of a text need the start: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", cut)
-	}
-	s := Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
-	if s.Tokens == 0 {
-		return dst, s, textFault(n, "it has no tokens")
-	}
-	for i := from; i < len(dst); i++ {
-		dst[i].Count = s.Windows
-	}
-	return dst, s, nil
-}
-
-// Sequence builds in s, whose memory is reused, the sequence of a window that Cut returned: the
-// parts of the texts in their frame, and the words that the model needs. It completes w. The caller
-// adds the rows for a head of the kind PerRow.
-func (b *Batcher) Sequence(s *Sequence, w *Window, e *Encoded) {
-	f, l := &b.frame, &b.core.program.Limits
-	s.IDs = append(s.IDs[:0], f.Open...)
-	w.FirstRow = len(s.IDs)
-	s.IDs = append(s.IDs, e.IDs[w.First:w.Last]...)
-	if e.Pair {
-		s.IDs = append(s.IDs, f.Middle...)
-	}
-	border := len(s.IDs)
-	w.SecondRow = border
-	s.IDs = append(s.IDs, e.IDs[w.Second:w.Behind]...)
-	s.IDs = append(s.IDs, f.Close...)
-	w.Size = len(s.IDs)
-	s.Types, s.Prefix = s.Types[:0], 0
-	if e.Pair {
-		s.Types = resize(s.Types, w.Size)
-		clear(s.Types[:border])
-		for i := border; i < w.Size; i++ {
-			s.Types[i] = f.SecondType
-		}
-		s.Prefix = int32(border) // all may attend to the first text of a pair; a single text is causal
-	}
-	s.Rows, s.Words, s.Marks = s.Rows[:0], s.Words[:0], s.Marks[:0]
-	if l.Words && len(e.Spans) == len(e.IDs) {
-		s.Words = appendWords(s.Words, e.Spans[w.First:w.Last], int32(w.FirstRow))
-		s.Words = appendWords(s.Words, e.Spans[w.Second:w.Behind], int32(w.SecondRow))
-	}
-}
-
-// appendWords appends the rows of each word of tokens, whose first token stands at row.
-func appendWords(dst []int32, tokens []TokenSpan, row int32) []int32 {
-	for i := range tokens {
-		if i == 0 || tokens[i].Word != tokens[i-1].Word {
-			dst = append(dst, row+int32(i), row+int32(i))
-		}
-		dst[len(dst)-1] = row + int32(i) + 1
-	}
-	return dst
+	return dst, s, err
 }
 
 // AddSequence adds one sequence to the batch. If the batch is full, AddSequence computes it first.

@@ -7,6 +7,15 @@ import (
 	"pgregory.net/rapid"
 )
 
+// fitted returns the windows of text number n, numbered by Cut.
+func fitted(e *Encoded, n int, q Sequencer, frame int) ([]Window, int, error) {
+	list, cut, err := q.fit(nil, n, e, frame)
+	for i := range list {
+		list[i].Index = i
+	}
+	return list, cut, err
+}
+
 // TestTruncatePair checks that the kept tokens fill the room, and that the shorter text loses
 // nothing before the longer one has come down to its length.
 func TestTruncatePair(t *testing.T) {
@@ -49,7 +58,7 @@ func TestSlideCovers(t *testing.T) {
 			return
 		}
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: b > 0}
-		list, cut, err := e.fit(nil, 7, Windows(stride), CutLonger, false, room, 0)
+		list, cut, err := fitted(&e, 7, Sequencer{Long: Windows(stride), Cutting: CutLonger, MaxTokens: room}, 0)
 		require.Zero(t, cut)
 		require.NoError(t, err)
 		end := -1
@@ -74,7 +83,7 @@ func TestSlideCovers(t *testing.T) {
 		require.Equal(t, max(a, b), end)
 	})
 	e := Encoded{IDs: make([]int32, 8), Split: 4, Pair: true}
-	list, _, err := e.fit(nil, 0, Windows(1), CutLonger, false, 7, 0)
+	list, _, err := fitted(&e, 0, Sequencer{Long: Windows(1), Cutting: CutLonger, MaxTokens: 7}, 0)
 	require.NoError(t, err)
 	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}}, list, "of two equally long texts the first slides")
 }
@@ -86,7 +95,7 @@ func TestCutSecond(t *testing.T) {
 		room := rapid.IntRange(1, 40).Draw(t, "room")
 		stride := rapid.IntRange(0, 3).Draw(t, "stride")
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
-		list, cut, err := e.fit(nil, 3, Truncate, CutSecond, false, room, 0)
+		list, cut, err := fitted(&e, 3, Sequencer{Long: Truncate, Cutting: CutSecond, MaxTokens: room}, 0)
 		switch {
 		case a+b > room && a >= room:
 			require.ErrorIs(t, err, ErrInput)
@@ -97,7 +106,7 @@ func TestCutSecond(t *testing.T) {
 			require.Equal(t, max(0, a+b-room), cut)
 			require.Equal(t, []Window{{Text: 3, Last: a, Second: a, Behind: a + b - cut}}, list)
 		}
-		list, _, err = e.fit(nil, 3, Windows(stride), CutSecond, false, room, 0)
+		list, _, err = fitted(&e, 3, Sequencer{Long: Windows(stride), Cutting: CutSecond, MaxTokens: room}, 0)
 		if a+b > room && room-a <= stride {
 			require.ErrorIs(t, err, ErrInput)
 			return
@@ -124,12 +133,12 @@ func TestNoRoom(t *testing.T) {
 		policy LongPolicy
 		limit  int
 	}{{Truncate, 1}, {Windows(0), 1}, {Windows(0), 2}} {
-		_, _, err := e.fit(nil, 4, c.policy, CutLonger, false, c.limit, 2)
+		_, _, err := fitted(&e, 4, Sequencer{Long: c.policy, Cutting: CutLonger, MaxTokens: c.limit}, 2)
 		require.ErrorIs(t, err, ErrInput)
 		require.ErrorContains(t, err, "text 4: the limit of")
 		require.ErrorContains(t, err, "leaves no room beside 2 special tokens")
 	}
-	_, cut, err := e.fit(nil, 4, Truncate, CutLonger, false, 2, 2)
+	_, cut, err := fitted(&e, 4, Sequencer{Long: Truncate, Cutting: CutLonger, MaxTokens: 2}, 2)
 	require.NoError(t, err)
 	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
 }
@@ -141,7 +150,7 @@ func TestCutFirst(t *testing.T) {
 		room := rapid.IntRange(1, 40).Draw(t, "room")
 		stride := rapid.IntRange(0, 3).Draw(t, "stride")
 		e := Encoded{IDs: make([]int32, a+b), Split: a, Pair: true}
-		list, cut, err := e.fit(nil, 3, Truncate, CutFirst, false, room, 0)
+		list, cut, err := fitted(&e, 3, Sequencer{Long: Truncate, Cutting: CutFirst, MaxTokens: room}, 0)
 		if a+b > room && b >= room {
 			require.ErrorIs(t, err, ErrInput)
 			require.ErrorContains(t, err, "leave no room for the first")
@@ -150,7 +159,7 @@ func TestCutFirst(t *testing.T) {
 			require.Equal(t, max(0, a+b-room), cut)
 			require.Equal(t, []int{0, a, a + b}, []int{list[0].First, list[0].Second, list[0].Behind})
 		}
-		list, _, err = e.fit(nil, 3, Windows(stride), CutFirst, false, room, 0)
+		list, _, err = fitted(&e, 3, Sequencer{Long: Windows(stride), Cutting: CutFirst, MaxTokens: room}, 0)
 		if err != nil {
 			require.Greater(t, a+b, room)
 			require.LessOrEqual(t, room-b, stride)

@@ -75,8 +75,25 @@ type Frame struct {
 	// SecondType is the token type of the second text and the Close after it; everything else has
 	// type 0. It is used only if the model has token types.
 	SecondType int32
+	// Single is the frame of one text if its Open and Close are others than those of a pair, else
+	// nil.
+	Single *Frame
 }
 
-// single and pair return the numbers of special tokens.
-func (f *Frame) single() int { return len(f.Open) + len(f.Close) }
-func (f *Frame) pair() int   { return len(f.Open) + len(f.Middle) + len(f.Close) }
+// Around returns the special tokens before, between and after the texts of a pair, or before and
+// after one text.
+func (f *Frame) Around(pair bool) (open, middle, end []int32) {
+	switch {
+	case pair:
+		return f.Open, f.Middle, f.Close
+	case f.Single != nil:
+		return f.Single.Open, nil, f.Single.Close
+	}
+	return f.Open, nil, f.Close
+}
+
+// size returns the number of special tokens around one text or a pair.
+func (f *Frame) size(pair bool) int {
+	open, middle, end := f.Around(pair)
+	return len(open) + len(middle) + len(end)
+}

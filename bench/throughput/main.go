@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strconv"
 
+	model "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -59,7 +60,7 @@ func run() error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 		var ids []int32
-		var e token.Encoding
+		var spans []model.TokenSpan
 		ways := []struct {
 			name string
 			one  func(text string) error
@@ -68,9 +69,11 @@ func run() error {
 				ids, err = t.AppendIDs(ids, text, token.SpecialText)
 				return err
 			}},
-			{"offsets", func(text string) error {
-				err := t.Encode(&e, text, token.Options{NoTemplate: true})
-				ids = append(ids, e.IDs...)
+			{"offsets", func(text string) (err error) {
+				spans, err = t.AppendSpans(spans[:0], text, token.SpecialText)
+				for _, x := range spans {
+					ids = append(ids, x.ID)
+				}
 				return err
 			}},
 		}

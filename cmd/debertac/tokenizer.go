@@ -181,6 +181,9 @@ func fits(t *token.Tokenizer, kind, place string, u *compiler.Unit) error {
 	case t.Size() > u.Model.Vocab:
 		return inputFault(place, "the tokenizer has %d ids, the model's token table %d rows", t.Size(), u.Model.Vocab)
 	}
+	if _, err := token.ForModel(t); err != nil {
+		return inputFault(place, "no text can be framed: %v", err)
+	}
 	return nil
 }
 

@@ -108,6 +108,7 @@ func (x *Extractor) MaxWords() int { return x.maxWords }
 type prompt struct {
 	labels []string
 	ids    []int32 // including the opening special tokens and the end token
+	after  []int32 // the closing special tokens, after the text
 	marks  []int32 // the row at which each label is read
 }
 
@@ -120,8 +121,10 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	if err != nil {
 		return nil, input("the labels cannot be encoded: %v", err)
 	}
+	p := &prompt{labels: labels}
 	frame := x.tokens.Frame()
-	p := &prompt{labels: labels, ids: slices.Clone(frame.Open)}
+	before, _, after := frame.Around(false)
+	p.ids, p.after = slices.Clone(before), after
 	for i, l := range labels {
 		if strings.Contains(l, x.Prompt.Mark) || strings.Contains(l, x.Prompt.End) {
 			return nil, input("label %q contains %s or %s, which separate labels", l, x.Prompt.Mark, x.Prompt.End)
@@ -167,18 +170,18 @@ func (x *Extractor) Check(labels []string, o EntityOptions) error {
 	}
 	p, err := x.prompt(labels)
 	if err == nil {
-		_, err = x.room(p)
+		err = x.room(p)
 	}
 	return err
 }
 
-// room returns the number of tokens that are left for a text after the labels.
-func (x *Extractor) room(p *prompt) (int, error) {
-	limit, frame := x.core.Options().MaxTokens, len(x.tokens.Frame().Close)
-	if room := limit - len(p.ids) - frame; room > 0 {
-		return room, nil
+// room returns an error if the labels leave no room for a text.
+func (x *Extractor) room(p *prompt) error {
+	limit, frame := x.core.Options().MaxTokens, len(p.after)
+	if limit > len(p.ids)+frame {
+		return nil
 	}
-	return 0, input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in another (scores depend on all labels of a call)",
+	return input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in another (scores depend on all labels of a call)",
 		len(p.labels), len(p.ids)+frame, limit)
 }
 
@@ -216,6 +219,9 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	if err != nil {
 		return nil, err
 	}
+	// The labels stand before each window. The reference cuts texts at words, and always at the end.
+	b.Frame, b.FrameName = runtime.Frame{Open: p.ids, Close: p.after}, "the labels"
+	b.WholeWords, b.MaxWords, b.Left = true, x.maxWords, false
 	for i, text := range texts {
 		if err := x.add(ctx, b, i, text, p, &work[i], &results[i]); err != nil {
 			return nil, err
@@ -243,37 +249,30 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	if err != nil {
 		return notEncoded(i, err)
 	}
-	var first []int // first token of each word, then the number of tokens
+	e := runtime.Encoded{IDs: make([]int32, len(tokens)), Spans: tokens, Split: len(tokens)}
+	var first []int // first token of each word
 	for t := range tokens {
-		if w := int(tokens[t].Word); t == 0 || w != int(tokens[t-1].Word) {
+		e.IDs[t] = tokens[t].ID
+		if w := tokens[t].Word; t == 0 || w != tokens[t-1].Word {
 			j.words, first = append(j.words, words[w]), append(first, t)
 		}
 	}
 	if len(j.words) == 0 {
 		return nil
 	}
-	first = append(first, len(tokens))
-	room, err := x.room(p)
+	windows, seen, err := b.Cut(nil, i, &e)
 	if err != nil {
 		return err
 	}
-	if j.windows, err = x.cutBy(i, first, room, len(p.ids)+len(x.tokens.Frame().Close), x.core.Options().Long); err != nil {
-		return err
-	}
-	last := j.windows[len(j.windows)-1].hi
-	r.Truncated, r.Windows, r.Tokens = len(tokens)-first[last], len(j.windows), first[last]+len(p.ids)+len(x.tokens.Frame().Close)
+	r.Seen = seen
 	var s runtime.Sequence
-	for n, f := range j.windows {
-		s.IDs, s.Marks, s.Words = append(s.IDs[:0], p.ids...), p.marks, s.Words[:0]
-		for w := f.lo; w < f.hi; w++ {
-			from := len(s.IDs)
-			for _, t := range tokens[first[w]:first[w+1]] {
-				s.IDs = append(s.IDs, t.ID)
-			}
-			s.Words = append(s.Words, int32(from), int32(len(s.IDs)))
-		}
-		s.IDs = append(s.IDs, x.tokens.Frame().Close...)
-		if err := b.AddSequence(ctx, runtime.Window{Text: i, Index: n, Count: len(j.windows), Size: len(s.IDs)}, &s); err != nil {
+	for n := range windows {
+		j.windows = append(j.windows, wordsOf(&windows[n], first))
+	}
+	for n := range windows {
+		b.Sequence(&s, &windows[n], &e)
+		s.Marks = append(s.Marks, p.marks...)
+		if err := b.AddSequence(ctx, windows[n], &s); err != nil {
 			return err
 		}
 	}

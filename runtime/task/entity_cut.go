@@ -1,7 +1,7 @@
 package task
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -16,51 +16,11 @@ type extraction struct {
 // frameOf is a window of a text: words [lo, hi).
 type frameOf struct{ lo, hi int }
 
-// tooLong returns the error for a text that is too long for the model.
-func tooLong(text int, format string, args ...any) error {
-	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
-}
-
-// cutBy returns the windows of a text whose word w has the tokens first[w] … first[w+1]-1. room is how many tokens of the text a window may hold
-// besides the fixed ones.
-func (x *Extractor) cutBy(text int, first []int, room, fixed int, policy runtime.LongPolicy) ([]frameOf, error) {
-	words := len(first) - 1
-	behind := func(lo int) int { // returns the end of the longest window that begins at word lo
-		hi := lo
-		for hi < words && first[hi+1]-first[lo] <= room && (x.maxWords == 0 || hi-lo < x.maxWords) {
-			hi++
-		}
-		return hi
-	}
-	hi := behind(0)
-	switch {
-	case hi == words:
-		return []frameOf{{0, words}}, nil
-	case policy == runtime.Reject && x.maxWords != 0 && words > x.maxWords:
-		return nil, tooLong(text, "%d words are too long, the limit is %d (choose Truncate or Windows)", words, x.maxWords)
-	case policy == runtime.Reject:
-		return nil, tooLong(text, "%d tokens are too long, the limit is %d (choose Truncate or Windows, or raise MaxTokens)", first[words]+fixed, room+fixed)
-	case hi == 0:
-		return nil, fault(text, "its first word has %d tokens, beside the labels there is room for %d", first[1], room)
-	case policy == runtime.Truncate:
-		return []frameOf{{0, hi}}, nil
-	}
-	list := []frameOf{{0, hi}}
-	for hi < words {
-		lo := hi
-		for lo > 0 && first[hi]-first[lo] < policy.Stride() {
-			lo--
-		}
-		if last := list[len(list)-1]; lo <= last.lo || behind(lo) <= hi {
-			if policy.Stride() == 0 || behind(hi) == hi {
-				return nil, fault(text, "word %d has %d tokens, beside the labels there is room for %d", hi+1, first[hi+1]-first[hi], room)
-			}
-			return nil, fault(text, "windows of %d tokens beside the labels cannot overlap by %d: choose a smaller stride", room, policy.Stride())
-		}
-		hi = behind(lo)
-		list = append(list, frameOf{lo, hi})
-	}
-	return list, nil
+// wordsOf returns the words of a window. first holds the first token of each word of the text.
+func wordsOf(w *runtime.Window, first []int) frameOf {
+	lo, _ := slices.BinarySearch(first, w.First)
+	hi, _ := slices.BinarySearch(first, w.Last)
+	return frameOf{lo, hi}
 }
 
 // margin returns how far words [first, last] lie from those edges of window n that are not the text's ends; below 0: not inside the window.

@@ -270,12 +270,21 @@ func TestEntityWindows(t *testing.T) {
 			first = append(first, first[len(first)-1]+n)
 		}
 		room, most, stride := rapid.IntRange(12, 30).Draw(t, "room"), rapid.IntRange(0, 9).Draw(t, "words"), rapid.IntRange(0, 4).Draw(t, "stride")
-		x := &Extractor{maxWords: most}
-		windows, err := x.cutBy(0, first, room, 5, runtime.Windows(stride))
+		e := runtime.Encoded{}
+		for w, n := range sizes {
+			e.Spans = append(e.Spans, slices.Repeat([]runtime.TokenSpan{{Word: int32(2 * w)}}, n)...) // words between them have no tokens
+		}
+		e.IDs, e.Split = make([]int32, len(e.Spans)), len(e.Spans)
+		q := runtime.Sequencer{Frame: runtime.Frame{Open: make([]int32, 4), Close: []int32{0}}, Long: runtime.Windows(stride), MaxTokens: room + 5, WholeWords: true, MaxWords: most}
+		list, _, err := q.Cut(nil, 0, &e)
 		if err != nil {
 			require.ErrorIs(t, err, runtime.ErrInput)
 			require.True(t, most > 0 && most <= stride+1, "%v", err) // few words and a long overlap
 			return
+		}
+		var windows []frameOf
+		for _, w := range list {
+			windows = append(windows, wordsOf(&w, first))
 		}
 		j := extraction{words: make([]wordSpan, len(sizes)), windows: windows}
 		require.Zero(t, windows[0].lo)

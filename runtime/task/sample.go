@@ -229,9 +229,10 @@ func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, e
 		return nil, err
 	}
 	w := &growth{prompt: n, before: -1}
-	b.Sequence(&w.seq, &runtime.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}, &e)
-	s, frame := &w.seq, b.Frame()
-	s.IDs = s.IDs[:len(s.IDs)-len(frame.Close)]
+	whole := runtime.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}
+	b.Sequence(&w.seq, &whole, &e)
+	s := &w.seq
+	s.IDs = s.IDs[:whole.SecondRow+len(e.IDs)-e.Split] // without the special tokens after the text
 	s.Types = s.Types[:min(len(s.Types), len(s.IDs))]
 	w.Prompt = len(s.IDs)
 	if written := len(e.IDs); written > 0 && (!t.Pair || written > e.Split) {

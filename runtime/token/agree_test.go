@@ -87,8 +87,8 @@ func TestAddedFlags(t *testing.T) {
 		files := fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}}
 		tok, err := Load(files)
 		require.NoError(t, err, x.config)
-		var e Encoding
-		require.NoError(t, tok.Encode(&e, x.text, Options{NoTemplate: true, Special: SpecialTokens}))
+		var e encoded
+		require.NoError(t, e.of(tok, x.text, SpecialTokens))
 		assert.Equal(t, x.want, e.IDs, "%s %s", x.of, x.config)
 		said := slices.ContainsFunc(tok.Notes(), func(n string) bool { return x.note != "" && strings.HasPrefix(n, x.note) })
 		assert.Equal(t, x.note != "", said, "%s: %q", x.config, tok.Notes())
@@ -97,7 +97,7 @@ func TestAddedFlags(t *testing.T) {
 		require.NoError(t, err)
 		again, err := Unmarshal(packed)
 		require.NoError(t, err)
-		require.NoError(t, again.Encode(&e, x.text, Options{NoTemplate: true, Special: SpecialTokens}))
+		require.NoError(t, e.of(again, x.text, SpecialTokens))
 		assert.Equal(t, x.want, e.IDs, "packed: %s %s", x.of, x.config)
 	}
 	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(mask("2000", "[MASK]", `"normalized": true, "special": true`))}})

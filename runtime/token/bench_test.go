@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // benchText returns about 64 KiB of plain prose with every kind of character in it.
@@ -32,14 +34,12 @@ func BenchmarkEncode(b *testing.B) {
 				ids, _ = t.AppendIDs(ids[:0], text, SpecialText)
 			}
 		})
-		b.Run(form+"/Encode", func(b *testing.B) {
-			var e Encoding
+		b.Run(form+"/AppendSpans", func(b *testing.B) {
+			var spans []runtime.TokenSpan
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := t.Encode(&e, text, Options{}); err != nil {
-					b.Fatal(err)
-				}
+				spans, _ = t.AppendSpans(spans[:0], text, SpecialText)
 			}
 		})
 	}

@@ -272,10 +272,10 @@ func TestSplitPattern(t *testing.T) {
 	tok, err := split(wordPattern, "Isolated", false)
 	require.NoError(t, err)
 	plain := loadGolden(t, "bpe_deberta", "json")
-	var got, want Encoding
+	var got, want encoded
 	for _, r := range readRecords(t, "bpe_deberta", "encodings.jsonl.gz") {
-		require.NoError(t, tok.Encode(&got, r.Text, Options{}))
-		require.NoError(t, plain.Encode(&want, r.Text, Options{}))
+		require.NoError(t, got.of(tok, r.Text, SpecialText))
+		require.NoError(t, want.of(plain, r.Text, SpecialText))
 		require.Equal(t, want, got)
 	}
 	for want, err := range map[string]error{
@@ -299,8 +299,8 @@ func TestMissingBytes(t *testing.T) {
 	}
 	for more, want := range map[string][]int32{"": {2, 0}, `, "unk_token": ""`: {2, 0}, `, "unk_token": "?"`: {3, 3, 2, 3, 0}, `, "unk_token": "?", "fuse_unk": true`: {3, 2, 3, 0}} {
 		tok := lacking(more)
-		var e Encoding
-		require.NoError(t, tok.Encode(&e, "éabxa", Options{}))
+		var e encoded
+		require.NoError(t, e.of(tok, "éabxa", SpecialText))
 		assert.Equal(t, want, e.IDs, more)
 		assert.Equal(t, len(want) == 2, len(tok.Notes()) > 0, more)
 	}

@@ -11,11 +11,12 @@
 //     RoBERTa and BERT. They are read as the tokenizer.json that these models were later published with.
 //
 // By default, a special token's name in a text, such as "[SEP]" typed by a user, is encoded as characters, whatever the
-// vocabulary holds. Only the template adds special tokens. The mode SpecialTokens reads the names as tokens.
+// vocabulary holds. Only the runtime, which reads the
+// template, adds special tokens. The mode SpecialTokens reads the names as tokens.
 //
 // Each byte that is not valid UTF-8 counts as U+FFFD, in all forms. Offsets are in bytes of the original text.
 //
-// A loaded Tokenizer is immutable and safe for concurrent use. AppendIDs, and Encode into a reused Encoding, allocate
+// A loaded Tokenizer is immutable and safe for concurrent use. AppendIDs and AppendSpans into reused memory allocate
 // nothing in steady state. Time is linear in the text's length, because a piece is at most MaxPieceBytes long. (Byte-level
 // BPE takes n log n steps for a word of n bytes.)
 //

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,85 +18,64 @@ import (
 // tokens and together hold every token.
 func TestTruncation(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
-	var e, whole Encoding
 	rapid.Check(t, func(t *rapid.T) {
-		text := strings.Repeat("a b ", rapid.IntRange(0, 20).Draw(t, "a"))
-		pair := strings.Repeat("c d ", rapid.IntRange(0, 20).Draw(t, "b"))
-		two := rapid.Bool().Draw(t, "two")
-		o := Options{
-			Truncation: Truncation(rapid.IntRange(1, 3).Draw(t, "truncation")), MaxLength: rapid.IntRange(0, 60).Draw(t, "max"),
-			Stride: rapid.IntRange(0, 5).Draw(t, "stride"), Overflow: true, NoTemplate: rapid.Bool().Draw(t, "bare"),
+		text := []string{strings.Repeat("a b ", rapid.IntRange(0, 20).Draw(t, "a")), strings.Repeat("c d ", rapid.IntRange(0, 20).Draw(t, "b"))}
+		text = text[:rapid.IntRange(1, 2).Draw(t, "texts")]
+		stride, extra := rapid.IntRange(0, 5).Draw(t, "stride"), 1+len(text)
+		q := runtime.Sequencer{
+			Cutting:   runtime.Cutting(rapid.IntRange(0, 2).Draw(t, "cutting")),
+			MaxTokens: rapid.IntRange(1, 60).Draw(t, "max"), Long: runtime.Truncate,
 		}
-		encode := func(e *Encoding, o Options) error {
-			if two {
-				return tok.EncodePair(e, text, pair, o)
-			}
-			return tok.Encode(e, text, o)
+		if windows := rapid.Bool().Draw(t, "windows"); windows {
+			q.Long = runtime.Windows(stride)
 		}
-		require.NoError(t, encode(&whole, Options{NoTemplate: o.NoTemplate}))
-		n := len(whole.IDs)
-		if err := encode(&e, o); err != nil {
-			extra := 0
-			if !o.NoTemplate {
-				extra = 2
-				if two {
-					extra = 3
-				}
+		uncut, _, err := framed(tok, runtime.Sequencer{}, text...)
+		require.NoError(t, err)
+		whole := uncut[0].IDs
+		list, seen, err := framed(tok, q, text...)
+		if err != nil {
+			var one encoded
+			require.NoError(t, one.of(tok, text[0], SpecialText))
+			room, a, b := q.MaxTokens-extra, len(one.tokens), 0
+			if len(text) > 1 {
+				require.NoError(t, one.of(tok, text[1], SpecialText))
+				b = len(one.tokens)
 			}
-			room := o.MaxLength - extra
-			require.True(t, room < 0 || o.Truncation != LongestFirst || o.Stride >= room/2, err.Error())
+			other := map[runtime.Cutting]int{runtime.CutLonger: min(a, b), runtime.CutFirst: b, runtime.CutSecond: a}[q.Cutting]
+			if q.Long == runtime.Truncate {
+				require.True(t, room < 0 || len(text) > 1 && q.Cutting != runtime.CutLonger && other >= room, err.Error())
+			} else {
+				require.True(t, room <= 0 || len(text) == 1 && stride >= room || len(text) > 1 && room-other <= stride, err.Error())
+			}
 			return
 		}
-		require.LessOrEqual(t, len(e.IDs), max(o.MaxLength, 0))
-		require.Equal(t, min(n, o.MaxLength), len(e.IDs))
-		require.Equal(t, n-len(e.IDs), e.Truncated)
-		require.Equal(t, len(e.IDs), e.Live)
-		for _, list := range [][]int32{e.Types, e.Words} {
-			require.Len(t, list, len(e.IDs))
+		require.Len(t, list[0].IDs, min(len(whole), q.MaxTokens))
+		if q.Long == runtime.Truncate {
+			require.Equal(t, len(whole)-len(list[0].IDs), seen.Truncated)
+			return
 		}
-		require.Len(t, e.Offsets, len(e.IDs))
-		require.Len(t, e.Sources, len(e.IDs))
-		if o.Truncation == OnlyFirst && !two && len(e.Overflowing) > 0 && o.MaxLength > 2 {
-			got := texts(&e)
-			for i := range e.Overflowing {
-				more := texts(&e.Overflowing[i])
-				require.Equal(t, got[len(got)-o.Stride:], more[:o.Stride])
-				got = append(got, more[o.Stride:]...)
+		require.Zero(t, seen.Truncated)
+		got := list[0].IDs[:len(list[0].IDs)-1]
+		for _, s := range list[1:] {
+			require.LessOrEqual(t, len(s.IDs), q.MaxTokens)
+			if len(text) == 1 {
+				more := s.IDs[1 : len(s.IDs)-1]
+				require.Equal(t, got[len(got)-stride:], more[:stride])
+				got = append(got, more[stride:]...)
 			}
-			require.Equal(t, texts(&whole), got)
+		}
+		if len(text) == 1 {
+			require.Equal(t, whole[:len(whole)-1], got)
 		}
 	})
 }
 
-// texts returns the ids that come from a text.
-func texts(e *Encoding) (ids []int32) {
-	for i, id := range e.IDs {
-		if e.Sources[i] >= 0 {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-func TestOptionErrors(t *testing.T) {
+func TestTextErrors(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
-	var e Encoding
-	long := strings.Repeat("word ", 40)
-	for name, o := range map[string]Options{
-		"template does not fit": {Truncation: LongestFirst, MaxLength: 1},
-		"no second text":        {Truncation: OnlySecond, MaxLength: 8},
-		"stride":                {Truncation: LongestFirst, MaxLength: 8, Stride: 6},
-		"negative stride":       {Truncation: LongestFirst, MaxLength: 8, Stride: -1},
-		"unknown truncation":    {Truncation: 9, MaxLength: 8},
-		"negative padding":      {PadTo: -1},
-		"huge padding":          {PadTo: 1 << 30},
-	} {
-		assert.Error(t, tok.Encode(&e, long, o), name)
-	}
-	assert.ErrorIs(t, tok.EncodePair(&e, long, "short", Options{Truncation: OnlySecond, MaxLength: 8}), ErrTooShort)
+	var e encoded
 	big := strings.Repeat("x", MaxTextBytes+1)
-	assert.ErrorContains(t, tok.Encode(&e, big, Options{}), "at most")
-	assert.ErrorIs(t, tok.Encode(&e, big, Options{}), runtime.ErrTooLong)
+	assert.ErrorContains(t, e.of(tok, big, SpecialText), "at most")
+	assert.ErrorIs(t, e.of(tok, big, SpecialText), runtime.ErrTooLong)
 	_, err := tok.AppendIDs(nil, big, SpecialText)
 	assert.ErrorContains(t, err, "at most")
 	_, err = tok.Decode([]int32{1, 9999}, false)
@@ -106,34 +84,25 @@ func TestOptionErrors(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestPadding(t *testing.T) {
-	tok := loadGolden(t, "spm_v3", "json")
-	var e Encoding
-	require.NoError(t, tok.Encode(&e, "a", Options{PadTo: 6}))
-	assert.Equal(t, 3, e.Live)
-	assert.Equal(t, []int32{0, 0, 0}, e.IDs[3:])
-	assert.Equal(t, []int8{-1, 0, -1, -1, -1, -1}, e.Sources)
-}
-
-// TestEncodeWords checks that each word is encoded by itself with offsets inside the word, as entity models need it.
-func TestEncodeWords(t *testing.T) {
+// TestAppendWords checks that each word is encoded by itself with offsets inside the word, as entity models need it.
+func TestAppendWords(t *testing.T) {
 	tok := loadGolden(t, "spm_v3", "json")
 	words := []string{"Hello", "", "wörld!", "[SEP]"}
-	var e, one Encoding
-	require.NoError(t, tok.EncodeWords(&e, words, Options{Special: SpecialTokens}))
-	i := 1
+	m, err := ForModel(tok)
+	require.NoError(t, err)
+	got, err := m.(runtime.WordTokenizer).AppendWords(nil, words, true)
+	require.NoError(t, err)
+	var want []runtime.TokenSpan
 	for w, text := range words {
-		require.NoError(t, tok.Encode(&one, text, Options{NoTemplate: true, Special: SpecialTokens}))
-		n := len(one.IDs)
-		assert.Equal(t, one.IDs[:n], e.IDs[i:i+n])
-		assert.Equal(t, one.Offsets[:n], e.Offsets[i:i+n])
-		for _, x := range e.Words[i : i+n] {
-			assert.Equal(t, int32(w), x)
+		one, err := tok.AppendSpans(nil, text, SpecialTokens)
+		require.NoError(t, err)
+		for _, x := range one {
+			x.Word = int32(w)
+			want = append(want, x)
 		}
-		i += n
 	}
-	assert.Equal(t, len(e.IDs), i+1)
-	assert.Contains(t, e.IDs[1:i], tok.Special().SEP)
+	assert.Equal(t, want, got)
+	assert.True(t, slices.ContainsFunc(got, func(x runtime.TokenSpan) bool { return x.ID == tok.Special().SEP }))
 }
 
 func TestSPMOptions(t *testing.T) {
@@ -146,8 +115,8 @@ func TestSPMOptions(t *testing.T) {
 	require.True(t, ok)
 	const text = "\u0130A Café(X) ENTITYX b\xffÉ"
 	for _, mode := range []Special{SpecialText, SpecialTokens} {
-		var e Encoding
-		require.NoError(t, tok.Encode(&e, text, Options{Special: mode, NoTemplate: true}))
+		var e encoded
+		require.NoError(t, e.of(tok, text, mode))
 		var want []int32
 		parts := []string{"i\u0307a café", "(", "x", ")", " entityx b\xffé"}
 		if mode == SpecialTokens {
@@ -175,23 +144,6 @@ func TestSPMOptions(t *testing.T) {
 	}
 }
 
-func TestRuneOffsets(t *testing.T) {
-	tok := loadGolden(t, "spm_bytes", "json")
-	var e Encoding
-	text, pair := "é\U0001f600 中\xff文 [SEP]x", "ab\U0001f600"
-	require.NoError(t, tok.EncodePair(&e, text, pair, Options{Special: SpecialTokens}))
-	got := e.RuneOffsets(nil, text, pair)
-	for i, o := range e.Offsets {
-		src := []string{text, pair}[max(e.Sources[i], 0)]
-		if e.Sources[i] < 0 {
-			require.Equal(t, Span{}, got[i])
-			continue
-		}
-		require.Equal(t, int32(utf8.RuneCountInString(src[:o.Start])), got[i].Start)
-		require.Equal(t, int32(utf8.RuneCountInString(src[:o.End])), got[i].End)
-	}
-}
-
 // TestAllocations checks that steady state allocates nothing.
 func TestAllocations(t *testing.T) {
 	if raced {
@@ -201,12 +153,10 @@ func TestAllocations(t *testing.T) {
 		tok := loadGolden(t, g[0], g[1])
 		text := strings.Repeat("Hello, wörld 中文 \U0001f600 [SEP] naïve e\u0301! ", 20) + strings.Repeat("ab", 60)
 		var ids []int32
-		var e Encoding
+		var spans []runtime.TokenSpan
 		run := func() {
 			ids, _ = tok.AppendIDs(ids[:0], text, SpecialText)
-			if err := tok.EncodePair(&e, text, text, Options{Special: SpecialTokens, Truncation: LongestFirst, MaxLength: 64, Stride: 4, Overflow: true, PadTo: 64}); err != nil {
-				t.Fatal(err)
-			}
+			spans, _ = tok.AppendSpans(spans[:0], text, SpecialTokens)
 		}
 		run()
 		if n := testing.AllocsPerRun(50, run); n >= 1 { // below 1, because a collection may empty the pool
@@ -258,9 +208,9 @@ func TestLinear(t *testing.T) {
 				break // one of each algorithm
 			}
 			tok := loadGolden(t, g[0], g[1])
-			var e Encoding
+			var e encoded
 			start := time.Now()
-			require.NoError(t, tok.Encode(&e, text, Options{Special: SpecialTokens}))
+			require.NoError(t, e.of(tok, text, SpecialTokens))
 			// Quadratic work on a quarter of a million bytes takes minutes. A busy machine does not make linear work that slow.
 			if d := time.Since(start); d > 10*time.Second {
 				t.Errorf("%v, %s: %v", g, name, d)

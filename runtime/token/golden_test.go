@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // record is the part of a recorded line that the tests here need. Package tokentest compares all of it.
@@ -21,6 +23,51 @@ type record struct {
 	Pair    *string
 	Options map[string]any
 	IDs     []int32
+}
+
+// encoded is a text as tokens, in lists with one entry per token.
+type encoded struct {
+	IDs     []int32
+	Offsets []Span
+	Words   []int32
+	tokens  []runtime.TokenSpan
+}
+
+// of encodes a text into e, whose memory is reused.
+func (e *encoded) of(t *Tokenizer, text string, mode Special) (err error) {
+	e.IDs, e.Offsets, e.Words = e.IDs[:0], e.Offsets[:0], e.Words[:0]
+	e.tokens, err = t.AppendSpans(e.tokens[:0], text, mode)
+	for _, x := range e.tokens {
+		e.IDs, e.Offsets, e.Words = append(e.IDs, x.ID), append(e.Offsets, Span{x.Start, x.End}), append(e.Words, x.Word)
+	}
+	return err
+}
+
+// framed encodes a text, or a text and its pair, as users' texts are: with special tokens, cut by the policy. It returns the
+// sequence of each window.
+func framed(tok *Tokenizer, q runtime.Sequencer, text ...string) (list []runtime.Sequence, seen runtime.Seen, err error) {
+	m, err := ForModel(tok)
+	if err != nil {
+		return nil, seen, err
+	}
+	q.Tokenizer, q.Spans, q.Frame = m, m.(runtime.SpanTokenizer), m.Frame()
+	if q.MaxTokens == 0 {
+		q.MaxTokens = 1 << 30
+	}
+	t := runtime.Text{First: text[0]}
+	if len(text) > 1 {
+		t.Second, t.Pair = text[1], true
+	}
+	var e runtime.Encoded
+	if err := q.Encode(&e, 0, t); err != nil {
+		return nil, seen, err
+	}
+	windows, seen, err := q.Cut(nil, 0, &e)
+	list = make([]runtime.Sequence, len(windows))
+	for i := range windows {
+		q.Sequence(&list[i], &windows[i], &e)
+	}
+	return list, seen, err
 }
 
 // needTestdata skips a test if the module was downloaded, because the recorded encodings are a nested module.

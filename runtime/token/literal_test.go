@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // withoutSpecials returns a json tokenizer whose special tokens have names that no text contains. What is left are the
@@ -83,11 +85,13 @@ func TestLiteralText(t *testing.T) {
 					assert.Contains(t, taken, tok.Special().SEP, text)
 					assert.NotEqual(t, taken, ids, text)
 				}
-				var e Encoding
-				require.NoError(t, tok.Encode(&e, text, Options{}))
-				require.Equal(t, tok.Special().CLS, e.IDs[0])
-				require.Equal(t, tok.Special().SEP, e.IDs[len(e.IDs)-1])
-				require.ElementsMatch(t, ids, e.IDs[1:len(e.IDs)-1])
+				var e encoded
+				require.NoError(t, e.of(tok, text, SpecialText))
+				require.ElementsMatch(t, ids, e.IDs)
+				list, _, err := framed(tok, runtime.Sequencer{}, strings.ToValidUTF8(text, "?"))
+				require.NoError(t, err)
+				ends := list[0].IDs
+				require.Equal(t, [2]int32{tok.Special().CLS, tok.Special().SEP}, [2]int32{ends[0], ends[len(ends)-1]})
 			}
 			assert.Greater(t, seen, 10)
 		})
@@ -188,8 +192,8 @@ func TestAddedTokenFlags(t *testing.T) {
 		{"<r> <l>", map[string]Span{"<r>": {0, 4}, "<l>": {4, 7}}},
 		{"e\u0301e\u0301  !", map[string]Span{"éé": {0, 8}}},
 	} {
-		var e Encoding
-		require.NoError(t, tok.Encode(&e, x.text, Options{Special: SpecialTokens}))
+		var e encoded
+		require.NoError(t, e.of(tok, x.text, SpecialTokens))
 		got := map[string]Span{}
 		for i, id := range e.IDs {
 			if name, _ := tok.Piece(id); slices.Contains(names, name) {

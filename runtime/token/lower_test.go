@@ -102,8 +102,8 @@ func TestLowerTexts(t *testing.T) {
 		words = append(words, text[s.Start:s.End])
 	}
 	require.Equal(t, []string{"THE", "\u212aS", "İ", "the"}, words)
-	var e Encoding
-	require.NoError(t, again.Encode(&e, "The", Options{NoTemplate: true}))
+	var e encoded
+	require.NoError(t, e.of(again, "The", SpecialText))
 	require.Equal(t, []int32{7}, e.IDs)
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 func TestMarshalRoundTrip(t *testing.T) {
@@ -33,13 +35,12 @@ func TestMarshalRoundTrip(t *testing.T) {
 		copy(odd[1:], flat)
 		moved, err := Unmarshal(odd[1:])
 		require.NoError(t, err)
-		var a, b, c Encoding
+		var a, b, c encoded
 		for _, r := range readRecords(t, g[0], "encodings.jsonl.gz") {
 			for _, mode := range []Special{SpecialText, SpecialTokens} {
-				o := Options{Special: mode}
-				require.NoError(t, tok.Encode(&a, r.Text, o))
-				require.NoError(t, back.Encode(&b, r.Text, o))
-				require.NoError(t, moved.Encode(&c, r.Text, o))
+				require.NoError(t, a.of(tok, r.Text, mode))
+				require.NoError(t, b.of(back, r.Text, mode))
+				require.NoError(t, c.of(moved, r.Text, mode))
 				require.Equal(t, a, b)
 				require.Equal(t, a, c)
 				x, err := tok.Decode(a.IDs, true)
@@ -127,29 +128,36 @@ func TestUnmarshalDamage(t *testing.T) {
 
 // tryOut uses a tokenizer in every way. Nothing may panic, and all results must be in range.
 func tryOut(t require.TestingT, tok *Tokenizer, text string) {
-	var e Encoding
-	for _, o := range []Options{{}, {Special: SpecialTokens}, {Truncation: LongestFirst, MaxLength: 5, Overflow: true, Stride: 1}, {Truncation: OnlyFirst, MaxLength: 9, PadTo: 12}} {
-		if err := tok.EncodePair(&e, text, "b", o); err != nil {
+	var e encoded
+	for _, q := range []runtime.Sequencer{{}, {Special: runtime.SpecialAsTokens}, {Long: runtime.Windows(1), MaxTokens: 9}, {Long: runtime.Truncate, MaxTokens: 9}} {
+		list, _, err := framed(tok, q, text, "b")
+		if err != nil {
+			continue
+		}
+		for _, s := range list {
+			for _, id := range s.IDs {
+				require.True(t, id >= 0 && int(id) < tok.Size(), "id %d of %d", id, tok.Size())
+			}
+		}
+	}
+	for _, mode := range []Special{SpecialText, SpecialTokens} {
+		if err := e.of(tok, text, mode); err != nil {
 			continue
 		}
 		for i, id := range e.IDs {
 			require.True(t, id >= 0 && int(id) < tok.Size(), "id %d of %d", id, tok.Size())
 			_, ok := tok.Piece(id)
 			_ = ok // ids between the vocabulary and a later added token have no piece
-			n := int32(len(text))
-			if e.Sources[i] == 1 {
-				n = 1
-			}
 			at := e.Offsets[i]
-			require.True(t, 0 <= at.Start && at.Start <= at.End && at.End <= n, "%v of %d", at, n)
+			require.True(t, 0 <= at.Start && at.Start <= at.End && int(at.End) <= len(text), "%v of %d", at, len(text))
 		}
-		e.RuneOffsets(nil, text, "b")
 		_, _ = tok.Decode(e.IDs, true)
 		_, _ = tok.Decode(e.IDs, false)
 	}
 	tok.Normalize(text)
 	_, _ = tok.Pieces(text, SpecialTokens)
-	require.NoError(t, tok.EncodeWords(&e, []string{text, "", "x"}, Options{}))
+	_, err := modelTokenizer{Tokenizer: tok}.AppendWords(nil, []string{text, "", "x"}, false)
+	require.NoError(t, err)
 }
 
 func TestUnmarshalRecipe(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 func TestOlderErrors(t *testing.T) {
@@ -53,9 +55,15 @@ func TestLoadOlder(t *testing.T) {
 	deberta, roberta := file("bpe_deberta", "vocab.json"), file("bpe_roberta", "vocab.json")
 	merges, cased := file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
 	spm := file("spm_v3", "spm.model")
-	encode := func(tok *Tokenizer, s string) Encoding {
-		var e Encoding
-		require.NoError(t, tok.EncodePair(&e, s, "b", Options{Special: SpecialTokens}))
+	type pair struct {
+		encoded                   // of the first text
+		sequence runtime.Sequence // with "b" as second text
+	}
+	encode := func(tok *Tokenizer, s string) (e pair) {
+		list, _, err := framed(tok, runtime.Sequencer{Special: runtime.SpecialAsTokens}, s, "b")
+		require.NoError(t, err)
+		require.NoError(t, e.of(tok, s, SpecialTokens))
+		e.sequence = list[0]
 		return e
 	}
 	for _, x := range []struct {
@@ -83,7 +91,7 @@ func TestLoadOlder(t *testing.T) {
 	}
 	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
 	require.NoError(t, err)
-	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[3])
+	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[2])
 	// Ids from one file and flags from another, or no flags at all, which means those of the
 	// published form.
 	for _, x := range []struct {

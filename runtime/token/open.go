@@ -23,41 +23,47 @@ func Open(kind string, data []byte) (runtime.Tokenizer, error) {
 	return ForModel(t)
 }
 
-// ForModel makes a tokenizer usable by the runtime, which itself puts the special tokens around texts. The template must have the form:
-// open, first text, middle, second text, close. Another form is an error.
+// ForModel makes a tokenizer usable by the runtime, which itself puts the special tokens around texts. The template must have the form
+// «open A close» for one text and «open A middle B close» for two. Token types must be 0 before the second text and all the same from
+// there on, unless the model's tokenizer has no token types. Another template is an error.
 func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
-	var f runtime.Frame
-	var single runtime.Frame
-	if !frameOf(t.template.single, &single) || !frameOf(t.template.pair, &f) || !slices.Equal(single.Open, f.Open) || !slices.Equal(single.Close, f.Close) {
-		return nil, fmt.Errorf("the template is not of the form «open A close» and «open A middle B close»")
+	var single, f runtime.Frame
+	if err := frameOf(t.template.single, &single, t.noTypes); err != nil {
+		return nil, fmt.Errorf("the template for one text: %w", err)
 	}
-	if t.noTypes {
-		f.SecondType = 0
+	if err := frameOf(t.template.pair, &f, t.noTypes); err != nil {
+		return nil, fmt.Errorf("the template for two texts: %w", err)
+	}
+	if !slices.Equal(single.Open, f.Open) || !slices.Equal(single.Close, f.Close) {
+		f.Single = &single
 	}
 	return modelTokenizer{t, f}, nil
 }
 
-// frameOf reads a template of one text, or of two, as a frame. It reports whether the template has the form of one.
-func frameOf(items []templateItem, f *runtime.Frame) bool {
-	texts := 0
-	for _, it := range items {
-		switch {
-		case it.source >= 0:
-			if int(it.source) != texts {
-				return false
+// frameOf reads a template of one text, or of two, as a frame.
+func frameOf(items []templateItem, f *runtime.Frame, noTypes bool) error {
+	texts := int8(0)
+	for i, it := range items {
+		if it.source >= 0 {
+			if it.source != texts {
+				return errors.New("its second text stands before the first, want «open A middle B close»")
 			}
-			texts++
-			if texts == 2 {
-				f.SecondType = it.kind
-				f.Middle, f.Close = f.Close, nil
+			if texts++; texts == 2 {
+				if f.Middle, f.Close = f.Close, nil; !noTypes {
+					f.SecondType = it.kind
+				}
 			}
-		case texts == 0:
+		}
+		if want := f.SecondType; it.kind != want && !noTypes && (it.source >= 0 || len(it.ids) > 0) {
+			return fmt.Errorf("item %d has token type %d, want %d: types are 0 before the second text and the same from there on", i, it.kind, want)
+		}
+		if it.source < 0 && texts == 0 {
 			f.Open = append(f.Open, it.ids...)
-		default:
+		} else if it.source < 0 {
 			f.Close = append(f.Close, it.ids...)
 		}
 	}
-	return texts > 0
+	return nil
 }
 
 // modelTokenizer is a tokenizer with the methods that the runtime uses.
@@ -121,32 +127,21 @@ func (m modelTokenizer) AppendWords(dst []runtime.TokenSpan, words []string, spe
 }
 
 func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special) ([]runtime.TokenSpan, error) {
+	if !m.lowerTexts {
+		return m.Tokenizer.AppendSpans(dst, text, mode)
+	}
 	if err := checkLength(text); err != nil {
 		return dst, err
 	}
-	var stretches []stretch
-	if m.lowerTexts {
-		text, stretches = lowerCase(text)
-	}
-	s := m.get()
-	defer m.put(s)
-	r := &s.runs[0]
-	r.reset(true, m.template.trim)
-	s.out, s.texts[0] = r, text
-	if err := s.text(text, mode); err != nil {
-		return dst, err
-	}
-	if r.trim {
-		s.trim(r.spans, window{0, len(r.ids)}, 0)
-	}
-	for i, id := range r.ids {
-		start, end := r.spans[i].Start, r.spans[i].End
-		if len(stretches) > 0 {
-			start, end = back(stretches, start, end)
+	lower, stretches := lowerCase(text)
+	n := len(dst)
+	dst, err := m.Tokenizer.AppendSpans(dst, lower, mode)
+	if len(stretches) > 0 {
+		for i := n; i < len(dst); i++ {
+			dst[i].Start, dst[i].End = back(stretches, dst[i].Start, dst[i].End)
 		}
-		dst = append(dst, runtime.TokenSpan{ID: id, Start: start, End: end, Word: r.words[i]})
 	}
-	return dst, nil
+	return dst, err
 }
 
 // Specials returns the ids of the tokens with a meaning for models.

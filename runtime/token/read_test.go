@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // smallJSON is a complete tokenizer.json. Tests change parts of it.
@@ -31,18 +33,27 @@ func TestFromJSON(t *testing.T) {
 	assert.Equal(t, SpecialIDs{CLS: 1, SEP: -1, PAD: -1, MASK: 4, UNK: 0}, tok.Special())
 	assert.Equal(t, 5, tok.Size())
 	assert.Empty(t, tok.Notes())
-	var e Encoding
-	require.NoError(t, tok.Encode(&e, "  ab  x", Options{}))
-	assert.Equal(t, []int32{1, 2, 3, 0}, e.IDs)
-	assert.Error(t, tok.Encode(&e, "a", Options{PadTo: 9}), "there is no pad token")
+	for _, x := range []struct {
+		text       []string
+		ids, types []int32
+	}{
+		{[]string{"  ab  x"}, []int32{1, 2, 3, 0}, nil},
+		{[]string{"  ab  x", "b"}, []int32{2, 3, 0, 0, 3}, []int32{0, 0, 0, 1, 1}},
+	} {
+		list, _, err := framed(tok, runtime.Sequencer{}, x.text...)
+		require.NoError(t, err)
+		assert.Equal(t, x.ids, list[0].IDs, "one text and two have frames of their own")
+		assert.ElementsMatch(t, x.types, list[0].Types)
+	}
 
 	blocks := strings.Replace(smallJSON, `"truncation": null, "padding": null`, `"truncation": {"max_length": 2, "strategy": "LongestFirst"}, "padding": {"pad_id": 0}`, 1)
 	tok, err = FromJSON([]byte(blocks))
 	require.NoError(t, err)
 	require.Len(t, tok.Notes(), 2)
 	assert.Contains(t, tok.Notes()[0], `truncation block ({"max_length":2,"strategy":"LongestFirst"}); it is not applied`)
-	require.NoError(t, tok.Encode(&e, "a a a a", Options{}))
-	assert.Len(t, e.IDs, 5)
+	list, _, err := framed(tok, runtime.Sequencer{}, "a a a a")
+	require.NoError(t, err)
+	assert.Len(t, list[0].IDs, 5)
 
 	// The step as it was written before prepend_scheme.
 	old := strings.Replace(smallJSON, `"prepend_scheme": "always", "split": true}]}`, `"add_prefix_space": true, "str_rep": "▁"}]}`, 1)
@@ -55,11 +66,15 @@ func TestGrowth(t *testing.T) {
 	step := `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 200) + `"}`
 	tok, err := FromJSON([]byte(strings.Replace(smallJSON, `{"type": "Strip", "strip_left": true, "strip_right": true}`, step+","+step+","+step+","+step, 1)))
 	require.NoError(t, err)
-	var e Encoding
+	var e encoded
 	text := strings.Repeat("a", 10_000)
-	assert.ErrorIs(t, tok.Encode(&e, text, Options{}), errGrowth)
-	assert.ErrorIs(t, tok.EncodePair(&e, "", text, Options{NoOffsets: true}), errGrowth)
-	assert.ErrorIs(t, tok.EncodeWords(&e, []string{text}, Options{}), errGrowth)
+	assert.ErrorIs(t, e.of(tok, text, SpecialText), errGrowth)
+	_, _, err = framed(tok, runtime.Sequencer{}, "", text)
+	assert.ErrorIs(t, err, errGrowth)
+	m, err := ForModel(tok)
+	require.NoError(t, err)
+	_, err = m.(runtime.WordTokenizer).AppendWords(nil, []string{text}, false)
+	assert.ErrorIs(t, err, errGrowth)
 	_, err = tok.AppendIDs(nil, text, SpecialText)
 	assert.ErrorIs(t, err, errGrowth)
 	_, err = tok.Pieces(text, SpecialText)
@@ -80,7 +95,7 @@ func TestGrowth(t *testing.T) {
 	tok, err = FromSPM(spm, SPMOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, "▁"+strings.Repeat("b", 250)+"c", tok.Normalize("ac"))
-	assert.ErrorIs(t, tok.Encode(&e, text, Options{}), errGrowth)
+	assert.ErrorIs(t, e.of(tok, text, SpecialText), errGrowth)
 }
 
 func TestFromJSONErrors(t *testing.T) {
@@ -285,4 +300,28 @@ func TestDecoders(t *testing.T) {
 	text, err = tok.Decode(ids[:1], true)
 	require.NoError(t, err)
 	assert.Equal(t, "▁a", text)
+}
+
+// TestTemplatesAsFrames checks that a template that the runtime cannot follow is refused, unless the model gets no token types.
+func TestTemplatesAsFrames(t *testing.T) {
+	for _, x := range []struct{ old, new, want string }{
+		{`{"id": "B", "type_id": 1}`, `{"id": "B", "type_id": 0}`, ""},
+		{`"pair": [{"Sequence": {"id": "A", "type_id": 0}}`, `"pair": [{"Sequence": {"id": "A", "type_id": 1}}`, "the template for two texts: item 0 has token type 1, want 0"},
+		{`{"id": "[CLS]", "type_id": 0}`, `{"id": "[CLS]", "type_id": 2}`, "the template for one text: item 0 has token type 2, want 0"},
+		{`[{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]`, `[{"Sequence": {"id": "B", "type_id": 1}}, {"Sequence": {"id": "A", "type_id": 0}}]`, "its second text stands before the first"},
+	} {
+		changed := strings.Replace(smallJSON, x.old, x.new, 1)
+		require.NotEqual(t, smallJSON, changed)
+		tok, err := FromJSON([]byte(changed))
+		require.NoError(t, err)
+		_, err = ForModel(tok)
+		if x.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, x.want)
+		tok.noTypes = true
+		_, err = ForModel(tok)
+		assert.Equal(t, strings.Contains(x.want, "token type"), err == nil)
+	}
 }

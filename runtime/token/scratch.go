@@ -28,9 +28,10 @@ type tokenRun struct {
 	trim  bool
 }
 
-func (r *tokenRun) reset(track, trim bool) {
+// reset empties the run, which then keeps the places of tokens.
+func (r *tokenRun) reset(trim bool) {
 	r.ids, r.spans, r.words, r.edges = r.ids[:0], r.spans[:0], r.words[:0], r.edges[:0]
-	r.track, r.trim = track, track && trim
+	r.track, r.trim = true, trim
 }
 
 func (r *tokenRun) add(id int32, at Span, word int32) {
@@ -45,8 +46,8 @@ func (r *tokenRun) add(id int32, at Span, word int32) {
 type scratch struct {
 	t       *Tokenizer
 	out     *tokenRun
-	runs    [2]tokenRun // the tokens of the text and of its pair
-	ids     tokenRun    // used by AppendIDs: writes into the caller's slice
+	run     tokenRun // used by AppendSpans
+	ids     tokenRun // used by AppendIDs: writes into the caller's slice
 	lat     lattice
 	sym     symbols
 	load    buffer
@@ -56,15 +57,12 @@ type scratch struct {
 	edits   []edit
 	marks   []decomposed
 	marked  buffer // used by BERT's accents
-	texts   [2]string
-	parts   []string // used by EncodeWords: the words
 	literal bool
 	keep    int32 // the special token that is read as a token even in literal text; -1: none
 	word    int32 // index of the current word
 	lower   []byte
 	lowerAt []int32
-	origin  []int32 // SentencePiece: where each normalized byte came from
-	windows [2][]window
+	origin  []int32     // SentencePiece: where each normalized byte came from
 	pieces  *[]string   // used by Pieces: the texts of the tokens
 	limit   int         // most bytes that the current text may have
 	over    bool        // the text had more bytes
@@ -98,7 +96,7 @@ func (t *Tokenizer) put(s *scratch) {
 	if cap(s.load.text)+cap(s.norm[0].text)+cap(s.norm[1].text)+len(s.lat.cells)+cap(s.edits)+cap(s.sym.merge) > keepBytes {
 		return
 	}
-	s.out, s.ids, s.pieces, s.texts, s.parts = nil, tokenRun{}, nil, [2]string{}, nil
+	s.out, s.ids, s.pieces = nil, tokenRun{}, nil
 	t.pool.Put(s)
 }
 

@@ -2,8 +2,8 @@ package token
 
 import "slices"
 
-// template puts special tokens around texts. trim removes the white space at tokens' ends from their offsets; prefix
-// means that a space was put before texts when they were cut.
+// template is how special tokens stand around texts; ForModel makes a frame of it. trim removes the white space at tokens'
+// ends from their offsets; prefix means that a space was put before texts when they were cut.
 type template struct {
 	single, pair []templateItem
 	trim, prefix bool

@@ -89,6 +89,14 @@ func (t *Tokenizer) Form() string {
 // Kind returns the name of the algorithm that cuts words into pieces: "unigram", "byte-level BPE" or "WordPiece".
 func (t *Tokenizer) Kind() string { return t.model.kind() }
 
+// NoTypes reports whether the files say that the model gets no token types. Second texts of pairs then have type 0, whatever
+// the template says.
+func (t *Tokenizer) NoTypes() bool { return t.noTypes }
+
+// PrefixSpace reports whether a space is put before texts and, later, white space is removed from the places of tokens, as
+// RoBERTa's tokenizers can ask for.
+func (t *Tokenizer) PrefixSpace() bool { return t.template.prefix && t.template.trim }
+
 // Notes returns remarks on the tokenizer's files, one line each: what was found in them and is not applied.
 func (t *Tokenizer) Notes() []string { return slices.Clone(t.notes) }
 

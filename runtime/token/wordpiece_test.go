@@ -140,9 +140,9 @@ func TestFrames(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, x.want, m.Frame(), x.folder)
 			// Places are those of the encoding, trimmed if those of the encoding are.
-			var e Encoding
+			var e encoded
 			const text = "a  word here, <mask> [MASK]"
-			require.NoError(t, tok.Encode(&e, text, Options{Special: SpecialTokens, NoTemplate: true}))
+			require.NoError(t, e.of(tok, text, SpecialTokens))
 			spans, err := m.(runtime.MaskTokenizer).AppendSpans(nil, text, true)
 			require.NoError(t, err)
 			require.Len(t, spans, len(e.IDs))

@@ -38,13 +38,14 @@ func TestAddedTokens(t *testing.T) {
 		if len(tok.Notes()) > 0 {
 			renumbered++
 		}
-		var e token.Encoding
+		c, err := newComparer(tok)
+		require.NoError(t, err)
 		for _, r := range line.Encodings {
 			encodings++
 			if r.Error != "" {
 				faults++
 			}
-			assert.NoError(t, r.check(tok, &e), "%s with %s: %q", line.Folder, line.Added, r.Text)
+			assert.NoError(t, c.check(&r), "%s with %s: %q", line.Folder, line.Added, r.Text)
 		}
 	}
 	require.NoError(t, s.Err())

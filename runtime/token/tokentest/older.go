@@ -17,7 +17,7 @@ func (v *verifier) older(b []byte) (func(line []byte) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.encodings(t), nil
+	return v.encodings(t)
 }
 
 func (v *verifier) loadOlder(b []byte) (*token.Tokenizer, error) {

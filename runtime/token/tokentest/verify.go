@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
@@ -123,32 +122,6 @@ func openRecords(fsys fs.FS, name string) (io.ReadCloser, string, error) {
 	return records{z, f}, name + ".gz", nil
 }
 
-// Tokens is one recorded encoding. Offsets are in code points of the text.
-type Tokens struct {
-	IDs     []int32    `json:"ids"`
-	Types   []int32    `json:"type_ids"`
-	Mask    []int32    `json:"mask"`
-	Offsets [][2]int32 `json:"offsets"`
-	Words   []*int32   `json:"words"`
-}
-
-// Record is one line of encodings*.jsonl.
-type Record struct {
-	Text    string  `json:"text"`
-	Pair    *string `json:"pair"`
-	Options struct {
-		Truncation string `json:"truncation"`
-		MaxLength  int    `json:"max_length"`
-		Stride     int    `json:"stride"`
-		Padding    string `json:"padding"`
-		Overflow   bool   `json:"overflow"`
-	} `json:"options"`
-	Tokens
-	Overflowing []Tokens `json:"overflowing"`
-	Decoded     string   `json:"decoded"`
-	Error       string   `json:"error"`
-}
-
 func strict(line []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
@@ -156,105 +129,6 @@ func strict(line []byte, v any) error {
 		return fmt.Errorf("the record cannot be read: %w", err)
 	}
 	return nil
-}
-
-func (v *verifier) json(b []byte) (func(line []byte) error, error) {
-	t, err := token.FromJSON(b)
-	if err != nil {
-		return nil, err
-	}
-	return v.encodings(t), nil
-}
-
-// encodings returns a function that compares a line with what t does.
-func (v *verifier) encodings(t *token.Tokenizer) func(line []byte) error {
-	var e token.Encoding
-	return func(line []byte) error {
-		var r Record
-		if err := strict(line, &r); err != nil {
-			return err
-		}
-		return r.check(t, &e)
-	}
-}
-
-func (r *Record) check(t *token.Tokenizer, e *token.Encoding) error {
-	o := token.Options{Special: token.SpecialTokens, MaxLength: r.Options.MaxLength, Stride: r.Options.Stride, Overflow: r.Options.Overflow}
-	names := []string{"", "longest_first", "only_first", "only_second"}
-	k := slices.Index(names, r.Options.Truncation)
-	if k < 0 || r.Options.Padding != "" && r.Options.Padding != "max_length" {
-		return fmt.Errorf("truncation %q, padding %q: unknown", r.Options.Truncation, r.Options.Padding)
-	}
-	o.Truncation = token.Truncation(k)
-	if r.Options.Padding != "" {
-		o.PadTo = r.Options.MaxLength
-	}
-	var err error
-	pair := ""
-	if r.Pair != nil {
-		pair = *r.Pair
-		err = t.EncodePair(e, r.Text, pair, o)
-	} else {
-		err = t.Encode(e, r.Text, o)
-	}
-	if r.Error != "" {
-		if err == nil {
-			return fmt.Errorf("encoded to %d tokens, want the error %q", len(e.IDs), r.Error)
-		}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := r.Tokens.diff(e, r.Text, pair); err != nil {
-		return err
-	}
-	if len(e.Overflowing) != len(r.Overflowing) {
-		return fmt.Errorf("%d overflowing windows, want %d", len(e.Overflowing), len(r.Overflowing))
-	}
-	for i := range r.Overflowing {
-		if err := r.Overflowing[i].diff(&e.Overflowing[i], r.Text, pair); err != nil {
-			return fmt.Errorf("overflowing %d: %w", i, err)
-		}
-	}
-	got, err := t.Decode(e.IDs, true)
-	if err != nil {
-		return err
-	}
-	if got != r.Decoded {
-		return fmt.Errorf("decoded %q, want %q", got, r.Decoded)
-	}
-	return nil
-}
-
-func (w *Tokens) diff(e *token.Encoding, text, pair string) error {
-	if err := first("id", e.IDs, w.IDs); err != nil {
-		return err
-	}
-	if err := first("type id", e.Types, w.Types); err != nil {
-		return err
-	}
-	mask := make([]int32, len(e.IDs))
-	for i := range e.Live {
-		mask[i] = 1
-	}
-	if err := first("mask", mask, w.Mask); err != nil {
-		return err
-	}
-	var offsets [][2]int32
-	for _, o := range e.RuneOffsets(nil, text, pair) {
-		offsets = append(offsets, [2]int32{o.Start, o.End})
-	}
-	if err := first("offsets", offsets, w.Offsets); err != nil {
-		return err
-	}
-	words := make([]int32, len(w.Words))
-	for i, p := range w.Words {
-		if words[i] = -1; p != nil {
-			words[i] = *p
-		}
-	}
-	return first("word", e.Words, words)
 }
 
 // first describes the first difference of two lists.

@@ -1,6 +1,9 @@
 package tokentest
 
 import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/token"
 )
 
 func needTestdata(t *testing.T) {
@@ -31,6 +36,48 @@ func TestGoldens(t *testing.T) {
 			assert.Zero(t, failed)
 		})
 	}
+}
+
+// TestWindows compares texts that are cut at either side or into windows, as recorded by testdata/windows.py.
+func TestWindows(t *testing.T) {
+	needTestdata(t)
+	f, err := os.Open("../testdata/windows.jsonl.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	comparers := map[string]*comparer{}
+	faults, windows, left := 0, 0, 0
+	lines := bufio.NewScanner(z)
+	for lines.Buffer(nil, 1<<24); lines.Scan(); {
+		var line struct {
+			File string
+			Record
+		}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+		c := comparers[line.File]
+		if c == nil {
+			b, err := os.ReadFile("../testdata/" + line.File)
+			require.NoError(t, err)
+			tok, err := token.FromJSON(b)
+			require.NoError(t, err)
+			c, err = newComparer(tok)
+			require.NoError(t, err)
+			comparers[line.File] = c
+		}
+		assert.NoError(t, c.check(&line.Record), "%s: %+v of %q and %v", line.File, line.Options, line.Text, line.Pair)
+		switch {
+		case line.Error != "":
+			faults++
+		case line.Options.Direction == "left":
+			left++
+		}
+		windows += len(line.Overflowing)
+	}
+	require.NoError(t, lines.Err())
+	assert.Len(t, comparers, 11)
+	assert.Greater(t, min(faults, left), 50)
+	assert.Greater(t, windows, 500)
 }
 
 // TestDifferencesAreFound checks that any change in a record is found, and that the report names its place.
@@ -59,6 +106,10 @@ func TestDifferencesAreFound(t *testing.T) {
 		{`"decoded"`, `"overflowing":[{}],"decoded"`, "0 overflowing windows, want 1"},
 		{`"decoded"`, `"surprise":1,"decoded"`, "cannot be read"},
 		{`"options":{}`, `"options":{"truncation":"middle"}`, "unknown"},
+		{`"options":{}`, `"options":{"direction":"up"}`, `direction "up": unknown`},
+		{`"options":{}`, `"options":{"truncation":"only_first","max_length":3}`, "id 2 is 2, want 141"},
+		{`"options":{}`, `"options":{"truncation":"only_first","max_length":3,"direction":"left"}`, "id 1 is 141, want 9"},
+		{`"options":{}`, `"options":{"truncation":"only_first","max_length":3,"overflow":true}`, "1 overflowing windows, want 0"},
 		{`"decoded":"a b"`, `"error":"too long"`, "want the error"},
 	} {
 		line := strings.Replace(good, x.old, x.new, 1)

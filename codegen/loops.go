@@ -262,8 +262,7 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 		return jen.Float32().Call(args[0])
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
-	}
-	if loop.Math(e.Fn) != nil {
+	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
 		return jen.Float32().Call(jen.Qual("math", title(e.Fn)).Call(jen.Float64().Call(args[0])))
 	}
 	p.fail("unknown function %q", e.Fn)

@@ -10,7 +10,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/measure"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/version"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	lib "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
@@ -20,7 +29,7 @@ import (
 type benchVerb struct {
 	Path   string `arg:"" help:"A spec, or a Hugging Face model folder."`
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
-	wishes
+	folder.Wishes
 	Batch      []int         `default:"1" placeholder:"N,..." help:"Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa."`
 	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
@@ -73,25 +82,25 @@ type point struct {
 // check refuses what no model could do.
 func (v *benchVerb) check() error {
 	if v.Train {
-		return inputFault("debertac", "this version measures forward calls only: training is not compiled yet")
+		return fault.Input("debertac", "this version measures forward calls only: training is not compiled yet")
 	}
 	switch {
 	case v.Tokens != nil && v.Lengths != "":
-		return usage("give one of them", "--tokens and --lengths contradict each other")
+		return fault.Usage("give one of them", "--tokens and --lengths contradict each other")
 	case v.Tolerance != nil && v.Against == "":
-		return usage("debertac bench --help", "--tolerance belongs to --against")
+		return fault.Usage("debertac bench --help", "--tolerance belongs to --against")
 	case v.AnyMachine && v.Against == "":
-		return usage("debertac bench --help", "--any-machine belongs to --against")
+		return fault.Usage("debertac bench --help", "--any-machine belongs to --against")
 	case v.AnySpec && v.Against == "":
-		return usage("debertac bench --help", "--any-spec belongs to --against")
+		return fault.Usage("debertac bench --help", "--any-spec belongs to --against")
 	case v.JSON && v.Format != "" && v.Format != "json":
-		return usage("give one of them", "--json and --format %s contradict each other", v.Format)
+		return fault.Usage("give one of them", "--json and --format %s contradict each other", v.Format)
 	case v.MinTime <= 0:
-		return usage("debertac bench --help", "--min-time %v: it must be positive", v.MinTime)
+		return fault.Usage("debertac bench --help", "--min-time %v: it must be positive", v.MinTime)
 	case !(v.tolerance() >= 0) || math.IsInf(v.tolerance(), 0): // not a number is no tolerance either
-		return usage("debertac bench --help", "--tolerance %v: it must be a number of per cent from 0", v.tolerance())
+		return fault.Usage("debertac bench --help", "--tolerance %v: it must be a number of per cent from 0", v.tolerance())
 	}
-	if err := within(wholeNumber("--repeat", v.Repeat, 1, mostRounds)); err != nil {
+	if err := flags.Within(flags.Whole("--repeat", v.Repeat, 1, mostRounds)); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -99,22 +108,22 @@ func (v *benchVerb) check() error {
 		list []int
 		most int
 	}{{"--batch", v.Batch, math.MaxInt}, {"--tokens", v.Tokens, math.MaxInt}, {"--threads", v.Threads, lib.MaxThreads}} {
-		if err := checkList(f.name, f.list, func(n int) error { return within(wholeNumber(f.name, &n, 1, f.most)) }); err != nil {
+		if err := checkList(f.name, f.list, func(n int) error { return flags.Within(flags.Whole(f.name, &n, 1, f.most)) }); err != nil {
 			return err
 		}
 	}
-	if err := checkList("--isa", v.ISA, checkISA); err != nil {
+	if err := checkList("--isa", v.ISA, machine.CheckISA); err != nil {
 		return err
 	}
 	if n := len(v.points()); v.CPUProfile != "" && (n > 1 || v.rounds() > 1) {
-		return usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %s and %s", counted(n, "point", "points"), counted(v.rounds(), "round", "rounds"))
+		return fault.Usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %s and %s", wording.Counted(n, "point", "points"), wording.Counted(v.rounds(), "round", "rounds"))
 	}
 	if err := v.places(); err != nil {
 		return err
 	}
 	if v.Plot != "" {
 		if err := measure.CheckPlotName(v.Plot); err != nil {
-			return usage("", "--plot %v", err)
+			return fault.Usage("", "--plot %v", err)
 		}
 	}
 	return nil
@@ -126,11 +135,11 @@ func (v *benchVerb) places() error {
 		if file == "" {
 			continue
 		}
-		if _, err := outPlace(file); err != nil {
+		if _, err := output.Place(file); err != nil {
 			return err
 		}
 	}
-	return apart("--cpuprofile", v.CPUProfile, "--plot", v.Plot)
+	return output.Apart("--cpuprofile", v.CPUProfile, "--plot", v.Plot)
 }
 
 // checkList holds each element of a flag to check, and refuses the same one twice.
@@ -140,7 +149,7 @@ func checkList[T comparable](name string, list []T, check func(T) error) error {
 			return err
 		}
 		if slices.Contains(list[:i], x) {
-			return usage("", "%s: %v is there twice", name, x)
+			return fault.Usage("", "%s: %v is there twice", name, x)
 		}
 	}
 	return nil
@@ -197,7 +206,7 @@ func (v *benchVerb) tolerance() float64 {
 }
 
 // Run measures.
-func (v *benchVerb) Run(a *app) error {
+func (v *benchVerb) Run(m *built.Maker) error {
 	if err := v.check(); err != nil {
 		return err
 	}
@@ -208,11 +217,11 @@ func (v *benchVerb) Run(a *app) error {
 			return err
 		}
 		if before, err = measure.Read(text); err != nil {
-			return inputFault(v.Against, "%v", err)
+			return fault.Input(v.Against, "%v", err)
 		}
 	}
 	var lengths [][]int // of each point
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, target: v.Target, weights: v.Weights, seed: v.Random, draws: true, accept: func(u *compiler.Unit) (err error) {
+	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, Draws: true, Accept: func(u *compiler.Unit) (err error) {
 		if lengths, err = v.accept(u); err != nil {
 			return err
 		}
@@ -221,27 +230,27 @@ func (v *benchVerb) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	results, err := v.sweep(a, p, lengths)
+	results, err := v.sweep(m, p, lengths)
 	if err != nil {
 		return err
 	}
 	if v.Plot != "" {
 		drawn, err := measure.Plot(v.Plot, results)
 		if err != nil {
-			return ours(err)
+			return fault.Ours(err)
 		}
 		if err := disk.WriteFile(v.Plot, drawn, 0o666); err != nil {
 			return err
 		}
 	}
-	if err := v.print(a, results); err != nil || v.Against == "" {
+	if err := v.print(m, results); err != nil || v.Against == "" {
 		return err
 	}
-	return v.compare(a, before, results)
+	return v.compare(m, before, results)
 }
 
 // print writes the results in the wanted format.
-func (v *benchVerb) print(a *app, results []measure.Result) error {
+func (v *benchVerb) print(m *built.Maker, results []measure.Result) error {
 	format := v.Format
 	switch {
 	case v.JSON:
@@ -250,23 +259,23 @@ func (v *benchVerb) print(a *app, results []measure.Result) error {
 		format = "table"
 	}
 	if format != "" {
-		if err := measure.Write(a.out, format, results); err != nil {
+		if err := measure.Write(m.Out, format, results); err != nil {
 			return err
 		}
 	}
 	for i := range results {
 		if format == "" {
-			if _, err := fmt.Fprint(a.out, paragraph(&results[i])); err != nil {
+			if _, err := fmt.Fprint(m.Out, paragraph(&results[i])); err != nil {
 				return err
 			}
 		}
 		if v.Steps && (format == "" || format == "table") {
 			if len(results) > 1 {
-				if _, err := fmt.Fprintf(a.out, "\n%d × %.4g tokens, threads %d, %s\n", results[i].Batch, results[i].Tokens, results[i].Threads, results[i].ISA); err != nil {
+				if _, err := fmt.Fprintf(m.Out, "\n%d × %.4g tokens, threads %d, %s\n", results[i].Batch, results[i].Tokens, results[i].Threads, results[i].ISA); err != nil {
 					return err
 				}
 			}
-			if err := measure.WriteSteps(a.out, &results[i]); err != nil {
+			if err := measure.WriteSteps(m.Out, &results[i]); err != nil {
 				return err
 			}
 		}
@@ -280,10 +289,10 @@ func paragraph(m *measure.Result) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-13s "+format+"\n", append([]any{name}, args...)...)
 	}
-	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, counted(m.Threads, "thread", "threads"), m.ISA, m.Precision, counted(m.Calls, "call", "calls"))
+	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, wording.Counted(m.Threads, "thread", "threads"), m.ISA, m.Precision, wording.Counted(m.Calls, "call", "calls"))
 	line("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", m.MinMS, m.P50MS, m.P90MS, m.P99MS)
 	if m.Rounds > 1 {
-		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)
+		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", wording.Counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)
 	}
 	line("throughput", "%.0f tokens/s, %.1f sequences/s", m.TokensPerS, m.SequencesPerS)
 	line("arithmetic", "%.1f GFLOP/s of %.3g useful GFLOP", m.GFLOPS, m.GFLOP)
@@ -297,28 +306,28 @@ func paragraph(m *measure.Result) string {
 }
 
 // compare holds the medians to the earlier ones.
-func (v *benchVerb) compare(a *app, before, results []measure.Result) error {
+func (v *benchVerb) compare(m *built.Maker, before, results []measure.Result) error {
 	slower := false
 	for i := range results {
 		r := &results[i]
 		c, err := measure.Compare(before, r, measure.Allow{Machine: v.AnyMachine, Spec: v.AnySpec})
 		if other, ok := err.(*measure.MachineError); ok {
-			return inputFault(v.Against, "%v", other).hint("--any-machine compares nevertheless")
+			return fault.Input(v.Against, "%v", other).Hint("--any-machine compares nevertheless")
 		}
 		if other, ok := err.(*measure.SpecError); ok {
-			return inputFault(v.Against, "%v", other).hint("--any-spec compares nevertheless")
+			return fault.Input(v.Against, "%v", other).Hint("--any-spec compares nevertheless")
 		}
 		if err != nil {
-			return inputFault(v.Against, "%v", err)
+			return fault.Input(v.Against, "%v", err)
 		}
 		verdict := ""
 		if c.Slower(v.tolerance() / 100) {
 			slower, verdict = true, ": slower"
 		}
-		a.note("%d × %.4g tokens, threads %d, %s: %v; %.4g %% are tolerated%s", r.Batch, r.Tokens, r.Threads, r.ISA, c, v.tolerance(), verdict)
+		m.Note("%d × %.4g tokens, threads %d, %s: %v; %.4g %% are tolerated%s", r.Batch, r.Tokens, r.Threads, r.ISA, c, v.tolerance(), verdict)
 	}
 	if slower {
-		return notHeld()
+		return fault.NotHeld()
 	}
 	return nil
 }
@@ -326,11 +335,11 @@ func (v *benchVerb) compare(a *app, before, results []measure.Result) error {
 // accept holds the flags to what the program is compiled for, before it is built, and lists the sequences of each point.
 func (v *benchVerb) accept(u *compiler.Unit) ([][]int, error) {
 	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
-		fault := inputFault(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
+		fault := fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
 		if is, err := disk.IsDir(v.Path); err == nil && is {
-			return nil, fault.hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec", v.Path, v.Precision, v.Path)
+			return nil, fault.Hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec", v.Path, v.Precision, v.Path)
 		}
-		return nil, fault.hint("write weights %s in the target", v.Precision)
+		return nil, fault.Hint("write weights %s in the target", v.Precision)
 	}
 	var all [][]int
 	for _, pt := range v.points() {
@@ -349,28 +358,28 @@ func (v *benchVerb) lengths(u *compiler.Unit, pt point) ([]int, error) {
 	b := u.Program.Bounds
 	switch {
 	case pt.batch > b.Sequences:
-		return nil, usage("", "--batch %d: the limit of a batch is %d sequences", pt.batch, b.Sequences)
+		return nil, fault.Usage("", "--batch %d: the limit of a batch is %d sequences", pt.batch, b.Sequences)
 	case v.Lengths == "" && pt.tokens > b.Length:
-		return nil, usage("", "--tokens %d: the limit of a sequence is %d tokens", pt.tokens, b.Length)
+		return nil, fault.Usage("", "--tokens %d: the limit of a sequence is %d tokens", pt.tokens, b.Length)
 	case v.Lengths == "" && pt.batch*pt.tokens > b.Tokens: // both are small numbers by now
-		return nil, usage("", "--batch %d --tokens %d: the limit of a batch is %d tokens", pt.batch, pt.tokens, b.Tokens)
+		return nil, fault.Usage("", "--batch %d --tokens %d: the limit of a batch is %d tokens", pt.batch, pt.tokens, b.Tokens)
 	}
 	if v.Lengths == "" {
 		return slices.Repeat([]int{pt.tokens}, pt.batch), nil
 	}
 	list, err := builtprogram.ReadLengths(v.Lengths, b.Length)
 	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
-		return nil, inputFault("", "%v", err)
+		return nil, fault.Input("", "%v", err)
 	}
 	return list, err
 }
 
 // environment is what every result of this run carries.
-func environment(p *program) measure.Environment {
-	info := readBuildInfo()
+func environment(p *built.Program) measure.Environment {
+	info := version.Read()
 	version := info.Version
 	if info.Revision != "" {
 		version += " " + info.Revision
 	}
-	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.unit.Program.Meta.SpecHash, Time: measure.Now()}
+	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.Unit.Program.Meta.SpecHash, Time: measure.Now()}
 }

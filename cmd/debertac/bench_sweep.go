@@ -2,14 +2,21 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
 	"github.com/debertac/debertac/cmd/debertac/cost"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/codegen/build"
@@ -17,7 +24,7 @@ import (
 )
 
 // sweep measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
-func (v *benchVerb) sweep(a *app, p *program, lengths [][]int) ([]measure.Result, error) {
+func (v *benchVerb) sweep(m *built.Maker, p *built.Program, lengths [][]int) ([]measure.Result, error) {
 	points := v.points()
 	env := environment(p)
 	rounds := make([][]measure.Result, len(points))
@@ -27,14 +34,14 @@ func (v *benchVerb) sweep(a *app, p *program, lengths [][]int) ([]measure.Result
 			if n := len(points) * v.rounds(); n > 1 {
 				what = fmt.Sprintf("measuring %d of %d", round*len(points)+i+1, n)
 			}
-			r, err := v.once(a, p, pt, lengths[i], round == 0, what)
+			r, err := v.once(m, p, pt, lengths[i], round == 0, what)
 			if err != nil {
 				return nil, err
 			}
 			rounds[i] = append(rounds[i], *r)
 		}
 	}
-	limits := limitsOf{app: a, known: map[int]*machine.Limits{}}
+	limits := limitsOf{maker: m, known: map[int]*machine.Limits{}}
 	var results []measure.Result
 	for i := range points {
 		r := measure.Join(rounds[i])
@@ -51,8 +58,8 @@ func (v *benchVerb) sweep(a *app, p *program, lengths [][]int) ([]measure.Result
 			if l != nil {
 				roof = l.Roof
 			}
-			if err := r.Explain(p.unit.Program, roof); err != nil {
-				return nil, ours(err)
+			if err := r.Explain(p.Unit.Program, roof); err != nil {
+				return nil, fault.Ours(err)
 			}
 		} else {
 			r.Extents = nil
@@ -63,31 +70,31 @@ func (v *benchVerb) sweep(a *app, p *program, lengths [][]int) ([]measure.Result
 }
 
 // once runs the built program's own measurement of one point. The first round also measures the start and the steps.
-func (v *benchVerb) once(a *app, p *program, pt point, lengths []int, first bool, what string) (*measure.Result, error) {
-	flops := cost.Flops(p.unit.Model, p.unit.Head, lengths)
-	starts := flag{}
+func (v *benchVerb) once(m *built.Maker, p *built.Program, pt point, lengths []int, first bool, what string) (*measure.Result, error) {
+	flops := cost.Flops(p.Unit.Model, p.Unit.Head, lengths)
+	starts := flags.Flag{}
 	if !first {
-		starts = flag{"--starts", "0"}
+		starts = flags.Value("--starts", "0")
 	}
-	args := flags(p.weightsFlag(), flag{"--batch", strconv.Itoa(pt.batch)}, flag{"--tokens", strconv.Itoa(pt.tokens)}, valueFlag("--lengths", v.Lengths),
-		intFlag("--threads", pt.threads), boolFlag("--pin", v.Pin), valueFlag("--isa", pt.isa), flag{"--min-time", v.MinTime.String()},
-		flag{"--flops", strconv.FormatFloat(flops, 'g', -1, 64)}, starts, boolFlag("--steps", v.Steps && first), valueFlag("--cpuprofile", v.CPUProfile), flag{name: "--json"})
-	cmd := p.command(a, "bench", args)
+	args := flags.Args(p.WeightsFlag(), flags.Value("--batch", strconv.Itoa(pt.batch)), flags.Value("--tokens", strconv.Itoa(pt.tokens)), flags.Value("--lengths", v.Lengths),
+		flags.Count("--threads", pt.threads), flags.Switch("--pin", v.Pin), flags.Value("--isa", pt.isa), flags.Value("--min-time", v.MinTime.String()),
+		flags.Value("--flops", strconv.FormatFloat(flops, 'g', -1, 64)), starts, flags.Switch("--steps", v.Steps && first), flags.Value("--cpuprofile", v.CPUProfile), flags.Switch("--json", true))
+	cmd := p.Command(m, "bench", args)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, a.err
-	stop := a.progress(what)
+	cmd.Stdout, cmd.Stderr = &out, m.Err
+	stop := m.Progress(what)
 	err := cmd.Run()
 	stop()
 	if err != nil {
-		return nil, a.childFault(err)
+		return nil, m.ChildFault(err)
 	}
 	type child struct { // the steps have names in results, and numbers here
 		measure.Result
 		StepMS []float64 `json:"step_ms"`
 	}
-	c := child{Result: measure.Result{GFLOP: flops / 1e9, Precision: p.unit.Target.Weights.Kind}}
+	c := child{Result: measure.Result{GFLOP: flops / 1e9, Precision: p.Unit.Target.Weights.Kind}}
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
-		return nil, ours(fmt.Errorf("the built program's result cannot be read: %w", err))
+		return nil, fault.Ours(fmt.Errorf("the built program's result cannot be read: %w", err))
 	}
 	c.Result.StepMS = c.StepMS
 	return &c.Result, nil
@@ -95,7 +102,7 @@ func (v *benchVerb) once(a *app, p *program, pt point, lengths []int, first bool
 
 // limitsOf measures the machine once for each number of threads.
 type limitsOf struct {
-	app    *app
+	maker  *built.Maker
 	binary string
 	known  map[int]*machine.Limits
 }
@@ -112,12 +119,12 @@ func (l *limitsOf) of(threads int) (*machine.Limits, error) {
 	}
 	if l.binary == "" {
 		var err error
-		if l.binary, err = l.app.machineProgram(); err != nil {
+		if l.binary, err = machineProgram(l.maker); err != nil {
 			return nil, err
 		}
 	}
-	stop := l.app.progress("measuring this machine")
-	limits, err := machine.Measure(l.app.ctx, l.binary, isa, threads)
+	stop := l.maker.Progress("measuring this machine")
+	limits, err := machine.Measure(l.maker.Context, l.binary, isa, threads)
 	stop()
 	if err != nil {
 		return nil, err
@@ -127,13 +134,13 @@ func (l *limitsOf) of(threads int) (*machine.Limits, error) {
 }
 
 // machineProgram builds the program that measures the machine, or finds it in the cache.
-func (a *app) machineProgram() (string, error) {
+func machineProgram(m *built.Maker) (string, error) {
 	files, err := machine.Files()
 	if err != nil {
-		return "", ours(err)
+		return "", fault.Ours(err)
 	}
-	return a.cached(cache.Built, "peak-"+digest(files), "program that measures this machine", func(temp string) error { // named by its sources
-		g, err := build.FindGo(a.ctx)
+	return m.Cached(cache.Built, "peak-"+digest(files), "program that measures this machine", func(temp string) error { // named by its sources
+		g, err := build.FindGo(m.Context)
 		if err != nil {
 			return err
 		}
@@ -141,21 +148,21 @@ func (a *app) machineProgram() (string, error) {
 		if err != nil {
 			return err
 		}
-		return machine.Build(a.ctx, g.Path, sources, temp)
+		return machine.Build(m.Context, g.Path, sources, temp)
 	})
 }
 
 // shares fills in the rates that refer to the machine. Weights that every call reads count as read from memory, but for the token table, of
 // which a call reads one row per token.
-func (v *benchVerb) shares(p *program, r *measure.Result, lengths []int, limits *machine.Limits) error {
+func (v *benchVerb) shares(p *built.Program, r *measure.Result, lengths []int, limits *machine.Limits) error {
 	if limits == nil {
 		return nil
 	}
-	st, err := disk.Stat(p.weights)
+	st, err := disk.Stat(p.Weights)
 	if err != nil {
 		return err
 	}
-	table := float64(p.unit.Model.Vocab) * float64(p.unit.Model.Embed.Width) * 4
+	table := float64(p.Unit.Model.Vocab) * float64(p.Unit.Model.Embed.Width) * 4
 	calls := 1.0
 	if v.Lengths != "" {
 		calls = float64((len(lengths) + r.Batch - 1) / r.Batch)
@@ -164,8 +171,18 @@ func (v *benchVerb) shares(p *program, r *measure.Result, lengths []int, limits 
 		r.GFLOPS = r.GFLOP / r.MinMS * 1e3
 	}
 	seconds := r.GFLOP / r.GFLOPS // of a call, or of a pass
-	r.Needs = cost.Needed(p.unit.Model, p.unit.Head, lengths) / 1e9
+	r.Needs = cost.Needed(p.Unit.Model, p.Unit.Head, lengths) / 1e9
 	r.PeakShare = r.Needs / seconds / limits.GFLOPS
 	r.RooflineShare = limits.Roof(r.Needs*1e9, calls*max(float64(st.Size())-table, 0)) / seconds
 	return nil
+}
+
+// digest is a short name for a set of files by their content.
+func digest(files map[string][]byte) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%s %d\n", name, len(files[name]))
+		sum.Write(files[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:32]
 }

@@ -3,6 +3,14 @@ package main
 import (
 	"path/filepath"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/appended"
@@ -11,9 +19,9 @@ import (
 
 type buildVerb struct {
 	File string `arg:"" help:"A spec, or a Hugging Face model folder."`
-	chosen
-	wishes
-	lentFlag
+	source.Choice
+	folder.Wishes
+	folder.LentFlag
 	Out     string `short:"o" required:"" placeholder:"FILE" help:"Program to write."`
 	Embed   bool   `help:"Put the weights inside the program."`
 	Weights string `placeholder:"FILE" help:"With --embed: the packed weights. Default: those of the folder."`
@@ -31,29 +39,29 @@ Examples:
 }
 
 // Run builds.
-func (v *buildVerb) Run(a *app) error {
+func (v *buildVerb) Run(m *built.Maker) error {
 	if v.Weights != "" && !v.Embed {
-		return usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
+		return fault.Usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
 	}
-	src, dir, err := a.open(v.File, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, weights: v.Weights})
+	src, dir, err := model.Open(m.Console, v.File, model.Options{Wishes: v.Wishes, LentFlag: v.LentFlag, Weights: v.Weights})
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := v.named(src, dir, v.Head); err != nil {
+	if err := v.Narrow(src, dir != nil, v.Head); err != nil {
 		return err
 	}
-	units, err := a.units(src, compiler.Options{Target: v.Target, Emit: v.Emit})
+	units, err := source.Units(m.Console, src, compiler.Options{Target: v.Target, Emit: v.Emit})
 	if err != nil {
 		return err
 	}
 	if v.Embed && v.Weights != "" && len(units) != 1 {
-		return usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))
+		return fault.Usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))
 	}
 	if v.Embed && v.Weights == "" && dir == nil {
-		return inputFault(v.File, "a spec has no weights to put inside").hint("--weights FILE")
+		return fault.Input(v.File, "a spec has no weights to put inside").Hint("--weights FILE")
 	}
-	target, err := outPlace(v.Out)
+	target, err := output.Place(v.Out)
 	if err != nil {
 		return err
 	}
@@ -61,17 +69,17 @@ func (v *buildVerb) Run(a *app) error {
 		if err := pack.Check(v.Weights, units[0].Program); err != nil {
 			return err
 		}
-		if _, err := outPlace(v.Out); err != nil { // it could be the weights themselves
+		if _, err := output.Place(v.Out); err != nil { // it could be the weights themselves
 			return err
 		}
 	}
-	packages, err := emitAll(units) // only now: generating code takes a while
+	packages, err := gopackage.EmitAll(units) // only now: generating code takes a while
 	if err != nil {
 		return err
 	}
 	var weights []appended.Source // packed first: a folder's faults are found sooner so
 	if v.Embed {
-		if weights, err = a.embedded(units, dir, v.Weights); err != nil {
+		if weights, err = m.Embedded(units, dir, v.Weights); err != nil {
 			return err
 		}
 	}
@@ -82,8 +90,8 @@ func (v *buildVerb) Run(a *app) error {
 	}
 	defer disk.RemoveAll(temp)
 	made := filepath.Join(temp, filepath.Base(v.Out))
-	stop := a.building()
-	err = a.build(packages, made)
+	stop := m.Building()
+	err = m.Build(packages, made)
 	stop()
 	if err != nil {
 		return err
@@ -94,28 +102,12 @@ func (v *buildVerb) Run(a *app) error {
 		}
 	}
 	if err := disk.Install(made, v.Out); err != nil {
-		return outFault(err)
+		return output.Fault(err)
 	}
 	st, err := disk.Stat(v.Out)
 	if err != nil {
 		return err
 	}
-	a.note("%s: %s", v.Out, size(st.Size()))
+	m.Note("%s: %s", v.Out, wording.Size(st.Size()))
 	return nil
-}
-
-// embedded are the packed weights of every unit: the given file, or those of the folder.
-func (a *app) embedded(units []*compiler.Unit, dir *folder, weights string) ([]appended.Source, error) {
-	var sources []appended.Source
-	for _, u := range units {
-		path := weights
-		if path == "" {
-			var err error
-			if path, err = a.folderWeights(u, dir); err != nil {
-				return nil, err
-			}
-		}
-		sources = append(sources, appended.Source{Name: modelName(u), Path: path})
-	}
-	return sources, nil
 }

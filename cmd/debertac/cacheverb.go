@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -35,24 +38,24 @@ Examples:
 }
 
 // Run does what is asked.
-func (v *cacheVerb) Run(a *app) error {
-	c, err := a.store()
+func (v *cacheVerb) Run(m *built.Maker) error {
+	c, err := m.Store()
 	if err != nil {
 		return err
 	}
 	if v.JSON && v.Action != "list" {
-		return usage("debertac cache list --json", "--json belongs to cache list")
+		return fault.Usage("debertac cache list --json", "--json belongs to cache list")
 	}
 	switch v.Action {
 	case "list":
 		if len(v.Values) > 0 {
-			return usage("debertac cache list", "cache list takes no values: %q", v.Values[0])
+			return fault.Usage("debertac cache list", "cache list takes no values: %q", v.Values[0])
 		}
-		return v.list(a, c)
+		return v.list(m, c)
 	case "clean":
-		return v.clean(a, c)
+		return v.clean(m, c)
 	}
-	return v.limit(a, c)
+	return v.limit(m, c)
 }
 
 // cacheEntry is a line of cache list --json.
@@ -66,14 +69,14 @@ type cacheEntry struct {
 	Whole bool       `json:"whole"`
 }
 
-func (v *cacheVerb) list(a *app, c *cache.Cache) error {
+func (v *cacheVerb) list(m *built.Maker, c *cache.Cache) error {
 	entries, err := c.Entries()
 	if err != nil {
 		return err
 	}
 	limit, err := c.Limit()
 	if err != nil {
-		return inputFault("", "%v", err).hint("debertac cache limit 10GB")
+		return fault.Input("", "%v", err).Hint("debertac cache limit 10GB")
 	}
 	total := int64(0)
 	for _, e := range entries {
@@ -81,9 +84,9 @@ func (v *cacheVerb) list(a *app, c *cache.Cache) error {
 		if v.JSON {
 			text, err := json.Marshal(cacheEntry{e.Kind, e.Name, e.About, e.Path, e.Size, e.Used, e.Whole})
 			if err != nil {
-				return ours(err)
+				return fault.Ours(err)
 			}
-			if _, err := fmt.Fprintf(a.out, "%s\n", text); err != nil {
+			if _, err := fmt.Fprintf(m.Out, "%s\n", text); err != nil {
 				return err
 			}
 			continue
@@ -92,16 +95,16 @@ func (v *cacheVerb) list(a *app, c *cache.Cache) error {
 		if !e.Whole {
 			about = "left by a process that was killed"
 		}
-		if _, err := fmt.Fprintf(a.out, "%-8s %10s  %s  %s  %s\n", e.Kind, size(e.Size), e.Used.Format("2006-01-02 15:04"), e.Name, about); err != nil {
+		if _, err := fmt.Fprintf(m.Out, "%-8s %10s  %s  %s  %s\n", e.Kind, wording.Size(e.Size), e.Used.Format("2006-01-02 15:04"), e.Name, about); err != nil {
 			return err
 		}
 	}
-	a.note("%s: %s, %s; the limit is %s", c.Dir(), counted(len(entries), "entry", "entries"), size(total), limitText(limit))
+	m.Note("%s: %s, %s; the limit is %s", c.Dir(), wording.Counted(len(entries), "entry", "entries"), wording.Size(total), limitText(limit))
 	return nil
 }
 
 // clean removes the named entries, or all.
-func (v *cacheVerb) clean(a *app, c *cache.Cache) error {
+func (v *cacheVerb) clean(m *built.Maker, c *cache.Cache) error {
 	entries, err := c.Entries()
 	if err != nil {
 		return err
@@ -120,7 +123,7 @@ func (v *cacheVerb) clean(a *app, c *cache.Cache) error {
 		switch {
 		case errors.Is(err, disk.ErrLocked):
 			used++
-			a.note("%s: note: a running program uses it, it stays", e.Path)
+			m.Note("%s: note: a running program uses it, it stays", e.Path)
 		case err != nil:
 			return err
 		default:
@@ -128,33 +131,33 @@ func (v *cacheVerb) clean(a *app, c *cache.Cache) error {
 			bytes += e.Size
 		}
 	}
-	a.note("%s: %s removed, %s", c.Dir(), counted(removed, "entry", "entries"), size(bytes))
+	m.Note("%s: %s removed, %s", c.Dir(), wording.Counted(removed, "entry", "entries"), wording.Size(bytes))
 	for name := range wanted {
-		return inputFault(c.Dir(), "there is no entry %s", name).hint("debertac cache list")
+		return fault.Input(c.Dir(), "there is no entry %s", name).Hint("debertac cache list")
 	}
 	if used > 0 && len(v.Values) > 0 {
-		return inputFault(c.Dir(), "%d of the named entries are in use and stay", used)
+		return fault.Input(c.Dir(), "%d of the named entries are in use and stay", used)
 	}
 	return nil
 }
 
 // limit says what the limit is, or sets it.
-func (v *cacheVerb) limit(a *app, c *cache.Cache) error {
+func (v *cacheVerb) limit(m *built.Maker, c *cache.Cache) error {
 	switch len(v.Values) {
 	case 0:
 		limit, err := c.Limit()
 		if err != nil {
-			return inputFault("", "%v", err).hint("debertac cache limit 10GB")
+			return fault.Input("", "%v", err).Hint("debertac cache limit 10GB")
 		}
-		_, err = fmt.Fprintln(a.out, limitText(limit))
+		_, err = fmt.Fprintln(m.Out, limitText(limit))
 		return err
 	case 1:
 	default:
-		return usage("debertac cache limit 20GB", "cache limit takes one size: %q", v.Values[1])
+		return fault.Usage("debertac cache limit 20GB", "cache limit takes one size: %q", v.Values[1])
 	}
 	limit, err := parseSize(v.Values[0])
 	if err != nil {
-		return usage("debertac cache limit 20GB", "%v", err)
+		return fault.Usage("debertac cache limit 20GB", "%v", err)
 	}
 	if err := c.SetLimit(limit); err != nil {
 		return err
@@ -167,7 +170,7 @@ func (v *cacheVerb) limit(a *app, c *cache.Cache) error {
 	for _, e := range removed {
 		bytes += e.Size
 	}
-	a.note("%s: the limit is %s; %s removed, %s", c.Dir(), limitText(limit), counted(len(removed), "entry", "entries"), size(bytes))
+	m.Note("%s: the limit is %s; %s removed, %s", c.Dir(), limitText(limit), wording.Counted(len(removed), "entry", "entries"), wording.Size(bytes))
 	return nil
 }
 
@@ -175,11 +178,11 @@ func limitText(limit int64) string {
 	if limit == cache.NoLimit {
 		return "none"
 	}
-	return size(limit)
+	return wording.Size(limit)
 }
 
-// units are those of sizes: powers of 1024, as size prints them.
-var units = []struct {
+// sizeUnits are those of sizes: powers of 1024, as size prints them.
+var sizeUnits = []struct {
 	name  string
 	bytes float64
 }{{"tb", 1 << 40}, {"tib", 1 << 40}, {"gb", 1 << 30}, {"gib", 1 << 30}, {"mb", 1 << 20}, {"mib", 1 << 20}, {"kb", 1 << 10}, {"kib", 1 << 10}, {"b", 1}}
@@ -190,7 +193,7 @@ func parseSize(text string) (int64, error) {
 	if lower == "none" {
 		return cache.NoLimit, nil
 	}
-	for _, u := range units {
+	for _, u := range sizeUnits {
 		number, ok := strings.CutSuffix(lower, u.name)
 		if !ok {
 			continue

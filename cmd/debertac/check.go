@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/compiler"
 )
 
@@ -22,21 +25,21 @@ Example:
 }
 
 // Run checks all files, whatever becomes of the first ones.
-func (v *checkVerb) Run(a *app) error {
+func (v *checkVerb) Run(c *console.Console) error {
 	bad := 0
 	for _, file := range v.Files {
-		src, err := a.load(file)
+		src, err := source.Load(c, file)
 		if err != nil {
-			var f *fault
-			if errors.As(a.classify(err), &f) && f.code != exitInput {
+			var f *fault.Error
+			if errors.As(fault.Classify(c.Context, err), &f) && f.Code != fault.ExitInput {
 				return err
 			}
-			a.report(err)
+			c.Report(err)
 			bad++
 			continue
 		}
-		later := compiler.NotYet(src.spec)
-		a.warn(later, src.tree.Sources())
+		later := compiler.NotYet(src.Spec)
+		c.Warn(later, src.Tree.Sources())
 		if later.HasErrors() {
 			bad++
 		}
@@ -45,7 +48,7 @@ func (v *checkVerb) Run(a *app) error {
 		return nil
 	}
 	if len(v.Files) > 1 {
-		fmt.Fprintf(a.err, "%d of %d files %s faults\n", bad, len(v.Files), map[bool]string{true: "has", false: "have"}[bad == 1])
+		fmt.Fprintf(c.Err, "%d of %d files %s faults\n", bad, len(v.Files), map[bool]string{true: "has", false: "have"}[bad == 1])
 	}
-	return &fault{code: exitInput}
+	return &fault.Error{Code: fault.ExitInput}
 }

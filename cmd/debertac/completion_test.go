@@ -6,6 +6,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/completion"
 )
 
 // freePlaceholders are what flags take that cannot be completed: numbers, and words of the user's own.
@@ -26,19 +28,19 @@ func TestCompletionIsWhole(t *testing.T) {
 				if f.IsBool() {
 					continue
 				}
-				if v := flagValues(f.Name, f.PlaceHolder, f.Enum); !v.free() {
+				if v := completion.FlagValues(f.Name, f.PlaceHolder, f.Enum); !v.Free() {
 					completed++
 					continue
 				}
 				assert.True(t, freePlaceholders[f.PlaceHolder], "%s --%s takes %q: name its values in valuesOfFlags, or count it among those that cannot be completed", n.Name, f.Name, f.PlaceHolder)
 			}
 		}
-		for _, w := range argValues(n.Name, "", nil).words {
+		for _, w := range completion.ArgValues(n.Name, "", nil).Words {
 			assert.NotContains(t, w, " ")
 		}
 	}
 	require.Greater(t, completed, 50)
 	for _, name := range []string{"index-kind", "score", "deberta_v3_base"} {
-		assert.Contains(t, explained(), name)
+		assert.Contains(t, completion.Explained(), name)
 	}
 }

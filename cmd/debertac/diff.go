@@ -1,13 +1,23 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+)
 
 type diffVerb struct {
 	File string `arg:"" help:"The spec, or a Hugging Face model folder; - is the standard input."`
-	chosen
-	wishes
-	lentFlag
-	placed
+	source.Choice
+	folder.Wishes
+	folder.LentFlag
+	gopackage.Place
 }
 
 // Help is the long help.
@@ -20,27 +30,27 @@ Example, in a CI job:
 }
 
 // Run compares.
-func (v *diffVerb) Run(a *app) error {
-	made, err := a.generate(v.File, v.chosen, programOptions{wishes: v.wishes, lentFlag: v.lentFlag}, v.placed)
+func (v *diffVerb) Run(c *console.Console) error {
+	made, err := gopackage.Generate(c, v.File, v.Choice, model.Options{Wishes: v.Wishes, LentFlag: v.LentFlag}, v.Place)
 	if err != nil {
 		return err
 	}
 	count := 0
 	for _, g := range made {
-		changes, err := g.pkg.Diff(g.dir)
+		changes, err := g.Pkg.Diff(g.Dir)
 		if err != nil {
-			return folderFault(g.dir, err)
+			return gopackage.FolderFault(g.Dir, err)
 		}
-		for _, c := range changes {
-			if _, err := fmt.Fprintf(a.out, "%s: %s\n", g.dir, c); err != nil {
+		for _, change := range changes {
+			if _, err := fmt.Fprintf(c.Out, "%s: %s\n", g.Dir, change); err != nil {
 				return err
 			}
 		}
 		count += len(changes)
 	}
 	if count > 0 {
-		a.note("%s: run debertac compile", counted(count, "file differs", "files differ"))
-		return notHeld()
+		c.Note("%s: run debertac compile", wording.Counted(count, "file differs", "files differ"))
+		return fault.NotHeld()
 	}
 	return nil
 }

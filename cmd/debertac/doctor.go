@@ -3,19 +3,26 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/machine"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/version"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/codegen/build"
-	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/runtime"
 )
 
 type doctorVerb struct {
 	Model   string `arg:"" optional:"" help:"Spec or model folder: also build it, compare its weights with their hashes and run its self-test."`
 	Weights string `placeholder:"FILE" help:"Packed weights, needed for a spec."`
-	wishes
+	folder.Wishes
 	JSON bool `name:"json" help:"Print a JSON object; with a model, a second one for the model."`
 }
 
@@ -31,18 +38,11 @@ Examples:
 
 // report is what doctor prints.
 type report struct {
-	Debertac buildInfo      `json:"debertac"`
-	CPU      runtime.CPU    `json:"cpu"`
-	Kernels  []kernelReport `json:"kernels"`
-	Go       goReport       `json:"go"`
-	Cache    cacheReport    `json:"cache"`
-}
-
-// kernelReport is one instruction set.
-type kernelReport struct {
-	ISA      string   `json:"isa"`
-	Families []string `json:"families"` // kinds of kernels that exist for it
-	Usable   bool     `json:"usable"`   // on this machine
+	Debertac version.Info        `json:"debertac"`
+	CPU      runtime.CPU         `json:"cpu"`
+	Kernels  []machine.KernelSet `json:"kernels"`
+	Go       goReport            `json:"go"`
+	Cache    cacheReport         `json:"cache"`
 }
 
 type goReport struct {
@@ -60,75 +60,34 @@ type cacheReport struct {
 }
 
 // Run prints the report.
-func (v *doctorVerb) Run(a *app) error {
-	if v.Model == "" && (v.Weights != "" || v.wishes.given()) {
-		return usage("debertac doctor SPEC --weights FILE", "--weights, --head and the other flags of a model belong to one: name its spec or its folder")
+func (v *doctorVerb) Run(m *built.Maker) error {
+	if v.Model == "" && (v.Weights != "" || v.Wishes.Given()) {
+		return fault.Usage("debertac doctor SPEC --weights FILE", "--weights, --head and the other flags of a model belong to one: name its spec or its folder")
 	}
-	if err := v.check(); err != nil {
+	if err := v.Check(); err != nil {
 		return err
 	}
-	r := report{Debertac: readBuildInfo(), CPU: runtime.DescribeCPU(), Kernels: kernelReports(), Go: a.goToolchain(), Cache: a.cacheState()}
+	r := report{Debertac: version.Read(), CPU: runtime.DescribeCPU(), Kernels: machine.KernelSets(), Go: goToolchain(m.Console), Cache: cacheState(m)}
 	if v.JSON {
-		if err := json.NewEncoder(a.out).Encode(r); err != nil {
+		if err := json.NewEncoder(m.Out).Encode(r); err != nil {
 			return err
 		}
-	} else if err := r.print(a); err != nil {
+	} else if err := r.print(m); err != nil {
 		return err
 	}
 	if v.Model == "" {
 		return nil
 	}
-	p, err := a.program(v.Model, programOptions{weights: v.Weights, wishes: v.wishes})
+	p, err := m.Make(v.Model, model.Options{Weights: v.Weights, Wishes: v.Wishes})
 	if err != nil {
 		return err
 	}
-	return p.exec(a, "doctor", flags(p.weightsFlag(), boolFlag("--json", v.JSON)))
-}
-
-// kernelReports lists the instruction sets, best first, the portable form last.
-func kernelReports() []kernelReport {
-	var out []kernelReport
-	for _, i := range kernel.ISAs() {
-		k := kernelReport{ISA: i.Name}
-		for _, f := range kernel.Families() {
-			if slices.Contains(f.ISAs, i.Name) {
-				k.Families = append(k.Families, f.Name)
-			}
-		}
-		if isa, err := runtime.ParseISA(i.Name); err == nil {
-			k.Usable = isa.Supported()
-		}
-		out = append(out, k)
-	}
-	slices.Reverse(out)
-	return append(out, kernelReport{ISA: runtime.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
-}
-
-// checkISA refuses an instruction set that no program could use here. "auto" and none are the best that there is.
-func checkISA(name string) error {
-	if name == "" || name == "auto" {
-		return nil
-	}
-	isa, err := runtime.ParseISA(name)
-	if err != nil {
-		return usage("debertac doctor", "--isa: %v", err)
-	}
-	var names []string
-	for _, k := range kernelReports() {
-		names = append(names, k.ISA)
-	}
-	switch {
-	case !slices.Contains(names, name):
-		return usage("debertac doctor", "--isa %s: this version has no kernels for it; it has some for %s", name, list(names))
-	case !isa.Supported():
-		return usage("debertac doctor", "--isa %s: this machine does not have it", name)
-	}
-	return nil
+	return p.Exec(m, "doctor", flags.Args(p.WeightsFlag(), flags.Switch("--json", v.JSON)))
 }
 
 // goToolchain finds the Go toolchain.
-func (a *app) goToolchain() goReport {
-	g, err := build.FindGo(a.ctx)
+func goToolchain(c *console.Console) goReport {
+	g, err := build.FindGo(c.Context)
 	if err != nil {
 		return goReport{Fault: err.Error()}
 	}
@@ -136,8 +95,8 @@ func (a *app) goToolchain() goReport {
 }
 
 // cacheState describes the cache.
-func (a *app) cacheState() cacheReport {
-	c, err := a.store()
+func cacheState(m *built.Maker) cacheReport {
+	c, err := m.Store()
 	if err != nil {
 		return cacheReport{Fault: err.Error()}
 	}
@@ -161,19 +120,19 @@ func (a *app) cacheState() cacheReport {
 }
 
 // print writes the report for people.
-func (r *report) print(a *app) error {
+func (r *report) print(m *built.Maker) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("debertac", "%s, %s", r.Debertac.Version, r.Debertac.Go)
 	line("processor", "%s, %s, %s, %s by default", known(r.CPU.Model), r.CPU.Arch,
-		counted(r.CPU.Logical, "logical processor", "logical processors"), counted(r.CPU.Threads, "thread", "threads"))
+		wording.Counted(r.CPU.Logical, "logical processor", "logical processors"), wording.Counted(r.CPU.Threads, "thread", "threads"))
 	line("features", "%s", known(strings.Join(r.CPU.Features, " ")))
 	var caches []string
 	for _, c := range r.CPU.Caches {
 		if c.Kind != "Instruction" {
-			caches = append(caches, fmt.Sprintf("L%d %s", c.Level, size(c.Bytes)))
+			caches = append(caches, fmt.Sprintf("L%d %s", c.Level, wording.Size(c.Bytes)))
 		}
 	}
 	line("caches", "%s", known(strings.Join(caches, ", ")))
@@ -194,11 +153,11 @@ func (r *report) print(a *app) error {
 	} else {
 		limit := "without a limit"
 		if r.Cache.Limit != nil {
-			limit = "of at most " + size(*r.Cache.Limit)
+			limit = "of at most " + wording.Size(*r.Cache.Limit)
 		}
-		line("cache", "%s, %s, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, counted(r.Cache.Entries, "entry", "entries"), size(r.Cache.Bytes), limit, cache.Env)
+		line("cache", "%s, %s, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, wording.Counted(r.Cache.Entries, "entry", "entries"), wording.Size(r.Cache.Bytes), limit, cache.Env)
 	}
-	_, err := fmt.Fprint(a.out, b.String())
+	_, err := fmt.Fprint(m.Out, b.String())
 	return err
 }
 
@@ -207,17 +166,4 @@ func known(s string) string {
 		return "not known"
 	}
 	return s
-}
-
-// size writes a number of bytes in the unit that suits it.
-func size(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
 }

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 )
 
 type dumpVerb struct {
 	File string `arg:"" help:"The spec; - is the standard input."`
-	chosen
+	source.Choice
 	After string `placeholder:"PASS" help:"Print the program after this pass; build is the program before all passes. Default: the last pass."`
 	Trace bool   `help:"Compile as verify does: the hidden states of all layers are outputs."`
 }
@@ -26,30 +28,18 @@ func (dumpVerb) Help() string {
 }
 
 // Run prints the programs.
-func (v *dumpVerb) Run(a *app) error {
-	units, _, err := a.unitsAfter(v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
+func (v *dumpVerb) Run(c *console.Console) error {
+	units, _, err := source.UnitsAfter(c, v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
 	if err != nil {
 		return err
 	}
 	for i, u := range units {
 		if i > 0 {
-			fmt.Fprintln(a.out)
+			fmt.Fprintln(c.Out)
 		}
-		if _, err := fmt.Fprint(a.out, ir.Print(u.Program)); err != nil {
+		if _, err := fmt.Fprint(c.Out, ir.Print(u.Program)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// list joins words as a sentence does: a, b and c.
-func list(words []string) string {
-	switch n := len(words); n {
-	case 0:
-		return "none"
-	case 1:
-		return words[0]
-	default:
-		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
-	}
 }

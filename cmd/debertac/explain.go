@@ -8,7 +8,11 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/cost"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -34,40 +38,40 @@ Examples:
 }
 
 // Run explains.
-func (v *explainVerb) Run(a *app) error {
-	if err := within(wholeNumber("--tokens", v.Tokens, 1, math.MaxInt)); err != nil {
+func (v *explainVerb) Run(c *console.Console) error {
+	if err := flags.Within(flags.Whole("--tokens", v.Tokens, 1, math.MaxInt)); err != nil {
 		return err
 	}
 	switch {
 	case v.Tokens != nil && !v.JSON:
-		return usage("debertac explain --help", "--tokens belongs to --json")
+		return fault.Usage("debertac explain --help", "--tokens belongs to --json")
 	}
 	if v.What == "" {
-		return v.codes(a)
+		return v.codes(c)
 	}
 	if there, err := disk.Exists(v.What); v.What == "-" || there || err != nil {
-		src, err := a.load(v.What)
+		src, err := source.Load(c, v.What)
 		if err != nil {
 			return err
 		}
-		return v.spec(a, src.spec)
+		return v.spec(c, src.Spec)
 	}
 	if info, ok := diag.Find(diag.Code(v.What)); ok {
-		_, err := fmt.Fprint(a.out, info.Page())
+		_, err := fmt.Fprint(c.Out, info.Page())
 		return err
 	}
 	if rows := rowsOf(v.What); len(rows) > 0 {
-		return words(a, rows)
+		return words(c, rows)
 	}
 	if m := spec.ZooModel(v.What); m != nil {
-		return v.spec(a, &spec.Spec{Name: v.What, Models: []*spec.Model{m}})
+		return v.spec(c, &spec.Spec{Name: v.What, Models: []*spec.Model{m}})
 	}
-	return inputFault(v.What, "this is no file, no message code, no word of the language and no model of the zoo").hint("debertac explain")
+	return fault.Input(v.What, "this is no file, no message code, no word of the language and no model of the zoo").Hint("debertac explain")
 }
 
 // codes lists the message codes.
-func (v *explainVerb) codes(a *app) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+func (v *explainVerb) codes(c *console.Console) error {
+	w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for _, c := range diag.Codes {
 		fmt.Fprintf(w, "%s\t%s\n", c.Code, c.Meaning)
 	}
@@ -86,21 +90,21 @@ func rowsOf(word string) []*spec.Row {
 }
 
 // words prints how a word is written in each block that has it.
-func words(a *app, rows []*spec.Row) error {
+func words(c *console.Console, rows []*spec.Row) error {
 	for i, r := range rows {
 		if i > 0 {
-			fmt.Fprintln(a.out)
+			fmt.Fprintln(c.Out)
 		}
 		where := "in " + r.Block
 		if r.Block == "file" {
 			where = "at the top of a file"
 		}
-		fmt.Fprintf(a.out, "%s, %s\n  %s\n  %s\n", r.Word, where, r.Usage(), r.Doc)
+		fmt.Fprintf(c.Out, "%s, %s\n  %s\n  %s\n", r.Word, where, r.Usage(), r.Doc)
 		if r.Unit != "" {
-			fmt.Fprintf(a.out, "  unit: %s\n", strings.ReplaceAll(r.Unit, " ", " or "))
+			fmt.Fprintf(c.Out, "  unit: %s\n", strings.ReplaceAll(r.Unit, " ", " or "))
 		}
 		if r.Default != "" {
-			fmt.Fprintf(a.out, "  without it: %s\n", r.Default)
+			fmt.Fprintf(c.Out, "  without it: %s\n", r.Default)
 		}
 		if r.Opens == "" {
 			continue
@@ -111,23 +115,23 @@ func words(a *app, rows []*spec.Row) error {
 				inside = append(inside, o.Word)
 			}
 		}
-		fmt.Fprintf(a.out, "  inside: %s\n", strings.Join(inside, " "))
+		fmt.Fprintf(c.Out, "  inside: %s\n", strings.Join(inside, " "))
 	}
 	return nil
 }
 
 // spec prints the resolved spec, or with --json the sums.
-func (v *explainVerb) spec(a *app, s *spec.Spec) error {
+func (v *explainVerb) spec(c *console.Console, s *spec.Spec) error {
 	if !v.JSON {
-		_, err := fmt.Fprint(a.out, spec.Explain(s))
+		_, err := fmt.Fprint(c.Out, spec.Explain(s))
 		return err
 	}
 	for _, m := range s.Models {
 		if v.Tokens != nil && *v.Tokens > m.Seq {
-			return usage(fmt.Sprintf("--tokens %d, or raise seq in the spec", m.Seq), "--tokens %d: the seq of %s allows %d", *v.Tokens, m.Name, m.Seq)
+			return fault.Usage(fmt.Sprintf("--tokens %d, or raise seq in the spec", m.Seq), "--tokens %d: the seq of %s allows %d", *v.Tokens, m.Name, m.Seq)
 		}
 	}
-	enc := json.NewEncoder(a.out)
+	enc := json.NewEncoder(c.Out)
 	for _, m := range s.Models {
 		for _, h := range append([]*spec.Head{nil}, s.HeadsOf(m)...) {
 			if err := enc.Encode(v.sums(m, h)); err != nil {

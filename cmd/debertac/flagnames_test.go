@@ -156,8 +156,8 @@ func TestFlagsThatAreNamedExist(t *testing.T) {
 		assert.Empty(t, f.misnamed(text, f.built[verb]), "the help of %s of a built program", verb)
 	}
 	anywhere := all(map[string]names{"": all(f.ours), "built": all(f.built)})
-	ours := callers(t, ".", func(typename string) bool { return f.verbOf[typename] != "" })
-	built := callers(t, filepath.Join("..", "..", "runtime", "program"), func(typename string) bool { return typename == "session" })
+	ours := callers(t, packagesIn(t, "."), func(typename string) bool { return f.verbOf[typename] != "" })
+	built := callers(t, []string{filepath.Join("..", "..", "runtime", "program")}, func(typename string) bool { return typename == "session" })
 	root := filepath.Join("..", "..")
 	messages, pages := 0, 0
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -179,13 +179,14 @@ func TestFlagsThatAreNamedExist(t *testing.T) {
 		case filepath.Ext(name) == ".go":
 			return eachLiteral(path, func(in, text string) {
 				have := anywhere
-				switch filepath.ToSlash(filepath.Dir(name)) {
-				case "cmd/debertac":
+				in = filepath.Base(filepath.Dir(name)) + ":" + in
+				switch dir := filepath.ToSlash(filepath.Dir(name)); {
+				case dir == "cmd/debertac" || strings.HasPrefix(dir, "cmd/debertac/"):
 					have = all(f.ours, f.verbsOf(ours[in])...)
 					if strings.HasPrefix(text, "--") && !strings.Contains(text, " ") { // handed on to a built program
 						have = all(map[string]names{"": have, "built": all(f.built)})
 					}
-				case "runtime/program":
+				case dir == "runtime/program":
 					have = all(f.built, madeBy(built[in])...)
 				}
 				messages += len(named.FindAllString(text, -1))
@@ -249,26 +250,55 @@ func functionName(fn *ast.FuncDecl) string {
 	return of.(*ast.Ident).Name + "." + fn.Name.Name
 }
 
-// callers lists, for every function of a package, all functions that may lead to it. The name of a method stands for every method of that name, unless it
-// is one of the caller's own receiver, so there are more callers in the list than in truth. Methods of root types are not followed further.
-func callers(t *testing.T, dir string, root func(typename string) bool) map[string]names {
+// packagesIn lists the folders with Go files in a folder and below.
+func packagesIn(t *testing.T, root string) (dirs []string) {
 	t.Helper()
-	functions := map[string]*ast.FuncDecl{}
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
-			continue
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch dir := filepath.Dir(path); {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "template"):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".go" && !slices.Contains(dirs, dir):
+			dirs = append(dirs, dir)
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, 0)
+		return nil
+	}))
+	return dirs
+}
+
+// function is one function of the packages that callers looks at.
+type function struct {
+	pkg  string
+	decl *ast.FuncDecl
+}
+
+// callers lists, for every function of some packages, all functions that may lead to it. Functions are named as "package:function" or
+// "package:type.method". The name of a method stands for every method of that name, unless it is one of the caller's own receiver, so there are more
+// callers in the list than in truth. Methods of root types are not followed further.
+func callers(t *testing.T, dirs []string, root func(typename string) bool) map[string]names {
+	t.Helper()
+	functions := map[string]function{}
+	for _, dir := range dirs {
+		whole, err := filepath.Abs(dir)
 		require.NoError(t, err)
-		for _, d := range file.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				functions[functionName(fn)] = fn
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if filepath.Ext(e.Name()) != ".go" || strings.HasSuffix(e.Name(), "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, e.Name()), nil, 0)
+			require.NoError(t, err)
+			for _, d := range file.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok {
+					pkg := filepath.Base(whole)
+					functions[pkg+":"+functionName(fn)] = function{pkg, fn}
+				}
 			}
 		}
 	}
-	direct := map[string]names{} // of "f", "T.f", and ".f", which is any method
+	direct := map[string]names{} // of "p:f", "p:T.f", and ".f", which is any method
 	for caller, fn := range functions {
 		note := func(called string) {
 			if direct[called] == nil {
@@ -277,23 +307,30 @@ func callers(t *testing.T, dir string, root func(typename string) bool) map[stri
 			direct[called][caller] = true
 		}
 		of, _, _ := strings.Cut(caller, ".")
-		ast.Inspect(fn.Body, func(n ast.Node) bool {
+		recv := ""
+		if r := fn.decl.Recv; r != nil && len(r.List[0].Names) > 0 {
+			recv = r.List[0].Names[0].Name
+		}
+		ast.Inspect(fn.decl.Body, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.SelectorExpr:
 				x, ok := n.X.(*ast.Ident)
-				if ok && fn.Recv != nil && len(fn.Recv.List[0].Names) > 0 && x.Name == fn.Recv.List[0].Names[0].Name && functions[of+"."+n.Sel.Name] != nil {
+				switch {
+				case ok && recv != "" && x.Name == recv && functions[of+"."+n.Sel.Name].decl != nil:
 					note(of + "." + n.Sel.Name)
-				} else {
+				case ok && functions[x.Name+":"+n.Sel.Name].decl != nil: // of another package
+					note(x.Name + ":" + n.Sel.Name)
+				default:
 					note("." + n.Sel.Name)
 				}
 				ast.Inspect(n.X, func(n ast.Node) bool { // a function called before the point
 					if id, ok := n.(*ast.Ident); ok {
-						note(id.Name)
+						note(fn.pkg + ":" + id.Name)
 					}
 					return true
 				})
 			case *ast.Ident:
-				note(n.Name)
+				note(fn.pkg + ":" + n.Name)
 			}
 			return true
 		})
@@ -306,7 +343,7 @@ func callers(t *testing.T, dir string, root func(typename string) bool) map[stri
 		}
 		into[name] = true
 		of, method, ok := strings.Cut(name, ".")
-		if ok && root(of) {
+		if ok && root(typeOf(of)) {
 			return
 		}
 		for caller := range direct[name] {
@@ -330,7 +367,7 @@ func (f *flagTables) verbsOf(callers names) []string {
 	verbs := names{}
 	for name := range callers {
 		of, _, _ := strings.Cut(name, ".")
-		if verb := f.verbOf[of]; verb != "" {
+		if verb := f.verbOf[typeOf(of)]; verb != "" {
 			verbs[verb] = true
 		}
 	}
@@ -340,9 +377,15 @@ func (f *flagTables) verbsOf(callers names) []string {
 // madeBy are the verbs of built programs among callers: newRun makes run.
 func madeBy(callers names) (verbs []string) {
 	for name := range callers {
-		if verb, ok := strings.CutPrefix(name, "new"); ok && verb != "" && strings.ToUpper(verb[:1]) == verb[:1] {
+		if verb, ok := strings.CutPrefix(typeOf(name), "new"); ok && verb != "" && strings.ToUpper(verb[:1]) == verb[:1] {
 			verbs = append(verbs, strings.ToLower(verb))
 		}
 	}
 	return verbs
+}
+
+// typeOf returns a name without its package.
+func typeOf(name string) string {
+	_, name, _ = strings.Cut(name, ":")
+	return name
 }

@@ -7,6 +7,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 )
@@ -30,61 +34,61 @@ Examples:
 }
 
 // Run lays out the files.
-func (v *fmtVerb) Run(a *app) error {
+func (v *fmtVerb) Run(c *console.Console) error {
 	files := v.Files
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	changed := false
 	for _, file := range files {
-		c, err := v.one(a, file)
+		c, err := v.one(c, file)
 		if err != nil {
 			return err
 		}
 		changed = changed || c
 	}
 	if v.Check && changed {
-		return notHeld()
+		return fault.NotHeld()
 	}
 	return nil
 }
 
 // one lays out one file and reports whether that changes it.
-func (v *fmtVerb) one(a *app, file string) (changed bool, err error) {
+func (v *fmtVerb) one(c *console.Console, file string) (changed bool, err error) {
 	if v.Write && file != "-" {
 		if _, err := disk.Place(file); err != nil && !errors.As(err, new(*disk.InputError)) { // a file may be named twice; a pipe could be read, but not written
-			return false, outFault(err)
+			return false, output.Fault(err)
 		}
 	}
-	name, text, err := a.read(file)
+	name, text, err := source.Read(c, file)
 	if err != nil {
 		return false, err
 	}
 	tree, faults := spec.Parse(name, text)
 	if faults.HasErrors() {
-		return false, &fault{code: exitInput, list: faults, files: tree.Sources()}
+		return false, &fault.Error{Code: fault.ExitInput, List: faults, Files: tree.Sources()}
 	}
-	a.warn(faults, tree.Sources())
+	c.Warn(faults, tree.Sources())
 	want, ok := spec.Format(tree)
 	if !ok {
-		return false, ours(fmt.Errorf("%s has no fault and no layout", name))
+		return false, fault.Ours(fmt.Errorf("%s has no fault and no layout", name))
 	}
 	changed = !bytes.Equal(text, want)
 	switch {
 	case v.Check:
 		if changed {
-			_, err = fmt.Fprintln(a.out, name)
+			_, err = fmt.Fprintln(c.Out, name)
 		}
 	case v.Diff:
 		if changed {
-			_, err = a.out.Write(diff.Diff(name, text, name+" (canonical)", want))
+			_, err = c.Out.Write(diff.Diff(name, text, name+" (canonical)", want))
 		}
 	case v.Write && file != "-":
 		if changed {
-			err = outFault(disk.RewriteFile(file, want, 0o666))
+			err = output.Fault(disk.RewriteFile(file, want, 0o666))
 		}
 	default:
-		_, err = a.out.Write(want)
+		_, err = c.Out.Write(want)
 	}
 	return changed, err
 }

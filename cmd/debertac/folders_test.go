@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -55,12 +56,12 @@ func TestRecordedFolders(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s %s", r.Number, r.Base, strings.Join(r.Changes, ", ")), func(t *testing.T) {
 			out, said, code := r.run(t, filepath.Join(root, strconv.Itoa(r.Number)))
 			switch {
-			case code == exitDone && r.Error == "":
+			case code == fault.ExitDone && r.Error == "":
 				equal++
 				r.compare(t, out)
-			case code == exitDone:
+			case code == fault.ExitDone:
 				t.Fatalf("it runs, but the libraries say: %s\n%s%s", r.Error, said, out)
-			case code != exitInput && code != exitUsage || !r.names(said):
+			case code != fault.ExitInput && code != fault.ExitUsage || !r.names(said):
 				t.Fatalf("the refusal (exit code %d) names none of %q:\n%s\nthe libraries: %s", code, r.Names, said, r.Error)
 			case r.Error == "":
 				refused++

@@ -1,19 +1,22 @@
 package main
 
 import (
-	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/graph"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
 type graphVerb struct {
 	File string `arg:"" help:"The spec; - is the standard input."`
-	chosen
+	source.Choice
 	Out   string `short:"o" placeholder:"FILE" help:"The picture to write: its name ends in .svg, .html or .dot."`
 	After string `placeholder:"PASS" help:"Stop after this pass; build is the program before any. Default: the last."`
 	Pack  bool   `help:"Draw what is computed when weights are packed, too."`
@@ -40,9 +43,9 @@ var pictures = []struct {
 }{{".svg", graph.SVG}, {".html", graph.HTML}, {".dot", graph.DOT}}
 
 // Run draws.
-func (v *graphVerb) Run(a *app) error {
+func (v *graphVerb) Run(c *console.Console) error {
 	if v.Out == "" {
-		return usage("debertac graph "+v.File+" -o model.svg", "a picture is written to a file, and -o names none")
+		return fault.Usage("debertac graph "+v.File+" -o model.svg", "a picture is written to a file, and -o names none")
 	}
 	i := slices.IndexFunc(pictures, func(p struct {
 		ending string
@@ -51,9 +54,9 @@ func (v *graphVerb) Run(a *app) error {
 		return p.ending == strings.ToLower(filepath.Ext(v.Out))
 	})
 	if i < 0 {
-		return usage("-o model.svg", "%s: the name of a picture ends in .svg, .html or .dot", v.Out)
+		return fault.Usage("-o model.svg", "%s: the name of a picture ends in .svg, .html or .dot", v.Out)
 	}
-	units, last, err := a.unitsAfter(v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
+	units, last, err := source.UnitsAfter(c, v.File, v.After, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
 	if err != nil {
 		return err
 	}
@@ -61,21 +64,5 @@ func (v *graphVerb) Run(a *app) error {
 	for _, u := range units {
 		list = append(list, graph.Of(u.Program, last, graph.Options{Pack: v.Pack}))
 	}
-	return outFault(disk.WriteFile(v.Out, pictures[i].draw(list), 0o644))
-}
-
-// unitsAfter compiles a spec as far as a pass, and returns the name of that pass. Without a name it is the last one.
-func (a *app) unitsAfter(file, pass string, o compiler.Options) ([]*compiler.Unit, string, error) {
-	names := passNames()
-	last := cmp.Or(pass, names[len(names)-1])
-	if !slices.Contains(names, last) {
-		return nil, "", usage("debertac dump --help", "no pass is named %s; there are %s", last, list(names))
-	}
-	src, err := a.load(file)
-	if err != nil {
-		return nil, "", err
-	}
-	o.After = pass
-	units, err := a.units(src, o)
-	return units, last, err
+	return output.Fault(disk.WriteFile(v.Out, pictures[i].draw(list), 0o644))
 }

@@ -4,6 +4,10 @@ import (
 	"slices"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/debertac/debertac/cmd/debertac/completion"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 )
 
 type helpVerb struct {
@@ -19,25 +23,16 @@ Example:
 }
 
 // Run prints the help.
-func (v *helpVerb) Run(a *app) error {
+func (v *helpVerb) Run(k *kong.Context) error {
 	args := []string{"--help"}
 	if v.Verb != "" {
-		if names := verbNames(a.parser.Model); !slices.Contains(names, v.Verb) {
-			return usage("debertac help", "there is no verb %q; there are %s", v.Verb, list(names))
+		if names := completion.Names(k.Model); !slices.Contains(names, v.Verb) {
+			return fault.Usage("debertac help", "there is no verb %q; there are %s", v.Verb, wording.List(names))
 		}
 		args = []string{v.Verb, "--help"}
 	}
-	_, err := a.parser.Parse(args) // prints it and exits
+	_, err := k.Parse(args) // prints it and exits
 	return err
-}
-
-// verbNames lists the verbs of the command line.
-func verbNames(model *kong.Application) []string {
-	var names []string
-	for _, n := range model.Children {
-		names = append(names, n.Name)
-	}
-	return names
 }
 
 // usual is what people type first at a command that they do not know, and the verb that it stands for.

@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
-	"regexp"
-	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/runtime/disk"
-	"github.com/debertac/debertac/runtime/tasktable"
-	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -16,8 +16,8 @@ type importVerb struct {
 	Dir  string `arg:"" help:"Hugging Face model folder."`
 	Out  string `short:"o" default:"model.dspec" placeholder:"FILE" help:"Spec to write; - is the standard output."`
 	Name string `placeholder:"NAME" help:"Name of the model in the spec. Default: the folder's name."`
-	wishes
-	lentFlag
+	folder.Wishes
+	folder.LentFlag
 	HeadName string `placeholder:"NAME" help:"Name of the head in the spec. Default: named after its task."`
 	Force    bool   `short:"f" help:"Overwrite an existing file."`
 }
@@ -46,70 +46,67 @@ Examples:
 }
 
 // Run writes the spec.
-func (v *importVerb) Run(a *app) error {
-	if err := v.ofFolder(); err != nil {
+func (v *importVerb) Run(c *console.Console) error {
+	if err := v.OfFolder(); err != nil {
 		return err
 	}
 	if err := v.place(); err != nil {
 		return err
 	}
-	f, err := a.openWith(v.Dir, false, v.Ignore, v.Tokenizer)
+	f, err := folder.OpenWith(c, v.Dir, false, v.Ignore, v.Tokenizer)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.weights == nil {
-		f.note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
+	if f.Weights == nil {
+		f.Note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}
-	f.wish = v.options()
+	f.Wish = v.Options()
 	name := v.Name
 	if name == "" {
-		name = nameOf(v.Dir)
+		name = folder.NameOf(v.Dir)
 	}
-	text, notes, err := f.spec(hf.Options{Model: name, HeadName: v.HeadName})
+	text, notes, err := f.Spec(hf.Options{Model: name, HeadName: v.HeadName})
 	if err != nil {
 		return err
 	}
 	for _, n := range notes {
-		a.note("%s: note: %s", v.Dir, n)
+		c.Note("%s: note: %s", v.Dir, n)
 	}
-	src, err := a.parse(v.Out, []byte(text))
+	src, err := source.Parse(c, v.Out, []byte(text))
 	if err != nil {
 		return err
 	}
-	embeds := len(src.spec.Heads) == 0
-	for _, h := range src.spec.Heads {
-		embeds = embeds || vectors(h.Task())
+	embeds := len(src.Spec.Heads) == 0
+	for _, h := range src.Spec.Heads {
+		embeds = embeds || folder.Vectors(h.Task())
 	}
-	limit := f.maxTokens(src.spec.Models[0], embeds)
+	limit := f.MaxTokens(src.Spec.Models[0], embeds)
 	if v.Out == "-" {
-		_, err := fmt.Fprint(a.out, text)
+		_, err := fmt.Fprint(c.Out, text)
 		return err
 	}
-	if err := writeFile(v.Out, []byte(text)); err != nil {
+	if err := output.Write(v.Out, []byte(text)); err != nil {
 		return err
 	}
-	for _, m := range src.spec.Models {
+	for _, m := range src.Spec.Models {
 		head := ""
-		for _, h := range src.spec.Heads {
+		for _, h := range src.Spec.Heads {
 			if h.Model == m {
 				head = ", head " + h.Name
 			}
 		}
-		a.note("%s: model %s, like %s%s; texts of up to %d tokens", v.Out, m.Name, m.Like[0], head, limit)
+		c.Note("%s: model %s, like %s%s; texts of up to %d tokens", v.Out, m.Name, m.Like[0], head, limit)
 	}
 	return nil
 }
-
-// vectors reports whether a task gives vectors for texts, or the rows that they are made of.
-func vectors(t tasktable.Task) bool { return tasktable.Of(t).ServedBy("Embedder") }
 
 // place says, before any work, why the spec could not be written.
 func (v *importVerb) place() error {
 	if v.Out == "-" {
 		return nil
 	}
-	target, err := outPlace(v.Out)
+	target, err := output.Place(v.Out)
 	if err != nil {
 		return err
 	}
@@ -118,25 +115,7 @@ func (v *importVerb) place() error {
 		return err
 	}
 	if there && !v.Force {
-		return inputFault(v.Out, "this file is there already").hint("--force overwrites it, -o names another one")
+		return fault.Input(v.Out, "this file is there already").Hint("--force overwrites it, -o names another one")
 	}
 	return nil
-}
-
-var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)
-
-// nameOf makes an identifier of a folder's name, which is no published model's.
-func nameOf(dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil {
-		dir = abs
-	}
-	name := strings.Trim(notIdentifier.ReplaceAllString(strings.ToLower(filepath.Base(dir)), "_"), "_")
-	if name == "" || name[0] >= '0' && name[0] <= '9' {
-		name = "model_" + name
-	}
-	name = strings.TrimRight(name, "_")
-	if spec.ZooModel(name) != nil {
-		return "my_" + name // it will be like the published one, and nothing can be like itself
-	}
-	return name
 }

@@ -13,6 +13,13 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/version"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 )
@@ -28,8 +35,8 @@ type initVerb struct {
 	Module  string   `placeholder:"PATH" help:"Path of the Go module to make. Default: the folder's name, in lower case, with hyphens in place of other characters; my- is put in front of a name that another package or model has."`
 	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3. Default: the version of this program."`
 	Replace string   `placeholder:"DIR" help:"A checkout of debertac that the module uses in place of a published version."`
-	wishes
-	lentFlag
+	folder.Wishes
+	folder.LentFlag
 }
 
 // fromCheckout are the commands by which a module uses debertac from a checkout, which the docs show too.
@@ -105,16 +112,16 @@ var word = regexp.MustCompile(`\w+`)
 var notName = regexp.MustCompile(`[^a-z0-9_]+`)
 
 // Run makes the folder.
-func (v *initVerb) Run(a *app) error {
+func (v *initVerb) Run(c *console.Console) error {
 	s, err := v.plan()
 	if err != nil {
 		return err
 	}
 	if v.From != "" {
-		return v.fromFolder(a, s)
+		return v.fromFolder(c, s)
 	}
-	if v.given() || v.Tokenizer != "" {
-		return usage("debertac init --help", "--head, --layer, --pool, --mask, --seq, --ignore and --tokenizer belong to --from, a model folder")
+	if v.Given() || v.Tokenizer != "" {
+		return fault.Usage("debertac init --help", "--head, --layer, --pool, --mask, --seq, --ignore and --tokenizer belong to --from, a model folder")
 	}
 	// Everything is made in memory first: a model that cannot be compiled leaves no half of a folder.
 	texts := map[string][]byte{}
@@ -123,29 +130,29 @@ func (v *initVerb) Run(a *app) error {
 	} {
 		text, err := fill(name, s)
 		if err != nil {
-			return ours(err)
+			return fault.Ours(err)
 		}
 		texts[path] = []byte(text)
 	}
 	if len(s.sums) > 0 {
 		texts["go.sum"] = s.sums
 	}
-	src, err := a.parse(filepath.Join(v.Dir, specFile), texts[specFile])
+	src, err := source.Parse(c, filepath.Join(v.Dir, specFile), texts[specFile])
 	if err != nil {
 		return err
 	}
-	made, err := a.generateFrom(src, chosen{}, placed{Out: filepath.Join(v.Dir, s.Package)})
+	made, err := gopackage.GenerateFrom(c, src, source.Choice{}, gopackage.Place{Out: filepath.Join(v.Dir, s.Package)})
 	if err != nil {
 		return err
 	}
-	if err := v.write(a, texts, made, ownWeights{}); err != nil {
+	if err := v.write(c, texts, made, ownWeights{}); err != nil {
 		return err
 	}
 	tidy := "go mod tidy && "
 	if s.Replace != "" {
 		tidy = ""
 	}
-	a.note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
+	c.Note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
 	return nil
 }
 
@@ -162,11 +169,11 @@ func (v *initVerb) plan() (*start, error) {
 	case name[0] >= '0' && name[0] <= '9', spec.ZooModel(name) != nil: // a name begins with a letter, and nothing can be like itself
 		name = "my_" + name
 	}
-	if err := v.check(); err != nil {
+	if err := v.Check(); err != nil {
 		return nil, err
 	}
 	if v.From != "" && (v.Like != "" || v.Labels != nil) {
-		return nil, usage("debertac init --help", "--like and --labels are for a new model, and contradict --from")
+		return nil, fault.Usage("debertac init --help", "--like and --labels are for a new model, and contradict --from")
 	}
 	if v.Like == "" {
 		v.Like = "deberta_v3_base"
@@ -182,16 +189,16 @@ func (v *initVerb) plan() (*start, error) {
 		}
 	}
 	if first, _, _ := strings.Cut(s.Module, "/"); slices.Contains(taken, first) {
-		return nil, usage("--module example.com/"+s.Module, "--module %s: %s is a package of Go", s.Module, first)
+		return nil, fault.Usage("--module example.com/"+s.Module, "--module %s: %s is a package of Go", s.Module, first)
 	}
 	if err := module.CheckImportPath(s.Module); err != nil {
-		return nil, usage("debertac init --help", "--module %s: %v", s.Module, err)
+		return nil, fault.Usage("debertac init --help", "--module %s: %v", s.Module, err)
 	}
 	if spec.ZooModel(v.Like) == nil {
-		return nil, usage("debertac init --help", "--like %s: no such model; there are %s", v.Like, list(spec.Zoo()))
+		return nil, fault.Usage("debertac init --help", "--like %s: no such model; there are %s", v.Like, wording.List(spec.Zoo()))
 	}
 	if len(v.Labels) < 2 {
-		return nil, usage("--labels ham,spam", "--labels: at least two are wanted")
+		return nil, fault.Usage("--labels ham,spam", "--labels: at least two are wanted")
 	}
 	if v.Replace != "" {
 		dir, err := filepath.Abs(v.Replace)
@@ -202,16 +209,16 @@ func (v *initVerb) plan() (*start, error) {
 		return s, s.readSources()
 	}
 	if s.Version == "" {
-		s.Version = readBuildInfo().Version
+		s.Version = version.Read().Version
 		if module.IsPseudoVersion(s.Version) || strings.Contains(s.Version, "+dirty") {
 			s.Version = "" // of a work tree
 		}
 	}
 	if !semver.IsValid(s.Version) {
 		if v.Version != "" {
-			return nil, usage("--version v1.2.3", "--version %s is not a version of a Go module", v.Version)
+			return nil, fault.Usage("--version v1.2.3", "--version %s is not a version of a Go module", v.Version)
 		}
-		return nil, usage("--replace DIR, the checkout that debertac was built from, or --version V", "this debertac was built from a checkout and has no published version: say where the checkout is, or which version to require")
+		return nil, fault.Usage("--replace DIR, the checkout that debertac was built from, or --version V", "this debertac was built from a checkout and has no published version: say where the checkout is, or which version to require")
 	}
 	return s, nil
 }
@@ -219,13 +226,13 @@ func (v *initVerb) plan() (*start, error) {
 // readSources reads what the sources in Replace require.
 func (s *start) readSources() error {
 	path := filepath.Join(s.Replace, "go.mod")
-	text, err := disk.ReadFile(path, mostText)
+	text, err := disk.ReadFile(path, folder.MostText)
 	if err != nil {
-		return inputFault(s.Replace, "this is not the folder of debertac's sources: %v", err)
+		return fault.Input(s.Replace, "this is not the folder of debertac's sources: %v", err)
 	}
 	mod, err := modfile.Parse(path, text, nil)
 	if err != nil || mod.Module == nil || mod.Module.Mod.Path != modulePath {
-		return inputFault(path, "this is not the module %s", modulePath)
+		return fault.Input(path, "this is not the module %s", modulePath)
 	}
 	if mod.Go != nil {
 		s.Go = mod.Go.Version
@@ -233,7 +240,7 @@ func (s *start) readSources() error {
 	for _, r := range mod.Require {
 		s.Requires = append(s.Requires, r.Mod.Path+" "+r.Mod.Version)
 	}
-	s.sums, err = disk.ReadFile(filepath.Join(s.Replace, "go.sum"), mostText)
+	s.sums, err = disk.ReadFile(filepath.Join(s.Replace, "go.sum"), folder.MostText)
 	return err
 }
 

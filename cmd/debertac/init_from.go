@@ -10,6 +10,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
@@ -28,14 +35,14 @@ func (c *call) template() string { return cmp.Or(c.Template, c.Name) }
 
 // callFor returns the call that a program of the package is made of: of those of its task that it has, the one that the word of --head asks for;
 // else one for models with such labels; else the first. It is nil if the package has no call on texts.
-func callFor(g *generated, head string) *call {
-	m := &g.unit.Program.Meta
+func callFor(g *gopackage.Package, head string) *call {
+	m := &g.Unit.Program.Meta
 	row := tasktable.Of(m.Task)
 	var best *call
 	rank := 0
 	for _, s := range append([]tasktable.Service{row.Direct}, row.Services...) {
 		for _, v := range s.Verbs {
-			if v.Start == nil || !hasMethod(g.pkg, v.Name) || !v.Start.When.HoldsFor(m.Labels) {
+			if v.Start == nil || !hasMethod(g.Pkg, v.Name) || !v.Start.When.HoldsFor(m.Labels) {
 				continue
 			}
 			n := 1
@@ -63,49 +70,49 @@ func hasMethod(p *codegen.Package, name string) bool {
 }
 
 // fromFolder makes the folder of a model folder: its spec, the package of its head, a program of the right call, and its weights.
-func (v *initVerb) fromFolder(a *app, s *start) error {
-	dir, err := v.open(a)
+func (v *initVerb) fromFolder(c *console.Console, s *start) error {
+	dir, err := v.open(c)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if dir.isPair() && v.Head == "" {
-		return inputFault(dir.dir, "the folder is a generator and a discriminator, one of them is wanted").hint("--head fill-mask or --head rtd")
+	if dir.IsPair() && v.Head == "" {
+		return fault.Input(dir.Dir, "the folder is a generator and a discriminator, one of them is wanted").Hint("--head fill-mask or --head rtd")
 	}
-	if dir.token == nil {
-		return inputFault(v.From, "the folder has no tokenizer, which the program's texts need").hint("--tokenizer DIR|FILE")
+	if dir.Token == nil {
+		return fault.Input(v.From, "the folder has no tokenizer, which the program's texts need").Hint("--tokenizer DIR|FILE")
 	}
-	text, notes, err := dir.spec(hf.Options{Model: s.Model})
+	text, notes, err := dir.Spec(hf.Options{Model: s.Model})
 	if err != nil {
 		return err
 	}
-	src, err := a.parse(filepath.Join(v.Dir, specFile), []byte(text))
+	src, err := source.Parse(c, filepath.Join(v.Dir, specFile), []byte(text))
 	if err != nil {
 		return err
 	}
-	in := placed{}
+	in := gopackage.Place{}
 	if name := compiler.PackageName(s.Model); name == path.Base(s.Module) { // go build names the program so, in the folder that holds the package's folder
 		in.Package = name + "model"
 	}
-	made, err := a.generateFrom(src, chosen{}, in)
+	made, err := gopackage.GenerateFrom(c, src, source.Choice{}, in)
 	if err != nil {
 		return err
 	}
 	if len(made) != 1 {
-		return inputFault(v.From, "the folder gives %d packages, one is wanted", len(made)).hint("--head NAME")
+		return fault.Input(v.From, "the folder gives %d packages, one is wanted", len(made)).Hint("--head NAME")
 	}
 	g := &made[0]
-	s.Package, s.Weights, s.FromName = g.pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.dir)
-	g.dir = filepath.Join(v.Dir, s.Package)
+	s.Package, s.Weights, s.FromName = g.Pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.Dir)
+	g.Dir = filepath.Join(v.Dir, s.Package)
 	if s.Call = callFor(g, v.Head); s.Call == nil {
-		return inputFault(v.From, "what is read off this model is no call on texts").hint("debertac import %s -o %s, and debertac compile", quoted(v.From), quoted(specFile))
+		return fault.Input(v.From, "what is read off this model is no call on texts").Hint("debertac import %s -o %s, and debertac compile", wording.Quoted(v.From), wording.Quoted(specFile))
 	}
-	s.Normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
-	if s.From, err = commandPath(g.dir, v.From); err != nil {
+	s.Normalize = dir.Beside.Sentences != nil && dir.Beside.Sentences.Normalize
+	if s.From, err = commandPath(g.Dir, v.From); err != nil {
 		return err
 	}
 	if v.Tokenizer != "" {
-		path, err := commandPath(g.dir, v.Tokenizer)
+		path, err := commandPath(g.Dir, v.Tokenizer)
 		if err != nil {
 			return err
 		}
@@ -116,35 +123,35 @@ func (v *initVerb) fromFolder(a *app, s *start) error {
 	}
 	texts, err := s.programFrom()
 	if err != nil {
-		return ours(err)
+		return fault.Ours(err)
 	}
 	texts[specFile], texts[".gitignore"] = []byte(text), []byte("*.weights\n")
 	for _, n := range notes {
-		a.note("%s: note: %s", v.From, n)
+		c.Note("%s: note: %s", v.From, n)
 	}
-	if err := v.write(a, texts, made, ownWeights{s.Weights, g.unit}); err != nil {
+	if err := v.write(c, texts, made, ownWeights{s.Weights, g.Unit}); err != nil {
 		return err
 	}
-	if dir.weights == nil {
-		a.note("%s: note: the folder has no weights: go generate packs them when it has", v.From)
-	} else if err := a.packFolder(g.unit, dir, filepath.Join(v.Dir, s.Weights)); err != nil {
+	if dir.Weights == nil {
+		c.Note("%s: note: the folder has no weights: go generate packs them when it has", v.From)
+	} else if err := folder.Pack(c, g.Unit, dir, filepath.Join(v.Dir, s.Weights)); err != nil {
 		return err
 	}
 	tidy := "go mod tidy && "
 	if s.Replace != "" {
 		tidy = ""
 	}
-	a.note("%s: a spec, package %s generated from it, a program that calls %s, and the weights. Next:\n  cd %s && "+tidy+"go run . %s %s\nAfter a change of model.dspec:\n  go generate ./...",
+	c.Note("%s: a spec, package %s generated from it, a program that calls %s, and the weights. Next:\n  cd %s && "+tidy+"go run . %s %s\nAfter a change of model.dspec:\n  go generate ./...",
 		v.Dir, s.Package, s.Call.Name, v.Dir, s.Weights, s.Call.Args)
 	return nil
 }
 
 // open opens the model folder.
-func (v *initVerb) open(a *app) (*folder, error) {
+func (v *initVerb) open(c *console.Console) (*folder.Folder, error) {
 	if st, err := disk.Stat(v.From); err == nil && !st.IsDir() {
-		return nil, inputFault(v.From, "this is a file, a Hugging Face model folder is wanted")
+		return nil, fault.Input(v.From, "this is a file, a Hugging Face model folder is wanted")
 	}
-	_, dir, err := a.open(v.From, programOptions{wishes: v.wishes, lentFlag: v.lentFlag, shapesOnly: true})
+	_, dir, err := model.Open(c, v.From, model.Options{Wishes: v.Wishes, LentFlag: v.LentFlag, ShapesOnly: true})
 	return dir, err
 }
 

@@ -118,15 +118,14 @@ func TestInitFromNames(t *testing.T) {
 
 // TestRawArguments: an argument that is not valid UTF-8 is an error of the command line, unless it is a text of run, whose bytes stay as they are.
 func TestRawArguments(t *testing.T) {
-	a := &app{}
 	bad := "a\xff"
-	args, err := a.markRaw([]string{"run", "model", bad, "fine", "--", "-" + bad})
+	args, raw, err := markRaw([]string{"run", "model", bad, "fine", "--", "-" + bad})
 	require.NoError(t, err)
 	for _, arg := range args {
 		require.True(t, utf8.ValidString(arg))
 	}
-	require.Equal(t, []string{bad, "fine", "-" + bad}, a.unmarkRaw([]string{args[2], args[3], args[5]}))
-	require.Empty(t, a.raw)
+	require.Equal(t, []string{bad, "fine", "-" + bad}, raw.unmark([]string{args[2], args[3], args[5]}))
+	require.Empty(t, raw)
 	for _, args := range [][]string{{"check", bad}, {"run", "model", "--pair=" + bad, "x"}, {"run", "model", "--pair", bad, "x"}, {"run", bad, "x"}, {bad}} {
 		var said strings.Builder
 		require.NotZero(t, run(t.Context(), args, nil, io.Discard, &said))

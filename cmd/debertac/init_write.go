@@ -9,6 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/output"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/disk"
@@ -31,7 +36,7 @@ func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 			return err
 		}
 		used := func() error {
-			return inputFault(v.Dir, "the folder is not empty: it holds %s", name).hint("name a new folder")
+			return fault.Input(v.Dir, "the folder is not empty: it holds %s", name).Hint("name a new folder")
 		}
 		if d.IsDir() {
 			for planned := range texts {
@@ -52,7 +57,7 @@ func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 		if !planned || !d.Type().IsRegular() {
 			return used()
 		}
-		have, err := disk.ReadFile(path, mostText)
+		have, err := disk.ReadFile(path, folder.MostText)
 		if err == nil && !bytes.Equal(have, want) {
 			return used()
 		}
@@ -65,13 +70,13 @@ func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 }
 
 // write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that are new go again.
-func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated, weights ownWeights) (err error) {
+func (v *initVerb) write(c *console.Console, texts map[string][]byte, packages []gopackage.Package, weights ownWeights) (err error) {
 	for _, g := range packages {
-		dir, err := filepath.Rel(v.Dir, g.dir)
+		dir, err := filepath.Rel(v.Dir, g.Dir)
 		if err != nil {
-			return ours(err)
+			return fault.Ours(err)
 		}
-		for _, f := range g.pkg.Files {
+		for _, f := range g.Pkg.Files {
 			texts[filepath.Join(dir, f.Name)] = f.Text
 		}
 	}
@@ -100,7 +105,7 @@ func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated, 
 	}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		path := filepath.Join(v.Dir, name)
-		if err := a.ctx.Err(); err != nil {
+		if err := c.Context.Err(); err != nil {
 			return err
 		}
 		if err := errors.Join(folder(v.Dir), folder(filepath.Dir(path))); err != nil {
@@ -114,7 +119,7 @@ func (v *initVerb) write(a *app, texts map[string][]byte, packages []generated, 
 			made = append(made, path)
 		}
 		if err := disk.RewriteFile(path, texts[name], 0o666); err != nil {
-			return outFault(err)
+			return output.Fault(err)
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/disk"
 	host "github.com/debertac/debertac/runtime/program"
 )
@@ -46,7 +47,7 @@ func (b *bench) dir() string {
 }
 
 // try runs debertac in the folder dir, with a fault or without, and gives its exit code and what it printed.
-func (b *bench) try(dir string, args []string, fault disk.Fault) (code int, out, said string) {
+func (b *bench) try(dir string, args []string, inject disk.Fault) (code int, out, said string) {
 	b.t.Chdir(dir)
 	for name, folder := range map[string]string{cache.Env: "cache", "TMPDIR": "tmp"} {
 		old, had := os.LookupEnv(name)
@@ -58,8 +59,8 @@ func (b *bench) try(dir string, args []string, fault disk.Fault) (code int, out,
 		}()
 	}
 	var stdout, stderr bytes.Buffer
-	if fault != nil {
-		defer disk.Inject(fault)()
+	if inject != nil {
+		defer disk.Inject(inject)()
 	}
 	if args[0] == "program" {
 		code = host.Run(b.t.Context(), b.programs, args[1:], host.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
@@ -222,7 +223,6 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 		crash(t)
 		return
 	}
-	keepPackages(t)
 	b := newBench(t)
 	b.programs = b.models()
 	total, kills, ran, all := 0, 0, 0, scenarios(b.imported())
@@ -233,7 +233,7 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 			good := e.copy()
 			note, seen := counter(good, nil, nil)
 			code, out, said := e.try(good, s.args, note)
-			require.Equal(t, exitDone, code, said)
+			require.Equal(t, fault.ExitDone, code, said)
 			e.out, e.old, e.whole = out, snap(t, e.before).files(), snap(t, good).files()
 			list := moments(&s, seen())
 			require.Greater(t, len(list), 3)
@@ -279,24 +279,24 @@ func (e *experiment) copy() string {
 // fail has one operation fail.
 func (e *experiment) fail(p moment) {
 	t, s, dir := e.t, e.scenario, e.copy()
-	fault, _ := counter(dir, &p, faultOf)
-	code, got, said := e.try(dir, s.args, fault)
+	inject, _ := counter(dir, &p, faultOf)
+	code, got, said := e.try(dir, s.args, inject)
 	where := fmt.Sprintf("%s %s, number %d: exit code %d, %s", p.op, p.path, p.n, code, said)
 	now := snap(t, dir)
 	if p.op == disk.OpRemove { // the fault is that a temporary file stays
 		maps.DeleteFunc(now, func(name, _ string) bool { return disk.IsTemporary(filepath.Base(name)) })
 	}
 	switch {
-	case s.judges && code == exitNotHeld:
+	case s.judges && code == fault.ExitNotHeld:
 		require.Contains(t, drawn.ReplaceAllString(got, "#"), p.path+": ", where)
 		require.Equal(t, e.old, now.files(), where)
-	case code == exitDone:
+	case code == fault.ExitDone:
 		if !s.varies && (!s.reports || !strings.Contains(got, errnoOf(p.op).Error())) {
 			require.Equal(t, e.out, got, where)
 		}
 		require.Equal(t, e.whole, now.files(), where)
 	default:
-		require.Equal(t, exitInput, code, where)
+		require.Equal(t, fault.ExitInput, code, where)
 		require.NotEmpty(t, said, where)
 		oldOrWhole(t, e.old, e.whole, now.files(), false, where)
 	}
@@ -309,7 +309,7 @@ func (e *experiment) kill(p moment) {
 	t, s, dir := e.t, e.scenario, e.copy()
 	where := fmt.Sprintf("killed at %s %s, number %d", p.op, p.path, p.n)
 	dead := false
-	fault, _ := counter(dir, &p, func(op disk.Op) error {
+	inject, _ := counter(dir, &p, func(op disk.Op) error {
 		dead = true
 		if op == disk.OpWrite {
 			return &disk.Short{Err: unix.EIO}
@@ -320,7 +320,7 @@ func (e *experiment) kill(p moment) {
 		if dead {
 			return unix.EIO
 		}
-		return fault(op, path)
+		return inject(op, path)
 	})
 	if s.varies && !dead {
 		return // a profile is written in as many parts as its samples fill
@@ -372,11 +372,11 @@ func (e *experiment) again(dir string, now snapshot, where string) {
 		e.seen[state] = true
 	}
 	code, got, said := e.try(dir, args, nil)
-	if code != exitDone && strings.Contains(said, "there already") { // the last step failed when the file was in place
+	if code != fault.ExitDone && strings.Contains(said, "there already") { // the last step failed when the file was in place
 		args = append(slices.Clone(args), "--force")
 		code, got, said = e.try(dir, args, nil)
 	}
-	require.Equal(t, exitDone, code, "the next run after %s: %s", where, said)
+	require.Equal(t, fault.ExitDone, code, "the next run after %s: %s", where, said)
 	if !e.scenario.reports && !e.scenario.varies {
 		require.Equal(t, e.out, got, where)
 	}
@@ -389,7 +389,7 @@ func (e *experiment) again(dir string, now snapshot, where string) {
 	require.Equal(t, e.whole, have, where)
 	if e.scenario.after != nil {
 		code, got, said := e.try(dir, e.scenario.after, nil)
-		require.Equal(t, exitDone, code, "%s: %s", where, said)
+		require.Equal(t, fault.ExitDone, code, "%s: %s", where, said)
 		require.Contains(t, got, "done", where)
 	}
 }
@@ -399,9 +399,9 @@ func (e *experiment) crash(dir string, p moment) {
 	cmd := exec.CommandContext(e.t.Context(), os.Args[0], append([]string{"-test.run=^TestEveryFaultOfTheDisk$", "--"}, e.scenario.args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), child+"="+strings.Join([]string{string(p.op), strconv.Itoa(p.n), p.path}, " "), childCheckout+"="+e.checkout, cache.Env+"="+filepath.Join(dir, "cache"), "TMPDIR="+filepath.Join(dir, "tmp"))
-	if sum := ownSum.Load(); sum != nil {
-		cmd.Env = append(cmd.Env, childSum+"="+*sum)
-	}
+	sum, err := identity()
+	require.NoError(e.t, err)
+	cmd.Env = append(cmd.Env, childSum+"="+sum)
 	said, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(e.t, err, &exit, "the process was to end at %v: %s", p, said)
@@ -418,7 +418,7 @@ func crash(t *testing.T) {
 	require.NoError(t, err)
 	dir, err := os.Getwd()
 	require.NoError(t, err)
-	fault, _ := counter(dir, &moment{disk.Op(f[0]), f[2], n}, func(op disk.Op) error {
+	inject, _ := counter(dir, &moment{disk.Op(f[0]), f[2], n}, func(op disk.Op) error {
 		if op == disk.OpWrite {
 			return &disk.Short{Err: unix.EIO, Then: func() { os.Exit(crashed) }}
 		}
@@ -426,17 +426,17 @@ func crash(t *testing.T) {
 		return nil
 	})
 	if sum := os.Getenv(childSum); sum != "" { // the parent has read the program already
-		ownSum.Store(&sum)
+		identity = func() (string, error) { return sum, nil }
 	}
 	args := os.Args[slices.Index(os.Args, "--")+1:]
 	if args[0] == "program" {
 		models := (&bench{t: t, checkout: os.Getenv(childCheckout), base: filepath.Dir(dir)}).models()
 		require.NoError(t, os.Chdir(dir))
-		disk.Inject(fault)
+		disk.Inject(inject)
 		host.Run(t.Context(), models, args[1:], host.Streams{In: strings.NewReader(""), Out: os.Stdout, Err: os.Stderr})
 		os.Exit(0)
 	}
-	disk.Inject(fault)
+	disk.Inject(inject)
 	run(t.Context(), args, strings.NewReader(""), os.Stdout, os.Stderr)
 	os.Exit(0)
 }
@@ -454,6 +454,6 @@ func newBench(t *testing.T) *bench {
 // imported is the spec of the folder that the scenarios use, with a target that is quick to compile.
 func (b *bench) imported() string {
 	code, out, said := b.try(b.dir(), []string{"import", filepath.Join(b.checkout, "examples/tasks/classify"), "-o", "-"}, nil)
-	require.Equal(b.t, exitDone, code, said)
+	require.Equal(b.t, fault.ExitDone, code, said)
 	return out + "\ntarget t { isa go; emit infer classify.classify }\n"
 }

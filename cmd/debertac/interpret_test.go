@@ -9,6 +9,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
@@ -22,27 +26,27 @@ import (
 // packed weights. Everything else is as for a user. It returns the outputs and the exit code.
 func interpreted(args []string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	a := &app{ctx: context.Background(), in: strings.NewReader(""), out: &out, err: &errs}
-	a.interpret = func(p *program, in io.Reader, verb string, args []string) error {
-		m := host.Model{Name: modelName(p.unit), Program: interpreter(p.unit.Program)}
-		if code := host.Run(a.ctx, []host.Model{m}, append([]string{verb}, args...), host.Streams{In: in, Out: a.out, Err: a.err}); code != host.ExitDone {
-			return &fault{code: code}
+	c := &console.Console{Context: context.Background(), In: strings.NewReader(""), Out: &out, Err: &errs}
+	m := &built.Maker{Console: c, Sum: identity}
+	m.Interpret = func(p *built.Program, in io.Reader, verb string, args []string) error {
+		model := host.Model{Name: source.ModelName(p.Unit), Program: interpreter(p.Unit.Program)}
+		if code := host.Run(c.Context, []host.Model{model}, append([]string{verb}, args...), host.Streams{In: in, Out: c.Out, Err: c.Err}); code != host.ExitDone {
+			return &fault.Error{Code: code}
 		}
 		return nil
 	}
-	parser, err := kong.New(newGrammar(), kong.Name("debertac"), kong.Bind(a))
+	parser, err := kong.New(newGrammar(), kong.Name("debertac"), kong.Bind(c, m))
 	if err != nil {
-		return "", err.Error(), exitOurs
+		return "", err.Error(), fault.ExitOurs
 	}
-	a.parser = parser
 	k, err := parser.Parse(args)
 	if err != nil {
-		return "", err.Error(), exitUsage
+		return "", err.Error(), fault.ExitUsage
 	}
-	if err := k.Run(a); err != nil {
-		return out.String(), errs.String() + a.classify(err).render(false), a.classify(err).code
+	if err := k.Run(); err != nil {
+		return out.String(), errs.String() + fault.Classify(c.Context, err).Render(false), fault.Classify(c.Context, err).Code
 	}
-	return out.String(), errs.String(), exitDone
+	return out.String(), errs.String(), fault.ExitDone
 }
 
 // interpreter describes a compiled program to the runtime as the package does that would be generated for it.

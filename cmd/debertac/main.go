@@ -15,20 +15,14 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
-	"github.com/debertac/debertac/cmd/debertac/cache"
-
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/completion"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
-)
-
-// The exit codes of every verb.
-const (
-	exitDone    = 0
-	exitInput   = 1   // the user's input is at fault
-	exitUsage   = 2   // the command line is
-	exitNotHeld = 3   // a check did not hold
-	exitOurs    = 4   // debertac is
-	exitPipe    = 141 // the reader of the output has closed it, as shells count it; signals are in runtime/interrupt
 )
 
 // grammar is the command line: a field a verb, each in the file of its name.
@@ -55,26 +49,13 @@ type grammar struct {
 }
 
 // newGrammar makes the command line with the flags of run that the table of tasks has.
-func newGrammar() *grammar { return &grammar{Run: runVerb{taskArgs: newTaskArgs()}} }
+func newGrammar() *grammar { return &grammar{Run: runVerb{Tasks: flags.NewTasks()}} }
 
-// app is what a verb works with.
-type app struct {
-	ctx    context.Context
-	in     io.Reader
-	out    io.Writer
-	err    io.Writer
-	color  bool // messages go to a terminal that may be coloured
-	tty    bool // progress may be shown
-	quiet  bool // long work is not announced
-	parser *kong.Kong
-	raw    map[string]string // arguments that are not valid UTF-8, by what stands in their place
-	cache  *cache.Cache      // nil until it is wanted
+// identity tells what is built or packed by this program from what another one has made: the hash of its file.
+var identity = built.OwnSum
 
-	made map[string]string // specs that were made from a folder and are no files: what messages call them
-
-	// interpret runs a verb of a model in this process. It is nil but in tests, which cannot build a program for each of many models.
-	interpret func(p *program, in io.Reader, verb string, args []string) error
-}
+// rawArguments are the arguments that are not valid UTF-8, by the marks that stand in their places.
+type rawArguments map[string]string
 
 func main() {
 	disk.GuardInputs() // the process runs one command
@@ -86,28 +67,28 @@ func main() {
 
 // markRaw puts a mark in the place of each argument that is not valid UTF-8, because the parser would replace some of its bytes. Texts of run get their bytes back:
 // what becomes of such a text is for --on-error to decide.
-func (a *app) markRaw(args []string) ([]string, error) {
+func markRaw(args []string) ([]string, rawArguments, error) {
 	args = slices.Clone(args)
-	a.raw = map[string]string{}
+	raw := rawArguments{}
 	for i, arg := range args {
 		if utf8.ValidString(arg) {
 			continue
 		}
 		if strings.HasPrefix(arg, "-") && !slices.Contains(args[:i], "--") {
-			return nil, notUTF8(arg)
+			return nil, nil, notUTF8(arg)
 		}
 		args[i] = fmt.Sprintf("\x00%d", i)
-		a.raw[args[i]] = arg
+		raw[args[i]] = arg
 	}
-	return args, nil
+	return args, raw, nil
 }
 
-// unmarkRaw puts arguments back in the place of their marks.
-func (a *app) unmarkRaw(texts []string) []string {
+// unmark puts arguments back in the place of their marks.
+func (raw rawArguments) unmark(texts []string) []string {
 	for i, text := range texts {
-		if arg, ok := a.raw[text]; ok {
+		if arg, ok := raw[text]; ok {
 			texts[i] = arg
-			delete(a.raw, text)
+			delete(raw, text)
 		}
 	}
 	return texts
@@ -115,7 +96,7 @@ func (a *app) unmarkRaw(texts []string) []string {
 
 // notUTF8 returns the error for an argument that is not valid UTF-8.
 func notUTF8(arg string) error {
-	return inputFault("debertac", "the argument %q is not valid UTF-8", arg).hint("convert it first, with iconv for instance")
+	return fault.Input("debertac", "the argument %q is not valid UTF-8", arg).Hint("convert it first, with iconv for instance")
 }
 
 // repeated refuses a flag that is given twice, unless its values are a list: the parser would keep the last value only.
@@ -126,7 +107,7 @@ func repeated(k *kong.Context) error {
 			continue
 		}
 		if seen[p.Flag] {
-			return usage("give it once", "--%s is given twice", p.Flag.Name)
+			return fault.Usage("give it once", "--%s is given twice", p.Flag.Name)
 		}
 		seen[p.Flag] = true
 	}
@@ -138,19 +119,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	f, ok := stderr.(*os.File)
 	terminal := ok && term.IsTerminal(int(f.Fd()))
 	out := disk.NewSink(stdout)
-	a := &app{
-		ctx: ctx, in: stdin, out: out, err: stderr,
-		color: terminal && os.Getenv("NO_COLOR") == "", tty: terminal,
+	c := &console.Console{
+		Context: ctx, In: stdin, Out: out, Err: stderr,
+		Color: terminal && os.Getenv("NO_COLOR") == "", Terminal: terminal,
 	}
 	whole := func(code int) int { // output that was lost is not passed over, whoever wrote it
-		if err := out.Err(); err != nil && code == exitDone {
-			return a.report(inputFault("", "the output is not whole: %v", err))
+		if err := out.Err(); err != nil && code == fault.ExitDone {
+			return c.Report(fault.Input("", "the output is not whole: %v", err))
 		}
 		return code
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			code = a.report(ours(fmt.Errorf("panic: %v", v)))
+			code = c.Report(fault.Ours(fmt.Errorf("panic: %v", v)))
 		}
 		code = whole(code)
 	}()
@@ -158,48 +139,48 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Name("debertac"),
 		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Bind(a),
+		kong.Bind(c, &built.Maker{Console: c, Sum: identity}),
 		kong.Writers(out, stderr),
 		kong.Exit(func(code int) { os.Exit(whole(code)) }),
 	)
 	if err != nil {
-		return a.report(ours(err))
+		return c.Report(fault.Ours(err))
 	}
-	a.parser = parser
-	if args, err = a.markRaw(args); err != nil {
-		return a.report(err)
+	args, raw, err := markRaw(args)
+	if err != nil {
+		return c.Report(err)
 	}
 	if len(args) == 0 {
-		return a.report(usage("debertac help", "a verb is missing; there are %s", list(verbNames(parser.Model))))
+		return c.Report(fault.Usage("debertac help", "a verb is missing; there are %s", wording.List(completion.Names(parser.Model))))
 	}
 	k, err := parser.Parse(spelled(args))
 	if err != nil && out.Err() != nil { // help is printed while the command line is parsed
-		return exitDone
+		return fault.ExitDone
 	}
 	if err != nil {
-		for _, arg := range a.raw { // the parser's message would show its mark
-			return a.report(notUTF8(arg))
+		for _, arg := range raw { // the parser's message would show its mark
+			return c.Report(notUTF8(arg))
 		}
 		hint := "debertac --help"
 		var pe *kong.ParseError
 		if errors.As(err, &pe) && pe.Context != nil && pe.Context.Selected() != nil {
 			hint = "debertac " + pe.Context.Selected().Name + " --help"
 		}
-		return a.report(usage(hint, "%s", wrongLine(parser.Model, err, hint == "debertac --help")))
+		return c.Report(fault.Usage(hint, "%s", wrongLine(parser.Model, err, hint == "debertac --help")))
 	}
 	if err := repeated(k); err != nil {
-		return a.report(err)
+		return c.Report(err)
 	}
 	if verb, ok := k.Selected().Target.Addr().Interface().(*runVerb); ok {
-		verb.Texts = a.unmarkRaw(verb.Texts)
+		verb.Texts = raw.unmark(verb.Texts)
 	}
-	for _, arg := range a.raw { // an argument of another verb, or of a flag
-		return a.report(notUTF8(arg))
+	for _, arg := range raw { // an argument of another verb, or of a flag
+		return c.Report(notUTF8(arg))
 	}
-	if err := k.Run(a); err != nil {
-		return a.report(err)
+	if err := k.Run(); err != nil {
+		return c.Report(err)
 	}
-	return exitDone
+	return fault.ExitDone
 }
 
 // wrongLine is the parser's message in the words of the program. outside reports whether the fault stands where a verb is expected.
@@ -212,5 +193,5 @@ func wrongLine(m *kong.Application, err error, outside bool) string {
 	if word, meant, ok := strings.Cut(word, ", did you mean "); ok {
 		return fmt.Sprintf("unknown verb %q: did you mean %s", word, meant)
 	}
-	return fmt.Sprintf("unknown verb %q (there are: %s)", word, strings.Join(verbNames(m), " "))
+	return fmt.Sprintf("unknown verb %q (there are: %s)", word, strings.Join(completion.Names(m), " "))
 }

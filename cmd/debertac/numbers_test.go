@@ -12,7 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
 // wrongNumbers are values that no flag of a kind takes, but for the flags that free lists.
@@ -38,7 +41,7 @@ func TestNumbers(t *testing.T) {
 		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
 	free := map[string]string{"no-answer-threshold": "-1"}
-	parser, err := kong.New(newGrammar(), kong.Bind(&app{}))
+	parser, err := kong.New(newGrammar(), kong.Bind(&console.Console{}, &built.Maker{}))
 	require.NoError(t, err)
 	tried := map[string]int{}
 	for _, verb := range parser.Model.Children {
@@ -92,7 +95,7 @@ func TestTooLarge(t *testing.T) {
 		require.Contains(t, refused(t, args, x.flag), x.want)
 	}
 	var out, errs bytes.Buffer
-	require.Equal(t, exitInput, run(t.Context(), []string{"bench", "m.dspec", "--random-weights", "1", "--precision", "bf16"}, nil, &out, &errs))
+	require.Equal(t, fault.ExitInput, run(t.Context(), []string{"bench", "m.dspec", "--random-weights", "1", "--precision", "bf16"}, nil, &out, &errs))
 	require.Contains(t, errs.String(), "the target's weights are f32, not bf16")
 }
 
@@ -101,7 +104,7 @@ func refused(t *testing.T, args []string, name string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := run(t.Context(), args, strings.NewReader(""), &out, &errs)
-	assert.Equal(t, exitUsage, code, "%q: %s", args, errs.String())
+	assert.Equal(t, fault.ExitUsage, code, "%q: %s", args, errs.String())
 	assert.Contains(t, errs.String(), name, "%q", args)
 	assert.Empty(t, out.String(), "%q", args)
 	return errs.String()

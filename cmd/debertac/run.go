@@ -1,8 +1,18 @@
 package main
 
 import (
+	"math"
 	"slices"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/machine"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/textinput"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -10,8 +20,8 @@ type runVerb struct {
 	Path  string   `arg:"" help:"A spec, or a Hugging Face model folder."`
 	Texts []string `arg:"" optional:"" name:"text" help:"Texts. Default: the lines of the standard input."`
 
-	wishes
-	drawnFlag
+	folder.Wishes
+	folder.DrawnFlag
 	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
 	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
@@ -29,8 +39,8 @@ type runVerb struct {
 	Examples    *int   `placeholder:"N" help:"Print the results of the first N texts only. Summary and accuracy still count all."`
 	Quiet       bool   `help:"Print no progress, no summary, and no note about a build."`
 
-	inputArgs
-	taskArgs
+	textinput.Args
+	flags.Tasks
 }
 
 // Help is the long help.
@@ -55,65 +65,85 @@ Examples:
 }
 
 // Run runs the model.
-func (v *runVerb) Run(a *app) error {
+func (v *runVerb) Run(m *built.Maker) error {
 	if is, err := disk.IsDir(v.Path); err == nil && is {
 		switch v.Head { // the names of what a folder's head is wanted for say what is to be done with it
 		case "perplexity":
-			v.turnOn("perplexity")
+			v.TurnOn("perplexity")
 		case "zero-shot":
-			if !v.taskArgs.given("labels") {
-				return usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
+			if !v.Tasks.Given("labels") {
+				return fault.Usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
 			}
 		}
 	}
-	if err := within(v.numbers()...); err != nil {
+	if err := flags.Within(v.numbers()...); err != nil {
 		return err
 	}
-	if err := checkISA(v.ISA); err != nil {
+	if err := machine.CheckISA(v.ISA); err != nil {
 		return err
 	}
-	if err := v.inputArgs.check(); err != nil {
+	if err := v.Args.Check(); err != nil {
 		return err
 	}
-	in, err := v.inputArgs.convert(a.ctx)
+	in, err := v.Args.Convert(m.Context)
 	if err != nil {
 		return err
 	}
-	called := flag{}
-	handed, err := v.inputArgs.handed()
+	called := flags.Flag{}
+	handed, err := v.Args.Handed()
 	if err != nil {
 		return err
 	}
 	if handed != nil {
 		defer handed.Close() // read only
-		called = flag{"--input-name", v.Input}
+		called = flags.Value("--input-name", v.Input)
 		v.Input = "-"
 	}
 	if in != nil {
-		defer in.close() // read only
-		called = flag{"--input-name", v.Input}
-		v.Input, v.Format = "-", in.format
+		defer in.Close() // read only
+		called = flags.Value("--input-name", v.Input)
+		v.Input, v.Format = "-", in.Format
 	}
-	a.quiet = v.Quiet
-	p, err := a.program(v.Path, programOptions{wishes: v.wishes, lentFlag: lentFlag(v.drawnFlag), draw: true, target: v.Target, weights: v.Weights, seed: v.Random, texts: true, accept: v.accept})
+	m.Quiet = v.Quiet
+	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target, Weights: v.Weights, Seed: v.Random, Texts: true, Accept: v.accept})
 	if err != nil {
 		return err
 	}
-	if p.normalize {
-		v.turnOn("normalize")
+	if p.Normalize {
+		v.TurnOn("normalize")
 	}
-	args := flags(append(slices.Concat(v.taskArgs.flags(), v.inputArgs.flags()), called, p.weightsFlag(), boolFlag("--json", v.JSON),
-		valueFlag("--special", v.Special), valueFlag("--long", v.Long), intFlag("--max-tokens", v.MaxTokens), valueFlag("--join", v.Join), numberFlag("--examples", v.Examples),
-		intFlag("--threads", v.Threads), boolFlag("--pin", v.Pin), boolFlag("--verify", v.Verify), valueFlag("--isa", v.ISA), intFlag("--batch-tokens", v.BatchTokens),
-		boolFlag("--quiet", v.Quiet))...)
+	args := flags.Args(append(slices.Concat(v.Tasks.Flags(), v.Args.Flags()), called, p.WeightsFlag(), flags.Switch("--json", v.JSON),
+		flags.Value("--special", v.Special), flags.Value("--long", v.Long), flags.Count("--max-tokens", v.MaxTokens), flags.Value("--join", v.Join), flags.OptionalCount("--examples", v.Examples),
+		flags.Count("--threads", v.Threads), flags.Switch("--pin", v.Pin), flags.Switch("--verify", v.Verify), flags.Value("--isa", v.ISA), flags.Count("--batch-tokens", v.BatchTokens),
+		flags.Switch("--quiet", v.Quiet))...)
 	if len(v.Texts) > 0 {
 		args = slices.Concat(args, []string{"--"}, v.Texts)
 	}
 	if handed != nil {
-		return p.feed(a, handed, "run", args)
+		return p.Feed(m, handed, "run", args)
 	}
 	if in == nil {
-		return p.exec(a, "run", args)
+		return p.Exec(m, "run", args)
 	}
-	return p.feed(a, in, "run", args)
+	return p.Feed(m, in, "run", args)
+}
+
+// numbers are those of run. They are held to their ranges here, before anything is built; the built program, which can be called by itself, holds
+// them to the same ones.
+func (v *runVerb) numbers() []flags.Number {
+	return append(v.Tasks.Numbers(),
+		flags.Whole("--max-tokens", &v.MaxTokens, 0, math.MaxInt), flags.Whole("--batch-tokens", &v.BatchTokens, 0, math.MaxInt), flags.Whole("--threads", &v.Threads, 0, runtime.MaxThreads),
+		flags.Whole("--examples", v.Examples, 0, math.MaxInt))
+}
+
+// accept holds the sizes to those that the program is compiled for, before it is built.
+func (v *runVerb) accept(u *compiler.Unit) error {
+	b := u.Program.Bounds
+	switch {
+	case v.MaxTokens > b.Length:
+		return fault.Usage("", "--max-tokens %d: the model is compiled for texts of up to %d tokens; --seq %d compiles a model folder for more (in a spec: dim seq <= %d)", v.MaxTokens, b.Length, v.MaxTokens, v.MaxTokens)
+	case v.BatchTokens > b.Tokens:
+		return fault.Usage("", "--batch-tokens %d: the model is compiled to compute up to %d tokens together (in a spec: tokens <= %d in the target)", v.BatchTokens, b.Tokens, v.BatchTokens)
+	}
+	return nil
 }

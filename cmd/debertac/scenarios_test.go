@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -19,11 +18,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/golden"
 	"github.com/debertac/debertac/cmd/debertac/measure"
-	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 	host "github.com/debertac/debertac/runtime/program"
@@ -241,34 +241,13 @@ esac
 	}
 }
 
-// keepPackages has every package be generated once: the same few are generated hundreds of times here, and that they are is for other tests.
-func keepPackages(t *testing.T) {
-	made := map[string]*codegen.Package{}
-	old := emit
-	emit = func(p *ir.Program) (*codegen.Package, error) {
-		meta, err := json.Marshal(p.Meta)
-		if err != nil {
-			return nil, err
-		}
-		key := fmt.Sprintf("%s %s %s %+v\n%s", p.Name, p.File, meta, p.Bounds, ir.Print(p))
-		if made[key] == nil {
-			if made[key], err = old(p); err != nil {
-				return nil, err
-			}
-		}
-		return made[key], nil
-	}
-	t.Cleanup(func() { emit = old })
-}
-
 // TestInitKeepsWhatWasThere: a second run of init that fails leaves the files of the first.
 func TestInitKeepsWhatWasThere(t *testing.T) {
-	keepPackages(t)
 	b := newBench(t)
 	dir := b.prepare(&scenario{files: map[string]string{"model": "@examples/tasks/classify", "checkout/go.mod": "@go.mod", "checkout/go.sum": "@go.sum"}})
 	args := split("init new --from model --replace checkout")
 	code, _, said := b.try(dir, args, nil)
-	require.Equal(t, exitDone, code, said)
+	require.Equal(t, fault.ExitDone, code, said)
 	before := snap(t, dir).files()
 	for _, path := range []string{"new/go.mod", "new/main.go", "new/model.dspec", "new/new.weights"} {
 		require.Contains(t, before, path)
@@ -281,19 +260,19 @@ func TestInitKeepsWhatWasThere(t *testing.T) {
 			return nil
 		})
 		require.True(t, failed, path)
-		require.Equal(t, exitInput, code, said)
+		require.Equal(t, fault.ExitInput, code, said)
 		require.Equal(t, before, snap(t, dir).files(), path)
 	}
 }
 
 // models are what a program of both specs would hold, computed by the oracle.
 func (b *bench) models() []host.Model {
-	a := &app{ctx: b.t.Context(), out: io.Discard, err: io.Discard}
+	c := &console.Console{Context: b.t.Context(), Out: io.Discard, Err: io.Discard}
 	var list []host.Model
 	for name, text := range map[string]string{"m": injectedSpec, "f": b.imported()} {
-		src, err := a.parse(name+".dspec", []byte(text))
+		src, err := source.Parse(c, name+".dspec", []byte(text))
 		require.NoError(b.t, err)
-		unit, err := a.unitFor(src, "", "", compiler.Options{})
+		unit, err := source.UnitFor(c, src, "", "", compiler.Options{})
 		require.NoError(b.t, err)
 		list = append(list, host.Model{Name: name, Program: interpreter(unit.Program)})
 	}
@@ -330,11 +309,11 @@ func (b *bench) prepare(s *scenario) string {
 	}
 	for _, command := range later {
 		code, _, said := b.try(dir, split(command), nil)
-		require.Equal(t, exitDone, code, said)
+		require.Equal(t, fault.ExitDone, code, said)
 	}
 	for path, command := range printed {
 		code, out, said := b.try(dir, split(command), nil)
-		require.Equal(t, exitDone, code, said)
+		require.Equal(t, fault.ExitDone, code, said)
 		require.NoError(t, os.WriteFile(path, []byte(out), 0o666))
 	}
 	for _, path := range gone {

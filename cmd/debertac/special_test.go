@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
 // specialModes are the kinds of what is no regular file, by the names that the scripts have for them.
@@ -92,7 +93,7 @@ func lost(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err = cmd.Run()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitInput || !strings.Contains(said.String(), "no space left on device") {
+	if !errors.As(err, &exit) || exit.ExitCode() != fault.ExitInput || !strings.Contains(said.String(), "no space left on device") {
 		ts.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, said.String())
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/textinput"
 	builtprogram "github.com/debertac/debertac/runtime/program"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -29,7 +31,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{taskArgs: newTaskArgs()}}
+	}{runVerb{Tasks: flags.NewTasks()}}
 	parser, err := kong.New(&cli, kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
 	require.NoError(t, err)
 	var ours []string
@@ -43,8 +45,8 @@ func TestTaskFlagsAgree(t *testing.T) {
 		}
 	}
 
-	tasks, input := newTaskArgs(), inputArgs{}
-	for args, v := range map[interface{ flags() []flag }]reflect.Value{&tasks: reflect.ValueOf(tasks.Tasks).Elem(), &input: reflect.ValueOf(&input).Elem()} {
+	tasks, input := flags.NewTasks(), textinput.Args{}
+	for args, v := range map[interface{ Flags() []flags.Flag }]reflect.Value{&tasks: reflect.ValueOf(tasks.Fields).Elem(), &input: reflect.ValueOf(&input).Elem()} {
 		for i := range v.NumField() {
 			switch f := v.Field(i); f.Kind() {
 			case reflect.Bool:
@@ -60,8 +62,8 @@ func TestTaskFlagsAgree(t *testing.T) {
 			}
 		}
 		var handed []string
-		for _, f := range args.flags() {
-			handed = append(handed, strings.TrimPrefix(f.name, "--"))
+		for _, f := range args.Flags() {
+			handed = append(handed, strings.TrimPrefix(f.Name, "--"))
 		}
 		require.Len(t, handed, v.NumField())
 		for _, name := range handed {
@@ -77,16 +79,16 @@ func TestTaskFlagsAgree(t *testing.T) {
 func TestTaskFlagsNotGiven(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{taskArgs: newTaskArgs()}}
+	}{runVerb{Tasks: flags.NewTasks()}}
 	parser, err := kong.New(&cli)
 	require.NoError(t, err)
 	_, err = parser.Parse([]string{"run", "model", "--top-k", "0", "--pair=", "--seed", "18446744073709551615", "--nested", "--temperature", "0.5"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"--pair=", "--nested", "--temperature=0.5", "--top-k=0", "--seed=18446744073709551615"}, flags(cli.Run.taskArgs.flags()...))
-	require.True(t, cli.Run.taskArgs.given("nested"))
-	require.False(t, cli.Run.taskArgs.given("labels"))
-	cli.Run.turnOn("normalize")
-	require.Contains(t, flags(cli.Run.taskArgs.flags()...), "--normalize")
+	require.Equal(t, []string{"--pair=", "--nested", "--temperature=0.5", "--top-k=0", "--seed=18446744073709551615"}, flags.Args(cli.Run.Tasks.Flags()...))
+	require.True(t, cli.Run.Tasks.Given("nested"))
+	require.False(t, cli.Run.Tasks.Given("labels"))
+	cli.Run.TurnOn("normalize")
+	require.Contains(t, flags.Args(cli.Run.Tasks.Flags()...), "--normalize")
 }
 
 // TestHeadWords: help of --head and of import name every word of the table that asks for a head.

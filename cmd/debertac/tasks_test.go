@@ -14,6 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -51,10 +54,10 @@ func samplePackage(t *testing.T, r *tasktable.Row) *codegen.Package {
 	text := "dspec 1\nmodel m like deberta_v3_base {\n\tcheckpoint own\n" +
 		"\tdim vocab = 20; dim hidden = 16; dim heads = 1; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16\n}\n" +
 		"target t { isa go; emit infer m.c }\nhead c on m { " + r.Sample + " }\n"
-	a := &app{ctx: t.Context(), out: io.Discard, err: io.Discard}
-	src, err := a.parse("sample.dspec", []byte(text))
+	c := &console.Console{Context: t.Context(), Out: io.Discard, Err: io.Discard}
+	src, err := source.Parse(c, "sample.dspec", []byte(text))
 	require.NoError(t, err)
-	units, faults, err := compiler.Compile(src.spec, compiler.Options{})
+	units, faults, err := compiler.Compile(src.Spec, compiler.Options{})
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	require.Len(t, units, 1)
@@ -133,24 +136,24 @@ func recordedTasks(t *testing.T) map[tasktable.Task][]string {
 // taskOf returns the task of a model folder, or of a spec for it.
 func taskOf(t *testing.T, models, dir, file string, wish hf.Options) tasktable.Task {
 	t.Helper()
-	a := &app{ctx: t.Context(), out: io.Discard, err: io.Discard}
-	var src *source
+	c := &console.Console{Context: t.Context(), Out: io.Discard, Err: io.Discard}
+	var src *source.Source
 	var err error
 	if file != "" {
-		src, err = a.load(filepath.Join(models, file))
+		src, err = source.Load(c, filepath.Join(models, file))
 		require.NoError(t, err)
 	} else {
-		f, err := openFolder(filepath.Join(models, dir), false, nil)
+		f, err := folder.Open(filepath.Join(models, dir), false, nil)
 		require.NoError(t, err)
 		defer f.Close()
-		f.wish = wish
-		text, _, err := f.spec(hf.Options{Model: "m"})
+		f.Wish = wish
+		text, _, err := f.Spec(hf.Options{Model: "m"})
 		require.NoError(t, err)
-		src, err = a.parse(dir, []byte(text))
+		src, err = source.Parse(c, dir, []byte(text))
 		require.NoError(t, err)
 	}
-	if len(src.spec.Heads) == 0 {
+	if len(src.Spec.Heads) == 0 {
 		return tasktable.Hidden
 	}
-	return src.spec.Heads[0].Task()
+	return src.Spec.Heads[0].Task()
 }

@@ -11,7 +11,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
@@ -19,6 +27,22 @@ import (
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
+
+// textBatch is the batch of a case of texts, whose prompt the model's head describes.
+func (t *trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch, error) {
+	p := u.Program.Meta.Prompt
+	if p == nil {
+		return nil, fault.Input(t.dir, "the model has no head that reads labels in front of a text, which the case is for")
+	}
+	if dir.Token == nil {
+		return nil, fault.Input(t.dir, "the folder has no tokenizer, so %s has no number", p.Mark)
+	}
+	mark, ok := dir.Token.ID(p.Mark)
+	if !ok {
+		return nil, fault.Input(filepath.Join(t.dir, "tokenizer.json"), "there is no token %s", p.Mark)
+	}
+	return t.golden.TextBatch(mark, p.After)
+}
 
 // trial is one case on its way through the compiler.
 type trial struct {
@@ -40,22 +64,22 @@ type pass struct {
 
 // form is a compiled form of a case's model, which several passes may run.
 type form struct {
-	program
+	built.Program
 	model  golden.Model
 	prefix []int32
 }
 
 // trial reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
-func (v *verifyVerb) trial(a *app, dir string) (*trial, error) {
+func (v *verifyVerb) trial(m *built.Maker, dir string) (*trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
-		return nil, inputFault(dir, "the folder has no case.json: it is no case").hint("debertac verify --model %s --outputs FILE, if it is a model's", quoted(dir))
+		return nil, fault.Input(dir, "the folder has no case.json: it is no case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
 	}
 	if err != nil {
 		return nil, caseFault(err)
 	}
 	t := &trial{golden: c, outputs: c.Outputs(), dir: dir}
-	t.fault = t.compile(a)
+	t.fault = t.compile(m)
 	return t, nil
 }
 
@@ -70,9 +94,9 @@ func lacksCase(dir string) bool {
 }
 
 // modelTrial makes a case of a real model and recorded outputs.
-func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
+func (v *verifyVerb) modelTrial(m *built.Maker) (*trial, error) {
 	if _, err := disk.Stat(v.Model); errors.Is(err, fs.ErrNotExist) {
-		return nil, noFolder(v.Model, err)
+		return nil, folder.NoFolder(v.Model, err)
 	}
 	tolerance := golden.Tolerance{Abs: v.Atol, Rel: v.Rtol}
 	if v.OfLargest > 0 {
@@ -82,8 +106,8 @@ func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.options(), ignore: v.Ignore}
-	t.fault = t.compile(a)
+	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.Options(), ignore: v.Ignore}
+	t.fault = t.compile(m)
 	return t, nil
 }
 
@@ -91,25 +115,25 @@ func (v *verifyVerb) modelTrial(a *app) (*trial, error) {
 func caseFault(err error) error {
 	var bad *golden.FaultError
 	if errors.As(err, &bad) {
-		return inputFault(bad.File, "%s", bad.Reason)
+		return fault.Input(bad.File, "%s", bad.Reason)
 	}
 	return err
 }
 
 // compile finds the passes that the recorded tensors ask for, and compiles the forms of the model that they run.
-func (t *trial) compile(a *app) error {
+func (t *trial) compile(m *built.Maker) error {
 	if t.golden.Training() {
 		return fmt.Errorf("a case of kind %s is a training run, which this version does not compare", t.golden.Kind)
 	}
 	passes, err := t.golden.Passes(t.outputs)
 	if err != nil {
-		return rendered(a, caseFault(err))
+		return rendered(m.Console, caseFault(err))
 	}
 	forms := map[golden.Model]*form{}
 	for _, p := range passes {
 		if forms[p.Model] == nil {
-			if forms[p.Model], err = t.form(a, p.Model); err != nil {
-				return rendered(a, caseFault(err))
+			if forms[p.Model], err = t.form(m.Console, p.Model); err != nil {
+				return rendered(m.Console, caseFault(err))
 			}
 		}
 		t.passes = append(t.passes, &pass{Pass: p, form: forms[p.Model]})
@@ -118,26 +142,26 @@ func (t *trial) compile(a *app) error {
 }
 
 // form imports the case's model, with the case's mask and at least its length, and compiles it with the hidden states as outputs.
-func (t *trial) form(a *app, m golden.Model) (*form, error) {
+func (t *trial) form(c *console.Console, m golden.Model) (*form, error) {
 	kind, prefix, err := t.golden.AttentionMask()
 	if err != nil {
 		return nil, err
 	}
 	f := &form{model: m, prefix: prefix}
-	dir, err := openFolder(t.dir, true, t.ignore)
+	dir, err := folder.Open(t.dir, true, t.ignore)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	if dir.wish = t.wish; m.Task != "" {
-		dir.wish = hf.Options{Task: m.Task, Pool: m.Pool}
+	if dir.Wish = t.wish; m.Task != "" {
+		dir.Wish = hf.Options{Task: m.Task, Pool: m.Pool}
 	}
-	if dir.wish.Task == "" && dir.isPair() {
-		return nil, inputFault(dir.dir, "the folder is a generator and a discriminator, one of them is wanted").hint("--head fill-mask or --head rtd")
+	if dir.Wish.Task == "" && dir.IsPair() {
+		return nil, fault.Input(dir.Dir, "the folder is a generator and a discriminator, one of them is wanted").Hint("--head fill-mask or --head rtd")
 	}
-	quiet := *a // what import and the compiler remark is not what is verified
-	quiet.err = &bytes.Buffer{}
-	src, err := quiet.specOf(dir, "", t.golden.Length)
+	quiet := *c // what import and the compiler remark is not what is verified
+	quiet.Err = &bytes.Buffer{}
+	src, err := folder.SpecOf(&quiet, dir, "", t.golden.Length)
 	if err != nil {
 		return nil, err
 	}
@@ -146,24 +170,24 @@ func (t *trial) form(a *app, m golden.Model) (*form, error) {
 			return nil, err
 		}
 	}
-	if f.unit, err = quiet.unitFor(src, "", "", compiler.Options{Trace: true, Perturb: m.Perturb}); err != nil {
+	if f.Unit, err = source.UnitFor(&quiet, src, "", "", compiler.Options{Trace: true, Perturb: m.Perturb}); err != nil {
 		return nil, err
 	}
-	f.normalize = dir.beside.Sentences != nil && dir.beside.Sentences.Normalize
+	f.Normalize = dir.Beside.Sentences != nil && dir.Beside.Sentences.Normalize
 	return f, nil
 }
 
 // rendered is an error with all its messages in full.
-func rendered(a *app, err error) error {
+func rendered(c *console.Console, err error) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(strings.TrimSpace(a.classify(err).render(false)))
+	return errors.New(strings.TrimSpace(fault.Classify(c.Context, err).Render(false)))
 }
 
 // masked writes the mask of a case into its spec.
-func masked(a *app, dir *folder, kind golden.MaskKind, src *source) (*source, error) {
-	text, _, err := dir.spec(hf.Options{Model: nameOf(dir.dir), Seq: src.spec.Models[0].Seq})
+func masked(c *console.Console, dir *folder.Folder, kind golden.MaskKind, src *source.Source) (*source.Source, error) {
+	text, _, err := dir.Spec(hf.Options{Model: folder.NameOf(dir.Dir), Seq: src.Spec.Models[0].Seq})
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +197,9 @@ func masked(a *app, dir *folder, kind golden.MaskKind, src *source) (*source, er
 	}
 	before, after, found := strings.Cut(text, "{")
 	if !found {
-		return nil, ours(fmt.Errorf("the imported spec has no block"))
+		return nil, fault.Ours(fmt.Errorf("the imported spec has no block"))
 	}
-	return a.parse(src.tree.Name, []byte(before+"{\nencoder.attention.mask "+word+"\n"+after))
+	return source.Parse(c, src.Tree.Name, []byte(before+"{\nencoder.attention.mask "+word+"\n"+after))
 }
 
 // forms lists the compiled forms of the model, each once.
@@ -192,7 +216,7 @@ func (t *trial) forms() []*form {
 // isas lists the instruction sets of the compiled model that this machine has.
 func (t *trial) isas() []string {
 	var names []string
-	for _, name := range t.passes[0].form.unit.Program.Meta.ISAs {
+	for _, name := range t.passes[0].form.Unit.Program.Meta.ISAs {
 		if isa, err := runtime.ParseISA(name); err == nil && isa.Supported() {
 			names = append(names, name)
 		}
@@ -203,7 +227,7 @@ func (t *trial) isas() []string {
 var notPackage = regexp.MustCompile(`[^a-z0-9]+`)
 
 // buildTrials packs the weights and writes the batches of all trials that can run, and builds one program of them.
-func (a *app) buildTrials(trials []*trial, temp string) error {
+func buildTrials(m *built.Maker, trials []*trial, temp string) error {
 	names := map[string]bool{}
 	for _, t := range trials {
 		if t.fault != nil {
@@ -216,15 +240,15 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 				name = fmt.Sprintf("%sx%d", stem, i)
 			}
 			names[name] = true
-			f.unit.Program.Name = name
+			f.Unit.Program.Name = name
 		}
-		t.fault = rendered(a, caseFault(t.prepare(a.ctx, temp)))
+		t.fault = rendered(m.Console, caseFault(t.prepare(m.Context, temp)))
 	}
 	units := unitsOf(trials)
 	if len(units) == 0 {
 		return nil
 	}
-	binary, err := a.binary(units)
+	binary, err := m.Binary(units)
 	if err != nil { // a form that no code can be generated for is not to keep the others from being built
 		bad := false
 		for _, t := range trials {
@@ -239,13 +263,13 @@ func (a *app) buildTrials(trials []*trial, temp string) error {
 		if units = unitsOf(trials); len(units) == 0 {
 			return nil
 		}
-		if binary, err = a.binary(units); err != nil {
+		if binary, err = m.Binary(units); err != nil {
 			return err
 		}
 	}
 	for _, t := range trials {
 		for _, f := range t.forms() {
-			f.binary = binary
+			f.Binary = binary
 		}
 	}
 	return nil
@@ -257,7 +281,7 @@ func unitsOf(trials []*trial) []*compiler.Unit {
 	for _, t := range trials {
 		if t.fault == nil {
 			for _, f := range t.forms() {
-				units = append(units, f.unit)
+				units = append(units, f.Unit)
 			}
 		}
 	}
@@ -267,7 +291,7 @@ func unitsOf(trials []*trial) []*compiler.Unit {
 // emits reports why no code can be generated for a form; nil if it can for all.
 func (t *trial) emits() error {
 	for _, f := range t.forms() {
-		if _, err := emit(f.unit.Program); err != nil {
+		if _, err := gopackage.Emit(f.Unit.Program); err != nil {
 			return err
 		}
 	}
@@ -276,7 +300,7 @@ func (t *trial) emits() error {
 
 // prepare packs the weights of the case's models and writes the batches of its passes.
 func (t *trial) prepare(ctx context.Context, temp string) error {
-	dir, err := openFolder(t.dir, true, t.ignore)
+	dir, err := folder.Open(t.dir, true, t.ignore)
 	if err != nil {
 		return err
 	}
@@ -286,14 +310,14 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 		if err != nil {
 			return err
 		}
-		p.batch = filepath.Join(temp, fmt.Sprintf("%s.%d.batch", p.form.unit.Program.Name, i))
+		p.batch = filepath.Join(temp, fmt.Sprintf("%s.%d.batch", p.form.Unit.Program.Name, i))
 		if err := golden.WriteBatch(p.batch, b); err != nil {
 			return err
 		}
 	}
 	for _, f := range t.forms() {
-		f.weights = filepath.Join(temp, f.unit.Program.Name+".weights")
-		if err := pack.Write(f.weights, f.unit.Program, dir.source(f.unit.Model), pack.Options{Context: ctx}); err != nil {
+		f.Weights = filepath.Join(temp, f.Unit.Program.Name+".weights")
+		if err := pack.Write(f.Weights, f.Unit.Program, dir.Source(f.Unit.Model), pack.Options{Context: ctx}); err != nil {
 			return err
 		}
 	}
@@ -301,8 +325,8 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 }
 
 // batch makes the batch of a pass.
-func (t *trial) batch(dir *folder, p *pass) (*runtime.Batch, error) {
-	u := p.form.unit
+func (t *trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
+	u := p.form.Unit
 	if t.golden.Texts != nil {
 		return t.textBatch(dir, u)
 	}
@@ -324,13 +348,13 @@ func (t *trial) batch(dir *folder, p *pass) (*runtime.Batch, error) {
 }
 
 // forward runs the passes of the case on an instruction set and gives the files of what they traced, by pass.
-func (t *trial) forward(a *app, temp, isa string) (map[string]string, error) {
+func (t *trial) forward(m *built.Maker, temp, isa string) (map[string]string, error) {
 	files := map[string]string{}
 	for i, p := range t.passes {
 		f := p.form
-		out := filepath.Join(temp, fmt.Sprintf("%s.%d.%s.out", f.unit.Program.Name, i, isa))
-		args := flags(f.weightsFlag(), flag{"--model", modelName(f.unit)}, flag{"--batch", p.batch}, flag{"--out", out}, flag{"--isa", isa})
-		cmd := f.command(a, "forward", args)
+		out := filepath.Join(temp, fmt.Sprintf("%s.%d.%s.out", f.Unit.Program.Name, i, isa))
+		args := flags.Args(f.WeightsFlag(), flags.Value("--model", source.ModelName(f.Unit)), flags.Value("--batch", p.batch), flags.Value("--out", out), flags.Value("--isa", isa))
+		cmd := f.Command(m, "forward", args)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
 		if err := cmd.Run(); err != nil {
@@ -344,8 +368,8 @@ func (t *trial) forward(a *app, temp, isa string) (map[string]string, error) {
 // compare holds what the passes gave to the recorded tensors.
 func (t *trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
 	main := t.passes[0].form
-	p := golden.Produced{Files: files, Layers: main.unit.Model.Layers, Unit: main.normalize, Widths: main.unit.Program.Meta.Widths}
-	if h := main.unit.Head; h != nil {
+	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths}
+	if h := main.Unit.Head; h != nil {
 		p.Head, p.Loss = true, h.Loss
 	}
 	return t.golden.Compare(t.outputs, p, scope)

@@ -8,7 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/cmd/debertac/machine"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/runtime/token/tokentest"
@@ -28,7 +34,7 @@ type verifyVerb struct {
 	OfLargest float64 `placeholder:"X" help:"With --model, instead of --atol and --rtol: a number holds if |got - want| <= X times the largest |want| of its tensor."`
 
 	Layers []int `placeholder:"N,…" help:"Compare the hidden states after these layers only; 0 is the input of the first layer."`
-	wishes
+	folder.Wishes
 
 	JSON bool `name:"json" help:"Print one JSON object per tensor, the summary last."`
 }
@@ -54,12 +60,12 @@ Examples:
 }
 
 // Run verifies.
-func (v *verifyVerb) Run(a *app) error {
-	numbers := []number{realNumber("--atol", &v.Atol, 0, math.MaxFloat64), realNumber("--rtol", &v.Rtol, 0, math.MaxFloat64), realNumber("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}
+func (v *verifyVerb) Run(m *built.Maker) error {
+	numbers := []flags.Number{flags.Real("--atol", &v.Atol, 0, math.MaxFloat64), flags.Real("--rtol", &v.Rtol, 0, math.MaxFloat64), flags.Real("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}
 	for _, layer := range v.Layers {
-		numbers = append(numbers, wholeNumber("--layers", &layer, 0, math.MaxInt))
+		numbers = append(numbers, flags.Whole("--layers", &layer, 0, math.MaxInt))
 	}
-	if err := within(numbers...); err != nil {
+	if err := flags.Within(numbers...); err != nil {
 		return err
 	}
 	ways := 0
@@ -68,120 +74,120 @@ func (v *verifyVerb) Run(a *app) error {
 			ways++
 		}
 	}
-	wanted := v.wishes
+	wanted := v.Wishes
 	if v.Tokenizer != "" {
 		wanted.Ignore = nil
 	}
 	switch {
 	case ways != 1:
-		return usage("debertac verify --help", "give folders of cases, or --tokenizer DIR, or --model DIR --outputs FILE")
+		return fault.Usage("debertac verify --help", "give folders of cases, or --tokenizer DIR, or --model DIR --outputs FILE")
 	case (v.Model != "") != (v.Outputs != ""):
-		return usage("debertac verify --help", "--model and --outputs belong together")
+		return fault.Usage("debertac verify --help", "--model and --outputs belong together")
 	case v.OfLargest != 0 && v.Model == "":
-		return usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
-	case v.Model == "" && wanted.given():
-		return usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer too: a case says itself what its model is for")
+		return fault.Usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
+	case v.Model == "" && wanted.Given():
+		return fault.Usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer too: a case says itself what its model is for")
 	case v.Tokenizer != "":
-		return v.tokenizer(a)
+		return v.tokenizer(m)
 	}
-	if err := v.wishes.ofFolder(); err != nil {
+	if err := v.Wishes.OfFolder(); err != nil {
 		return err
 	}
 	for _, name := range v.ISA {
-		if err := checkISA(name); err != nil {
+		if err := machine.CheckISA(name); err != nil {
 			return err
 		}
 	}
 	var trials []*trial
 	for _, dir := range v.Cases {
-		t, err := v.trial(a, dir)
+		t, err := v.trial(m, dir)
 		if err != nil {
 			return err
 		}
 		trials = append(trials, t)
 	}
 	if v.Model != "" {
-		t, err := v.modelTrial(a)
+		t, err := v.modelTrial(m)
 		if err != nil {
 			return err
 		}
 		trials = append(trials, t)
 	}
-	return v.judge(a, trials)
+	return v.judge(m, trials)
 }
 
 // tokenizer compares tokenizers with recorded encodings.
-func (v *verifyVerb) tokenizer(a *app) error {
+func (v *verifyVerb) tokenizer(m *built.Maker) error {
 	st, err := disk.Stat(v.Tokenizer)
 	if err != nil {
 		return err
 	}
 	if !st.IsDir() {
-		return inputFault(v.Tokenizer, "this is a file, the folder of a tokenizer is wanted")
+		return fault.Input(v.Tokenizer, "this is a file, the folder of a tokenizer is wanted")
 	}
 	view, err := hf.NewView(disk.FS(v.Tokenizer, token.MaxFile), v.Ignore)
 	if err != nil {
-		return inputFault(v.Tokenizer, "%v", err)
+		return fault.Input(v.Tokenizer, "%v", err)
 	}
 	for _, n := range view.Notes() {
-		a.note("%s: note: %s", v.Tokenizer, n)
+		m.Note("%s: note: %s", v.Tokenizer, n)
 	}
 	compared, failed, err := tokentest.VerifyFS(view, func(line string) {
 		if !v.JSON {
-			fmt.Fprintln(a.out, line)
+			fmt.Fprintln(m.Out, line)
 		}
 	})
 	var field *token.FieldError
 	switch {
 	case errors.As(err, &field):
-		return tokenizerFault(v.Tokenizer, v.Tokenizer, err)
+		return folder.TokenizerFault(v.Tokenizer, v.Tokenizer, err)
 	case err != nil:
-		return inputFault(v.Tokenizer, "%v", err)
+		return fault.Input(v.Tokenizer, "%v", err)
 	}
 	if v.JSON {
-		err = json.NewEncoder(a.out).Encode(map[string]any{"tokenizer": v.Tokenizer, "compared": compared, "failed": failed, "ok": failed == 0})
+		err = json.NewEncoder(m.Out).Encode(map[string]any{"tokenizer": v.Tokenizer, "compared": compared, "failed": failed, "ok": failed == 0})
 	} else {
-		_, err = fmt.Fprintf(a.out, "%s: %d of %d encodings are as recorded\n", v.Tokenizer, compared-failed, compared)
+		_, err = fmt.Fprintf(m.Out, "%s: %d of %d encodings are as recorded\n", v.Tokenizer, compared-failed, compared)
 	}
 	if err == nil && failed > 0 {
-		return notHeld()
+		return fault.NotHeld()
 	}
 	return err
 }
 
 // judge builds, runs and compares all trials, and prints the results.
-func (v *verifyVerb) judge(a *app, trials []*trial) error {
+func (v *verifyVerb) judge(m *built.Maker, trials []*trial) error {
 	temp, err := disk.TempDir("", "debertac-verify-")
 	if err != nil {
 		return err
 	}
 	defer disk.RemoveAll(temp)
-	if err := a.buildTrials(trials, temp); err != nil {
+	if err := buildTrials(m, trials, temp); err != nil {
 		return err
 	}
 	total := tally{isas: map[string]bool{}}
 	for _, t := range trials {
-		if err := a.ctx.Err(); err != nil {
+		if err := m.Context.Err(); err != nil {
 			return err
 		}
 		if t.golden.Training() && v.scope().Forward {
 			total.left++
-			v.leave(a, t)
+			v.leave(m, t)
 			continue
 		}
 		total.cases++
-		held := v.one(a, t, temp, &total)
+		held := v.one(m, t, temp, &total)
 		if held {
 			total.held++
 		}
 	}
 	if v.JSON {
-		err = json.NewEncoder(a.out).Encode(total.json())
+		err = json.NewEncoder(m.Out).Encode(total.json())
 	} else {
-		_, err = fmt.Fprintln(a.out, total.line())
+		_, err = fmt.Fprintln(m.Out, total.line())
 	}
 	if err == nil && !total.ok() {
-		return notHeld()
+		return fault.NotHeld()
 	}
 	return err
 }
@@ -192,30 +198,30 @@ func (v *verifyVerb) scope() golden.Scope {
 }
 
 // leave says that a training run is left out.
-func (v *verifyVerb) leave(a *app, t *trial) {
+func (v *verifyVerb) leave(m *built.Maker, t *trial) {
 	const reason = "a training run, which --only forward leaves out"
 	if v.JSON {
-		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "left": reason, "ok": true}) // a broken pipe shows at the summary
+		_ = json.NewEncoder(m.Out).Encode(map[string]any{"case": t.golden.Name, "left": reason, "ok": true}) // a broken pipe shows at the summary
 		return
 	}
-	fmt.Fprintf(a.out, "%s: %s\n", t.golden.Name, reason)
+	fmt.Fprintf(m.Out, "%s: %s\n", t.golden.Name, reason)
 }
 
 // one runs and compares one case on every instruction set, and reports whether everything held.
-func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
+func (v *verifyVerb) one(m *built.Maker, t *trial, temp string, total *tally) bool {
 	if t.fault != nil {
-		v.say(a, t, "", t.fault.Error())
+		v.say(m, t, "", t.fault.Error())
 		names, err := golden.Recorded(t.outputs, v.scope())
 		total.missing += len(names)
 		switch {
 		case v.JSON:
 		case err != nil && strings.Contains(t.fault.Error(), t.outputs): // that is the fault
 		case err != nil:
-			fmt.Fprintf(a.out, "  %v\n", err)
+			fmt.Fprintf(m.Out, "  %v\n", err)
 		case len(names) == 0:
-			fmt.Fprintln(a.out, "  there is nothing to compare")
+			fmt.Fprintln(m.Out, "  there is nothing to compare")
 		default:
-			fmt.Fprintf(a.out, "  not produced: %s\n", strings.Join(names, " "))
+			fmt.Fprintf(m.Out, "  not produced: %s\n", strings.Join(names, " "))
 		}
 		return false
 	}
@@ -225,17 +231,17 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 	}
 	held := true
 	for _, isa := range isas {
-		files, err := t.forward(a, temp, isa)
+		files, err := t.forward(m, temp, isa)
 		var results []golden.Result
 		if err == nil {
 			results, err = t.compare(files, v.scope())
 		}
 		if err != nil {
-			v.say(a, t, isa, rendered(a, caseFault(err)).Error())
+			v.say(m, t, isa, rendered(m.Console, caseFault(err)).Error())
 			held = false
 			continue
 		}
-		held = v.print(a, t, isa, results) && held
+		held = v.print(m, t, isa, results) && held
 		total.add(isa, results)
 	}
 	return held
@@ -245,13 +251,13 @@ func (v *verifyVerb) one(a *app, t *trial, temp string, total *tally) bool {
 const mostLines = 12
 
 // say reports why a case could not be compared.
-func (v *verifyVerb) say(a *app, t *trial, isa, reason string) {
+func (v *verifyVerb) say(m *built.Maker, t *trial, isa, reason string) {
 	if v.JSON {
 		names, err := golden.Recorded(t.outputs, v.scope())
 		if err != nil {
 			reason += "; " + err.Error()
 		}
-		_ = json.NewEncoder(a.out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "missing": names, "ok": false}) // a broken pipe shows at the summary
+		_ = json.NewEncoder(m.Out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "missing": names, "ok": false}) // a broken pipe shows at the summary
 		return
 	}
 	on := ""
@@ -262,7 +268,7 @@ func (v *verifyVerb) say(a *app, t *trial, isa, reason string) {
 	if n := len(lines); n > mostLines {
 		lines = append(lines[:mostLines], fmt.Sprintf("… %d lines more", n-mostLines))
 	}
-	fmt.Fprintf(a.out, "%s%s: failed\n  %s\n", t.golden.Name, on, strings.Join(lines, "\n  "))
+	fmt.Fprintf(m.Out, "%s%s: failed\n  %s\n", t.golden.Name, on, strings.Join(lines, "\n  "))
 }
 
 // tensorRow is the JSON form of one comparison.
@@ -273,7 +279,7 @@ type tensorRow struct {
 }
 
 // print prints the table of one case on one instruction set and reports whether all of it held.
-func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result) bool {
+func (v *verifyVerb) print(m *built.Maker, t *trial, isa string, results []golden.Result) bool {
 	held := len(results) > 0
 	var first *golden.Result
 	width := len("tensor")
@@ -287,7 +293,7 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 	}
 	if v.JSON {
 		for _, r := range results {
-			_ = json.NewEncoder(a.out).Encode(tensorRow{t.golden.Name, isa, r}) // a broken pipe shows at the summary
+			_ = json.NewEncoder(m.Out).Encode(tensorRow{t.golden.Name, isa, r}) // a broken pipe shows at the summary
 		}
 		return held
 	}
@@ -295,14 +301,14 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 	if t.golden.Shows != "" {
 		shows = ": " + t.golden.Shows
 	}
-	fmt.Fprintf(a.out, "%s on %s%s\n", t.golden.Name, isa, shows)
-	fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  ok\n", width, "tensor", "largest error", "tolerance")
+	fmt.Fprintf(m.Out, "%s on %s%s\n", t.golden.Name, isa, shows)
+	fmt.Fprintf(m.Out, "  %-*s  %13s  %-21s  ok\n", width, "tensor", "largest error", "tolerance")
 	for _, r := range results {
 		switch {
 		case r.Left != "":
-			fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  left out: %s\n", width, r.Tensor, "-", "", r.Left)
+			fmt.Fprintf(m.Out, "  %-*s  %13s  %-21s  left out: %s\n", width, r.Tensor, "-", "", r.Left)
 		case r.Reason != "":
-			fmt.Fprintf(a.out, "  %-*s  %13s  %-21s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
+			fmt.Fprintf(m.Out, "  %-*s  %13s  %-21s  NO: %s\n", width, r.Tensor, "-", "", r.Reason)
 		default:
 			ok := "yes"
 			if !r.OK {
@@ -312,14 +318,14 @@ func (v *verifyVerb) print(a *app, t *trial, isa string, results []golden.Result
 			if r.Group == "attentions" {
 				note = " (portable form)"
 			}
-			fmt.Fprintf(a.out, "  %-*s  %13.3g  %-21s  %s%s\n", width, r.Tensor, r.Error, fmt.Sprintf("%.3g + %.3g·|x|", r.Abs, r.Rel), ok, note)
+			fmt.Fprintf(m.Out, "  %-*s  %13.3g  %-21s  %s%s\n", width, r.Tensor, r.Error, fmt.Sprintf("%.3g + %.3g·|x|", r.Abs, r.Rel), ok, note)
 		}
 	}
 	switch {
 	case len(results) == 0:
-		fmt.Fprintln(a.out, "  there is nothing to compare")
+		fmt.Fprintln(m.Out, "  there is nothing to compare")
 	case first != nil:
-		fmt.Fprintf(a.out, "  the first tensor that diverges: %s, furthest at %v\n", first.Tensor, first.At)
+		fmt.Fprintf(m.Out, "  the first tensor that diverges: %s, furthest at %v\n", first.Tensor, first.At)
 	}
 	return held
 }
@@ -358,7 +364,7 @@ func (t *tally) names() []string {
 func (t *tally) line() string {
 	s := fmt.Sprintf("%d of %d cases hold", t.held, t.cases)
 	if len(t.isas) > 0 {
-		s += fmt.Sprintf(" on %s: %s compared", list(t.names()), counted(t.tensors, "tensor", "tensors"))
+		s += fmt.Sprintf(" on %s: %s compared", wording.List(t.names()), wording.Counted(t.tensors, "tensor", "tensors"))
 	}
 	if t.missing > 0 {
 		s += fmt.Sprintf(", %d not produced", t.missing)

@@ -3,15 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
-	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/version"
 )
-
-// languageVersion is the version of the spec language that this program reads: the number behind dspec.
-const languageVersion = 1
 
 type versionVerb struct {
 	JSON bool `name:"json" help:"Print a JSON object."`
@@ -26,34 +22,11 @@ Example:
   debertac version`
 }
 
-// buildInfo is how this program was built.
-type buildInfo struct {
-	Version  string `json:"version"`            // of the module; "(devel)" when built from a work tree without tags
-	Language int    `json:"language"`           // of .dspec files
-	Go       string `json:"go"`                 // toolchain
-	Platform string `json:"platform"`           // GOOS/GOARCH
-	Revision string `json:"revision,omitempty"` // commit, with + if the work tree was changed
-	Tags     string `json:"tags,omitempty"`     // build tags
-}
-
-func readBuildInfo() buildInfo {
-	own := build.OwnStamp()
-	b := buildInfo{Version: own.Version, Revision: own.Revision, Language: languageVersion, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "-tags" {
-				b.Tags = s.Value
-			}
-		}
-	}
-	return b
-}
-
 // Run prints the version.
-func (v *versionVerb) Run(a *app) error {
-	b := readBuildInfo()
+func (v *versionVerb) Run(c *console.Console) error {
+	b := version.Read()
 	if v.JSON {
-		return json.NewEncoder(a.out).Encode(b)
+		return json.NewEncoder(c.Out).Encode(b)
 	}
 	parts := []string{b.Go, b.Platform}
 	if b.Revision != "" {
@@ -62,6 +35,6 @@ func (v *versionVerb) Run(a *app) error {
 	if b.Tags != "" {
 		parts = append(parts, "tags "+b.Tags)
 	}
-	_, err := fmt.Fprintf(a.out, "debertac %s\nlanguage dspec %d\nbuilt with %s\n", b.Version, b.Language, strings.Join(parts, ", "))
+	_, err := fmt.Fprintf(c.Out, "debertac %s\nlanguage dspec %d\nbuilt with %s\n", b.Version, b.Language, strings.Join(parts, ", "))
 	return err
 }

@@ -1,0 +1,185 @@
+// Package completion writes scripts that teach shells the verbs and flags of a command line.
+package completion
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/debertac/debertac/cmd/debertac/machine"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// Values are what a flag or an argument takes. Without any of them it takes a text or a number, which cannot be completed.
+type Values struct {
+	Words []string // these words
+	Files []string // files with one of these endings; "" is any file
+	Dirs  bool     // folders
+}
+
+// Free reports whether nothing can be completed.
+func (v Values) Free() bool { return len(v.Words) == 0 && len(v.Files) == 0 && !v.Dirs }
+
+// Verb is what can be completed after a verb.
+type Verb struct {
+	Name, Help string
+	Flags      []Flag
+	Args       Values
+}
+
+// Flag is one flag.
+type Flag struct {
+	Name, Help string
+	Short      string // one letter, "" for none
+	Takes      bool   // it has a value
+	Values     Values
+}
+
+// Verbs lists the verbs of the command line with their flags.
+func Verbs(model *kong.Application) []Verb {
+	var verbs []Verb
+	for _, n := range model.Children {
+		verbs = append(verbs, verbOf(n, Names(model)))
+	}
+	return verbs
+}
+
+func verbOf(n *kong.Node, names []string) Verb {
+	v := Verb{Name: n.Name, Help: n.Help}
+	for _, group := range n.AllFlags(true) {
+		for _, f := range group {
+			w := Flag{Name: f.Name, Help: f.Help, Takes: !f.IsBool() && !f.IsCounter()}
+			if f.Short != 0 {
+				w.Short = string(f.Short)
+			}
+			if w.Takes {
+				w.Values = FlagValues(f.Name, f.PlaceHolder, f.Enum)
+			}
+			if !slices.ContainsFunc(v.Flags, func(o Flag) bool { return o.Name == f.Name }) {
+				v.Flags = append(v.Flags, w)
+			}
+		}
+	}
+	for _, sub := range n.Children { // a verb of several, such as the verbs of a cache
+		below := verbOf(sub, names)
+		v.Args.Words = append(v.Args.Words, sub.Name)
+		for _, f := range below.Flags {
+			if !slices.ContainsFunc(v.Flags, func(o Flag) bool { return o.Name == f.Name }) {
+				v.Flags = append(v.Flags, f)
+			}
+		}
+	}
+	slices.SortFunc(v.Flags, func(a, b Flag) int { return cmp.Compare(a.Name, b.Name) })
+	if len(n.Positional) > 0 {
+		v.Args = ArgValues(n.Name, n.Positional[0].Enum, names)
+	}
+	return v
+}
+
+// specs are specs and model folders.
+var specs = Values{Files: []string{".dspec"}, Dirs: true}
+
+// valuesOfFlags are what flags take whose placeholder does not tell.
+var valuesOfFlags = map[string]func() Values{
+	"head":      func() Values { return Values{Words: hf.Tasks} },
+	"pool":      func() Values { return Values{Words: hf.Pools} },
+	"mask":      func() Values { return Values{Words: hf.Masks} },
+	"isa":       func() Values { return Values{Words: machine.IsaNames()} },
+	"like":      func() Values { return Values{Words: spec.Zoo()} },
+	"after":     func() Values { return Values{Words: source.Passes()} },
+	"spec":      func() Values { return Values{Files: []string{".dspec"}} },
+	"weights":   func() Values { return Values{Files: []string{".weights"}} },
+	"outputs":   func() Values { return Values{Files: []string{".safetensors"}} },
+	"against":   func() Values { return Values{Files: []string{".json", ".jsonl"}} },
+	"input":     func() Values { return Values{Files: textEndings} },
+	"tokenizer": func() Values { return Values{Files: []string{".json", ".model", ".txt"}, Dirs: true} },
+}
+
+// textEndings are those of files of texts.
+var textEndings = []string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".txt", ".text", ".gz", ".zst"}
+
+// valuesOfArgs are what the verbs' arguments are; those of other verbs are files.
+var valuesOfArgs = map[string]func(verbs []string) Values{
+	"init":    func([]string) Values { return Values{Dirs: true} },
+	"import":  func([]string) Values { return Values{Dirs: true} },
+	"verify":  func([]string) Values { return Values{Dirs: true} },
+	"fmt":     func([]string) Values { return Values{Files: []string{".dspec"}} },
+	"check":   func([]string) Values { return Values{Files: []string{".dspec"}} },
+	"dump":    func([]string) Values { return Values{Files: []string{".dspec"}} },
+	"graph":   func([]string) Values { return Values{Files: []string{".dspec"}} },
+	"compile": func([]string) Values { return specs },
+	"diff":    func([]string) Values { return specs },
+	"pack":    func([]string) Values { return specs },
+	"build":   func([]string) Values { return specs },
+	"run":     func([]string) Values { return specs },
+	"bench":   func([]string) Values { return specs },
+	"doctor":  func([]string) Values { return specs },
+	"explain": func([]string) Values { return Values{Words: Explained(), Files: []string{".dspec"}} },
+	"help":    func(verbs []string) Values { return Values{Words: verbs} },
+}
+
+// optional is the part of a value in brackets that may be left out.
+var optional = regexp.MustCompile(`\[.*?\]`)
+
+// FlagValues are the values of a flag: those of the table, of its enumeration, or what its placeholder says, such as DIR or mean|max.
+func FlagValues(name, placeholder, enum string) Values {
+	if make, ok := valuesOfFlags[name]; ok {
+		return make()
+	}
+	switch {
+	case enum != "":
+		return Values{Words: enumWords(enum)}
+	case strings.Contains(placeholder, "|"):
+		return Values{Words: strings.Split(optional.ReplaceAllString(placeholder, ""), "|")}
+	case strings.HasSuffix(placeholder, "FILE"):
+		return Values{Files: []string{""}}
+	case strings.HasSuffix(placeholder, "DIR"):
+		return Values{Dirs: true}
+	}
+	return Values{}
+}
+
+// ArgValues are the values of the first argument of a verb.
+func ArgValues(verb, enum string, verbs []string) Values {
+	if make, ok := valuesOfArgs[verb]; ok {
+		return make(verbs)
+	}
+	if enum != "" {
+		return Values{Words: enumWords(enum)}
+	}
+	return Values{Files: []string{""}, Dirs: true}
+}
+
+// enumWords returns the values of an enumeration without the empty one, which nobody types.
+func enumWords(enum string) []string {
+	return slices.DeleteFunc(strings.Split(enum, ","), func(w string) bool { return w == "" })
+}
+
+// Explained are the message codes, the words of the language and the published models.
+func Explained() []string {
+	var names []string
+	for _, c := range diag.Codes {
+		names = append(names, string(c.Code))
+	}
+	for _, row := range spec.Schema {
+		names = append(names, row.Word)
+	}
+	names = slices.DeleteFunc(append(names, spec.Zoo()...), func(w string) bool { return w == "" || strings.ContainsAny(w, " '\"$`\\()") })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Names lists the verbs of the command line.
+func Names(model *kong.Application) []string {
+	var names []string
+	for _, n := range model.Children {
+		names = append(names, n.Name)
+	}
+	return names
+}

@@ -1,0 +1,126 @@
+// Package fault has the errors of debertac. An error knows whose fault it is, which is the exit code, and what to do about it.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/interrupt"
+	"github.com/debertac/debertac/runtime/resource"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// Error is an error with the exit code that it means.
+type Error struct {
+	Code  int
+	List  diag.List    // what to print; may be empty: everything has been said
+	Files diag.Sources // for excerpts; nil: none
+	more  string       // lines that follow, such as another program's output
+}
+
+// Error gives the first lines of all messages.
+func (f *Error) Error() string {
+	if err := f.List.Err(); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("exit code %d", f.Code)
+}
+
+// Input says that the user's input is at fault. place is a file or folder, "" none.
+func Input(place, format string, args ...any) *Error {
+	// A message is one line; what an error has to say beyond that follows it.
+	message, more, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
+	return &Error{Code: ExitInput, List: diag.List{diag.Errorf("", diag.Span{File: place}, "%s", message)}, more: more}
+}
+
+// Hint adds something that can be typed.
+func (f *Error) Hint(format string, args ...any) *Error {
+	f.List[len(f.List)-1].Hintf(format, args...)
+	return f
+}
+
+// Usage says that the command line is at fault.
+func Usage(hint, format string, args ...any) *Error {
+	f := Input("debertac", format, args...).Hint("%s", hint)
+	f.Code = ExitUsage
+	return f
+}
+
+// NotHeld says that a check did not hold; what failed has been printed already.
+func NotHeld() *Error { return &Error{Code: ExitNotHeld} }
+
+// Ours says that debertac is at fault.
+func Ours(err error) *Error {
+	f := Input("debertac", "%v", err).Hint("this is a fault of debertac: please report it with the output of `debertac version`")
+	f.Code = ExitOurs
+	return f
+}
+
+// Render gives all messages, and what follows them.
+func (f *Error) Render(color bool) string {
+	text := diag.Render(f.List, f.Files, diag.Style{Color: color})
+	if f.more == "" {
+		return text
+	}
+	printable := func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}
+	return text + strings.Map(printable, strings.TrimRight(f.more, "\n")) + "\n"
+}
+
+// OverInput says that an output would replace an input.
+func OverInput(path string, err *disk.InputError) *Error {
+	f := Input(path, "%v", err)
+	f.Code = ExitUsage
+	return f
+}
+
+// Classify finds out whose fault an error is.
+func Classify(ctx context.Context, err error) *Error {
+	var f *Error
+	if errors.As(err, &f) {
+		return f
+	}
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return &Error{Code: interrupt.Code(ctx), List: diag.List{diag.Errorf("", diag.Span{File: "debertac"}, "stopped")}}
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		if input := (*disk.InputError)(nil); errors.As(err, &input) {
+			return OverInput(path.Path, input)
+		}
+		return Input(path.Path, "%v", path.Err)
+	}
+	var tensors *safetensors.Error
+	var weights *runtime.WeightsError
+	var link *os.LinkError
+	var toolchain *build.ToolchainError
+	var failed *build.GoError
+	var scarce *resource.Error
+	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) || errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) {
+		return Input("", "%v", err)
+	}
+	return Ours(err)
+}
+
+// The exit codes of every verb.
+const (
+	ExitDone    = 0
+	ExitInput   = 1   // the user's input is at fault
+	ExitUsage   = 2   // the command line is
+	ExitNotHeld = 3   // a check did not hold
+	ExitOurs    = 4   // debertac is
+	ExitPipe    = 141 // the reader of the output has closed it, as shells count it; signals are in runtime/interrupt
+)

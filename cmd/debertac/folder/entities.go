@@ -1,0 +1,61 @@
+package folder
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strconv"
+
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// glinerConfig is the configuration of a folder whose model reads labels in front of a text.
+const glinerConfig = "gliner_config.json"
+
+// entityExtra is what is packed for a head that reads labels in front of a text: the model's own limit on the words of a text, and the numbers of the
+// tokens around labels where the tokenizer, that of the plain encoder, does not have them; nil for other folders.
+func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
+	p := u.Program.Meta.Prompt
+	if f.name != glinerConfig || p == nil {
+		return nil, nil
+	}
+	path := filepath.Join(f.Dir, f.name)
+	n, err := limitIn(f.config, "max_len", 1e6)
+	if err != nil {
+		return nil, fault.Input(path, "%v", err)
+	}
+	extra := map[string]string{}
+	if n > 0 {
+		extra[task.MaxWordsKey] = strconv.Itoa(n)
+	}
+	if f.Token == nil {
+		return extra, nil
+	}
+	var config struct {
+		Class *int `json:"class_token_index"`
+	}
+	if err := json.Unmarshal(f.config, &config); err != nil {
+		return nil, fault.Input(path, "%s", diag.JSON(err))
+	}
+	id, mark := f.Token.ID(p.Mark)
+	_, end := f.Token.ID(p.End)
+	if mark && end {
+		if c := config.Class; c != nil && *c >= 0 && *c != int(id) {
+			return nil, fault.Input(path, "class_token_index = %d, but the tokenizer has the number %d for ent_token = %s: labels would be looked for at another token", *c, id, p.Mark)
+		}
+		return extra, nil
+	}
+	// The library adds them after the tokenizer's own tokens, the end after the mark; configs written before it has done so have no number, or -1.
+	first := u.Model.Vocab - 2
+	if config.Class != nil && *config.Class >= 0 {
+		first = *config.Class
+	}
+	if first < f.Token.Size() || first+1 >= u.Model.Vocab {
+		return nil, fault.Input(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a table of %d rows the number must lie behind the tokenizer's",
+			first, f.Token.Size(), p.Mark+" and "+p.End, u.Model.Vocab)
+	}
+	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)
+	return extra, nil
+}

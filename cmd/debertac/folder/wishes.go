@@ -1,0 +1,73 @@
+package folder
+
+import (
+	"math"
+
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/spec/hf"
+)
+
+// Wishes are the flags that choose what is made of a model folder.
+type Wishes struct {
+	Head   string   `placeholder:"NAME" help:"What to compute. For a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default: what config.json names. For a spec whose target emits several heads: the name of one."`
+	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
+	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"With --head embed: how the vectors of tokens become one vector per text, inside the model; none keeps one vector per token. Default: what the folder says, else mean."`
+	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal."`
+	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"Read the folder as if this were not there: a FIELD of config.json, a FILE, or FILE:FIELD. May be given several times."`
+	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of the published model."`
+}
+
+// Given reports whether there is any wish.
+func (w *Wishes) Given() bool {
+	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || len(w.Ignore) > 0
+}
+
+// Options are the wishes in the words of the import.
+func (w *Wishes) Options() hf.Options {
+	o := hf.Options{Task: w.Head, Pool: w.Pool, Mask: w.Mask}
+	if w.Layer != nil {
+		o.Layer = *w.Layer
+	}
+	if w.Seq != nil {
+		o.Seq = *w.Seq
+	}
+	return o
+}
+
+// Check refuses what no folder could grant.
+func (w *Wishes) Check() error {
+	return flags.Within(flags.Whole("--seq", w.Seq, 1, math.MaxInt), flags.Whole("--layer", w.Layer, 1, math.MaxInt))
+}
+
+// OfFolder refuses wishes that no folder could grant, in the words of the import.
+func (w *Wishes) OfFolder() error {
+	if err := w.Check(); err != nil {
+		return err
+	}
+	o := w.Options()
+	if err := o.Check(); err != nil {
+		return fault.Usage("", "%v", err)
+	}
+	return nil
+}
+
+// OfSpec refuses wishes that only a folder can grant.
+func (w *Wishes) OfSpec(path string) error {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}, {"--ignore", len(w.Ignore) > 0}} {
+		if f.given {
+			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which says this itself", f.name, path)
+		}
+	}
+	return nil
+}
+
+// BesideSpec refuses wishes for a folder whose spec is given; what is to be ignored is the folder's.
+func (w *Wishes) BesideSpec(path string) error {
+	o := *w
+	o.Ignore = nil
+	return o.OfSpec(path)
+}

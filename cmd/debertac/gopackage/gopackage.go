@@ -1,0 +1,169 @@
+// Package gopackage generates the Go packages of a spec, and decides their names and folders.
+package gopackage
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+)
+
+// Package is one package and the folder where it belongs.
+type Package struct {
+	Unit *compiler.Unit
+	Pkg  *codegen.Package
+	Dir  string
+}
+
+// Generate compiles a spec to packages in memory.
+func Generate(c *console.Console, file string, part source.Choice, o model.Options, p Place) ([]Package, error) {
+	o.ShapesOnly = true
+	src, dir, err := model.Open(c, file, o)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if err := part.Narrow(src, dir != nil, o.Head); err != nil {
+		return nil, err
+	}
+	return GenerateFrom(c, src, part, p)
+}
+
+// GenerateFrom is generate for a spec at hand.
+func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p Place) ([]Package, error) {
+	if p.Package != "" {
+		if err := compiler.CheckPackageName(p.Package); err != nil {
+			return nil, fault.Usage("--package nli", "--package: %v", err)
+		}
+	}
+	units, err := source.Units(c, src, compiler.Options{Target: part.Target, Emit: part.Emit})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.name(units); err != nil {
+		return nil, err
+	}
+	var made []Package
+	for _, u := range units {
+		pkg, err := Emit(u.Program)
+		if err != nil {
+			return nil, fault.Ours(err)
+		}
+		g := Package{Unit: u, Pkg: pkg, Dir: p.Out}
+		switch {
+		case p.Out == "":
+			g.Dir = pkg.Name
+		case len(units) > 1:
+			g.Dir = filepath.Join(p.Out, pkg.Name)
+		}
+		made = append(made, g)
+	}
+	return made, nil
+}
+
+// name names the package of a single unit. Several have the names that their target gives them, or those of their models.
+func (p *Place) name(units []*compiler.Unit) error {
+	if len(units) != 1 {
+		if p.Package != "" {
+			return fault.Usage("--emit "+source.UnitName(units[0]), "--package %s names one package, and the target emits %d: %s", p.Package, len(units), wording.List(source.UnitNames(units)))
+		}
+		return nil
+	}
+	u := units[0]
+	if p.Package != "" {
+		u.Program.Name = p.Package
+		return nil
+	}
+	if p.Out == "" || slices.ContainsFunc(u.Target.Emit, func(e spec.Emit) bool { return e.Package == u.Program.Name }) {
+		return nil
+	}
+	there, err := codegen.PackageIn(p.Out)
+	if err != nil {
+		return err
+	}
+	if there != "" && compiler.CheckPackageName(there) == nil {
+		u.Program.Name = there
+		return nil
+	}
+	dir, err := filepath.Abs(p.Out)
+	if err != nil {
+		return err
+	}
+	if base := compiler.PackageName(filepath.Base(dir)); compiler.CheckPackageName(base) == nil {
+		u.Program.Name = base
+	}
+	return nil
+}
+
+// Place are the flags that say where a package lies and what its name is.
+type Place struct {
+	Out     string `short:"o" placeholder:"DIR" help:"Folder of the package. A spec that emits several packages gets one folder for each inside it. Default: a folder here, named after the package."`
+	Package string `placeholder:"NAME" help:"Name of the package. Default: what the spec's target says, else the package of the Go files in DIR, else the name of DIR, else the model's name."`
+}
+
+// FolderFault is for errors about what lies in the output folder: they are the user's to resolve.
+func FolderFault(dir string, err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) {
+		return err
+	}
+	return fault.Input(dir, "%v", err)
+}
+
+// emitted are the packages that this process has generated, by the hash of what they follow from.
+var emitted sync.Map
+
+// Emit generates the package of a program. A process that asks twice for the same one gets the one of before, which it must not change.
+func Emit(p *ir.Program) (*codegen.Package, error) {
+	sum := sha256.New()
+	if err := Describe(sum, p); err != nil {
+		return nil, err
+	}
+	key := [sha256.Size]byte(sum.Sum(nil))
+	if made, ok := emitted.Load(key); ok {
+		return made.(*codegen.Package), nil
+	}
+	made, err := codegen.Emit(p)
+	if err == nil {
+		emitted.Store(key, made)
+	}
+	return made, err
+}
+
+// Describe writes everything that the code of a program follows from.
+func Describe(w io.Writer, p *ir.Program) error {
+	meta, err := json.Marshal(p.Meta) // what its pointers point at, and not where that lies
+	if err != nil {
+		return fault.Ours(err)
+	}
+	_, err = fmt.Fprintf(w, "%s %s %s %+v\n%s\n", p.Name, p.File, meta, p.Bounds, ir.Print(p))
+	return err
+}
+
+// EmitAll generates the packages of compiled units.
+func EmitAll(units []*compiler.Unit) ([]*codegen.Package, error) {
+	var packages []*codegen.Package
+	for _, u := range units {
+		pkg, err := Emit(u.Program)
+		if err != nil {
+			return nil, fault.Ours(err)
+		}
+		packages = append(packages, pkg)
+	}
+	return packages, nil
+}

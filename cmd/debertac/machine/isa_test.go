@@ -1,0 +1,26 @@
+package machine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
+)
+
+// Faults of --isa list just the instruction sets that there are kernels for.
+func TestISAsThatAreListedHaveKernels(t *testing.T) {
+	_, err := runtime.ParseISA("nonsense")
+	_, listed, found := strings.Cut(err.Error(), "there are: ")
+	require.True(t, found, err)
+	var have []string
+	for _, k := range KernelSets() {
+		have = append(have, k.ISA)
+	}
+	require.ElementsMatch(t, have, strings.Fields(strings.Trim(listed, "()")))
+	require.NoError(t, CheckISA(""))
+	require.NoError(t, CheckISA("go"))
+	require.ErrorContains(t, CheckISA("nonsense"), "unknown instruction set")
+	require.ErrorContains(t, CheckISA("avx512bf16"), "this version has no kernels for it")
+}

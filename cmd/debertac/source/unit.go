@@ -1,0 +1,132 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// Units compiles a spec. Warnings are printed.
+func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Unit, error) {
+	units, faults, err := compiler.Compile(src.Spec, o)
+	if err != nil {
+		return nil, fault.Ours(err)
+	}
+	if faults.HasErrors() {
+		return nil, &fault.Error{Code: fault.ExitInput, List: faults, Files: src.Tree.Sources()}
+	}
+	c.Warn(faults, src.Tree.Sources())
+	return units, nil
+}
+
+// oneUnit compiles a spec of which just one thing is wanted, and says how to choose where there are more.
+func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Unit, error) {
+	units, err := Units(c, src, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(units) == 1 {
+		return units[0], nil
+	}
+	names := UnitNames(units)
+	return nil, &fault.Error{Code: fault.ExitInput, List: diag.List{
+		diag.Errorf("", diag.Span{File: src.Tree.Name}, "the target emits %d packages, one is wanted: %s", len(units), wording.List(names)).
+			Hintf("%s", fmt.Sprintf("--head %s", names[0]))}}
+}
+
+// UnitName is the name by which --emit picks a unit.
+func UnitName(u *compiler.Unit) string {
+	if u.Ensemble != nil {
+		return u.Ensemble.Name
+	}
+	if u.Head != nil {
+		return u.Head.FullName()
+	}
+	return u.Model.Name
+}
+
+// UnitNames are the names by which --emit picks units.
+func UnitNames(units []*compiler.Unit) []string {
+	var names []string
+	for _, u := range units {
+		names = append(names, UnitName(u))
+	}
+	return names
+}
+
+// UnitFor compiles what the target emits and picks one: the named head, or the only one there is.
+func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Options) (*compiler.Unit, error) {
+	o.Target = target
+	if head != "" {
+		o.Emit = head
+		if t := src.Spec.Target(target); t == nil || !emitsModel(t, head) {
+			h, err := findHead(src, head)
+			if err != nil {
+				return nil, err
+			}
+			o.Emit = h.FullName()
+		}
+	}
+	return oneUnit(c, src, o)
+}
+
+// emitsModel reports whether a target emits a model of this name without a head, or an ensemble.
+func emitsModel(t *spec.Target, name string) bool {
+	return slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
+		return e.Ensemble != nil && e.Ensemble.Name == name || e.Kind == spec.EmitInfer && e.Head == nil && e.Model != nil && e.Model.Name == name
+	})
+}
+
+// findHead finds a head by its name or its full name.
+func findHead(src *Source, name string) (*spec.Head, error) {
+	var found []*spec.Head
+	var names []string
+	for _, h := range src.Spec.Heads {
+		names = append(names, h.FullName())
+		if h.Name == name || h.FullName() == name {
+			found = append(found, h)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fault.Input(src.Tree.Name, "no head is named %s; there are %s", name, wording.List(names))
+	}
+	return nil, fault.Input(src.Tree.Name, "several heads are named %s: give one of %s", name, wording.List(names))
+}
+
+// ModelName is the name of a unit in a built program.
+func ModelName(u *compiler.Unit) string { return u.Program.Name }
+
+// UnitsAfter compiles a spec as far as a pass, and returns the name of that pass. Without a name it is the last one.
+func UnitsAfter(c *console.Console, file, pass string, o compiler.Options) ([]*compiler.Unit, string, error) {
+	names := Passes()
+	last := cmp.Or(pass, names[len(names)-1])
+	if !slices.Contains(names, last) {
+		return nil, "", fault.Usage("debertac dump --help", "no pass is named %s; there are %s", last, wording.List(names))
+	}
+	src, err := Load(c, file)
+	if err != nil {
+		return nil, "", err
+	}
+	o.After = pass
+	units, err := Units(c, src, o)
+	return units, last, err
+}
+
+// Passes are the passes that dump --after takes.
+func Passes() []string {
+	names := []string{"build"}
+	for _, p := range compiler.Passes() {
+		names = append(names, p.Name)
+	}
+	return names
+}

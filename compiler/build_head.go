@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -54,11 +53,11 @@ func (b *builder) head() error {
 			norms++
 		case spec.StepLSTM:
 			lstms++
-			starts := ragged.Starts
+			starts := ir.Starts
 			if b.h.Take.Rows == spec.Words {
-				starts = ragged.WordStarts
+				starts = ir.WordStarts
 			}
-			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, e.Part(starts))
+			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, b.startsOf(e, starts))
 		case spec.StepCRF: // its scores are for the code that decodes the logits
 			if err := b.crf(s); err != nil {
 				return err
@@ -79,7 +78,9 @@ func (b *builder) head() error {
 // take appends the op that picks the rows that the head reads.
 func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	src := b.h.Take.Source
-	starts := func() *ir.Value { return e.Part(ragged.Starts) }
+	starts := func() *ir.Value {
+		return e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+	}
 	switch b.h.Take.Rows {
 	case spec.First:
 		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts())
@@ -90,7 +91,7 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	case spec.EachFirst:
 		return e.op("add_first", src, nil, x, starts())
 	case spec.Masked:
-		return e.op("pick", src, nil, x, e.Part(ragged.Rows))
+		return e.op("pick", src, nil, x, e.Input(ir.Rows, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.M}}))
 	}
 	return x
 }

@@ -1,56 +1,18 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"math"
-	"runtime"
-	"slices"
-	"strings"
-	"time"
-
 	"github.com/debertac/debertac/cmd/debertac/built"
-	"github.com/debertac/debertac/cmd/debertac/fault"
-	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/folder"
-	"github.com/debertac/debertac/cmd/debertac/machine"
-	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/cmd/debertac/model"
-	"github.com/debertac/debertac/cmd/debertac/output"
-	"github.com/debertac/debertac/cmd/debertac/version"
-	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/cmd/debertac/sweep"
 	"github.com/debertac/debertac/compiler"
-	lib "github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/disk"
-	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
 type benchVerb struct {
 	Path   string `arg:"" help:"A spec, or a Hugging Face model folder."`
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	folder.Wishes
-	Batch      []int         `default:"1" placeholder:"N,..." help:"Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa."`
-	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
-	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
-	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
-	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
-	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"Precision that you expect: another one is an error. The weights line of the target decides it."`
-	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Instruction sets: go, avx2, avx512. Default: the best of this machine."`
-	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec."`
-	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
-	MinTime    time.Duration `default:"2s" help:"Measure each point for at least this time in each round, after a warm-up."`
-	Repeat     *int          `placeholder:"ROUNDS" help:"Measure all points this many times in turn, each time in a fresh process, and report the median and the standard deviation of the rounds. Default: 1; with --against 6, the fewest that give an interval."`
-	Steps      bool          `help:"Measure each step of the schedule too, with its share of the roofline, and each layer."`
-	CPUProfile string        `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile of the measured calls, for go tool pprof. For one point and one round."`
-	Train      bool          `help:"Measure a training step."`
-	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
-	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
-	AnySpec    bool          `help:"With --against: compare with results of another spec too."`
-	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; the default is 10."`
-	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"Form of the results. Default: a paragraph for one point, a table for several."`
-	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
-	Plot       string        `placeholder:"FILE" help:"Draw latency and throughput of the points to a file that ends in .png or .svg."`
+	sweep.Sweep
 }
 
 // Help is the long help.
@@ -73,313 +35,28 @@ Examples:
   debertac bench base.dspec --random-weights 1 --against before.json`
 }
 
-// point is one combination of what a sweep varies.
-type point struct {
-	batch, tokens, threads int // threads 0: the default
-	isa                    string
-}
-
-// check refuses what no model could do.
-func (v *benchVerb) check() error {
-	if v.Train {
-		return fault.Input("debertac", "this version measures forward calls only: training is not compiled yet")
-	}
-	switch {
-	case v.Tokens != nil && v.Lengths != "":
-		return fault.Usage("give one of them", "--tokens and --lengths contradict each other")
-	case v.Tolerance != nil && v.Against == "":
-		return fault.Usage("debertac bench --help", "--tolerance belongs to --against")
-	case v.AnyMachine && v.Against == "":
-		return fault.Usage("debertac bench --help", "--any-machine belongs to --against")
-	case v.AnySpec && v.Against == "":
-		return fault.Usage("debertac bench --help", "--any-spec belongs to --against")
-	case v.JSON && v.Format != "" && v.Format != "json":
-		return fault.Usage("give one of them", "--json and --format %s contradict each other", v.Format)
-	case v.MinTime <= 0:
-		return fault.Usage("debertac bench --help", "--min-time %v: it must be positive", v.MinTime)
-	case !(v.tolerance() >= 0) || math.IsInf(v.tolerance(), 0): // not a number is no tolerance either
-		return fault.Usage("debertac bench --help", "--tolerance %v: it must be a number of per cent from 0", v.tolerance())
-	}
-	if err := flags.Within(flags.Whole("--repeat", v.Repeat, 1, mostRounds)); err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		list []int
-		most int
-	}{{"--batch", v.Batch, math.MaxInt}, {"--tokens", v.Tokens, math.MaxInt}, {"--threads", v.Threads, lib.MaxThreads}} {
-		if err := checkList(f.name, f.list, func(n int) error { return flags.Within(flags.Whole(f.name, &n, 1, f.most)) }); err != nil {
-			return err
-		}
-	}
-	if err := checkList("--isa", v.ISA, machine.CheckISA); err != nil {
-		return err
-	}
-	if n := len(v.points()); v.CPUProfile != "" && (n > 1 || v.rounds() > 1) {
-		return fault.Usage("debertac bench --help", "--cpuprofile is for one point and one round, these are %s and %s", wording.Counted(n, "point", "points"), wording.Counted(v.rounds(), "round", "rounds"))
-	}
-	if err := v.places(); err != nil {
-		return err
-	}
-	if v.Plot != "" {
-		if err := measure.CheckPlotName(v.Plot); err != nil {
-			return fault.Usage("", "--plot %v", err)
-		}
-	}
-	return nil
-}
-
-// places refuses outputs that cannot be written, or that would replace each other or a file that was read until now.
-func (v *benchVerb) places() error {
-	for _, file := range []string{v.CPUProfile, v.Plot} {
-		if file == "" {
-			continue
-		}
-		if _, err := output.Place(file); err != nil {
-			return err
-		}
-	}
-	return output.Apart("--cpuprofile", v.CPUProfile, "--plot", v.Plot)
-}
-
-// checkList holds each element of a flag to check, and refuses the same one twice.
-func checkList[T comparable](name string, list []T, check func(T) error) error {
-	for i, x := range list {
-		if err := check(x); err != nil {
-			return err
-		}
-		if slices.Contains(list[:i], x) {
-			return fault.Usage("", "%s: %v is there twice", name, x)
-		}
-	}
-	return nil
-}
-
-// mostResults bounds a file of results, in bytes.
-const mostResults = 64 << 20
-
-// mostRounds bounds --repeat: a number beyond it is a slip.
-const mostRounds = 1000
-
-// rounds is how often each point is measured.
-func (v *benchVerb) rounds() int {
-	switch {
-	case v.Repeat != nil:
-		return *v.Repeat
-	case v.Against != "":
-		return measure.RoundsForInterval
-	}
-	return 1
-}
-
-// points lists the combinations, the last flag varying fastest.
-func (v *benchVerb) points() []point {
-	orDefault := func(list []int, one int) []int {
-		if len(list) == 0 {
-			return []int{one}
-		}
-		return list
-	}
-	sets := v.ISA
-	if len(sets) == 0 {
-		sets = []string{""}
-	}
-	var list []point
-	for _, set := range sets {
-		for _, threads := range orDefault(v.Threads, 0) {
-			for _, batch := range orDefault(v.Batch, 1) {
-				for _, tokens := range orDefault(v.Tokens, 128) {
-					list = append(list, point{batch, tokens, threads, set})
-				}
-			}
-		}
-	}
-	return list
-}
-
-// tolerance is how much slower than before is still the same, in per cent.
-func (v *benchVerb) tolerance() float64 {
-	if v.Tolerance == nil {
-		return 10
-	}
-	return *v.Tolerance
-}
-
 // Run measures.
 func (v *benchVerb) Run(m *built.Maker) error {
-	if err := v.check(); err != nil {
+	if err := v.Sweep.Check(); err != nil {
 		return err
 	}
-	var before []measure.Result
-	if v.Against != "" {
-		text, err := disk.ReadFile(v.Against, mostResults)
-		if err != nil {
-			return err
-		}
-		if before, err = measure.Read(text); err != nil {
-			return fault.Input(v.Against, "%v", err)
-		}
+	before, err := v.Before()
+	if err != nil {
+		return err
 	}
 	var lengths [][]int // of each point
-	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, Draws: true, Accept: func(u *compiler.Unit) (err error) {
-		if lengths, err = v.accept(u); err != nil {
-			return err
-		}
-		return v.places() // now that the inputs are known
-	}})
+	o := model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, Draws: true}
+	o.Accept = func(u *compiler.Unit) (err error) {
+		lengths, err = v.Accept(u, v.Path)
+		return err
+	}
+	p, err := m.Make(v.Path, o)
 	if err != nil {
 		return err
 	}
-	results, err := v.sweep(m, p, lengths)
+	results, err := v.Measure(m, p, lengths)
 	if err != nil {
 		return err
 	}
-	if v.Plot != "" {
-		drawn, err := measure.Plot(v.Plot, results)
-		if err != nil {
-			return fault.Ours(err)
-		}
-		if err := disk.WriteFile(v.Plot, drawn, 0o666); err != nil {
-			return err
-		}
-	}
-	if err := v.print(m, results); err != nil || v.Against == "" {
-		return err
-	}
-	return v.compare(m, before, results)
-}
-
-// print writes the results in the wanted format.
-func (v *benchVerb) print(m *built.Maker, results []measure.Result) error {
-	format := v.Format
-	switch {
-	case v.JSON:
-		format = "json"
-	case format == "" && len(results) > 1:
-		format = "table"
-	}
-	if format != "" {
-		if err := measure.Write(m.Out, format, results); err != nil {
-			return err
-		}
-	}
-	for i := range results {
-		if format == "" {
-			if _, err := fmt.Fprint(m.Out, paragraph(&results[i])); err != nil {
-				return err
-			}
-		}
-		if v.Steps && (format == "" || format == "table") {
-			if len(results) > 1 {
-				if _, err := fmt.Fprintf(m.Out, "\n%d × %.4g tokens, threads %d, %s\n", results[i].Batch, results[i].Tokens, results[i].Threads, results[i].ISA); err != nil {
-					return err
-				}
-			}
-			if err := measure.WriteSteps(m.Out, &results[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// paragraph is one result for people.
-func paragraph(m *measure.Result) string {
-	var b strings.Builder
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-13s "+format+"\n", append([]any{name}, args...)...)
-	}
-	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, wording.Counted(m.Threads, "thread", "threads"), m.ISA, m.Precision, wording.Counted(m.Calls, "call", "calls"))
-	line("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", m.MinMS, m.P50MS, m.P90MS, m.P99MS)
-	if m.Rounds > 1 {
-		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", wording.Counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)
-	}
-	line("throughput", "%.0f tokens/s, %.1f sequences/s", m.TokensPerS, m.SequencesPerS)
-	line("arithmetic", "%.1f GFLOP/s of %.3g useful GFLOP", m.GFLOPS, m.GFLOP)
-	if m.PeakShare > 0 {
-		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline (%.3g GFLOP are needed)", 100*m.PeakShare, 100*m.RooflineShare, m.Needs)
-	}
-	line("allocations", "%.4g per call", m.Allocs)
-	line("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", m.RSSMiB, m.WeightsRSSMiB)
-	line("first result", "%.1f ms from start", m.StartMS)
-	return b.String()
-}
-
-// compare holds the medians to the earlier ones.
-func (v *benchVerb) compare(m *built.Maker, before, results []measure.Result) error {
-	slower := false
-	for i := range results {
-		r := &results[i]
-		c, err := measure.Compare(before, r, measure.Allow{Machine: v.AnyMachine, Spec: v.AnySpec})
-		if other, ok := err.(*measure.MachineError); ok {
-			return fault.Input(v.Against, "%v", other).Hint("--any-machine compares nevertheless")
-		}
-		if other, ok := err.(*measure.SpecError); ok {
-			return fault.Input(v.Against, "%v", other).Hint("--any-spec compares nevertheless")
-		}
-		if err != nil {
-			return fault.Input(v.Against, "%v", err)
-		}
-		verdict := ""
-		if c.Slower(v.tolerance() / 100) {
-			slower, verdict = true, ": slower"
-		}
-		m.Note("%d × %.4g tokens, threads %d, %s: %v; %.4g %% are tolerated%s", r.Batch, r.Tokens, r.Threads, r.ISA, c, v.tolerance(), verdict)
-	}
-	if slower {
-		return fault.NotHeld()
-	}
-	return nil
-}
-
-// accept holds the flags to what the program is compiled for, before it is built, and lists the sequences of each point.
-func (v *benchVerb) accept(u *compiler.Unit) ([][]int, error) {
-	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
-		fault := fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
-		if is, err := disk.IsDir(v.Path); err == nil && is {
-			return nil, fault.Hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec", v.Path, v.Precision, v.Path)
-		}
-		return nil, fault.Hint("write weights %s in the target", v.Precision)
-	}
-	var all [][]int
-	for _, pt := range v.points() {
-		list, err := v.lengths(u, pt)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list)
-	}
-	return all, nil
-}
-
-// lengths lists the sequences of one call of a point, or of one pass over the file. They are held to the program's bounds before a list is
-// made of them.
-func (v *benchVerb) lengths(u *compiler.Unit, pt point) ([]int, error) {
-	b := u.Program.Bounds
-	switch {
-	case pt.batch > b.Sequences:
-		return nil, fault.Usage("", "--batch %d: the limit of a batch is %d sequences", pt.batch, b.Sequences)
-	case v.Lengths == "" && pt.tokens > b.Length:
-		return nil, fault.Usage("", "--tokens %d: the limit of a sequence is %d tokens", pt.tokens, b.Length)
-	case v.Lengths == "" && pt.batch*pt.tokens > b.Tokens: // both are small numbers by now
-		return nil, fault.Usage("", "--batch %d --tokens %d: the limit of a batch is %d tokens", pt.batch, pt.tokens, b.Tokens)
-	}
-	if v.Lengths == "" {
-		return slices.Repeat([]int{pt.tokens}, pt.batch), nil
-	}
-	list, err := builtprogram.ReadLengths(v.Lengths, b.Length)
-	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
-		return nil, fault.Input("", "%v", err)
-	}
-	return list, err
-}
-
-// environment is what every result of this run carries.
-func environment(p *built.Program) measure.Environment {
-	info := version.Read()
-	version := info.Version
-	if info.Revision != "" {
-		version += " " + info.Revision
-	}
-	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.Unit.Program.Meta.SpecHash, Time: measure.Now()}
+	return v.Report(m.Console, before, results)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/output"
@@ -86,4 +87,25 @@ func packed(c *console.Console, path string, u *compiler.Unit) error {
 	}
 	c.Note("%s: %s, %s", path, source.UnitName(u), wording.Size(st.Size()))
 	return nil
+}
+
+// ensemble packs the members of an ensemble.
+func (v *packVerb) ensemble(c *console.Console, src *source.Source, dir *folder.Folder) error {
+	if dir != nil || v.Random != nil {
+		return fault.Usage("debertac pack ensemble.dspec --member MODEL.HEAD=DIR …", "--member belongs to a spec of an ensemble, and takes the weights from folders")
+	}
+	unit, err := source.UnitFor(c, src, v.Target, v.Head, compiler.Options{})
+	if err != nil {
+		return err
+	}
+	if unit.Ensemble == nil {
+		return fault.Input(v.Path, "the target emits %s, which is no ensemble: it has no members", source.UnitName(unit))
+	}
+	if _, err := output.Place(v.Out); err != nil {
+		return err
+	}
+	if err := folder.PackEnsemble(c, unit, v.Path, v.Member, v.Ignore, v.Out); err != nil {
+		return err
+	}
+	return packed(c, v.Out, unit)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
@@ -36,7 +37,7 @@ func TestEveryTaskIsWhole(t *testing.T) {
 			shown := false
 			for _, s := range append([]tasktable.Service{r.Direct}, r.Services...) {
 				for _, v := range s.Verbs {
-					shown = shown || hasMethod(pkg, v.Name) && regexp.MustCompile("(?ms)^```go \\w.*?model\\."+v.Name+`\(`).Match(page)
+					shown = shown || gopackage.HasMethod(pkg, v.Name) && regexp.MustCompile("(?ms)^```go \\w.*?model\\."+v.Name+`\(`).Match(page)
 				}
 			}
 			require.True(t, shown, "docs/tasks/%s has no Go block, such as ```go FOLDER, with a call of the task", r.Page)
@@ -67,7 +68,7 @@ func samplePackage(t *testing.T, r *tasktable.Row) *codegen.Package {
 	for _, s := range append([]tasktable.Service{r.Direct}, r.Services...) {
 		for _, v := range s.Verbs {
 			if s.When == tasktable.Always {
-				require.True(t, hasMethod(pkg, v.Name), "the package has no %s", v.Name)
+				require.True(t, gopackage.HasMethod(pkg, v.Name), "the package has no %s", v.Name)
 			}
 		}
 	}

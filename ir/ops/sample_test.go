@@ -3,12 +3,11 @@ package ops_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
-	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,7 +16,6 @@ type trial struct {
 	op    *ir.Op
 	r     *ir.Region // one node; its operands are the inputs
 	node  *ir.Node
-	batch *ragged.Batch
 	sizes ir.Sizes
 	in    []*ir.Array // by operand; nil where it is missing
 }
@@ -41,10 +39,16 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 		lens = []int{3, 1, 4}
 	}
 	tr := &trial{op: op, r: &ir.Region{Name: "trial"}}
-	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99, Words: true, Marks: true, Prefix: true}
-	tr.batch = ragged.Draw(lens, limits, s.Holes, rng.IntN)
-	tr.sizes = ir.Sizes(tr.batch.Sizes())
-	parts := eval.StoreOf(tr.batch, 0)
+	for _, n := range lens {
+		tr.sizes.T += n
+		tr.sizes.B++
+		tr.sizes.P += n * n
+		words, marks := parts(n)
+		tr.sizes.W += words
+		tr.sizes.C += marks
+		tr.sizes.G += words * marks
+	}
+	tr.sizes.M = (tr.sizes.T + 1) / 2
 	b := ir.NewBuilder(tr.r)
 	var values []*ir.Value
 	for k, a := range s.In {
@@ -53,11 +57,7 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 			continue
 		}
 		values = append(values, b.Input(fmt.Sprintf("in%d", k), ir.State, a.Type))
-		if a.Fill == ir.FillPart {
-			tr.in = append(tr.in, parts[a.Part.Row().Operand])
-		} else {
-			tr.in = append(tr.in, fill(rng, a, tr.sizes, lens))
-		}
+		tr.in = append(tr.in, fill(rng, a, tr.sizes, lens, s.Holes))
 	}
 	b.Op(op.Name, tr.r.Pos, "", s.Attrs, values...)
 	require.NoError(t, b.Err())
@@ -66,15 +66,18 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	return tr
 }
 
+// parts returns the number of words and labels of a sequence of n tokens: one word per two tokens, one label per three, and one more.
+func parts(n int) (words, marks int) { return (n + 1) / 2, n/3 + 1 }
+
 // fill draws the numbers of one operand.
-func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
+func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Array {
 	var shape []int
 	for _, d := range a.Type.Shape {
 		shape = append(shape, z.Dim(d))
 	}
 	if a.Type.DType == ir.I32 {
 		out := ir.NewInts(shape...)
-		fillInts(rng, out.I, a)
+		fillInts(rng, out.I, a, lens, holes)
 		return out
 	}
 	out := ir.NewArray(shape...)
@@ -110,11 +113,63 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 }
 
 // fillInts draws integers.
-func fillInts(rng *rand.Rand, out []int32, a ir.Arg) {
-	for i := range out {
-		if a.Fill == ir.FillIndex { // steps of 0 or 1 that reach all rows, placed around the middle
+func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
+	switch a.Fill {
+	case ir.FillStarts:
+		for i, n := range lens {
+			out[i+1] = out[i] + int32(n)
+		}
+	case ir.FillPos:
+		i := 0
+		for _, n := range lens {
+			at := int32(0)
+			for range n {
+				if holes {
+					at += int32(rng.IntN(3))
+				}
+				out[i] = at
+				at++
+				i++
+			}
+		}
+	case ir.FillIndex: // steps of 0 or 1 that reach all rows, placed around the middle
+		for i := range out {
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
-		} else {
+		}
+	case ir.FillRows: // as many of the rows as the sample asks for
+		total := 0
+		for _, n := range lens {
+			total += n
+		}
+		for i, row := range rng.Perm(total)[:len(out)] {
+			out[i] = int32(row)
+		}
+		slices.Sort(out)
+	case ir.FillWords:
+		first, w := 0, 0
+		for _, n := range lens {
+			words, _ := parts(n)
+			for k := range words {
+				out[2*w] = int32(first + 2*k)
+				out[2*w+1] = int32(min(first+2*k+1+rng.IntN(2), first+n))
+				w++
+			}
+			first += n
+		}
+	case ir.FillWordStarts, ir.FillMarkStarts:
+		for i, n := range lens {
+			words, marks := parts(n)
+			if a.Fill == ir.FillMarkStarts {
+				words = marks
+			}
+			out[i+1] = out[i] + int32(words)
+		}
+	case ir.FillPrefix:
+		for i, n := range lens {
+			out[i] = int32(rng.IntN(n + 1))
+		}
+	default:
+		for i := range out {
 			out[i] = int32(rng.IntN(a.Max))
 		}
 	}

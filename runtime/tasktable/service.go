@@ -57,7 +57,7 @@ type Verb struct {
 	Start  *Start // the program that debertac init --from writes for this call; nil: no program
 }
 
-// Start describes a small program that makes one call. Its statements are a template of the verb's name in cmd/debertac/template/calls.
+// Start describes a small program that makes one call. Its statements are a template of the verb's name in cmd/debertac/scaffold/template/calls.
 type Start struct {
 	Doc      string   // what the program does
 	Args     string   // of the program, after the weights

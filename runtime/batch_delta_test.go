@@ -1,4 +1,4 @@
-package ragged
+package runtime
 
 import (
 	"math"

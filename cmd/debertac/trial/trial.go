@@ -1,4 +1,5 @@
-package main
+// Package trial brings recorded cases to a comparison: it imports, compiles and builds their models, runs them, and holds them to what was recorded.
+package trial
 
 import (
 	"bytes"
@@ -29,7 +30,7 @@ import (
 )
 
 // textBatch is the batch of a case of texts, whose prompt the model's head describes.
-func (t *trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch, error) {
+func (t *Trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch, error) {
 	p := u.Program.Meta.Prompt
 	if p == nil {
 		return nil, fault.Input(t.dir, "the model has no head that reads labels in front of a text, which the case is for")
@@ -44,8 +45,8 @@ func (t *trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch,
 	return t.golden.TextBatch(mark, p.After)
 }
 
-// trial is one case on its way through the compiler.
-type trial struct {
+// Trial is one case on its way through the compiler.
+type Trial struct {
 	golden  *golden.Case
 	outputs string // the recorded tensors
 	dir     string // the model folder
@@ -69,8 +70,8 @@ type form struct {
 	prefix []int32
 }
 
-// trial reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
-func (v *verifyVerb) trial(m *built.Maker, dir string) (*trial, error) {
+// OfCase reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
+func OfCase(m *built.Maker, dir string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
 		return nil, fault.Input(dir, "the folder has no case.json: it is no case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
@@ -78,7 +79,7 @@ func (v *verifyVerb) trial(m *built.Maker, dir string) (*trial, error) {
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &trial{golden: c, outputs: c.Outputs(), dir: dir}
+	t := &Trial{golden: c, outputs: c.Outputs(), dir: dir}
 	t.fault = t.compile(m)
 	return t, nil
 }
@@ -93,20 +94,16 @@ func lacksCase(dir string) bool {
 	return err == nil && !there
 }
 
-// modelTrial makes a case of a real model and recorded outputs.
-func (v *verifyVerb) modelTrial(m *built.Maker) (*trial, error) {
-	if _, err := disk.Stat(v.Model); errors.Is(err, fs.ErrNotExist) {
-		return nil, folder.NoFolder(v.Model, err)
+// OfModel makes a case of a model folder and the outputs that were recorded of it in a file.
+func OfModel(m *built.Maker, dir, outputs string, tolerance golden.Tolerance, wishes *folder.Wishes) (*Trial, error) {
+	if _, err := disk.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, folder.NoFolder(dir, err)
 	}
-	tolerance := golden.Tolerance{Abs: v.Atol, Rel: v.Rtol}
-	if v.OfLargest > 0 {
-		tolerance = golden.Tolerance{OfLargest: v.OfLargest}
-	}
-	c, err := golden.OpenModel(filepath.Base(v.Model), v.Outputs, tolerance)
+	c, err := golden.OpenModel(filepath.Base(dir), outputs, tolerance)
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &trial{golden: c, outputs: v.Outputs, dir: v.Model, wish: v.Options(), ignore: v.Ignore}
+	t := &Trial{golden: c, outputs: outputs, dir: dir, wish: wishes.Options(), ignore: wishes.Ignore}
 	t.fault = t.compile(m)
 	return t, nil
 }
@@ -121,7 +118,7 @@ func caseFault(err error) error {
 }
 
 // compile finds the passes that the recorded tensors ask for, and compiles the forms of the model that they run.
-func (t *trial) compile(m *built.Maker) error {
+func (t *Trial) compile(m *built.Maker) error {
 	if t.golden.Training() {
 		return fmt.Errorf("a case of kind %s is a training run, which this version does not compare", t.golden.Kind)
 	}
@@ -142,7 +139,7 @@ func (t *trial) compile(m *built.Maker) error {
 }
 
 // form imports the case's model, with the case's mask and at least its length, and compiles it with the hidden states as outputs.
-func (t *trial) form(c *console.Console, m golden.Model) (*form, error) {
+func (t *Trial) form(c *console.Console, m golden.Model) (*form, error) {
 	kind, prefix, err := t.golden.AttentionMask()
 	if err != nil {
 		return nil, err
@@ -203,7 +200,7 @@ func masked(c *console.Console, dir *folder.Folder, kind golden.MaskKind, src *s
 }
 
 // forms lists the compiled forms of the model, each once.
-func (t *trial) forms() []*form {
+func (t *Trial) forms() []*form {
 	var list []*form
 	for _, p := range t.passes {
 		if !slices.Contains(list, p.form) {
@@ -214,7 +211,7 @@ func (t *trial) forms() []*form {
 }
 
 // isas lists the instruction sets of the compiled model that this machine has.
-func (t *trial) isas() []string {
+func (t *Trial) isas() []string {
 	var names []string
 	for _, name := range t.passes[0].form.Unit.Program.Meta.ISAs {
 		if isa, err := runtime.ParseISA(name); err == nil && isa.Supported() {
@@ -227,7 +224,7 @@ func (t *trial) isas() []string {
 var notPackage = regexp.MustCompile(`[^a-z0-9]+`)
 
 // buildTrials packs the weights and writes the batches of all trials that can run, and builds one program of them.
-func buildTrials(m *built.Maker, trials []*trial, temp string) error {
+func buildTrials(m *built.Maker, trials []*Trial, temp string) error {
 	names := map[string]bool{}
 	for _, t := range trials {
 		if t.fault != nil {
@@ -276,7 +273,7 @@ func buildTrials(m *built.Maker, trials []*trial, temp string) error {
 }
 
 // unitsOf lists what is to be built for the trials that can run.
-func unitsOf(trials []*trial) []*compiler.Unit {
+func unitsOf(trials []*Trial) []*compiler.Unit {
 	var units []*compiler.Unit
 	for _, t := range trials {
 		if t.fault == nil {
@@ -289,7 +286,7 @@ func unitsOf(trials []*trial) []*compiler.Unit {
 }
 
 // emits reports why no code can be generated for a form; nil if it can for all.
-func (t *trial) emits() error {
+func (t *Trial) emits() error {
 	for _, f := range t.forms() {
 		if _, err := gopackage.Emit(f.Unit.Program); err != nil {
 			return err
@@ -299,7 +296,7 @@ func (t *trial) emits() error {
 }
 
 // prepare packs the weights of the case's models and writes the batches of its passes.
-func (t *trial) prepare(ctx context.Context, temp string) error {
+func (t *Trial) prepare(ctx context.Context, temp string) error {
 	dir, err := folder.Open(t.dir, true, t.ignore)
 	if err != nil {
 		return err
@@ -325,7 +322,7 @@ func (t *trial) prepare(ctx context.Context, temp string) error {
 }
 
 // batch makes the batch of a pass.
-func (t *trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
+func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 	u := p.form.Unit
 	if t.golden.Texts != nil {
 		return t.textBatch(dir, u)
@@ -348,7 +345,7 @@ func (t *trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 }
 
 // forward runs the passes of the case on an instruction set and gives the files of what they traced, by pass.
-func (t *trial) forward(m *built.Maker, temp, isa string) (map[string]string, error) {
+func (t *Trial) forward(m *built.Maker, temp, isa string) (map[string]string, error) {
 	files := map[string]string{}
 	for i, p := range t.passes {
 		f := p.form
@@ -366,7 +363,7 @@ func (t *trial) forward(m *built.Maker, temp, isa string) (map[string]string, er
 }
 
 // compare holds what the passes gave to the recorded tensors.
-func (t *trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
+func (t *Trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
 	main := t.passes[0].form
 	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths}
 	if h := main.Unit.Head; h != nil {

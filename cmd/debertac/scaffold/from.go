@@ -1,4 +1,4 @@
-package main
+package scaffold
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"go/format"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
-	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -42,7 +40,7 @@ func callFor(g *gopackage.Package, head string) *call {
 	rank := 0
 	for _, s := range append([]tasktable.Service{row.Direct}, row.Services...) {
 		for _, v := range s.Verbs {
-			if v.Start == nil || !hasMethod(g.Pkg, v.Name) || !v.Start.When.HoldsFor(m.Labels) {
+			if v.Start == nil || !gopackage.HasMethod(g.Pkg, v.Name) || !v.Start.When.HoldsFor(m.Labels) {
 				continue
 			}
 			n := 1
@@ -62,15 +60,8 @@ func callFor(g *gopackage.Package, head string) *call {
 	return best
 }
 
-// hasMethod reports whether a generated package's model has a method.
-func hasMethod(p *codegen.Package, name string) bool {
-	return slices.ContainsFunc(p.Files, func(f codegen.File) bool {
-		return f.Name == "model.go" && strings.Contains(string(f.Text), "func (m *Model) "+name+"(")
-	})
-}
-
 // fromFolder makes the folder of a model folder: its spec, the package of its head, a program of the right call, and its weights.
-func (v *initVerb) fromFolder(c *console.Console, s *start) error {
+func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 	dir, err := v.open(c)
 	if err != nil {
 		return err
@@ -147,7 +138,7 @@ func (v *initVerb) fromFolder(c *console.Console, s *start) error {
 }
 
 // open opens the model folder.
-func (v *initVerb) open(c *console.Console) (*folder.Folder, error) {
+func (v *Scaffold) open(c *console.Console) (*folder.Folder, error) {
 	if st, err := disk.Stat(v.From); err == nil && !st.IsDir() {
 		return nil, fault.Input(v.From, "this is a file, a Hugging Face model folder is wanted")
 	}

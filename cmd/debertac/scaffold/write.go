@@ -1,4 +1,4 @@
-package main
+package scaffold
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ type ownWeights struct {
 }
 
 // free refuses a folder that holds anything but what init would write there: such as a run that was killed has left, which this one completes.
-func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
+func (v *Scaffold) free(texts map[string][]byte, weights ownWeights) error {
 	err := filepath.WalkDir(v.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (v *initVerb) free(texts map[string][]byte, weights ownWeights) error {
 }
 
 // write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that are new go again.
-func (v *initVerb) write(c *console.Console, texts map[string][]byte, packages []gopackage.Package, weights ownWeights) (err error) {
+func (v *Scaffold) write(c *console.Console, texts map[string][]byte, packages []gopackage.Package, weights ownWeights) (err error) {
 	for _, g := range packages {
 		dir, err := filepath.Rel(v.Dir, g.Dir)
 		if err != nil {

@@ -1,4 +1,4 @@
-package main
+package sweep
 
 import (
 	"bytes"
@@ -19,12 +19,13 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/measure"
+	"github.com/debertac/debertac/cmd/debertac/version"
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// sweep measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
-func (v *benchVerb) sweep(m *built.Maker, p *built.Program, lengths [][]int) ([]measure.Result, error) {
+// Measure measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
+func (v *Sweep) Measure(m *built.Maker, p *built.Program, lengths [][]int) ([]measure.Result, error) {
 	points := v.points()
 	env := environment(p)
 	rounds := make([][]measure.Result, len(points))
@@ -70,7 +71,7 @@ func (v *benchVerb) sweep(m *built.Maker, p *built.Program, lengths [][]int) ([]
 }
 
 // once runs the built program's own measurement of one point. The first round also measures the start and the steps.
-func (v *benchVerb) once(m *built.Maker, p *built.Program, pt point, lengths []int, first bool, what string) (*measure.Result, error) {
+func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, first bool, what string) (*measure.Result, error) {
 	flops := cost.Flops(p.Unit.Model, p.Unit.Head, lengths)
 	starts := flags.Flag{}
 	if !first {
@@ -154,7 +155,7 @@ func machineProgram(m *built.Maker) (string, error) {
 
 // shares fills in the rates that refer to the machine. Weights that every call reads count as read from memory, but for the token table, of
 // which a call reads one row per token.
-func (v *benchVerb) shares(p *built.Program, r *measure.Result, lengths []int, limits *machine.Limits) error {
+func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limits *machine.Limits) error {
 	if limits == nil {
 		return nil
 	}
@@ -185,4 +186,14 @@ func digest(files map[string][]byte) string {
 		sum.Write(files[name])
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:32]
+}
+
+// environment is what every result of this run carries.
+func environment(p *built.Program) measure.Environment {
+	info := version.Read()
+	version := info.Version
+	if info.Revision != "" {
+		version += " " + info.Revision
+	}
+	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.Unit.Program.Meta.SpecHash, Time: measure.Now()}
 }

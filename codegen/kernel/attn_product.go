@@ -24,16 +24,32 @@ func (t *attnTile) register(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
 }
 
-// acc returns the accumulator of a row and vector. right returns the register of a vector of the right operand, left the one with an element of a row in every
-// lane.
-func (t *attnTile) acc(row, vec int) reg.Register { return t.register(row*t.vecs + vec) }
-func (t *attnTile) right(vec int) reg.Register    { return t.register(t.ISA.Vectors - 4 + vec) }
-func (t *attnTile) left(row int) reg.Register     { return t.register(t.ISA.Vectors - 2 + row%2) }
+// acc returns the accumulator of a row and vector. The last row of every tile is in the same registers, so one copy of the code around the sums serves all
+// heights. right returns the register of a vector of the right operand, left the one with an element of a row in every lane.
+func (t *attnTile) acc(row, vec int) reg.Register {
+	return t.register((t.ISA.TileRows-t.rows+row)*t.vecs + vec)
+}
+func (t *attnTile) right(vec int) reg.Register { return t.register(t.ISA.Vectors - 4 + vec) }
+func (t *attnTile) left(row int) reg.Register  { return t.register(t.ISA.Vectors - 2 + row%2) }
 
-// clear sets the accumulators to zero.
+// clear sets the accumulators of the highest tile to zero.
 func (t *attnTile) clear() {
-	for i := range t.rows * t.vecs {
+	for i := range t.ISA.TileRows * t.vecs {
 		t.zero(t.register(i))
+	}
+}
+
+// each emits code for the rows of the highest tile. Every row has a label: a lower tile enters at its first row. body gets the row's accumulators, and
+// the number of rows from this one to the last.
+func (t *attnTile) each(stem string, body func(acc []reg.Register, left int)) {
+	for h := t.ISA.TileRows; h > 0; h-- {
+		t.Label(fmt.Sprintf("%s_%d", stem, h))
+		row := attnTile{t.asm, h, t.vecs, t.lda}
+		var acc []reg.Register
+		for v := range t.vecs {
+			acc = append(acc, row.acc(0, v))
+		}
+		body(acc, h)
 	}
 }
 
@@ -50,34 +66,28 @@ func (t *attnTile) step(left reg.Register, disp int, right func(vec int) operand
 	}
 }
 
-// attnHeights emits a dispatch on the height of the next tile. There is code for every height up to the instruction set's largest; rows holds the number of
-// rows that remain. If more than one tile but less than two remain, they are halved. body emits a tile of h rows; control then goes to next.
-func (a *asm) attnHeights(rows reg.GPVirtual, next string, body func(h int)) {
+// attnHeight sets h to the height of the next tile; rows holds the number of rows that remain. If more than one tile but less than two remain, they are halved.
+func (a *asm) attnHeight(rows, h reg.GPVirtual) {
 	top := a.ISA.TileRows
-	h := a.GP64()
-	tag := a.label("heights")
+	done := a.label("height")
 	a.MOVQ(imm(top), h)
 	a.CMPQ(rows, imm(2*top))
-	a.JGE(operand.LabelRef(fmt.Sprintf("%s_%d", tag, top)))
+	a.JGE(operand.LabelRef(done))
 	a.MOVQ(rows, h)
 	a.CMPQ(rows, imm(top))
-	a.JLE(operand.LabelRef(tag))
+	a.JLE(operand.LabelRef(done))
 	a.INCQ(h)
 	a.SHRQ(operand.U8(1), h)
-	a.Label(tag)
-	for i := top; i > 1; i-- {
+	a.Label(done)
+}
+
+// attnEnter jumps to the code for tiles of h rows.
+func (a *asm) attnEnter(h reg.GPVirtual, stem string) {
+	for i := a.ISA.TileRows; i > 1; i-- {
 		a.CMPQ(h, imm(i))
-		a.JEQ(operand.LabelRef(fmt.Sprintf("%s_%d", tag, i)))
+		a.JEQ(operand.LabelRef(fmt.Sprintf("%s_%d", stem, i)))
 	}
-	for i := 1; i <= top; i++ {
-		a.Label(fmt.Sprintf("%s_%d", tag, i))
-		body(i)
-		a.SUBQ(imm(i), rows)
-		if i < top {
-			a.JMP(operand.LabelRef(next))
-		}
-	}
-	a.Label(next)
+	a.JMP(operand.LabelRef(stem + "_1"))
 }
 
 // attnProduct returns the kernel that multiplies rows of queries or keys with panels, which hold keys or a relative table.
@@ -107,35 +117,43 @@ func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 		a.JLT(operand.LabelRef(end))
 		out, left, rows := a.GP64(), a.arg("a"), a.arg("m")
 		a.MOVQ(c, out)
-		strip, next := a.label("strip"), a.label("next")
+		tile := &attnTile{a, a.ISA.TileRows, width * parts, lda * 4}
+		strip, sums, store := a.label("strip"), a.label("sums"), a.label("store")
 		a.Label(strip)
-		a.attnHeights(rows, next, func(h int) {
-			t := &attnTile{a, h, width * parts, lda * 4}
-			t.clear()
-			x, w, turns := a.GP64(), a.GP64(), a.GP64()
-			a.MOVQ(left, x)
-			a.MOVQ(b, w)
-			a.MOVQ(imm(p.DP/a.ISA.UnrollK), turns)
-			turn := a.label("turn")
+		height, x, w := a.GP64(), a.GP64(), a.GP64()
+		a.attnHeight(rows, height)
+		tile.clear()
+		a.MOVQ(left, x)
+		a.MOVQ(b, w)
+		a.attnEnter(height, sums)
+		for h := 1; h <= a.ISA.TileRows; h++ {
+			t := &attnTile{a, h, tile.vecs, tile.lda}
+			unroll := a.ISA.unroll(h * t.vecs)
+			a.Label(fmt.Sprintf("%s_%d", sums, h))
+			turns, turn := a.GP64(), a.label("turn")
+			a.MOVQ(imm(p.DP/unroll), turns)
 			a.align(32)
 			a.Label(turn)
-			for u := range a.ISA.UnrollK {
+			for u := range unroll {
 				t.step(x, u*4, func(v int) operand.Mem {
 					return at(w, v/parts*panel+u*PanelWidth*4+v%parts*a.ISA.VectorBytes)
 				})
 			}
-			a.ADDQ(imm(a.ISA.UnrollK*4), x)
-			a.ADDQ(imm(a.ISA.UnrollK*PanelWidth*4), w)
+			a.ADDQ(imm(unroll*4), x)
+			a.ADDQ(imm(unroll*PanelWidth*4), w)
 			a.DECQ(turns)
 			a.JNZ(operand.LabelRef(turn))
-			for r := range h {
-				for v := range t.vecs {
-					a.VMOVUPS(t.acc(r, v), at(out, v*a.ISA.VectorBytes))
-				}
-				a.ADDQ(ldc, out)
+			a.JMP(operand.LabelRef(fmt.Sprintf("%s_%d", store, h)))
+		}
+		tile.each(store, func(acc []reg.Register, _ int) {
+			for v, x := range acc {
+				a.VMOVUPS(x, at(out, v*a.ISA.VectorBytes))
 			}
-			a.ADDQ(imm(h*lda*4), left)
+			a.ADDQ(ldc, out)
 		})
+		a.SUBQ(height, rows)
+		a.IMUL3Q(imm(lda*4), height, height)
+		a.ADDQ(height, left)
 		a.TESTQ(rows, rows)
 		a.JNZ(operand.LabelRef(strip))
 		a.ADDQ(imm(width*panel), b)
@@ -161,10 +179,47 @@ func attnWeigh(p AttentionParams, isa ISA) Kernel {
 	}
 }
 
+// weigh emits the sums of one tile: for each of the rows of values that remain, the products with the elements at x.
+func (t *attnTile) weigh(p AttentionParams, x, w, remain reg.GPVirtual) {
+	unroll := t.ISA.unroll(t.rows * t.vecs)
+	step := func(unroll int) {
+		for u := range unroll {
+			t.step(x, u*4, func(v int) operand.Mem { return at(w, u*p.DP*4+v*t.ISA.VectorBytes) })
+		}
+		t.ADDQ(imm(unroll*4), x)
+		t.ADDQ(imm(unroll*p.DP*4), w)
+	}
+	turn, rest, single, finish := t.label("turn"), t.label("rest"), t.label("single"), t.label("finish")
+	if unroll > 1 {
+		t.SUBQ(imm(unroll), remain)
+		t.JLT(operand.LabelRef(rest))
+		t.align(32)
+		t.Label(turn)
+		step(unroll)
+		t.SUBQ(imm(unroll), remain)
+		t.JGE(operand.LabelRef(turn))
+		t.Label(rest)
+		t.ADDQ(imm(unroll), remain)
+	} else {
+		t.TESTQ(remain, remain)
+	}
+	t.JZ(operand.LabelRef(finish))
+	if unroll == 1 {
+		t.align(32)
+	}
+	t.Label(single)
+	step(1)
+	t.DECQ(remain)
+	t.JNZ(operand.LabelRef(single))
+	t.Label(finish)
+}
+
 func emitAttnWeigh(a *asm, p AttentionParams) {
 	parts := PanelWidth / a.ISA.Lanes()
 	col := a.GP64() // first column of the tile, in bytes
 	a.XORQ(col, col)
+	ldo := a.arg("ldo")
+	a.SHLQ(operand.U8(2), ldo)
 	for width := a.ISA.TilePanels; width >= 1; width-- {
 		groups := p.DP / PanelWidth / width
 		if width < a.ISA.TilePanels {
@@ -182,64 +237,51 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 		out, sum, left := a.arg("o"), a.arg("sum"), a.arg("p")
 		scale, factor, rows := a.arg("scale"), a.arg("factor"), a.arg("m")
 		a.ADDQ(col, out)
-		strip, next := a.label("strip"), a.label("next")
+		tile := &attnTile{a, a.ISA.TileRows, width * parts, attention.LDS * 4}
+		strip, start, fresh, begin := a.label("strip"), a.label("start"), a.label("fresh"), a.label("begin")
 		a.Label(strip)
-		a.attnHeights(rows, next, func(h int) {
-			t := &attnTile{a, h, width * parts, attention.LDS * 4}
-			fresh, begin := a.label("fresh"), a.label("begin")
-			a.TESTQ(sum, sum)
-			a.JZ(operand.LabelRef(fresh))
-			for r := range h {
-				a.VBROADCASTSS(at(scale, r*4), t.left(r))
-				for v := range t.vecs {
-					a.VMULPS(operand.Mem{Base: sum, Index: col, Scale: 1, Disp: r*p.DP*4 + v*a.ISA.VectorBytes}, t.left(r), t.acc(r, v))
-				}
+		height, x, w, turns := a.GP64(), a.GP64(), a.GP64(), a.GP64()
+		a.attnHeight(rows, height)
+		a.LEAQ(operand.Mem{Base: scale, Index: height, Scale: 4}, scale)
+		a.LEAQ(operand.Mem{Base: factor, Index: height, Scale: 4}, factor)
+		a.TESTQ(sum, sum)
+		a.JZ(operand.LabelRef(fresh))
+		a.IMUL3Q(imm(p.DP*4), height, x)
+		a.ADDQ(x, sum)
+		a.attnEnter(height, start)
+		tile.each(start, func(acc []reg.Register, h int) {
+			a.VBROADCASTSS(at(scale, -h*4), tile.left(0))
+			for v, x := range acc {
+				a.VMULPS(operand.Mem{Base: sum, Index: col, Scale: 1, Disp: -h*p.DP*4 + v*a.ISA.VectorBytes}, tile.left(0), x)
 			}
-			a.ADDQ(imm(h*p.DP*4), sum)
-			a.JMP(operand.LabelRef(begin))
-			a.Label(fresh)
-			t.clear()
-			a.Label(begin)
-			x, w, turns := a.GP64(), a.arg("v"), a.arg("n")
-			a.ADDQ(col, w)
-			a.MOVQ(left, x)
-			step := func(unroll int) {
-				for u := range unroll {
-					t.step(x, u*4, func(v int) operand.Mem { return at(w, u*p.DP*4+v*a.ISA.VectorBytes) })
-				}
-				a.ADDQ(imm(unroll*4), x)
-				a.ADDQ(imm(unroll*p.DP*4), w)
-			}
-			turn, rest, single, finish := a.label("turn"), a.label("rest"), a.label("single"), a.label("finish")
-			a.SUBQ(imm(a.ISA.UnrollK), turns)
-			a.JLT(operand.LabelRef(rest))
-			a.align(32)
-			a.Label(turn)
-			step(a.ISA.UnrollK)
-			a.SUBQ(imm(a.ISA.UnrollK), turns)
-			a.JGE(operand.LabelRef(turn))
-			a.Label(rest)
-			a.ADDQ(imm(a.ISA.UnrollK), turns)
-			a.JZ(operand.LabelRef(finish))
-			a.Label(single)
-			step(1)
-			a.DECQ(turns)
-			a.JNZ(operand.LabelRef(single))
-			a.Label(finish)
-			ldo := a.arg("ldo")
-			a.SHLQ(operand.U8(2), ldo)
-			for r := range h {
-				a.VBROADCASTSS(at(factor, r*4), t.left(r))
-				for v := range t.vecs {
-					a.VMULPS(t.left(r), t.acc(r, v), t.acc(r, v))
-					a.VMOVUPS(t.acc(r, v), at(out, v*a.ISA.VectorBytes))
-				}
-				a.ADDQ(ldo, out)
-			}
-			a.ADDQ(imm(h*4), scale)
-			a.ADDQ(imm(h*4), factor)
-			a.ADDQ(imm(h*attention.LDS*4), left)
 		})
+		a.JMP(operand.LabelRef(begin))
+		a.Label(fresh)
+		tile.clear()
+		a.Label(begin)
+		a.Load(a.Param("v"), w)
+		a.Load(a.Param("n"), turns)
+		a.ADDQ(col, w)
+		a.MOVQ(left, x)
+		sums, store := a.label("sums"), a.label("store")
+		a.attnEnter(height, sums)
+		for h := 1; h <= a.ISA.TileRows; h++ {
+			a.Label(fmt.Sprintf("%s_%d", sums, h))
+			t := &attnTile{a, h, tile.vecs, tile.lda}
+			t.weigh(p, x, w, turns)
+			a.JMP(operand.LabelRef(fmt.Sprintf("%s_%d", store, h)))
+		}
+		tile.each(store, func(acc []reg.Register, h int) {
+			a.VBROADCASTSS(at(factor, -h*4), tile.left(0))
+			for v, x := range acc {
+				a.VMULPS(tile.left(0), x, x)
+				a.VMOVUPS(x, at(out, v*a.ISA.VectorBytes))
+			}
+			a.ADDQ(ldo, out)
+		})
+		a.SUBQ(height, rows)
+		a.IMUL3Q(imm(attention.LDS*4), height, height)
+		a.ADDQ(height, left)
 		a.TESTQ(rows, rows)
 		a.JNZ(operand.LabelRef(strip))
 		a.ADDQ(imm(width*PanelWidth*4), col)

@@ -119,7 +119,7 @@ var (
 	gemmM                    = reg.RCX // rows, then the rows of the strip
 	gemmStrips               = reg.R11 // strips that remain
 	gemmHeight, gemmTall     = reg.R12, reg.R13
-	gemmAhead, gemmAheadTurn = reg.R14, reg.R15
+	gemmAhead, gemmAheadLine = reg.R14, reg.R15 // what to prefetch, and the bytes of a line, or 0 when all is
 	gemmStepA, gemmStepW     = reg.RAX, reg.RBX
 	gemmTurns                = reg.RDX
 	gemmRow, gemmResidual    = reg.RAX, reg.RBX // row of c and of r
@@ -144,42 +144,52 @@ func (g *gemm) vector(i int) reg.Register {
 	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
 }
 
-// acc returns the accumulator of a row and vector of the tile; weight and element return the operands of a step.
-func (g *gemm) acc(row, col int) reg.Register { return g.vector(row*g.columns() + col) }
-func (g *gemm) weight(col int) reg.Register   { return g.vector(g.ISA.Vectors - 4 + col) }
-func (g *gemm) element(row int) reg.Register  { return g.vector(g.ISA.Vectors - 2 + row%2) }
+// acc returns the accumulator of a row and vector of a tile of h rows; weight and element return the operands of a step. The last row of every tile is in the
+// same registers, so one copy of the code around the sums serves all heights.
+func (g *gemm) acc(h, row, col int) reg.Register {
+	return g.vector((g.ISA.TileRows-h+row)*g.columns() + col)
+}
+func (g *gemm) weight(col int) reg.Register  { return g.vector(g.ISA.Vectors - 4 + col) }
+func (g *gemm) element(row int) reg.Register { return g.vector(g.ISA.Vectors - 2 + row%2) }
 
 func (g *gemm) emit() {
 	g.Load(g.Param("w"), gemmW)
 	g.Load(g.Param("bias"), gemmBias)
-	groups := g.Panels / g.tilePanels()
-	for group := 0; group < groups; group++ {
-		if group > 0 {
-			g.Comment("The next panel, all rows again: a panel stays in the nearest cache.")
-			g.ADDQ(imm(g.K*PanelWidth*4*g.tilePanels()), gemmW)
-			g.ADDQ(imm(PanelWidth*4*g.tilePanels()), gemmBias)
-		}
-		g.group(group)
-	}
-	g.ret()
-}
-
-// group emits the code for all rows of the panels that one strip covers.
-func (g *gemm) group(group int) {
-	tag := fmt.Sprintf("p%d", group)
 	g.Load(g.Param("c"), gemmC)
-	g.Load(g.Param("a"), gemmA)
 	if g.Residual {
 		g.Load(g.Param("r"), gemmR)
 	}
-	g.Load(g.Param("m"), gemmM)
-	if group > 0 {
-		offset := imm(group * PanelWidth * 4 * g.tilePanels())
-		g.ADDQ(offset, gemmC)
-		if g.Residual {
-			g.ADDQ(offset, gemmR)
-		}
+	if g.Panels == g.tilePanels() {
+		g.rows()
+		g.ret()
+		return
 	}
+	wide := PanelWidth * 4 * g.tilePanels()
+	done := g.AllocLocal(8)
+	g.MOVQ(operand.U32(0), done)
+	g.Label("panel")
+	g.rows()
+	g.Comment("The next panel, all rows again: a panel stays in the nearest cache.")
+	g.MOVQ(done, reg.RAX)
+	g.ADDQ(imm(wide), reg.RAX)
+	g.MOVQ(reg.RAX, done)
+	g.ADDQ(imm(g.K*wide), gemmW)
+	g.ADDQ(imm(wide), gemmBias)
+	g.Load(g.Param("c"), gemmC)
+	g.ADDQ(reg.RAX, gemmC)
+	if g.Residual {
+		g.Load(g.Param("r"), gemmR)
+		g.ADDQ(reg.RAX, gemmR)
+	}
+	g.CMPQ(reg.RAX, imm(PanelWidth*4*g.Panels))
+	g.JLT(operand.LabelRef("panel"))
+	g.ret()
+}
+
+// rows emits the code for all rows of the panels that one strip covers.
+func (g *gemm) rows() {
+	g.Load(g.Param("a"), gemmA)
+	g.Load(g.Param("m"), gemmM)
 	g.Commentf("Strips of at most %d rows, balanced: strips = ceil(m / %d), of which m mod strips", g.ISA.TileRows, g.ISA.TileRows)
 	g.Comment("have one row more than floor(m / strips).")
 	g.LEAQ(at(gemmM, g.ISA.TileRows-1), reg.RAX)
@@ -196,30 +206,33 @@ func (g *gemm) group(group int) {
 	span := g.K * PanelWidth * 4 * g.tilePanels()
 	g.LEAQ(at(gemmW, span), gemmAhead)
 
-	g.Label(tag + "strip")
-	g.MOVQ(imm(64*g.ISA.UnrollK), gemmAheadTurn)
+	g.Label("strip")
+	g.MOVQ(imm(64), gemmAheadLine)
 	g.XORL(reg.EBX, reg.EBX)
 	g.LEAQ(at(gemmW, 2*span), reg.RAX)
 	g.CMPQ(gemmAhead, reg.RAX)
-	g.CMOVQCC(reg.RBX, gemmAheadTurn)
+	g.CMOVQCC(reg.RBX, gemmAheadLine)
 	g.MOVQ(gemmHeight, gemmM)
 	g.DECQ(gemmTall)
-	g.JLT(operand.LabelRef(tag + "height"))
+	g.JLT(operand.LabelRef("height"))
 	g.INCQ(gemmM)
-	g.Label(tag + "height")
+	g.Label("height")
+	g.touch()
+	for i := range g.ISA.TileRows * g.columns() {
+		g.zero(g.vector(i))
+	}
+	g.MOVQ(gemmA, gemmStepA)
+	g.MOVQ(gemmW, gemmStepW)
 	for h := g.ISA.TileRows; h > 1; h-- {
 		g.CMPQ(gemmM, imm(h))
-		g.JEQ(operand.LabelRef(fmt.Sprintf("%srows%d", tag, h)))
+		g.JEQ(operand.LabelRef(fmt.Sprintf("rows%d", h)))
 	}
 	for h := 1; h <= g.ISA.TileRows; h++ {
-		g.strip(tag, h)
-		if h < g.ISA.TileRows {
-			g.JMP(operand.LabelRef(tag + "next"))
-		}
+		g.sums(h)
 	}
-	g.Label(tag + "next")
+	g.store()
 	if g.Act != "" {
-		g.activate(tag)
+		g.activate()
 	}
 	g.MOVQ(gemmM, reg.RAX)
 	g.IMULQ(gemmLDC, reg.RAX)
@@ -230,13 +243,46 @@ func (g *gemm) group(group int) {
 	g.IMUL3Q(imm(g.LDA*4), gemmM, reg.RAX)
 	g.ADDQ(reg.RAX, gemmA)
 	g.DECQ(gemmStrips)
-	g.JNZ(operand.LabelRef(tag + "strip"))
+	g.JNZ(operand.LabelRef("strip"))
 }
 
-// strip emits the code for h rows: the sums, bias, residual, stores.
-func (g *gemm) strip(tag string, h int) {
-	g.Label(fmt.Sprintf("%srows%d", tag, h))
-	cols := g.columns()
+// touch prefetches the rows of c, and of r, that the strip writes. They lie far apart, so the core does not.
+func (g *gemm) touch() {
+	g.firstRow()
+	g.VMOVQ(gemmM, reg.X0) // all other registers are taken
+	g.Label("touch")
+	for d := 0; d < g.tilePanels()*PanelWidth*4; d += 64 {
+		g.PREFETCHT1(at(gemmRow, d))
+		if g.Residual {
+			g.PREFETCHT1(at(gemmResidual, d))
+		}
+	}
+	g.nextRow()
+	g.DECQ(gemmM)
+	g.JNZ(operand.LabelRef("touch"))
+	g.VMOVQ(reg.X0, gemmM)
+}
+
+// firstRow sets gemmRow and gemmResidual to the strip's first row, and gemmLDC. nextRow sets them to the row after.
+func (g *gemm) firstRow() {
+	g.Load(g.Param("ldc"), gemmLDC)
+	g.SHLQ(operand.U8(2), gemmLDC)
+	g.MOVQ(gemmC, gemmRow)
+	if g.Residual {
+		g.MOVQ(gemmR, gemmResidual)
+	}
+}
+
+func (g *gemm) nextRow() {
+	g.ADDQ(gemmLDC, gemmRow)
+	if g.Residual {
+		g.ADDQ(gemmLDC, gemmResidual)
+	}
+}
+
+// sums emits the loop over k for tiles of h rows. Control then goes to the tile's first row in store.
+func (g *gemm) sums(h int) {
+	g.Label(fmt.Sprintf("rows%d", h))
 	lines := 1
 	if h <= g.ISA.TileRows/2 {
 		lines = 2
@@ -244,26 +290,10 @@ func (g *gemm) strip(tag string, h int) {
 	if h < 4 && g.ISA.Wide() || h < 3 {
 		lines = 0
 	}
-	for r := 0; r < h; r++ {
-		for c := 0; c < cols; c++ {
-			g.zero(g.acc(r, c))
-		}
-	}
-	// The tile's rows lie far apart, so the core does not prefetch them.
-	g.eachRow(h, func(int) {
-		for d := 0; d < g.tilePanels()*PanelWidth*4; d += 64 {
-			g.PREFETCHT1(at(gemmRow, d))
-			if g.Residual {
-				g.PREFETCHT1(at(gemmResidual, d))
-			}
-		}
-	})
-	g.MOVQ(gemmA, gemmStepA)
-	g.MOVQ(gemmW, gemmStepW)
-	unroll := g.ISA.UnrollK
+	unroll := g.ISA.unroll(h * g.columns())
 	if turns := g.K / unroll; turns > 0 {
 		g.MOVQ(imm(turns), gemmTurns)
-		top := fmt.Sprintf("%sturn%d", tag, h)
+		top := fmt.Sprintf("turn%d", h)
 		g.align(32)
 		g.Label(top)
 		for u := 0; u < unroll; u++ {
@@ -272,8 +302,8 @@ func (g *gemm) strip(tag string, h int) {
 				g.PREFETCHT1(at(gemmAhead, (u*lines+l)*64))
 			}
 		}
-		for l := 0; l < lines; l++ {
-			g.ADDQ(gemmAheadTurn, gemmAhead)
+		if lines > 0 {
+			g.LEAQ(operand.Mem{Base: gemmAhead, Index: gemmAheadLine, Scale: uint8(lines * unroll)}, gemmAhead)
 		}
 		g.ADDQ(imm(unroll*4), gemmStepA)
 		g.ADDQ(imm(unroll*PanelWidth*4), gemmStepW)
@@ -283,37 +313,27 @@ func (g *gemm) strip(tag string, h int) {
 	for u := 0; u < g.K%unroll; u++ {
 		g.step(h, u)
 	}
-	for c := 0; c < cols; c++ {
+	g.firstRow()
+	for c := range g.columns() {
 		g.VMOVUPS(at(gemmBias, c*g.ISA.VectorBytes), g.weight(c))
 	}
-	g.eachRow(h, func(r int) {
-		for c := 0; c < cols; c++ {
-			disp := c * g.ISA.VectorBytes
-			g.VADDPS(g.weight(c), g.acc(r, c), g.acc(r, c))
-			if g.Residual {
-				g.VADDPS(at(gemmResidual, disp), g.acc(r, c), g.acc(r, c))
-			}
-			g.VMOVUPS(g.acc(r, c), at(gemmRow, disp))
-		}
-	})
+	g.JMP(operand.LabelRef(fmt.Sprintf("store%d", h)))
 }
 
-// eachRow emits body for each of h rows of c and r, at gemmRow and gemmResidual.
-func (g *gemm) eachRow(h int, body func(r int)) {
-	g.Load(g.Param("ldc"), gemmLDC)
-	g.SHLQ(operand.U8(2), gemmLDC)
-	g.MOVQ(gemmC, gemmRow)
-	if g.Residual {
-		g.MOVQ(gemmR, gemmResidual)
-	}
-	for r := range h {
-		body(r)
-		if r+1 == h {
-			break
+// store emits bias, residual and stores of the rows of the highest tile. A lower tile enters at its first row.
+func (g *gemm) store() {
+	for h := g.ISA.TileRows; h > 0; h-- {
+		g.Label(fmt.Sprintf("store%d", h))
+		for c := range g.columns() {
+			disp, acc := c*g.ISA.VectorBytes, g.acc(h, 0, c)
+			g.VADDPS(g.weight(c), acc, acc)
+			if g.Residual {
+				g.VADDPS(at(gemmResidual, disp), acc, acc)
+			}
+			g.VMOVUPS(acc, at(gemmRow, disp))
 		}
-		g.ADDQ(gemmLDC, gemmRow)
-		if g.Residual {
-			g.ADDQ(gemmLDC, gemmResidual)
+		if h > 1 {
+			g.nextRow()
 		}
 	}
 }
@@ -330,19 +350,18 @@ func (g *gemm) step(h, u int) {
 	for r := 0; r < h; r++ {
 		g.VBROADCASTSS(at(gemmStepA, r*g.LDA*4+u*4), g.element(r))
 		for c := 0; c < cols; c++ {
-			g.VFMADD231PS(g.weight(c), g.element(r), g.acc(r, c))
+			g.VFMADD231PS(g.weight(c), g.element(r), g.acc(h, r, c))
 		}
 	}
 }
 
 // activate applies the activation to the strip that was just stored, one row at a time. One copy of its code serves all heights, and the rows are in the
 // nearest cache.
-func (g *gemm) activate(tag string) {
+func (g *gemm) activate() {
 	act := activationByName(g.Act)
 	g.MOVQ(gemmC, gemmAct)
 	g.MOVQ(gemmM, gemmActRows)
-	top := tag + "act"
-	g.Label(top)
+	g.Label("act")
 	var bodies []func()
 	for c := 0; c < g.columns(); c++ {
 		bodies = append(bodies, func() {
@@ -355,5 +374,5 @@ func (g *gemm) activate(tag string) {
 	g.interleave(bodies...)
 	g.ADDQ(gemmLDC, gemmAct)
 	g.DECQ(gemmActRows)
-	g.JNZ(operand.LabelRef(top))
+	g.JNZ(operand.LabelRef("act"))
 }

@@ -17,7 +17,7 @@ type ISA struct {
 	TileRows int
 	// TilePanels is the width of that tile in panels of 16 columns.
 	TilePanels int
-	// UnrollK is the number of steps of k in one turn of the product's loop.
+	// UnrollK is the greatest number of steps of k in one turn of a product's loop.
 	UnrollK int
 	// Rate is a low estimate of the multiply-adds per nanosecond of one core. It only bounds how long one call may take (see [MaxRows]).
 	Rate float64
@@ -28,6 +28,15 @@ func (i ISA) Lanes() int { return i.VectorBytes / 4 }
 
 // Wide reports whether the set has 512-bit registers and mask registers.
 func (i ISA) Wide() bool { return i.VectorBytes == 64 }
+
+// unroll returns the number of steps of k in one turn of a product's loop, by the number of multiply-adds of a step. Where that is large, what a turn costs
+// beside them is not noticed, and a second copy would only fill the caches of instructions.
+func (i ISA) unroll(products int) int {
+	if products >= 8 {
+		return 1
+	}
+	return i.UnrollK
+}
 
 // Names of the instruction sets. Generic is the portable Go form, which has no assembly and is not in the table.
 const (

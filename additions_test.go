@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -45,7 +46,7 @@ func readAddition(t *testing.T, path string) *addition {
 		case "recorded":
 			a.recorded = append(a.recorded, value)
 		case "generate":
-			a.generate = append(a.generate, value)
+			a.generate = append(a.generate, strings.Fields(value)...)
 		case "test":
 			a.tests = append(a.tests, strings.Fields(value))
 		default:
@@ -59,15 +60,15 @@ func readAddition(t *testing.T, path string) *addition {
 	return a
 }
 
-// TestAdditions applies each addition to a copy of the project, makes the generated files, builds the copy and runs the tests that the addition names.
-// It counts the files that were written by hand: the recipes are to stay short.
+// TestAdditions applies the additions to one copy of the project, makes the generated files, builds the copy and runs the tests that the additions name. It
+// counts the files that were written by hand: the recipes are to stay short. One copy takes a third of the time of three.
 func TestAdditions(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "additions", "*.patch"))
 	require.NoError(t, err)
-	require.NotEmpty(t, paths)
 	guide, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
 	var list []*addition
+	var recipes []string
 	for _, path := range paths {
 		a := readAddition(t, path)
 		require.Contains(t, string(guide), "\n### "+a.recipe+"\n", path)
@@ -79,10 +80,14 @@ func TestAdditions(t *testing.T) {
 		for _, name := range a.recorded {
 			require.Contains(t, a.files, name, path)
 		}
-		list = append(list, a)
+		t.Logf("%s: %d files by hand: %s", filepath.Base(path), len(byHand), strings.Join(byHand, ", "))
+		list, recipes = append(list, a), append(recipes, a.recipe)
+	}
+	for _, recipe := range []string{"A task", "A pass", "An activation"} {
+		require.Contains(t, recipes, recipe, "no addition was made by this recipe")
 	}
 	if testing.Short() {
-		t.Skip("it builds the project again for each addition")
+		t.Skip("it builds the project again")
 	}
 	for _, tool := range []string{"git", "go"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -93,15 +98,45 @@ func TestAdditions(t *testing.T) {
 	if err != nil {
 		t.Skip("this is no checkout, of which additions could be tried on a copy")
 	}
+	c := copied(t, strings.Split(strings.Trim(string(files), "\x00"), "\x00"))
+	var generate []string
 	for _, a := range list {
-		t.Run(strings.TrimSuffix(filepath.Base(a.path), ".patch"), func(t *testing.T) {
-			a.try(t, strings.Split(strings.Trim(string(files), "\x00"), "\x00"))
-		})
+		patch, err := filepath.Abs(a.path)
+		require.NoError(t, err)
+		c.do(t, "git", "apply", patch)
+		generate = append(generate, a.generate...)
+	}
+	slices.Sort(generate)
+	c.do(t, "go", append([]string{"generate"}, slices.Compact(generate)...)...)
+	c.do(t, "go", "build", "./...")
+	for _, args := range joined(list) {
+		c.do(t, "go", append([]string{"test"}, args...)...)
 	}
 }
 
-// try makes the addition in a copy of these files.
-func (a *addition) try(t *testing.T, files []string) {
+// joined returns the arguments of all tests, where tests of the same packages are one run: linking takes longer than most tests.
+func joined(list []*addition) [][]string {
+	var out [][]string
+	for _, a := range list {
+		for _, args := range a.tests {
+			i := slices.IndexFunc(out, func(o []string) bool {
+				return len(args) == 3 && len(o) == 3 && o[0] == args[0] && o[1] == "-run" && args[1] == "-run"
+			})
+			if i < 0 {
+				out = append(out, slices.Clone(args))
+				continue
+			}
+			out[i][2] += "|" + args[2]
+		}
+	}
+	return out
+}
+
+// workTree is a copy of the project.
+type workTree struct{ dir string }
+
+// copied copies the files of the project.
+func copied(t *testing.T, files []string) workTree {
 	dir := t.TempDir()
 	for _, name := range files {
 		text, err := os.ReadFile(name)
@@ -116,21 +151,18 @@ func (a *addition) try(t *testing.T, files []string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, mode))
 	}
-	patch, err := filepath.Abs(a.path)
-	require.NoError(t, err)
-	do := func(tool string, args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), tool, args...)
-		cmd.Dir = dir
-		// Without -trimpath what is compiled depends on the folder, and no run could use what an earlier one has compiled.
-		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s %s\n%s", tool, strings.Join(args, " "), out)
-	}
-	do("git", "apply", patch)
-	do("go", append([]string{"generate"}, a.generate...)...)
-	do("go", "build", "./...")
-	for _, args := range a.tests {
-		do("go", append([]string{"test"}, args...)...)
-	}
+	return workTree{dir}
+}
+
+// do runs a command in the copy.
+func (w workTree) do(t *testing.T, tool string, args ...string) {
+	t.Helper()
+	start := time.Now()
+	cmd := exec.CommandContext(t.Context(), tool, args...)
+	cmd.Dir = w.dir
+	// Without -trimpath what is compiled depends on the folder, and no run could use what an earlier one has compiled.
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(w.dir))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s %s\n%s", tool, strings.Join(args, " "), out)
+	t.Logf("%.1f s: %s %s", time.Since(start).Seconds(), tool, strings.Join(args, " "))
 }

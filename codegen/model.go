@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/dave/jennifer/jen"
 
@@ -42,14 +43,12 @@ func (e *emitter) modelFile() error {
 	return e.add("model.go", f)
 }
 
-// rowKinds maps the first extent of a result to the runtime's name for it.
-var rowKinds = map[ir.Dim]string{ir.B: "PerSequence", ir.T: "PerToken", ir.M: "PerRow", ir.G: "PerPair", ir.W: "PerWord"}
-
 // programDict returns the literal of runtime.Program.
 func (e *emitter) programDict() jen.Dict {
-	m, b := &e.p.Meta, &e.p.Bounds
+	m := &e.p.Meta
 	_, result := e.p.Result()
-	head := jen.Dict{jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)), jen.Id("Rows"): rt(rowKinds[result.Type.Shape[0]]), jen.Id("C"): jen.Lit(m.Columns)}
+	rows, _ := result.Type.Shape[0].Extent()
+	head := jen.Dict{jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)), jen.Id("Rows"): rt(rows.Row().Rows), jen.Id("C"): jen.Lit(m.Columns)}
 	if m.CRF {
 		head[jen.Id("CRF")] = jen.True()
 	}
@@ -76,34 +75,13 @@ func (e *emitter) programDict() jen.Dict {
 			head[jen.Id("Independent")] = jen.True()
 		}
 	}
-	limits := jen.Dict{
-		jen.Id("Vocab"): jen.Lit(m.Vocab), jen.Id("SequenceTokens"): jen.Lit(b.Length),
-		jen.Id("BatchSequences"): jen.Lit(b.Sequences), jen.Id("BatchTokens"): jen.Lit(b.Tokens),
-	}
-	if m.Types > 0 {
-		limits[jen.Id("Types")] = jen.Lit(m.Types)
-	}
-	if b.Rows > 0 {
-		limits[jen.Id("Rows")] = jen.Lit(b.Rows)
-	}
-	if v := e.p.Given(ir.Delta); v != nil {
-		limits[jen.Id("Delta")] = jen.Lit(v.Type.Shape[1].N)
-	}
-	for field, part := range map[string]string{"Words": ir.Words, "Marks": ir.Marks, "Prefix": ir.Prefix} {
-		if e.p.Reads(part) {
-			limits[jen.Id(field)] = jen.True()
-		}
-	}
-	if e.masked() {
-		limits[jen.Id("Causal")] = jen.True()
-	}
 	d := jen.Dict{
 		jen.Id("Name"): jen.Lit(e.pkg.Name),
 		jen.Id("Want"): rt("Want").Values(jen.Dict{
 			jen.Id("SpecHash"): jen.Id("SpecHash"), jen.Id("Layout"): jen.Lit(ir.PackedLayout), jen.Id("Tensors"): jen.Id("tensors").Call(),
 		}),
 		jen.Id("ISAs"):   jen.Id("instructionSets"),
-		jen.Id("Limits"): rt("Limits").Values(limits),
+		jen.Id("Limits"): rt("Limits").Values(e.limits()),
 		jen.Id("Heads"):  jen.Index().Add(rt("Head")).Values(jen.Values(head)),
 		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(rt("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
 		jen.Id("Bind"):   jen.Id("bind"),
@@ -116,6 +94,19 @@ func (e *emitter) programDict() jen.Dict {
 	}
 	if e.takesText() {
 		d[jen.Id("Tokenizer")] = jen.Qual(runtimePath+"/token", "Open")
+	}
+	return d
+}
+
+// limits returns the fields of the literal of runtime.Limits that are not zero.
+func (e *emitter) limits() jen.Dict {
+	l := e.p.Limits()
+	l.Causal = e.masked()
+	d := jen.Dict{}
+	for f, v := range reflect.ValueOf(l).Fields() {
+		if !v.IsZero() {
+			d[jen.Id(f.Name)] = jen.Lit(v.Interface())
+		}
 	}
 	return d
 }

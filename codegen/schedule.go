@@ -8,6 +8,7 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // forwardFile writes forward.go: the execution's state, the schedule, one function per region and one method per step.
@@ -30,22 +31,57 @@ func (e *emitter) forwardFile() error {
 	return e.add("forward.go", f)
 }
 
-// batchParts lists the parts of a batch that kernels read. A part with a field is taken as the caller passes it.
-var batchParts = []struct {
-	name     string // name in the IR; in camel case it is the field of the execution
-	field    string // field of runtime.Batch
-	perToken bool
-}{
-	{ir.IDs, "", true}, {ir.Pos, "", true}, {ir.Types, "", true},
-	{ir.Rows, "Rows", false}, {ir.Words, "Words", false}, {ir.WordStarts, "WordStarts", false}, {ir.Marks, "Marks", false}, {ir.MarkStarts, "MarkStarts", false},
-	{ir.Delta, "Delta", false},
+// gathered returns the parts of the batch that the execution has fields for: ids, and those that a step reads through such a field. Steps divide their work by
+// the sequences' first rows, which they read in the batch itself.
+func (e *emitter) gathered() []ragged.Part {
+	var list []ragged.Part
+	for p := range ragged.Part(ragged.Parts) {
+		if p == ragged.IDs || p != ragged.Starts && e.gathers(p) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
-// gathers reports whether a step reads the batch's part of that name through a field of the execution.
-func (e *emitter) gathers(name string) bool {
+// gathers reports whether a step reads the part of the batch through a field of the execution.
+func (e *emitter) gathers(p ragged.Part) bool {
 	return slices.ContainsFunc(e.steps, func(s *step) bool {
-		return slices.ContainsFunc(s.lower.batch(s.node), func(v *ir.Value) bool { return v != nil && v.Kind == ir.Batch && v.Name == name })
+		return slices.ContainsFunc(s.lower.batch(s.node), func(v *ir.Value) bool {
+			return v != nil && v.Kind == ir.Batch && v.Name == p.Row().Operand
+		})
 	})
+}
+
+// batchFields declares the fields of the execution that point at parts of the batch.
+func (e *emitter) batchFields(g *jen.Group) {
+	var perToken, others []jen.Code
+	for _, p := range e.gathered() {
+		switch r := p.Row(); {
+		case r.Floats():
+			g.Id(camel(r.Operand)).Op("*").Float32().Comment(r.Shape())
+		case r.Each == ragged.T:
+			perToken = append(perToken, jen.Id(camel(r.Operand)))
+		default:
+			others = append(others, jen.Id(camel(r.Operand)))
+		}
+	}
+	g.List(perToken...).Op("*").Int32().Comment("[T]")
+	if len(others) > 0 {
+		g.List(others...).Op("*").Int32().Comment("of the batch")
+	}
+}
+
+// setBatchFields sets these fields. Positions are counted in the arena, as most batches have none; the others are where the caller's slices are.
+func (e *emitter) setBatchFields(g *jen.Group) {
+	for _, p := range e.gathered() {
+		field := jen.Id("e").Dot(camel(p.Row().Operand))
+		if p == ragged.Positions {
+			g.Add(field).Op("=").Id("e").Dot("I32").Call(jen.Id("l").Dot("pos"))
+			g.Id("e").Dot("FillPositions").Call(jen.Qual("unsafe", "Slice").Call(jen.Id("e").Dot("pos"), jen.Id("e").Dot("tokens")))
+			continue
+		}
+		g.Add(field).Op("=").Qual("unsafe", "SliceData").Call(jen.Id("e").Dot(p.Row().Field))
+	}
 }
 
 // slotDoc returns the values that lie in a slot.
@@ -93,27 +129,9 @@ func (e *emitter) execType(f *jen.File) {
 		}
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
-		var list, others []jen.Code
-		for _, in := range batchParts {
-			switch {
-			case in.name != ir.IDs && !e.gathers(in.name):
-			case in.perToken:
-				list = append(list, jen.Id(camel(in.name)))
-			case in.name == ir.Delta:
-				g.Id(camel(in.name)).Op("*").Float32().Comment("[T, H]")
-			default:
-				others = append(others, jen.Id(camel(in.name)))
-			}
-		}
-		g.List(list...).Op("*").Int32().Comment("[T]")
-		if len(others) > 0 {
-			g.List(others...).Op("*").Int32().Comment("of the batch")
-		}
+		e.batchFields(g)
 		for i := range e.slots {
 			g.Id(slotField(i)).Op("*").Float32().Comment(e.slotDoc(i))
-		}
-		if e.gathers("types") {
-			g.Id("zeroTypes").Index().Int32().Comment("of batches without types")
 		}
 		if e.usesScratch() {
 			g.Id("scratchBase").Op("*").Float32()
@@ -175,7 +193,7 @@ func (e *emitter) placeFunc(f *jen.File) {
 			}
 			g.Id("l").Dot("slot").Index(jen.Lit(i)).Op("=").Id("take").Call(expr)
 		}
-		if e.gathers("pos") {
+		if e.gathers(ragged.Positions) {
 			g.Id("l").Dot("pos").Op("=").Id("take").Call(jen.Id("s").Dot("T"))
 		}
 		if sizes := e.scratchSizes(); len(sizes) > 0 {
@@ -219,19 +237,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 		if e.usesScratch() {
 			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
 		}
-		g.Id("e").Dot("ids").Op("=").Op("&").Id("e").Dot("IDs").Index(jen.Lit(0))
-		if e.gathers("pos") {
-			g.Id("e").Dot("pos").Op("=").Id("e").Dot("I32").Call(jen.Id("l").Dot("pos"))
-			g.Add(rt("FillPositions")).Call(jen.Qual("unsafe", "Slice").Call(jen.Id("e").Dot("pos"), jen.Id("e").Dot("tokens")), jen.Op("&").Id("e").Dot("Batch"))
-		}
-		if e.gathers("types") {
-			g.Id("e").Dot("types").Op("=").Id("e").Dot("typesOrZeros").Call()
-		}
-		for _, in := range batchParts {
-			if in.field != "" && e.gathers(in.name) {
-				g.Id("e").Dot(camel(in.name)).Op("=").Qual("unsafe", "SliceData").Call(jen.Id("e").Dot(in.field))
-			}
-		}
+		e.setBatchFields(g)
 		g.Line()
 		for _, c := range e.calls {
 			e.call(g, c)
@@ -239,16 +245,6 @@ func (e *emitter) forwardMethod(f *jen.File) {
 		e.copyOut(g)
 		g.Return(jen.Nil())
 	})
-	if e.gathers("types") {
-		f.Comment("typesOrZeros returns the tokens' types; in a batch without types, all are 0.")
-		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("typesOrZeros").Params().Op("*").Int32().Block(
-			jen.If(jen.Len(jen.Id("e").Dot("Types")).Op("==").Lit(0)).Block(
-				jen.If(jen.Len(jen.Id("e").Dot("zeroTypes")).Op("<").Id("e").Dot("tokens")).Block(jen.Id("e").Dot("zeroTypes").Op("=").Make(jen.Index().Int32(), jen.Id("e").Dot("tokens"))),
-				jen.Return(jen.Op("&").Id("e").Dot("zeroTypes").Index(jen.Lit(0))),
-			),
-			jen.Return(jen.Op("&").Id("e").Dot("Types").Index(jen.Lit(0))),
-		)
-	}
 }
 
 // call writes one call of the schedule: the check of the context, the region, the trace.

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -146,8 +147,8 @@ func (b *builder) convBranch() error {
 	m, c := b.m, b.m.Encoder.Conv
 	e := b.region("conv", "conv is the convolution over tokens, which is added after a layer.", c.Source, 1)
 	x := e.Input(hiddenAt(0), ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.T, ir.N(m.Hidden)}})
-	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
-	pos := e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+	starts := e.Part(ragged.Starts)
+	pos := e.Part(ragged.Positions)
 	windows := e.op("unfold", c.Source, []ir.Attr{{Key: "taps", Value: c.Kernel}}, x, starts, pos)
 	w := e.op("conv_weight", c.Source, []ir.Attr{{Key: "groups", Value: c.Groups}}, b.tensor(e, "conv.weight", m.Hidden, m.Hidden/c.Groups, c.Kernel))
 	y := e.op("linear", c.Source, nil, windows, w, b.tensor(e, "conv.bias", m.Hidden))

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -27,10 +28,10 @@ func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
 	m, a := b.m, &b.m.Encoder.Attention
 	width := m.Heads * m.Head
-	starts := e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
+	starts := e.Part(ragged.Starts)
 	var pos, index, table *ir.Value
 	if b.usesTable() {
-		pos = e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		pos = e.Part(ragged.Positions)
 		index = e.Input(storeIndex, ir.State, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2*b.prog.Bounds.Length - 1)}})
 	}
 	if b.projectsTable() {
@@ -123,7 +124,7 @@ func (b *builder) softmax(e editor, score, starts *ir.Value) *ir.Value {
 	case spec.MaskCausal:
 		return e.op("softmax", a.MaskSource, []ir.Attr{{Key: "mask", Value: "causal"}}, score, starts)
 	case spec.MaskPrefix:
-		prefix := e.Input(ir.Prefix, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.B}})
+		prefix := e.Part(ragged.Prefix)
 		return e.op("softmax", a.MaskSource, []ir.Attr{{Key: "mask", Value: "prefix"}}, score, starts, prefix)
 	}
 	return e.op("softmax", a.MaskSource, nil, score, starts)

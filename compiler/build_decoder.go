@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -80,5 +81,5 @@ func (b *builder) positions(e editor, path string, a *spec.Absolute, width int) 
 	if a.From != 0 {
 		table = e.op("slice", a.Source, []ir.Attr{{Key: "count", Value: a.Rows - a.From}, {Key: "from", Value: a.From}}, table)
 	}
-	return e.op("embed", a.Source, nil, table, e.Input(ir.Pos, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}}))
+	return e.op("embed", a.Source, nil, table, e.Part(ragged.Positions))
 }

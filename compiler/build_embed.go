@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -9,13 +10,13 @@ import (
 func (b *builder) embed() error {
 	em := &b.m.Embed
 	e := b.region("embed", "embed looks up the token table and makes the rows that enter the first layer.", em.Source, 1)
-	ids := e.Input(ir.IDs, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+	ids := e.Part(ragged.IDs)
 	x := e.op("embed", em.Token.Source, nil, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
 	if a := em.Absolute; a != nil {
 		x = e.op("add", a.Source, nil, x, b.positions(e, "embed.absolute", a, em.Width))
 	}
 	if s := em.Segment; s != nil {
-		types := e.Input(ir.Types, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.T}})
+		types := e.Part(ragged.Types)
 		x = e.op("add", s.Source, nil, x, e.op("embed", s.Source, nil, b.tensor(e, "embed.segment", s.Rows, em.Width), types))
 	}
 	if em.Width != b.m.Hidden {
@@ -50,7 +51,7 @@ func (b *builder) perturbed(e editor, x *ir.Value) (next editor, sum *ir.Value) 
 		return e, nil
 	}
 	next = b.region("perturb", "perturb adds the call's delta to the normalised input, and makes the rows that enter the first layer.", em.Source, 1)
-	delta := next.Input(ir.Delta, ir.Batch, normed.Type)
+	delta := next.Part(ragged.Delta, normed.Type.Shape[1].N)
 	return next, next.op("add", em.Source, nil, next.Input(storeNormed, ir.State, normed.Type), delta)
 }
 

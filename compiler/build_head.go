@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -53,11 +54,11 @@ func (b *builder) head() error {
 			norms++
 		case spec.StepLSTM:
 			lstms++
-			starts := ir.Starts
+			starts := ragged.Starts
 			if b.h.Take.Rows == spec.Words {
-				starts = ir.WordStarts
+				starts = ragged.WordStarts
 			}
-			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, b.startsOf(e, starts))
+			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, e.Part(starts))
 		case spec.StepCRF: // its scores are for the code that decodes the logits
 			if err := b.crf(s); err != nil {
 				return err
@@ -78,9 +79,7 @@ func (b *builder) head() error {
 // take appends the op that picks the rows that the head reads.
 func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	src := b.h.Take.Source
-	starts := func() *ir.Value {
-		return e.Input(ir.Starts, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
-	}
+	starts := func() *ir.Value { return e.Part(ragged.Starts) }
 	switch b.h.Take.Rows {
 	case spec.First:
 		return e.op("take", src, []ir.Attr{{Key: "rows", Value: "first"}}, x, starts())
@@ -91,7 +90,7 @@ func (b *builder) take(e editor, x *ir.Value) *ir.Value {
 	case spec.EachFirst:
 		return e.op("add_first", src, nil, x, starts())
 	case spec.Masked:
-		return e.op("pick", src, nil, x, e.Input(ir.Rows, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.M}}))
+		return e.op("pick", src, nil, x, e.Part(ragged.Rows))
 	}
 	return x
 }

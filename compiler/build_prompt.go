@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -33,7 +34,7 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 		case spec.StepLSTM:
 			p.pool()
 			lstms++
-			p.words = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.words, b.startsOf(e, ir.WordStarts))
+			p.words = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.words, e.Part(ragged.WordStarts))
 		case spec.StepSpans:
 			p.pool()
 			return p.spans(s), nil
@@ -48,14 +49,9 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 	return nil, fmt.Errorf("%v: a head with labels in its prompt scores nothing", b.h.Pos)
 }
 
-// startsOf returns the operand with the first token, word or label of each sequence.
-func (b *builder) startsOf(e editor, name string) *ir.Value {
-	return e.Input(name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.Bound}})
-}
-
 // poolWords appends the op that makes one row from the tokens of each word.
 func (b *builder) poolWords(e editor, x *ir.Value) *ir.Value {
-	words := e.Input(ir.Words, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.W, ir.N(2)}})
+	words := e.Part(ragged.Words)
 	return e.op("pool_words", b.h.Take.Source, []ir.Attr{{Key: "how", Value: b.h.Take.Pick}}, x, words)
 }
 
@@ -113,7 +109,7 @@ func (p *promptHead) pool() {
 		return
 	}
 	p.words = p.poolWords(p.editor, p.tokens)
-	p.labels = p.op("pick", p.h.Prompt.Source, nil, p.tokens, p.Input(ir.Marks, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.C}}))
+	p.labels = p.op("pick", p.h.Prompt.Source, nil, p.tokens, p.Part(ragged.Marks))
 }
 
 // each appends one step: on all tokens, or on words and on labels after they are taken.
@@ -154,7 +150,7 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 	joint := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"pair.out.bias", h), out))
 	u := p.op("linear", s.Source, nil, label, p.Name(joint, path+"pair.label"), nil)
 	return p.op("span_scores", s.Source, []ir.Attr{{Key: "widths", Value: s.Width}}, first, last, u,
-		p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
+		p.Part(ragged.WordStarts), p.Part(ragged.MarkStarts))
 }
 
 // tokenScores appends the scores start, end and inside of all words for all labels. With t = A·w and l = B·c in two halves each, the inner layer of the last
@@ -180,7 +176,7 @@ func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"score.out.weight", 3, 4*h))
 	v := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"score.out.bias", 3), out))
 	v = p.op("pad", s.Source, nil, p.op("transpose", s.Source, nil, v))
-	return p.op("token_scores", s.Source, nil, x, z, a, b, w, v, p.startsOf(p.editor, ir.WordStarts), p.startsOf(p.editor, ir.MarkStarts))
+	return p.op("token_scores", s.Source, nil, x, z, a, b, w, v, p.Part(ragged.WordStarts), p.Part(ragged.MarkStarts))
 }
 
 // rows returns count rows of a weight, or count numbers of a vector.

@@ -20,7 +20,7 @@ type Options struct {
 	Target string // a target's name; "" is the first target
 	Emit   string // an emitted name (model or model.head); "" is all emitted names
 	After  string // stop after the named pass, or after "build"; "" runs all passes
-	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds ir.Delta of the batch to it. This is the
+	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds the batch's delta to it. This is the
 	// input of scale-invariant fine-tuning (He et al. 2020, section 4). The authors' code normalises in the clean pass too.
 	Perturb bool
 	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads

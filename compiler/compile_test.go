@@ -62,9 +62,9 @@ func TestUnusualModels(t *testing.T) {
 			var want []float64
 			for _, after := range []string{"build", ""} {
 				p := compileTo(t, text, after)
-				store := batchOf(rand.New(rand.NewPCG(1, 1)), &p.Meta, 1)
+				store := batchOf(rand.New(rand.NewPCG(1, 1)), p, 1)
 				if p.Bounds.Tokens > 1 && p.Bounds.Length > 1 {
-					store = batchOf(rand.New(rand.NewPCG(1, 1)), &p.Meta, 1, 9, 2)
+					store = batchOf(rand.New(rand.NewPCG(1, 1)), p, 1, 9, 2)
 				}
 				require.NoError(t, eval.Run(p, store, eval.From(shapesOf(p))))
 				got := store[p.Outputs[0]].Floats()

@@ -159,7 +159,7 @@ func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
 }
 
 // typical are the sizes of a call that are used to compare slots.
-var typical = ir.Sizes{T: 256, B: 1, M: 8, W: 128, C: 8, G: 1024}
+var typical = ir.Typical()
 
 // choose returns the free slot that fits with the least waste. If none fits, it returns the largest free slot, which then grows. It returns -1 if no slot is
 // free.

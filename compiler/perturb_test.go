@@ -10,6 +10,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // perturbed compiles a small classifier whose input can be perturbed, with its trace.
@@ -47,14 +48,14 @@ func TestPerturbedInput(t *testing.T) {
 	var logits []float64
 	for _, after := range []string{"build", ""} {
 		p := perturbed(t, after)
-		require.True(t, p.Reads(ir.Delta))
-		store := batchOf(rand.New(rand.NewPCG(3, 3)), &p.Meta, 3, 5)
-		ids := store[ir.IDs].I
+		require.True(t, p.Reads(ragged.Delta))
+		store := batchOf(rand.New(rand.NewPCG(3, 3)), p, 3, 5)
+		ids := store["ids"].I
 		delta := ir.NewArray(len(ids), h)
 		for i := range delta.F {
 			delta.F[i] = math.Sin(float64(i))
 		}
-		store[ir.Delta] = delta
+		store["delta"] = delta
 		tensors := shapesOf(p)
 		require.NoError(t, eval.Run(p, store, eval.From(tensors)))
 		table, err := tensors.Tensor("deberta.embeddings.word_embeddings.weight")

@@ -14,6 +14,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/spectest"
 )
@@ -71,48 +72,10 @@ func shapesOf(p *ir.Program) drawnTensors {
 	return out
 }
 
-// batchOf draws sequences, one of them with gaps.
-func batchOf(r *rand.Rand, m *ir.Meta, lens ...int) eval.Store {
-	ids, pos, types, starts, prefix := ir.NewInts(0), ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(0)
-	for s, n := range lens {
-		at := int32(0)
-		for range n {
-			ids.I = append(ids.I, int32(r.IntN(m.Vocab)))
-			types.I = append(types.I, int32(r.IntN(max(m.Types, 1))))
-			pos.I = append(pos.I, at)
-			at++
-			if s == 1 {
-				at += int32(r.IntN(2))
-			}
-		}
-		starts.I = append(starts.I, int32(len(ids.I)))
-		prefix.I = append(prefix.I, int32(r.IntN(n+1)))
-	}
-	words, marks, wordStarts, markStarts := ir.NewInts(0), ir.NewInts(0), ir.NewInts(1), ir.NewInts(1)
-	for s := range lens { // one or two labels in front of words of up to three tokens
-		at, end := starts.I[s], starts.I[s+1]
-		for n := at + 1 + r.Int32N(2); at < min(n, end); at++ {
-			marks.I = append(marks.I, at)
-		}
-		for ; at < end; at += r.Int32N(2) {
-			last := min(at+1+r.Int32N(3), end)
-			words.I = append(words.I, at, last)
-			at = last
-		}
-		wordStarts.I, markStarts.I = append(wordStarts.I, int32(len(words.I)/2)), append(markStarts.I, int32(len(marks.I)))
-	}
-	rows := ir.NewInts(0)
-	for t := range ids.I {
-		if r.IntN(3) == 0 {
-			rows.I = append(rows.I, int32(t))
-		}
-	}
-	for _, a := range []*ir.Array{ids, pos, types, starts, rows, prefix, marks, wordStarts, markStarts} {
-		a.Shape = []int{len(a.I)}
-	}
-	words.Shape = []int{len(words.I) / 2, 2}
-	return eval.Store{ir.IDs: ids, ir.Pos: pos, ir.Types: types, ir.Starts: starts, ir.Rows: rows, ir.Prefix: prefix,
-		ir.Words: words, ir.WordStarts: wordStarts, ir.Marks: marks, ir.MarkStarts: markStarts}
+// batchOf draws sequences of the given lengths, with gaps, and all that the program reads of a batch.
+func batchOf(r *rand.Rand, p *ir.Program, lens ...int) eval.Store {
+	l := p.Limits()
+	return eval.StoreOf(ragged.Draw(lens, l, true, r.IntN), l.Delta)
 }
 
 // compileTo compiles a spec's only emit up to a pass.
@@ -138,7 +101,7 @@ func TestPassesKeepTheMeaning(t *testing.T) {
 		seed := r.Uint64()
 		result := func(after string) []float64 {
 			p := compileTo(t, text, after)
-			store := batchOf(rand.New(rand.NewPCG(seed, 1)), &p.Meta, 1, 9, 17)
+			store := batchOf(rand.New(rand.NewPCG(seed, 1)), p, 1, 9, 17)
 			require.NoError(t, eval.Run(p, store, eval.From(shapesOf(p))), "after %s:\n%s", after, text)
 			return store[p.Outputs[0]].Floats()
 		}

@@ -65,7 +65,7 @@ func callSizes(p *ir.Program) error {
 	for _, b := range p.Plan.Buffers {
 		for _, part := range b.Parts() {
 			rows := []int{most.Dim(part.Rows)}
-			if part.Rows == ir.G { // the number in Sizes may have overflowed
+			if e, ok := part.Rows.Extent(); ok && e.Follows() { // the number in Sizes may have overflowed
 				rows = []int{p.Bounds.Tokens, p.Bounds.Length}
 			}
 			if _, ok := product(append(rows, part.Floats)...); ok {

@@ -25,7 +25,7 @@ func (t DType) String() string {
 	return "f32"
 }
 
-// Dim is one extent: a number, or a symbol whose size the batch decides (T, B, B+1, P, M, W, C, G).
+// Dim is one extent: a number, or a symbol whose size the batch decides (T, B, B+1, …).
 type Dim struct {
 	Sym string // "" for a constant
 	N   int    // the constant, or the number added to the symbol
@@ -33,21 +33,6 @@ type Dim struct {
 
 // N returns a constant extent.
 func N(n int) Dim { return Dim{N: n} }
-
-// The symbolic extents.
-var (
-	T     = Dim{Sym: "T"}       // tokens in the batch
-	B     = Dim{Sym: "B"}       // sequences in the batch
-	Bound = Dim{Sym: "B", N: 1} // B+1, the length of starts
-	P     = Dim{Sym: "P"}       // pairs, the sum of N² over the sequences
-	M     = Dim{Sym: "M"}       // token rows that the call asks for
-	W     = Dim{Sym: "W"}       // words in the batch
-	C     = Dim{Sym: "C"}       // labels in the prompts of the batch
-	G     = Dim{Sym: "G"}       // pairs of a word and a label, the sum of words times labels over the sequences
-)
-
-// symbols are the names that a symbolic extent may have.
-var symbols = []string{"T", "B", "P", "M", "W", "C", "G"}
 
 // String returns the extent as in the text form: 768, T, B+1.
 func (d Dim) String() string {
@@ -99,21 +84,6 @@ func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 
 // Equal reports whether two types are the same.
 func (t Type) Equal(o Type) bool { return t.DType == o.DType && t.Shape.Equal(o.Shape) }
-
-// Names of the parts of a batch. Regions have inputs of these names, and the store holds the parts under them.
-const (
-	IDs        = "ids"         // i32[T] token ids
-	Pos        = "pos"         // i32[T] original position of each row, from 0
-	Types      = "types"       // i32[T] segment of each token
-	Starts     = "starts"      // i32[B+1] first row of each sequence, and T
-	Prefix     = "prefix"      // i32[B] leading tokens of each sequence that all its tokens may attend to
-	Rows       = "rows"        // i32[M] rows that the call asks for, rising
-	Words      = "words"       // i32[W, 2] first row of each word and the row after its last one, rising
-	WordStarts = "word_starts" // i32[B+1] first word of each sequence, and W
-	Marks      = "marks"       // i32[C] row of each label of the prompt, rising
-	MarkStarts = "mark_starts" // i32[B+1] first label of each sequence, and C
-	Delta      = "delta"       // f32[T, H] numbers added to the normalised input, rows H apart
-)
 
 // Kind is the place that a region's input comes from.
 type Kind uint8
@@ -264,11 +234,6 @@ type Bounds struct {
 	Rows      int // greatest M; 0: the program takes no rows
 }
 
-// Sizes returns the largest sizes of a call. A sequence's words and labels share its tokens, so their pairs are most when each has half of the tokens.
-func (b Bounds) Sizes() Sizes {
-	return Sizes{T: b.Tokens, B: b.Sequences, P: b.Tokens * b.Length, M: b.Rows, W: b.Tokens, C: b.Tokens, G: b.Tokens * b.Length / 4}
-}
-
 // At returns a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the input
 // "hidden_states.{l}" and the output "hidden_states.{l+1}", so no name is ever written twice.
 func At(name string, layer int) string {
@@ -290,19 +255,6 @@ func (p *Program) Region(name string) *Region {
 func (r *Region) Input(name string) *Value {
 	for _, v := range r.In {
 		if v.Name == name {
-			return v
-		}
-	}
-	return nil
-}
-
-// Reads reports whether a call of the schedule reads the part of the batch with that name.
-func (p *Program) Reads(name string) bool { return p.Given(name) != nil }
-
-// Given returns the part of the batch with that name among the inputs of the schedule's regions, or nil if no call reads it.
-func (p *Program) Given(name string) *Value {
-	for _, c := range p.Run {
-		if v := c.Region.Input(name); v != nil && v.Kind == Batch {
 			return v
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/debertac/debertac/ir/loop"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // Class describes how an op moves data. Passes ask for the class, never for the name.
@@ -60,41 +61,6 @@ type Operand struct {
 	Optional bool // may be nil
 	Variadic bool // only the last operand: it stands for one or more
 	Doc      string
-}
-
-// Sizes holds the extents of one batch: tokens, sequences, pairs of tokens, rows that the call asks for, words, labels, and pairs of a word and a label.
-type Sizes struct{ T, B, P, M, W, C, G int }
-
-// Dim returns the extent's size in a batch of sizes s; 0 for an unknown symbol.
-func (s Sizes) Dim(d Dim) int {
-	switch d.Sym {
-	case "":
-		return d.N
-	case "T":
-		return s.T + d.N
-	case "B":
-		return s.B + d.N
-	case "P":
-		return s.P + d.N
-	case "M":
-		return s.M + d.N
-	case "W":
-		return s.W + d.N
-	case "C":
-		return s.C + d.N
-	case "G":
-		return s.G + d.N
-	}
-	return 0
-}
-
-// Elements returns the number of elements of a shape in a batch of sizes s.
-func (s Sizes) Elements(shape Shape) int {
-	n := 1
-	for _, d := range shape {
-		n *= s.Dim(d)
-	}
-	return n
 }
 
 // Cost is the work of one node: floating-point operations, and bytes read and written if every operand is read once and every result is written once. A
@@ -179,20 +145,14 @@ type Fill uint8
 
 // The fills.
 const (
-	FillNormal     Fill = iota // random numbers of both signs
-	FillPositive               // random numbers in 0.5 … 2
-	FillBelow                  // integers 0 … Max-1
-	FillIndex                  // row numbers as the op buckets returns them: in 0 … Max-1, non-decreasing in steps of 0 or 1
-	FillStarts                 // first rows of the sequences and T
-	FillPos                    // original positions
-	FillPanels                 // random numbers as the op panels returns them for Max columns: zeros in columns after Max
-	FillProb                   // random numbers that sum to 1 over each row of pairs
-	FillRows                   // rows of the batch, rising: [M] or [C]
-	FillWords                  // rows of words, [W, 2]
-	FillWordStarts             // first words of the sequences and W
-	FillMarkStarts             // first labels of the sequences and C
-	FillPrefix                 // a part of each sequence's tokens, one number per sequence
-	FillMissing                // the operand is missing
+	FillNormal   Fill = iota // random numbers of both signs
+	FillPositive             // random numbers in 0.5 … 2
+	FillBelow                // integers 0 … Max-1
+	FillIndex                // row numbers as the op buckets returns them: in 0 … Max-1, non-decreasing in steps of 0 or 1
+	FillPanels               // random numbers as the op panels returns them for Max columns: zeros in columns after Max
+	FillProb                 // random numbers that sum to 1 over each row of pairs
+	FillPart                 // a part of the batch, Part
+	FillMissing              // the operand is missing
 )
 
 // Arg is an operand of a sample.
@@ -200,7 +160,11 @@ type Arg struct {
 	Type Type
 	Fill Fill
 	Max  int
+	Part ragged.Part // for FillPart
 }
+
+// PartArg returns an operand that is a part of the batch.
+func PartArg(p ragged.Part) Arg { return Arg{Type: partType(p), Fill: FillPart, Part: p} }
 
 var registry = map[string]*Op{}
 

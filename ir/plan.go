@@ -1,5 +1,14 @@
 package ir
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/debertac/debertac/runtime/ragged"
+)
+
 // Plan is what the passes tile, memory and threads decide: which kernel runs each node, how its work is split, and where each value lies. It is kept apart from
 // the graph: the graph describes what is computed, the plan describes how.
 type Plan struct {
@@ -17,15 +26,64 @@ type Buffer struct {
 	Space
 }
 
-// Space is an amount of memory that depends on the batch, in floats: the largest of its parts.
+// Space is an amount of memory that depends on the batch, in floats: the largest of its parts. The text form has a field for each part that is not 0, such as
+// "PerToken":768.
 type Space struct {
-	PerToken int `json:",omitempty"` // for each of the T tokens (the value's LD)
-	PerSeq   int `json:",omitempty"` // for each of the B sequences
-	PerRow   int `json:",omitempty"` // for each of the M rows that the call asks for
-	PerWord  int `json:",omitempty"` // for each of the W words
-	PerLabel int `json:",omitempty"` // for each of the C labels
-	PerPair  int `json:",omitempty"` // for each of the G pairs of a word and a label
-	Fixed    int `json:",omitempty"` // independent of the batch
+	Per   [ragged.Extents]int // for each of an extent, such as the T tokens (the value's LD)
+	Fixed int                 // independent of the batch
+}
+
+// fixedSpace is the name of Fixed in the text form.
+const fixedSpace = "Fixed"
+
+// bufferPlace is what the text form of a buffer holds before its space.
+type bufferPlace struct {
+	Slot   int
+	Region string
+	Value  string
+}
+
+// MarshalJSON writes a buffer as in the text form: its place, and the parts of its space.
+func (b Buffer) MarshalJSON() ([]byte, error) {
+	out, err := json.Marshal(bufferPlace{b.Slot, b.Region, b.Value})
+	if err != nil {
+		return nil, err
+	}
+	out = out[:len(out)-1]
+	for _, p := range b.Parts() {
+		name := fixedSpace
+		if e, ok := p.Rows.Extent(); ok {
+			name = e.Row().Space
+		}
+		out = fmt.Appendf(out, ",%q:%d", name, p.Floats)
+	}
+	return append(out, '}'), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (b *Buffer) UnmarshalJSON(data []byte) error {
+	var place bufferPlace
+	var fields map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(data, &place), json.Unmarshal(data, &fields)); err != nil {
+		return err
+	}
+	*b = Buffer{Slot: place.Slot, Region: place.Region, Value: place.Value}
+	into := map[string]*int{fixedSpace: &b.Fixed}
+	for e := range ragged.Extent(ragged.Extents) {
+		into[e.Row().Space] = &b.Per[e]
+	}
+	for name, value := range fields {
+		switch at := into[name]; {
+		case name == "Slot" || name == "Region" || name == "Value":
+		case at == nil:
+			return fmt.Errorf("unknown field %q", name)
+		default:
+			if err := json.Unmarshal(value, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Part is one part of a space: Floats for each of Rows, or Floats once if Rows is the number 1.
@@ -37,41 +95,38 @@ type Part struct {
 // Parts returns the parts of a space that are not empty, the fixed one last.
 func (s Space) Parts() []Part {
 	var out []Part
-	for _, p := range []Part{{T, s.PerToken}, {B, s.PerSeq}, {M, s.PerRow}, {W, s.PerWord}, {C, s.PerLabel}, {G, s.PerPair}, {N(1), s.Fixed}} {
-		if p.Floats != 0 {
-			out = append(out, p)
+	for e, floats := range s.Per {
+		if floats != 0 {
+			out = append(out, Part{Along(ragged.Extent(e)), floats})
 		}
+	}
+	if s.Fixed != 0 {
+		out = append(out, Part{N(1), s.Fixed})
 	}
 	return out
 }
 
 // SpaceOf returns the space that a value takes: LD floats for each of its rows. A value that is not a matrix takes none.
-func SpaceOf(v *Value) Space {
+func SpaceOf(v *Value) (s Space) {
 	if len(v.Type.Shape) != 2 {
-		return Space{}
+		return s
 	}
-	switch d := v.Type.Shape[0]; d {
-	case T:
-		return Space{PerToken: v.LD}
-	case B:
-		return Space{PerSeq: v.LD}
-	case M:
-		return Space{PerRow: v.LD}
-	case W:
-		return Space{PerWord: v.LD}
-	case C:
-		return Space{PerLabel: v.LD}
-	case G:
-		return Space{PerPair: v.LD}
-	default:
-		return Space{Fixed: d.N * v.LD}
+	d := v.Type.Shape[0]
+	if e, ok := d.Extent(); ok {
+		s.Per[e] = v.LD
+	} else {
+		s.Fixed = d.N * v.LD
 	}
+	return s
 }
 
 // Union returns a space that is large enough for either.
 func (s Space) Union(o Space) Space {
-	return Space{max(s.PerToken, o.PerToken), max(s.PerSeq, o.PerSeq), max(s.PerRow, o.PerRow), max(s.PerWord, o.PerWord),
-		max(s.PerLabel, o.PerLabel), max(s.PerPair, o.PerPair), max(s.Fixed, o.Fixed)}
+	for e := range s.Per {
+		s.Per[e] = max(s.Per[e], o.Per[e])
+	}
+	s.Fixed = max(s.Fixed, o.Fixed)
+	return s
 }
 
 // Floats returns the number of floats in a batch of the given sizes.
@@ -84,9 +139,7 @@ func (s Space) Floats(z Sizes) int {
 }
 
 // negative reports whether a part is below zero.
-func (s Space) negative() bool {
-	return min(s.PerToken, s.PerSeq, s.PerRow, s.PerWord, s.PerLabel, s.PerPair, s.Fixed) < 0
-}
+func (s Space) negative() bool { return slices.Min(s.Per[:]) < 0 || s.Fixed < 0 }
 
 // Step describes how one node runs.
 type Step struct {

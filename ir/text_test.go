@@ -121,6 +121,10 @@ func fillValue(t *rapid.T, v reflect.Value, label string) {
 		for i := range 2 {
 			fillValue(t, v.Index(i), label)
 		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fillValue(t, v.Index(i), label)
+		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fillValue(t, v.Elem(), label)

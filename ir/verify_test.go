@@ -6,6 +6,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	_ "github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,8 +28,8 @@ func TestVerify(t *testing.T) {
 		{"embed(table, ids)", "embed(table, table)", "operand 1 (ids) is f32, not i32"},
 		{"f32[T, 4] ld 16", "f32[T, 5] ld 16", "result x.0 is f32[T, 5], the op returns f32[T, 4]"},
 		{"f32[T, 4] ld 16", "f32[T, 4] ld 3", "x.0 is f32[T, 4] with rows 3 apart"},
-		{"in tensor table f32[7, 4]", "in tensor table f32[0, 4]", "the extent 0 is neither positive nor one of T, B, P, M, W, C, G"},
-		{"in tensor table f32[7, 4]", "in tensor table f32[V, 4]", "the extent V is neither positive nor one of T, B, P, M, W, C, G"},
+		{"in tensor table f32[7, 4]", "in tensor table f32[0, 4]", "the extent 0 is neither positive nor one of B, T, M, G, W, C, P"},
+		{"in tensor table f32[7, 4]", "in tensor table f32[V, 4]", "the extent V is neither positive nor one of B, T, M, G, W, C, P"},
 		{"linear(x.{l}, w.{l}, _) @7:1:9", "linear(x.{l}, w.{l}, _, _) @7:1:9", "region layer: node 0 (tiny.dspec:7:1): op linear: 4 operands where 3 are known"},
 		{"{by = 0.5}", "", "attribute by is missing"},
 		{"{by = 0.5}", "{by = 2}", "attribute by is 2 (int), not a finite float"},
@@ -62,7 +63,7 @@ func TestVerifyPointers(t *testing.T) {
 		{func(p *ir.Program) { p.Regions = p.Regions[:1] }, "a call of a region that the program does not list"},
 		{func(p *ir.Program) { p.Plan = &ir.Plan{Steps: []ir.Step{{Region: "layer", Node: 2}}} }, "a step for node 2 of region \"layer\""},
 		{func(p *ir.Program) {
-			p.Plan = &ir.Plan{Buffers: []ir.Buffer{{Value: "q", Space: ir.Space{PerToken: -1}}}}
+			p.Plan = &ir.Plan{Buffers: []ir.Buffer{{Value: "q", Space: ir.Space{Per: [ragged.Extents]int{ragged.T: -1}}}}}
 		}, "the buffer of q has a negative number"},
 	} {
 		p := parse(t, example)

@@ -7,17 +7,6 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Sequence is one sequence that is ready for a batch. Its rows are counted from its own first
-// token.
-type Sequence struct {
-	IDs    []int32
-	Types  []int32 // token types; nil: zeros. Models without token types ignore them
-	Prefix int32   // leading tokens that all tokens may attend to, for models that read it
-	Rows   []int32 // as Batch.Rows
-	Words  []int32 // as Batch.Words
-	Marks  []int32 // as Batch.Marks
-}
-
 // Seen reports how much of a text the model saw.
 type Seen struct {
 	// Tokens is the number of tokens that the model saw, including special tokens. Tokens that lie
@@ -162,12 +151,10 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 // AddSequence keeps no reference to s.
 func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error {
 	l, o := &b.core.program.Limits, &b.core.options
-	switch {
-	case len(s.IDs) == 0:
-		return textFault(w.Text, "it has no tokens")
-	case len(s.Types) != 0 && len(s.Types) != len(s.IDs):
-		return textFault(w.Text, "%d token types for %d tokens", len(s.Types), len(s.IDs))
-	case len(s.Rows) > l.Rows:
+	if err := s.Validate(*l); err != nil {
+		return textFault(w.Text, "%v", err)
+	}
+	if len(s.Rows) > l.Rows {
 		return textFault(w.Text, "%d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", len(s.Rows), l.Rows)
 	}
 	if len(b.windows) == l.BatchSequences || len(b.windows) > 0 && (len(b.batch.IDs)+len(s.IDs) > o.BatchTokens || len(b.batch.Rows)+len(s.Rows) > l.Rows) {
@@ -175,65 +162,11 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 			return err
 		}
 	}
-	x := &b.batch
-	if len(x.Starts) == 0 {
-		x.Starts = append(x.Starts, 0)
-	}
-	first := int32(len(x.IDs))
-	x.IDs = append(x.IDs, s.IDs...)
-	x.Starts = append(x.Starts, int32(len(x.IDs)))
-	if l.Types > 0 {
-		if len(s.Types) != 0 {
-			x.Types = append(x.Types, s.Types...)
-		} else {
-			for range s.IDs {
-				x.Types = append(x.Types, 0)
-			}
-		}
-	}
-	if l.Prefix {
-		x.Prefix = append(x.Prefix, s.Prefix)
-	}
-	x.Rows = appendRows(x.Rows, s.Rows, first)
-	if l.Words {
-		if len(x.WordStarts) == 0 {
-			x.WordStarts = append(x.WordStarts, 0)
-		}
-		x.Words = appendRows(x.Words, s.Words, first)
-		x.WordStarts = append(x.WordStarts, int32(len(x.Words)/2))
-	}
-	if l.Marks {
-		if len(x.MarkStarts) == 0 {
-			x.MarkStarts = append(x.MarkStarts, 0)
-		}
-		x.Marks = appendRows(x.Marks, s.Marks, first)
-		x.MarkStarts = append(x.MarkStarts, int32(len(x.Marks)))
-	}
+	before := b.batch.Size(b.head.Rows)
+	b.batch.Append(s, *l)
 	b.windows = append(b.windows, w)
-	b.sizes = append(b.sizes, b.rowsOf(s))
+	b.sizes = append(b.sizes, b.batch.Size(b.head.Rows)-before)
 	return nil
-}
-
-// rowsOf returns the number of rows of outputs that the head computes for a sequence.
-func (b *Batcher) rowsOf(s *Sequence) int {
-	switch b.head.Rows {
-	case PerToken:
-		return len(s.IDs)
-	case PerRow:
-		return len(s.Rows)
-	case PerWord:
-		return len(s.Words) / 2
-	case PerPair:
-		return len(s.Words) / 2 * len(s.Marks)
-	}
-	return 1
-}
-
-func appendRows(dst, rows []int32, first int32) []int32 {
-	for _, r := range rows {
-		dst = append(dst, first+r)
-	}
-	return dst
 }
 
 // Flush computes what is in the batch and passes each window's outputs to take. Callers call it
@@ -274,5 +207,5 @@ func (b *Batcher) blame(err error) error {
 	if first == last {
 		return &TextError{first, err.Error(), err}
 	}
-	return &inputError{"texts " + itoa(first) + " to " + itoa(last) + ", computed together: " + err.Error(), err}
+	return &inputError{Text: "texts " + itoa(first) + " to " + itoa(last) + ", computed together: " + err.Error(), Cause: err}
 }

@@ -186,7 +186,7 @@ func (c *Core) start() (err error) {
 		return fmt.Errorf("%s: %w", c.weights.Name(), err)
 	}
 	l := p.Limits
-	limit := p.Arena(l.sizes(o.Threads))
+	limit := p.Arena(l.Sizes(o.Threads))
 	c.free = make(chan *Exec, o.Concurrency)
 	for range o.Concurrency {
 		x := &Exec{core: c, arena: NewArena(limit), team: c.pool.NewTeam()}

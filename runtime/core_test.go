@@ -337,7 +337,7 @@ func TestSelfTest(t *testing.T) {
 	}
 	open := func(m func(*runtime.SelfTest)) (*runtime.Core, error) {
 		meta := fakeMeta()
-		meta.SelfTest = &runtime.SelfTest{Head: "kind", IDs: ids, Outputs: append([]float32(nil), want...), Tolerance: 1e-4}
+		meta.SelfTest = &runtime.SelfTest{Head: "kind", Sequence: runtime.Sequence{IDs: ids}, Outputs: append([]float32(nil), want...), Tolerance: 1e-4}
 		m(meta.SelfTest)
 		return runtime.Open(fakeProgram(fakeHooks{}), packFake(t, meta, true))
 	}

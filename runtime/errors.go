@@ -3,6 +3,8 @@ package runtime
 import (
 	"errors"
 	"fmt"
+
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // ErrClosed is returned by every method of a model, its weights or its pool after Close, and by
@@ -15,7 +17,7 @@ var ErrTooLong = errors.New("too long")
 
 // ErrInput is wrapped by every error that the caller's input causes: a bad batch, a text that is
 // too long or cannot be encoded.
-var ErrInput = errors.New("bad input")
+var ErrInput = ragged.ErrInput
 
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause:
 // the weights may be damaged. It wraps ErrInput.

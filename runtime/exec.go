@@ -32,6 +32,7 @@ type Exec struct {
 	forward Forward
 	ctx     context.Context
 	trace   TraceFunc
+	past    []*Past          // Call.Past
 	err     error            // first panic of a task; the call has failed from then on
 	steps   *[]time.Duration // Call.Steps
 	rows    []float32        // memory of TraceRows
@@ -119,12 +120,10 @@ func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 		*x.steps = (*x.steps)[:0]
 	}
 	x.past = c.Past
-	x.Sizes = Sizes{
-		B: b.Sequences(), T: b.Tokens(), N: b.Longest(), Threads: x.team.Threads(),
-		M: len(b.Rows), W: len(b.Words) / 2, C: len(b.Marks), G: b.Pairs(),
-	}
+	x.Sizes = b.Sizes()
+	x.Threads = x.team.Threads()
 	for s := range x.past {
-		x.N = max(x.N, b.rowsOf(s)+x.pastTokens(s))
+		x.N = max(x.N, b.Length(s)+x.pastTokens(s))
 	}
 	if x.trace == nil {
 		x.trace = x.core.options.Trace
@@ -152,5 +151,5 @@ func (x *Exec) finish(panicOnFault bool, err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("%s: %w", x.core.program.Name, newPanicError(v))
 	}
-	x.Batch, x.Out, x.ctx, x.trace, x.steps = Batch{}, nil, nil, nil, nil
+	x.Batch, x.past, x.Out, x.ctx, x.trace, x.steps = Batch{}, nil, nil, nil, nil, nil
 }

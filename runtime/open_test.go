@@ -83,10 +83,10 @@ func bindUnknown(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) 
 func TestPositionsAndPointers(t *testing.T) {
 	b := &runtime.Batch{IDs: make([]int32, 5), Starts: []int32{0, 2, 5}}
 	dst := make([]int32, 5)
-	runtime.FillPositions(dst, b)
+	b.FillPositions(dst)
 	require.Equal(t, []int32{0, 1, 0, 1, 2}, dst)
 	b.Positions = []int32{0, 3, 1, 2, 9}
-	runtime.FillPositions(dst, b)
+	b.FillPositions(dst)
 	require.Equal(t, b.Positions, dst)
 	require.Same(t, &dst[3], runtime.At(&dst[1], 2))
 	require.Same(t, &dst[0], runtime.At(&dst[1], -1))

@@ -134,7 +134,7 @@ func (c *Core) takePasts(call *Call) (err error) {
 		if p == nil {
 			continue
 		}
-		fresh := b.rowsOf(s)
+		fresh := b.Length(s)
 		switch {
 		case p.core != c:
 			return input("sequence %d: its past belongs to another model", s)
@@ -164,18 +164,18 @@ func (call *Call) leavePasts(done bool) {
 			continue
 		}
 		if done {
-			p.tokens += call.Batch.rowsOf(s)
+			p.tokens += call.Batch.Length(s)
 		}
 		p.busy.Store(false)
 	}
 }
 
-// pastTokens returns the number of tokens before sequence s of a batch.
-func (b *Batch) pastTokens(s int) int {
-	if s >= len(b.past) || b.past[s] == nil {
+// pastTokens returns the number of tokens before sequence s of the call's batch.
+func (x *Exec) pastTokens(s int) int {
+	if s >= len(x.past) || x.past[s] == nil {
 		return 0
 	}
-	return b.past[s].tokens
+	return x.past[s].tokens
 }
 
 // Kept returns the number of tokens of sequence s that earlier calls have computed, and the rows

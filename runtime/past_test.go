@@ -120,8 +120,8 @@ func TestKeepRows(t *testing.T) {
 }
 
 func TestPositionsBehindAPast(t *testing.T) {
-	b := &Batch{IDs: make([]int32, 5), Starts: []int32{0, 2, 5}, past: []*Past{nil, {tokens: 7}}}
+	x := &Exec{Batch: Batch{IDs: make([]int32, 5), Starts: []int32{0, 2, 5}}, past: []*Past{nil, {tokens: 7}}}
 	dst := make([]int32, 5)
-	FillPositions(dst, b)
+	x.FillPositions(dst)
 	require.Equal(t, []int32{0, 1, 7, 8, 9}, dst)
 }

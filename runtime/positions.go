@@ -2,15 +2,16 @@ package runtime
 
 // FillPositions writes the position of each token in its sequence to dst [T]. These are the batch's own positions if it has them. Otherwise
 // they rise by one from the start of each sequence, beginning at the number of tokens that its past holds, or at 0.
-func FillPositions(dst []int32, b *Batch) {
-	if len(b.Positions) != 0 {
-		copy(dst, b.Positions)
+func (x *Exec) FillPositions(dst []int32) {
+	x.Batch.FillPositions(dst)
+	if len(x.past) == 0 || len(x.Positions) != 0 {
 		return
 	}
-	for s := 1; s < len(b.Starts); s++ {
-		rows, first := dst[b.Starts[s-1]:b.Starts[s]], b.pastTokens(s-1)
+	for s := range x.Sequences() {
+		before := int32(x.pastTokens(s))
+		rows := dst[x.Starts[s]:x.Starts[s+1]]
 		for i := range rows {
-			rows[i] = int32(first + i)
+			rows[i] += before
 		}
 	}
 }

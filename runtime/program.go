@@ -44,47 +44,6 @@ type NewForward func(x *Exec) (Forward, error)
 // and returns its error. The batch is valid, and the arena is large enough for x.Sizes.
 type Forward func() error
 
-// Sizes holds the sizes of one call.
-type Sizes struct {
-	B       int // sequences
-	T       int // tokens
-	N       int // tokens of the longest sequence
-	M       int // chosen rows, len(Batch.Rows)
-	W       int // words
-	C       int // labels of prompts, len(Batch.Marks)
-	G       int // pairs of a word and a label of the same sequence
-	Threads int // of the pool: workers are numbered from 0 to Threads-1
-}
-
-// Rows is what a head computes one row of outputs for.
-type Rows uint8
-
-// The kinds of rows.
-const (
-	PerSequence Rows = iota // [B, C]
-	PerToken                // [T, C]
-	PerRow                  // [M, C]: the rows of Batch.Rows, in their order
-	PerPair                 // [G, C]: one row per pair of a word and a label, ordered by sequence, word, label
-	PerWord                 // [W, C]: the words of Batch.Words, in their order
-)
-
-// String returns what one row stands for, as in "one row per token".
-func (r Rows) String() string {
-	switch r {
-	case PerSequence:
-		return "sequence"
-	case PerToken:
-		return "token"
-	case PerRow:
-		return "chosen token"
-	case PerPair:
-		return "word and label"
-	case PerWord:
-		return "word"
-	}
-	return fmt.Sprintf("Rows(%d)", uint8(r))
-}
-
 // Task is the meaning of a head's outputs. The tasks are the rows of package tasktable.
 type Task = tasktable.Task
 
@@ -136,19 +95,7 @@ type Prompt struct {
 func (h *Head) OutLen(b *Batch) int { return h.RowsOf(b) * h.C }
 
 // RowsOf returns the number of rows of outputs for a valid batch: B, T, M, G or W.
-func (h *Head) RowsOf(b *Batch) int {
-	switch h.Rows {
-	case PerToken:
-		return b.Tokens()
-	case PerRow:
-		return len(b.Rows)
-	case PerPair:
-		return b.Pairs()
-	case PerWord:
-		return len(b.Words) / 2
-	}
-	return b.Sequences()
-}
+func (h *Head) RowsOf(b *Batch) int { return b.Size(h.Rows) }
 
 // check reports errors in a generated package. These are internal errors, not the user's.
 func (p *Program) check() error {

@@ -12,12 +12,8 @@ const SelfTestTensor = "self_test"
 
 // SelfTest is a recorded result that a model must reproduce when it is opened.
 type SelfTest struct {
-	Head      string    `json:"head"`              // "" is the first head
-	IDs       []int32   `json:"ids"`               // one sequence
-	Types     []int32   `json:"types,omitempty"`   // its token types
-	Rows      []int32   `json:"rows,omitempty"`    // its Batch.Rows, if the model takes chosen rows; nil: every token, up to the limit
-	Words     []int32   `json:"words,omitempty"`   // its Batch.Words, if the model needs words; nil: every token but the first is a word
-	Marks     []int32   `json:"marks,omitempty"`   // its Batch.Marks, if the model needs them; nil: the first token
+	Head      string    `json:"head"` // "" is the first head
+	Sequence            // what it lacks of what the model needs is filled in, see Batch.FillNeeded
 	Outputs   []float32 `json:"outputs,omitempty"` // of the head, row-major; nil: they are in the tensor SelfTestTensor
 	Tolerance float64   `json:"tolerance"`         // |got − recorded| ≤ Tolerance·(1 + |recorded|)
 }
@@ -43,19 +39,14 @@ func (c *Core) selfTest() (TestResult, error) {
 		if head, err = c.HeadIndex(rec.Head); err != nil {
 			return TestResult{}, err
 		}
-		b.IDs, b.Types, b.Rows = rec.IDs, rec.Types, rec.Rows
-		if rec.Words != nil {
-			b.Words, b.WordStarts = rec.Words, []int32{0, int32(len(rec.Words) / 2)}
-		}
-		if rec.Marks != nil {
-			b.Marks, b.MarkStarts = rec.Marks, []int32{0, int32(len(rec.Marks))}
-		}
+		b.Append(&rec.Sequence, l)
 	} else {
+		var s Sequence
 		for i := range min(selfTestTokens, l.SequenceTokens, l.BatchTokens) {
-			b.IDs = append(b.IDs, int32((1+37*i)%l.Vocab)) // spread over the vocabulary
+			s.IDs = append(s.IDs, int32((1+37*i)%l.Vocab)) // spread over the vocabulary
 		}
+		b.Append(&s, l)
 	}
-	b.Starts = []int32{0, int32(len(b.IDs))}
 	b.FillNeeded(l)
 	if err := b.Validate(l); err != nil {
 		return TestResult{}, err

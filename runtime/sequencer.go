@@ -70,7 +70,8 @@ func (q *Sequencer) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error)
 // The caller adds the rows for a head of the kind PerRow, and the marks.
 func (q *Sequencer) Sequence(s *Sequence, w *Window, e *Encoded) {
 	open, middle, end := q.Frame.Around(e.Pair)
-	s.IDs = append(s.IDs[:0], open...)
+	s.Reset()
+	s.IDs = append(s.IDs, open...)
 	w.FirstRow = len(s.IDs)
 	s.IDs = append(s.IDs, e.IDs[w.First:w.Last]...)
 	if e.Pair {
@@ -81,7 +82,6 @@ func (q *Sequencer) Sequence(s *Sequence, w *Window, e *Encoded) {
 	s.IDs = append(s.IDs, e.IDs[w.Second:w.Behind]...)
 	s.IDs = append(s.IDs, end...)
 	w.Size = len(s.IDs)
-	s.Types, s.Prefix = s.Types[:0], 0
 	if e.Pair {
 		s.Types = resize(s.Types, w.Size)
 		clear(s.Types[:border])
@@ -90,7 +90,6 @@ func (q *Sequencer) Sequence(s *Sequence, w *Window, e *Encoded) {
 		}
 		s.Prefix = int32(border) // all may attend to the first text of a pair; a single text is causal
 	}
-	s.Rows, s.Words, s.Marks = s.Rows[:0], s.Words[:0], s.Marks[:0]
 	if q.Words && len(e.Spans) == len(e.IDs) {
 		s.Words = appendWords(s.Words, e.Spans[w.First:w.Last], int32(w.FirstRow))
 		s.Words = appendWords(s.Words, e.Spans[w.Second:w.Behind], int32(w.SecondRow))

@@ -13,7 +13,7 @@ func CheckUTF8(what, text string) error {
 	if utf8.ValidString(text) {
 		return nil
 	}
-	return &inputError{what + ": " + invalidByte(text), nil}
+	return &inputError{Text: what + ": " + invalidByte(text)}
 }
 
 // invalidByte describes the first byte of a text that is not valid UTF-8.

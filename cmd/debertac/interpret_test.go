@@ -51,18 +51,17 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 
 // interpreter describes a compiled program to the runtime as the package does that would be generated for it.
 func interpreter(p *ir.Program) *runtime.Program {
-	m, b := &p.Meta, &p.Bounds
+	m := &p.Meta
 	_, result := p.Result()
-	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels, Independent: m.Multi && len(m.Labels) > 0,
-		Rows: map[ir.Dim]runtime.Rows{ir.B: runtime.PerSequence, ir.T: runtime.PerToken, ir.M: runtime.PerRow, ir.G: runtime.PerPair, ir.W: runtime.PerWord}[result.Type.Shape[0]]}
+	rows, _ := result.Type.Shape[0].Extent()
+	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels, Independent: m.Multi && len(m.Labels) > 0, Rows: rows}
 	if q := m.Prompt; q != nil {
 		head.Prompt = &runtime.Prompt{Mark: q.Mark, End: q.End, After: q.After}
 	}
 	return &runtime.Program{
 		Name: p.Name, Want: runtime.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []runtime.ISA{runtime.ISAGo},
-		Limits: runtime.Limits{Vocab: m.Vocab, Types: m.Types, SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows,
-			Words: p.Reads(ir.Words), Marks: p.Reads(ir.Marks), Prefix: p.Reads(ir.Prefix)},
-		Heads: []runtime.Head{head}, Arena: func(runtime.Sizes) int64 { return 0 }, Tokenizer: token.Open,
+		Limits: p.Limits(),
+		Heads:  []runtime.Head{head}, Arena: func(runtime.Sizes) int64 { return 0 }, Tokenizer: token.Open,
 		Bind: func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
 			packed := eval.Store{}
 			for _, t := range packedTensors(p) {
@@ -90,14 +89,7 @@ func oracle(p *ir.Program, packed eval.Store, x *runtime.Exec) error {
 	if err := x.Layer("all"); err != nil {
 		return err
 	}
-	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-	pos, types := make([]int32, x.T), x.Types
-	runtime.FillPositions(pos, &x.Batch)
-	if types == nil {
-		types = make([]int32, x.T)
-	}
-	store := eval.Store{ir.IDs: ints(x.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(x.Starts), ir.Rows: ints(x.Rows), ir.Prefix: ints(x.Prefix),
-		ir.Words: {Shape: []int{len(x.Words) / 2, 2}, I: x.Words}, ir.WordStarts: ints(x.WordStarts), ir.Marks: ints(x.Marks), ir.MarkStarts: ints(x.MarkStarts)}
+	store := eval.StoreOf(&x.Batch, 0)
 	for name, a := range packed {
 		store[name] = a
 	}

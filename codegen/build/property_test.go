@@ -21,6 +21,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/spectest"
@@ -98,15 +99,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 			}
 		}
 	}
-	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-	pos := make([]int32, len(b.IDs))
-	runtime.FillPositions(pos, b)
-	types := b.Types
-	if types == nil {
-		types = make([]int32, len(b.IDs))
-	}
-	store := eval.Store{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(types), ir.Starts: ints(b.Starts), ir.Rows: ints(b.Rows), ir.Prefix: ints(b.Prefix),
-		ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks), ir.MarkStarts: ints(b.MarkStarts)}
+	store := eval.StoreOf(b, 0)
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
 	m.want = store[plain.Outputs[0]].Floats()
 	return m
@@ -114,66 +107,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 
 // drawBatch draws a ragged batch. In half of the batches, sequences have gaps or begin after one.
 func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
-	b := &runtime.Batch{Starts: []int32{0}}
-	holes := r.IntN(2) == 0
-	for s, n := range []int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17} {
-		at := int32(0)
-		if holes && s > 0 { // tokens can be missing at the start, too
-			at = int32(r.IntN(3))
-		}
-		for range n {
-			b.IDs = append(b.IDs, int32(r.IntN(p.Meta.Vocab)))
-			if p.Meta.Types > 0 {
-				b.Types = append(b.Types, int32(r.IntN(p.Meta.Types)))
-			}
-			if holes {
-				b.Positions = append(b.Positions, at)
-			}
-			at++
-			if s == 1 || s == 3 {
-				at += int32(r.IntN(2))
-			}
-		}
-		b.Starts = append(b.Starts, int32(len(b.IDs)))
-		if p.Reads(ir.Prefix) {
-			b.Prefix = append(b.Prefix, int32(r.IntN(n+1)))
-		}
-	}
-	if p.Bounds.Rows > 0 {
-		for t := range b.IDs {
-			if r.IntN(3) == 0 {
-				b.Rows = append(b.Rows, int32(t))
-			}
-		}
-	}
-	drawWords(r, p, b)
-	return b
-}
-
-// drawWords draws one or two labels in front of each sequence's words, which have up to three tokens, for programs that read words.
-func drawWords(r *rand.Rand, p *ir.Program, b *runtime.Batch) {
-	if !p.Reads(ir.Words) {
-		return
-	}
-	b.WordStarts = []int32{0}
-	if p.Reads(ir.Marks) {
-		b.MarkStarts = []int32{0}
-	}
-	for s := range b.Sequences() {
-		at, end := b.Starts[s], b.Starts[s+1]
-		if p.Reads(ir.Marks) {
-			for n := at + 1 + r.Int32N(11); at < min(n, end); at++ {
-				b.Marks = append(b.Marks, at)
-			}
-			b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
-		}
-		for ; at < end; at += r.Int32N(2) {
-			last := min(at+1+r.Int32N(3), end)
-			b.Words = append(b.Words, at, last)
-			at = last
-		}
-		b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
-	}
+	return ragged.Draw([]int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17}, p.Limits(), r.IntN(2) == 0, r.IntN)
 }
 
 // TestRandomModels builds one program of random specs and compares every instruction set with the oracle. The error of the assembly may be at most 20 times the

@@ -77,14 +77,13 @@ func TestRecordedResult(t *testing.T) {
 		require.NoError(t, w.Floats(runtime.SelfTestTensor, got))
 		require.NoError(t, w.Close())
 
-		ids := make([]int32, 8)
-		for i := range ids {
-			ids[i] = int32((1 + 37*i) % p.Meta.Vocab)
+		batch := runtime.Batch{Rows: []int32{7}}
+		for i := range 8 {
+			batch.IDs = append(batch.IDs, int32((1+37*i)%p.Meta.Vocab))
 		}
-		ints := func(v ...int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-		store := eval.Store{ir.IDs: ints(ids...), ir.Pos: ints(0, 1, 2, 3, 4, 5, 6, 7), ir.Types: ints(make([]int32, 8)...), ir.Starts: ints(0, 8),
-			ir.Prefix: ints(0), ir.Rows: ints(7), ir.Words: {Shape: []int{7, 2}, I: []int32{1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8}}, ir.WordStarts: ints(0, 7),
-			ir.Marks: ints(0), ir.MarkStarts: ints(0, 1)}
+		batch.Starts = []int32{0, 8}
+		batch.FillNeeded(p.Limits())
+		store := eval.StoreOf(&batch, 0)
 		require.NoError(t, eval.Run(plain, store, eval.From(source{src, shapes})))
 		want := store[plain.Outputs[0]].Floats()
 		require.GreaterOrEqual(t, len(got), len(want)) // the file pads tensors

@@ -36,22 +36,14 @@ func newSelfTest(p *ir.Program) *selfTest {
 	for i := range n {
 		b.IDs = append(b.IDs, int32((1+37*i)%p.Meta.Vocab))
 	}
-	l := limits(p)
+	l := p.Limits()
 	if l.Rows > 0 {
 		b.Rows = []int32{int32(n - 1)} // one row is enough: each may have as many numbers as the vocabulary has entries
 	}
 	b.FillNeeded(l)
 	t.batch = b
-	t.sizes = ir.Sizes{T: n, B: 1, P: n * n, M: len(b.Rows), W: len(b.Words) / 2, C: len(b.Marks), G: len(b.Words) / 2 * len(b.Marks)}
-	pos := make([]int32, n)
-	runtime.FillPositions(pos, b)
-	ints := func(v []int32) *ir.Array { return &ir.Array{Shape: []int{len(v)}, I: v} }
-	t.store = map[string]*ir.Array{ir.IDs: ints(b.IDs), ir.Pos: ints(pos), ir.Types: ints(make([]int32, n)), ir.Starts: ints(b.Starts), ir.Prefix: ints(b.Prefix),
-		ir.Rows: ints(b.Rows), ir.Words: {Shape: []int{len(b.Words) / 2, 2}, I: b.Words}, ir.WordStarts: ints(b.WordStarts), ir.Marks: ints(b.Marks),
-		ir.MarkStarts: ints(b.MarkStarts)}
-	if l.Delta > 0 {
-		t.store[ir.Delta] = ir.NewArray(n, l.Delta) // zeros: nothing is added
-	}
+	t.sizes = ir.Sizes(b.Sizes())
+	t.store = eval.StoreOf(b, l.Delta) // a Delta is zeros: nothing is added
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
 			t.steps = append(t.steps, runStep{c.Region, l})
@@ -72,17 +64,6 @@ func (t *selfTest) outputs() int {
 		return 0
 	}
 	return t.sizes.Elements(v.Type.Shape)
-}
-
-// limits returns the limits of a program's batches.
-func limits(p *ir.Program) runtime.Limits {
-	l := runtime.Limits{Vocab: p.Meta.Vocab, Types: p.Meta.Types, SequenceTokens: p.Bounds.Length, BatchSequences: p.Bounds.Sequences, BatchTokens: p.Bounds.Tokens,
-		Rows: p.Bounds.Rows}
-	if v := p.Given(ir.Delta); v != nil {
-		l.Delta = v.Type.Shape[1].N
-	}
-	l.Words, l.Marks, l.Prefix = p.Reads(ir.Words), p.Reads(ir.Marks), p.Reads(ir.Prefix)
-	return l
 }
 
 // add takes a packed tensor and runs the steps whose inputs are now complete.

@@ -79,10 +79,10 @@ func place(s runtime.Sizes) (l layout) {
 		l.size += (int64(floats)*4 + 63) / 64 * 64
 		return at
 	}
-	l.slot[0] = take(max(1552*s.T, 384*s.B))
+	l.slot[0] = take(max(384*s.B, 1552*s.T))
 	l.slot[1] = take(384 * s.T)
-	l.slot[2] = take(max(384*s.T, 384*s.B))
-	l.slot[3] = take(max(384*s.T, 1552*s.B))
+	l.slot[2] = take(max(384*s.B, 384*s.T))
+	l.slot[3] = take(max(1552*s.B, 384*s.T))
 	l.slot[4] = take(384 * s.B)
 	l.slot[5] = take(16 * s.B)
 	l.scratchLen = int64(portable.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc.Scratch(s.N))
@@ -132,7 +132,7 @@ func (e *exec) forward() error {
 	e.slot4 = e.F32(l.slot[4])
 	e.slot5 = e.F32(l.slot[5])
 	e.scratchBase, e.scratchLen = e.F32(l.scratch), int(l.scratchLen)
-	e.ids = &e.IDs[0]
+	e.ids = unsafe.SliceData(e.IDs)
 
 	if err := e.Layer("embed"); err != nil {
 		return err

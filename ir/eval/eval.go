@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Store holds values by name: parts of the batch, tensors, and the outputs of regions. Import package ir/ops beside this one, so that the ops are registered.
+// Store holds values by name: parts of the batch (see StoreOf), tensors, and the outputs of regions. Import package ir/ops beside this one, so that the ops are registered.
 type Store map[string]*ir.Array
 
 // Tensors returns a checkpoint's tensors by name. Run asks for a tensor at the call that reads it and drops it afterwards, so a big file is never in memory as
@@ -88,60 +88,6 @@ func Run(p *ir.Program, s Store, opts ...Option) error {
 		}
 	}
 	return nil
-}
-
-// sizesOf takes the extents of the batch from those of its values that the schedule reads.
-func sizesOf(p *ir.Program, s Store) (ir.Sizes, error) {
-	z := ir.Sizes{T: -1, B: -1, M: -1, W: -1, C: -1}
-	set := func(at *int, n int, what, name string) error {
-		if *at >= 0 && *at != n {
-			return fmt.Errorf("%s has %d %s, another value of the batch has %d", name, n, what, *at)
-		}
-		*at = n
-		return nil
-	}
-	for _, c := range p.Run {
-		for _, v := range c.Region.In {
-			a := s[v.Name]
-			if v.Kind != ir.Batch || a == nil || len(v.Type.Shape) == 0 || len(a.Shape) == 0 {
-				continue
-			}
-			var err error
-			switch v.Type.Shape[0] {
-			case ir.T:
-				err = set(&z.T, a.Shape[0], "tokens", v.Name)
-			case ir.B:
-				err = set(&z.B, a.Shape[0], "sequences", v.Name)
-			case ir.M:
-				err = set(&z.M, a.Shape[0], "rows", v.Name)
-			case ir.W:
-				err = set(&z.W, a.Shape[0], "words", v.Name)
-			case ir.C:
-				err = set(&z.C, a.Shape[0], "labels", v.Name)
-			case ir.Bound:
-				err = set(&z.B, a.Shape[0]-1, "sequences", v.Name)
-				if v.Name != ir.Starts {
-					break
-				}
-				z.P = 0
-				for i := 1; i < len(a.I); i++ {
-					n := int(a.I[i] - a.I[i-1])
-					z.P += n * n
-				}
-			}
-			if err != nil {
-				return z, err
-			}
-		}
-	}
-	z.T, z.B, z.M, z.W, z.C = max(z.T, 0), max(z.B, 0), max(z.M, 0), max(z.W, 0), max(z.C, 0)
-	words, marks := s[ir.WordStarts], s[ir.MarkStarts]
-	if words != nil && marks != nil {
-		for i := 1; i < min(len(words.I), len(marks.I)); i++ {
-			z.G += int(words.I[i]-words.I[i-1]) * int(marks.I[i]-marks.I[i-1])
-		}
-	}
-	return z, nil
 }
 
 // runStep runs one layer of a region.

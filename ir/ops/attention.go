@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // The operands of the op attention, by index:
@@ -93,7 +94,7 @@ func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 	mix := normal(ir.N(2), ir.N(2))
 	return sample(node.Attrs, normal(ir.T, ir.N(joined)), when(cp, table), when(pc, table), when(bias, normal(ir.N(2), ir.N(2*sampleLength-1))),
 		index(rows), starts(), positions(), when(apart, normal(ir.T, ir.N(32))), when(node.Str("mask") == "prefix", prefixes()),
-		when(with>>AttnMixScore&1 == 1, mix), when(with>>AttnMixWeight&1 == 1, mix), when(node.Str("rows") == "picked", pickedRows(ir.M)))
+		when(with>>AttnMixScore&1 == 1, mix), when(with>>AttnMixWeight&1 == 1, mix), when(node.Str("rows") == "picked", ir.PartArg(ragged.Rows)))
 }
 
 // shapeAttention checks that each term has its operands.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/stretchr/testify/require"
 )
 
@@ -197,5 +198,7 @@ func requireFlat(t *testing.T, tr *trial, operand int) {
 
 // twice returns the sizes of a batch twice as large.
 func twice(z ir.Sizes) ir.Sizes {
-	return ir.Sizes{T: 2 * z.T, B: 2 * z.B, P: 2 * z.P, M: 2 * z.M, W: 2 * z.W, C: 2 * z.C, G: 2 * z.G}
+	both := ragged.Sizes(z)
+	both.Add(ragged.Sizes(z))
+	return ir.Sizes(both)
 }

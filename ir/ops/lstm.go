@@ -6,6 +6,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // LSTMState returns the number of floats that one direction's state takes between two calls of its kernel: the last output, the cells, and room for the four
@@ -63,8 +64,8 @@ var _ = ir.Define(ir.Op{
 })
 
 // wordStarts and markStarts return the first word and the first label of each sequence.
-func wordStarts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillWordStarts} }
-func markStarts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillMarkStarts} }
+func wordStarts() ir.Arg { return ir.PartArg(ragged.WordStarts) }
+func markStarts() ir.Arg { return ir.PartArg(ragged.MarkStarts) }
 
 // lstmDirections returns D, 1 or 2.
 func lstmDirections(n *ir.Node) int {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // pickedIn is the operand that lists the rows for pick and place.
@@ -39,13 +40,10 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower: lowerPick,
 	Sample: samples(
-		sample(nil, normal(ir.T, ir.N(5)), pickedRows(ir.M)),
-		sample(nil, normal(ir.T, ir.N(16)), pickedRows(ir.C)),
+		sample(nil, normal(ir.T, ir.N(5)), ir.PartArg(ragged.Rows)),
+		sample(nil, normal(ir.T, ir.N(16)), ir.PartArg(ragged.Marks)),
 	),
 })
-
-// pickedRows returns some of the batch's rows, rising.
-func pickedRows(d ir.Dim) ir.Arg { return ir.Arg{Type: i32(d), Fill: ir.FillRows} }
 
 // lowerPick returns the portable form for m rows of the result, with the arguments (y, x, rows, m).
 func lowerPick(n *ir.Node) (*loop.Nest, error) {
@@ -91,5 +89,5 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Value{b.Like(n, "pick", nil, dy[0], n.In[1]), nil, nil}, b.Err()
 	},
 	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.M, ir.N(5)), pickedRows(ir.M), normal(ir.T, ir.N(5)))),
+	Sample:  samples(sample(nil, normal(ir.M, ir.N(5)), ir.PartArg(ragged.Rows), normal(ir.T, ir.N(5)))),
 })

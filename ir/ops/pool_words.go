@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // wordsIn is the operand that lists the words of a batch.
@@ -54,7 +55,7 @@ var _ = ir.Define(ir.Op{
 const onWords = "heads on words are not trained by this version"
 
 // spanned returns the rows of words for a sample.
-func spanned() ir.Arg { return ir.Arg{Type: i32(ir.W, ir.N(2)), Fill: ir.FillWords} }
+func spanned() ir.Arg { return ir.PartArg(ragged.Words) }
 
 // poolColumn returns the pooled number of one column of n rows, which lie ld apart.
 func poolColumn(how string, x []float64, ld, n int) float64 {

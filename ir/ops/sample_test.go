@@ -3,11 +3,12 @@ package ops_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/stretchr/testify/require"
 )
 
@@ -16,6 +17,7 @@ type trial struct {
 	op    *ir.Op
 	r     *ir.Region // one node; its operands are the inputs
 	node  *ir.Node
+	batch *ragged.Batch
 	sizes ir.Sizes
 	in    []*ir.Array // by operand; nil where it is missing
 }
@@ -39,16 +41,10 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 		lens = []int{3, 1, 4}
 	}
 	tr := &trial{op: op, r: &ir.Region{Name: "trial"}}
-	for _, n := range lens {
-		tr.sizes.T += n
-		tr.sizes.B++
-		tr.sizes.P += n * n
-		words, marks := parts(n)
-		tr.sizes.W += words
-		tr.sizes.C += marks
-		tr.sizes.G += words * marks
-	}
-	tr.sizes.M = (tr.sizes.T + 1) / 2
+	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99, Words: true, Marks: true, Prefix: true}
+	tr.batch = ragged.Draw(lens, limits, s.Holes, rng.IntN)
+	tr.sizes = ir.Sizes(tr.batch.Sizes())
+	parts := eval.StoreOf(tr.batch, 0)
 	b := ir.NewBuilder(tr.r)
 	var values []*ir.Value
 	for k, a := range s.In {
@@ -57,7 +53,11 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 			continue
 		}
 		values = append(values, b.Input(fmt.Sprintf("in%d", k), ir.State, a.Type))
-		tr.in = append(tr.in, fill(rng, a, tr.sizes, lens, s.Holes))
+		if a.Fill == ir.FillPart {
+			tr.in = append(tr.in, parts[a.Part.Row().Operand])
+		} else {
+			tr.in = append(tr.in, fill(rng, a, tr.sizes, lens))
+		}
 	}
 	b.Op(op.Name, tr.r.Pos, "", s.Attrs, values...)
 	require.NoError(t, b.Err())
@@ -66,18 +66,15 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	return tr
 }
 
-// parts returns the number of words and labels of a sequence of n tokens: one word per two tokens, one label per three, and one more.
-func parts(n int) (words, marks int) { return (n + 1) / 2, n/3 + 1 }
-
 // fill draws the numbers of one operand.
-func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Array {
+func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 	var shape []int
 	for _, d := range a.Type.Shape {
 		shape = append(shape, z.Dim(d))
 	}
 	if a.Type.DType == ir.I32 {
 		out := ir.NewInts(shape...)
-		fillInts(rng, out.I, a, lens, holes)
+		fillInts(rng, out.I, a)
 		return out
 	}
 	out := ir.NewArray(shape...)
@@ -113,63 +110,11 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int, holes bool) *ir.Arra
 }
 
 // fillInts draws integers.
-func fillInts(rng *rand.Rand, out []int32, a ir.Arg, lens []int, holes bool) {
-	switch a.Fill {
-	case ir.FillStarts:
-		for i, n := range lens {
-			out[i+1] = out[i] + int32(n)
-		}
-	case ir.FillPos:
-		i := 0
-		for _, n := range lens {
-			at := int32(0)
-			for range n {
-				if holes {
-					at += int32(rng.IntN(3))
-				}
-				out[i] = at
-				at++
-				i++
-			}
-		}
-	case ir.FillIndex: // steps of 0 or 1 that reach all rows, placed around the middle
-		for i := range out {
+func fillInts(rng *rand.Rand, out []int32, a ir.Arg) {
+	for i := range out {
+		if a.Fill == ir.FillIndex { // steps of 0 or 1 that reach all rows, placed around the middle
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
-		}
-	case ir.FillRows: // as many of the rows as the sample asks for
-		total := 0
-		for _, n := range lens {
-			total += n
-		}
-		for i, row := range rng.Perm(total)[:len(out)] {
-			out[i] = int32(row)
-		}
-		slices.Sort(out)
-	case ir.FillWords:
-		first, w := 0, 0
-		for _, n := range lens {
-			words, _ := parts(n)
-			for k := range words {
-				out[2*w] = int32(first + 2*k)
-				out[2*w+1] = int32(min(first+2*k+1+rng.IntN(2), first+n))
-				w++
-			}
-			first += n
-		}
-	case ir.FillWordStarts, ir.FillMarkStarts:
-		for i, n := range lens {
-			words, marks := parts(n)
-			if a.Fill == ir.FillMarkStarts {
-				words = marks
-			}
-			out[i+1] = out[i] + int32(words)
-		}
-	case ir.FillPrefix:
-		for i, n := range lens {
-			out[i] = int32(rng.IntN(n + 1))
-		}
-	default:
-		for i := range out {
+		} else {
 			out[i] = int32(rng.IntN(a.Max))
 		}
 	}

@@ -1,6 +1,9 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
+)
 
 // The functions below make operands of samples for the generic tests.
 
@@ -19,13 +22,13 @@ func below(limit int, dims ...ir.Dim) ir.Arg {
 }
 
 // starts returns the first rows of the sequences.
-func starts() ir.Arg { return ir.Arg{Type: i32(ir.Bound), Fill: ir.FillStarts} }
+func starts() ir.Arg { return ir.PartArg(ragged.Starts) }
 
 // prefixes returns, for each sequence, the number of its first tokens that all its queries see.
-func prefixes() ir.Arg { return ir.Arg{Type: i32(ir.B), Fill: ir.FillPrefix} }
+func prefixes() ir.Arg { return ir.PartArg(ragged.Prefix) }
 
 // positions returns the original positions of the rows.
-func positions() ir.Arg { return ir.Arg{Type: i32(ir.T), Fill: ir.FillPos} }
+func positions() ir.Arg { return ir.PartArg(ragged.Positions) }
 
 // sampleLength is the greatest length of a sequence in samples, gaps included.
 const sampleLength = 12

@@ -13,34 +13,9 @@ import (
 
 // benchSteps are the times of the steps of the schedule. Whoever compiled the model knows the steps' names and costs.
 type benchSteps struct {
-	StepMS    []float64     `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
-	BetweenMS float64       `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
-	Extents   *benchExtents `json:"extents,omitempty"`    // of a pass: with --lengths, the sum over its calls
-}
-
-// benchExtents are the sizes that the costs of steps follow from.
-type benchExtents struct {
-	Tokens     int `json:"tokens"`
-	Sequences  int `json:"sequences"`
-	TokenPairs int `json:"token_pairs"` // the sum of N² over the sequences
-	Rows       int `json:"rows"`        // rows that the head was asked for
-	Words      int `json:"words"`
-	Marks      int `json:"marks"`
-	WordMarks  int `json:"word_marks"` // pairs of a word and a mark
-}
-
-// add counts one batch.
-func (e *benchExtents) add(b *runtime.Batch) {
-	e.Tokens += b.Tokens()
-	e.Sequences += b.Sequences()
-	for s := range b.Sequences() {
-		n := int(b.Starts[s+1] - b.Starts[s])
-		e.TokenPairs += n * n
-	}
-	e.Rows += len(b.Rows)
-	e.Words += len(b.Words) / 2
-	e.Marks += len(b.Marks)
-	e.WordMarks += b.Pairs()
+	StepMS    []float64      `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
+	BetweenMS float64        `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
+	Extents   *runtime.Sizes `json:"extents,omitempty"`    // that the costs of steps follow from, of a pass: with --lengths, the sum over its calls
 }
 
 // measureSteps runs passes that report the time of each step. They are not the ones that latency is taken from: reading the clock around each
@@ -49,10 +24,10 @@ func (b *benchFlags) measureSteps(ctx context.Context, core *runtime.Core, calls
 	var samples [][]time.Duration // of each step, a time for each pass
 	var between []time.Duration
 	var steps []time.Duration
-	out := benchSteps{Extents: &benchExtents{}}
+	out := benchSteps{Extents: &runtime.Sizes{}}
 	for i := range calls {
 		calls[i].Steps = &steps
-		out.Extents.add(calls[i].Batch)
+		out.Extents.Add(calls[i].Batch.Sizes())
 	}
 	defer func() {
 		for i := range calls {

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -26,7 +28,7 @@ func newForward(fs *flag.FlagSet) action {
 	var f forwardFlags
 	f.register(fs)
 	f.registerHead(fs)
-	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with I32 tensors: ids [T], starts [B+1], and if needed types [T], positions [T], prefix [B], rows [M], words [2·W], word_starts [B+1], marks [C], mark_starts [B+1]; F32: delta [T·H]")
+	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with "+batchTensors())
 	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: every traced tensor and \""+OutputTensor+"\", as F32")
 	return f.run
 }
@@ -70,6 +72,23 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	return r.write(f.out, map[string]string{"head": head.Name})
 }
 
+// batchTensors describes the tensors of a file that holds a batch, by the types of their numbers.
+func batchTensors() string {
+	var needed, other, floats []string
+	for p := range ragged.Part(ragged.Parts) {
+		r := p.Row()
+		switch text := r.Name + " " + r.Shape(); {
+		case r.Floats():
+			floats = append(floats, text)
+		case p == ragged.IDs || p == ragged.Starts:
+			needed = append(needed, text)
+		default:
+			other = append(other, text)
+		}
+	}
+	return "I32 tensors: " + strings.Join(needed, ", ") + ", and if needed " + strings.Join(other, ", ") + "; F32: " + strings.Join(floats, ", ")
+}
+
 // readBatch reads a batch; whether it fits the model is for Validate.
 func readBatch(path string) (*runtime.Batch, error) {
 	f, err := safetensors.Open(path)
@@ -78,73 +97,62 @@ func readBatch(path string) (*runtime.Batch, error) {
 	}
 	defer f.Close()
 	b := &runtime.Batch{}
-	parts := []struct {
-		name   string
-		needed bool
-		into   *[]int32
-	}{{"ids", true, &b.IDs}, {"starts", true, &b.Starts}, {"types", false, &b.Types}, {"positions", false, &b.Positions}, {"prefix", false, &b.Prefix},
-		{"rows", false, &b.Rows}, {"words", false, &b.Words}, {"word_starts", false, &b.WordStarts}, {"marks", false, &b.Marks}, {"mark_starts", false, &b.MarkStarts}}
-	known := map[string]bool{}
-	for _, p := range parts {
-		known[p.name] = true
-		if !f.Has(p.name) {
-			if p.needed {
-				return nil, faulty(path, "it lacks the tensor %q", p.name)
-			}
-			continue
+	var known []string
+	for p := range ragged.Part(ragged.Parts) {
+		name := p.Row().Name
+		known = append(known, name)
+		if f.Has(name) {
+			err = readPart(f, path, p, b)
+		} else if p == ragged.IDs || p == ragged.Starts {
+			err = faulty(path, "it lacks the tensor %q", name)
 		}
-		info, err := f.Info(p.name)
 		if err != nil {
 			return nil, err
 		}
-		pairs := p.into == &b.Words && len(info.Shape) == 2 && info.Shape[1] == 2 // a row a word is as good
-		if info.DType != safetensors.I32 || len(info.Shape) != 1 && !pairs {
-			return nil, faulty(path, "tensor %q is %s %v, it must be I32 with one dimension", p.name, info.DType, info.Shape)
-		}
-		wide := make([]int64, info.Shape[0])
-		if pairs {
-			wide = make([]int64, 2*info.Shape[0])
-		}
-		if err := f.Ints(p.name, wide); err != nil {
-			return nil, err
-		}
-		for _, v := range wide {
-			*p.into = append(*p.into, int32(v))
-		}
-	}
-	known[deltaTensor] = true
-	if b.Delta, err = readDelta(f, path); err != nil {
-		return nil, err
 	}
 	for _, name := range f.Names() {
-		if !known[name] {
-			return nil, faulty(path, "tensor %q is no part of a batch (ids starts types positions prefix rows words word_starts marks mark_starts delta)", name)
+		if !slices.Contains(known, name) {
+			return nil, faulty(path, "tensor %q is no part of a batch (%s)", name, strings.Join(known, " "))
 		}
 	}
 	return b, nil
 }
 
-// deltaTensor names the part of a batch that is of numbers.
-const deltaTensor = "delta"
-
-// readDelta reads what is to be added to the input, nil if there is nothing.
-func readDelta(f *safetensors.File, path string) ([]float32, error) {
-	if !f.Has(deltaTensor) {
-		return nil, nil
-	}
-	info, err := f.Info(deltaTensor)
+// readPart reads a part of a batch: all numbers in one dimension, or one row per entry.
+func readPart(f *safetensors.File, path string, p ragged.Part, b *runtime.Batch) error {
+	r := p.Row()
+	info, err := f.Info(r.Name)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	want, dims := safetensors.I32, "one dimension"
+	if r.Floats() {
+		want, dims = safetensors.F32, "one or two dimensions"
+	}
+	flat := len(info.Shape) == 1
+	rows := len(info.Shape) == 2 && (r.Columns == ragged.ByLimit || info.Shape[1] == r.Columns)
+	if info.DType != want || !flat && !rows {
+		return faulty(path, "tensor %q is %s %v, it must be %s with %s", r.Name, info.DType, info.Shape, want, dims)
 	}
 	n := 1
 	for _, d := range info.Shape {
 		n *= d
 	}
-	if info.DType != safetensors.F32 || len(info.Shape) < 1 || len(info.Shape) > 2 {
-		return nil, faulty(path, "tensor %q is %s %v, it must be F32 with one or two dimensions", deltaTensor, info.DType, info.Shape)
+	if r.Floats() {
+		v := make([]float32, n)
+		*p.Float32s(b) = v
+		return f.Floats(r.Name, v)
 	}
-	delta := make([]float32, n)
-	return delta, f.Floats(deltaTensor, delta)
+	wide := make([]int64, n)
+	if err := f.Ints(r.Name, wide); err != nil {
+		return err
+	}
+	v := make([]int32, n)
+	for i, x := range wide {
+		v[i] = int32(x)
+	}
+	*p.Ints(b) = v
+	return nil
 }
 
 // recorder keeps copies of traced tensors.

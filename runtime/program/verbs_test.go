@@ -163,8 +163,8 @@ func TestBenchSteps(t *testing.T) {
 	var b benchRow
 	require.NoError(t, json.Unmarshal([]byte(r.out), &b))
 	require.NotEmpty(t, b.StepMS)
-	require.Equal(t, 32, b.Extents.Tokens)
-	require.Equal(t, 2*16*16, b.Extents.TokenPairs)
+	require.Equal(t, 32, b.Extents.T)
+	require.Equal(t, 2*16*16, b.Extents.P)
 	sum := b.BetweenMS
 	for _, ms := range b.StepMS {
 		sum += ms

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // Options holds what the tests need to know besides the program.
@@ -32,85 +33,9 @@ func lengths(l runtime.Limits) []int {
 	return out
 }
 
-// batch draws sequences of the given lengths.
+// batch draws sequences of the given lengths, and all that models with such limits read of a batch.
 func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
-	r := rand.New(rand.NewPCG(seed, 3))
-	b := &runtime.Batch{Starts: []int32{0}}
-	for _, n := range lens {
-		for range n {
-			b.IDs = append(b.IDs, int32(r.IntN(l.Vocab)))
-			if l.Types > 0 {
-				b.Types = append(b.Types, int32(r.IntN(l.Types)))
-			}
-		}
-		b.Starts = append(b.Starts, int32(len(b.IDs)))
-	}
-	structure(b, l, r)
-	b.FillNeeded(l)
-	return b
-}
-
-// structure draws the rows, words and labels that models with such limits read: about every third row, one or two labels at the start of
-// each sequence, and after them words of up to three tokens, with gaps.
-func structure(b *runtime.Batch, l runtime.Limits, r *rand.Rand) {
-	for i := range b.IDs {
-		if len(b.Rows) < l.Rows && r.IntN(3) == 0 {
-			b.Rows = append(b.Rows, int32(i))
-		}
-	}
-	if l.Words {
-		b.WordStarts = append(b.WordStarts, 0)
-	}
-	if l.Marks {
-		b.MarkStarts = append(b.MarkStarts, 0)
-	}
-	for s := range b.Sequences() {
-		at, end := b.Starts[s], b.Starts[s+1]
-		if l.Marks {
-			for n := at + 1 + r.Int32N(2); at < min(n, end); at++ {
-				b.Marks = append(b.Marks, at)
-			}
-			b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
-		}
-		if l.Words {
-			for at += r.Int32N(2); at < end; at += r.Int32N(2) {
-				last := min(at+1+r.Int32N(3), end)
-				b.Words = append(b.Words, at, last)
-				at = last
-			}
-			b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
-		}
-	}
-}
-
-// sequence returns one sequence of a batch as a batch of its own.
-func sequence(b *runtime.Batch, s int) *runtime.Batch {
-	lo, hi := b.Starts[s], b.Starts[s+1]
-	one := &runtime.Batch{IDs: b.IDs[lo:hi], Starts: []int32{0, hi - lo}}
-	if b.Types != nil {
-		one.Types = b.Types[lo:hi]
-	}
-	if len(b.Prefix) != 0 {
-		one.Prefix = b.Prefix[s : s+1]
-	}
-	for _, r := range b.Rows {
-		if lo <= r && r < hi {
-			one.Rows = append(one.Rows, r-lo)
-		}
-	}
-	if len(b.WordStarts) != 0 {
-		for _, r := range b.Words[2*b.WordStarts[s] : 2*b.WordStarts[s+1]] {
-			one.Words = append(one.Words, r-lo)
-		}
-		one.WordStarts = []int32{0, b.WordStarts[s+1] - b.WordStarts[s]}
-	}
-	if len(b.MarkStarts) != 0 {
-		for _, r := range b.Marks[b.MarkStarts[s]:b.MarkStarts[s+1]] {
-			one.Marks = append(one.Marks, r-lo)
-		}
-		one.MarkStarts = []int32{0, b.MarkStarts[s+1] - b.MarkStarts[s]}
-	}
-	return one
+	return ragged.Draw(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
 }
 
 // run opens the package on an instruction set and computes the batches.
@@ -175,7 +100,7 @@ func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *
 	var singles []*runtime.Batch
 	h := &p.Heads[0]
 	for s := range all.Sequences() {
-		if one := sequence(all, s); h.OutLen(one) > 0 { // it may have no row, word or label
+		if one := all.Alone(s); h.OutLen(one) > 0 { // it may have no row, word or label
 			singles = append(singles, one)
 		}
 	}

@@ -3,16 +3,15 @@ package golden
 import (
 	"encoding/binary"
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// ragged is where the live tokens of a case lie in the batch that is run.
-type ragged struct {
+// liveRows is where the live tokens of a case lie in the batch that is run.
+type liveRows struct {
 	row    []int // [S, N] → row of the batch, -1 for a dead position
 	seq    []int // [S] → sequence of the batch, -1 if nothing of it is live
 	starts []int // [sequences of the batch + 1]
@@ -22,8 +21,8 @@ type ragged struct {
 }
 
 // layout numbers the live tokens.
-func (c *Case) layout() *ragged {
-	r := &ragged{row: make([]int, c.Sequences*c.Length), seq: make([]int, c.Sequences), starts: []int{0}}
+func (c *Case) layout() *liveRows {
+	r := &liveRows{row: make([]int, c.Sequences*c.Length), seq: make([]int, c.Sequences), starts: []int{0}}
 	for s := range c.Sequences {
 		r.seq[s] = -1
 		first := r.tokens
@@ -132,21 +131,20 @@ func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 	return b, nil
 }
 
-// deltaName names what is added to the input in a file of a batch.
-const deltaName = "delta"
-
 // WriteBatch writes a batch in the form that a built program's verb forward reads.
 func WriteBatch(path string, b *runtime.Batch) error {
-	parts := map[string][]int32{"ids": b.IDs, "starts": b.Starts, "types": b.Types, "positions": b.Positions, "prefix": b.Prefix,
-		"rows": b.Rows, "words": b.Words, "word_starts": b.WordStarts, "marks": b.Marks, "mark_starts": b.MarkStarts}
 	var list []safetensors.Tensor
-	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		if parts[name] != nil {
-			list = append(list, safetensors.Tensor{Name: name, DType: safetensors.I32, Shape: []int{len(parts[name])}})
+	parts := map[string]ragged.Part{}
+	for p := range ragged.Part(ragged.Parts) {
+		n := p.Len(b)
+		if n == 0 {
+			continue
 		}
-	}
-	if b.Delta != nil {
-		list = append(list, safetensors.Tensor{Name: deltaName, DType: safetensors.F32, Shape: []int{len(b.Delta)}})
+		t := safetensors.Tensor{Name: p.Row().Name, DType: safetensors.I32, Shape: []int{n}}
+		if p.Row().Floats() {
+			t.DType = safetensors.F32
+		}
+		list, parts[t.Name] = append(list, t), p
 	}
 	f, err := disk.Create(path, 0o666)
 	if err != nil {
@@ -158,12 +156,13 @@ func WriteBatch(path string, b *runtime.Batch) error {
 		return err
 	}
 	for _, name := range w.Order() {
-		if name == deltaName {
-			err = errors.Join(err, w.WriteFloats(name, b.Delta))
+		p := parts[name]
+		if p.Row().Floats() {
+			err = errors.Join(err, w.WriteFloats(name, *p.Float32s(b)))
 			continue
 		}
-		bytes := make([]byte, 0, 4*len(parts[name]))
-		for _, v := range parts[name] {
+		var bytes []byte
+		for _, v := range *p.Ints(b) {
 			bytes = binary.LittleEndian.AppendUint32(bytes, uint32(v))
 		}
 		err = errors.Join(err, w.Write(name, bytes))

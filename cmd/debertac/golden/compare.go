@@ -138,7 +138,7 @@ func order(name string) int {
 // comparison is one case against one set of produced tensors.
 type comparison struct {
 	*Case
-	layout   *ragged
+	layout   *liveRows
 	files    map[string]*safetensors.File // by pass
 	produced Produced
 }

@@ -49,22 +49,11 @@ type Result struct {
 
 	Environment
 
-	StepMS    []float64 `json:"-"` // of the first round, in the order of the schedule
-	BetweenMS float64   `json:"between_ms,omitempty"`
-	Steps     []Step    `json:"steps,omitempty"`
-	Layers    []Layer   `json:"layers,omitempty"`
-	Extents   *Extents  `json:"extents,omitempty"`
-}
-
-// Extents are the sizes of a call that the costs of its steps follow from. The built program reports them with the times of the steps.
-type Extents struct {
-	Tokens     int `json:"tokens"`
-	Sequences  int `json:"sequences"`
-	TokenPairs int `json:"token_pairs"` // the sum of N² over the sequences
-	Rows       int `json:"rows"`
-	Words      int `json:"words"`
-	Marks      int `json:"marks"`
-	WordMarks  int `json:"word_marks"`
+	StepMS    []float64      `json:"-"` // of the first round, in the order of the schedule
+	BetweenMS float64        `json:"between_ms,omitempty"`
+	Steps     []Step         `json:"steps,omitempty"`
+	Layers    []Layer        `json:"layers,omitempty"`
+	Extents   *runtime.Sizes `json:"extents,omitempty"` // of a call: the costs of its steps follow from them
 }
 
 // Environment is what a figure depends on besides the model and the point.

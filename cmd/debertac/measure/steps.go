@@ -39,7 +39,7 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	for _, s := range p.Plan.Steps {
 		kernels[fmt.Sprint(s.Region, "\x00", s.Node)] = s.Kernel
 	}
-	sizes := ir.Sizes{T: r.Extents.Tokens, B: r.Extents.Sequences, P: r.Extents.TokenPairs, M: r.Extents.Rows, W: r.Extents.Words, C: r.Extents.Marks, G: r.Extents.WordMarks}
+	sizes := ir.Sizes(*r.Extents)
 	next, total := 0, r.BetweenMS
 	for _, ms := range r.StepMS {
 		total += ms

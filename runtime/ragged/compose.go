@@ -1,0 +1,236 @@
+package ragged
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	for p := range parts {
+		r := &parts[p]
+		if r.floats {
+			v := r.float32s(b)
+			*v = (*v)[:0]
+		} else {
+			v := r.ints(b)
+			*v = (*v)[:0]
+		}
+	}
+}
+
+// Reset empties the sequence and keeps its memory.
+func (s *Sequence) Reset() {
+	for p := range parts {
+		switch r := &parts[p]; {
+		case !r.hasSeq:
+		case r.floats:
+			resetIn[float32](r, s)
+		default:
+			resetIn[int32](r, s)
+		}
+	}
+}
+
+func resetIn[E int32 | float32](r *PartRow, s *Sequence) {
+	at := unsafe.Add(unsafe.Pointer(s), r.inSeq)
+	if r.isNumber {
+		*(*E)(at) = 0
+		return
+	}
+	v := (*[]E)(at)
+	*v = (*v)[:0]
+}
+
+// Append adds a sequence to the batch: the parts that a model with these limits reads. The batch
+// keeps no reference to the sequence. A part with an entry for each token that the sequence does
+// not have becomes zeros.
+func (b *Batch) Append(s *Sequence, l Limits) {
+	first := len(b.IDs)
+	for p := range parts {
+		r := &parts[p]
+		if !r.hasSeq || r.limit(&l) == 0 {
+			continue
+		}
+		if r.floats {
+			v := r.float32s(b)
+			*v = appendValues(*v, inSequence[float32](r, s), r.zeros(len(s.IDs), &l))
+			continue
+		}
+		v, more := r.ints(b), inSequence[int32](r, s)
+		if r.Holds == TokenRows {
+			*v = appendRows(*v, more, int32(first))
+		} else {
+			*v = appendValues(*v, more, r.zeros(len(s.IDs), &l))
+		}
+	}
+	b.endSequence(l)
+}
+
+// endSequence appends to Firsts where the sequence that was added last ends.
+func (b *Batch) endSequence(l Limits) {
+	for p := range parts {
+		r := &parts[p]
+		if r.Holds != Firsts || r.limit(&l) == 0 {
+			continue
+		}
+		v := r.ints(b)
+		if len(*v) == 0 {
+			*v = append(*v, 0)
+		}
+		*v = append(*v, int32(parts[r.Of].entries(b)))
+	}
+}
+
+// zeros returns how many zeros the part of a sequence of n tokens is if it has no numbers.
+func (r *PartRow) zeros(n int, l *Limits) int {
+	if r.Each == T {
+		return n * r.columns(l)
+	}
+	return 0
+}
+
+func appendValues[E int32 | float32](dst, values []E, zeros int) []E {
+	if len(values) != 0 {
+		return append(dst, values...)
+	}
+	for range zeros {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+func appendRows(dst, rows []int32, first int32) []int32 {
+	for _, r := range rows {
+		dst = append(dst, first+r)
+	}
+	return dst
+}
+
+// Alone returns one sequence of a valid batch as a batch of its own. It shares memory with b.
+func (b *Batch) Alone(s int) *Batch {
+	one := &Batch{}
+	first := b.Starts[s]
+	for p := range parts {
+		r := &parts[p]
+		if r.len(b) == 0 {
+			continue
+		}
+		from, to := b.entriesOf(r.Each, s)
+		switch {
+		case r.Holds == Firsts:
+			lo, hi := b.entriesOf(parts[r.Of].Each, s)
+			*r.ints(one) = []int32{0, int32(hi - lo)}
+		case r.floats:
+			n := r.len(b) / b.Size(r.Each)
+			*r.float32s(one) = (*r.float32s(b))[from*n : to*n : to*n]
+		default:
+			n := r.len(b) / b.Size(r.Each)
+			v := (*r.ints(b))[from*n : to*n : to*n]
+			if r.Holds == TokenRows {
+				v = appendRows(nil, v, -first)
+			}
+			*r.ints(one) = v
+		}
+	}
+	return one
+}
+
+// entriesOf returns which entries of an extent belong to sequence s of a valid batch.
+func (b *Batch) entriesOf(e Extent, s int) (from, to int) {
+	switch r := &extents[e]; {
+	case e == B:
+		return s, s + 1
+	case r.cuts:
+		firsts := *parts[r.cut].ints(b)
+		return int(firsts[s]), int(firsts[s+1])
+	default: // rows of the batch, rising
+		rows := *parts[r.by].ints(b)
+		from, _ = slices.BinarySearch(rows, b.Starts[s])
+		to, _ = slices.BinarySearch(rows, b.Starts[s+1])
+		return from, to
+	}
+}
+
+// FillNeeded adds what a model with these limits needs besides ids, where it is missing: a prefix
+// of length 0; every token as a row, up to the limit; the first token of each sequence as a label
+// and every other token as a word; zeros for other numbers. It is for measurements and tests in
+// which the ids mean nothing.
+func (b *Batch) FillNeeded(l Limits) {
+	for p := range parts {
+		b.fill(Part(p), l)
+	}
+}
+
+// fill is FillNeeded for one part.
+func (b *Batch) fill(p Part, l Limits) {
+	r := &parts[p]
+	if r.Holds == Firsts || r.len(b) != 0 || r.limit(&l) == 0 {
+		return
+	}
+	switch n := b.Size(r.Each) * r.columns(&l); {
+	case r.fill != nil:
+		b.each(p, l, func(dst []int32, s int) []int32 { return r.fill(dst, b, s, l) })
+	case r.Optional:
+	case r.floats:
+		*r.float32s(b) = append(*r.float32s(b), make([]float32, n)...)
+	default:
+		*r.ints(b) = append(*r.ints(b), make([]int32, n)...)
+	}
+}
+
+// each makes a part of entries that add appends for each sequence, and the Firsts that divide it.
+func (b *Batch) each(p Part, l Limits, add func(dst []int32, s int) []int32) {
+	r := &parts[p]
+	var firsts *[]int32
+	if e := &extents[r.Each]; e.cuts && r.counts() && p != IDs {
+		firsts = parts[e.cut].ints(b)
+		*firsts = append((*firsts)[:0], 0)
+	}
+	v := r.ints(b)
+	for s := range b.Sequences() {
+		*v = add(*v, s)
+		if firsts != nil {
+			*firsts = append(*firsts, int32(r.entries(b)))
+		}
+	}
+}
+
+// Draw returns a random batch of sequences with the given numbers of tokens, for a model with these
+// limits. With holes, tokens are missing in the middle of sequences, and before them. pick returns
+// a random number from 0 to n-1. It is for tests.
+func Draw(lens []int, l Limits, holes bool, pick func(n int) int) *Batch {
+	b := &Batch{Starts: []int32{0}}
+	for _, n := range lens {
+		b.Starts = append(b.Starts, b.Starts[len(b.Starts)-1]+int32(n))
+	}
+	for p := range parts {
+		r := &parts[p]
+		switch {
+		case r.Holds == Firsts || r.limit(&l) == 0:
+		case r.draw != nil:
+			b.each(Part(p), l, func(dst []int32, s int) []int32 { return r.draw(dst, b, s, l, pick) })
+		case r.floats && !r.Optional:
+			for range b.Size(r.Each) * r.columns(&l) {
+				*r.float32s(b) = append(*r.float32s(b), float32(pick(2001)-1000)/1000)
+			}
+		}
+		b.fill(Part(p), l) // if nothing was drawn
+	}
+	if holes {
+		for s := range b.Sequences() {
+			spare := l.SequenceTokens - b.Length(s) // positions that can be left out
+			skip := func(most int) int32 {
+				n := pick(min(spare, most) + 1)
+				spare -= n
+				return int32(n)
+			}
+			at := skip(2)
+			for range b.Length(s) {
+				b.Positions = append(b.Positions, at)
+				at += 1 + skip(1)
+			}
+		}
+	}
+	return b
+}

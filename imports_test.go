@@ -37,7 +37,8 @@ var rooms = []struct {
 	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk", "runtime/ragged", "runtime/tasktable"},
 		[]string{"github.com/dave/jennifer"}},
 	{"runtime/attention", nil, nil},
-	{"runtime/tasktable", nil, nil}, // this and the next one are read by the compiler's side and the programs' side
+	{"runtime/tasktable", nil, nil},                                 // this and the next one are read by the compiler's side and the programs' side
+	{"runtime/ragged/raggedtest", []string{"runtime/ragged!"}, nil}, // for tests
 	{"runtime/ragged", nil, nil},
 	{"runtime/disk", nil, []string{"golang.org/x/sys"}},
 	{"runtime/token", []string{"runtime!", "runtime/disk", "runtime/token"}, []string{"golang.org/x/text"}},
@@ -45,7 +46,7 @@ var rooms = []struct {
 	{"runtime/safetensors", []string{"runtime/disk", "runtime/mapped"}, nil},
 	{"runtime/appended", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
-	{"runtime/programtest", []string{"runtime!", "runtime/disk", "runtime/ragged", "runtime/resource", "runtime/safetensors"}, nil},
+	{"runtime/programtest", []string{"runtime!", "runtime/disk", "runtime/ragged/raggedtest", "runtime/resource", "runtime/safetensors"}, nil},
 	{"runtime/resource", nil, []string{"golang.org/x/sys"}},
 	{"runtime/mapped", []string{"runtime/disk", "runtime/resource"}, []string{"golang.org/x/sys"}},
 	{"runtime", []string{"runtime/disk", "runtime/mapped", "runtime/ragged", "runtime/resource", "runtime/safetensors", "runtime/tasktable"},

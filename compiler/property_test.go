@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
-	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/spectest"
 )
@@ -75,7 +75,7 @@ func shapesOf(p *ir.Program) drawnTensors {
 // batchOf draws sequences of the given lengths, with gaps, and all that the program reads of a batch.
 func batchOf(r *rand.Rand, p *ir.Program, lens ...int) eval.Store {
 	l := p.Limits()
-	return eval.StoreOf(ragged.Draw(lens, l, true, r.IntN), l.Delta)
+	return eval.StoreOf(raggedtest.Batch(lens, l, true, r.IntN), l.Delta)
 }
 
 // compileTo compiles a spec's only emit up to a pass.

@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/spectest"
@@ -107,7 +107,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 
 // drawBatch draws a ragged batch. In half of the batches, sequences have gaps or begin after one.
 func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
-	return ragged.Draw([]int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17}, p.Limits(), r.IntN(2) == 0, r.IntN)
+	return raggedtest.Batch([]int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17}, p.Limits(), r.IntN(2) == 0, r.IntN)
 }
 
 // TestRandomModels builds one program of random specs and compares every instruction set with the oracle. The error of the assembly may be at most 20 times the

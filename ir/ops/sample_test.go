@@ -9,6 +9,7 @@ import (
 	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -42,7 +43,7 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 	}
 	tr := &trial{op: op, r: &ir.Region{Name: "trial"}}
 	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99, Words: true, Marks: true, Prefix: true}
-	tr.batch = ragged.Draw(lens, limits, s.Holes, rng.IntN)
+	tr.batch = raggedtest.Batch(lens, limits, s.Holes, rng.IntN)
 	tr.sizes = ir.Sizes(tr.batch.Sizes())
 	parts := eval.StoreOf(tr.batch, 0)
 	b := ir.NewBuilder(tr.r)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 )
 
 // Options holds what the tests need to know besides the program.
@@ -35,7 +35,7 @@ func lengths(l runtime.Limits) []int {
 
 // batch draws sequences of the given lengths, and all that models with such limits read of a batch.
 func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
-	return ragged.Draw(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
+	return raggedtest.Batch(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
 }
 
 // run opens the package on an instruction set and computes the batches.

@@ -158,19 +158,19 @@ func (b *Batch) entriesOf(e Extent, s int) (from, to int) {
 // which the ids mean nothing.
 func (b *Batch) FillNeeded(l Limits) {
 	for p := range parts {
-		b.fill(Part(p), l)
+		b.FillPart(Part(p), l)
 	}
 }
 
-// fill is FillNeeded for one part.
-func (b *Batch) fill(p Part, l Limits) {
+// FillPart is FillNeeded for one part.
+func (b *Batch) FillPart(p Part, l Limits) {
 	r := &parts[p]
 	if r.Holds == Firsts || r.len(b) != 0 || r.limit(&l) == 0 {
 		return
 	}
 	switch n := b.Size(r.Each) * r.columns(&l); {
 	case r.fill != nil:
-		b.each(p, l, func(dst []int32, s int) []int32 { return r.fill(dst, b, s, l) })
+		b.SetEach(p, func(dst []int32, s int) []int32 { return r.fill(dst, b, s, l) })
 	case r.Optional:
 	case r.floats:
 		*r.float32s(b) = append(*r.float32s(b), make([]float32, n)...)
@@ -179,8 +179,9 @@ func (b *Batch) fill(p Part, l Limits) {
 	}
 }
 
-// each makes a part of entries that add appends for each sequence, and the Firsts that divide it.
-func (b *Batch) each(p Part, l Limits, add func(dst []int32, s int) []int32) {
+// SetEach makes a part of int32 from entries that add appends for each sequence, and the Firsts that
+// divide them.
+func (b *Batch) SetEach(p Part, add func(dst []int32, s int) []int32) {
 	r := &parts[p]
 	var firsts *[]int32
 	if e := &extents[r.Each]; e.cuts && r.counts() && p != IDs {
@@ -188,49 +189,11 @@ func (b *Batch) each(p Part, l Limits, add func(dst []int32, s int) []int32) {
 		*firsts = append((*firsts)[:0], 0)
 	}
 	v := r.ints(b)
+	*v = (*v)[:0]
 	for s := range b.Sequences() {
 		*v = add(*v, s)
 		if firsts != nil {
 			*firsts = append(*firsts, int32(r.entries(b)))
 		}
 	}
-}
-
-// Draw returns a random batch of sequences with the given numbers of tokens, for a model with these
-// limits. With holes, tokens are missing in the middle of sequences, and before them. pick returns
-// a random number from 0 to n-1. It is for tests.
-func Draw(lens []int, l Limits, holes bool, pick func(n int) int) *Batch {
-	b := &Batch{Starts: []int32{0}}
-	for _, n := range lens {
-		b.Starts = append(b.Starts, b.Starts[len(b.Starts)-1]+int32(n))
-	}
-	for p := range parts {
-		r := &parts[p]
-		switch {
-		case r.Holds == Firsts || r.limit(&l) == 0:
-		case r.draw != nil:
-			b.each(Part(p), l, func(dst []int32, s int) []int32 { return r.draw(dst, b, s, l, pick) })
-		case r.floats && !r.Optional:
-			for range b.Size(r.Each) * r.columns(&l) {
-				*r.float32s(b) = append(*r.float32s(b), float32(pick(2001)-1000)/1000)
-			}
-		}
-		b.fill(Part(p), l) // if nothing was drawn
-	}
-	if holes {
-		for s := range b.Sequences() {
-			spare := l.SequenceTokens - b.Length(s) // positions that can be left out
-			skip := func(most int) int32 {
-				n := pick(min(spare, most) + 1)
-				spare -= n
-				return int32(n)
-			}
-			at := skip(2)
-			for range b.Length(s) {
-				b.Positions = append(b.Positions, at)
-				at += 1 + skip(1)
-			}
-		}
-	}
-	return b
 }

@@ -92,7 +92,7 @@ func init() {
 	fields := reflect.TypeFor[Sizes]()
 	for e := range extents {
 		r := &extents[e]
-		f, ok := fields.FieldByName(r.Symbol)
+		f, ok := field(fields, r.Symbol)
 		if !ok {
 			panic("ragged: Sizes has no field " + r.Symbol)
 		}

@@ -43,11 +43,7 @@ type PartRow struct {
 	check func(b *Batch, l Limits) error
 	// fill appends what FillNeeded adds for a sequence. If it is nil, a part that is not optional
 	// gets zeros. fill may use the batch's fields, not the tables.
-	fill func(dst []int32, b *Batch, s int, l Limits) []int32
-	// draw appends random entries of a sequence, see Draw. pick returns a number from 0 to n-1. If
-	// draw is nil, fill is used, or all values are drawn.
-	draw func(dst []int32, b *Batch, s int, l Limits, pick func(n int) int) []int32
-
+	fill     func(dst []int32, b *Batch, s int, l Limits) []int32
 	at       uintptr // place in Batch
 	floats   bool    // the field is a []float32, not an []int32
 	limitAt  uintptr // place in Limits, if Limit is set
@@ -61,7 +57,7 @@ func init() {
 	batch, limits, sequence := reflect.TypeFor[Batch](), reflect.TypeFor[Limits](), reflect.TypeFor[Sequence]()
 	for p := range parts {
 		r := &parts[p]
-		f, ok := batch.FieldByName(r.Field)
+		f, ok := field(batch, r.Field)
 		if !ok {
 			panic("ragged: Batch has no field " + r.Field)
 		}
@@ -70,13 +66,13 @@ func init() {
 			panic("ragged: Batch." + r.Field + " is neither []int32 nor []float32")
 		}
 		if r.Limit != "" {
-			l, ok := limits.FieldByName(r.Limit)
+			l, ok := field(limits, r.Limit)
 			if !ok || l.Type.Kind() != reflect.Bool && l.Type.Kind() != reflect.Int {
 				panic("ragged: Limits has no bool or int " + r.Limit)
 			}
 			r.limitAt, r.flag = l.Offset, l.Type.Kind() == reflect.Bool
 		}
-		if q, ok := sequence.FieldByName(r.Field); ok {
+		if q, ok := field(sequence, r.Field); ok {
 			r.inSeq, r.hasSeq, r.isNumber = q.Offset, true, q.Type.Kind() != reflect.Slice
 			if q.Type != f.Type && (!r.isNumber || q.Type != f.Type.Elem()) {
 				panic("ragged: Sequence." + r.Field + " does not fit Batch." + r.Field)
@@ -93,6 +89,16 @@ func init() {
 			e.cut, e.cuts = Part(p), true
 		}
 	}
+}
+
+// field returns a field of a struct. Programs do without the reflect.Type.FieldByName that looks into embedded structs.
+func field(t reflect.Type, name string) (f reflect.StructField, ok bool) {
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Name == name {
+			return f, true
+		}
+	}
+	return f, false
 }
 
 // Row returns the part's row of the table. It must be a part.
@@ -174,6 +180,9 @@ func (r *PartRow) limit(l *Limits) int {
 	}
 	return 0
 }
+
+// ReadBy reports whether a model with these limits reads the part.
+func (p Part) ReadBy(l Limits) bool { return parts[p].limit(&l) != 0 }
 
 // Read sets the limit of a part that a model reads. columns is the number of its columns there; it
 // matters only for a part whose limit is this number. Limits that count something else are set

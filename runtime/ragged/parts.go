@@ -5,7 +5,7 @@ import "math"
 // Part is a part of a batch.
 type Part uint8
 
-// The parts, in the order in which they are checked and drawn. The table below has one row per
+// The parts, in the order in which they are checked. The table below has one row per
 // part, Batch one field.
 const (
 	IDs Part = iota
@@ -28,43 +28,26 @@ const (
 )
 
 var parts = [Parts]PartRow{
-	IDs: {Name: "ids", Field: "IDs", What: "ids", Each: T, check: checkIDs,
-		draw: func(dst []int32, b *Batch, s int, l Limits, pick func(n int) int) []int32 {
-			return perToken(dst, b, s, func() int { return pick(l.Vocab) })
-		}},
+	IDs:    {Name: "ids", Field: "IDs", What: "ids", Each: T, check: checkIDs},
 	Starts: {Name: "starts", Field: "Starts", What: "starts", Each: B, Plus: 1, Holds: Firsts, Of: IDs},
 	Types: {Name: "types", Field: "Types", What: "token types", Each: T, Limit: "Types", Optional: true,
-		Absent: "the model has no token types, leave Types empty", check: checkTypes,
-		draw: func(dst []int32, b *Batch, s int, l Limits, pick func(n int) int) []int32 {
-			return perToken(dst, b, s, func() int { return pick(l.Types) })
-		}},
+		Absent: "the model has no token types, leave Types empty", check: checkTypes},
 	Positions: {Name: "positions", Operand: "pos", Field: "Positions", What: "positions", Each: T, Optional: true, check: checkPositions},
 	Prefix: {Name: "prefix", Field: "Prefix", What: "prefixes", Each: B, Limit: "Prefix",
 		Absent: "the model's mask has no prefix, leave Prefix empty",
-		Needs:  "the model's mask needs one prefix length per sequence", check: checkPrefix,
-		draw: func(dst []int32, b *Batch, s int, _ Limits, pick func(n int) int) []int32 {
-			return append(dst, int32(pick(b.Length(s)+1)))
-		}},
+		Needs:  "the model's mask needs one prefix length per sequence", check: checkPrefix},
 	Rows: {Name: "rows", Field: "Rows", What: "rows", Each: M, Holds: TokenRows, Limit: "Rows", Optional: true,
-		Absent: "no head of the model takes chosen rows, leave Rows empty", check: checkRows, fill: fillRows, draw: drawRows},
+		Absent: "no head of the model takes chosen rows, leave Rows empty", check: checkRows, fill: fillRows},
 	Words: {Name: "words", Field: "Words", What: "words", Each: W, Columns: 2, Holds: TokenRows, Limit: "Words",
-		Absent: noWords, check: checkWords, fill: fillWords, draw: drawWords},
+		Absent: noWords, check: checkWords, fill: fillWords},
 	WordStarts: {Name: "word_starts", Field: "WordStarts", Each: B, Plus: 1, Holds: Firsts, Of: Words, Limit: "Words",
 		Absent: noWords, Needs: "the model needs the words of each sequence"},
 	Marks: {Name: "marks", Field: "Marks", What: "labels", Each: C, Holds: TokenRows, Limit: "Marks",
-		Absent: noMarks, check: checkMarks, fill: fillMarks, draw: drawMarks},
+		Absent: noMarks, check: checkMarks, fill: fillMarks},
 	MarkStarts: {Name: "mark_starts", Field: "MarkStarts", Each: B, Plus: 1, Holds: Firsts, Of: Marks, Limit: "Marks",
 		Absent: noMarks, Needs: "the model needs the labels of each sequence"},
 	Delta: {Name: "delta", Field: "Delta", What: "numbers", Each: T, Columns: ByLimit, Limit: "Delta",
 		Absent: "the model's input cannot be perturbed, leave Delta empty", check: checkDelta},
-}
-
-// perToken appends a number for each token of a sequence.
-func perToken(dst []int32, b *Batch, s int, next func() int) []int32 {
-	for range b.Length(s) {
-		dst = append(dst, int32(next()))
-	}
-	return dst
 }
 
 func checkIDs(b *Batch, l Limits) error {
@@ -135,16 +118,6 @@ func checkRows(b *Batch, l Limits) error {
 func fillRows(dst []int32, b *Batch, s int, l Limits) []int32 {
 	for r := b.Starts[s]; r < b.Starts[s+1] && len(dst) < l.Rows; r++ {
 		dst = append(dst, r)
-	}
-	return dst
-}
-
-// drawRows appends about every third token of a sequence.
-func drawRows(dst []int32, b *Batch, s int, l Limits, pick func(n int) int) []int32 {
-	for r := b.Starts[s]; r < b.Starts[s+1] && len(dst) < l.Rows; r++ {
-		if pick(3) == 0 {
-			dst = append(dst, r)
-		}
 	}
 	return dst
 }

@@ -27,23 +27,6 @@ func fillWords(dst []int32, b *Batch, s int, _ Limits) []int32 {
 	return dst
 }
 
-// mostMarks is the greatest number of labels that a drawn sequence has.
-const mostMarks = 12
-
-// drawWords appends words of up to three tokens, with gaps. Tokens before the first word are for labels.
-func drawWords(dst []int32, b *Batch, s int, l Limits, pick func(n int) int) []int32 {
-	at, end := b.Starts[s], b.Starts[s+1]
-	if l.Marks {
-		at += int32(1 + pick(min(mostMarks, max(1, b.Length(s)/2))))
-	}
-	for at += int32(pick(2)); at < end; at += int32(pick(2)) {
-		last := min(at+int32(1+pick(3)), end)
-		dst = append(dst, at, last)
-		at = last
-	}
-	return dst
-}
-
 func checkMarks(b *Batch, _ Limits) error {
 	for s := range b.Sequences() {
 		last := b.Starts[s] - 1
@@ -73,20 +56,6 @@ func checkMarks(b *Batch, _ Limits) error {
 
 // fillMarks appends the first token of a sequence.
 func fillMarks(dst []int32, b *Batch, s int, _ Limits) []int32 { return append(dst, b.Starts[s]) }
-
-// drawMarks appends the tokens before the first word of a sequence, at least one.
-func drawMarks(dst []int32, b *Batch, s int, _ Limits, pick func(n int) int) []int32 {
-	at, end := b.Starts[s], b.Starts[s+1]
-	dst = append(dst, at)
-	if len(b.WordStarts) > s+1 && b.WordStarts[s] < b.WordStarts[s+1] {
-		end = b.Words[2*b.WordStarts[s]]
-	}
-	for n := 1 + pick(mostMarks); n > 1 && at+1 < end; n-- {
-		at++
-		dst = append(dst, at)
-	}
-	return dst
-}
 
 // Pairs returns G, the number of pairs of a word and a label of the same sequence: Σ W_b·C_b. It
 // needs a valid batch.

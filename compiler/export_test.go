@@ -15,3 +15,27 @@ func RunPass(name string, p *ir.Program) error {
 	}
 	return fmt.Errorf("no pass is named %q", name)
 }
+
+// FuseCounting runs fuse on a program and counts the patterns that it replaces, by name.
+func FuseCounting(p *ir.Program, found map[string]int) error {
+	for _, r := range p.Regions {
+		if err := fuseRegion(r, func(p pattern) { found[p.name]++ }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Patterns returns the names of fuse's patterns with their reasons, and of the terms of scores with what they are.
+func Patterns() (patterns, scores map[string]string) {
+	patterns, scores = map[string]string{}, map[string]string{}
+	for _, round := range rounds {
+		for _, p := range round {
+			patterns[p.name] = p.reason
+		}
+	}
+	for _, t := range terms {
+		scores[t.op] = t.doc
+	}
+	return patterns, scores
+}

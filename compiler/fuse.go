@@ -7,71 +7,145 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// fuse joins ops that one kernel computes: the score's terms, softmax and weighted mean to one attention, and a product with the element-wise ops after it
-// (bias, activation, residual) to one gemm.
+// pattern is a rule of fuse: nodes that one kernel computes. The node at which it is looked for has the op at. match looks at node i of a region, which has this
+// op, and returns the function that replaces the nodes of the pattern, or nil if the pattern is not there.
+type pattern struct {
+	name   string
+	at     string
+	match  func(r *ir.Region, i int) (replace func() error, err error)
+	reason string // what the kernel saves
+}
+
+// rounds are the rules of fuse. Each round goes over a region until none of its patterns is there any more, then the next round begins: an attention makes
+// products of its projections, and products are joined to what follows them. At a node the first pattern of the round that is there is taken.
+var rounds = [][]pattern{
+	{
+		{"attention", "weigh", matchAttention,
+			"scores, softmax and weighted mean of a block stay in the caches: no matrix of all pairs is written, and the table's rows are multiplied once per offset"},
+	},
+	{
+		{"product and activation", "linear", matchActivation, "the last store applies the function, which saves a pass over memory"},
+		{"product and residual", "linear", matchResidual, "the last store adds the other rows, which saves a pass over memory"},
+		{"product", "linear", matchProduct, "the weights lie in panels in the order in which the kernel reads them"},
+	},
+	{
+		{"lookup and sum", "add", matchLookup, "the rows of a table are added where the other rows lie, which saves a buffer and a pass over memory"},
+	},
+}
+
+// fuse joins ops that one kernel computes, by the patterns of rounds.
 func fuse(p *ir.Program) error {
 	for _, r := range p.Regions {
-		if err := fuseAttention(r); err != nil {
-			return fmt.Errorf("region %s: %w", r.Name, err)
-		}
-		if err := fuseLinear(r); err != nil {
-			return fmt.Errorf("region %s: %w", r.Name, err)
-		}
-		if err := fuseEmbed(r); err != nil {
+		if err := fuseRegion(r, func(pattern) {}); err != nil {
 			return fmt.Errorf("region %s: %w", r.Name, err)
 		}
 	}
 	return nil
 }
 
-// fuseLinear turns each product of the batch's rows into a gemm, with the activation and the residual that follow it.
-func fuseLinear(r *ir.Region) error {
-	rowsOf := func(v *ir.Value) bool { return v != nil && len(v.Type.Shape) == 2 && !v.Type.Shape[0].Const() }
-	for i := 0; i < len(r.Nodes); i++ {
-		n := r.Nodes[i]
-		if n.Op != "linear" || !rowsOf(n.In[0]) {
-			continue
-		}
-		count := uses(r)
-		last, at := n, i
-		var act string
-		var residual *ir.Value
-		if next, k := onlyReader(r, count, last.Out[0]); next != nil && len(next.In) == 1 && len(next.Out) == 1 && appliesInStore(next.Op) {
-			act, last, at = next.Op, next, k
-		} else if next != nil && next.Op == "add" && next.In[0] != next.In[1] && next.In[0].Type.Equal(next.In[1].Type) {
-			residual = next.In[0]
-			if residual == last.Out[0] {
-				residual = next.In[1]
+// fuseRegion applies the rounds to one region. It calls found for every pattern that it replaces.
+func fuseRegion(r *ir.Region, found func(pattern)) error {
+	for _, round := range rounds {
+		for again := true; again; {
+			var err error
+			if again, err = fuseFirst(r, round, found); err != nil {
+				return err
 			}
-			last, at = next, k
 		}
-		e := edit(r)
-		rest := append([]*ir.Node(nil), r.Nodes[at+1:]...)
-		r.Nodes = without(r.Nodes[:at+1], n, last)
-		w, bias := n.In[1], n.In[2]
-		name := stem(w)
-		panels := e.Name(e.Op("panels", n.Pos, n.Note, nil, w), name+".panels")
-		if bias == nil { // kernels always add a bias
-			bias = e.Op("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
-		}
-		bias = e.Name(e.Op("pad", n.Pos, n.Note, nil, bias), name+".bias16")
-		attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
-		if act != "" {
-			attrs = append(attrs, ir.Attr{Key: "act", Value: act})
-		}
-		out := e.Op("gemm", n.Pos, n.Note, attrs, n.In[0], panels, bias, residual)
-		if e.Err() != nil {
-			return e.Err()
-		}
-		gemm := out.Def
-		// The gemm takes the place and the output value of the last node that it covers, so that names and readers do not change.
-		gemm.Out = last.Out
-		last.Out[0].Def = gemm
-		e.Name(last.Out[0], name)
-		r.Nodes = append(r.Nodes, rest...)
-		i--
 	}
 	return nil
+}
+
+// fuseFirst replaces the first pattern of a round that is there, and reports whether there was one.
+func fuseFirst(r *ir.Region, round []pattern, found func(pattern)) (bool, error) {
+	for i, n := range r.Nodes {
+		for _, p := range round {
+			if n.Op != p.at {
+				continue
+			}
+			replace, err := p.match(r, i)
+			if err == nil && replace != nil {
+				found(p)
+				return true, replace()
+			}
+			if err != nil {
+				return false, fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+	}
+	return false, nil
+}
+
+// ofBatch reports whether node i, a linear, multiplies the batch's rows. Other products depend on weights alone, and the oracle computes them when weights are
+// packed.
+func ofBatch(r *ir.Region, i int) bool {
+	x := r.Nodes[i].In[0]
+	return len(x.Type.Shape) == 2 && x.Batched()
+}
+
+// matchActivation matches a product of the batch's rows that only an activation reads.
+func matchActivation(r *ir.Region, i int) (func() error, error) {
+	n := r.Nodes[i]
+	next, at := onlyReader(r, uses(r), n.Out[0])
+	if !ofBatch(r, i) || next == nil || len(next.In) != 1 || len(next.Out) != 1 || !appliesInStore(next.Op) {
+		return nil, nil
+	}
+	return func() error { return joinProduct(r, i, at, next.Op, nil) }, nil
+}
+
+// matchResidual matches a product of the batch's rows that only a sum with other rows of its shape reads.
+func matchResidual(r *ir.Region, i int) (func() error, error) {
+	n := r.Nodes[i]
+	next, at := onlyReader(r, uses(r), n.Out[0])
+	if !ofBatch(r, i) || next == nil || next.Op != "add" || next.In[0] == next.In[1] || !next.In[0].Type.Equal(next.In[1].Type) {
+		return nil, nil
+	}
+	residual := next.In[0]
+	if residual == n.Out[0] {
+		residual = next.In[1]
+	}
+	return func() error { return joinProduct(r, i, at, "", residual) }, nil
+}
+
+// matchProduct matches any product of the batch's rows.
+func matchProduct(r *ir.Region, i int) (func() error, error) {
+	if !ofBatch(r, i) {
+		return nil, nil
+	}
+	return func() error { return joinProduct(r, i, i, "", nil) }, nil
+}
+
+// joinProduct replaces the linear at index i by a gemm, which also computes the node at index at: an activation, the sum with a residual, or the linear itself.
+func joinProduct(r *ir.Region, i, at int, act string, residual *ir.Value) error {
+	n, last := r.Nodes[i], r.Nodes[at]
+	e := edit(r)
+	rest := slices.Clone(r.Nodes[at+1:])
+	r.Nodes = without(r.Nodes[:at+1], n, last)
+	w, bias := n.In[1], n.In[2]
+	name := stem(w)
+	panels := e.Name(e.Op("panels", n.Pos, n.Note, nil, w), name+".panels")
+	if bias == nil { // kernels always add a bias
+		bias = e.Op("zeros", n.Pos, n.Note, []ir.Attr{{Key: "shape", Value: []int{w.Type.Shape[0].N}}})
+	}
+	bias = e.Name(e.Op("pad", n.Pos, n.Note, nil, bias), name+".bias16")
+	attrs := []ir.Attr{{Key: "k", Value: w.Type.Shape[1].N}, {Key: "n", Value: w.Type.Shape[0].N}}
+	if act != "" {
+		attrs = append(attrs, ir.Attr{Key: "act", Value: act})
+	}
+	out := e.Op("gemm", n.Pos, n.Note, attrs, n.In[0], panels, bias, residual)
+	if e.Err() != nil {
+		return e.Err()
+	}
+	takePlace(out.Def, last)
+	e.Name(last.Out[0], name)
+	r.Nodes = append(r.Nodes, rest...)
+	return nil
+}
+
+// takePlace gives a node the output value of the last node that it covers, so that names and readers do not change.
+func takePlace(n, last *ir.Node) {
+	n.Out = last.Out
+	last.Out[0].Def = n
 }
 
 // without returns a copy of the list of nodes without some of them.
@@ -103,32 +177,30 @@ func onlyReader(r *ir.Region, count map[*ir.Value]int, v *ir.Value) (*ir.Node, i
 	return nil, 0
 }
 
-// fuseEmbed makes a lookup whose rows are added to other rows do the addition itself, in the memory of those rows.
-func fuseEmbed(r *ir.Region) error {
-	for i := 0; i < len(r.Nodes); i++ {
-		n := r.Nodes[i]
-		if n.Op != "add" || slices.Contains(r.Out, n.Out[0]) {
+// matchLookup matches a sum of looked-up rows and rows that nothing else reads. The lookup then adds to these rows, in their memory.
+func matchLookup(r *ir.Region, i int) (func() error, error) {
+	n := r.Nodes[i]
+	if slices.Contains(r.Out, n.Out[0]) {
+		return nil, nil
+	}
+	count := uses(r)
+	for k, v := range n.In {
+		plus := n.In[1-k]
+		if v.Def == nil || v.Def.Op != "embed" || v.Def.In[0] == nil || len(v.Def.In) > 2 || count[v] != 1 || count[plus] != 1 || plus.Kind != ir.Temp {
 			continue
 		}
-		count := uses(r)
-		for k, v := range n.In {
-			plus := n.In[1-k]
-			if v.Def == nil || v.Def.Op != "embed" || v.Def.In[0] == nil || len(v.Def.In) > 2 || count[v] != 1 || count[plus] != 1 || plus.Kind != ir.Temp {
-				continue
-			}
-			rest := append([]*ir.Node(nil), r.Nodes[i+1:]...)
+		return func() error {
+			rest := slices.Clone(r.Nodes[i+1:])
 			r.Nodes = without(r.Nodes[:i+1], n, v.Def)
 			e := edit(r)
 			sum := e.Op("embed", v.Def.Pos, v.Def.Note, v.Def.Attrs, v.Def.In[0], v.Def.In[1], plus)
 			if e.Err() != nil {
 				return e.Err()
 			}
-			sum.Def.Out = n.Out
-			n.Out[0].Def = sum.Def
+			takePlace(sum.Def, n)
 			r.Nodes = append(r.Nodes, rest...)
-			i--
-			break
-		}
+			return nil
+		}, nil
 	}
-	return nil
+	return nil, nil
 }

@@ -8,27 +8,15 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// fuseAttention replaces the terms of each score, its softmax and the weighted mean with one attention over a joined q|k|v product. The scale is multiplied
-// into the query's weights and into the table of position queries, so that kernels never multiply by it.
-func fuseAttention(r *ir.Region) error {
-	for i := 0; i < len(r.Nodes); i++ {
-		weigh := r.Nodes[i]
-		if weigh.Op != "weigh" {
-			continue
-		}
-		p, err := partsOf(weigh)
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			continue
-		}
-		if err := replaceAttention(r, i, weigh, p); err != nil {
-			return err
-		}
-		i = -1 // the list has changed
+// matchAttention matches a weighted mean by a softmax. It and the terms of the score become one attention over a joined q|k|v product. The scale is multiplied into
+// the query's weights and into the table of position queries, so that kernels never multiply by it.
+func matchAttention(r *ir.Region, i int) (func() error, error) {
+	weigh := r.Nodes[i]
+	p, err := partsOf(weigh)
+	if p == nil || err != nil {
+		return nil, err
 	}
-	return nil
+	return func() error { return replaceAttention(r, i, weigh, p) }, nil
 }
 
 // attentionFuser appends the nodes that replace one attention.

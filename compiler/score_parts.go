@@ -57,6 +57,30 @@ func partsOf(weigh *ir.Node) (*parts, error) {
 	return p, p.collect(at, 1)
 }
 
+// term is an op that a score may be a sum of, besides sums and products with a number.
+type term struct {
+	op, doc string
+	scaled  bool // it is a product: all products of a score have one scale
+	index   int  // the operand with the index of offsets, which all terms share; 0: it has none
+	pos     int  // the operand with the positions, which all terms share; 0: it has none
+	add     func(p *parts, n *ir.Node, by float64)
+}
+
+var terms = []term{
+	{"score_cc", "two contents: a pair of projections in a slot of the head", true, 0, 0, func(p *parts, n *ir.Node, _ float64) {
+		p.cc = append(p.cc, slot{n.In[0], n.In[1]})
+	}},
+	{"score_cp", "a query and the row of an offset: a table of position keys", true, 2, 4, func(p *parts, n *ir.Node, _ float64) {
+		p.cp = append(p.cp, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
+	}},
+	{"score_pc", "the row of an offset and a key: a table of position queries", true, 2, 4, func(p *parts, n *ir.Node, _ float64) {
+		p.pc = append(p.pc, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
+	}},
+	{"score_bias", "a number per offset, which has a factor of its own", false, 0, 3, func(p *parts, n *ir.Node, by float64) {
+		p.biases = append(p.biases, lookup{n.In[0], n.In[1], n.Flag("flip"), by})
+	}},
+}
+
 // collect walks through a sum of scaled terms.
 func (p *parts) collect(v *ir.Value, by float64) error {
 	n := v.Def
@@ -66,42 +90,37 @@ func (p *parts) collect(v *ir.Value, by float64) error {
 	if p.first == nil {
 		p.first = n
 	}
-	product := func() error {
-		if p.scale != 0 && p.scale != by {
-			return fmt.Errorf("%v: products with different scales", n.Pos)
-		}
-		p.scale = by
-		return nil
-	}
-	same := func(slot **ir.Value, v *ir.Value) error {
-		if *slot != nil && *slot != v {
-			return fmt.Errorf("%v: two different operands serve in one place of the score", n.Pos)
-		}
-		*slot = v
-		return nil
-	}
 	switch n.Op {
 	case "add":
-		if err := p.collect(n.In[0], by); err != nil {
-			return err
-		}
-		return p.collect(n.In[1], by)
+		return first(p.collect(n.In[0], by), p.collect(n.In[1], by))
 	case "scale":
 		return p.collect(n.In[0], by*n.Float("by"))
-	case "score_cc":
-		p.cc = append(p.cc, slot{n.In[0], n.In[1]})
-		return product()
-	case "score_cp":
-		p.cp = append(p.cp, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
-		return first(product(), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
-	case "score_pc":
-		p.pc = append(p.pc, offsetTerm{content: n.In[0], table: n.In[1], flip: n.Flag("flip")})
-		return first(product(), same(&p.index, n.In[2]), same(&p.pos, n.In[4]))
-	case "score_bias":
-		p.biases = append(p.biases, lookup{n.In[0], n.In[1], n.Flag("flip"), by})
-		return same(&p.pos, n.In[3])
 	}
-	return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
+	i := slices.IndexFunc(terms, func(t term) bool { return t.op == n.Op })
+	if i < 0 {
+		return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
+	}
+	t := terms[i]
+	if t.scaled && p.scale != 0 && p.scale != by {
+		return fmt.Errorf("%v: products with different scales", n.Pos)
+	}
+	if t.scaled {
+		p.scale = by
+	}
+	for _, shared := range []struct {
+		operand int
+		place   **ir.Value
+	}{{t.index, &p.index}, {t.pos, &p.pos}} {
+		if shared.operand == 0 {
+			continue
+		}
+		if v := n.In[shared.operand]; *shared.place != nil && *shared.place != v {
+			return fmt.Errorf("%v: two different operands serve in one place of the score", n.Pos)
+		}
+		*shared.place = n.In[shared.operand]
+	}
+	t.add(p, n, by)
+	return nil
 }
 
 // first returns the first error that is not nil.

@@ -52,9 +52,7 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 	var outputs []*ir.Value
 	for i, m := range e.Members {
 		member := o
-		if afterMembers(o.After) {
-			member.After = lastOfMember
-		}
+		member.After = reached(o.After)
 		u, err := compileUnit(s, t, name, m.Head.Model, m.Head, member)
 		if err != nil {
 			return nil, fmt.Errorf("member %s: %w", m.Head.FullName(), err)
@@ -77,7 +75,7 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 	if err := mean(whole, e, outputs); err != nil {
 		return nil, err
 	}
-	if err := ir.Verify(whole); err != nil {
+	if err := verifyAfter(whole, reached(o.After)); err != nil {
 		return nil, fmt.Errorf("after joining the members: %w", err)
 	}
 	if afterMembers(o.After) {
@@ -87,6 +85,14 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 	}
 	first := e.Members[0].Head
 	return &Unit{Program: whole, Model: first.Model, Head: first, Target: t, Ensemble: e}, nil
+}
+
+// reached returns the last pass that has run on each member, where last is asked for.
+func reached(last string) string {
+	if afterMembers(last) {
+		return lastOfMember
+	}
+	return last
 }
 
 // afterMembers reports whether a pass that runs on the joined members is asked for.
@@ -99,7 +105,7 @@ func afterMembers(last string) bool {
 			break
 		}
 	}
-	return last != "build"
+	return last != beforePasses
 }
 
 // joinMeta changes the program's bounds and meta data so that they hold for one more member.

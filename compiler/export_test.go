@@ -39,3 +39,14 @@ func Patterns() (patterns, scores map[string]string) {
 	}
 	return patterns, scores
 }
+
+// Lives returns the rows of the table of what exists after which passes.
+func Lives() (whats []string) {
+	for _, l := range lives {
+		whats = append(whats, l.what)
+	}
+	return whats
+}
+
+// VerifyAfter checks a program as it is checked after a pass.
+func VerifyAfter(p *ir.Program, last string) error { return verifyAfter(p, last) }

@@ -51,6 +51,11 @@ func init() {
 			panic(fmt.Sprintf("compiler: pass %s must come before %s: %s", o.first, o.then, o.reason))
 		}
 	}
+	for _, l := range lives {
+		if place(l.from) < 0 || l.until != "" && place(l.until) <= place(l.from) {
+			panic(fmt.Sprintf("compiler: %s exist from pass %q until pass %q, which is not their order", l.what, l.from, l.until))
+		}
+	}
 }
 
 // PassInfo is the name and the description of a pass, for listings.
@@ -65,15 +70,16 @@ func Passes() []PassInfo {
 	return out
 }
 
-// runPasses runs the pipeline up to and including the pass named last ("": all passes; "build": no pass). It calls ir.Verify after each pass.
+// runPasses runs the pipeline up to and including the pass named last ("": all passes; "build": no pass). It calls ir.Verify after each pass, with the table of
+// what can exist there.
 func runPasses(p *ir.Program, last string) error {
-	if err := ir.Verify(p); err != nil {
+	if err := verifyAfter(p, beforePasses); err != nil {
 		return fmt.Errorf("after build: %w", err)
 	}
 	if err := weightSizes(p); err != nil {
 		return err
 	}
-	if last == "build" {
+	if last == beforePasses {
 		return nil
 	}
 	return runPassesFrom(p, "", last)
@@ -90,7 +96,7 @@ func runPassesFrom(p *ir.Program, first, last string) error {
 		if err := ps.run(p); err != nil {
 			return fmt.Errorf("pass %s: %w", ps.name, err)
 		}
-		if err := ir.Verify(p); err != nil {
+		if err := verifyAfter(p, ps.name); err != nil {
 			return fmt.Errorf("after pass %s: %w", ps.name, err)
 		}
 		if ps.name == last {

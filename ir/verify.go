@@ -8,9 +8,9 @@ import (
 
 // Verify returns the first fault of a program. The error names the region, the node and the spec's position. Verify checks that names are unique, that values
 // are defined before they are used, that every op exists and accepts its operands and attributes, that recorded types are those that the op returns, that a
-// region's inputs are in the store with the same type when it is called, that no name of the store is written twice, and that calls write all outputs of the
-// program.
-func Verify(p *Program) error {
+// region's inputs are in the store with the same type when it is called, that no name of the store is written twice, that calls write all outputs of the
+// program, and that no node is there that a rule forbids.
+func Verify(p *Program, rules ...Rule) error {
 	v := verifier{regions: map[string]*Region{}, tensors: map[string]Type{}, packed: map[string]Type{}, stored: map[string]Type{}}
 	for _, b := range []struct {
 		name string
@@ -43,6 +43,9 @@ func Verify(p *Program) error {
 		if _, ok := v.stored[o]; !ok {
 			return fmt.Errorf("no call of the schedule writes the output %s", o)
 		}
+	}
+	if err := verifyRules(p, rules); err != nil {
+		return err
 	}
 	return v.plan(p.Plan)
 }

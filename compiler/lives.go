@@ -1,0 +1,79 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// beforePasses is the name of the program as the spec describes it, before any pass.
+const beforePasses = "build"
+
+// life states which nodes exist after which passes. Nodes that no row is about can exist always.
+type life struct {
+	what    string // the nodes, for lists
+	is      func(n *ir.Node) bool
+	from    string // the pass that makes the first of them
+	until   string // the pass that leaves none of them; "": they stay
+	packing bool   // that pass leaves those in regions that run when weights are packed
+	reason  string // what the pass does with them
+}
+
+// lives is the table. [ir.Verify] holds the program to it after each pass, and before all.
+var lives = []life{
+	{"gemm, attention", named("gemm", "attention"), "fuse", "", false, "makes them of products and scores"},
+	{"head_panels", named("head_panels"), "fuse", "", false, "brings the tables of an attention into their layout"},
+	{"embed_panels", named("embed_panels"), "tile", "", false, "lets a lookup read the panels of a tied table"},
+	{"terms of a score", isTerm, beforePasses, "fuse", false, "joins the terms of a score to one attention"},
+	{"softmax, weigh, mix_heads", named("softmax", "weigh", "mix_heads"), beforePasses, "fuse", false, "joins the softmax, the weighted mean and mixed heads to an attention"},
+	{"linear of rows of the batch", func(n *ir.Node) bool { return n.Op == "linear" && n.In[0].Batched() }, beforePasses, "fuse", false,
+		"turns each product of the batch's rows into a gemm"},
+	{"layouts and constants", func(n *ir.Node) bool { return classOf(n) == ir.Layout || classOf(n) == ir.Constant }, beforePasses, "fold", true,
+		"moves what depends on weights alone to the time when weights are packed"},
+	{"nodes without a portable form", noForm, beforePasses, "fold", true, "leaves in calls what code generation can print"},
+}
+
+// named returns a function that reports whether a node's op is one of the names.
+func named(names ...string) func(n *ir.Node) bool {
+	return func(n *ir.Node) bool { return slices.Contains(names, n.Op) }
+}
+
+// classOf returns the class of a node's op.
+func classOf(n *ir.Node) ir.Class { return ir.Lookup(n.Op).Class }
+
+// isTerm reports whether a node is a term of a score.
+func isTerm(n *ir.Node) bool {
+	return slices.ContainsFunc(terms, func(t term) bool { return t.op == n.Op })
+}
+
+// noForm reports whether a node has no portable form. The normalised input of a perturbed program has none yet: the oracle computes these programs.
+func noForm(n *ir.Node) bool { return ir.Lookup(n.Op).Lower == nil && n.Op != "normalize" }
+
+// place returns the number of a pass in the pipeline; beforePasses has 0. It returns -1 for a name that no pass has.
+func place(name string) int {
+	if name == beforePasses {
+		return 0
+	}
+	if i := slices.IndexFunc(passes, func(p pass) bool { return p.name == name }); i >= 0 {
+		return i + 1
+	}
+	return -1
+}
+
+// rulesAfter returns what [ir.Verify] forbids after a pass.
+func rulesAfter(last string) []ir.Rule {
+	var rules []ir.Rule
+	for _, l := range lives {
+		if place(last) < place(l.from) {
+			rules = append(rules, ir.Rule{Is: l.is, Reason: fmt.Sprintf("pass %s, which %s, has not run", l.from, l.reason)})
+		}
+		if l.until != "" && place(last) >= place(l.until) {
+			rules = append(rules, ir.Rule{Is: l.is, Packing: l.packing, Reason: fmt.Sprintf("pass %s %s", l.until, l.reason)})
+		}
+	}
+	return rules
+}
+
+// verifyAfter checks a program after a pass.
+func verifyAfter(p *ir.Program, last string) error { return ir.Verify(p, rulesAfter(last)...) }

@@ -12,6 +12,7 @@ import (
 type pattern struct {
 	name   string
 	at     string
+	makes  string // the op that only this pass makes; "": the program of the spec has the op too
 	match  func(r *ir.Region, i int) (replace func() error, err error)
 	reason string // what the kernel saves
 }
@@ -20,17 +21,22 @@ type pattern struct {
 // products of its projections, and products are joined to what follows them. At a node the first pattern of the round that is there is taken.
 var rounds = [][]pattern{
 	{
-		{"attention", "weigh", matchAttention,
+		{"attention", "weigh", "attention", matchAttention,
 			"scores, softmax and weighted mean of a block stay in the caches: no matrix of all pairs is written, and the table's rows are multiplied once per offset"},
 	},
 	{
-		{"product and activation", "linear", matchActivation, "the last store applies the function, which saves a pass over memory"},
-		{"product and residual", "linear", matchResidual, "the last store adds the other rows, which saves a pass over memory"},
-		{"product", "linear", matchProduct, "the weights lie in panels in the order in which the kernel reads them"},
+		{"product and activation", "linear", "gemm", matchActivation, "the last store applies the function, which saves a pass over memory"},
+		{"product and residual", "linear", "gemm", matchResidual, "the last store adds the other rows, which saves a pass over memory"},
+		{"product", "linear", "gemm", matchProduct, "the weights lie in panels in the order in which the kernel reads them"},
 	},
 	{
-		{"lookup and sum", "add", matchLookup, "the rows of a table are added where the other rows lie, which saves a buffer and a pass over memory"},
+		{"lookup and sum", "add", "", matchLookup, "the rows of a table are added where the other rows lie, which saves a buffer and a pass over memory"},
 	},
+}
+
+// fused reports whether only fuse makes nodes like this one.
+func fused(n *ir.Node) bool {
+	return slices.ContainsFunc(slices.Concat(rounds...), func(p pattern) bool { return p.makes == n.Op })
 }
 
 // fuse joins ops that one kernel computes, by the patterns of rounds.
@@ -142,7 +148,7 @@ func joinProduct(r *ir.Region, i, at int, act string, residual *ir.Value) error 
 	return nil
 }
 
-// takePlace gives a node the output value of the last node that it covers, so that names and readers do not change.
+// takePlace lets a node write the output value of the last node that it covers, so that names and readers do not change.
 func takePlace(n, last *ir.Node) {
 	n.Out = last.Out
 	last.Out[0].Def = n

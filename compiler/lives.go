@@ -22,7 +22,7 @@ type life struct {
 
 // lives is the table. [ir.Verify] holds the program to it after each pass, and before all.
 var lives = []life{
-	{"gemm, attention", named("gemm", "attention"), "fuse", "", false, "makes them of products and scores"},
+	{"fused ops", fused, "fuse", "", false, "makes them by its patterns"},
 	{"head_panels", named("head_panels"), "fuse", "", false, "brings the tables of an attention into their layout"},
 	{"embed_panels", named("embed_panels"), "tile", "", false, "lets a lookup read the panels of a tied table"},
 	{"terms of a score", isTerm, beforePasses, "fuse", false, "joins the terms of a score to one attention"},

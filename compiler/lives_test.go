@@ -15,8 +15,8 @@ func TestLives(t *testing.T) {
 	const head = "program m from \"m.dspec\"\nbounds 4 sequences 64 tokens 16 length\noutputs y\n\nregion r \"r is a region.\" {\n"
 	const rows = "in tensor x f32[3, 4]\n in batch ids i32[T]\n a f32[T, 4] = embed(x, ids)\n "
 	cases := map[string]struct{ body, allowed, refused, want string }{
-		"gemm, attention": {"in tensor x f32[3, 4]\n in tensor w f32[1, 4, 16]\n y f32[3, 16] = gemm(x, w) {k = 4, n = 16} @7:1:9", "fuse", "rows",
-			"region r: node 0 (m.dspec:7:1): op gemm cannot be here: pass fuse, which makes them of products and scores, has not run"},
+		"fused ops": {"in tensor x f32[3, 4]\n in tensor w f32[1, 4, 16]\n y f32[3, 16] = gemm(x, w) {k = 4, n = 16} @7:1:9", "fuse", "rows",
+			"region r: node 0 (m.dspec:7:1): op gemm cannot be here: pass fuse, which makes them by its patterns, has not run"},
 		"head_panels": {"in tensor x f32[3, 4]\n y f32[2, 1, 16, 16] = head_panels(x) {dp = 16, heads = 2}", "fuse", "build",
 			"op head_panels cannot be here: pass fuse, which brings"},
 		"embed_panels": {"in tensor x f32[1, 4, 16]\n in batch ids i32[T]\n y f32[T, 4] ld 16 = embed_panels(x, ids)", "tile", "fuse",

@@ -6,7 +6,7 @@ import "fmt"
 type Rule struct {
 	Is      func(n *Node) bool // reports whether a node is of the kind
 	Packing bool               // such nodes can be in regions that run only when weights are packed
-	Reason  string             // why there can be none, for the error
+	Reason  string             // why the program cannot have it, for the error
 }
 
 // verifyRules returns an error for the first node that a rule forbids.

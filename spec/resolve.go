@@ -203,11 +203,20 @@ func Zoo() []string {
 	return names
 }
 
-// ZooModel resolves the zoo's model of a name. It returns nil if there is no such model.
+// ZooModel returns the zoo's model of a name, or nil if there is no such model. All calls for a name return the same model, which must not be
+// changed.
 func ZooModel(name string) *Model {
 	if zooModels()[name] == nil {
 		return nil
 	}
+	once, _ := zooResolved.LoadOrStore(name, sync.OnceValue(func() *Model { return resolveZoo(name) }))
+	return once.(func() *Model)()
+}
+
+// zooResolved holds a function for each name of the zoo that was asked for, which resolves the model once.
+var zooResolved sync.Map
+
+func resolveZoo(name string) *Model {
 	f, _ := Parse("zoo", []byte("dspec 1\nmodel model like "+name+" { }\n"))
 	s, _ := Resolve(f)
 	if s == nil {

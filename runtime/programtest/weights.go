@@ -49,7 +49,7 @@ func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, e
 	if err := resource.CheckMemory("a file of random weights", size); err != nil {
 		return nil, err
 	}
-	buf := &seeker{}
+	buf := &seeker{data: make([]byte, 0, size+1<<20)} // with room for the header
 	w, err := runtime.NewWeightsWriter(buf, runtime.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,11 @@ func (s *seeker) Write(p []byte) (int, error) {
 		if end > math.MaxInt {
 			return 0, io.ErrShortBuffer
 		}
-		s.data = append(s.data, make([]byte, end-int64(len(s.data)))...)
+		if end <= int64(cap(s.data)) {
+			s.data = s.data[:end] // never written, so all zeros
+		} else {
+			s.data = append(s.data, make([]byte, end-int64(len(s.data)))...)
+		}
 	}
 	copy(s.data[s.at:], p)
 	s.at += int64(len(p))

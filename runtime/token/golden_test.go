@@ -10,6 +10,7 @@ import (
 	"math/rand"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -104,26 +105,31 @@ func readGolden(tb testing.TB, folder, file string) []byte {
 	return b
 }
 
-// loadGolden opens a recorded tokenizer in one of its forms: spm, json, older, or the tag of another json file.
+// loadGolden opens a recorded tokenizer in one of its forms: spm, json, older, or the tag of another json file. Tests share it.
 func loadGolden(tb testing.TB, folder, form string) *Tokenizer {
-	var t *Tokenizer
-	var err error
-	switch form {
-	case "spm":
-		t, err = FromSPM(readGolden(tb, folder, "spm.model"), SPMOptions{})
-	case "older":
-		if strings.HasPrefix(folder, "wordpiece") {
-			t, err = FromWordPiece(readGolden(tb, folder, "vocab.txt"), WordPieceOptions{Lower: folder == "wordpiece_uncased"})
-		} else {
-			t, err = FromBPE(readGolden(tb, folder, "vocab.json"), readGolden(tb, folder, "merges.txt"), BPEOptions{Roberta: folder == "bpe_roberta"})
-		}
-	case "json":
-		t, err = FromJSON(readGolden(tb, folder, "tokenizer.json"))
-	default:
-		t, err = FromJSON(readGolden(tb, folder, "tokenizer_"+form+".json"))
-	}
+	needTestdata(tb)
+	once, _ := opened.LoadOrStore([2]string{folder, form}, sync.OnceValues(func() (*Tokenizer, error) { return openGolden(tb, folder, form) }))
+	t, err := once.(func() (*Tokenizer, error))()
 	require.NoError(tb, err)
 	return t
+}
+
+// opened holds a function for each recorded tokenizer that opens it once.
+var opened sync.Map
+
+func openGolden(tb testing.TB, folder, form string) (*Tokenizer, error) {
+	switch form {
+	case "spm":
+		return FromSPM(readGolden(tb, folder, "spm.model"), SPMOptions{})
+	case "older":
+		if strings.HasPrefix(folder, "wordpiece") {
+			return FromWordPiece(readGolden(tb, folder, "vocab.txt"), WordPieceOptions{Lower: folder == "wordpiece_uncased"})
+		}
+		return FromBPE(readGolden(tb, folder, "vocab.json"), readGolden(tb, folder, "merges.txt"), BPEOptions{Roberta: folder == "bpe_roberta"})
+	case "json":
+		return FromJSON(readGolden(tb, folder, "tokenizer.json"))
+	}
+	return FromJSON(readGolden(tb, folder, "tokenizer_"+form+".json"))
 }
 
 // goldens holds each recorded tokenizer by folder and form.

@@ -49,7 +49,7 @@ type grammar struct {
 }
 
 // newGrammar makes the command line with the flags of run that the table of tasks has.
-func newGrammar() *grammar { return &grammar{Run: runVerb{Tasks: flags.NewTasks()}} }
+func newGrammar() *grammar { return &grammar{Run: runVerb{Handed: flags.NewHanded()}} }
 
 // identity tells what is built or packed by this program from what another one has made: the hash of its file.
 var identity = built.OwnSum

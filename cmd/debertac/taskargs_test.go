@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/cmd/debertac/flags"
-	"github.com/debertac/debertac/cmd/debertac/textinput"
 	builtprogram "github.com/debertac/debertac/runtime/program"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -31,7 +30,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{Tasks: flags.NewTasks()}}
+	}{runVerb{Handed: flags.NewHanded()}}
 	parser, err := kong.New(&cli, kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
 	require.NoError(t, err)
 	var ours []string
@@ -45,50 +44,47 @@ func TestTaskFlagsAgree(t *testing.T) {
 		}
 	}
 
-	tasks, input := flags.NewTasks(), textinput.Args{}
-	for args, v := range map[interface{ Flags() []flags.Flag }]reflect.Value{&tasks: reflect.ValueOf(tasks.Fields).Elem(), &input: reflect.ValueOf(&input).Elem()} {
-		for i := range v.NumField() {
-			switch f := v.Field(i); f.Kind() {
-			case reflect.Bool:
-				f.SetBool(true)
-			case reflect.String:
-				f.SetString("x")
-			default:
-				p := reflect.New(f.Type().Elem())
-				if p.Elem().Kind() == reflect.String {
-					p.Elem().SetString("x")
-				}
-				f.Set(p)
+	handed := flags.NewHanded()
+	fields := reflect.ValueOf(handed.Fields).Elem()
+	for i := range fields.NumField() {
+		switch f := fields.Field(i); f.Kind() {
+		case reflect.Bool:
+			f.SetBool(true)
+		default:
+			p := reflect.New(f.Type().Elem())
+			if p.Elem().Kind() == reflect.String {
+				p.Elem().SetString("x")
 			}
+			f.Set(p)
 		}
-		var handed []string
-		for _, f := range args.Flags() {
-			handed = append(handed, strings.TrimPrefix(f.Name, "--"))
-		}
-		require.Len(t, handed, v.NumField())
-		for _, name := range handed {
-			require.Contains(t, built, name)
-			require.Contains(t, ours, name)
-		}
-		slices.Sort(handed)
-		require.Len(t, slices.Compact(handed), v.NumField())
 	}
+	var names []string
+	for _, f := range handed.Flags() {
+		names = append(names, strings.TrimPrefix(f.Name, "--"))
+	}
+	require.Len(t, names, fields.NumField())
+	for _, name := range names {
+		require.Contains(t, built, name)
+		require.Contains(t, ours, name)
+	}
+	slices.Sort(names)
+	require.Len(t, slices.Compact(names), fields.NumField())
 }
 
 // TestTaskFlagsNotGiven: a flag that was not given is not handed on, and 0 and the empty text are values.
 func TestTaskFlagsNotGiven(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{Tasks: flags.NewTasks()}}
+	}{runVerb{Handed: flags.NewHanded()}}
 	parser, err := kong.New(&cli)
 	require.NoError(t, err)
 	_, err = parser.Parse([]string{"run", "model", "--top-k", "0", "--pair=", "--seed", "18446744073709551615", "--nested", "--temperature", "0.5"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"--pair=", "--nested", "--temperature=0.5", "--top-k=0", "--seed=18446744073709551615"}, flags.Args(cli.Run.Tasks.Flags()...))
-	require.True(t, cli.Run.Tasks.Given("nested"))
-	require.False(t, cli.Run.Tasks.Given("labels"))
+	require.Equal(t, []string{"--pair=", "--nested", "--temperature=0.5", "--top-k=0", "--seed=18446744073709551615"}, flags.Args(cli.Run.Flags()...))
+	require.True(t, cli.Run.Handed.Given("nested"))
+	require.False(t, cli.Run.Handed.Given("labels"))
 	cli.Run.TurnOn("normalize")
-	require.Contains(t, flags.Args(cli.Run.Tasks.Flags()...), "--normalize")
+	require.Contains(t, flags.Args(cli.Run.Flags()...), "--normalize")
 }
 
 // TestHeadWords: help of --head and of import name every word of the table that asks for a head.

@@ -11,7 +11,7 @@ import (
 
 // inputFlags are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
 type inputFlags struct {
-	given map[string]bool // flags of the command line
+	*tableFlags
 
 	input, format, called  string
 	onError, echoed        string
@@ -25,19 +25,12 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.input, "input", "", "read texts from a `FILE`: .jsonl, .json (an array of objects or strings), .csv, .tsv, or .txt with one text per line; .gz too; - is standard input. Fields: text, pair, label, question, context, options, labels")
-	fs.StringVar(&f.format, "format", "", "the `FORMAT` of --input, if its name does not tell: "+strings.Join(FormatNames(), "|")+"; in tsv-plain quotes are characters like any others")
 	fs.StringVar(&f.called, "input-name", "", "messages call the input `NAME`: for one that debertac run has converted; the lines of a Parquet file are its rows")
-	fs.StringVar(&f.onError, "on-error", errorStop, "what a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): `stop|skip|report`. skip leaves it out, report prints its error in its place; both count them and exit with 1")
-	fs.StringVar(&f.id, "id", "", "the `FIELD` of the input that is printed with every result as its id")
-	fs.StringVar(&f.echoed, "echo", "", "`FIELDS` of the input to print with every result, with commas between them or as a JSON array; under \"echo\" in JSON")
-	fs.StringVar(&f.text, "text-field", "text", "the `FIELD` or column that is the text")
-	fs.StringVar(&f.pairField, "pair-field", "pair", "the `FIELD` that is the second text of a pair")
-	fs.StringVar(&f.label, "label-field", "label", "with --accuracy: the `FIELD` that is the expected label")
-	fs.StringVar(&f.questionField, "question-field", "question", "the `FIELD` that is the question")
-	fs.StringVar(&f.contextField, "context-field", "context", "the `FIELD` that is the context to answer from")
-	fs.StringVar(&f.optionsField, "options-field", "options", "the `FIELD` that lists the options to choose from")
-	fs.StringVar(&f.labelsField, "labels-field", "labels", "the `FIELD` that lists the labels to look for")
+	f.declareAll(fs, map[string]any{
+		"input": &f.input, "format": &f.format, "on-error": &f.onError, "id": &f.id, "echo": &f.echoed,
+		"text-field": &f.text, "pair-field": &f.pairField, "label-field": &f.label, "question-field": &f.questionField,
+		"context-field": &f.contextField, "options-field": &f.optionsField, "labels-field": &f.labelsField,
+	})
 }
 
 // check finds values that fit no input, and makes the columns of the others.
@@ -51,8 +44,6 @@ func (f *inputFlags) check() error {
 		return usage("--label-field needs --accuracy")
 	case f.called != "" && f.input == "":
 		return usage("--input-name belongs to --input")
-	case !slices.Contains([]string{errorStop, errorSkip, errorReport}, f.onError):
-		return usage("--on-error %s: it must be stop, skip or report", f.onError)
 	}
 	f.fields = defaultColumns()
 	named := ""

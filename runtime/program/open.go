@@ -20,10 +20,7 @@ type openFlags struct {
 func (o *openFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.model, "model", "", "the `NAME` of the model, if the binary holds several")
 	fs.StringVar(&o.weights, "weights", "", "packed weights, the `FILE` that debertac pack made; not needed if they are inside the binary")
-	fs.StringVar(&o.isa, "isa", "auto", "the instruction `SET` to use: auto, go, avx2, avx512 …; auto obeys "+runtime.EnvISA)
-	fs.IntVar(&o.threads, "threads", 0, "`N` threads per call; 0: the number of physical cores that the process may use")
-	fs.BoolVar(&o.verify, "verify", false, "compare all weights with their hashes before the first text, as doctor does; it reads the whole file")
-	fs.BoolVar(&o.pin, "pin", false, "bind threads to cores (Linux); this is steadier beside other busy programs, unless they do it too")
+	new(tableFlags).declareAll(fs, map[string]any{"isa": &o.isa, "threads": &o.threads, "verify": &o.verify, "pin": &o.pin})
 }
 
 func (o *openFlags) registerHead(fs *flag.FlagSet) {

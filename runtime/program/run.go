@@ -27,28 +27,22 @@ type runFlags struct {
 
 func newRun(fs *flag.FlagSet) action {
 	var r runFlags
+	t := &tableFlags{}
+	r.taskFlags.tableFlags, r.inputFlags.tableFlags = t, t
 	r.openFlags.register(fs)
 	r.registerHead(fs)
 	r.inputFlags.register(fs)
-	fs.BoolVar(&r.asJSON, "json", false, "print one JSON object per text, in input order, with the fields of the head's task, such as label score scores tokens truncated")
-	fs.StringVar(&r.special, "special", "text", "how the name of a special token inside a text, such as [SEP], is read: `text|tokens`")
-	fs.StringVar(&r.long, "long", "reject", "a text that is too long is refused, cut at its end, or read in windows that overlap by STRIDE tokens: `reject|truncate|windows[:STRIDE]`")
-	fs.StringVar(&r.join, "join", "mean", "with --long windows, for labels, scores and ranking: how the results of the windows are joined: `mean|max`")
-	fs.IntVar(&r.maxTokens, "max-tokens", 0, "the model sees at most `N` tokens of a text, [CLS] and [SEP] included; 0: the model's own limit")
-	fs.IntVar(&r.batchTokens, "batch-tokens", 0, "compute up to `N` tokens at a time; it changes speed and memory, not results; 0: a good default")
-	r.examples = -1 // all, which no number says
-	fs.Func("examples", "print the results of the first `N` texts only; summary and accuracy still count all", func(text string) (err error) {
-		if r.examples, err = strconv.Atoi(text); err != nil || r.examples < 0 {
-			return errors.New("it must be a whole number from 0")
-		}
-		return nil
+	t.declareAll(fs, map[string]any{
+		"json": &r.asJSON, "special": &r.special, "long": &r.long, "join": &r.join, "max-tokens": &r.maxTokens, "batch-tokens": &r.batchTokens,
+		"examples": &r.examples, "quiet": &r.quiet,
 	})
-	fs.BoolVar(&r.quiet, "quiet", false, "print no progress and no summary")
 	r.taskFlags.register(fs)
 	return func(ctx context.Context, s *session, args []string) error {
-		r.taskFlags.given = map[string]bool{}
-		r.inputFlags.given = r.taskFlags.given
-		fs.Visit(func(f *flag.Flag) { r.taskFlags.given[f.Name] = true })
+		t.given = map[string]bool{}
+		fs.Visit(func(f *flag.Flag) { t.given[f.Name] = true })
+		if !t.given["examples"] {
+			r.examples = -1 // all, which no number says
+		}
 		return r.run(ctx, s, args)
 	}
 }
@@ -60,31 +54,17 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 		return nil, usage("--long: %v", err)
 	}
 	opts := []runtime.Option{runtime.Long(long)}
-	switch r.join {
-	case "mean":
-	case "max":
+	if r.join == "max" {
 		opts = append(opts, runtime.JoinWindows(runtime.JoinMax))
-	default:
-		return nil, usage("--join %s: it must be mean or max", r.join)
 	}
-	switch r.special {
-	case "text":
-	case "tokens":
+	if r.special == "tokens" {
 		opts = append(opts, runtime.Special(runtime.SpecialAsTokens))
-	default:
-		return nil, usage("--special %s: it must be text or tokens", r.special)
 	}
-	for _, f := range []struct {
-		name string
-		n    int
-		opt  func(int) runtime.Option
-	}{{"max-tokens", r.maxTokens, runtime.MaxTokens}, {"batch-tokens", r.batchTokens, runtime.BatchTokens}} {
-		if f.n < 0 {
-			return nil, usage("--%s %d: it must not be negative", f.name, f.n)
-		}
-		if f.n > 0 {
-			opts = append(opts, f.opt(f.n))
-		}
+	if r.maxTokens > 0 {
+		opts = append(opts, runtime.MaxTokens(r.maxTokens))
+	}
+	if r.batchTokens > 0 {
+		opts = append(opts, runtime.BatchTokens(r.batchTokens))
 	}
 	switch {
 	case r.taskFlags.given["join"] && !strings.HasPrefix(r.long, "windows"):
@@ -113,11 +93,11 @@ func (r *runFlags) withinProgram(s *session) error {
 }
 
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
-	opts, err := r.options()
-	if err != nil {
+	if err := r.taskFlags.check(); err != nil {
 		return err
 	}
-	if err := r.taskFlags.check(); err != nil {
+	opts, err := r.options()
+	if err != nil {
 		return err
 	}
 	if err := r.inputFlags.check(); err != nil {

@@ -17,39 +17,70 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// taskFlags are the flags of run that only some tasks have: those of the table of tasks.
+// tableFlags are the flags of run that the table lists.
+type tableFlags struct {
+	given  map[string]bool // flags of the command line
+	values map[string]any  // where the value of each flag is: *bool, *string, *int, *float64 or *uint64
+}
+
+// taskFlags are the flags of run that only some tasks have, and what is read of them.
 type taskFlags struct {
-	given     map[string]bool // flags of the command line
-	values    map[string]any  // of each flag: *bool, *string, *int, *float64 or *uint64
+	*tableFlags
 	threshold limits
 }
 
 // defaultTop is how many results of a text are printed.
 const defaultTop = 5
 
-// register declares the flags of the table. The first line of a flag's usage is its placeholder.
+// register declares the flags that only some tasks have.
 func (f *taskFlags) register(fs *flag.FlagSet) {
-	f.values = map[string]any{}
-	for _, r := range tasktable.Flags {
-		usage := flagHelp(&r)
-		if r.Placeholder != "" {
-			usage = "`" + r.Placeholder + "`\n" + usage
-		}
-		switch r.Kind {
-		case tasktable.Switch:
-			f.values[r.Name] = fs.Bool(r.Name, false, usage)
-		case tasktable.Count:
-			n, _ := strconv.Atoi(r.Default) // 0 without one; a test reads all of them
-			f.values[r.Name] = fs.Int(r.Name, n, usage)
-		case tasktable.Real:
-			x, _ := strconv.ParseFloat(r.Default, 64)
-			f.values[r.Name] = fs.Float64(r.Name, x, usage)
-		case tasktable.Natural:
-			n, _ := strconv.ParseUint(r.Default, 10, 64)
-			f.values[r.Name] = fs.Uint64(r.Name, n, usage)
-		default:
-			f.values[r.Name] = fs.String(r.Name, r.Default, usage)
-		}
+	for i := range tasktable.Flags {
+		r := &tasktable.Flags[i]
+		f.declare(fs, r.Name, newValue[r.Kind]())
+	}
+}
+
+// newValue makes the place of a value, by the kind of its flag.
+var newValue = map[tasktable.Kind]func() any{
+	tasktable.Switch: func() any { return new(bool) }, tasktable.Text: func() any { return new(string) }, tasktable.List: func() any { return new(string) },
+	tasktable.Count: func() any { return new(int) }, tasktable.Real: func() any { return new(float64) }, tasktable.Natural: func() any { return new(uint64) },
+}
+
+// declare declares a flag of the table whose value is to be at p. The first line of a flag's usage is its placeholder.
+func (f *tableFlags) declare(fs *flag.FlagSet, name string, p any) {
+	r := tasktable.FlagNamed(name)
+	if r == nil {
+		panic("the table of tasks has no such flag: --" + name)
+	}
+	usage := flagHelp(r)
+	if r.Placeholder != "" {
+		usage = "`" + r.Placeholder + "`\n" + usage
+	}
+	if f.values == nil {
+		f.values = map[string]any{}
+	}
+	f.values[name] = p
+	switch p := p.(type) {
+	case *bool:
+		fs.BoolVar(p, name, false, usage)
+	case *int:
+		n, _ := strconv.Atoi(r.Default) // 0 without one; a test reads all of them
+		fs.IntVar(p, name, n, usage)
+	case *float64:
+		x, _ := strconv.ParseFloat(r.Default, 64)
+		fs.Float64Var(p, name, x, usage)
+	case *uint64:
+		n, _ := strconv.ParseUint(r.Default, 10, 64)
+		fs.Uint64Var(p, name, n, usage)
+	case *string:
+		fs.StringVar(p, name, r.Default, usage)
+	}
+}
+
+// declareAll declares flags whose values are in fields.
+func (f *tableFlags) declareAll(fs *flag.FlagSet, places map[string]any) {
+	for name, p := range places {
+		f.declare(fs, name, p)
 	}
 }
 
@@ -102,7 +133,7 @@ func (f *taskFlags) check() error {
 			}
 		}
 	}
-	for _, r := range tasktable.Flags {
+	for _, r := range tasktable.RunFlags() {
 		if !f.given[r.Name] {
 			continue
 		}
@@ -120,7 +151,12 @@ func (f *taskFlags) check() error {
 func (f *taskFlags) checkValue(r *tasktable.Flag) error {
 	switch v := f.values[r.Name].(type) {
 	case *string:
+		common := slices.ContainsFunc(tasktable.CommonFlags, func(c tasktable.Flag) bool { return c.Name == r.Name })
 		switch {
+		case r.OneOf != nil && !slices.Contains(r.OneOf, *v):
+			last := len(r.OneOf) - 1
+			return usage("--%s %s: it must be %s or %s", r.Name, *v, strings.Join(r.OneOf[:last], ", "), r.OneOf[last])
+		case common: // names of files may have other bytes
 		case !utf8.ValidString(*v):
 			return usage("--%s is %s", r.Name, notUTF8)
 		case r.Filled && strings.TrimSpace(*v) == "" && r.Must != "":

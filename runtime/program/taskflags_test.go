@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -44,7 +46,7 @@ func TestTaskFlags(t *testing.T) {
 	for name := range read {
 		require.NotNil(t, tasktable.FlagNamed(name), "the sources read --%s", name)
 	}
-	var f taskFlags
+	f := taskFlags{tableFlags: &tableFlags{}}
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	f.register(fs)
 	for _, r := range tasktable.Flags {
@@ -62,6 +64,14 @@ func TestTaskFlags(t *testing.T) {
 			require.Empty(t, r.Default)
 		}
 	}
+	all := flag.NewFlagSet("run", flag.ContinueOnError)
+	newRun(all)
+	for _, r := range tasktable.RunFlags() {
+		require.NotNil(t, all.Lookup(r.Name), "run has no --%s", r.Name)
+		require.True(t, r.OneOf == nil || slices.Contains(r.OneOf, r.Default), "--%s: its default is none of its values", r.Name)
+	}
+	require.EqualValues(t, runtime.MaxThreads, tasktable.FlagNamed("threads").Most)
+	require.Contains(t, tasktable.FlagNamed("threads").Must, strconv.Itoa(runtime.MaxThreads))
 	require.Equal(t, task.DefaultTemplate, tasktable.FlagNamed("template").Default)
 	require.EqualValues(t, task.MaxResults, tasktable.FlagNamed("samples").Most)
 	require.Contains(t, tasktable.FlagNamed("samples").Must, strconv.Itoa(task.MaxResults))
@@ -71,7 +81,7 @@ func TestTaskFlags(t *testing.T) {
 // TestFlagRanges: what is out of a flag's range, empty or no list is refused by the words of its row, before any model is opened.
 func TestFlagRanges(t *testing.T) {
 	check := func(args ...string) error {
-		var f taskFlags
+		f := taskFlags{tableFlags: &tableFlags{}}
 		fs := flag.NewFlagSet("run", flag.ContinueOnError)
 		f.register(fs)
 		require.NoError(t, fs.Parse(args))

@@ -1,8 +1,11 @@
 package tasktable
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// Flag is a flag of run that has a meaning only for the tasks whose rows name it. debertac run has the same flags as the programs that debertac builds.
+// Flag is a flag of run. debertac run has the same flags as the programs that debertac builds, and hands them on.
 type Flag struct {
 	Name        string
 	Kind        Kind
@@ -11,6 +14,9 @@ type Flag struct {
 	Help        string // one sentence or several, without the default
 	Default     string // the value without the flag; "": no value, or the model's
 	Unsaid      bool   // the help of debertac does not show the default
+	Wider       string // a further sentence for the help of debertac, whose flag takes more than the program's
+
+	OneOf []string // the values of a text; nil: every text
 
 	Needs       string   // the flag is refused without this flag
 	Contradicts []string // the flag is refused together with these flags
@@ -32,7 +38,7 @@ const (
 	Natural             // a whole number from 0 to 2⁶⁴-1
 )
 
-// Flags lists the flags in the order of help.
+// Flags lists the flags that have a meaning only for the tasks whose rows name them, in the order of help.
 var Flags = []Flag{
 	{
 		Name: "top", Kind: Count, Placeholder: "N",
@@ -195,11 +201,16 @@ func (f *Flag) Within(x float64) bool {
 	return f.Least <= x && x <= f.Most
 }
 
-// FlagNamed returns the flag of a name, or nil.
+// RunFlags returns all flags of run: those of every task, then those of some.
+func RunFlags() []Flag { return slices.Concat(CommonFlags, Flags) }
+
+// FlagNamed returns the flag of run of a name, or nil.
 func FlagNamed(name string) *Flag {
-	for i := range Flags {
-		if Flags[i].Name == name {
-			return &Flags[i]
+	for _, list := range [][]Flag{CommonFlags, Flags} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
 		}
 	}
 	return nil

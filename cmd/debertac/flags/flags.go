@@ -1,5 +1,4 @@
-// Package flags checks the numbers of the command line, has the flags of tasks as the table of tasks lists them, and writes flags for built
-// programs.
+// Package flags checks the numbers of the command line, has the flags of run as the table lists them, and writes flags for built programs.
 package flags
 
 import (

@@ -6,7 +6,6 @@ import (
 	"reflect"
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
-	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Number is what a flag says, with the range that it must lie in. A flag that was not given has no number.
@@ -53,11 +52,12 @@ func Within(list ...Number) error {
 	return nil
 }
 
-// Numbers are those of the heads' tasks, with the ranges of the table of tasks.
-func (t *Tasks) Numbers() []Number {
+// Numbers are those of the flags that are handed on, with the ranges of the table. They are held to them before anything is built; the built program,
+// which can be called by itself, holds them to the same ones.
+func (t *Handed) Numbers() []Number {
 	var list []Number
-	for i := range tasktable.Flags {
-		f := &tasktable.Flags[i]
+	for i := range handed {
+		f := &handed[i]
 		switch v := reflect.ValueOf(t.Fields).Elem().Field(i).Interface().(type) {
 		case *int:
 			if v != nil {

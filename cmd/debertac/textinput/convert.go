@@ -18,6 +18,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	builtprogram "github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // The inputs that debertac run converts, so that built programs need not link what reads them.
@@ -132,34 +133,30 @@ func parquetFault(name string, err error) error {
 func (i *Args) columns(have []string) ([]string, error) {
 	var names []string
 	found := map[string]bool{}
-	for _, f := range []struct {
-		flag, name string
-		given      *string
-	}{
-		{"id", "", i.ID}, {"text-field", "text", i.TextField}, {"pair-field", "pair", i.PairField}, {"label-field", "label", i.LabelField},
-		{"question-field", "question", i.QuestionField}, {"context-field", "context", i.ContextField}, {"options-field", "options", i.OptionsField},
-		{"labels-field", "labels", i.LabelsField},
-	} {
-		name := f.name
-		if f.given != nil {
-			name = *f.given
+	for _, f := range tasktable.CommonFlags {
+		name, given := i.Fields[f.Name]
+		switch {
+		case f.Name != "id" && !strings.HasSuffix(f.Name, "-field"):
+			continue
+		case !given:
+			name = f.Default
 		}
 		there := slices.Contains(have, name)
-		if f.given != nil && !there {
-			return nil, fault.Input(i.Input, "no column %q, which --%s names (its columns: %s)", name, f.flag, strings.Join(have, ", "))
+		if given && !there {
+			return nil, fault.Input(i.Input, "no column %q, which --%s names (its columns: %s)", name, f.Name, strings.Join(have, ", "))
 		}
 		if there {
-			names, found[f.flag] = append(names, name), true
+			names, found[f.Name] = append(names, name), true
 		}
 	}
 	if !found["text-field"] && !found["question-field"] {
 		return nil, fault.Input(i.Input, "no column \"text\", nor \"question\" (its columns: %s)", strings.Join(have, ", ")).
 			Hint("--text-field %[1]s, or --question-field %[1]s for questions", wording.Quoted(first(have)))
 	}
-	if i.Echo != nil {
-		echo, err := builtprogram.List(*i.Echo)
+	if list, given := i.Fields["echo"]; given {
+		echo, err := builtprogram.List(list)
 		if err != nil {
-			return nil, fault.Usage("", "--echo %s: %v", *i.Echo, err)
+			return nil, fault.Usage("", "--echo %s: %v", list, err)
 		}
 		for _, name := range echo {
 			if !slices.Contains(have, name) {

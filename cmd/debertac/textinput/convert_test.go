@@ -58,8 +58,7 @@ func TestZstdInputs(t *testing.T) {
 
 func TestParquetInputs(t *testing.T) {
 	recorded := filepath.Join("..", "parquetfile", "testdata", "columns.parquet")
-	text := func(s string) *string { return &s }
-	in := Args{Input: recorded, ID: text("uid"), Echo: text("kind,ok")}
+	in := Args{Input: recorded, Fields: map[string]string{"id": "uid", "echo": "kind,ok"}}
 	c, err := in.Convert(t.Context())
 	require.NoError(t, err)
 	got, err := io.ReadAll(c)
@@ -67,10 +66,10 @@ func TestParquetInputs(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.Contains(t, string(got), `{"kind":"a","label":0,"labels":["a","b"],"ok":true,"text":"good morning","uid":"u0"}`+"\n")
 	for want, in := range map[string]Args{
-		`no column "body", which --text-field names (its columns: uid, text,`: {TextField: text("body")},
-		`no column "n", which --echo names (its columns: uid, text,`:          {Echo: text("kind,n")},
-		`column "price" has the type DECIMAL(9,2), which is not read`:         {Echo: text("price")},
-		`--echo a,: a part between its commas is empty`:                       {Echo: text("a,")},
+		`no column "body", which --text-field names (its columns: uid, text,`: {Fields: map[string]string{"text-field": "body"}},
+		`no column "n", which --echo names (its columns: uid, text,`:          {Fields: map[string]string{"echo": "kind,n"}},
+		`column "price" has the type DECIMAL(9,2), which is not read`:         {Fields: map[string]string{"echo": "price"}},
+		`--echo a,: a part between its commas is empty`:                       {Fields: map[string]string{"echo": "a,"}},
 		`--format csv belongs to files of text`:                               {Format: "csv"},
 	} {
 		in.Input = recorded

@@ -8,37 +8,28 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/runtime/disk"
 	builtprogram "github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Args are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
-// They are handed on to the built program; nil is left out.
+// Args are the flags of run that say where the texts come from and which fields they have.
 type Args struct {
-	Input         string  `group:"Input" placeholder:"FILE" help:"Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, .parquet, or .txt with one text per line; .gz and .zst too; - is the standard input. Fields: text, pair, label, question, context, options, labels."`
-	Format        string  `group:"Input" placeholder:"jsonl|json|csv|tsv|tsv-plain|lines" help:"Format of --input, if its name does not tell. In tsv-plain quotes are characters like any others."`
-	OnError       string  `group:"Input" enum:"stop,skip,report" default:"stop" placeholder:"stop|skip|report" help:"What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1. Default: stop."`
-	ID            *string `name:"id" group:"Input" placeholder:"FIELD" help:"A field of the input to print with every result as its id."`
-	Echo          *string `group:"Input" placeholder:"A,B,…" help:"Fields of the input to print with every result; under echo in JSON."`
-	TextField     *string `group:"Input" placeholder:"FIELD" help:"The field or column that is the text (text)."`
-	PairField     *string `group:"Input" placeholder:"FIELD" help:"The field that is the second text of a pair (pair)."`
-	LabelField    *string `group:"Input" placeholder:"FIELD" help:"With --accuracy: the field that is the expected label (label)."`
-	QuestionField *string `group:"Input" placeholder:"FIELD" help:"The field that is the question (question)."`
-	ContextField  *string `group:"Input" placeholder:"FIELD" help:"The field that is the context to answer from (context)."`
-	OptionsField  *string `group:"Input" placeholder:"FIELD" help:"The field that lists the options to choose from (options)."`
-	LabelsField   *string `group:"Input" placeholder:"FIELD" help:"The field that lists the labels to look for (labels)."`
+	Input, Format string
+	Fields        map[string]string // what the other flags say that were given, by their names
 }
 
-// Flags are the arguments of the built program.
-func (i *Args) Flags() []flags.Flag {
-	list := []flags.Flag{
-		flags.Value("--input", i.Input), flags.Value("--format", i.Format), flags.Text("--id", i.ID), flags.Text("--echo", i.Echo), flags.Text("--text-field", i.TextField),
-		flags.Text("--pair-field", i.PairField), flags.Text("--label-field", i.LabelField), flags.Text("--question-field", i.QuestionField),
-		flags.Text("--context-field", i.ContextField), flags.Text("--options-field", i.OptionsField), flags.Text("--labels-field", i.LabelsField),
+// Of returns what the flags of run say.
+func Of(run *flags.Handed) Args {
+	i := Args{Input: run.Text("input"), Format: run.Text("format"), Fields: map[string]string{}}
+	for _, f := range tasktable.CommonFlags {
+		if f.Group == inputGroup && run.Given(f.Name) {
+			i.Fields[f.Name] = run.Text(f.Name)
+		}
 	}
-	if i.OnError != "stop" {
-		list = append(list, flags.Value("--on-error", i.OnError))
-	}
-	return list
+	return i
 }
+
+// inputGroup is the group of the flags in the table.
+const inputGroup = "Input"
 
 // Check finds out before anything is built whether the input can be read.
 func (i *Args) Check() error {

@@ -42,10 +42,13 @@ func newTrial(t *testing.T, op *ir.Op, s ir.Sample, seed uint64) *trial {
 		lens = []int{3, 1, 4}
 	}
 	tr := &trial{op: op, r: &ir.Region{Name: "trial"}}
-	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99, Words: true, Marks: true, Prefix: true}
+	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99}
+	for p := range ragged.Part(ragged.Parts) {
+		p.Read(&limits, 1)
+	}
 	tr.batch = raggedtest.Batch(lens, limits, s.Holes, rng.IntN)
 	tr.sizes = ir.Sizes(tr.batch.Sizes())
-	parts := eval.StoreOf(tr.batch, 0)
+	parts := eval.StoreOf(tr.batch, 1)
 	b := ir.NewBuilder(tr.r)
 	var values []*ir.Value
 	for k, a := range s.In {

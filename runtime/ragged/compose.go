@@ -44,7 +44,7 @@ func resetIn[E int32 | float32](r *PartRow, s *Sequence) {
 
 // Append adds a sequence to the batch: the parts that a model with these limits reads. The batch
 // keeps no reference to the sequence. A part with an entry for each token that the sequence does
-// not have becomes zeros.
+// not have becomes neutral numbers, and so does a single number that is 0.
 func (b *Batch) Append(s *Sequence, l Limits) {
 	first := len(b.IDs)
 	for p := range parts {
@@ -54,14 +54,14 @@ func (b *Batch) Append(s *Sequence, l Limits) {
 		}
 		if r.floats {
 			v := r.float32s(b)
-			*v = appendValues(*v, inSequence[float32](r, s), r.zeros(len(s.IDs), &l))
+			*v = appendValues(*v, inSequence[float32](r, s), r, len(s.IDs)*r.columns(&l))
 			continue
 		}
 		v, more := r.ints(b), inSequence[int32](r, s)
 		if r.Holds == TokenRows {
 			*v = appendRows(*v, more, int32(first))
 		} else {
-			*v = appendValues(*v, more, r.zeros(len(s.IDs), &l))
+			*v = appendValues(*v, more, r, len(s.IDs)*r.columns(&l))
 		}
 	}
 	b.endSequence(l)
@@ -82,20 +82,21 @@ func (b *Batch) endSequence(l Limits) {
 	}
 }
 
-// zeros returns how many zeros the part of a sequence of n tokens is if it has no numbers.
-func (r *PartRow) zeros(n int, l *Limits) int {
-	if r.Each == T {
-		return n * r.columns(l)
+// appendValues appends what a sequence has of a part. n is how many numbers there are if the part has
+// an entry for each token.
+func appendValues[E int32 | float32](dst, values []E, r *PartRow, n int) []E {
+	switch {
+	case r.isNumber && values[0] == 0:
+		return append(dst, E(r.Neutral))
+	case len(values) == 0 && r.Each == T:
+		return appendNeutral(dst, r, n)
 	}
-	return 0
+	return append(dst, values...)
 }
 
-func appendValues[E int32 | float32](dst, values []E, zeros int) []E {
-	if len(values) != 0 {
-		return append(dst, values...)
-	}
-	for range zeros {
-		dst = append(dst, 0)
+func appendNeutral[E int32 | float32](dst []E, r *PartRow, n int) []E {
+	for range n {
+		dst = append(dst, E(r.Neutral))
 	}
 	return dst
 }
@@ -154,7 +155,7 @@ func (b *Batch) entriesOf(e Extent, s int) (from, to int) {
 
 // FillNeeded adds what a model with these limits needs besides ids, where it is missing: a prefix
 // of length 0; every token as a row, up to the limit; the first token of each sequence as a label
-// and every other token as a word; zeros for other numbers. It is for measurements and tests in
+// and every other token as a word; neutral numbers else. It is for measurements and tests in
 // which the ids mean nothing.
 func (b *Batch) FillNeeded(l Limits) {
 	for p := range parts {
@@ -173,9 +174,9 @@ func (b *Batch) FillPart(p Part, l Limits) {
 		b.SetEach(p, func(dst []int32, s int) []int32 { return r.fill(dst, b, s, l) })
 	case r.Optional:
 	case r.floats:
-		*r.float32s(b) = append(*r.float32s(b), make([]float32, n)...)
+		*r.float32s(b) = appendNeutral(*r.float32s(b), r, n)
 	default:
-		*r.ints(b) = append(*r.ints(b), make([]int32, n)...)
+		*r.ints(b) = appendNeutral(*r.ints(b), r, n)
 	}
 }
 

@@ -36,13 +36,14 @@ type PartRow struct {
 	Limit    string // field of Limits that decides whether models read the part; "": all models do
 	Optional bool   // may be empty although the model reads it
 	Absent   string // error for a part that the model does not read
+	Neutral  int    // the number that makes no difference to results
 	Needs    string // beginning of the error for a wrong number of entries; "": the form that all parts share
 
 	// check returns an error if the part's values are wrong. Its length is right, and so are the
 	// parts before it and all Firsts. check may use the batch's fields, not the tables.
 	check func(b *Batch, l Limits) error
 	// fill appends what FillNeeded adds for a sequence. If it is nil, a part that is not optional
-	// gets zeros. fill may use the batch's fields, not the tables.
+	// gets neutral numbers. fill may use the batch's fields, not the tables.
 	fill     func(dst []int32, b *Batch, s int, l Limits) []int32
 	at       uintptr // place in Batch
 	floats   bool    // the field is a []float32, not an []int32

@@ -6,7 +6,8 @@ import "github.com/debertac/debertac/runtime/ragged"
 // draw appends random entries of a part for sequence s to dst. It may use the parts before it.
 type draw func(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int) int) []int32
 
-// draws holds how integers are drawn. A part that is not here is filled as by FillNeeded.
+// draws holds how integers are drawn. Integers that are not here are filled as by FillNeeded. Parts of
+// float32 are positive numbers below 2.
 var draws = [ragged.Parts]draw{
 	ragged.IDs:    perToken(func(l ragged.Limits) int { return l.Vocab }),
 	ragged.Types:  perToken(func(l ragged.Limits) int { return l.Types }),
@@ -34,7 +35,7 @@ func Batch(lens []int, l ragged.Limits, holes bool, pick func(n int) int) *ragge
 		b.FillPart(p, l) // what is not drawn
 		if p.Row().Floats() {
 			for i := range *p.Float32s(b) {
-				(*p.Float32s(b))[i] = float32(pick(2001)-1000) / 1000
+				(*p.Float32s(b))[i] = float32(1+pick(1999)) / 1000
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/stretchr/testify/require"
 )
 
@@ -54,7 +56,8 @@ var started = []starting{
 	{"tag_deberta", nil, "Tag", []string{"x"}, ``},
 }
 
-// TestInitFrom starts a program from each model folder of examples/tasks, builds it and runs it.
+// TestInitFrom starts a program from each model folder of examples/tasks, builds it and runs it. All are built as packages of one module and linked into one
+// program: linking each by itself would take most of the time, and TestInitFromNames does so for some.
 func TestInitFrom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -67,28 +70,89 @@ func TestInitFrom(t *testing.T) {
 		name := filepath.Base(filepath.Dir(f))
 		require.True(t, slices.ContainsFunc(started, func(s starting) bool { return s.folder == name }), "%s has no row", name)
 	}
+	all := newPrograms{dir: t.TempDir(), root: root}
 	for _, s := range started {
+		all.add(t, filepath.Join(root, "examples", "tasks", s.folder), &s)
+	}
+	all.add(t, numbered(t, root), &starting{"numbered", []string{"--head", "zero-shot"}, "Entail", []string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`})
+	all.build(t)
+	for i, s := range all.list {
 		t.Run(s.folder+strings.Join(s.flags, ""), func(t *testing.T) {
-			s.start(t, filepath.Join(root, "examples", "tasks", s.folder), root)
+			name := fmt.Sprintf("start%d", i)
+			got := all.do(t, filepath.Join(all.dir, "program"), append([]string{name, filepath.Join(name, name+".weights")}, s.args...)...)
+			require.Regexp(t, regexp.MustCompile(s.want), got)
 		})
 	}
 }
 
-// TestInitFromNumbered: a model whose labels have numbers for names is told which one means entailment.
-func TestInitFromNumbered(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds programs")
-	}
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	require.NoError(t, err)
+// numbered makes a folder whose labels have numbers for names: a program is told which one means entailment.
+func numbered(t *testing.T, root string) string {
 	folder := t.TempDir()
 	require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join(root, "examples", "tasks", "nli"))))
 	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
 	require.NoError(t, err)
 	config = []byte(strings.NewReplacer("contradiction", "LABEL_0", "neutral", "LABEL_1", "entailment", "LABEL_2").Replace(string(config)))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), config, 0o666))
-	s := starting{"nli", []string{"--head", "zero-shot"}, "Entail", []string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`}
-	s.start(t, folder, root)
+	return folder
+}
+
+// newPrograms are new programs as packages of one module.
+type newPrograms struct {
+	dir, root string
+	list      []*starting
+}
+
+// add starts a program from a folder, and makes it a package: its main becomes a function that the main of all calls.
+func (a *newPrograms) add(t *testing.T, folder string, s *starting) {
+	name := fmt.Sprintf("start%d", len(a.list))
+	a.list = append(a.list, s)
+	made := filepath.Join(a.dir, name)
+	var said strings.Builder
+	code := run(t.Context(), append([]string{"init", made, "--from", folder, "--replace", a.root}, s.flags...), nil, io.Discard, &said)
+	require.Equal(t, fault.ExitDone, code, said.String())
+	main, err := os.ReadFile(filepath.Join(made, "main.go"))
+	require.NoError(t, err)
+	text := string(main)
+	require.Contains(t, text, "model."+s.call+"(")
+	for _, change := range [][2]string{{"\npackage main\n", "\npackage " + name + "\n"}, {"\nfunc main() {", "\nfunc Main() {"}, {`"` + name + "/", `"whole/` + name + "/"}} {
+		require.Equal(t, 1, strings.Count(text, change[0]), text)
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(made, "main.go"), []byte(text), 0o666))
+	mod, err := os.ReadFile(filepath.Join(made, "go.mod"))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(mod), "module "+name+"\n"))
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "go.mod"), []byte("module whole\n"+strings.TrimPrefix(string(mod), "module "+name+"\n")), 0o666))
+	require.NoError(t, os.Rename(filepath.Join(made, "go.sum"), filepath.Join(a.dir, "go.sum")))
+	require.NoError(t, os.Remove(filepath.Join(made, "go.mod")))
+}
+
+// build builds the program of all.
+func (a *newPrograms) build(t *testing.T) {
+	imports, calls, packages := "", "", []string{"vet", "."}
+	for i := range a.list {
+		imports += fmt.Sprintf("\t\"whole/start%d\"\n", i)
+		calls += fmt.Sprintf("\t\t\"start%d\": start%d.Main,\n", i, i)
+		packages = append(packages, fmt.Sprintf("./start%d", i))
+	}
+	text := "package main\n\nimport (\n\t\"os\"\n\n" + imports + ")\n\nfunc main() {\n\tcalls := map[string]func(){\n" + calls + "\t}\n" +
+		"\tname := os.Args[1]\n\tos.Args = os.Args[1:]\n\tcalls[name]()\n}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "main.go"), []byte(text), 0o666))
+	a.do(t, "go", packages...)
+	a.do(t, "go", "build", "-o", "program", ".")
+}
+
+// do runs a command in the module, and returns what it prints.
+func (a *newPrograms) do(t *testing.T, name string, args ...string) string {
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = a.dir
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
+	}
+	require.NoError(t, err)
+	return string(out)
 }
 
 // TestInitFromNames: programs of folders whose names mean something to Go, or to the program, are built by go build.
@@ -131,33 +195,4 @@ func TestRawArguments(t *testing.T) {
 		require.NotZero(t, run(t.Context(), args, nil, io.Discard, &said))
 		require.Contains(t, said.String(), `a\xff" is not valid UTF-8`, "%q", args)
 	}
-}
-
-// start starts a program from a folder, builds it and runs it.
-func (s *starting) start(t *testing.T, folder, root string) {
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	bin := t.TempDir()
-	require.NoError(t, os.Symlink(exe, filepath.Join(bin, "debertac")))
-	dir := t.TempDir()
-	do := func(in, name string, args ...string) string {
-		cmd := exec.CommandContext(t.Context(), name, args...)
-		cmd.Dir = in
-		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
-		out, err := cmd.Output()
-		if exit, ok := err.(*exec.ExitError); ok {
-			t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
-		}
-		require.NoError(t, err)
-		return string(out)
-	}
-	do(dir, filepath.Join(bin, "debertac"), append([]string{"init", "start", "--from", folder, "--replace", root}, s.flags...)...)
-	start := filepath.Join(dir, "start")
-	main, err := os.ReadFile(filepath.Join(start, "main.go"))
-	require.NoError(t, err)
-	require.Contains(t, string(main), "model."+s.call+"(")
-	do(start, "go", "vet", ".")
-	do(start, "go", "build", "-o", "program", ".")
-	got := do(start, "./program", append([]string{"start.weights"}, s.args...)...)
-	require.Regexp(t, regexp.MustCompile(s.want), got)
 }

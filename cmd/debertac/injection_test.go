@@ -127,7 +127,7 @@ func (s snapshot) state() string {
 		if strings.Contains(name, ".pprof") { // it differs from run to run
 			text = fmt.Sprint("whole: ", wholeProfile(text))
 		}
-		lines = append(lines, fmt.Sprintf("%s %x", drawn.ReplaceAllString(name, "#"), sha256.Sum256([]byte(text))))
+		lines = append(lines, fmt.Sprintf("%s %x", plain(name), sha256.Sum256([]byte(text))))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
@@ -146,6 +146,19 @@ var (
 	childCheckout = "DEBERTAC_TEST_CHECKOUT"                              // of a child process
 )
 
+// plained are the paths that plain has seen: runs repeat the same ones.
+var plained sync.Map
+
+// plain returns a path without the parts that are drawn.
+func plain(path string) string {
+	if p, ok := plained.Load(path); ok {
+		return p.(string)
+	}
+	p := drawn.ReplaceAllString(path, "#")
+	plained.Store(path, p)
+	return p
+}
+
 // moments lists the operations of a run that are failed. A file that is read or written in many parts has its first, middle and last part failed; of
 // files in bulk, one operation of each kind.
 func moments(s *scenario, seen []moment) []moment {
@@ -158,6 +171,11 @@ func moments(s *scenario, seen []moment) []moment {
 	var list []moment
 	had := map[string]bool{}
 	for _, p := range seen {
+		if s.only != nil && !slices.ContainsFunc(s.only, func(part string) bool {
+			return p.path == part || strings.HasPrefix(p.path, part) && strings.ContainsAny(part[len(part)-1:], "/-")
+		}) {
+			continue
+		}
 		place := ""
 		for _, prefix := range bulk {
 			if strings.HasPrefix(p.path, prefix) {
@@ -185,7 +203,7 @@ func counter(dir string, at *moment, act func(op disk.Op) error) (disk.Fault, fu
 		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsAbs(path) && !strings.HasPrefix(rel, "..") {
 			path = rel
 		}
-		p := moment{op: op, path: drawn.ReplaceAllString(path, "#")}
+		p := moment{op: op, path: plain(path)}
 		n := count[p]
 		count[p]++
 		p.n = n

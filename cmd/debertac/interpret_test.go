@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
@@ -35,15 +33,16 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 		}
 		return nil
 	}
-	parser, err := kong.New(newGrammar(), kong.Name("debertac"), kong.Bind(c, m))
+	parser, err := takeParser()
 	if err != nil {
 		return "", err.Error(), fault.ExitOurs
 	}
+	defer parsers.Put(parser)
 	k, err := parser.Parse(args)
 	if err != nil {
 		return "", err.Error(), fault.ExitUsage
 	}
-	if err := k.Run(); err != nil {
+	if err := k.Run(c, m); err != nil {
 		return out.String(), errs.String() + fault.Classify(c.Context, err).Render(false), fault.Classify(c.Context, err).Code
 	}
 	return out.String(), errs.String(), fault.ExitDone

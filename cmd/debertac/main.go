@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
@@ -114,6 +115,23 @@ func repeated(k *kong.Context) error {
 	return nil
 }
 
+// parsers are those that have parsed a command line and can parse another. Tests run thousands of command lines in one process, and making a parser takes
+// longer than most of them.
+var parsers sync.Pool
+
+// takeParser returns a parser of the command line, which prints and exits as its fields say.
+func takeParser() (*kong.Kong, error) {
+	if p, ok := parsers.Get().(*kong.Kong); ok {
+		return p, nil
+	}
+	return kong.New(newGrammar(),
+		kong.Name("debertac"),
+		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\n"+
+			"A first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+}
+
 // run is the whole program: it runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	f, ok := stderr.(*os.File)
@@ -135,17 +153,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		code = whole(code)
 	}()
-	parser, err := kong.New(newGrammar(),
-		kong.Name("debertac"),
-		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\nA first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Bind(c, &built.Maker{Console: c, Sum: identity}),
-		kong.Writers(out, stderr),
-		kong.Exit(func(code int) { os.Exit(whole(code)) }),
-	)
+	parser, err := takeParser()
 	if err != nil {
 		return c.Report(fault.Ours(err))
 	}
+	defer parsers.Put(parser)
+	parser.Stdout, parser.Stderr, parser.Exit = out, stderr, func(code int) { os.Exit(whole(code)) }
 	args, raw, err := markRaw(args)
 	if err != nil {
 		return c.Report(err)
@@ -177,7 +190,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	for _, arg := range raw { // an argument of another verb, or of a flag
 		return c.Report(notUTF8(arg))
 	}
-	if err := k.Run(); err != nil {
+	if err := k.Run(c, &built.Maker{Console: c, Sum: identity}); err != nil {
 		return c.Report(err)
 	}
 	return fault.ExitDone

@@ -30,7 +30,7 @@ func (attentionLowering) batch(*ir.Node) []*ir.Value { return nil }
 func (attentionLowering) kernels(set *kernelSet, s *step) error {
 	n := s.node
 	p := attentionConstants(n)
-	scattered, err := set.emitter.jumps(operand(n, ops.AttnIndex))
+	scattered, err := ops.AttentionJumps(set.emitter.p, n)
 	if err != nil {
 		return err
 	}

@@ -62,24 +62,6 @@ func (e *emitter) integerTensors() ([]jen.Code, error) {
 	return out, nil
 }
 
-// jumps reports whether a packed table of rows rises by more than one somewhere. Kernels read windows of neighbouring rows, so such a table needs the portable
-// form. Log buckets jump if the reach is less than about three times the exact part.
-func (e *emitter) jumps(v *ir.Value) (bool, error) {
-	if v == nil {
-		return false, nil
-	}
-	rows, err := e.integers(v.Name)
-	if err != nil {
-		return false, err
-	}
-	for i := 1; i < len(rows); i++ {
-		if rows[i]-rows[i-1] > 1 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // tableRows returns the packed tensors of integers with the number of rows of the table that they index. Open checks the integers against it, because kernels
 // use them unchecked.
 func (e *emitter) tableRows() (map[string]int, error) {
@@ -116,12 +98,8 @@ func (e *emitter) integers(store string) ([]int32, error) {
 
 // maker returns the node that makes a packed tensor of integers. Such a node has no operands.
 func (e *emitter) maker(store string) (*ir.Node, error) {
-	for _, c := range e.p.Pack {
-		for _, n := range c.Region.Nodes {
-			if len(n.Out) == 1 && n.Out[0].Name == store && len(n.In) == 0 {
-				return n, nil
-			}
-		}
+	if n := e.p.Maker(store); n != nil {
+		return n, nil
 	}
 	return nil, fmt.Errorf("%s does not depend on the spec alone", store)
 }

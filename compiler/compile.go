@@ -48,40 +48,26 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name}, Message: fmt.Sprintf("no target is named %q: there is %s", o.Target, strings.Join(names, ", "))}}, nil
 	}
 	var units []*Unit
-	var faults diag.List
+	all := workOf(s, t)
+	faults := all.faults
 	var emits []string
-	packages, clashes := packageNames(s, t)
-	faults = append(faults, clashes...)
-	_, missing := instructionSets(t)
-	faults = append(faults, missing...)
-	for i, e := range t.Emit {
-		name, m, h := emitted(e)
-		emits = append(emits, name)
-		if o.Emit != "" && o.Emit != name {
+	for _, w := range all.emits {
+		emits = append(emits, w.name)
+		if o.Emit != "" && o.Emit != w.name {
 			continue
 		}
-		if m == nil && e.Ensemble == nil {
-			faults = append(faults, laterEmit(e, name))
+		if len(w.faults) > 0 {
+			faults = append(faults, w.faults...)
 			continue
 		}
-		if later := emitFaults(e, m, h, t); len(later) > 0 {
-			faults = append(faults, later...)
-			continue
-		}
-		var u *Unit
-		var err error
-		if e.Ensemble != nil {
-			u, err = compileEnsemble(s, t, packages[i], e.Ensemble, o)
-		} else {
-			u, err = compileUnit(s, t, packages[i], m, h, o)
-		}
+		u, err := all.compile(w, o)
 		var large *SizeError
 		if errors.As(err, &large) {
 			faults = append(faults, large.Fault)
 			continue
 		}
 		if err != nil {
-			return nil, faults, fmt.Errorf("compiling %s: %w", name, err)
+			return nil, faults, fmt.Errorf("compiling %s: %w", w.name, err)
 		}
 		if d := memoryFault(u.Program, t); d != nil && !o.Trace { // a trace keeps more than a call needs
 			faults = append(faults, d)
@@ -104,21 +90,17 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	return units, faults, nil
 }
 
-// emitted returns the full name of what an emit line asks for, and its model and head. The model is nil for an emit that is not a single forward pass.
-func emitted(e spec.Emit) (string, *spec.Model, *spec.Head) {
-	switch {
-	case e.Ensemble != nil:
-		return e.Ensemble.Name, nil, nil
-	case e.Train != nil:
-		return e.Train.Name, nil, nil
-	case e.Head != nil && e.Kind == spec.EmitInfer:
-		return e.Head.FullName(), e.Head.Model, e.Head
-	case e.Model != nil && e.Kind == spec.EmitInfer:
-		return e.Model.Name, e.Model, nil
-	case e.Head != nil:
-		return e.Head.FullName(), nil, nil
+// compile compiles one line.
+func (t *targetWork) compile(w *work, o Options) (*Unit, error) {
+	first := w.parts[0]
+	u := &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble}
+	var err error
+	if w.Ensemble != nil {
+		u.Program, err = t.compileEnsemble(w, o)
+	} else {
+		u.Program, err = t.compilePart(w.pkg, first, o)
 	}
-	return "this", nil, nil
+	return u, err
 }
 
 // If a head takes rows one by one, each row has as many numbers as the vocabulary has entries. The number of rows in a call is bounded so that they have at
@@ -128,39 +110,42 @@ const (
 	leastRows = 16
 )
 
-// compileUnit builds one program for a package of the given name and runs the passes on it.
-func compileUnit(s *spec.Spec, t *spec.Target, name string, m *spec.Model, h *spec.Head, o Options) (*Unit, error) {
+// compilePart builds one program for a package of the given name and runs the passes on it.
+func (t *targetWork) compilePart(pkg string, p part, o Options) (*ir.Program, error) {
+	m, h := p.model, p.head
 	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
-	if h != nil && h.Take.Rows == spec.Masked {
+	if p.rows == spec.Masked {
 		bounds.Rows = min(t.Tokens, max(leastRows, rowBudget/h.Out))
 	}
-	p, err := build(m, h, bounds, s.Name, name, o)
+	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {
 		return nil, err
 	}
-	p.Meta = meta(m, h, t)
+	prog.Meta = t.meta(p)
 	if o.Trace {
-		p.Meta.Trace = true
-		p.Outputs = nil
-		if o.Perturb {
-			p.Outputs = append(p.Outputs, storeNormed)
-		}
-		for l := 0; l <= m.Encoder.Layers; l++ {
-			p.Outputs = append(p.Outputs, hiddenAt(l))
-		}
-		if h != nil {
-			if h.Decoder != nil {
-				for t := 0; t <= h.Decoder.Repeat; t++ {
-					p.Outputs = append(p.Outputs, decoderAt(t))
-				}
-			}
-			p.Outputs = append(p.Outputs, storeLogits)
+		prog.Meta.Trace = true
+		prog.Outputs = traced(p, o)
+	}
+	return prog, runPasses(prog, o.After)
+}
+
+// traced returns the outputs of a program that is compiled for `verify`.
+func traced(p part, o Options) (outputs []string) {
+	if o.Perturb {
+		outputs = append(outputs, storeNormed)
+	}
+	for l := 0; l <= p.model.Encoder.Layers; l++ {
+		outputs = append(outputs, hiddenAt(l))
+	}
+	if p.head == nil {
+		return outputs
+	}
+	if d := p.head.Decoder; d != nil {
+		for t := 0; t <= d.Repeat; t++ {
+			outputs = append(outputs, decoderAt(t))
 		}
 	}
-	if err := runPasses(p, o.After); err != nil {
-		return nil, err
-	}
-	return &Unit{Program: p, Model: m, Head: h, Target: t}, nil
+	return append(outputs, storeLogits)
 }
 
 // specHash returns the sha256, in hex, of a canonical spec.
@@ -169,36 +154,25 @@ func specHash(canonical []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// emitFaults returns the reasons why an emitted model or head cannot be compiled.
-func emitFaults(e spec.Emit, m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
-	if e.Ensemble != nil {
-		return ensembleFaults(e.Ensemble, t)
-	}
-	return notYet(m, h, t)
-}
-
 // meta returns what the generated package tells its callers.
-func meta(m *spec.Model, h *spec.Head, t *spec.Target) ir.Meta {
-	isas, _ := instructionSets(t)
+func (t *targetWork) meta(p part) ir.Meta {
+	m, h := p.model, p.head
 	out := ir.Meta{SpecHash: specHash(spec.Canonical(m, h)), Model: m.Name, Vocab: m.Vocab, Hidden: m.Hidden, Layers: m.Encoder.Layers,
-		Tokenizer: m.Tokenizer, ISAs: isas, Threads: t.Threads, Agree: t.Agree, Task: tasktable.Hidden, Columns: m.Hidden}
+		Tokenizer: m.Tokenizer, ISAs: t.isas, Threads: t.Threads, Agree: t.Agree, Task: p.task, Columns: m.Hidden}
 	if m.Embed.Segment != nil {
 		out.Types = m.Embed.Segment.Rows
 	}
 	if h == nil {
 		return out
 	}
-	out.Head, out.Columns, out.Task = h.Name, h.Out, h.Task()
+	out.Head, out.Columns, out.CRF = h.Name, h.Out, p.crf
 	out.Labels, out.Multi = h.Labels, h.Loss == tasktable.BinaryCrossEntropy
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)
 	}
 	for _, s := range h.Steps {
-		switch s.Kind {
-		case spec.StepCRF:
-			out.CRF = true
-		case spec.StepDecode:
+		if s.Kind == spec.StepDecode {
 			out.Decode = s.Decode
 		}
 	}

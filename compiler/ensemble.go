@@ -3,7 +3,6 @@ package compiler
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -18,26 +17,25 @@ const lastOfMember = "fold"
 // MemberPrefix returns the prefix of the names of a member's tensors, in the program of an ensemble and in its packed weights.
 func MemberPrefix(h *spec.Head) string { return h.FullName() + "." }
 
-// ensembleFaults returns faults for members that cannot be computed from the same batch.
-func ensembleFaults(e *spec.Ensemble, t *spec.Target) diag.List {
-	var out diag.List
-	first := e.Members[0].Head
-	for _, m := range e.Members {
-		out = append(out, notYet(m.Head.Model, m.Head, t)...)
-		switch h := m.Head; {
-		case h.Model.Tokenizer != first.Model.Tokenizer:
-			out = append(out, diag.Errorf("members", m.Pos, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", h.FullName(), h.Model.Tokenizer,
-				first.FullName(), first.Model.Tokenizer).Note(h.Model.Pos, "%s is here", h.Model.Name))
-		case h.Task() != first.Task() || h.Take.Rows != first.Take.Rows && h.Task() != tasktable.Labels:
-			out = append(out, diag.Errorf("members", m.Pos, "%s computes other rows than %s", h.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
-		case tasktable.Of(h.Task()).Mean == tasktable.NoMean, slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }):
-			out = append(out, diag.Errorf("members", m.Pos, "no mean is defined over heads like %s", h.FullName()))
-		case e.Mean == "probabilities" && tasktable.Of(h.Task()).Mean == tasktable.MeanOfLogits:
-			out = append(out, diag.Errorf("members", m.Pos, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
-				h.FullName()).Hintf("mean logits"))
-		}
+// memberFaults returns a fault for a member that cannot be computed from the same batch as the first one, or averaged with it.
+func memberFaults(e *spec.Ensemble, p, first part) diag.List {
+	mean := tasktable.Of(p.task).Mean
+	var d *diag.Diag
+	switch {
+	case p.model.Tokenizer != first.model.Tokenizer:
+		d = diag.Errorf("members", p.at, "%s has the tokenizer %s, %s has %s: the members of an ensemble read the same tokens", p.name(), p.model.Tokenizer,
+			first.name(), first.model.Tokenizer).Note(p.model.Pos, "%s is here", p.model.Name)
+	case p.task != first.task || p.rows != first.rows && p.task != tasktable.Labels:
+		d = diag.Errorf("members", p.at, "%s computes other rows than %s", p.name(), first.name()).Note(first.head.Pos, "%s is here", first.name())
+	case mean == tasktable.NoMean || p.crf:
+		d = diag.Errorf("members", p.at, "no mean is defined over heads like %s", p.name())
+	case e.Mean == "probabilities" && mean == tasktable.MeanOfLogits:
+		d = diag.Errorf("members", p.at, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
+			p.name()).Hintf("mean logits")
+	default:
+		return nil
 	}
-	return out
+	return diag.List{d}
 }
 
 // averagesProbabilities reports whether the members' probabilities are averaged. Only the logits of labels have probabilities, so for other numbers it returns
@@ -47,19 +45,19 @@ func averagesProbabilities(e *spec.Ensemble, t ir.Task) bool {
 }
 
 // compileEnsemble builds the programs of all members and joins them.
-func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble, o Options) (*Unit, error) {
-	whole := &ir.Program{Name: name, File: s.Name}
+func (t *targetWork) compileEnsemble(w *work, o Options) (*ir.Program, error) {
+	e := w.Ensemble
+	whole := &ir.Program{Name: w.pkg, File: t.spec.Name}
 	var outputs []*ir.Value
-	for i, m := range e.Members {
+	for i, m := range w.parts {
 		member := o
 		member.After = reached(o.After)
-		u, err := compileUnit(s, t, name, m.Head.Model, m.Head, member)
+		p, err := t.compilePart(w.pkg, m, member)
 		if err != nil {
-			return nil, fmt.Errorf("member %s: %w", m.Head.FullName(), err)
+			return nil, fmt.Errorf("member %s: %w", m.name(), err)
 		}
-		p := u.Program
 		_, result := p.Result()
-		prefixed(p, MemberPrefix(m.Head))
+		prefixed(p, MemberPrefix(m.head))
 		outputs = append(outputs, &ir.Value{Name: result.Name, Kind: ir.State, Type: result.Type, LD: result.LD})
 		whole.Regions = append(whole.Regions, p.Regions...)
 		whole.Pack = append(whole.Pack, p.Pack...)
@@ -83,8 +81,7 @@ func compileEnsemble(s *spec.Spec, t *spec.Target, name string, e *spec.Ensemble
 			return nil, err
 		}
 	}
-	first := e.Members[0].Head
-	return &Unit{Program: whole, Model: first.Model, Head: first, Target: t, Ensemble: e}, nil
+	return whole, nil
 }
 
 // reached returns the last pass that has run on each member, where last is asked for.

@@ -13,23 +13,11 @@ func NotYet(s *spec.Spec) diag.List {
 	var out diag.List
 	seen := map[string]bool{}
 	for _, t := range s.Targets {
-		for _, e := range t.Emit {
-			name, m, h := emitted(e)
-			list := diag.List{laterEmit(e, name)}
-			if m != nil || e.Ensemble != nil {
-				list = emitFaults(e, m, h, t)
-			}
-			var models []*spec.Model
-			if m != nil {
-				models = append(models, m)
-			}
-			if e.Ensemble != nil {
-				for _, member := range e.Ensemble.Members {
-					models = append(models, member.Head.Model)
-				}
-			}
-			for _, m := range models {
-				list = append(list, inPlainGo(m, t)...)
+		all := workOf(s, t)
+		for _, w := range all.emits {
+			list := w.faults
+			for _, p := range w.parts {
+				list = append(list, all.inPlainGo(p.model)...)
 			}
 			for _, d := range list {
 				if d.Code == "not-yet" {
@@ -46,18 +34,15 @@ func NotYet(s *spec.Spec) diag.List {
 	return out
 }
 
-// laterEmit returns the fault that an emit is not compiled yet.
-func laterEmit(e spec.Emit, name string) *diag.Diag {
-	return diag.Errorf("not-yet", e.Pos, "emit %s is checked by this version, but not compiled yet", name)
-}
-
 // notYet returns faults, at the spec's lines, about what this version checks but does not compile.
-func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
+func notYet(p part, t *spec.Target) diag.List {
+	m, h := p.model, p.head
 	var out diag.List
 	say := func(src spec.Source, what string) {
 		out = append(out, &diag.Diag{Code: "not-yet", Span: src.Pos, Message: what + " is checked by this version, but not compiled yet"})
 	}
-	if _, ok := namings[m.Checkpoint]; !ok {
+	names, published := namings[m.Checkpoint]
+	if !published {
 		say(m.Source, "the checkpoint scheme "+m.Checkpoint)
 	}
 	for _, p := range m.Encoder.Attention.Projections {
@@ -73,11 +58,12 @@ func notYet(m *spec.Model, h *spec.Head, t *spec.Target) diag.List {
 		return out
 	}
 	out = append(out, notYetPrompt(h)...)
-	if n, ok := namings[m.Checkpoint]; ok {
-		if _, ok := n.headNames(h); !ok {
-			out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
-				Note(m.Pos, "the model is here").Hintf("%s", n.named(h)))
-		}
+	if !published {
+		return out
+	}
+	if _, ok := names.headNames(h); !ok {
+		out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
+			Note(m.Pos, "the model is here").Hintf("%s", names.named(h)))
 	}
 	return out
 }

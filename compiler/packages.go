@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -19,34 +18,30 @@ var unfit = []string{"main", "init", "documentation", "internal", "vendor", "tes
 // imported are the names under which generated files import other packages.
 var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "unsafe"}
 
-// packageNames returns the Go package of each line that a target emits. It is the name on the line, or a name made from the model's name. The head's name is
-// added if the target or the spec has more than one package for that model. Names that no package can have are faults.
-func packageNames(s *spec.Spec, t *spec.Target) ([]string, diag.List) {
+// namePackages names the Go package of each line. It is the name on the line, or a name made from the model's name. The head's name is added if the target or
+// the spec has more than one package for that model. Names that no package can have are faults.
+func (t *targetWork) namePackages() diag.List {
 	var faults diag.List
-	names := make([]string, len(t.Emit))
-	at := map[string]int{}
-	for i, e := range t.Emit {
-		full, m, h := emitted(e)
-		if m == nil && e.Ensemble == nil {
+	named := map[string]*work{}
+	for _, w := range t.emits {
+		if len(w.parts) == 0 {
 			continue
 		}
-		name := e.Package
-		switch {
-		case name == "" && m == nil:
-			name = PackageName(e.Ensemble.Name)
-		case name == "":
-			name = packageName(s, t, m, h)
-		case !importable(name):
-			faults = append(faults, diag.Errorf("range", e.Pos, "no program could import a package %s", name).Hintf(`as package "nli"`))
+		switch w.pkg = w.Package; {
+		case w.pkg == "" && w.Ensemble != nil:
+			w.pkg = PackageName(w.Ensemble.Name)
+		case w.pkg == "":
+			w.pkg = t.packageName(w.parts[0])
+		case !importable(w.pkg):
+			faults = append(faults, diag.Errorf("range", w.Pos, "no program could import a package %s", w.pkg).Hintf(`as package "nli"`))
 		}
-		if other, twice := at[name]; twice {
-			before, _, _ := emitted(t.Emit[other])
-			faults = append(faults, diag.Errorf("twice", e.Pos, "%s and %s would both be the package %s", before, full, name).
-				Note(t.Emit[other].Pos, "%s is here", before).Hintf("emit infer %s as package %q", full, name+"2"))
+		if other := named[w.pkg]; other != nil {
+			faults = append(faults, diag.Errorf("twice", w.Pos, "%s and %s would both be the package %s", other.name, w.name, w.pkg).
+				Note(other.Pos, "%s is here", other.name).Hintf("emit infer %s as package %q", w.name, w.pkg+"2"))
 		}
-		names[i], at[name] = name, i
+		named[w.pkg] = w
 	}
-	return names, faults
+	return faults
 }
 
 // importable reports whether other packages can import a package of this name, which must be a Go identifier.
@@ -66,14 +61,13 @@ func CheckPackageName(name string) error {
 }
 
 // packageName returns a Go package name: letters and digits in lower case, and no name that a Go file would read as something else.
-func packageName(s *spec.Spec, t *spec.Target, m *spec.Model, h *spec.Head) string {
-	name := m.Name
-	alone := len(s.HeadsOf(m)) <= 1 && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {
-		_, other, head := emitted(e)
-		return other == m && head != h
+func (t *targetWork) packageName(p part) string {
+	name := p.model.Name
+	alone := len(t.spec.HeadsOf(p.model)) <= 1 && !slices.ContainsFunc(t.emits, func(w *work) bool {
+		return w.Ensemble == nil && len(w.parts) == 1 && w.parts[0].model == p.model && w.parts[0].head != p.head
 	})
-	if h != nil && !alone {
-		name += h.Name
+	if p.head != nil && !alone {
+		name += p.head.Name
 	}
 	return PackageName(name)
 }

@@ -5,70 +5,94 @@ import (
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// inPlainGo returns warnings for the parts of an attention that have no assembly. They run in plain Go on every processor.
-func inPlainGo(m *spec.Model, t *spec.Target) diag.List {
+// inPlainGo returns warnings for the parts of a model's attention that have no assembly. They run in plain Go on every processor. It asks the compiled program:
+// what fuse joins and tile lays out decides whether there is a kernel.
+func (t *targetWork) inPlainGo(m *spec.Model) diag.List {
+	if len(t.isas) == 0 || slices.Equal(t.isas, []string{"go"}) {
+		return nil
+	}
 	var out diag.List
-	if isas, _ := instructionSets(t); len(isas) == 0 || slices.Equal(isas, []string{"go"}) {
-		return out
-	}
-	say := func(at diag.Span, format string, args ...any) {
-		out = append(out, diag.Warnf("portable", at, format+": the attention runs in plain Go", args...))
-	}
-	a := &m.Encoder.Attention
-	for _, mix := range []*spec.Source{a.MixScore, a.MixWeight} {
-		if mix != nil {
-			say(mix.Pos, "no kernel mixes heads")
+	p := t.tiled(m)
+	for _, n := range attentions(p) {
+		for _, d := range withoutKernel(m, p, n) {
+			if !slices.ContainsFunc(out, func(o *diag.Diag) bool { return o.String() == d.String() }) {
+				out = append(out, d)
+			}
 		}
-	}
-	slots, rows := scoreSize(m)
-	head := m.Head * slots // as wide as the products of the score side by side
-	padded := (head + kernel.PanelWidth - 1) / kernel.PanelWidth * kernel.PanelWidth
-	stride := 3*m.Heads*padded + kernel.PanelWidth // of q, k and v side by side, with the columns that keep rows out of the same cache sets
-	switch at := m.Pos; {
-	case padded > kernel.AttentionMaxHead:
-		if slots > 1 {
-			at = a.ScoreSource.Pos
-		}
-		say(at, "a head of %d columns is more than the %d that kernels are made for", head, kernel.AttentionMaxHead)
-	case stride > kernel.AttentionMaxStride:
-		say(m.Pos, "the rows of %d heads of %d columns are longer than the %d that kernels are made for", m.Heads, head, kernel.AttentionMaxStride)
-	}
-	if rows > kernel.AttentionMaxRows {
-		say(m.Relative.Pos, "a table of %d offsets is larger than the %d that kernels are made for", rows, kernel.AttentionMaxRows)
 	}
 	return out
 }
 
-// scoreSize returns the number of products of contents that lie side by side in a head, and the number of rows of the relative table as kernels read it.
-func scoreSize(m *spec.Model) (slots, rows int) {
-	p := &parts{}
-	made := map[spec.Factor]*ir.Value{}
-	value := func(f spec.Factor) *ir.Value {
-		if made[f] == nil {
-			made[f] = &ir.Value{Name: f.Proj.Name}
-		}
-		return made[f]
+// tiled returns the program of a model when layouts are chosen. It is empty if the model cannot be compiled; then [Compile] reports why.
+func (t *targetWork) tiled(m *spec.Model) *ir.Program {
+	plain := *m
+	if _, ok := namings[m.Checkpoint]; !ok {
+		plain.Checkpoint = own.scheme // a name of a tensor decides no layout
 	}
-	for _, t := range m.Encoder.Attention.Score {
-		switch {
-		case t.Kind == spec.ContentContent:
-			p.cc = append(p.cc, slot{value(t.Left), value(t.Right)})
-		case t.Kind != spec.ContentOffset:
-		case t.Content().Index == spec.I:
-			p.cp = append(p.cp, offsetTerm{content: value(t.Content()), flip: t.Offset().Index == spec.JI})
-		default:
-			p.pc = append(p.pc, offsetTerm{content: value(t.Content()), flip: t.Offset().Index == spec.JI})
-		}
+	p, err := build(&plain, nil, ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}, t.spec.Name, m.Name, Options{})
+	if err != nil || runPassesFrom(p, "", "tile") != nil {
+		return &ir.Program{}
 	}
-	if len(p.cp)+len(p.pc) > 0 {
-		rows = m.Relative.Rows
-		if p.bothSigns() {
-			rows = 2*m.Seq - 1
+	return p
+}
+
+// attentions returns the attentions of a program.
+func attentions(p *ir.Program) []*ir.Node {
+	var out []*ir.Node
+	for _, r := range p.Regions {
+		for _, n := range r.Nodes {
+			if classOf(n) == ir.Attention {
+				out = append(out, n)
+			}
 		}
 	}
-	return len(p.slots()), rows
+	return out
+}
+
+// withoutKernel returns the reasons why no kernel computes an attention.
+func withoutKernel(m *spec.Model, p *ir.Program, n *ir.Node) diag.List {
+	var out diag.List
+	say := func(at diag.Span, format string, args ...any) {
+		out = append(out, diag.Warnf("portable", at, format+": the attention runs in plain Go", args...))
+	}
+	a := &m.Encoder.Attention
+	for i, mix := range []*spec.Source{a.MixScore, a.MixWeight} {
+		if operand(n, ops.AttnMixScore+i) != nil && mix != nil {
+			say(mix.Pos, "no kernel mixes heads")
+		}
+	}
+	heads, head := n.Int("heads"), n.Int("d")
+	switch {
+	case n.Int("dp") > kernel.AttentionMaxHead:
+		at := m.Pos
+		if head > m.Head { // products of the score lie side by side
+			at = a.ScoreSource.Pos
+		}
+		say(at, "a head of %d columns is more than the %d that kernels are made for", head, kernel.AttentionMaxHead)
+	case max(n.In[ops.AttnQKV].LD, n.Out[0].LD) > kernel.AttentionMaxStride:
+		say(m.Pos, "the rows of %d heads of %d columns are longer than the %d that kernels are made for", heads, head, kernel.AttentionMaxStride)
+	}
+	for i := ops.AttnKR; i <= ops.AttnQR; i++ {
+		if t := operand(n, i); t != nil && t.Type.Shape[1].N*kernel.PanelWidth > kernel.AttentionMaxRows {
+			say(m.Relative.Pos, "a table of %d offsets is larger than the %d that kernels are made for", t.Def.In[0].Type.Shape[0].N, kernel.AttentionMaxRows)
+			break
+		}
+	}
+	if apart, err := ops.AttentionJumps(p, n); err == nil && apart {
+		say(m.Relative.Pos, "some neighbouring offsets have buckets that lie apart, and kernels read neighbouring rows")
+	}
+	return out
+}
+
+// operand returns an operand of a node, or nil if it is missing.
+func operand(n *ir.Node, i int) *ir.Value {
+	if i < len(n.In) {
+		return n.In[i]
+	}
+	return nil
 }

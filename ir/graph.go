@@ -241,6 +241,18 @@ func At(name string, layer int) string {
 	return strings.ReplaceAll(name, "{l}", strconv.Itoa(layer))
 }
 
+// Maker returns the node that makes a value of the store from the spec alone, such as the rows of offsets: it has no operands. For other values it returns nil.
+func (p *Program) Maker(name string) *Node {
+	for _, r := range p.Regions {
+		for _, n := range r.Nodes {
+			if len(n.Out) == 1 && n.Out[0].Name == name && len(n.In) == 0 {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
 // Region returns the region of that name, or nil.
 func (p *Program) Region(name string) *Region {
 	for _, r := range p.Regions {

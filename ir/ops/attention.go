@@ -292,3 +292,29 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	}
 	return ir.Cost{FLOPs: a * pairs * each}
 }
+
+// AttentionJumps reports whether an attention's rows of the relative table rise by more than one from an offset to the next. Kernels read windows of neighbouring
+// rows, so such a table needs the portable form. Log buckets jump if the reach is less than about three times the exact part.
+func AttentionJumps(p *ir.Program, n *ir.Node) (bool, error) {
+	v := in(n, AttnIndex)
+	if v == nil {
+		return false, nil
+	}
+	maker := v.Def
+	if maker == nil {
+		maker = p.Maker(v.Name)
+	}
+	if maker == nil || len(maker.In) > 0 {
+		return false, fmt.Errorf("%s does not depend on the spec alone", v.Name)
+	}
+	rows, err := ir.Lookup(maker.Op).Ref(maker, nil)
+	if err != nil {
+		return false, err
+	}
+	for i, row := range rows[0].I[1:] {
+		if row-rows[0].I[i] > 1 {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -34,7 +34,7 @@ var rooms = []struct {
 	{"codegen/kernel", []string{"codegen/kernel", "runtime/attention"}, []string{"github.com/mmcloughlin/avo"}},
 	{"codegen/attentionset", []string{"codegen!", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
 	{"codegen/build", []string{".", "codegen!", "codegen/build", "runtime/disk"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
-	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk", "runtime/ragged", "runtime/tasktable"},
+	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk", "runtime/ragged", "runtime/tasktable", "spec/zoo"},
 		[]string{"github.com/dave/jennifer"}},
 	{"runtime/attention", nil, nil},
 	{"runtime/tasktable", nil, nil},                                 // this and the next one are read by the compiler's side and the programs' side

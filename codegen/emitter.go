@@ -11,6 +11,7 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec/zoo"
 )
 
 // runtimePath is the import path of the package that generated code links.
@@ -118,10 +119,10 @@ func comment(text string) *jen.Statement {
 }
 
 // textImports maps the names of packages that code given as text may use to their import paths.
-var textImports = map[string]string{"attention": attentionPath, "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe"}
+var textImports = map[string]string{"attention": attentionPath, "context": "context", "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe"}
 
 // textQualified matches a name of such a package. A field may have the name of a package.
-var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|runtime|strconv|unsafe)\.([A-Z]\w*)`)
+var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|runtime|strconv|unsafe)\.([A-Z]\w*)`)
 
 // raw returns a statement or an expression given as text. The packages that the text names are imported.
 func raw(format string, args ...any) *jen.Statement {
@@ -221,10 +222,18 @@ func title(name string) string {
 	return string(unicode.ToUpper(r[0])) + string(r[1:])
 }
 
+// ofZoo reports whether a node's statement stands in a file of the zoo.
+func (e *emitter) ofZoo(n *ir.Node) bool {
+	return n.Pos.File != e.p.File && zoo.Text(n.Pos.File) != nil
+}
+
 // source returns the comment above the code of a node: the statement and its place.
-func source(n *ir.Node) string {
+func (e *emitter) source(n *ir.Node) string {
 	place := ""
-	if !n.Pos.IsZero() {
+	switch {
+	case e.ofZoo(n):
+		place = fmt.Sprintf("%s:%d", n.Pos.File, n.Pos.Line)
+	case !n.Pos.IsZero():
 		place = fmt.Sprintf("%s:%d", fileName(n.Pos.File), n.Pos.Line)
 	}
 	note := plain(strings.Join(strings.Fields(n.Note), " "))

@@ -18,7 +18,7 @@ func (e *emitter) stepMethod(f *jen.File, s *step) {
 	f.Line()
 	f.Commentf("%s computes %s. %s", s.method, strings.ReplaceAll(s.node.Out[0].Type.Shape.String(), "\n", " "), s.lower.units(s).doc)
 	f.Comment("")
-	f.Comment("\t" + source(s.node))
+	f.Comment("\t" + e.source(s.node))
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(raw("%s, unit int", worker)).Block(statements(s.lower.unit(s))...)
 }
 

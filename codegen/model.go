@@ -29,8 +29,8 @@ func (e *emitter) modelFile() error {
 
 	f.Comment("SpecHash is the sha256 of the canonical spec that this package and its weights are made for.")
 	f.Const().Id("SpecHash").Op("=").Lit(m.SpecHash)
-	f.Comment("Program describes the package to the runtime. It is shared by all open models and must not be changed.")
-	f.Var().Id("Program").Op("=").Op("&").Add(rt("Program")).Values(e.programDict())
+	f.Comment("Program returns a description of the package for the runtime, a new one in each call.")
+	f.Func().Id("Program").Params().Op("*").Add(rt("Program")).Block(jen.Return(jen.Op("&").Add(rt("Program")).Values(e.programDict())))
 	f.Comment("bind connects the kernels of an instruction set with the weights of an opened file.")
 	f.Func().Id("bind").Params(jen.Id("file").Op("*").Add(rt("Weights")), jen.Id("isa").Add(rt("ISA"))).Params(rt("NewForward"), jen.Error()).Block(
 		jen.Id("k").Op(":=").Id("tableFor").Call(jen.Id("isa")),

@@ -24,8 +24,15 @@ func (e *emitter) modelType(f *jen.File) {
 		f.Commentf("%s %s", o[0], o[2])
 		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(rt(o[0]).Call(jen.Id(name))))
 	}
-	f.Comment("Long sets what is done with a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).")
-	f.Func().Id("Long").Params(jen.Id("p").Add(rt("LongPolicy"))).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
+	f.Comment("Long sets what is done with a text that is too long: Reject, which is the default, Truncate, or Windows.")
+	f.Func().Id("Long").Params(jen.Id("p").Id("LongPolicy")).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
+	f.Comment("The policies of Long without a parameter.")
+	f.Const().Defs(
+		jen.Id("Reject").Op("=").Add(rt("Reject")).Comment("an error that states the length and the limit"),
+		jen.Id("Truncate").Op("=").Add(rt("Truncate")).Comment("cut at the end; in a pair, the longer text first"),
+	)
+	f.Comment("Windows is the policy that cuts a long text into windows, each of which overlaps the one before by stride tokens.")
+	f.Func().Id("Windows").Params(jen.Id("stride").Int()).Id("LongPolicy").Block(jen.Return(rt("Windows").Call(jen.Id("stride"))))
 
 	classifies := e.perSequence()
 	f.Comment("Model is an open model. It is safe for concurrent use and never writes to its weights.")
@@ -57,6 +64,7 @@ func (e *emitter) typeNames(f *jen.File, services []tasktable.Service) {
 	names := [][3]string{
 		{"Batch", runtimePath, "token ids of several sequences, ragged"},
 		{"Option", runtimePath, "a setting of Open"},
+		{"LongPolicy", runtimePath, "what is done with a text that is too long"},
 	}
 	for _, t := range tasktable.Of(e.p.Meta.Task).Direct.Types {
 		names = append(names, [3]string{t.Name, runtimePath, t.Doc})
@@ -105,10 +113,10 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 	}
 	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
 	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("Open").Call(jen.Id("Program"), jen.Id("path"), jen.Id("opts").Op("...")))...)
+		Block(wrap(rt("Open").Call(jen.Id("Program").Call(), jen.Id("path"), jen.Id("opts").Op("...")))...)
 	f.Comment("OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.")
 	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("OpenBytes").Call(jen.Id("Program"), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
+		Block(wrap(rt("OpenBytes").Call(jen.Id("Program").Call(), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
 }
 
 // idVerbs declares the verbs that take token ids, and those that classify.

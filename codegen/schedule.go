@@ -14,6 +14,11 @@ import (
 // forwardFile writes forward.go: the execution's state, the schedule, one function per region and one method per step.
 func (e *emitter) forwardFile() error {
 	f := e.newFile()
+	if i := slices.IndexFunc(e.steps, func(s *step) bool { return e.ofZoo(s.node) }); i >= 0 {
+		n := e.steps[i].node
+		f.Commentf("Comments cite the statements of the spec. %s is a file of debertac: `debertac explain %s` prints it, with the numbers of its lines.", n.Pos.File, n.Pos.File)
+		f.Line()
+	}
 	e.rowConstants(f)
 	e.execType(f)
 	e.placeFunc(f)
@@ -341,7 +346,7 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 		}
 		for _, n := range r.Nodes {
 			s := e.byNode[n]
-			g.Comment(source(n))
+			g.Comment(e.source(n))
 			g.Add(raw("e.Run(%s, e.step.%s) // %s %s", s.lower.units(s).count, s.method, n.Op, n.Out[0].Type.Shape))
 			for _, line := range s.lower.after(s) {
 				g.Add(raw("%s", line))

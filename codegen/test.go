@@ -6,6 +6,7 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // testPath is the import path of the tests that generated packages run on themselves.
@@ -26,13 +27,46 @@ func (e *emitter) testFile() error {
 	})
 	f.Comment("TestInstructionSets compares every instruction set with the portable form, and every sequence with itself in a batch.")
 	f.Func().Id("TestInstructionSets").Params(jen.Id("t").Op("*").Qual("testing", "T")).Block(
-		jen.Qual(testPath, "Run").Call(jen.Id("t"), jen.Id("Program"), jen.Id("options")),
+		jen.Qual(testPath, "Run").Call(jen.Id("t"), jen.Id("Program").Call(), jen.Id("options")),
 	)
 	f.Comment("BenchmarkForward computes one sequence of 128 tokens.")
 	f.Func().Id("BenchmarkForward").Params(jen.Id("b").Op("*").Qual("testing", "B")).Block(
-		jen.Qual(testPath, "Bench").Call(jen.Id("b"), jen.Id("Program"), jen.Id("options")),
+		jen.Qual(testPath, "Bench").Call(jen.Id("b"), jen.Id("Program").Call(), jen.Id("options")),
 	)
+	e.examples(f)
 	return e.add("model_test.go", f)
+}
+
+// examples writes an Example for the first verb of each service, which shows the calls that a user makes.
+func (e *emitter) examples(f *jen.File) {
+	services := e.services()
+	if direct := tasktable.Of(e.p.Meta.Task).Direct; e.perSequence() && e.takesText() {
+		services = append([]tasktable.Service{direct}, services...)
+	}
+	fatal := jen.If(jen.Err().Op("!=").Nil()).Block(jen.Qual("log", "Fatal").Call(jen.Err()))
+	for _, s := range services {
+		if len(s.Verbs) == 0 {
+			continue
+		}
+		v := s.Verbs[0]
+		args := v.Sample()
+		if args == nil {
+			continue
+		}
+		f.Func().Id("ExampleModel_"+v.Name).Params().Block(
+			jen.List(jen.Id("m"), jen.Err()).Op(":=").Id("Open").Call(jen.Lit(e.pkg.Name+".weights")),
+			fatal,
+			jen.Defer().Id("m").Dot("Close").Call(),
+			jen.List(jen.Id("results"), jen.Err()).Op(":=").Id("m").Dot(v.Name).CallFunc(func(g *jen.Group) {
+				for _, a := range args {
+					g.Add(raw("%s", a))
+				}
+			}),
+			fatal,
+			jen.For(jen.List(jen.Id("_"), jen.Id("r")).Op(":=").Range().Id("results")).Block(
+				jen.Qual("fmt", "Printf").Call(jen.Lit("%+v\n"), jen.Id("r"))),
+		)
+	}
 }
 
 // integerTensors evaluates the packed tensors of integers, which depend on the spec alone, and writes each as steps.

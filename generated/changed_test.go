@@ -23,13 +23,13 @@ func TestWeightsBecomeShorter(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
 	}
-	data, err := programtest.RandomWeights(spam.Program, 1, []programtest.Steps{{Name: "relative.index"}})
+	data, err := programtest.RandomWeights(spam.Program(), 1, []programtest.Steps{{Name: "relative.index"}})
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "spam.weights")
 	batch := &runtime.Batch{Starts: []int32{0}}
 	for s := range 4 {
 		for i := range 20 + 30*s {
-			batch.IDs = append(batch.IDs, int32((i*37+s)%spam.Program.Limits.Vocab))
+			batch.IDs = append(batch.IDs, int32((i*37+s)%spam.Program().Limits.Vocab))
 		}
 		batch.Starts = append(batch.Starts, int32(len(batch.IDs)))
 	}
@@ -37,16 +37,16 @@ func TestWeightsBecomeShorter(t *testing.T) {
 	for i := range 20 {
 		cuts = append(cuts, len(data)/20*i+17)
 	}
-	for _, isa := range spam.Program.ISAs {
+	for _, isa := range spam.Program().ISAs {
 		for _, threads := range []int{1, 3} {
 			t.Run(fmt.Sprint(isa, " ", threads), func(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, data, 0o600))
-				core, err := runtime.Open(spam.Program, path, runtime.UseISA(isa.String()), runtime.Threads(threads))
+				core, err := runtime.Open(spam.Program(), path, runtime.UseISA(isa.String()), runtime.Threads(threads))
 				if err != nil {
 					t.Skip(err) // this processor lacks the instruction set
 				}
 				defer core.Close()
-				out := make([]float32, spam.Program.Heads[0].OutLen(batch))
+				out := make([]float32, spam.Program().Heads[0].OutLen(batch))
 				run := func() error { return core.Run(context.Background(), runtime.Call{Batch: batch, Out: out}) }
 				require.NoError(t, run())
 				want := slices.Clone(out)

@@ -94,8 +94,8 @@ func (b *Batcher) Begin(ctx context.Context, pairs bool) error {
 	if b.core.closed.Load() {
 		return ErrClosed
 	}
-	if b.Long.stride < 0 {
-		return input("Long: Windows(%d): the stride must not be negative", b.Long.stride)
+	if b.Long.Stride() < 0 {
+		return input("Long: Windows(%d): the stride must not be negative", b.Long.Stride())
 	}
 	if b.MaxTokens < 1 || b.MaxTokens > b.core.program.Limits.SequenceTokens {
 		return input("MaxTokens is %d: it must be from 1 to %d", b.MaxTokens, b.core.program.Limits.SequenceTokens)

@@ -91,8 +91,8 @@ func BatchTokens(n int) Option {
 // Long sets what happens to texts that are too long.
 func Long(p LongPolicy) Option {
 	return func(o *Options) error {
-		if p.kind == longWindows && p.stride < 0 {
-			return input("Windows(%d): the stride must not be negative", p.stride)
+		if p < 0 {
+			return input("Windows(%d): the stride must not be negative", p.Stride())
 		}
 		o.Long = p
 		return nil
@@ -143,42 +143,45 @@ func VerifyWeights() Option { return func(o *Options) error { o.Verify = true; r
 // SkipSelfTest opens the model without running the self-test of 8 tokens.
 func SkipSelfTest() Option { return func(o *Options) error { o.SkipTest = true; return nil } }
 
-// LongPolicy is what happens to a text that has more tokens than the model takes. The zero value is
-// Reject.
-type LongPolicy struct {
-	kind   uint8
-	stride int
-}
-
-const (
-	longReject = iota
-	longTruncate
-	longWindows
-)
+// LongPolicy is what happens to a text that has more tokens than the model takes: Reject, Truncate, or what Windows returns.
+type LongPolicy int
 
 // The policies without a parameter.
-var (
-	Reject   = LongPolicy{kind: longReject}   // an error that states the length and the limit
-	Truncate = LongPolicy{kind: longTruncate} // cut at the end; in a pair, the longer text first
+const (
+	Reject   LongPolicy = iota // an error that states the length and the limit
+	Truncate                   // cut at the end; in a pair, the longer text first
+	windows                    // with stride 0. That of a stride is greater by the stride
 )
 
-// Windows cuts a long text into windows of the model's maximum length. Each overlaps the one before
-// by stride tokens. The logits are averaged. In a pair the longer text is cut into windows, and the
-// other one is repeated whole in every window.
-func Windows(stride int) LongPolicy { return LongPolicy{kind: longWindows, stride: stride} }
+// Windows cuts a long text into windows of the model's maximum length. Each overlaps the one before by stride tokens. The logits are averaged. In a pair the
+// longer text is cut into windows, and the other one is repeated whole in every window. [Long] refuses a negative stride.
+func Windows(stride int) LongPolicy {
+	if stride < 0 {
+		return LongPolicy(stride)
+	}
+	return windows + LongPolicy(stride)
+}
+
+// windowed reports whether long texts are cut into windows.
+func (p LongPolicy) windowed() bool { return p >= windows }
 
 // Stride returns the overlap of windows in tokens, 0 for other policies.
-func (p LongPolicy) Stride() int { return p.stride }
+func (p LongPolicy) Stride() int {
+	if p.windowed() {
+		return int(p - windows)
+	}
+	return min(int(p), 0)
+}
 
 // String returns reject, truncate or windows:STRIDE.
 func (p LongPolicy) String() string {
-	switch p.kind {
-	case longTruncate:
+	switch p {
+	case Reject:
+		return "reject"
+	case Truncate:
 		return "truncate"
-	case longWindows:
-		return fmt.Sprintf("windows:%d", p.stride)
 	}
-	return "reject"
+	return fmt.Sprintf("windows:%d", p.Stride())
 }
 
 // ParseLong parses what LongPolicy.String returns; "windows" alone means no overlap.

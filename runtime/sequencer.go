@@ -111,15 +111,15 @@ func appendWords(dst []int32, tokens []TokenSpan, row int32) []int32 {
 // frame is how many special tokens this text needs.
 func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window, cut int, err error) {
 	a, b := e.lengths()
-	room, limit, kind := q.MaxTokens-frame, q.MaxTokens, q.Long.kind
+	room, limit := q.MaxTokens-frame, q.MaxTokens
 	whole := Window{Text: n, Last: a, Second: e.Split, Behind: len(e.IDs)}
 	if a+b <= room && (!q.WholeWords || q.reach(e, 0, a, room) == a) {
 		return append(dst, whole), 0, nil
 	}
-	if room < 0 || room == 0 && kind == longWindows {
+	if room < 0 || room == 0 && q.Long.windowed() {
 		return dst, 0, textFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
 	}
-	if kind == longReject {
+	if q.Long == Reject {
 		return dst, 0, q.tooLong(n, e, a+b+frame)
 	}
 	cutting := q.Cutting
@@ -142,14 +142,14 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 			return dst, 0, textFault(n, "%d tokens of its second part and %d special tokens leave no room for the first, the limit is %d: shorten the second, or raise the limit",
 				b, frame, limit)
 		}
-	case kind == longTruncate:
+	case q.Long == Truncate:
 		ka, kb = truncate(a, b, room)
 	case b > a:
 		kb = room - a
 	default:
 		ka = room - b
 	}
-	if kind == longTruncate {
+	if q.Long == Truncate {
 		if q.Left {
 			whole.First, whole.Second = a-ka, e.Split+b-kb
 		} else {
@@ -197,7 +197,7 @@ func truncate(a, b, room int) (int, int) {
 // slide cuts one of the texts of a window into windows of at most width tokens. Each begins as many
 // tokens before the end of the one before it as the stride says, or a few more to begin with a word.
 func (q *Sequencer) slide(dst []Window, e *Encoded, w Window, second bool, width int) ([]Window, error) {
-	stride, lo, end := q.Long.stride, 0, e.Split
+	stride, lo, end := q.Long.Stride(), 0, e.Split
 	if second {
 		lo, end = e.Split, len(e.IDs)
 	}
@@ -225,7 +225,7 @@ func (q *Sequencer) slide(dst []Window, e *Encoded, w Window, second bool, width
 
 // stuck is the error of windows of at most width tokens that do not get past token hi.
 func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) error {
-	stride, width := q.Long.stride, max(width, 0)
+	stride, width := q.Long.Stride(), max(width, 0)
 	if q.WholeWords {
 		if stride == 0 || q.reach(e, hi, e.Split, width) == hi {
 			return q.wideWord(w.Text, e, hi, width)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
@@ -13,10 +14,11 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
+	"github.com/debertac/debertac/spec/zoo"
 )
 
 type explainVerb struct {
-	What   string `arg:"" optional:"" help:"Message code, word of the language, published model, or spec; - is the standard input."`
+	What   string `arg:"" optional:"" help:"Message code, word of the language, published model, file of the zoo, or spec; - is the standard input."`
 	Tokens *int   `placeholder:"N" help:"With --json: count the operations of one sequence of N tokens. Default: the model's seq."`
 	JSON   bool   `name:"json" help:"Of a spec: print the sums, one JSON object per model and head."`
 }
@@ -25,13 +27,15 @@ type explainVerb struct {
 func (explainVerb) Help() string {
 	return `Of a message code: what it means, with an example. Of a word: how it is written, and where. Of a spec or of a published
 model: every statement that makes numbers, with its place, shape, parameters and operations (a multiply-add counts as
-two). With --json: parameters, and the useful operations by which bench counts. Without an argument: the message codes.
+two). With --json: parameters, and the useful operations by which bench counts. Of a file of the zoo, such as the comments
+of generated code cite: its lines, with their numbers. Without an argument: the message codes.
 
 Examples:
   debertac explain index-kind
   debertac explain score
   debertac explain model.dspec --json --tokens 512
-  debertac explain deberta_v3_base`
+  debertac explain deberta_v3_base
+  debertac explain zoo/deberta_v3.dspec`
 }
 
 // Run explains.
@@ -63,7 +67,22 @@ func (v *explainVerb) Run(c *console.Console) error {
 	if m := spec.ZooModel(v.What); m != nil {
 		return v.spec(c.Out, &spec.Spec{Name: v.What, Models: []*spec.Model{m}})
 	}
+	if text := zoo.Text(v.What); text != nil {
+		return printNumbered(c.Out, text)
+	}
 	return fault.Input(v.What, "this is no file, no message code, no word of the language and no model of the zoo").Hint("debertac explain")
+}
+
+// printNumbered prints a text with the numbers of its lines.
+func printNumbered(out io.Writer, text []byte) error {
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		if _, err := fmt.Fprintf(out, "%4d  %s", n, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spec prints the resolved spec, or with --json the sums.

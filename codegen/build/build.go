@@ -112,7 +112,7 @@ func mainFile(names []string) []byte {
 	}
 	b.WriteString(")\n\nfunc main() {\n\tprogram.Main([]program.Model{\n")
 	for i, n := range names {
-		fmt.Fprintf(&b, "\t\t{Name: %q, Program: m%d.Program},\n", n, i)
+		fmt.Fprintf(&b, "\t\t{Name: %q, Program: m%d.Program()},\n", n, i)
 	}
 	b.WriteString("\t})\n}\n")
 	return b.Bytes()

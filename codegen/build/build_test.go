@@ -171,7 +171,7 @@ func TestOtherMachines(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	bad := &codegen.Package{Name: "bad"}
-	bad.Add("bad.go", []byte("package bad\n\nvar Program = nonsense\n"))
+	bad.Add("bad.go", []byte("package bad\n\nfunc Program() nonsense { return 0 }\n"))
 	out := filepath.Join(t.TempDir(), "program")
 	require.ErrorContains(t, build.Build(t.Context(), nil, out), "no packages")
 	require.ErrorContains(t, build.Build(t.Context(), []*codegen.Package{bad, bad}, out), `the name "bad"`)

@@ -12,8 +12,6 @@ import (
 	"log"
 	"os"
 
-	"github.com/debertac/debertac/runtime"
-
 	"github.com/debertac/debertac/examples/embed/spam"
 )
 
@@ -32,7 +30,7 @@ func main() {
 // label reads texts, one per line, and writes label, score and text. A text that is too long for the model is cut at its end, and the output reports how many
 // tokens were cut.
 func label(ctx context.Context, in io.Reader, out io.Writer) error {
-	model, err := spam.OpenBytes(weights, spam.Long(runtime.Truncate))
+	model, err := spam.OpenBytes(weights, spam.Long(spam.Truncate))
 	if err != nil {
 		return err
 	}

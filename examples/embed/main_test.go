@@ -47,7 +47,7 @@ func TestExpected(t *testing.T) {
 			n = 100
 		}
 		t.Run(isa.String(), func(t *testing.T) {
-			model, err := spam.OpenBytes(weights, spam.Long(runtime.Truncate), spam.UseISA(isa.String()))
+			model, err := spam.OpenBytes(weights, spam.Long(spam.Truncate), spam.UseISA(isa.String()))
 			if err != nil {
 				t.Skip(err) // the package has no kernels for this instruction set of the processor
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/attention"
 )
 
+// Comments cite the statements of the spec. zoo/deberta_v3.dspec is a file of debertac: `debertac explain zoo/deberta_v3.dspec` prints it, with the numbers of its lines.
+
 // The rows that one call of a product may have, by the terms of a sum and the columns. A call takes at most about 100 µs: a garbage
 // collection waits for it, as assembly cannot be preempted.
 const (
@@ -172,48 +174,48 @@ func (e *exec) forward() error {
 
 // embed looks up the token table and makes the rows that enter the first layer.
 func (e *exec) embed() {
-	// token vocab    deberta_v3.dspec:21
+	// token vocab    zoo/deberta_v3.dspec:21
 	e.Run((e.tokens+31)/32, e.step.embedEmbeddingsWordEmbeddings) // embed [T, 128]
-	// norm    deberta_v3.dspec:21
+	// norm    zoo/deberta_v3.dspec:21
 	e.Run((e.tokens+31)/32, e.step.embedEmbeddingsLayerNorm) // layernorm [T, 128]
 }
 
 // layer is one encoder layer: attention, feed-forward, each with its residual and norm.
 func (e *exec) layer(l *layerWeights) {
 	e.layerNow = l
-	// q, k, v = linear(x)    deberta_v3.dspec:31
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(12, e.step.layerQkv) // gemm [T, 384]
-	// scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
+	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
 	e.Run(2*e.sequences, e.step.layerAttention) // attention [T, 128]
-	// attention    deberta_v3.dspec:30
+	// attention    zoo/deberta_v3.dspec:30
 	e.Run(4, e.step.layerAttentionOutputDense) // gemm [T, 128]
-	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.tokens+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [T, 128]
-	// ffn inner    deberta_v3.dspec:38
+	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(16, e.step.layerIntermediateDense) // gemm [T, 512]
-	// ffn inner    deberta_v3.dspec:38
+	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(4, e.step.layerOutputDense) // gemm [T, 128]
-	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.tokens+31)/32, e.step.layerOutputLayerNorm) // layernorm [T, 128]
 }
 
 // layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed after the attention.
 func (e *exec) layerLast() {
-	// q, k, v = linear(x)    deberta_v3.dspec:31
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(12, e.step.layerLastQkv) // gemm [T, 384]
-	// scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
+	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
 	e.Run(2*e.sequences, e.step.layerLastAttention) // attention [B, 128]
 	// take first    spam.dspec:14
 	e.Run(e.sequences, e.step.layerLastTake) // take [B, 128]
-	// attention    deberta_v3.dspec:30
+	// attention    zoo/deberta_v3.dspec:30
 	e.Run(4, e.step.layerLastAttentionOutputDense) // gemm [B, 128]
-	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.sequences+31)/32, e.step.layerLastAttentionOutputLayerNorm) // layernorm [B, 128]
-	// ffn inner    deberta_v3.dspec:38
+	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(16, e.step.layerLastIntermediateDense) // gemm [B, 512]
-	// ffn inner    deberta_v3.dspec:38
+	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(4, e.step.layerLastOutputDense) // gemm [B, 128]
-	// norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 128]
 }
 
@@ -227,7 +229,7 @@ func (e *exec) head() {
 
 // embedEmbeddingsWordEmbeddings computes [T, 128]. A unit is 32 rows.
 //
-//	token vocab    deberta_v3.dspec:21
+//	token vocab    zoo/deberta_v3.dspec:21
 func (e *exec) embedEmbeddingsWordEmbeddings(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
@@ -236,7 +238,7 @@ func (e *exec) embedEmbeddingsWordEmbeddings(_, unit int) {
 
 // embedEmbeddingsLayerNorm computes [T, 128]. A unit is 32 rows.
 //
-//	norm    deberta_v3.dspec:21
+//	norm    zoo/deberta_v3.dspec:21
 func (e *exec) embedEmbeddingsLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
@@ -245,7 +247,7 @@ func (e *exec) embedEmbeddingsLayerNorm(_, unit int) {
 
 // layerQkv computes [T, 384]. A unit is 32 columns of the result.
 //
-//	q, k, v = linear(x)    deberta_v3.dspec:31
+//	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 func (e *exec) layerQkv(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot1
@@ -260,7 +262,7 @@ func (e *exec) layerQkv(_, unit int) {
 
 // layerAttention computes [T, 128]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
+//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
 func (e *exec) layerAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])
@@ -283,7 +285,7 @@ func (e *exec) layerAttention(worker, unit int) {
 
 // layerAttentionOutputDense computes [T, 128]. A unit is 32 columns of the result.
 //
-//	attention    deberta_v3.dspec:30
+//	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerAttentionOutputDense(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot2
@@ -299,7 +301,7 @@ func (e *exec) layerAttentionOutputDense(_, unit int) {
 
 // layerAttentionOutputLayerNorm computes [T, 128]. A unit is 32 rows.
 //
-//	norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerAttentionOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
@@ -308,7 +310,7 @@ func (e *exec) layerAttentionOutputLayerNorm(_, unit int) {
 
 // layerIntermediateDense computes [T, 512]. A unit is 32 columns of the result.
 //
-//	ffn inner    deberta_v3.dspec:38
+//	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerIntermediateDense(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot2
@@ -323,7 +325,7 @@ func (e *exec) layerIntermediateDense(_, unit int) {
 
 // layerOutputDense computes [T, 128]. A unit is 32 columns of the result.
 //
-//	ffn inner    deberta_v3.dspec:38
+//	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerOutputDense(_, unit int) {
 	c := runtime.At(e.slot3, unit*32)
 	a := e.slot0
@@ -339,7 +341,7 @@ func (e *exec) layerOutputDense(_, unit int) {
 
 // layerOutputLayerNorm computes [T, 128]. A unit is 32 rows.
 //
-//	norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
@@ -348,7 +350,7 @@ func (e *exec) layerOutputLayerNorm(_, unit int) {
 
 // layerLastQkv computes [T, 384]. A unit is 32 columns of the result.
 //
-//	q, k, v = linear(x)    deberta_v3.dspec:31
+//	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 func (e *exec) layerLastQkv(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot1
@@ -363,7 +365,7 @@ func (e *exec) layerLastQkv(_, unit int) {
 
 // layerLastAttention computes [B, 128]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    deberta_v3.dspec:35
+//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
 func (e *exec) layerLastAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])
@@ -394,7 +396,7 @@ func (e *exec) layerLastTake(_, unit int) {
 
 // layerLastAttentionOutputDense computes [B, 128]. A unit is 32 columns of the result.
 //
-//	attention    deberta_v3.dspec:30
+//	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot2
@@ -410,7 +412,7 @@ func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 
 // layerLastAttentionOutputLayerNorm computes [B, 128]. A unit is 32 rows.
 //
-//	norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerLastAttentionOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.sequences-row)
@@ -419,7 +421,7 @@ func (e *exec) layerLastAttentionOutputLayerNorm(_, unit int) {
 
 // layerLastIntermediateDense computes [B, 512]. A unit is 32 columns of the result.
 //
-//	ffn inner    deberta_v3.dspec:38
+//	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerLastIntermediateDense(_, unit int) {
 	c := runtime.At(e.slot3, unit*32)
 	a := e.slot2
@@ -434,7 +436,7 @@ func (e *exec) layerLastIntermediateDense(_, unit int) {
 
 // layerLastOutputDense computes [B, 128]. A unit is 32 columns of the result.
 //
-//	ffn inner    deberta_v3.dspec:38
+//	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerLastOutputDense(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot3
@@ -450,7 +452,7 @@ func (e *exec) layerLastOutputDense(_, unit int) {
 
 // layerLastOutputLayerNorm computes [B, 128]. A unit is 32 rows.
 //
-//	norm layernorm(eps: 1e-7)    deberta_v3.dspec:19
+//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerLastOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.sequences-row)

@@ -19,33 +19,35 @@ import (
 // SpecHash is the sha256 of the canonical spec that this package and its weights are made for.
 const SpecHash = "fee5c0f776a4dd7d7ab5e2ffaba9964770a3ee3c7c84c5721aa8dec57acb34b4"
 
-// Program describes the package to the runtime. It is shared by all open models and must not be changed.
-var Program = &runtime.Program{
-	Arena: func(s runtime.Sizes) int64 {
-		return place(s).size
-	},
-	Bind: bind,
-	Heads: []runtime.Head{{
-		C:      2,
-		Labels: []string{"ham", "spam"},
-		Name:   "classify",
-		Rows:   runtime.PerSequence,
-		Task:   "labels",
-	}},
-	ISAs: instructionSets,
-	Limits: runtime.Limits{
-		BatchSequences: 32,
-		BatchTokens:    16384,
-		SequenceTokens: 512,
-		Vocab:          8064,
-	},
-	Name:      "spam",
-	Tokenizer: token.Open,
-	Want: runtime.Want{
-		Layout:   "1",
-		SpecHash: SpecHash,
-		Tensors:  tensors(),
-	},
+// Program returns a description of the package for the runtime, a new one in each call.
+func Program() *runtime.Program {
+	return &runtime.Program{
+		Arena: func(s runtime.Sizes) int64 {
+			return place(s).size
+		},
+		Bind: bind,
+		Heads: []runtime.Head{{
+			C:      2,
+			Labels: []string{"ham", "spam"},
+			Name:   "classify",
+			Rows:   runtime.PerSequence,
+			Task:   "labels",
+		}},
+		ISAs: instructionSets,
+		Limits: runtime.Limits{
+			BatchSequences: 32,
+			BatchTokens:    16384,
+			SequenceTokens: 512,
+			Vocab:          8064,
+		},
+		Name:      "spam",
+		Tokenizer: token.Open,
+		Want: runtime.Want{
+			Layout:   "1",
+			SpecHash: SpecHash,
+			Tensors:  tensors(),
+		},
+	}
 }
 
 // bind connects the kernels of an instruction set with the weights of an opened file.
@@ -63,6 +65,7 @@ func bind(file *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
 type (
 	Batch          = runtime.Batch          // token ids of several sequences, ragged
 	Option         = runtime.Option         // a setting of Open
+	LongPolicy     = runtime.LongPolicy     // what is done with a text that is too long
 	Classification = runtime.Classification // the result for one text
 )
 
@@ -81,9 +84,20 @@ func MaxTokens(n int) Option {
 	return runtime.MaxTokens(n)
 }
 
-// Long sets what is done with a text that is too long: runtime.Reject (the default), runtime.Truncate or runtime.Windows(stride).
-func Long(p runtime.LongPolicy) Option {
+// Long sets what is done with a text that is too long: Reject, which is the default, Truncate, or Windows.
+func Long(p LongPolicy) Option {
 	return runtime.Long(p)
+}
+
+// The policies of Long without a parameter.
+const (
+	Reject   = runtime.Reject   // an error that states the length and the limit
+	Truncate = runtime.Truncate // cut at the end; in a pair, the longer text first
+)
+
+// Windows is the policy that cuts a long text into windows, each of which overlaps the one before by stride tokens.
+func Windows(stride int) LongPolicy {
+	return runtime.Windows(stride)
 }
 
 // Model is an open model. It is safe for concurrent use and never writes to its weights.
@@ -94,7 +108,7 @@ type Model struct {
 
 // Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.
 func Open(path string, opts ...Option) (*Model, error) {
-	core, err := runtime.Open(Program, path, opts...)
+	core, err := runtime.Open(Program(), path, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +124,7 @@ func Open(path string, opts ...Option) (*Model, error) {
 
 // OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
-	core, err := runtime.OpenBytes(Program, "spam.weights", data, opts...)
+	core, err := runtime.OpenBytes(Program(), "spam.weights", data, opts...)
 	if err != nil {
 		return nil, err
 	}

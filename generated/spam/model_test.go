@@ -3,6 +3,9 @@
 package spam
 
 import (
+	"context"
+	"fmt"
+	"log"
 	"testing"
 
 	"github.com/debertac/debertac/runtime/programtest"
@@ -20,10 +23,24 @@ var options = programtest.Options{
 
 // TestInstructionSets compares every instruction set with the portable form, and every sequence with itself in a batch.
 func TestInstructionSets(t *testing.T) {
-	programtest.Run(t, Program, options)
+	programtest.Run(t, Program(), options)
 }
 
 // BenchmarkForward computes one sequence of 128 tokens.
 func BenchmarkForward(b *testing.B) {
-	programtest.Bench(b, Program, options)
+	programtest.Bench(b, Program(), options)
+}
+func ExampleModel_Classify() {
+	m, err := Open("spam.weights")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	results, err := m.Classify(context.Background(), []string{"Anna Smith works for Acme in Rome."})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range results {
+		fmt.Printf("%+v\n", r)
+	}
 }

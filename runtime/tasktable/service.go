@@ -52,6 +52,7 @@ type Verb struct {
 	Name   string // of the Model's method
 	Method string // of the service's method; "": Name
 	In     string // parameters as Go writes them. A type without a package is a short name of the generated package
+	Given  string // the options that an example sets, as Go writes the fields of a literal
 	Out    string // results
 	Doc    string // of the method, after its name
 	Start  *Start // the program that debertac init --from writes for this call; nil: no program

@@ -240,7 +240,7 @@ var zeroShot = Service{
 var zeroShotByCall = Service{
 	Name: "ZeroShot", Use: "zero-shot classification", Field: "entailing", Maker: "NewZeroShotByCall", When: Numbered, Types: zeroShotTypes,
 	Verbs: []Verb{{
-		Name: "Entail", Method: "Classify", In: inZeroShot, Out: "[]ZeroShotResult, error",
+		Name: "Entail", Method: "Classify", In: inZeroShot, Given: `Entailment: "LABEL_0"`, Out: "[]ZeroShotResult, error",
 		Doc: docEntail + " The labels have numbers for names, so o.Entailment must name the one that means entailment.",
 		Start: &Start{Doc: "labels texts with the labels of its second argument; " +
 			"its first one is the label of the model that means entailment, by name or number",

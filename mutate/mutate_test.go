@@ -87,6 +87,7 @@ func weakHere(t *testing.T) workshop {
 		t.Skip("builds programs")
 	}
 	t.Chdir(t.TempDir())
+	t.Setenv("GOFLAGS", "-trimpath") // as other programs that tests build, so that the standard library is compiled once
 	w := workshop{t}
 	w.write("go.mod", "module example.com/weak\n\ngo 1.26\n")
 	w.write("weak.go", weak)

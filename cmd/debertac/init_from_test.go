@@ -146,7 +146,7 @@ func (a *newPrograms) build(t *testing.T) {
 func (a *newPrograms) do(t *testing.T, name string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = a.dir
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GOWORK=off")
 	out, err := cmd.Output()
 	if exit, ok := err.(*exec.ExitError); ok {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
@@ -168,7 +168,7 @@ func TestInitFromNames(t *testing.T) {
 		require.Zero(t, run(t.Context(), []string{"init", made, "--from", filepath.Join(root, "examples", "tasks", "tag"), "--replace", root}, nil, io.Discard, io.Discard), name)
 		cmd := exec.CommandContext(t.Context(), "go", "build", ".")
 		cmd.Dir = made
-		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=", "GOWORK=off")
+		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GOWORK=off")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s: %s", name, out)
 		text, err := os.ReadFile(filepath.Join(made, "go.mod"))

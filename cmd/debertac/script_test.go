@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		"GOMODCACHE":  goEnv(t, "GOMODCACHE"),
 		"GOPROXY":     "off",
 		"PROXY":       goEnv(t, "GOPROXY"), // for go mod tidy, which reads go.mod files of modules that no package needs
-		"GOFLAGS":     "",
+		"GOFLAGS":     "-trimpath",         // as built programs, so that the standard library is compiled once
 		"GOTOOLCHAIN": "local",
 		"NO_COLOR":    "1",
 		cache.Env:     t.TempDir(),

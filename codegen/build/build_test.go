@@ -129,15 +129,18 @@ func TestBuild(t *testing.T) {
 	require.Contains(t, string(out), "every tensor holds what was packed")
 }
 
-// TestBuildAlone builds in an empty folder, with empty Go caches, without network and without home.
+// TestBuildAlone builds in an empty folder, without modules, network and home. What Go has compiled may be there already: it finds nothing in its cache
+// of builds but by the sources.
 func TestBuildAlone(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it compiles the standard library")
+		t.Skip("it runs the Go toolchain")
 	}
+	compiled, err := exec.Command("go", "env", "GOCACHE").Output()
+	require.NoError(t, err)
 	pkg, weights := generate(t, "alone")
 	t.Chdir(t.TempDir())
 	for name, value := range map[string]string{
-		"GOPROXY": "off", "GOCACHE": filepath.Join(t.TempDir(), "build"), "GOMODCACHE": t.TempDir(), "HOME": "", "XDG_CACHE_HOME": "",
+		"GOPROXY": "off", "GOCACHE": strings.TrimSpace(string(compiled)), "GOMODCACHE": t.TempDir(), "HOME": "", "XDG_CACHE_HOME": "",
 		"GOFLAGS": "-mod=mod -tags=nonsense", "GOWORK": "/nonsense", "CGO_ENABLED": "1", "GOARCH": "mips",
 	} {
 		t.Setenv(name, value)

@@ -81,7 +81,7 @@ func TestPast(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 		require.NoError(t, os.WriteFile(path, x.Text, 0o666))
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"run", "-mod=vendor", "."}, weights...)...)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"run", "-mod=vendor", "-trimpath", "."}, weights...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off", "CGO_ENABLED=0")
 	said, err := cmd.CombinedOutput()

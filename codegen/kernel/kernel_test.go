@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"go/token"
-	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -51,32 +50,6 @@ func TestSampleNames(t *testing.T) {
 		assert.Contains(t, fam.ISAs, k.ISA.Name)
 		assert.NotEmpty(t, k.Doc, k.Name)
 	}
-}
-
-// TestRequires checks that no kernel needs a CPU feature that its instruction set does not list. Programs test for the listed features before they call a
-// kernel.
-func TestRequires(t *testing.T) {
-	requires := regexp.MustCompile(`(?m)^// func (\w+)\(.*\n// Requires: (.*)$`)
-	files, err := SamplePackage()
-	require.NoError(t, err)
-	found := 0
-	for name, text := range files {
-		if !strings.HasSuffix(name, ".s") {
-			continue
-		}
-		for _, m := range requires.FindAllStringSubmatch(string(text), -1) {
-			found++
-			isa, ok := FindISA(m[1][strings.LastIndex(m[1], "_")+1:])
-			require.True(t, ok, m[1])
-			for _, f := range strings.Split(m[2], ", ") {
-				if f == "SSE" || f == "SSE2" || f == "CMOV" || f == "MMX+" {
-					continue // every amd64 processor has it; MMX+ is avo's class of prefetches
-				}
-				assert.Contains(t, isa.Features, f, m[1])
-			}
-		}
-	}
-	assert.Equal(t, len(Samples()), found, "every kernel has a Requires comment")
 }
 
 // TestAssembleDeterministic checks the header and that output depends on the

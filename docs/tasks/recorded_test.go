@@ -52,7 +52,7 @@ func debertac(t *testing.T) string {
 			return
 		}
 		tool.path = filepath.Join(tool.dir, "debertac")
-		out, err := exec.Command("go", "build", "-o", tool.path, "../../cmd/debertac").CombinedOutput()
+		out, err := exec.Command("go", "build", "-trimpath", "-o", tool.path, "../../cmd/debertac").CombinedOutput()
 		tool.said, tool.err = string(out), err
 	})
 	require.NoError(t, tool.err, tool.said)
@@ -61,7 +61,7 @@ func debertac(t *testing.T) string {
 
 // environment is what commands run with.
 func environment() []string {
-	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=", "PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=-trimpath", "PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 }
 
 // run runs debertac and gives what it writes to the standard output.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/debertac/debertac/codegen/kernel"
@@ -28,6 +30,7 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("%s is stale; %s", name, hint)
 		}
 	}
+	required(t, files)
 	for _, pattern := range kernel.SampleFiles {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -38,6 +41,36 @@ func TestGenerated(t *testing.T) {
 				t.Errorf("%s is an orphan: nothing makes it; %s", name, hint)
 			}
 		}
+	}
+}
+
+// required checks that no kernel needs a feature of the processor that its instruction set does not list: programs test for those listed before they call a
+// kernel. The assembler writes what is needed as a comment Requires.
+func required(t *testing.T, files map[string][]byte) {
+	requires := regexp.MustCompile(`(?m)^// func (\w+)\(.*\n// Requires: (.*)$`)
+	found := 0
+	for name, text := range files {
+		if !strings.HasSuffix(name, ".s") {
+			continue
+		}
+		for _, m := range requires.FindAllStringSubmatch(string(text), -1) {
+			found++
+			isa, ok := kernel.FindISA(m[1][strings.LastIndex(m[1], "_")+1:])
+			if !ok {
+				t.Fatalf("%s: %s ends in no instruction set", name, m[1])
+			}
+			for _, f := range strings.Split(m[2], ", ") {
+				if f == "SSE" || f == "SSE2" || f == "CMOV" || f == "MMX+" {
+					continue // every amd64 processor has it; MMX+ is avo's class of prefetches
+				}
+				if !slices.Contains(isa.Features, f) {
+					t.Errorf("%s: %s requires %s", name, m[1], f)
+				}
+			}
+		}
+	}
+	if want := len(kernel.Samples()); found != want {
+		t.Errorf("%d kernels have a comment Requires, of %d", found, want)
 	}
 }
 

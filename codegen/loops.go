@@ -262,7 +262,8 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 		return jen.Float32().Call(args[0])
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
-	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
+	}
+	if loop.Math(e.Fn) != nil {
 		return jen.Float32().Call(jen.Qual("math", title(e.Fn)).Call(jen.Float64().Call(args[0])))
 	}
 	p.fail("unknown function %q", e.Fn)

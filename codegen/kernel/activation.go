@@ -7,22 +7,43 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Activation is an element-wise function that kernels can apply.
+// Activation is an element-wise function that kernels can apply. The op of the same name defines it. Kernels of their own, products that end in it, and the tests
+// of both go over the table.
 type Activation struct {
-	Name string
-	Doc  string // its formula
+	Name  string
+	Doc   string                     // its formula
+	Ulps  float64                    // bound on the error of f(x) = y, in units in the last place of y
+	Slack func(x, y float64) float64 // what the error may have more, absolute; nil: nothing
+	Ends  [2]float64                 // f(-Inf) and f(+Inf) as the kernel computes them; 0·∞ is NaN where a formula has that product
 
 	emit func(a *asm, x, dst reg.Register)
 }
 
+var inf, nan = math.Inf(1), math.NaN()
+
 var activations = []Activation{
-	{"exp", "e^x", (*asm).exp},
-	{"gelu", "x·Φ(x) = x·(1 + erf(x/√2))/2", (*asm).gelu},
-	{"gelu_tanh", "x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2", (*asm).geluTanh},
-	{"relu", "max(x, 0)", (*asm).relu},
-	{"sigmoid", "1/(1 + e^-x)", (*asm).sigmoid},
-	{"silu", "x/(1 + e^-x)", (*asm).silu},
-	{"tanh", "tanh(x)", (*asm).tanh},
+	{"exp", "e^x", 1.25, nil, [2]float64{0, inf}, (*asm).exp},
+	{"gelu", "x·Φ(x) = x·(1 + erf(x/√2))/2", 6, nil, [2]float64{0, inf}, (*asm).gelu},
+	{"gelu_tanh", "x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2", 4, geluTanhSlack, [2]float64{nan, inf}, (*asm).geluTanh},
+	{"relu", "max(x, 0)", 0, nil, [2]float64{0, inf}, (*asm).relu},
+	{"sigmoid", "1/(1 + e^-x)", 2.5, nil, [2]float64{0, 1}, (*asm).sigmoid},
+	{"silu", "x/(1 + e^-x)", 3, timesTiny, [2]float64{nan, inf}, (*asm).silu},
+	{"tanh", "tanh(x)", 4, nil, [2]float64{-1, 1}, (*asm).tanh},
+}
+
+// tiny is the spacing of numbers below the normal ones.
+const tiny = 0x1p-149
+
+// timesTiny is the slack of functions that multiply x by a factor. Below the normal numbers the factor has been rounded to their spacing.
+func timesTiny(x, _ float64) float64 { return math.Abs(x) * tiny }
+
+// geluTanhSlack adds to timesTiny that the exponential of a negative x multiplies the four rounding errors of its argument.
+func geluTanhSlack(x, y float64) float64 {
+	slack := timesTiny(x, y)
+	if x < 0 {
+		slack += 4 * math.Abs(2*math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)*y) * 0x1p-24
+	}
+	return slack
 }
 
 // Activations returns the table of activations, sorted by name.

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 var gemmFamily = Family{
 	Name:    "gemm",
 	Doc:     "matrix product with packed weights, bias, activation or residual",
@@ -41,8 +43,10 @@ func GemmSamples() []GemmParams {
 		shape(3, 1, "sigmoid", false),
 		shape(17, 2, "", false),
 	}
-	for _, act := range []string{"gelu_tanh", "silu", "tanh"} {
-		ps = append(ps, shape(33, 1, act, false))
+	for _, act := range activations { // those that no product above has
+		if !slices.ContainsFunc(ps, func(p GemmParams) bool { return p.Act == act.Name }) {
+			ps = append(ps, shape(33, 1, act.Name, false))
+		}
 	}
 	return ps
 }

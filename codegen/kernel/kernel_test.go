@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"go/token"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -133,6 +134,21 @@ func TestEveryActivationAssembles(t *testing.T) {
 					t.Errorf("%s: %v", k.Name, err)
 				}
 			}
+		}
+	}
+}
+
+// TestEveryEpilogue checks that the products of generated/kernels, which are compared with float64, end in everything that a product can end in.
+func TestEveryEpilogue(t *testing.T) {
+	list := []Activation{{}}
+	for _, act := range append(list, Activations()...) {
+		for _, residual := range []bool{false, true} {
+			p := GemmParams{K: 1, LDA: LD(1), Panels: 1, Act: act.Name, Residual: residual}
+			if p.check(ISAs()[0]) != nil {
+				assert.True(t, residual && act.Name != "", "an activation and a residual exclude each other, and nothing else does")
+				continue
+			}
+			assert.True(t, slices.ContainsFunc(GemmSamples(), func(s GemmParams) bool { return s.Act == p.Act && s.Residual == p.Residual }), "act %q, residual %t", act.Name, residual)
 		}
 	}
 }

@@ -5121,6 +5121,417 @@ store1:
 	VZEROUPPER
 	RET
 
+// func gemm_f32_33x16_lda48_bias_exp_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_33x16_lda48_bias_exp_avx2(SB), NOSPLIT, $0-48
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ m+32(FP), CX
+
+	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
+	// have one row more than floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// What to prefetch: the panels after these, during the first strips.
+	LEAQ 2112(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    4224(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+16, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+16, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 196(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+16, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 196(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 388(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+33, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 576(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+33, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 576(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 768(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+33, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 576(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 768(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 960(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y2
+	VBROADCASTSS words<>+20(SB), Y1
+	VBROADCASTSS words<>+20(SB), Y3
+	VMAXPS       Y0, Y1, Y0
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+24(SB), Y1
+	VBROADCASTSS words<>+24(SB), Y3
+	VMINPS       Y0, Y1, Y0
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y0, Y1
+	VFMADD231PS  vectors<>+352(SB), Y2, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y3
+	VADDPS       vectors<>+384(SB), Y4, Y5
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  vectors<>+416(SB), Y3, Y0
+	VFMADD231PS  vectors<>+416(SB), Y5, Y2
+	VFMADD231PS  vectors<>+448(SB), Y3, Y0
+	VFMADD231PS  vectors<>+448(SB), Y5, Y2
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y5
+	VFMADD213PS  vectors<>+480(SB), Y0, Y3
+	VFMADD213PS  vectors<>+480(SB), Y2, Y5
+	VFMADD213PS  vectors<>+512(SB), Y0, Y3
+	VFMADD213PS  vectors<>+512(SB), Y2, Y5
+	VFMADD213PS  vectors<>+544(SB), Y0, Y3
+	VFMADD213PS  vectors<>+544(SB), Y2, Y5
+	VFMADD213PS  vectors<>+576(SB), Y0, Y3
+	VFMADD213PS  vectors<>+576(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y0, Y3
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y0, Y3
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y0
+	VPSRAD       $0x01, Y4, Y2
+	VPSUBD       Y0, Y1, Y1
+	VPSUBD       Y2, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y0, Y0
+	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y1, Y3, Y0
+	VMULPS       Y4, Y5, Y2
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	IMUL3Q       $+192, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
 // func gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-48

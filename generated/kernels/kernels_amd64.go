@@ -1182,6 +1182,18 @@ func gemm_f32_3072x32_lda3088_bias_residual_avx2(c, a, w, bias, r *float32, m, l
 //go:noescape
 func gemm_f32_3072x32_lda3088_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
+// gemm_f32_33x16_lda48_bias_exp_avx2 computes c[m, 16] = exp(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_bias_exp_avx2(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_33x16_lda48_bias_exp_avx512 computes c[m, 16] = exp(a[m, 33]·wᵀ + bias)
+// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_33x16_lda48_bias_exp_avx512(c, a, w, bias *float32, m, ldc int)
+
 // gemm_f32_33x16_lda48_bias_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
 // w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
 //
@@ -1834,6 +1846,8 @@ var assembly = map[string]any{
 	"gemm_f32_28x32_lda32_bias_avx512":                   gemm_f32_28x32_lda32_bias_avx512,
 	"gemm_f32_3072x32_lda3088_bias_residual_avx2":        gemm_f32_3072x32_lda3088_bias_residual_avx2,
 	"gemm_f32_3072x32_lda3088_bias_residual_avx512":      gemm_f32_3072x32_lda3088_bias_residual_avx512,
+	"gemm_f32_33x16_lda48_bias_exp_avx2":                 gemm_f32_33x16_lda48_bias_exp_avx2,
+	"gemm_f32_33x16_lda48_bias_exp_avx512":               gemm_f32_33x16_lda48_bias_exp_avx512,
 	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx2":           gemm_f32_33x16_lda48_bias_gelu_tanh_avx2,
 	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx512":         gemm_f32_33x16_lda48_bias_gelu_tanh_avx512,
 	"gemm_f32_33x16_lda48_bias_silu_avx2":                gemm_f32_33x16_lda48_bias_silu_avx2,

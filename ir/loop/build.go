@@ -1,15 +1,28 @@
 package loop
 
+import (
+	"slices"
+	"strconv"
+)
+
 // Builder writes a nest statement by statement; [Builder.Nest] checks it.
+//
+// Let and For return the variable that they define. Its name is the name asked for, or, if a variable, slice or argument of that name is visible, the name and a
+// number. So a part of a nest that is written by another function, such as the activation in a product's epilogue, can be written more than once in one body.
 type Builder struct {
-	nest *Nest
-	into *[]Stmt
+	nest    *Nest
+	into    *[]Stmt
+	visible []string // names that are visible in the body that is being written
 }
 
 // New returns a builder for a new nest.
 func New(doc string, args ...Arg) *Builder {
 	n := &Nest{Doc: doc, Args: args}
-	return &Builder{nest: n, into: &n.Body}
+	b := &Builder{nest: n, into: &n.Body}
+	for _, a := range args {
+		b.visible = append(b.visible, a.Name)
+	}
+	return b
 }
 
 // Floats returns *float32 arguments of the given names.
@@ -41,35 +54,52 @@ func (b *Builder) Nest() (*Nest, error) {
 // add appends a statement to the body that is being written.
 func (b *Builder) add(s Stmt) { *b.into = append(*b.into, s) }
 
-// body writes a nested body.
+// body writes a nested body. Names that it defines are not visible after it.
 func (b *Builder) body(list *[]Stmt, write func()) {
-	outer := b.into
+	outer, visible := b.into, len(b.visible)
 	b.into = list
 	write()
-	b.into = outer
+	b.into, b.visible = outer, b.visible[:visible]
 }
 
-// Slice appends name := of[off : off+n].
-func (b *Builder) Slice(name, of string, off, n Expr) { b.add(&Slice{name, of, off, n}) }
+// fresh returns the name, or the name and the least number from 2 on that makes it new, and makes it visible.
+func (b *Builder) fresh(name string) string {
+	free := name
+	for n := 2; slices.Contains(b.visible, free); n++ {
+		free = name + "_" + strconv.Itoa(n)
+	}
+	b.visible = append(b.visible, free)
+	return free
+}
 
-// For appends a loop over from ≤ v < to.
+// Slice appends name := of[off : off+n]. Slices are read by their names, so a name that is visible already is an error of the nest.
+func (b *Builder) Slice(name, of string, off, n Expr) {
+	b.add(&Slice{name, of, off, n})
+	b.visible = append(b.visible, name)
+}
+
+// For appends a loop over from ≤ i < to. v is the name of i.
 func (b *Builder) For(v string, from, to Expr, step int, write func(i Expr)) {
-	f := &For{Var: v, From: from, To: to, Step: step}
+	f := &For{From: from, To: to, Step: step}
 	b.add(f)
-	b.body(&f.Body, func() { write(Var{v}) })
+	b.body(&f.Body, func() {
+		f.Var = b.fresh(v)
+		write(Var{f.Var})
+	})
 }
 
 // Let appends a definition and returns the variable.
-func (b *Builder) Let(name string, value Expr) Expr {
-	b.add(&Let{name, value})
-	return Var{name}
+func (b *Builder) Let(name string, value Expr) Var {
+	v := Var{b.fresh(name)}
+	b.add(&Let{v.Name, value})
+	return v
 }
 
-// Assign appends name = value.
-func (b *Builder) Assign(name string, value Expr) { b.add(&Assign{name, value}) }
+// Assign appends v = value.
+func (b *Builder) Assign(v Var, value Expr) { b.add(&Assign{v.Name, value}) }
 
-// AddTo appends name = name + value.
-func (b *Builder) AddTo(name string, value Expr) { b.add(&Assign{name, Add(Var{name}, value)}) }
+// AddTo appends v = v + value.
+func (b *Builder) AddTo(v Var, value Expr) { b.Assign(v, Add(v, value)) }
 
 // Store appends slice[index] = value.
 func (b *Builder) Store(slice string, index, value Expr) { b.add(&Store{slice, index, value}) }
@@ -90,7 +120,7 @@ func F(v float64) Expr { return FloatLit{v} }
 // I returns an integer constant.
 func I(v int) Expr { return IntLit{v} }
 
-// V returns an expression that reads a variable.
+// V returns an expression that reads an integer argument. Other variables are read by what Let and For return.
 func V(name string) Expr { return Var{name} }
 
 // At returns an expression that reads an element of a slice.

@@ -279,11 +279,6 @@ func (s *scope) typeOfCall(e Call) (Type, error) {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
 		}
 		return Float, s.want(Int, e.Args...)
-	case "exp", "log", "erf", "erfc", "tanh", "sqrt", "abs":
-		if len(e.Args) != 1 {
-			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
-		}
-		return Float, s.want(Float, e.Args...)
 	case "max", "min":
 		if len(e.Args) != 2 {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
@@ -297,5 +292,11 @@ func (s *scope) typeOfCall(e Call) (Type, error) {
 		}
 		return t, s.want(t, e.Args[1])
 	}
-	return 0, fmt.Errorf("the unknown function %s", e.Fn)
+	if Math(e.Fn) == nil {
+		return 0, fmt.Errorf("the unknown function %s", e.Fn)
+	}
+	if len(e.Args) != 1 {
+		return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
+	}
+	return Float, s.want(Float, e.Args...)
 }

@@ -19,14 +19,14 @@ func sum(t *testing.T) *loop.Nest {
 		b.Slice("picks", "pick", loop.I(0), loop.I(4))
 		b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 			b.Slice("row", "x", loop.Mul(i, loop.I(4)), loop.I(4))
-			b.Let("s", loop.F(0))
+			s := b.Let("s", loop.F(0))
 			b.For("j", loop.I(0), loop.I(4), 2, func(j loop.Expr) {
 				for c := range 2 {
 					at := loop.Add(j, loop.I(c))
-					b.AddTo("s", loop.Mul(loop.At("row", at), loop.At("weights", loop.Add(loop.At("picks", at), loop.I(2)))))
+					b.AddTo(s, loop.Mul(loop.At("row", at), loop.At("weights", loop.Add(loop.At("picks", at), loop.I(2)))))
 				}
 			})
-			b.Store("out", i, loop.V("s"))
+			b.Store("out", i, s)
 		})
 	})
 	n, err := b.Nest()
@@ -111,16 +111,36 @@ func TestFunctions(t *testing.T) {
 // Integers: 7/2 = 3, -7/2 = -3 and 7%4 = 3, as in Go; conditions choose.
 func TestIntegers(t *testing.T) {
 	got := value(t, func(b *loop.Builder) loop.Expr {
-		b.Let("r", loop.F(0))
+		r := b.Let("r", loop.F(0))
 		seven := b.Let("seven", loop.I(7))
 		and := func(x, y loop.Expr) loop.Expr { return loop.Bin{Op: "&&", X: x, Y: y} }
 		eq := func(x loop.Expr, v int) loop.Expr { return loop.Bin{Op: "==", X: x, Y: loop.I(v)} }
 		cond := and(eq(loop.Div(seven, loop.I(2)), 3), and(eq(loop.Div(loop.Sub(loop.I(0), seven), loop.I(2)), -3), eq(loop.Mod(seven, loop.I(4)), 3)))
 		cond = and(cond, and(loop.Less(loop.I(6), seven), loop.Bin{Op: "<=", X: seven, Y: loop.Fn("max", loop.I(7), loop.I(1))}))
-		b.If(cond, func() { b.Assign("r", loop.F(1)) }, func() { b.Assign("r", loop.F(2)) })
-		return loop.V("r")
+		b.If(cond, func() { b.Assign(r, loop.F(1)) }, func() { b.Assign(r, loop.F(2)) })
+		return r
 	})
 	require.EqualValues(t, 1, got)
+}
+
+// A part of a nest can be written more than once: its variables get new names where theirs are visible, and each part reads its own.
+func TestFreshNames(t *testing.T) {
+	square := func(b *loop.Builder, x loop.Expr) loop.Expr {
+		e := b.Let("e", x)
+		y := b.Let("y", loop.F(0))
+		b.For("i", loop.I(0), loop.I(1), 1, func(i loop.Expr) { b.AddTo(y, loop.Mul(e, e)) })
+		b.If(loop.Less(loop.F(5), y), func() { b.Assign(y, loop.F(5)) }, nil)
+		return y
+	}
+	got := value(t, func(b *loop.Builder) loop.Expr { // "y" is an argument, "e" and "i" are visible
+		sum := b.Let("sum", loop.F(0))
+		b.For("i", loop.I(0), loop.I(2), 1, func(i loop.Expr) {
+			e := b.Let("e", loop.Fn("float", i))
+			b.AddTo(sum, loop.Add(square(b, loop.F(2)), square(b, loop.Add(e, loop.F(1))), e))
+		})
+		return loop.Add(sum, square(b, loop.F(9)))
+	})
+	require.EqualValues(t, (4+1+0)+(4+4+1)+5, got)
 }
 
 func TestCheck(t *testing.T) {
@@ -130,7 +150,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{func(b *loop.Builder) { b.Let("a", loop.F(1)) }, "a is never read"},
 		{func(b *loop.Builder) { b.Slice("s", "x", loop.I(0), loop.I(1)) }, "s is never read"},
-		{func(b *loop.Builder) { b.Let("x", loop.F(1)) }, "x is defined twice"},
+		{func(b *loop.Builder) { b.Slice("x", "x", loop.I(0), loop.I(1)) }, "x is defined twice"},
 		{func(b *loop.Builder) { b.Let("a", loop.V("q")) }, "q is unknown"},
 		{func(b *loop.Builder) { b.Let("a", loop.V("x")) }, "x is memory, not a number"},
 		{func(b *loop.Builder) { b.Let("a", loop.At("x", loop.I(0))) }, "x is not a slice"},
@@ -140,13 +160,13 @@ func TestCheck(t *testing.T) {
 		{func(b *loop.Builder) { b.Let("a", loop.Fn("sin", loop.F(1))) }, "the unknown function sin"},
 		{func(b *loop.Builder) { b.Let("a", loop.Fn("exp", loop.I(1))) }, "int, want float32"},
 		{func(b *loop.Builder) { b.Let("a", loop.F(math.Inf(1))) }, "the constant +Inf"},
-		{func(b *loop.Builder) { b.Assign("m", loop.I(1)) }, "m cannot be assigned"},
-		{func(b *loop.Builder) { b.Assign("q", loop.I(1)) }, "assignment to the unknown q"},
+		{func(b *loop.Builder) { b.Assign(loop.Var{Name: "m"}, loop.I(1)) }, "m cannot be assigned"},
+		{func(b *loop.Builder) { b.Assign(loop.Var{Name: "q"}, loop.I(1)) }, "assignment to the unknown q"},
 		{func(b *loop.Builder) { b.Slice("s", "m", loop.I(0), loop.I(1)) }, "slice s of m, which is a number"},
 		{func(b *loop.Builder) { b.If(loop.IsNil{Arg: "m"}, func() {}, nil) }, "m is not a pointer argument"},
 		{func(b *loop.Builder) { b.If(loop.V("m"), func() {}, nil) }, "int, want bool"},
 		{func(b *loop.Builder) {
-			b.For("i", loop.I(0), loop.I(1), 1, func(i loop.Expr) { b.Assign("i", i) })
+			b.For("i", loop.I(0), loop.I(1), 1, func(i loop.Expr) { b.Assign(i.(loop.Var), i) })
 		}, "i cannot be assigned"},
 		{func(b *loop.Builder) { b.For("i", loop.I(0), loop.I(1), 0, func(loop.Expr) {}) }, "the step is 0"},
 		{func(b *loop.Builder) {

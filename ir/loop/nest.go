@@ -8,6 +8,8 @@
 // no platform fuses them, and must not reorder sums. Integers are Go's int; an int32 that is loaded becomes an int.
 package loop
 
+import "math"
+
 // Type is the type of an expression or local variable.
 type Type uint8
 
@@ -123,12 +125,20 @@ type Bin struct {
 	X, Y Expr
 }
 
-// Call calls a function. exp, erf, erfc, tanh and sqrt take one float; they are computed in float64 and rounded, so that platforms agree to about the last
-// place. abs takes one float. max and min take two floats or two ints, as Go's built-in functions do.
+// Call calls a function. The functions of [Math] take one float; they are computed in float64 and rounded, so that platforms agree to about the last place. max
+// and min take two floats or two ints, as Go's built-in functions do. float converts an int.
 type Call struct {
 	Fn   string
 	Args []Expr
 }
+
+// mathematics holds the functions of package math that a nest can call, by the package's names in lower case.
+var mathematics = map[string]func(float64) float64{
+	"abs": math.Abs, "erf": math.Erf, "erfc": math.Erfc, "exp": math.Exp, "log": math.Log, "sqrt": math.Sqrt, "tanh": math.Tanh,
+}
+
+// Math returns the function of package math that a [Call] of this name calls, or nil. Its name in package math begins with a capital.
+func Math(name string) func(float64) float64 { return mathematics[name] }
 
 // IsNil reports whether a pointer argument is nil.
 type IsNil struct{ Arg string }

@@ -1,9 +1,6 @@
 package loop
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Memory is the memory that a pointer argument points at: it begins at element At of F or of I. The zero value is nil.
 type Memory struct {
@@ -261,24 +258,12 @@ func (m *machine) call(e Call) (value, error) {
 	switch e.Fn {
 	case "float":
 		out.t, out.f = Float, float32(x.i)
-	case "exp":
-		out.f = float32(math.Exp(float64(x.f)))
-	case "erf":
-		out.f = float32(math.Erf(float64(x.f)))
-	case "erfc":
-		out.f = float32(math.Erfc(float64(x.f)))
-	case "log":
-		out.f = float32(math.Log(float64(x.f)))
-	case "tanh":
-		out.f = float32(math.Tanh(float64(x.f)))
-	case "sqrt":
-		out.f = float32(math.Sqrt(float64(x.f)))
-	case "abs":
-		out.f = float32(math.Abs(float64(x.f)))
 	case "max":
 		out.f, out.i = max(x.f, y.f), max(x.i, y.i)
 	case "min":
 		out.f, out.i = min(x.f, y.f), min(x.i, y.i)
+	default: // Check has found the function
+		out.f = float32(Math(e.Fn)(float64(x.f)))
 	}
 	return out, nil
 }

@@ -67,11 +67,12 @@ func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 	b := loop.New(fmt.Sprintf("attention of %s of %d over one sequence of n rows, queries i0 … i1-1.", what, n.Int("dp")), args...)
 	g.b = b
 	b.If(loop.Less(loop.V("i0"), loop.V("i1")), func() {
-		size := loop.Mul(b.Let("rows", loop.Sub(loop.V("i1"), loop.V("i0"))), loop.V("n"))
+		g.rows = b.Let("rows", loop.Sub(loop.V("i1"), loop.V("i0")))
+		size := loop.Mul(g.rows, loop.V("n"))
 		if mixes(n) {
 			b.Slice("all", "scratch", loop.I(0), loop.Mul(size, loop.I(g.heads)))
 			b.Slice("mixed", "scratch", loop.Mul(size, loop.I(g.heads)), loop.Mul(loop.V("n"), loop.I(g.heads)))
-			size = loop.Mul(loop.Add(loop.V("rows"), loop.I(1)), loop.V("n"), loop.I(g.heads))
+			size = loop.Mul(loop.Add(g.rows, loop.I(1)), loop.V("n"), loop.I(g.heads))
 		}
 		if g.panels > 0 {
 			b.Slice("products", "scratch", size, loop.I(16*g.panels))
@@ -99,6 +100,7 @@ type attentionNest struct {
 	ldq, ldk, ldo int
 	panels        int
 	heads         int       // heads in one call
+	rows          loop.Var  // the number of query rows, i1-i0
 	head          loop.Expr // the head that is being written
 }
 
@@ -106,7 +108,7 @@ type attentionNest struct {
 func (g *attentionNest) eachHead(v string, write func()) {
 	g.b.For(v, loop.I(0), loop.I(g.heads), 1, func(h loop.Expr) {
 		g.head = h
-		size := loop.Mul(loop.V("rows"), loop.V("n"))
+		size := loop.Mul(g.rows, loop.V("n"))
 		g.b.Slice("scores", "all", loop.Mul(size, h), size)
 		write()
 	})
@@ -143,12 +145,12 @@ func (g *attentionNest) terms() {
 		return
 	}
 	b.If(loop.IsNil{Arg: "pos"}, func() {
-		b.Let("reachc", loop.Sub(loop.V("n"), loop.I(1)))
-		g.offsets("c", func(i loop.Expr) loop.Expr { return i })
+		reach := b.Let("reachc", loop.Sub(loop.V("n"), loop.I(1)))
+		g.offsets("c", reach, func(i loop.Expr) loop.Expr { return i })
 	}, func() {
 		b.Slice("at", "pos", loop.I(0), loop.V("n"))
-		b.Let("reachh", loop.Sub(loop.At("at", loop.Sub(loop.V("n"), loop.I(1))), loop.At("at", loop.I(0))))
-		g.offsets("h", func(i loop.Expr) loop.Expr { return loop.At("at", i) })
+		reach := b.Let("reachh", loop.Sub(loop.At("at", loop.Sub(loop.V("n"), loop.I(1))), loop.At("at", loop.I(0))))
+		g.offsets("h", reach, func(i loop.Expr) loop.Expr { return loop.At("at", i) })
 	})
 }
 
@@ -173,19 +175,19 @@ func (g *attentionNest) content() {
 func (g *attentionNest) softmax(i loop.Expr) {
 	b := g.b
 	g.scoreRow("pi", i)
-	b.Let("seen", g.seen(i))
-	b.Let("top", loop.At("pi", loop.I(0)))
-	b.For("jm", loop.I(1), loop.V("seen"), 1, func(j loop.Expr) { b.Assign("top", loop.Fn("max", loop.V("top"), loop.At("pi", j))) })
-	b.Let("sum", loop.F(0))
-	b.For("je", loop.I(0), loop.V("seen"), 1, func(j loop.Expr) {
-		e := b.Let("e", loop.Fn("exp", loop.Sub(loop.At("pi", j), loop.V("top"))))
+	seen := b.Let("seen", g.seen(i))
+	top := b.Let("top", loop.At("pi", loop.I(0)))
+	b.For("jm", loop.I(1), seen, 1, func(j loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("pi", j))) })
+	sum := b.Let("sum", loop.F(0))
+	b.For("je", loop.I(0), seen, 1, func(j loop.Expr) {
+		e := b.Let("e", loop.Fn("exp", loop.Sub(loop.At("pi", j), top)))
 		b.Store("pi", j, e)
-		b.AddTo("sum", e)
+		b.AddTo(sum, e)
 	})
-	share := b.Let("share", loop.Div(loop.F(1), loop.V("sum")))
-	b.For("jp", loop.I(0), loop.V("seen"), 1, func(j loop.Expr) { b.Store("pi", j, loop.Mul(loop.At("pi", j), share)) })
+	share := b.Let("share", loop.Div(loop.F(1), sum))
+	b.For("jp", loop.I(0), seen, 1, func(j loop.Expr) { b.Store("pi", j, loop.Mul(loop.At("pi", j), share)) })
 	if masked(g.n) {
-		b.For("jz", loop.V("seen"), loop.V("n"), 1, func(j loop.Expr) { b.Store("pi", j, loop.F(0)) })
+		b.For("jz", seen, loop.V("n"), 1, func(j loop.Expr) { b.Store("pi", j, loop.F(0)) })
 	}
 }
 
@@ -210,7 +212,7 @@ func (g *attentionNest) mix(name, by string, w *ir.Value) {
 	}
 	b, heads := g.b, loop.I(g.heads)
 	v := func(s string) string { return s + name }
-	size := loop.Mul(loop.V("rows"), loop.V("n"))
+	size := loop.Mul(g.rows, loop.V("n"))
 	b.Slice(v("w"), by, loop.I(0), loop.I(g.heads*g.heads))
 	g.queries(v("i"), func(i loop.Expr) {
 		at := b.Let(v("at"), loop.Mul(loop.Sub(i, loop.V("i0")), loop.V("n")))

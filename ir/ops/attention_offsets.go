@@ -6,10 +6,9 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// offsets writes the terms that look up offsets. at returns the position of a row; names end in the suffix.
-func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
+// offsets writes the terms that look up offsets, which are -reach … reach. at returns the position of a row; names end in the suffix.
+func (g *attentionNest) offsets(suffix string, reach loop.Expr, at func(i loop.Expr) loop.Expr) {
 	b := g.b
-	reach := loop.V("reach" + suffix)
 	all := loop.Add(loop.Mul(loop.I(2), reach), loop.I(1)) // number of offsets
 	if g.panels > 0 {
 		b.Slice("index"+suffix, "index", loop.Sub(loop.I(0), reach), all)
@@ -44,8 +43,9 @@ func (g *attentionNest) offsets(suffix string, at func(i loop.Expr) loop.Expr) {
 		b.For("jpc"+suffix, loop.I(0), loop.V("n"), 1, func(j loop.Expr) {
 			from := loop.V("i0")
 			if masked(g.n) { // the first query that sees the key
-				from = b.Let("from"+suffix, loop.V("i0"))
-				b.If(loop.Bin{Op: "<=", X: loop.V("prefix"), Y: j}, func() { b.Assign("from"+suffix, loop.Fn("max", loop.V("i0"), j)) }, nil)
+				later := b.Let("from"+suffix, loop.V("i0"))
+				from = later
+				b.If(loop.Bin{Op: "<=", X: loop.V("prefix"), Y: j}, func() { b.Assign(later, loop.Fn("max", loop.V("i0"), j)) }, nil)
 			}
 			write := func() {
 				b.Slice("kpc"+suffix, "k", g.of(g.dp, loop.Mul(j, loop.I(g.ldk))), loop.I(g.dp))
@@ -87,19 +87,19 @@ func (g *attentionNest) multiply(suffix, table, vector string, lo, hi loop.Expr)
 		b.Slice(out, "products", loop.Mul(p, loop.I(16)), loop.I(16))
 		b.Slice(panel, table, g.of(g.panels*g.dp*16, loop.Mul(p, loop.I(16*g.dp))), loop.I(16*g.dp))
 		b.For("c"+suffix, loop.I(0), loop.I(16), 4, func(c loop.Expr) {
-			sum := func(u int) string { return fmt.Sprintf("s%d%s", u, suffix) }
-			for u := 0; u < 4; u++ {
-				b.Let(sum(u), loop.F(0))
+			var sums [4]loop.Var
+			for u := range sums {
+				sums[u] = b.Let(fmt.Sprintf("s%d%s", u, suffix), loop.F(0))
 			}
 			b.For("d"+suffix, loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
 				x := b.Let("x"+suffix, loop.At(vector, d))
 				b.Slice(line, panel, loop.Add(loop.Mul(d, loop.I(16)), c), loop.I(4))
 				for u := 0; u < 4; u++ {
-					b.AddTo(sum(u), loop.Mul(x, loop.At(line, loop.I(u))))
+					b.AddTo(sums[u], loop.Mul(x, loop.At(line, loop.I(u))))
 				}
 			})
 			for u := 0; u < 4; u++ {
-				b.Store(out, loop.Add(c, loop.I(u)), loop.V(sum(u)))
+				b.Store(out, loop.Add(c, loop.I(u)), sums[u])
 			}
 		})
 	})

@@ -64,9 +64,9 @@ func lowerEmbedPanels(n *ir.Node) (*loop.Nest, error) {
 	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(cols))
 		b.Slice("panel", "table", loop.Mul(loop.Div(loop.At("id", i), loop.I(16)), loop.I(16*cols)), loop.I(16*cols))
-		b.Let("lane", loop.Mod(loop.At("id", i), loop.I(16)))
+		lane := b.Let("lane", loop.Mod(loop.At("id", i), loop.I(16)))
 		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) {
-			v := loop.At("panel", loop.Add(loop.Mul(j, loop.I(16)), loop.V("lane")))
+			v := loop.At("panel", loop.Add(loop.Mul(j, loop.I(16)), lane))
 			if in(n, 2) != nil {
 				v = loop.Add(loop.At("yi", j), v)
 			}

@@ -165,10 +165,9 @@ func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(strin
 	b.For("j"+suffix, loop.I(0), loop.I(16), 4, func(j loop.Expr) {
 		panel := "panel" + suffix
 		b.Slice(panel, "w", loop.Add(loop.Mul(p, loop.I(16*g.k)), j), loop.I(16*g.k-12))
-		for r := 0; r < height; r++ {
-			for c := 0; c < 4; c++ {
-				b.Let(name("s", 4*r+c), loop.F(0))
-			}
+		var sums []loop.Var // of row r and column c at 4·r + c
+		for s := range 4 * height {
+			sums = append(sums, b.Let(name("s", s), loop.F(0)))
 		}
 		b.For("t"+suffix, loop.I(0), loop.I(g.k), 1, func(t loop.Expr) {
 			four := "four" + suffix
@@ -176,24 +175,24 @@ func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(strin
 			for r := 0; r < height; r++ {
 				v := b.Let(name("v", r), loop.At(name("x", r), t))
 				for c := 0; c < 4; c++ {
-					b.AddTo(name("s", 4*r+c), loop.Mul(v, loop.At(four, loop.I(c))))
+					b.AddTo(sums[4*r+c], loop.Mul(v, loop.At(four, loop.I(c))))
 				}
 			}
 		})
 		for r := 0; r < height; r++ {
 			for c := 0; c < 4; c++ {
-				g.finish(name("s", 4*r+c), name("y", r), name("z", r), loop.Add(loop.Mul(p, loop.I(16)), j, loop.I(c)))
+				g.finish(sums[4*r+c], name("y", r), name("z", r), loop.Add(loop.Mul(p, loop.I(16)), j, loop.I(c)))
 			}
 		}
 	})
 }
 
 // finish writes the last steps of one element: bias, activation, residual.
-func (g *gemmNest) finish(sum, y, z string, at loop.Expr) {
+func (g *gemmNest) finish(sum loop.Var, y, z string, at loop.Expr) {
 	if g.bias {
 		g.b.AddTo(sum, loop.At("add", at))
 	}
-	v := loop.V(sum)
+	v := loop.Expr(sum)
 	if act := g.n.Str("act"); act != "" {
 		v = activations[act].lower(g.n, g.b, v)
 	}

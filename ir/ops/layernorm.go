@@ -117,10 +117,9 @@ func lowerLayernorm(n *ir.Node) (*loop.Nest, error) {
 
 // sumOf writes the sum of n terms in four partial sums, (s0 + s1) + (s2 + s3). The last n mod 4 terms are added to s0. Names begin with prefix.
 func sumOf(b *loop.Builder, prefix string, n int, term func(j loop.Expr) loop.Expr) loop.Expr {
-	var part [4]string
+	var part [4]loop.Var
 	for c := range part {
-		part[c] = fmt.Sprintf("%s%d", prefix, c)
-		b.Let(part[c], loop.F(0))
+		part[c] = b.Let(fmt.Sprintf("%s%d", prefix, c), loop.F(0))
 	}
 	b.For(prefix+"j", loop.I(0), loop.I(n/4*4), 4, func(j loop.Expr) {
 		for c := range part {
@@ -130,5 +129,5 @@ func sumOf(b *loop.Builder, prefix string, n int, term func(j loop.Expr) loop.Ex
 	for j := n / 4 * 4; j < n; j++ {
 		b.AddTo(part[0], term(loop.I(j)))
 	}
-	return loop.Add(loop.Add(loop.V(part[0]), loop.V(part[1])), loop.Add(loop.V(part[2]), loop.V(part[3])))
+	return loop.Add(loop.Add(part[0], part[1]), loop.Add(part[2], part[3]))
 }

@@ -128,19 +128,19 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 		b.For("p", loop.I(0), loop.I(4*sp), 4, func(p loop.Expr) {
 			panel := loop.Mul(loop.Div(p, loop.I(16)), loop.I(16*s))
 			b.Slice("panel", "w", loop.Add(panel, loop.Mod(p, loop.I(16))), loop.I(16*s-12))
-			name := func(c int) string { return fmt.Sprintf("s%d", c) }
-			for c := range 4 {
-				b.Let(name(c), loop.F(0))
+			var sums [4]loop.Var
+			for c := range sums {
+				sums[c] = b.Let(fmt.Sprintf("s%d", c), loop.F(0))
 			}
 			b.For("t", loop.I(0), loop.I(s), 1, func(t loop.Expr) {
 				b.Slice("four", "panel", loop.Mul(t, loop.I(16)), loop.I(4))
 				v := b.Let("v", loop.At("h", t))
 				for c := range 4 {
-					b.AddTo(name(c), loop.Mul(v, loop.At("four", loop.I(c))))
+					b.AddTo(sums[c], loop.Mul(v, loop.At("four", loop.I(c))))
 				}
 			})
 			for c := range 4 {
-				b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(loop.V(name(c)), loop.At("xi", loop.Add(p, loop.I(c)))))
+				b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(sums[c], loop.At("xi", loop.Add(p, loop.I(c)))))
 			}
 		})
 		b.For("j", loop.I(0), loop.I(s), 1, func(j loop.Expr) {

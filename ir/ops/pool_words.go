@@ -103,8 +103,9 @@ func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 		if how == "first" || how == "last" {
 			return
 		}
+		var count loop.Var
 		if how == "mean" {
-			b.Let("count", loop.F(1))
+			count = b.Let("count", loop.F(1))
 		}
 		b.For("t", loop.Add(from, loop.I(1)), loop.Add(last, loop.I(1)), 1, func(t loop.Expr) {
 			b.Slice("xt", "x", loop.Mul(t, loop.I(ldx)), loop.I(cols))
@@ -116,11 +117,11 @@ func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 				b.Store("yi", j, v)
 			})
 			if how == "mean" {
-				b.AddTo("count", loop.F(1))
+				b.AddTo(count, loop.F(1))
 			}
 		})
 		if how == "mean" {
-			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), loop.V("count"))) })
+			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), count)) })
 		}
 	})
 	return b.Nest()

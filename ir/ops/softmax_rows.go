@@ -55,15 +55,15 @@ var _ = ir.Define(ir.Op{
 			b.Slice("xi", "x", loop.Mul(i, loop.I(ldx)), loop.I(cols))
 			b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(cols))
 			each := func(f func(j loop.Expr)) { b.For("j", loop.I(0), loop.I(cols), 1, f) }
-			b.Let("top", loop.At("xi", loop.I(0)))
-			each(func(j loop.Expr) { b.Assign("top", loop.Fn("max", loop.V("top"), loop.At("xi", j))) })
-			b.Let("sum", loop.F(0))
+			top := b.Let("top", loop.At("xi", loop.I(0)))
+			each(func(j loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("xi", j))) })
+			sum := b.Let("sum", loop.F(0))
 			each(func(j loop.Expr) {
-				b.Let("e", loop.Fn("exp", loop.Sub(loop.At("xi", j), loop.V("top"))))
-				b.Store("yi", j, loop.V("e"))
-				b.AddTo("sum", loop.V("e"))
+				e := b.Let("e", loop.Fn("exp", loop.Sub(loop.At("xi", j), top)))
+				b.Store("yi", j, e)
+				b.AddTo(sum, e)
 			})
-			each(func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), loop.V("sum"))) })
+			each(func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), sum)) })
 		})
 		return b.Nest()
 	},

@@ -115,11 +115,11 @@ func lowerSpanScores(n *ir.Node) (*loop.Nest, error) {
 		b.For("i", loop.V("m"), loop.I(k), 1, func(i loop.Expr) { b.Store("yc", i, loop.F(0)) })
 		b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
 			b.Slice("to", "b", loop.Mul(i, loop.I(ldb)), loop.I(inner))
-			b.Let("sum", loop.F(0))
+			sum := b.Let("sum", loop.F(0))
 			b.For("j", loop.I(0), loop.I(inner), 1, func(j loop.Expr) {
-				b.AddTo("sum", loop.Mul(loop.Fn("max", loop.Add(loop.At("from", j), loop.At("to", j)), loop.F(0)), loop.At("uc", j)))
+				b.AddTo(sum, loop.Mul(loop.Fn("max", loop.Add(loop.At("from", j), loop.At("to", j)), loop.F(0)), loop.At("uc", j)))
 			})
-			b.Store("yc", i, loop.Add(loop.V("sum"), loop.At("uc", loop.I(inner))))
+			b.Store("yc", i, loop.Add(sum, loop.At("uc", loop.I(inner))))
 		})
 	})
 	return b.Nest()

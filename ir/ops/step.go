@@ -14,8 +14,8 @@ var _ = unary{
 		return 0
 	},
 	lower: func(_ *ir.Node, b *loop.Builder, x loop.Expr) loop.Expr {
-		b.Let("s", loop.F(0))
-		b.If(loop.Less(loop.F(0), x), func() { b.Assign("s", loop.F(1)) }, nil)
-		return loop.V("s")
+		s := b.Let("s", loop.F(0))
+		b.If(loop.Less(loop.F(0), x), func() { b.Assign(s, loop.F(1)) }, nil)
+		return s
 	},
 }.define()

@@ -92,8 +92,8 @@ func lowerTake(n *ir.Node) (*loop.Nest, error) {
 		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("y0", j, loop.Add(loop.At("y0", j), loop.At("xi", j))) })
 	})
 	if rows == "mean" {
-		b.Let("count", loop.Fn("float", loop.V("n")))
-		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("y0", j, loop.Div(loop.At("y0", j), loop.V("count"))) })
+		count := b.Let("count", loop.Fn("float", loop.V("n")))
+		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("y0", j, loop.Div(loop.At("y0", j), count)) })
 	}
 	return b.Nest()
 }

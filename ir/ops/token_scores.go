@@ -101,31 +101,33 @@ func lowerTokenScores(n *ir.Node) (*loop.Nest, error) {
 			b.Slice("zc", "z", loop.Mul(c, loop.I(ld[1])), loop.I(k))
 			b.Slice("bc", "b", loop.Mul(c, loop.I(ld[3])), loop.I(inner))
 			b.Slice("yc", "y", loop.Mul(loop.Add(loop.Mul(i, loop.V("stride")), c), loop.I(ldy)), loop.I(3))
-			for o := range 3 {
-				b.Let(each("sum", o), loop.At(each("v", o), loop.I(inner)))
+			var sums [3]loop.Var
+			for o := range sums {
+				sums[o] = b.Let(each("sum", o), loop.At(each("v", o), loop.I(inner)))
 			}
 			b.For("r", loop.I(0), loop.I(inner), 4, func(r loop.Expr) {
 				b.Slice("panel", "w", loop.Add(loop.Mul(loop.Div(r, loop.I(16)), loop.I(16*k)), loop.Mod(r, loop.I(16))), loop.I(16*k-12))
-				for q := range 4 {
-					b.Let(each("s", q), loop.F(0))
+				var terms [4]loop.Var
+				for q := range terms {
+					terms[q] = b.Let(each("s", q), loop.F(0))
 				}
 				b.For("t", loop.I(0), loop.I(k), 1, func(t loop.Expr) {
 					b.Slice("four", "panel", loop.Mul(t, loop.I(16)), loop.I(4))
 					v := b.Let("p", loop.Mul(loop.At("xi", t), loop.At("zc", t)))
 					for q := range 4 {
-						b.AddTo(each("s", q), loop.Mul(v, loop.At("four", loop.I(q))))
+						b.AddTo(terms[q], loop.Mul(v, loop.At("four", loop.I(q))))
 					}
 				})
 				for q := range 4 {
 					at := loop.Add(r, loop.I(q))
-					b.Assign(each("s", q), loop.Fn("max", loop.Add(loop.V(each("s", q)), loop.At("ai", at), loop.At("bc", at)), loop.F(0)))
+					b.Assign(terms[q], loop.Fn("max", loop.Add(terms[q], loop.At("ai", at), loop.At("bc", at)), loop.F(0)))
 					for o := range 3 {
-						b.AddTo(each("sum", o), loop.Mul(loop.V(each("s", q)), loop.At(each("v", o), at)))
+						b.AddTo(sums[o], loop.Mul(terms[q], loop.At(each("v", o), at)))
 					}
 				}
 			})
 			for o := range 3 {
-				b.Store("yc", loop.I(o), loop.V(each("sum", o)))
+				b.Store("yc", loop.I(o), sums[o])
 			}
 		})
 	})

@@ -219,14 +219,20 @@ func (c *config) act(name, absent string) (string, error) {
 	if word, ok := acts[s]; ok {
 		return word, nil
 	}
+	if slices.Contains(spec.Acts, s) && !slices.Contains(notInLibrary, s) {
+		return s, nil
+	}
 	return "", c.fault(name, "= %q is not an activation of this language: %s", s, strings.Join(spec.Acts, ", "))
 }
 
-// acts maps the library's names of activations to words of the language. The fast and the pytorch tanh forms of gelu are the same function.
+// acts maps the library's names of activations to words of the language, where they differ. The fast and the pytorch tanh forms of gelu are the same function.
 var acts = map[string]string{
-	"gelu": "gelu", "gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
-	"gelu_accurate": "gelu_tanh", "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "sigmoid": "sigmoid", "linear": "identity",
+	"gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_accurate": "gelu_tanh", "swish": "silu",
+	"linear": "identity",
 }
+
+// notInLibrary lists the words of the language for activations that the library has under other names alone.
+var notInLibrary = []string{"gelu_tanh", "identity"}
 
 // rest returns an error for the first field that was not read and that the file's table does not list as harmless.
 func (c *config) rest() error {

@@ -4,6 +4,8 @@ package spectest
 import (
 	"fmt"
 	"strings"
+
+	"github.com/debertac/debertac/spec"
 )
 
 // Source returns random numbers; *rand.Rand of math/rand/v2 implements it.
@@ -41,7 +43,7 @@ func Random(src Source) (text, name string) {
 	layers := 1 + s.IntN(3)
 	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads, 3+s.IntN(70), layers)
 	s.line("dim span = %d; dim seq <= 48", 4+2*s.IntN(12))
-	s.line("defaults { norm layernorm(eps: %s); act %s }", s.one("1e-7", "1e-5", "1e-3"), s.one("gelu", "gelu", "gelu_tanh", "relu", "tanh", "silu", "sigmoid"))
+	s.line("defaults { norm layernorm(eps: %s); act %s }", s.one("1e-7", "1e-5", "1e-3"), s.one(append([]string{"gelu"}, spec.Acts...)...))
 	width := s.embed(hidden)
 	terms := s.terms()
 	if terms.relative {

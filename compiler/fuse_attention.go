@@ -75,7 +75,7 @@ func replaceAttention(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	for len(operands) > 0 && operands[len(operands)-1] == nil {
 		operands = operands[:len(operands)-1]
 	}
-	ctx := f.Op("attention", p.first.Pos, p.first.Note, attrs, operands...)
+	ctx := f.Op("attention", p.terms[0].Pos, p.note(), attrs, operands...)
 	if f.Err() != nil {
 		return f.Err()
 	}

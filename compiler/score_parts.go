@@ -3,6 +3,7 @@ package compiler
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 )
@@ -16,7 +17,7 @@ type parts struct {
 	cc                  []slot
 	cp, pc              []offsetTerm
 	biases              []lookup
-	first               *ir.Node // the earliest node, for its position in the spec
+	terms               []*ir.Node
 }
 
 // slot is a pair of projections whose product is a term. If a score has several such terms, a head is as wide as all of them side by side: q1·k1 + q2·k2 =
@@ -57,6 +58,15 @@ func partsOf(weigh *ir.Node) (*parts, error) {
 	return p, p.collect(at, 1)
 }
 
+// note returns the statement of the score.
+func (p *parts) note() string {
+	var list []string
+	for _, n := range p.terms {
+		list = append(list, n.Note)
+	}
+	return "score " + strings.Join(list, " + ")
+}
+
 // term is an op that a score may be a sum of, besides sums and products with a number.
 type term struct {
 	op, doc string
@@ -87,9 +97,6 @@ func (p *parts) collect(v *ir.Value, by float64) error {
 	if n == nil {
 		return fmt.Errorf("a score that no node of the region computes")
 	}
-	if p.first == nil {
-		p.first = n
-	}
 	switch n.Op {
 	case "add":
 		return first(p.collect(n.In[0], by), p.collect(n.In[1], by))
@@ -101,6 +108,7 @@ func (p *parts) collect(v *ir.Value, by float64) error {
 		return fmt.Errorf("%v: op %s is not a term of a score", n.Pos, n.Op)
 	}
 	t := terms[i]
+	p.terms = append(p.terms, n)
 	if t.scaled && p.scale != 0 && p.scale != by {
 		return fmt.Errorf("%v: products with different scales", n.Pos)
 	}

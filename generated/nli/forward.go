@@ -185,7 +185,7 @@ func (e *exec) layer(l *layerWeights) {
 	e.layerNow = l
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(36, e.step.layerQkv) // gemm [T, 1152]
-	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(6*e.sequences, e.step.layerAttention) // attention [T, 384]
 	// attention    zoo/deberta_v3.dspec:30
 	e.Run(12, e.step.layerAttentionOutputDense) // gemm [T, 384]
@@ -203,7 +203,7 @@ func (e *exec) layer(l *layerWeights) {
 func (e *exec) layerLast() {
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(36, e.step.layerLastQkv) // gemm [T, 1152]
-	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(6*e.sequences, e.step.layerLastAttention) // attention [B, 384]
 	// take first    nli.dspec:7
 	e.Run(e.sequences, e.step.layerLastTake) // take [B, 384]
@@ -262,7 +262,7 @@ func (e *exec) layerQkv(_, unit int) {
 
 // layerAttention computes [T, 384]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+//	score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 func (e *exec) layerAttention(worker, unit int) {
 	b, h := unit/6, unit%6
 	first := int(e.Starts[b])
@@ -365,7 +365,7 @@ func (e *exec) layerLastQkv(_, unit int) {
 
 // layerLastAttention computes [B, 384]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+//	score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 func (e *exec) layerLastAttention(worker, unit int) {
 	b, h := unit/6, unit%6
 	first := int(e.Starts[b])

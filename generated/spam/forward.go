@@ -185,7 +185,7 @@ func (e *exec) layer(l *layerWeights) {
 	e.layerNow = l
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(12, e.step.layerQkv) // gemm [T, 384]
-	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(2*e.sequences, e.step.layerAttention) // attention [T, 128]
 	// attention    zoo/deberta_v3.dspec:30
 	e.Run(4, e.step.layerAttentionOutputDense) // gemm [T, 128]
@@ -203,7 +203,7 @@ func (e *exec) layer(l *layerWeights) {
 func (e *exec) layerLast() {
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(12, e.step.layerLastQkv) // gemm [T, 384]
-	// scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(2*e.sequences, e.step.layerLastAttention) // attention [B, 128]
 	// take first    spam.dspec:14
 	e.Run(e.sequences, e.step.layerLastTake) // take [B, 128]
@@ -262,7 +262,7 @@ func (e *exec) layerQkv(_, unit int) {
 
 // layerAttention computes [T, 128]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+//	score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 func (e *exec) layerAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])
@@ -365,7 +365,7 @@ func (e *exec) layerLastQkv(_, unit int) {
 
 // layerLastAttention computes [B, 128]. A unit is one head of one sequence.
 //
-//	scale 1 / sqrt(head * terms)    zoo/deberta_v3.dspec:35
+//	score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 func (e *exec) layerLastAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])

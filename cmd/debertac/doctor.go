@@ -51,5 +51,5 @@ func (v *doctorVerb) Run(m *built.Maker) error {
 	if err != nil {
 		return err
 	}
-	return p.Exec(m, "doctor", flags.Args(p.WeightsFlag(), flags.Switch("--json", v.JSON)))
+	return p.Exec(m, "doctor", flags.Args(p.WeightsFlag(), flags.Switch("--json", v.JSON), flags.Switch("--model-only", !v.JSON)))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
@@ -46,8 +47,9 @@ func (v *explainVerb) Run(c *console.Console) error {
 	switch {
 	case v.Tokens != nil && !v.JSON:
 		return fault.Usage("debertac explain --help", "--tokens belongs to --json")
-	}
-	if v.What == "" {
+	case v.What == "" && v.JSON:
+		return fault.Usage("debertac explain model.dspec --json", "--json belongs to a spec or a published model, and none is named")
+	case v.What == "":
 		return reference.Codes(c.Out)
 	}
 	if there, err := disk.Exists(v.What); v.What == "-" || there || err != nil {
@@ -57,15 +59,20 @@ func (v *explainVerb) Run(c *console.Console) error {
 		}
 		return v.spec(c.Out, src.Spec)
 	}
+	if m := spec.ZooModel(v.What); m != nil {
+		published := *m
+		published.Like = slices.DeleteFunc(slices.Clone(m.Like), func(name string) bool { return name == m.Name }) // the zoo lists it as like itself
+		return v.spec(c.Out, &spec.Spec{Name: v.What, Models: []*spec.Model{&published}})
+	}
+	if v.JSON {
+		return fault.Usage("debertac explain model.dspec --json", "--json belongs to a spec or a published model, and %s is neither", v.What)
+	}
 	if info, ok := diag.Find(diag.Code(v.What)); ok {
 		_, err := fmt.Fprint(c.Out, info.Page())
 		return err
 	}
 	if rows := reference.Rows(v.What); len(rows) > 0 {
 		return reference.Words(c.Out, rows)
-	}
-	if m := spec.ZooModel(v.What); m != nil {
-		return v.spec(c.Out, &spec.Spec{Name: v.What, Models: []*spec.Model{m}})
 	}
 	if text := zoo.Text(v.What); text != nil {
 		return printNumbered(c.Out, text)

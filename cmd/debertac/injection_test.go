@@ -245,6 +245,9 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 	b.programs = b.models()
 	total, kills, ran, all := 0, 0, 0, scenarios(b.imported())
 	for _, s := range all {
+		if testing.Short() && s.only != nil {
+			continue // what builds a program is for tests that take longer
+		}
 		t.Run(s.name, func(t *testing.T) {
 			e := &experiment{bench: &bench{t: t, checkout: b.checkout, base: b.base, programs: b.programs}, scenario: &s, seen: map[string]bool{}, killed: map[disk.Op]bool{}}
 			e.before = e.prepare(&s)

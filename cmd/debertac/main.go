@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -100,8 +101,9 @@ func notUTF8(arg string) error {
 	return fault.Input("debertac", "the argument %q is not valid UTF-8", arg).Hint("convert it first, with iconv for instance")
 }
 
-// repeated refuses a flag that is given twice, unless its values are a list: the parser would keep the last value only.
-func repeated(k *kong.Context) error {
+// misused refuses a flag that is given twice, unless its values are a list: the parser would keep the last value only. It refuses an empty value of a flag
+// that takes a name, too: it would count as none.
+func misused(k *kong.Context) error {
 	seen := map[*kong.Flag]bool{}
 	for _, p := range k.Path {
 		if p.Flag == nil || p.Resolved || p.Flag.IsCumulative() {
@@ -111,6 +113,9 @@ func repeated(k *kong.Context) error {
 			return fault.Usage("give it once", "--%s is given twice", p.Flag.Name)
 		}
 		seen[p.Flag] = true
+		if empty := p.Flag.Target; empty.Kind() == reflect.String && empty.String() == "" {
+			return fault.Usage("", "--%s is empty: give %s, or leave the flag out", p.Flag.Name, p.Flag.FormatPlaceHolder())
+		}
 	}
 	return nil
 }
@@ -127,7 +132,7 @@ func takeParser() (*kong.Kong, error) {
 	return kong.New(newGrammar(),
 		kong.Name("debertac"),
 		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\n"+
-			"A first look: debertac run MODEL_FOLDER \"some text\". Help of a verb: debertac help VERB."),
+			"A first look: debertac run MODEL_FOLDER \"some text\"."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
 }
@@ -181,7 +186,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return c.Report(fault.Usage(hint, "%s", wrongLine(parser.Model, err, hint == "debertac --help")))
 	}
-	if err := repeated(k); err != nil {
+	if err := misused(k); err != nil {
 		return c.Report(err)
 	}
 	if verb, ok := k.Selected().Target.Addr().Interface().(*runVerb); ok {

@@ -9,9 +9,12 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/textinput"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 type runVerb struct {
@@ -57,6 +60,10 @@ func (v *runVerb) Run(m *built.Maker) error {
 		case "zero-shot":
 			if !v.Handed.Given("labels") {
 				return fault.Usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
+			}
+		case "rank":
+			if v.plain() && !v.Handed.Given("query") && !v.Handed.Given("pair") {
+				return fault.Usage(`debertac run `+v.Path+` --head rank --query "capital of France" TEXT …`, "--head rank needs --query, by which texts are ordered, or --pair")
 			}
 		}
 	}
@@ -120,5 +127,23 @@ func (v *runVerb) accept(u *compiler.Unit) error {
 	case tokens > b.Tokens:
 		return fault.Usage("", "--batch-tokens %d: the model is compiled to compute up to %d tokens together (in a spec: tokens <= %d in the target)", tokens, b.Tokens, tokens)
 	}
-	return nil
+	return v.enough(u)
+}
+
+// plain reports whether the texts are texts alone, without fields.
+func (v *runVerb) plain() bool {
+	return program.PlainTexts(len(v.Texts), v.Text("input"), v.Text("format"))
+}
+
+// enough refuses texts alone for a head that wants more with each, unless a flag has it.
+func (v *runVerb) enough(u *compiler.Unit) error {
+	row := tasktable.Of(u.Program.Meta.Task)
+	if row == nil || !v.plain() {
+		return nil
+	}
+	want := row.Lacking(v.Handed.Given)
+	if want == "" {
+		return nil
+	}
+	return fault.Usage(row.WantedFlag(), "a text alone is not enough for the head %s: give --%s, or an --input with a field %q", source.UnitName(u), want, want)
 }

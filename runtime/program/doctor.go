@@ -20,6 +20,7 @@ func newDoctor(fs *flag.FlagSet) action {
 	var o openFlags
 	o.register(fs)
 	asJSON := fs.Bool("json", false, "print a JSON object")
+	modelOnly := fs.Bool("model-only", false, "print no lines about the machine, which debertac doctor has printed")
 	return func(_ context.Context, s *session, _ []string) error {
 		core, _, err := o.open(s)
 		if err != nil {
@@ -35,7 +36,7 @@ func newDoctor(fs *flag.FlagSet) action {
 		if *asJSON {
 			err = printJSON(s.Out, r)
 		} else {
-			r.print(s)
+			r.print(s, !*modelOnly)
 		}
 		if damage != nil {
 			return damage
@@ -44,21 +45,23 @@ func newDoctor(fs *flag.FlagSet) action {
 	}
 }
 
-// print writes the report for people.
-func (r *doctorReport) print(s *session) {
+// print writes the report for people, with or without the lines about the machine.
+func (r *doctorReport) print(s *session, machine bool) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(s.Out, "%-13s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	c, m := &r.CPU, &r.Model
-	row("processor", "%s, %s, %d logical processors, %d threads by default", known(c.Model), c.Arch, c.Logical, c.Threads)
-	row("features", "%s", known(strings.Join(c.Features, " ")))
-	var caches []string
-	for _, k := range c.Caches {
-		if k.Kind != "Instruction" {
-			caches = append(caches, fmt.Sprintf("L%d %s (shared by %d)", k.Level, bytesText(k.Bytes), k.Shared))
+	if machine {
+		row("processor", "%s, %s, %d logical processors, %d threads by default", known(c.Model), c.Arch, c.Logical, c.Threads)
+		row("features", "%s", known(strings.Join(c.Features, " ")))
+		var caches []string
+		for _, k := range c.Caches {
+			if k.Kind != "Instruction" {
+				caches = append(caches, fmt.Sprintf("L%d %s (shared by %d)", k.Level, bytesText(k.Bytes), k.Shared))
+			}
 		}
+		row("caches", "%s", known(strings.Join(caches, ", ")))
 	}
-	row("caches", "%s", known(strings.Join(caches, ", ")))
 	row("kernels", "%s (compiled: %s; usable here: %s)", m.ISA, strings.Join(m.Compiled, " "), strings.Join(both(m.Compiled, c.ISAs), " "))
 	row("threads", "%d for a call", m.Threads)
 	row("model", "%s, spec sha256 %.12s…, up to %d tokens a text", m.Package, m.SpecHash, m.MaxTokens)

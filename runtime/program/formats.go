@@ -76,6 +76,21 @@ func InputFormat(name string) (string, error) {
 	return "", faulty(name, "%s (known: %s; .gz after them; debertac run also reads .parquet and .zst): give --format %s", what, strings.Join(known, " "), strings.Join(FormatNames(), "|"))
 }
 
+// PlainTexts reports whether it is known before anything is read that the texts of run are texts alone, without other fields: arguments, or lines of a
+// file. input and format are the flags of these names.
+func PlainTexts(arguments int, input, format string) bool {
+	switch {
+	case arguments > 0:
+		return true
+	case format != "":
+		return format == formatLines
+	case input == "" || input == "-": // its first bytes decide
+		return false
+	}
+	format, err := InputFormat(input)
+	return err == nil && format == formatLines
+}
+
 // signatures are the first bytes of files that are no text. Read as texts they would give results that mean nothing.
 var signatures = []struct{ start, what string }{
 	{"PAR1\x15", "a Parquet file, which this program does not read: use debertac run, or convert it to JSONL"},

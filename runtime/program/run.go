@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // runFlags is the verb run.
@@ -92,6 +93,26 @@ func (r *runFlags) withinProgram(s *session) error {
 	return nil
 }
 
+// enough refuses texts alone for a head that wants more with each, unless a flag has it.
+func (r *runFlags) enough(p *runtime.Program, arguments int) error {
+	if !PlainTexts(arguments, r.input, r.format) {
+		return nil
+	}
+	for i, h := range p.Heads {
+		if h.Name != r.head && (r.head != "" || i > 0) {
+			continue
+		}
+		row := tasktable.Of(h.Task)
+		if row == nil {
+			return nil // opening the model reports it
+		}
+		if want := row.Lacking(func(flag string) bool { return r.taskFlags.given[flag] }); want != "" {
+			return usage("a text alone is not enough for head %q of this model: give %s, or an --input with a field %q", h.Name, row.WantedFlag(), want)
+		}
+	}
+	return nil
+}
+
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err := r.taskFlags.check(); err != nil {
 		return err
@@ -108,6 +129,9 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	}
 	if m, err := r.pick(s); err == nil {
 		r.fields.serve(m.Program, r.head, r.taskFlags.given)
+		if err := r.enough(m.Program, len(args)); err != nil {
+			return err
+		}
 	}
 	if r.fromTerminal(s, args) && !r.quiet {
 		fmt.Fprintln(s.Err, "reading one text per line from the terminal; Ctrl-D ends the input")

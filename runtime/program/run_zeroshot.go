@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/task"
@@ -30,13 +31,23 @@ func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, erro
 	}
 	z, err := task.NewZeroShot(core, h.Name, task.NLIOptions{Entailment: f.word("entailment"), Contradiction: f.word("contradiction")})
 	if err != nil {
-		return nil, usage("--labels: %v", err)
+		return nil, zeroShotFault(err)
 	}
 	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.word("template"), Multi: f.on("multi")}, top: f.best(len(labels))}
 	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // what is wrong without any text
-		return nil, usage("--labels, --template: %v", err)
+		return nil, zeroShotFault(err)
 	}
 	return s, nil
+}
+
+// zeroShotFault returns the usage error for a setting that the service refuses. A message that begins with the name of a setting gets that of its flag.
+func zeroShotFault(err error) error {
+	for _, name := range []string{"entailment", "contradiction", "template"} {
+		if strings.HasPrefix(err.Error(), name+": ") {
+			return usage("--%v", err)
+		}
+	}
+	return usage("--labels, --template: %v", err)
 }
 
 func (s *zeroShotService) prepare(r *record) error {

@@ -93,6 +93,24 @@ func Serving(name string) (service *Service, tasks []Task) {
 	return service, tasks
 }
 
+// Lacking returns the field of Wants if texts alone, which have no fields, are not enough with the flags that are given; else "".
+func (r *Row) Lacking(given func(flag string) bool) string {
+	if r.Wants == "" || given(r.Wants) || r.Wants == "context" && given("question") { // with --question, the text is the context
+		return ""
+	}
+	return r.Wants
+}
+
+// WantedFlag returns the flag of run that stands for the field of Wants in all records, with its placeholder.
+func (r *Row) WantedFlag() string {
+	for _, f := range Flags {
+		if f.Name == r.Wants {
+			return "--" + f.Name + " " + f.Placeholder
+		}
+	}
+	return ""
+}
+
 // ServedBy reports whether a service reads the numbers of the task.
 func (r *Row) ServedBy(name string) bool {
 	return slices.Contains(r.Also, name) || slices.ContainsFunc(r.Services, func(s Service) bool { return s.Name == name })

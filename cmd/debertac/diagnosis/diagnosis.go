@@ -84,7 +84,7 @@ func cacheState(m *built.Maker) Cache {
 func (r *Report) Print(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("debertac", "%s, %s", r.Debertac.Version, r.Debertac.Go)
 	line("processor", "%s, %s, %s, %s by default", known(r.CPU.Model), r.CPU.Arch,

@@ -51,6 +51,9 @@ func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p 
 			return nil, fault.Usage("--package nli", "--package: %v", err)
 		}
 	}
+	if p.Out == "-" {
+		return nil, fault.Usage("./-, if the folder is to have this name", "-o -: a package is a folder of files, and cannot be the standard output: name a folder")
+	}
 	units, err := source.Units(c, src, compiler.Options{Target: part.Target, Emit: part.Emit})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,9 @@ import (
 
 // Place says, before any work, why no file could be made at path. It returns the file that would be replaced, after following links.
 func Place(path string) (string, error) {
+	if path == "-" {
+		return "", fault.Usage("./-, if the file is to have this name", "-: this output is a file, and cannot be the standard output: name a file")
+	}
 	target, err := disk.Place(path)
 	if err != nil {
 		return "", Fault(err)

@@ -23,12 +23,12 @@ const (
 // uncut are the rooms whose lines are still longer, or their functions. A room leaves the list when they are not.
 var uncut = []string{
 	"cmd",
-	"codegen",
 	"compiler",
 	"docs",
-	"ir",
 	"release",
-	"runtime",
+	"runtime/program",
+	"runtime/task",
+	"runtime/token",
 	"spec",
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestEveryActivation compiles a model with each activation of the language for every instruction set: at the end of a product, and after a norm, where a kernel
-// of its own applies it. A row that is missing in one of the tables of words, ops and kernels fails here.
+// TestEveryActivation compiles a model with each activation of the language for every instruction set: at the end of a product, and after a norm, where a
+// kernel of its own applies it. A row that is missing in one of the tables of words, ops and kernels fails here.
 func TestEveryActivation(t *testing.T) {
 	var isas []string
 	for _, isa := range kernel.ISAs() {

@@ -107,7 +107,8 @@ func shapeCode(s *attention.Shape) jen.Code {
 
 // kernelsCode returns the literal of the inner kernels.
 func kernelsCode(p kernel.AttentionParams, isa kernel.ISA) jen.Code {
-	fields := []field{{"Lanes", jen.Lit(isa.Lanes())}, {"TableRows", jen.Lit(kernel.AttentionTableRows(isa))}, {"TablePanels", jen.Lit(kernel.AttentionTablePanels(p, isa))}}
+	fields := []field{{"Lanes", jen.Lit(isa.Lanes())}, {"TableRows", jen.Lit(kernel.AttentionTableRows(isa))},
+		{"TablePanels", jen.Lit(kernel.AttentionTablePanels(p, isa))}}
 	for _, j := range kernel.AttentionJobs(p, isa) {
 		fields = append(fields, field{j.Field, jen.Id(j.Name)})
 	}

@@ -29,8 +29,9 @@ type kernelUse struct {
 	maxRows  int          // of a product: greatest number of rows in one call
 	rowsName string       // name of the constant that holds maxRows
 	portable func(name string) (jen.Code, error)
-	asm      map[string][]kernel.Kernel                     // by instruction set: the assembly functions
-	driver   map[string]func(name string) (jen.Code, error) // by instruction set: a Go function or form around the assembly; nil: the assembly is called directly
+	asm      map[string][]kernel.Kernel // by instruction set: the assembly functions
+	// driver holds by instruction set a Go function or form around the assembly; nil: the assembly is called directly.
+	driver map[string]func(name string) (jen.Code, error)
 }
 
 // newKernelSet reads the target's instruction sets.
@@ -108,32 +109,36 @@ func (e *emitter) kernelFiles() error {
 		return err
 	}
 	other := e.newFile()
-	pick := func(f *jen.File, cases []jen.Code) {
-		f.Comment("tableFor returns the table of an instruction set, or nil if this build has none.")
-		body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(rt("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
-		if len(cases) > 0 {
-			body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
-		}
-		f.Func().Id("tableFor").Params(jen.Id("isa").Add(rt("ISA"))).Op("*").Id("kernels").Block(body, jen.Return(jen.Nil()))
-		isas := []jen.Code{}
-		if len(cases) > 0 {
-			for _, isa := range s.isas {
-				isas = append(isas, rt(isaConst(isa.Name)))
-			}
-		}
-		isas = append(isas, rt("ISAGo"))
-		f.Comment("instructionSets lists the instruction sets that this build has kernels for.")
-		f.Var().Id("instructionSets").Op("=").Index().Add(rt("ISA")).Values(isas...)
+	if len(s.isas) > 0 {
+		constrain(other, "!("+kernel.Constraint+")")
 	}
-	if len(s.isas) == 0 {
-		pick(other, nil)
-		return e.add("kernels_other.go", other)
-	}
-	constrain(other, "!("+kernel.Constraint+")")
-	pick(other, nil)
-	if err := e.add("kernels_other.go", other); err != nil {
+	s.tableFunc(other, nil)
+	if err := e.add("kernels_other.go", other); err != nil || len(s.isas) == 0 {
 		return err
 	}
+	return e.assemblyFiles()
+}
+
+// tableFunc declares the function that picks a table, by cases for instruction sets other than Go, and the list of all.
+func (s *kernelSet) tableFunc(f *jen.File, cases []jen.Code) {
+	f.Comment("tableFor returns the table of an instruction set, or nil if this build has none.")
+	body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(rt("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
+	isas := []jen.Code{}
+	if len(cases) > 0 {
+		body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
+		for _, isa := range s.isas {
+			isas = append(isas, rt(isaConst(isa.Name)))
+		}
+	}
+	f.Func().Id("tableFor").Params(jen.Id("isa").Add(rt("ISA"))).Op("*").Id("kernels").Block(body, jen.Return(jen.Nil()))
+	isas = append(isas, rt("ISAGo"))
+	f.Comment("instructionSets lists the instruction sets that this build has kernels for.")
+	f.Var().Id("instructionSets").Op("=").Index().Add(rt("ISA")).Values(isas...)
+}
+
+// assemblyFiles writes the tables of instruction sets, the Go around the assembly, and the assembly.
+func (e *emitter) assemblyFiles() error {
+	s := e.kernels
 	amd := e.newFile()
 	constrain(amd, kernel.Constraint)
 	var cases []jen.Code
@@ -148,7 +153,7 @@ func (e *emitter) kernelFiles() error {
 			return k.field + "_" + isa.Name
 		}))
 	}
-	pick(amd, cases)
+	s.tableFunc(amd, cases)
 	var sets [][]kernel.Kernel
 	for _, isa := range s.isas {
 		var all []kernel.Kernel

@@ -61,7 +61,8 @@ func (attentionLowering) kernels(set *kernelSet, s *step) error {
 func (attentionLowering) units(s *step) units {
 	switch n := s.node; {
 	case ops.AttentionMixes(n) && eachRow(n):
-		return units{fmt.Sprintf("%d*e.sequences", mixedParts), fmt.Sprintf("A unit is one of %d parts of the queries of one sequence, for all heads.", mixedParts)}
+		return units{fmt.Sprintf("%d*e.sequences", mixedParts),
+			fmt.Sprintf("A unit is one of %d parts of the queries of one sequence, for all heads.", mixedParts)}
 	case ops.AttentionMixes(n):
 		return units{"e.sequences", "A unit is one sequence, all heads."}
 	case n.Int("heads") > 1:

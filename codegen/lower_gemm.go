@@ -82,7 +82,8 @@ func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error
 		return jen.Commentf("%s is the product over two panels, one after the other.", name).Line().
 			Func().Id(name).Params(raw("c, a, w, bias%s *float32, m, ldc int", r)).Block(
 			raw("%s_panel(c, a, w, bias%s, m, ldc)", name, r),
-			raw("%s_panel(%s, a, %s, %s%s, m, ldc)", name, offset("c", kernel.PanelWidth), offset("w", kernel.PanelWidth*p.K), offset("bias", kernel.PanelWidth), right),
+			raw("%s_panel(%s, a, %s, %s%s, m, ldc)", name,
+				offset("c", kernel.PanelWidth), offset("w", kernel.PanelWidth*p.K), offset("bias", kernel.PanelWidth), right),
 		).Line().Line().Add(panel), nil
 	}
 }

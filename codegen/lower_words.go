@@ -95,7 +95,8 @@ func (lstmLowering) unit(s *step) []string {
 	if turn != "" {
 		code = append(code, turn)
 	}
-	return append(code, s.kernel.run(side(n.Out[0], size), side(n.In[0], gates), moved(s.ptr(n.In[1]), "way", gates*size), "e.scratch(worker)", "m", "step", "1"))
+	return append(code, s.kernel.run(side(n.Out[0], size), side(n.In[0], gates),
+		moved(s.ptr(n.In[1]), "way", gates*size), "e.scratch(worker)", "m", "step", "1"))
 }
 
 // wordUnits returns units that are blocks of words.
@@ -162,7 +163,8 @@ func (t *tokenScores) panels() int { return (t.inner + kernel.PanelWidth - 1) / 
 
 func (tokenLowering) kernels(set *kernelSet, s *step) (err error) {
 	n := s.node
-	t := &tokenScores{k: n.In[0].Type.Shape[1].N, inner: n.In[2].Type.Shape[1].N, ldk: n.In[0].LD, ldn: n.In[2].LD, ldv: n.In[5].Type.Shape[1].N, ldy: n.Out[0].LD}
+	t := &tokenScores{k: n.In[0].Type.Shape[1].N, inner: n.In[2].Type.Shape[1].N,
+		ldk: n.In[0].LD, ldn: n.In[2].LD, ldv: n.In[5].Type.Shape[1].N, ldy: n.Out[0].LD}
 	if n.In[1].LD != t.ldk || n.In[3].LD != t.ldn {
 		return fmt.Errorf("the rows of words are %d and %d apart, those of labels %d and %d", t.ldk, t.ldn, n.In[1].LD, n.In[3].LD)
 	}
@@ -207,7 +209,8 @@ func (t *tokenScores) body(isa kernel.ISA) string {
 	}
 	most := min(kernel.MaxRows(t.wide, isa), kernel.MaxRows(t.narrow, isa))
 	return strings.NewReplacer(
-		"PAIRS", fmt.Sprint(ops.TokenBlock*ops.TokenBlock), "LDK", fmt.Sprint(t.ldk), "LDN", fmt.Sprint(t.ldn), "LDY", fmt.Sprint(t.ldy), "COLS", fmt.Sprint(t.k),
+		"PAIRS", fmt.Sprint(ops.TokenBlock*ops.TokenBlock),
+		"LDK", fmt.Sprint(t.ldk), "LDN", fmt.Sprint(t.ldn), "LDY", fmt.Sprint(t.ldy), "COLS", fmt.Sprint(t.k),
 		"TILE", fmt.Sprint(isa.TileRows), "MOST", fmt.Sprint(most), "PANELS", fmt.Sprint(t.panels()), "PRODUCT", product,
 		"SPANS", kernel.SpansName(t.spans, isa.Name),
 	).Replace(tokenDriver)

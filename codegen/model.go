@@ -34,7 +34,9 @@ func (e *emitter) modelFile() error {
 	f.Comment("bind connects the kernels of an instruction set with the weights of an opened file.")
 	f.Func().Id("bind").Params(jen.Id("file").Op("*").Add(rt("Weights")), jen.Id("isa").Add(rt("ISA"))).Params(rt("NewForward"), jen.Error()).Block(
 		jen.Id("k").Op(":=").Id("tableFor").Call(jen.Id("isa")),
-		jen.If(jen.Id("k").Op("==").Nil()).Block(jen.Return(jen.Nil(), jen.Qual("fmt", "Errorf").Call(jen.Lit("this build has no kernels for %v"), jen.Id("isa")))),
+		jen.If(jen.Id("k").Op("==").Nil()).Block(
+			jen.Return(jen.Nil(), jen.Qual("fmt", "Errorf").Call(jen.Lit("this build has no kernels for %v"), jen.Id("isa"))),
+		),
 		jen.Id("w").Op(":=").New(jen.Id("weights")),
 		jen.Id("w").Dot("bind").Call(jen.Id("file")),
 		jen.Return(jen.Id("newForward").Call(jen.Id("k"), jen.Id("w")), jen.Nil()),
@@ -48,7 +50,10 @@ func (e *emitter) programDict() jen.Dict {
 	m := &e.p.Meta
 	_, result := e.p.Result()
 	rows, _ := result.Type.Shape[0].Extent()
-	head := jen.Dict{jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)), jen.Id("Rows"): rt(rows.Row().Rows), jen.Id("C"): jen.Lit(m.Columns)}
+	head := jen.Dict{
+		jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)),
+		jen.Id("Rows"): rt(rows.Row().Rows), jen.Id("C"): jen.Lit(m.Columns),
+	}
 	if m.CRF {
 		head[jen.Id("CRF")] = jen.True()
 	}

@@ -50,9 +50,12 @@ func (e *emitter) modelType(f *jen.File) {
 		f.Commentf("%s %s", name, doc)
 		return f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id(name)
 	}
-	method("Close", "waits for running calls and frees weights, memory and threads.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
-	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
-	method("CheckWeights", "reads the weight file and compares every tensor with its hash.").Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
+	method("Close", "waits for running calls and frees weights, memory and threads.").
+		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
+	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").
+		Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
+	method("CheckWeights", "reads the weight file and compares every tensor with its hash.").
+		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
 	for i := range services {
 		declareLazy(&services[i], method)
 	}
@@ -101,13 +104,14 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 		}
 		for _, s := range services {
 			fields[jen.Id(s.Field)] = jen.Qual("sync", "OnceValues").Call(
-				jen.Func().Params().Params(jen.Op("*").Add(tk(s.Name)), jen.Error()).Block(jen.Return(tk(cmp.Or(s.Maker, "New"+s.Name)).CallFunc(func(g *jen.Group) {
-					g.Id("core")
-					g.Lit("")
-					if s.Options != "" {
-						g.Add(tk(s.Options).Values())
-					}
-				}))))
+				jen.Func().Params().Params(jen.Op("*").Add(tk(s.Name)), jen.Error()).Block(
+					jen.Return(tk(cmp.Or(s.Maker, "New"+s.Name)).CallFunc(func(g *jen.Group) {
+						g.Id("core")
+						g.Lit("")
+						if s.Options != "" {
+							g.Add(tk(s.Options).Values())
+						}
+					}))))
 		}
 		return append(body, jen.Return(jen.Op("&").Id("Model").Values(fields), jen.Nil()))
 	}
@@ -138,10 +142,12 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 			Block(fwd("LogitsInto", jen.Id("ctx"), jen.Id("b"), jen.Id("dst")))
 		return
 	}
-	name, doc := "LogitsInto", fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d per row. The length of dst must be their count. It allocates nothing.", m.Columns)
+	name, doc := "LogitsInto",
+		fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d per row. "+
+			"The length of dst must be their count. It allocates nothing.", m.Columns)
 	if row.Raw.Name != "" {
 		name, doc = row.Raw.Name, fmt.Sprintf(row.Raw.Doc, m.Columns)
 	}
-	method(name, doc).Params(into...).Error().
-		Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")}))))
+	call := rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")})
+	method(name, doc).Params(into...).Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), call)))
 }

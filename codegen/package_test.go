@@ -40,9 +40,12 @@ func TestWriteToBesideOtherFiles(t *testing.T) {
 		"left out":         {"gen.go", "//go:build ignore\n\npackage main\n", ""},
 		"no Go":            {"own.go", "what is this", ""},
 		"another language": {"own.s", "package x", ""},
-		"another package":  {"server.go", "// Package server serves.\npackage server\n", `server.go is of package server, and the generated files are of package m: choose another folder, or set the package in the spec's target: emit infer NAME as package "server"`},
-		"its constraint":   {"server.go", "//go:build linux\n\npackage server\n", "is of package server"},
-		"a program":        {"main.go", "package main\n\nfunc main() {}\n", "main.go is of package main, and the generated files are of package m: choose another folder"},
+		"another package": {"server.go", "// Package server serves.\npackage server\n",
+			`server.go is of package server, and the generated files are of package m: choose another folder, ` +
+				`or set the package in the spec's target: emit infer NAME as package "server"`},
+		"its constraint": {"server.go", "//go:build linux\n\npackage server\n", "is of package server"},
+		"a program": {"main.go", "package main\n\nfunc main() {}\n",
+			"main.go is of package main, and the generated files are of package m: choose another folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

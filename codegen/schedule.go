@@ -16,7 +16,8 @@ func (e *emitter) forwardFile() error {
 	f := e.newFile()
 	if i := slices.IndexFunc(e.steps, func(s *step) bool { return e.ofZoo(s.node) }); i >= 0 {
 		n := e.steps[i].node
-		f.Commentf("Comments cite the statements of the spec. %s is a file of debertac: `debertac explain %s` prints it, with the numbers of its lines.", n.Pos.File, n.Pos.File)
+		f.Commentf("Comments cite the statements of the spec. "+
+			"%s is a file of debertac: `debertac explain %s` prints it, with the numbers of its lines.", n.Pos.File, n.Pos.File)
 		f.Line()
 	}
 	e.rowConstants(f)
@@ -114,7 +115,9 @@ func (e *emitter) rowConstants(f *jen.File) {
 	if len(rows) == 0 {
 		return
 	}
-	f.Add(comment("The rows that one call of a product may have, by the terms of a sum and the columns. A call takes at most about 100 µs: a garbage\ncollection waits for it, as assembly cannot be preempted."))
+	f.Add(comment("The rows that one call of a product may have, by the terms of a sum and the columns. " +
+		"A call takes at most about 100 µs: a garbage\n" +
+		"collection waits for it, as assembly cannot be preempted."))
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for _, name := range slices.Sorted(maps.Keys(rows)) {
 			g.Id(name).Op("=").Lit(rows[name])
@@ -240,7 +243,7 @@ func (e *emitter) forwardMethod(f *jen.File) {
 			g.Id("e").Dot(slotField(i)).Op("=").Id("e").Dot("F32").Call(jen.Id("l").Dot("slot").Index(jen.Lit(i)))
 		}
 		if e.usesScratch() {
-			g.List(jen.Id("e").Dot("scratchBase"), jen.Id("e").Dot("scratchLen")).Op("=").List(jen.Id("e").Dot("F32").Call(jen.Id("l").Dot("scratch")), jen.Int().Call(jen.Id("l").Dot("scratchLen")))
+			g.Add(raw("e.scratchBase, e.scratchLen = e.F32(l.scratch), int(l.scratchLen)"))
 		}
 		e.setBatchFields(g)
 		g.Line()

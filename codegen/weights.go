@@ -49,7 +49,8 @@ func newWeightTable(e *emitter) *weightTable {
 			if strings.Contains(v.Name, "{l}") {
 				if layer == nil {
 					first, count := span(e.calls, r)
-					layer = &layerStruct{region: r, typ: camel(r.Name) + "Weights", field: camel(r.Name) + "s", first: first, count: count, gaps: gaps(e.calls, r)}
+					layer = &layerStruct{region: r, typ: camel(r.Name) + "Weights", field: camel(r.Name) + "s",
+						first: first, count: count, gaps: gaps(e.calls, r)}
 					t.layers = append(t.layers, layer)
 				}
 				f.layer = layer
@@ -193,6 +194,19 @@ func (e *emitter) weightsFile() error {
 		f.Commentf("%s holds what %s reads, for one layer.", l.typ, l.region.Name)
 		f.Type().Id(l.typ).Struct(decl(l)...)
 	}
+	e.tensorsFunc(f, rows)
+	e.bindMethod(f)
+	return e.add("weights.go", f)
+}
+
+// tensorWant returns the literal of what a packed file must hold under a name.
+func tensorWant(name jen.Code, dtype string, elements int) jen.Dict {
+	return jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(elements)}
+}
+
+// tensorsFunc declares the list of the packed tensors. rows are the numbers of rows of tables, by their integers' names.
+func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
+	t := e.weights
 	f.Comment("tensors lists what a packed file must hold, no more and no less.")
 	f.Func().Id("tensors").Params().Index().Qual(runtimePath, "TensorWant").BlockFunc(func(g *jen.Group) {
 		want := func(w *weightField, name jen.Code) jen.Code {
@@ -200,11 +214,16 @@ func (e *emitter) weightsFile() error {
 			if w.typ.DType == ir.I32 {
 				dtype = "I32"
 			}
-			d := jen.Dict{jen.Id("Name"): name, jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", dtype), jen.Id("Len"): jen.Lit(ir.Sizes{}.Elements(w.typ.Shape))}
+			d := tensorWant(name, dtype, ir.Sizes{}.Elements(w.typ.Shape))
 			if n := rows[w.store]; n > 0 {
 				d[jen.Id("Rows")] = jen.Lit(n)
 			}
 			return jen.Values(d)
+		}
+		optional := func(name, dtype string) jen.Dict {
+			d := tensorWant(rt(name), dtype, -1)
+			d[jen.Id("Optional")] = jen.True()
+			return d
 		}
 		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
 			for _, w := range t.fields {
@@ -215,9 +234,9 @@ func (e *emitter) weightsFile() error {
 			for _, k := range e.kept() {
 				g.Line().Add(want(k, jen.Lit(k.store)))
 			}
-			g.Line().Values(jen.Dict{jen.Id("Name"): rt("SelfTestTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "F32"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
+			g.Line().Values(optional("SelfTestTensor", "F32"))
 			if e.takesText() {
-				g.Line().Values(jen.Dict{jen.Id("Name"): rt("TokenizerTensor"), jen.Id("DType"): jen.Qual(runtimePath+"/safetensors", "U8"), jen.Id("Len"): jen.Lit(-1), jen.Id("Optional"): jen.True()})
+				g.Line().Values(optional("TokenizerTensor", "U8"))
 			}
 			g.Line()
 		})
@@ -237,6 +256,11 @@ func (e *emitter) weightsFile() error {
 		}
 		g.Return(jen.Id("list"))
 	})
+}
+
+// bindMethod declares the method that points the structs at the packed file.
+func (e *emitter) bindMethod(f *jen.File) {
+	t := e.weights
 	f.Comment("bind points the structs at the tensors of an opened file, which Open has checked against tensors.")
 	f.Func().Params(jen.Id("w").Op("*").Id("weights")).Id("bind").Params(jen.Id("f").Op("*").Qual(runtimePath, "Weights")).BlockFunc(func(g *jen.Group) {
 		get := func(w *weightField, name jen.Code) jen.Code {
@@ -266,7 +290,6 @@ func (e *emitter) weightsFile() error {
 			})
 		}
 	})
-	return e.add("weights.go", f)
 }
 
 // kept returns the packed tensors that only the code that decodes results reads.

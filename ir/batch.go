@@ -84,7 +84,8 @@ func partType(p ragged.Part, columns ...int) Type {
 	return t
 }
 
-// Part returns the region's input that is a part of the batch, and makes it at first use. columns is the number of columns of a part for which models decide it.
+// Part returns the region's input that is a part of the batch, and makes it at first use. columns is the number of columns of a part for which models decide
+// it.
 func (b *Builder) Part(p ragged.Part, columns ...int) *Value {
 	return b.Input(p.Row().Operand, Batch, partType(p, columns...))
 }

@@ -14,8 +14,9 @@ type Meta struct {
 	CRF      bool     `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
 	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
 	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities: the tokens around the labels in front of a text
-	Widths   int      `json:",omitempty"` // tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside
-	Score    string   // of tasktable.Score: the function that turns the number into a score; "" for the number itself
+	// Widths is for tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside.
+	Widths int    `json:",omitempty"`
+	Score  string // of tasktable.Score: the function that turns the number into a score; "" for the number itself
 
 	Vocab     int    // V; every id is below it
 	Types     int    // number of segments; 0: the model has none

@@ -28,7 +28,8 @@ const (
 	Constant                  // no operands
 )
 
-var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction", "sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant"}
+var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction",
+	"sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant"}
 
 // String returns the name of the class.
 func (c Class) String() string { return classNames[c] }

@@ -21,7 +21,8 @@ func orNil[E any](list []E) []E {
 
 // The generators draw programs of any form, also programs that Verify refuses.
 var (
-	anyName = rapid.OneOf(rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_.]{0,6}(\{l\}|\{l\+1\})?`), rapid.String(), rapid.SampledFrom([]string{"in", "out", "_", "}", "f32", ""}))
+	anyName = rapid.OneOf(rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_.]{0,6}(\{l\}|\{l\+1\})?`),
+		rapid.String(), rapid.SampledFrom([]string{"in", "out", "_", "}", "f32", ""}))
 	anySpan = rapid.Custom(func(t *rapid.T) diag.Span {
 		if rapid.Bool().Draw(t, "none") {
 			return diag.Span{}
@@ -45,7 +46,8 @@ var (
 		taken := map[string]bool{}
 		var values []*ir.Value
 		value := func() *ir.Value {
-			v := &ir.Value{Name: anyName.Filter(func(s string) bool { return !taken[s] }).Draw(t, "name"), Type: anyType.Draw(t, "type"), LD: rapid.IntRange(0, 3).Draw(t, "ld")}
+			v := &ir.Value{Name: anyName.Filter(func(s string) bool { return !taken[s] }).Draw(t, "name"),
+				Type: anyType.Draw(t, "type"), LD: rapid.IntRange(0, 3).Draw(t, "ld")}
 			taken[v.Name] = true
 			return v
 		}
@@ -81,7 +83,8 @@ var (
 		}
 		if len(p.Regions) > 0 {
 			call := rapid.Custom(func(t *rapid.T) ir.Call {
-				return ir.Call{Region: rapid.SampledFrom(p.Regions).Draw(t, "region"), First: rapid.IntRange(0, 9).Draw(t, "first"), Count: rapid.IntRange(1, 12).Draw(t, "count")}
+				return ir.Call{Region: rapid.SampledFrom(p.Regions).Draw(t, "region"),
+					First: rapid.IntRange(0, 9).Draw(t, "first"), Count: rapid.IntRange(1, 12).Draw(t, "count")}
 			})
 			p.Pack, p.Run = orNil(rapid.SliceOfN(call, 0, 3).Draw(t, "pack")), orNil(rapid.SliceOfN(call, 0, 3).Draw(t, "run"))
 		}

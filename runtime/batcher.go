@@ -81,7 +81,8 @@ func (c *Core) SpanTokenizer() (SpanTokenizer, error) {
 }
 
 func errNoTokenizer() error {
-	return input("these weights were packed without a tokenizer, which texts need: %s with --tokenizer DIR (Go programs can also pass token ids to Logits)", again)
+	return input("these weights were packed without a tokenizer, which texts need: "+
+		"%s with --tokenizer DIR (Go programs can also pass token ids to Logits)", again)
 }
 
 // Begin starts a stream. It empties the batcher, because an earlier stream may have ended with an
@@ -140,7 +141,9 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (Seen, error) {
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, Seen, error) {
 	dst, s, err := b.Sequencer.Cut(dst, n, e)
 	if err == nil && s.Truncated > 0 && b.Left && !tasktable.Of(b.head.Task).Startless {
-		err = textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, but results for parts of a text need the start: choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", s.Truncated)
+		err = textFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, "+
+			"but results for parts of a text need the start: "+
+			"choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", s.Truncated)
 		return dst, Seen{}, err
 	}
 	return dst, s, err

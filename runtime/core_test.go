@@ -401,7 +401,8 @@ func TestTrace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"layer 0", "layer 1", "logits"}, names)
 	own := 0
-	require.NoError(t, c.Run(context.Background(), runtime.Call{Batch: oneSequence(2), Out: make([]float32, 3), Trace: func(string, []int, []float32) { own++ }}))
+	require.NoError(t, c.Run(context.Background(), runtime.Call{Batch: oneSequence(2), Out: make([]float32, 3),
+		Trace: func(string, []int, []float32) { own++ }}))
 	require.Equal(t, 3, own)
 	require.Len(t, names, 3)
 }

@@ -71,7 +71,8 @@ func numbers(t *testing.T) map[string]func(n int) error {
 
 // elsewhere holds the other calls that take a number. Either their own tests check the bounds (NewPast, Truncate), or generated
 // code and tasks call them with numbers that the compiler or a batcher made.
-var elsewhere = []string{"NewPast", "Truncate", "Encode", "Add", "Cut", "Row", "NewArena", "Grow", "F32", "I32", "PairsOf", "CutRows", "Part", "Run", "TraceRows", "Kept", "KeepRows", "Holes", "At"}
+var elsewhere = []string{"NewPast", "Truncate", "Encode", "Add", "Cut", "Row", "NewArena", "Grow", "F32", "I32",
+	"PairsOf", "CutRows", "Part", "Run", "TraceRows", "Kept", "KeepRows", "Holes", "At"}
 
 func TestNumbers(t *testing.T) {
 	names := map[string]string{"Windows": "windows", "NewPool": "a pool of", "NewPinnedPool": "a pool of", "NewBatcher": "head ", "HeadLabels": "head "}
@@ -89,7 +90,8 @@ func TestNumbers(t *testing.T) {
 			}
 			require.ErrorIs(t, err, runtime.ErrInput, "%s(%d)", call, n)
 			message := strings.ToLower(err.Error())
-			require.True(t, strings.Contains(message, name) || call == "MaxTokens" && n == 1 && strings.Contains(message, "the limit of 1 tokens"), "%s(%d): %v", call, n, err)
+			require.True(t, strings.Contains(message, name) ||
+				call == "MaxTokens" && n == 1 && strings.Contains(message, "the limit of 1 tokens"), "%s(%d): %v", call, n, err)
 		}
 		require.NotZero(t, right, call)
 	}

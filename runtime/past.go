@@ -39,7 +39,8 @@ func (c *Core) NewPast(tokens int) (*Past, error) {
 	shape, most := c.program.Past, c.program.Limits.SequenceTokens
 	switch {
 	case shape.Layers == 0 && !c.program.Limits.Causal:
-		return nil, input("tokens of this model attend to later tokens: what was computed for a sequence is no longer right when the sequence grows, so nothing can be kept")
+		return nil, input("tokens of this model attend to later tokens: " +
+			"what was computed for a sequence is no longer right when the sequence grows, so nothing can be kept")
 	case shape.Layers == 0:
 		return nil, input("this model is causal, but some of its steps need the whole sequence: nothing can be kept of it")
 	case tokens < 0 || tokens > most:
@@ -150,7 +151,8 @@ func (c *Core) takePasts(call *Call) (err error) {
 		case p.tokens+fresh > p.capacity:
 			return input("sequence %d: %d tokens after %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
 		case p.tokens > 0 && len(b.Prefix) != 0 && b.Prefix[s] != 0:
-			return input("sequence %d: a prefix of %d after %d tokens: only the first call may have a prefix, leave it 0 from then on", s, b.Prefix[s], p.tokens)
+			return input("sequence %d: a prefix of %d after %d tokens: only the first call may have a prefix, "+
+				"leave it 0 from then on", s, b.Prefix[s], p.tokens)
 		}
 	}
 	return nil

@@ -79,7 +79,8 @@ func (c *Core) selfTest() (TestResult, error) {
 		r.Error = math.Max(r.Error, math.Abs(float64(v)-want)/(1+math.Abs(want)))
 	}
 	if !(r.Error <= rec.Tolerance) {
-		return r, fmt.Errorf("the result on %s differs from the recorded one by %.3g, tolerance %.3g; the weights may be damaged: check them, run debertac pack again", c.isa, r.Error, rec.Tolerance)
+		return r, fmt.Errorf("the result on %s differs from the recorded one by %.3g, tolerance %.3g; "+
+			"the weights may be damaged: check them, run debertac pack again", c.isa, r.Error, rec.Tolerance)
 	}
 	return r, nil
 }

@@ -134,12 +134,14 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 		}
 	case cutting == CutSecond:
 		if kb = room - a; kb <= 0 {
-			return dst, 0, textFault(n, "%d tokens of its first part and %d special tokens leave no room for the second, the limit is %d: shorten the first, or raise the limit",
+			return dst, 0, textFault(n, "%d tokens of its first part and %d special tokens leave no room for the second, "+
+				"the limit is %d: shorten the first, or raise the limit",
 				a, frame, limit)
 		}
 	case cutting == CutFirst:
 		if ka = room - b; ka <= 0 {
-			return dst, 0, textFault(n, "%d tokens of its second part and %d special tokens leave no room for the first, the limit is %d: shorten the second, or raise the limit",
+			return dst, 0, textFault(n, "%d tokens of its second part and %d special tokens leave no room for the first, "+
+				"the limit is %d: shorten the second, or raise the limit",
 				b, frame, limit)
 		}
 	case q.Long == Truncate:

@@ -85,7 +85,8 @@ func TestSlideCovers(t *testing.T) {
 	e := Encoded{IDs: make([]int32, 8), Split: 4, Pair: true}
 	list, _, err := fitted(&e, 0, Sequencer{Long: Windows(1), Cutting: CutLonger, MaxTokens: 7}, 0)
 	require.NoError(t, err)
-	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}}, list, "of two equally long texts the first slides")
+	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}},
+		list, "of two equally long texts the first slides")
 }
 
 // TestCutSecond checks that the first text stays whole, whatever the lengths.

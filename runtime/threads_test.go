@@ -40,15 +40,18 @@ func TestCgroupCPUs(t *testing.T) {
 		files map[string]string
 		want  int
 	}{
-		"none":             {nil, math.MaxInt},
-		"v2 unlimited":     {map[string]string{"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"}, math.MaxInt},
-		"v2 own":           {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "300000 100000\n"}, 3},
-		"v2 parent binds":  {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000", "sys/fs/cgroup/a/cpu.max": "200000 100000"}, 2},
-		"v2 container":     {map[string]string{"proc/self/cgroup": "0::/not/visible\n", "sys/fs/cgroup/cpu.max": "400000 100000"}, 4},
-		"v2 fraction":      {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}, 1},
-		"v2 below one":     {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000"}, 1},
-		"v1":               {map[string]string{"proc/self/cgroup": "3:cpu,cpuacct:/x\n0::/\n", "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "500000", "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"}, 5},
-		"v1 unlimited":     {map[string]string{"proc/self/cgroup": "3:cpu:/x\n", "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "-1", "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"}, math.MaxInt},
+		"none":         {nil, math.MaxInt},
+		"v2 unlimited": {map[string]string{"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"}, math.MaxInt},
+		"v2 own":       {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "300000 100000\n"}, 3},
+		"v2 parent binds": {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000",
+			"sys/fs/cgroup/a/cpu.max": "200000 100000"}, 2},
+		"v2 container": {map[string]string{"proc/self/cgroup": "0::/not/visible\n", "sys/fs/cgroup/cpu.max": "400000 100000"}, 4},
+		"v2 fraction":  {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}, 1},
+		"v2 below one": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000"}, 1},
+		"v1": {map[string]string{"proc/self/cgroup": "3:cpu,cpuacct:/x\n0::/\n",
+			"sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "500000", "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"}, 5},
+		"v1 unlimited": {map[string]string{"proc/self/cgroup": "3:cpu:/x\n",
+			"sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "-1", "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000"}, math.MaxInt},
 		"other controller": {map[string]string{"proc/self/cgroup": "4:memory:/x\n2:cpuacct:/y\nbroken\n"}, math.MaxInt},
 		"nonsense":         {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "-5 0"}, math.MaxInt},
 	} {

@@ -20,7 +20,8 @@ func CheckUTF8(what, text string) error {
 func invalidByte(text string) string {
 	for i, r := range text {
 		if _, n := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && n == 1 {
-			return fmt.Sprintf("byte %d (0x%02x) is not valid UTF-8: convert the text first, or put other characters in place of such bytes with strings.ToValidUTF8", i, text[i])
+			return fmt.Sprintf("byte %d (0x%02x) is not valid UTF-8: convert the text first, "+
+				"or put other characters in place of such bytes with strings.ToValidUTF8", i, text[i])
 		}
 	}
 	return ""

@@ -42,7 +42,8 @@ func withHash(data []byte) []byte {
 // weights or the input, and never a panic.
 func FuzzOpen(f *testing.F) {
 	tested := fakeMeta()
-	tested.SelfTest = &runtime.SelfTest{Head: "kind", Sequence: runtime.Sequence{IDs: []int32{1, 2, 3}, Types: []int32{0, 1, 1}}, Outputs: []float32{0, 0, 0}, Tolerance: 1e9}
+	tested.SelfTest = &runtime.SelfTest{Head: "kind", Sequence: runtime.Sequence{IDs: []int32{1, 2, 3}, Types: []int32{0, 1, 1}},
+		Outputs: []float32{0, 0, 0}, Tolerance: 1e9}
 	tested.MaxTokens = 9
 	tested.Labels = map[string][]string{"kind": {"x", "y", "z"}}
 	aliased := fakeMeta()

@@ -62,7 +62,8 @@ func (w *Weights) alias() error {
 	for name, stored := range w.meta.Aliases {
 		_, ok := w.tensors[stored]
 		if _, twice := w.tensors[name]; twice || !ok {
-			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("the metadata list it as stored under %q, which is impossible; %s", stored, again)}
+			return &WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("the metadata list it as stored under %q, which is impossible; "+
+				"%s", stored, again)}
 		}
 	}
 	for name, stored := range w.meta.Aliases { // only after all checks, so that no alias refers to another alias

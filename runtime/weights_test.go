@@ -224,7 +224,8 @@ func TestWeightsMisuse(t *testing.T) {
 }
 
 func TestWeightsWriterFaults(t *testing.T) {
-	decls := []runtime.TensorDecl{{Name: "a", DType: safetensors.U8, Len: 2}, {Name: "empty", DType: safetensors.F32}, {Name: "b", DType: safetensors.I32, Len: 1}}
+	decls := []runtime.TensorDecl{{Name: "a", DType: safetensors.U8, Len: 2}, {Name: "empty", DType: safetensors.F32},
+		{Name: "b", DType: safetensors.I32, Len: 1}}
 	start := func() *runtime.WeightsWriter {
 		w, err := runtime.NewWeightsWriter(&seekBuffer{}, fakeMeta(), decls)
 		require.NoError(t, err)

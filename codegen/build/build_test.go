@@ -69,7 +69,8 @@ func batchFile(t *testing.T) string {
 	f, err := os.Create(path)
 	require.NoError(t, err)
 	defer f.Close()
-	w, err := safetensors.NewWriter(f, nil, []safetensors.Tensor{{Name: "ids", DType: safetensors.I32, Shape: []int{5}}, {Name: "starts", DType: safetensors.I32, Shape: []int{3}}})
+	w, err := safetensors.NewWriter(f, nil, []safetensors.Tensor{{Name: "ids", DType: safetensors.I32, Shape: []int{5}},
+		{Name: "starts", DType: safetensors.I32, Shape: []int{3}}})
 	require.NoError(t, err)
 	data := map[string][]byte{"ids": {1, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0}, "starts": {0, 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0}}
 	for _, name := range w.Order() {
@@ -117,7 +118,8 @@ func TestBuild(t *testing.T) {
 			}
 		}
 	}
-	out, err := exec.Command(binary, "forward", "--model", first.Name, "--weights", secondWeights, "--batch", batchFile(t), "--out", filepath.Join(t.TempDir(), "out")).CombinedOutput()
+	out, err := exec.Command(binary, "forward", "--model", first.Name, "--weights", secondWeights, "--batch", batchFile(t),
+		"--out", filepath.Join(t.TempDir(), "out")).CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
 	require.Equal(t, program.ExitInput, exit.ExitCode(), "weights of another spec are refused: %s", out)

@@ -17,6 +17,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 )
@@ -87,30 +88,9 @@ func TestEnsembles(t *testing.T) {
 			}
 			binary := filepath.Join(dir, "models")
 			require.NoError(t, build.Build(t.Context(), packages, binary))
-			r := rand.New(rand.NewPCG(3, 4))
-			b := &runtime.Batch{Starts: []int32{0}}
-			for _, n := range []int{1, 9, 32} {
-				for range n {
-					b.IDs, b.Types = append(b.IDs, int32(r.IntN(500))), append(b.Types, int32(r.IntN(2)))
-				}
-				b.Starts = append(b.Starts, int32(len(b.IDs)))
-			}
+			b := raggedtest.Batch([]int{1, 9, 32}, units[0].Program.Limits(), false, rand.New(rand.NewPCG(3, 4)).IntN)
 			run := func(name string, b *runtime.Batch, isa runtime.ISA) []float64 {
-				batch, out := filepath.Join(dir, name+".batch"), filepath.Join(dir, name+".out")
-				require.NoError(t, golden.WriteBatch(batch, b))
-				said, err := exec.CommandContext(t.Context(), binary, "forward", "--model", name, "--weights", filepath.Join(dir, name+".weights"),
-					"--batch", batch, "--out", out, "--isa", isa.String()).CombinedOutput()
-				require.NoError(t, err, "%s", said)
-				f, err := safetensors.Open(out)
-				require.NoError(t, err)
-				defer f.Close()
-				z := make([]float32, 9)
-				require.NoError(t, f.Floats("output", z))
-				wide := make([]float64, len(z))
-				for i, v := range z {
-					wide[i] = float64(v)
-				}
-				return wide
+				return forwardOf(t, binary, dir, name, b, isa)
 			}
 			untyped := *b
 			untyped.Types = nil
@@ -142,6 +122,26 @@ func TestEnsembles(t *testing.T) {
 			require.Less(t, saved, table+8192, "nothing else is")
 		})
 	}
+}
+
+// forwardOf returns the 9 numbers that a model of the built program computes for a batch. Weights and other files are in dir.
+func forwardOf(t *testing.T, binary, dir, name string, b *runtime.Batch, isa runtime.ISA) []float64 {
+	t.Helper()
+	batch, out := filepath.Join(dir, name+".batch"), filepath.Join(dir, name+".out")
+	require.NoError(t, golden.WriteBatch(batch, b))
+	said, err := exec.CommandContext(t.Context(), binary, "forward", "--model", name, "--weights", filepath.Join(dir, name+".weights"),
+		"--batch", batch, "--out", out, "--isa", isa.String()).CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	f, err := safetensors.Open(out)
+	require.NoError(t, err)
+	defer f.Close()
+	z := make([]float32, 9)
+	require.NoError(t, f.Floats("output", z))
+	wide := make([]float64, len(z))
+	for i, v := range z {
+		wide[i] = float64(v)
+	}
+	return wide
 }
 
 // softmax and sigmoids return the probabilities of a row of logits.

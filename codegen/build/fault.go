@@ -50,8 +50,9 @@ var (
 	// inSources matches the beginning of a message about a source file of the program, or about linking it. Files of the standard library have absolute paths.
 	inSources = regexp.MustCompile(`(?m)^(?:\./)?[\w.-]+(?:/[\w.@-]+)*\.(?:go|s):\d+|relocation target \S+ not defined|^\S*: undefined: `)
 	// inSystem matches faults of the machine as the toolchain reports them, including faults of its own cache.
-	inSystem = regexp.MustCompile(`(?i)no space left on device|not enough space|disk quota exceeded|input/output error|read-only file system|permission denied|` +
-		`operation not permitted|too many open files|cannot allocate memory|out of memory|signal: killed|text file busy|stale NFS file handle|build cache|GOCACHE|GOTMPDIR|` +
+	inSystem = regexp.MustCompile(`(?i)no space left on device|not enough space|disk quota exceeded|input/output error|read-only file system|` +
+		`permission denied|operation not permitted|too many open files|cannot allocate memory|out of memory|` +
+		`signal: killed|text file busy|stale NFS file handle|build cache|GOCACHE|GOTMPDIR|` +
 		`package \S+ is not in std`)
 )
 

@@ -161,7 +161,8 @@ func TestRandomModels(t *testing.T) {
 // run computes the model's batch in the built program. It returns the largest difference from the oracle, relative to the largest number.
 func (m *drawnModel) run(t *testing.T, binary, isa string) float64 {
 	out := m.weights + "." + isa
-	cmd := exec.CommandContext(t.Context(), binary, "forward", "--model", m.program.Name, "--weights", m.weights, "--batch", m.batch, "--out", out, "--isa", isa)
+	cmd := exec.CommandContext(t.Context(), binary, "forward", "--model", m.program.Name, "--weights", m.weights,
+		"--batch", m.batch, "--out", out, "--isa", isa)
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", said, m.text)
 	f, err := safetensors.Open(out)

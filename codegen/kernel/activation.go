@@ -7,8 +7,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Activation is an element-wise function that kernels can apply. The op of the same name defines it. Kernels of their own, products that end in it, and the tests
-// of both go over the table.
+// Activation is an element-wise function that kernels can apply. The op of the same name defines it. Kernels of their own, products that end in it, and the
+// tests of both go over the table.
 type Activation struct {
 	Name  string
 	Doc   string                     // its formula

@@ -81,34 +81,7 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 		}
 		turned = a.transpose(picked)
 	}
-	for i := range lanes {
-		score := operand.Mem{Base: s, Index: col, Scale: 1, Disp: i * attention.LDS * 4}
-		var sum reg.VecVirtual
-		add := func(x operand.Op) {
-			switch {
-			case sum == nil && t.Content:
-				sum = a.vec()
-				a.VMOVUPS(score, sum)
-				a.VADDPS(x, sum, sum)
-			case sum == nil:
-				sum = a.vec()
-				a.VMOVUPS(x, sum)
-			default:
-				a.VADDPS(x, sum, sum)
-			}
-		}
-		if t.KeyPosition != attention.Absent {
-			add(a.attnWindow(operand.Mem{Base: along, Index: col, Scale: 1, Disp: -4 * i},
-				operand.Mem{Base: first, Index: col, Scale: 1, Disp: -4 * i}, cp, i*ldr))
-		}
-		if t.QueryPosition != attention.Absent {
-			add(turned[i])
-		}
-		if t.Bias {
-			add(operand.Mem{Base: bias, Index: col, Scale: 1, Disp: -4 * i})
-		}
-		a.VMOVUPS(sum, score)
-	}
+	a.joinScores(p, joinBlock{s, col, cp, along, first, bias}, turned)
 	if t.QueryPosition != attention.Absent {
 		a.ADDQ(imm(lanes*ldr), pc)
 		a.SUBQ(imm(lanes*4), here)
@@ -131,6 +104,42 @@ func emitAttnJoin(a *asm, p AttentionParams) {
 	a.SUBQ(imm(lanes), rows)
 	a.JG(operand.LabelRef(strip))
 	a.ret()
+}
+
+// joinBlock holds where a block of lanes × lanes scores and its terms lie.
+type joinBlock struct{ s, col, cp, along, first, bias reg.GPVirtual }
+
+// joinScores adds the terms of a block to its scores. turned holds the terms that depend on the query's position, a register per row.
+func (a *asm) joinScores(p AttentionParams, at joinBlock, turned []reg.VecVirtual) {
+	t, lanes := p.Terms, a.ISA.Lanes()
+	for i := range lanes {
+		score := operand.Mem{Base: at.s, Index: at.col, Scale: 1, Disp: i * attention.LDS * 4}
+		var sum reg.VecVirtual
+		add := func(x operand.Op) {
+			switch {
+			case sum == nil && t.Content:
+				sum = a.vec()
+				a.VMOVUPS(score, sum)
+				a.VADDPS(x, sum, sum)
+			case sum == nil:
+				sum = a.vec()
+				a.VMOVUPS(x, sum)
+			default:
+				a.VADDPS(x, sum, sum)
+			}
+		}
+		if t.KeyPosition != attention.Absent {
+			add(a.attnWindow(operand.Mem{Base: at.along, Index: at.col, Scale: 1, Disp: -4 * i},
+				operand.Mem{Base: at.first, Index: at.col, Scale: 1, Disp: -4 * i}, at.cp, i*p.LDR()*4))
+		}
+		if t.QueryPosition != attention.Absent {
+			add(turned[i])
+		}
+		if t.Bias {
+			add(operand.Mem{Base: at.bias, Index: at.col, Scale: 1, Disp: -4 * i})
+		}
+		a.VMOVUPS(sum, score)
+	}
 }
 
 // attnWindow picks one element for each lane: element index[lane] of the row at base + disp. least is the address of the smallest of the lanes' indices; every

@@ -172,7 +172,8 @@ func attnWeigh(p AttentionParams, isa ISA) Kernel {
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("o sum p v scale factor", F32), params("m n ldo", Int)...),
-		Doc: fmt.Sprintf("computes o[m, %d] = (sum·scale[m] + p[m, n]·v[n, %d])·factor[m]; without\nsum (nil), it starts at 0. Rows of sum and v are %d floats apart, of p %d, of o ldo.",
+		Doc: fmt.Sprintf("computes o[m, %d] = (sum·scale[m] + p[m, n]·v[n, %d])·factor[m]; without\n"+
+			"sum (nil), it starts at 0. Rows of sum and v are %d floats apart, of p %d, of o ldo.",
 			p.DP, p.DP, p.DP, attention.LDS),
 		err:  p.Check(),
 		emit: func(a *asm) { emitAttnWeigh(a, p) },

@@ -60,7 +60,8 @@ func AttentionSamples() []AttentionSample {
 		attnShape("D = 7", 3, 7, 32, 16, 128, both),
 		attnShape("plain", 2, 32, 0, 0, 0, plain),
 	}
-	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64, attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Reverse, Bias: true})
+	base, small := list[0], attnShape("all terms", 2, 7, 16, 8, 64,
+		attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Reverse, Bias: true})
 	list = append(list, base.masked(), list[7].masked(), small.masked(), small.apart().masked(),
 		attnShape("positions", 2, 7, 16, 8, 64, attention.Terms{KeyPosition: attention.Reverse, QueryPosition: attention.Forward}).masked())
 	// Every set of terms with equal signs, and sets of two terms with different signs.

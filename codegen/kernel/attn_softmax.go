@@ -17,7 +17,9 @@ func attnSoftmax(isa ISA) Kernel {
 		Family: "attn",
 		ISA:    isa,
 		Params: append(params("s stats", F32), params("m n", Int)...),
-		Doc: fmt.Sprintf("turns scores s[m, n] into exponentials of their distance to the largest\nscore so far, and updates stats [%d][%d]: maximum, sum, scale of what was summed\nbefore, inverse of the sum. Rows of s are %d floats apart.",
+		Doc: fmt.Sprintf("turns scores s[m, n] into exponentials of their distance to the largest\n"+
+			"score so far, and updates stats [%d][%d]: maximum, sum, scale of what was summed\n"+
+			"before, inverse of the sum. Rows of s are %d floats apart.",
 			attention.Stats, attention.Queries, attention.LDS),
 		emit: emitAttnSoftmax,
 	}

@@ -55,7 +55,8 @@ func GemmName(p GemmParams, isa string) string {
 }
 
 // Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m, ldc int), or func(c, a, w, bias, r *float32, m, ldc int) with a residual. It writes all
-// 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias is
+// 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias
+// is
 // added, so the bits are the same for every m. The kernel prefetches the weights that follow in memory.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"

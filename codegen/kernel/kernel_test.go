@@ -148,7 +148,8 @@ func TestEveryEpilogue(t *testing.T) {
 				assert.True(t, residual && act.Name != "", "an activation and a residual exclude each other, and nothing else does")
 				continue
 			}
-			assert.True(t, slices.ContainsFunc(GemmSamples(), func(s GemmParams) bool { return s.Act == p.Act && s.Residual == p.Residual }), "act %q, residual %t", act.Name, residual)
+			assert.True(t, slices.ContainsFunc(GemmSamples(), func(s GemmParams) bool { return s.Act == p.Act && s.Residual == p.Residual }),
+				"act %q, residual %t", act.Name, residual)
 		}
 	}
 }

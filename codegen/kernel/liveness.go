@@ -32,7 +32,8 @@ const (
 )
 
 // liveness computes what pass.Liveness computes, the registers that are live after each instruction, by the same equations. That pass keeps a map per
-// instruction, and took more than half of the processor time of `debertac compile`. Here a set is a row of words. LiveOut is set where avo reads it, at instructions that
+// instruction, and took more than half of the processor time of `debertac compile`. Here a set is a row of words. LiveOut is set where avo reads it,
+// at instructions that
 // write a register. LiveIn is not set.
 func liveness(fn *ir.Function) error {
 	list := fn.Instructions()

@@ -28,7 +28,8 @@ func TestLiveness(t *testing.T) {
 			k.emit(&asm{Context: ctx, ISA: k.ISA, pool: &pool{}, labels: map[string]int{}})
 			file, err := ctx.Result()
 			require.NoError(t, err)
-			require.NoError(t, pass.Concat(pass.FunctionPass(pass.LabelTarget), pass.FunctionPass(pass.CFG), pass.InstructionPass(pass.ZeroExtend32BitOutputs), pass.FunctionPass(pass.Liveness)).Execute(file))
+			require.NoError(t, pass.Concat(pass.FunctionPass(pass.LabelTarget), pass.FunctionPass(pass.CFG),
+				pass.InstructionPass(pass.ZeroExtend32BitOutputs), pass.FunctionPass(pass.Liveness)).Execute(file))
 			fn := file.Functions()[0]
 			var want []reg.MaskSet
 			for _, in := range fn.Instructions() {

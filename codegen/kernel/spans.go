@@ -41,7 +41,8 @@ func Spans(p SpansParams, isa ISA) Kernel {
 		Family: "spans",
 		ISA:    isa,
 		Params: append(params("y a b u", F32), params("m labels", Int)...),
-		Doc: fmt.Sprintf("computes y[m, labels] = relu(a + b[m, %d])·u[labels, %d] + u[labels, column %d]\nRows of b are %d floats apart, of u %d; y[k, c] is y[k·%d + c·%d].",
+		Doc: fmt.Sprintf("computes y[m, labels] = relu(a + b[m, %d])·u[labels, %d] + u[labels, column %d]\n"+
+			"Rows of b are %d floats apart, of u %d; y[k, c] is y[k·%d + c·%d].",
 			p.I, p.I, p.I, p.LDB, p.LDU, p.YK, p.YC),
 		err:  p.check(),
 		emit: func(a *asm) { (&spans{asm: a, SpansParams: p}).emit() },

@@ -7,7 +7,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Store holds values by name: parts of the batch (see StoreOf), tensors, and the outputs of regions. Import package ir/ops beside this one, so that the ops are registered.
+// Store holds values by name: parts of the batch (see StoreOf), tensors, and the outputs of regions. Import package ir/ops beside this one, so
+// that the ops are registered.
 type Store map[string]*ir.Array
 
 // Tensors returns a checkpoint's tensors by name. Run asks for a tensor at the call that reads it and drops it afterwards, so a big file is never in memory as

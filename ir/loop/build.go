@@ -7,8 +7,9 @@ import (
 
 // Builder writes a nest statement by statement; [Builder.Nest] checks it.
 //
-// Let and For return the variable that they define. Its name is the name asked for, or, if a variable, slice or argument of that name is visible, the name and a
-// number. So a part of a nest that is written by another function, such as the activation in a product's epilogue, can be written more than once in one body.
+// Let and For return the variable that they define. Its name is the name asked for, or, if a variable, slice or argument of that name is visible, the name
+// and a number. So a part of a nest that is written by another function, such as the activation in a product's epilogue, can be written more than once in one
+// body.
 type Builder struct {
 	nest    *Nest
 	into    *[]Stmt

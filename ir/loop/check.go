@@ -79,37 +79,9 @@ func (s *scope) body(list []Stmt) error {
 func (s *scope) stmt(st Stmt) error {
 	switch st := st.(type) {
 	case *Slice:
-		at := s.find(st.Of)
-		if at == nil {
-			return fmt.Errorf("slice %s of the unknown %s", st.Name, st.Of)
-		}
-		delete(at.unread, st.Of)
-		kind, ok := at.slices[st.Of]
-		if !ok {
-			return fmt.Errorf("slice %s of %s, which is a number", st.Name, st.Of)
-		}
-		if err := s.want(Int, st.Off, st.Len); err != nil {
-			return fmt.Errorf("slice %s: %w", st.Name, err)
-		}
-		if err := s.define(st.Name); err != nil {
-			return err
-		}
-		s.slices[st.Name], s.unread[st.Name] = kind, true
+		return s.slice(st)
 	case *For:
-		if err := s.want(Int, st.From, st.To); err != nil {
-			return fmt.Errorf("for %s: %w", st.Var, err)
-		}
-		if st.Step <= 0 {
-			return fmt.Errorf("for %s: the step is %d", st.Var, st.Step)
-		}
-		if err := s.define(st.Var); err != nil {
-			return err
-		}
-		in := s.inner()
-		in.vars[st.Var], in.fixed[st.Var] = Int, true
-		if err := in.body(st.Body); err != nil {
-			return fmt.Errorf("for %s: %w", st.Var, err)
-		}
+		return s.loop(st)
 	case *Let:
 		t, err := s.typeOf(st.Value)
 		if err != nil {
@@ -157,6 +129,46 @@ func (s *scope) stmt(st Stmt) error {
 		}
 	default:
 		return fmt.Errorf("a statement of type %T", st)
+	}
+	return nil
+}
+
+// slice checks the definition of a slice.
+func (s *scope) slice(st *Slice) error {
+	at := s.find(st.Of)
+	if at == nil {
+		return fmt.Errorf("slice %s of the unknown %s", st.Name, st.Of)
+	}
+	delete(at.unread, st.Of)
+	kind, ok := at.slices[st.Of]
+	if !ok {
+		return fmt.Errorf("slice %s of %s, which is a number", st.Name, st.Of)
+	}
+	if err := s.want(Int, st.Off, st.Len); err != nil {
+		return fmt.Errorf("slice %s: %w", st.Name, err)
+	}
+	if err := s.define(st.Name); err != nil {
+		return err
+	}
+	s.slices[st.Name], s.unread[st.Name] = kind, true
+	return nil
+}
+
+// loop checks a loop and its body.
+func (s *scope) loop(st *For) error {
+	if err := s.want(Int, st.From, st.To); err != nil {
+		return fmt.Errorf("for %s: %w", st.Var, err)
+	}
+	if st.Step <= 0 {
+		return fmt.Errorf("for %s: the step is %d", st.Var, st.Step)
+	}
+	if err := s.define(st.Var); err != nil {
+		return err
+	}
+	in := s.inner()
+	in.vars[st.Var], in.fixed[st.Var] = Int, true
+	if err := in.body(st.Body); err != nil {
+		return fmt.Errorf("for %s: %w", st.Var, err)
 	}
 	return nil
 }

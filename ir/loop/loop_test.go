@@ -51,7 +51,8 @@ func TestRun(t *testing.T) {
 func TestRunErrors(t *testing.T) {
 	n := sum(t)
 	mem := func(change func(m map[string]loop.Memory)) map[string]loop.Memory {
-		m := map[string]loop.Memory{"y": {F: make([]float32, 2)}, "x": {F: make([]float32, 8)}, "w": {F: make([]float32, 5), At: 2}, "pick": {I: []int32{0, 0, 0, 0}}}
+		m := map[string]loop.Memory{"y": {F: make([]float32, 2)}, "x": {F: make([]float32, 8)}, "w": {F: make([]float32, 5), At: 2},
+			"pick": {I: []int32{0, 0, 0, 0}}}
 		change(m)
 		return m
 	}
@@ -99,7 +100,8 @@ func value(t *testing.T, e func(b *loop.Builder) loop.Expr) float32 {
 
 func TestFunctions(t *testing.T) {
 	x := 0.7
-	for fn, want := range map[string]float64{"exp": math.Exp(x), "log": math.Log(x), "erf": math.Erf(x), "erfc": math.Erfc(x), "tanh": math.Tanh(x), "sqrt": math.Sqrt(x), "abs": x} {
+	for fn, want := range map[string]float64{"exp": math.Exp(x), "log": math.Log(x), "erf": math.Erf(x), "erfc": math.Erfc(x),
+		"tanh": math.Tanh(x), "sqrt": math.Sqrt(x), "abs": x} {
 		require.InDelta(t, want, value(t, func(*loop.Builder) loop.Expr { return loop.Fn(fn, loop.F(x)) }), 1e-7, fn)
 	}
 	require.EqualValues(t, 3, value(t, func(*loop.Builder) loop.Expr { return loop.Fn("abs", loop.F(-3)) }))

@@ -26,7 +26,8 @@ const (
 var _ = ir.Define(ir.Op{
 	Name: "attention", Class: ir.Attention,
 	Doc: "Disentangled attention of every head. Rows hold q|k|v, with heads padded to DP. score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
-		"+ pc: k_j·qr[index] + bias[i-j]; p = softmax over the keys j that query i may see (see mask); o_i = Σ p_ij·v_j; [T, 3·A·DP] → [T, A·DP]. The weights " +
+		"+ pc: k_j·qr[index] + bias[i-j]; p = softmax over the keys j that query i may see (see mask); " +
+		"o_i = Σ p_ij·v_j; [T, 3·A·DP] → [T, A·DP]. The weights " +
 		"include the scales. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities.",
 	In: []ir.Operand{float("qkv", "[T, 3·A·DP]: q of head a at column a·DP, k at A·DP + a·DP, v at 2·A·DP + a·DP; with an operand q [T, 2·A·DP]: k, v"),
 		optional("kr", "[A, ⌈R/16⌉, DP, 16] position keys, see head_panels"), optional("qr", "[A, ⌈R/16⌉, DP, 16] position queries"),
@@ -233,22 +234,9 @@ func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := score
-	for _, step := range []struct {
-		op string
-		by *ir.Array
-	}{{"mix_heads", data(in, AttnMixScore)}, {"softmax", nil}, {"mix_heads", data(in, AttnMixWeight)}} {
-		operands := []*ir.Array{p, step.by}
-		if step.op == "softmax" {
-			operands = []*ir.Array{p, starts, data(in, AttnPrefix)}
-		} else if step.by == nil {
-			continue
-		}
-		out, err := ir.Lookup(step.op).Ref(n, operands)
-		if err != nil {
-			return nil, err
-		}
-		p = out[0]
+	p, err := attentionWeights(n, in, score)
+	if err != nil {
+		return nil, err
 	}
 	o, err := ir.Lookup("weigh").Ref(n, []*ir.Array{p, v, starts})
 	if err != nil {
@@ -261,6 +249,27 @@ func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		return ir.Lookup("pick").Ref(n, []*ir.Array{o[0], in[AttnPicked]})
 	}
 	return o, nil
+}
+
+// attentionWeights returns the weights of values from scores: mixed between heads, softmax, mixed again.
+func attentionWeights(n *ir.Node, in []*ir.Array, p *ir.Array) (*ir.Array, error) {
+	for _, step := range []struct {
+		op string
+		by *ir.Array
+	}{{"mix_heads", data(in, AttnMixScore)}, {"softmax", nil}, {"mix_heads", data(in, AttnMixWeight)}} {
+		operands := []*ir.Array{p, step.by}
+		if step.op == "softmax" {
+			operands = []*ir.Array{p, in[AttnStarts], data(in, AttnPrefix)}
+		} else if step.by == nil {
+			continue
+		}
+		out, err := ir.Lookup(step.op).Ref(n, operands)
+		if err != nil {
+			return nil, err
+		}
+		p = out[0]
+	}
+	return p, nil
 }
 
 // costAttention counts the products of the terms, the softmax and the weighted sum for each pair of a query and a key.
@@ -293,8 +302,8 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	return ir.Cost{FLOPs: a * pairs * each}
 }
 
-// AttentionJumps reports whether an attention's rows of the relative table rise by more than one from an offset to the next. Kernels read windows of neighbouring
-// rows, so such a table needs the portable form. Log buckets jump if the reach is less than about three times the exact part.
+// AttentionJumps reports whether an attention's rows of the relative table rise by more than one from an offset to the next. Kernels read windows of
+// neighbouring rows, so such a table needs the portable form. Log buckets jump if the reach is less than about three times the exact part.
 func AttentionJumps(p *ir.Program, n *ir.Node) (bool, error) {
 	v := in(n, AttnIndex)
 	if v == nil {

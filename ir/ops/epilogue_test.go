@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A product ends in each activation, with and without bias and residual, by the reference and by the portable form. 33 columns and an odd number of rows make the
-// nest write the epilogue of every tile that it has.
+// A product ends in each activation, with and without bias and residual, by the reference and by the portable form. 33 columns and an odd number of rows make
+// the nest write the epilogue of every tile that it has.
 func TestGemmEpilogues(t *testing.T) {
 	acts := []string{""}
 	for _, op := range ir.Ops() {
@@ -25,7 +25,8 @@ func TestGemmEpilogues(t *testing.T) {
 			for _, residual := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/bias=%t/residual=%t", act, bias, residual), func(t *testing.T) {
 					s := ir.Sample{Lens: []int{2, 1, 4}, Attrs: []ir.Attr{ir.A("k", 7), ir.A("n", 33)},
-						In: []ir.Arg{arg(ir.T, ir.N(7)), {Type: ir.Type{Shape: ir.Shape{ir.N(3), ir.N(7), ir.N(16)}}, Fill: ir.FillPanels, Max: 33}, {Fill: ir.FillMissing}, {Fill: ir.FillMissing}}}
+						In: []ir.Arg{arg(ir.T, ir.N(7)), {Type: ir.Type{Shape: ir.Shape{ir.N(3), ir.N(7), ir.N(16)}}, Fill: ir.FillPanels, Max: 33},
+							{Fill: ir.FillMissing}, {Fill: ir.FillMissing}}}
 					if act != "" {
 						s.Attrs = append([]ir.Attr{ir.A("act", act)}, s.Attrs...)
 					}

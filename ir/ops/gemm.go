@@ -96,7 +96,8 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m, ldc), or
+// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m, ldc),
+// or
 // (c, a, w, bias, r, m, ldc) with a residual. c, bias and r point at the first of these columns, w at their panels; rows of c and r are ldc floats apart. The
 // kernel writes all nc columns, so the rows of c must have room for them. It does not read a missing bias, which may be nil.
 func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
@@ -121,7 +122,8 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if g.residual {
 		ptrs = append(ptrs, "r")
 	}
-	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k), append(loop.Floats(ptrs...), loop.Counts("m", "ldc")...)...)
+	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k),
+		append(loop.Floats(ptrs...), loop.Counts("m", "ldc")...)...)
 	if g.bias {
 		g.b.Slice("add", "bias", loop.I(0), loop.I(nc))
 	}

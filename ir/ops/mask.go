@@ -14,7 +14,8 @@ var maskAttr = ir.AttrDef{Name: "mask", Type: ir.AttrString, Words: []string{"li
 	Doc: "the keys j that query i sees: all of its sequence (live, the default), those with j ≤ i, or those with j ≤ i or j < prefix"}
 
 // prefixIn is the operand of the mask prefix.
-var prefixIn = ir.Operand{Name: "prefix", DType: ir.I32, Optional: true, Doc: "[B] rows at the start of each sequence that all its queries see; with the mask prefix"}
+var prefixIn = ir.Operand{Name: "prefix", DType: ir.I32, Optional: true,
+	Doc: "[B] rows at the start of each sequence that all its queries see; with the mask prefix"}
 
 // masked reports whether some queries do not see all keys.
 func masked(n *ir.Node) bool { return n.Str("mask") == "causal" || n.Str("mask") == "prefix" }

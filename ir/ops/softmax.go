@@ -8,7 +8,8 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "softmax", Class: ir.Pairs,
-	Doc:   "p[a, ij] = exp(s[a, ij]) / Σ_j exp(s[a, ij]) over the keys j of i's sequence that query i may see (see mask), and 0 for the others, [A, P] → [A, P].",
+	Doc: "p[a, ij] = exp(s[a, ij]) / Σ_j exp(s[a, ij]) over the keys j of i's sequence that query i may see (see mask), " +
+		"and 0 for the others, [A, P] → [A, P].",
 	In:    []ir.Operand{float("s", "[A, P]"), startsIn, prefixIn},
 	Attrs: []ir.AttrDef{maskAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

@@ -15,7 +15,8 @@ var (
 
 var _ = ir.Define(ir.Op{
 	Name: "span_scores", Class: ir.Wordwise,
-	Doc: "GLiNER's span scores (Zaratiana et al. 2024, section 2), computed without the spans' vectors: their last layer and the product with a label make one " +
+	Doc: "GLiNER's span scores (Zaratiana et al. 2024, section 2), computed without the spans' vectors: " +
+		"their last layer and the product with a label make one " +
 		"vector per label, so y[w, c, k] = relu(a[w] + b[w+k])·u[c, :I] + u[c, I]. The spans' first layer is split into the part of the first word, a, and " +
 		"that of the last, b. y is 0 where word w+k is not in the sequence: [W, I], [W, I], [C, I+1] → [G, K].",
 	In:    []ir.Operand{float("a", "[W, I]"), float("b", "[W, I]"), float("u", "[C, I+1]"), wordStartsIn, markStartsIn},
@@ -137,7 +138,8 @@ func spanLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 		labels := int(marks[s+1] - marks[s])
 		for w := int(words[s]); w < int(words[s+1]); w++ {
 			out = append(out, ir.Launch{Memory: map[string]ir.Place{
-				"y": {Operand: ir.Result, At: pair * ldy}, "a": {Operand: 0, At: w * lda}, "b": {Operand: 1, At: w * lda}, "u": {Operand: 2, At: int(marks[s]) * ldu},
+				"y": {Operand: ir.Result, At: pair * ldy}, "a": {Operand: 0, At: w * lda},
+				"b": {Operand: 1, At: w * lda}, "u": {Operand: 2, At: int(marks[s]) * ldu},
 			}, Counts: map[string]int{"m": min(n.Int("widths"), int(words[s+1])-w), "labels": labels}})
 			pair += labels
 		}

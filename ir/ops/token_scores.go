@@ -34,7 +34,8 @@ var _ = ir.Define(ir.Op{
 			return nil, fmt.Errorf("x is %s and a is %s: a must have a multiple of four columns", n.In[0].Type, n.In[2].Type)
 		}
 		return []ir.Type{f32(ir.G, ir.N(TokenColumns))}, first(shaped(n, 1, ir.C, ir.N(k)), shaped(n, 2, ir.W, ir.N(inner)), shaped(n, 3, ir.C, ir.N(inner)),
-			shaped(n, 4, ir.N(round16(inner)/16), ir.N(k), ir.N(16)), shaped(n, 5, ir.N(3), ir.N(round16(inner+1))), shaped(n, 6, ir.Bound), shaped(n, 7, ir.Bound))
+			shaped(n, 4, ir.N(round16(inner)/16), ir.N(k), ir.N(16)),
+			shaped(n, 5, ir.N(3), ir.N(round16(inner+1))), shaped(n, 6, ir.Bound), shaped(n, 7, ir.Bound))
 	},
 	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		k, inner, ldv := in[0].Shape[1], in[2].Shape[1], in[5].Shape[1]
@@ -69,7 +70,8 @@ var _ = ir.Define(ir.Op{
 	Launches: tokenLaunches,
 	Kernels:  []string{"gemm", "spans"},
 	Sample: samples(
-		lens(sample(nil, normal(ir.W, ir.N(5)), normal(ir.C, ir.N(5)), normal(ir.W, ir.N(20)), normal(ir.C, ir.N(20)), panelled(20, 5), normal(ir.N(3), ir.N(32)),
+		lens(sample(nil, normal(ir.W, ir.N(5)), normal(ir.C, ir.N(5)), normal(ir.W, ir.N(20)), normal(ir.C, ir.N(20)), panelled(20, 5),
+			normal(ir.N(3), ir.N(32)),
 			wordStarts(), markStarts()), 31, 1, 4),
 	),
 })

@@ -12,7 +12,8 @@ var tapsAttr = ir.AttrDef{Name: "taps", Type: ir.AttrInt, Required: true, Doc: "
 
 var _ = ir.Define(ir.Op{
 	Name: "unfold", Class: ir.Sequencewise,
-	Doc: "The window of each row: its neighbours at positions -(taps-1)/2 … (taps-1)/2 of the same sequence, one after the other, with zeros where there is no " +
+	Doc: "The window of each row: its neighbours at positions -(taps-1)/2 … (taps-1)/2 of the same sequence, " +
+		"one after the other, with zeros where there is no " +
 		"row at that position, [T, N] → [T, taps·N]. A matrix product with the windows is a convolution over tokens.",
 	In:    []ir.Operand{float("x", "[T, N]"), startsIn, posIn},
 	Attrs: []ir.AttrDef{tapsAttr},

@@ -12,7 +12,8 @@ import (
 // FuzzFind checks that, whatever is at the end of a program, its list is refused or names ranges inside the file. The checksum is corrected, so
 // that fuzzed lists pass this check.
 func FuzzFind(f *testing.F) {
-	for _, index := range []string{`[{"name":"m","offset":64,"size":3}]`, `[]`, `null`, `[{"name":"m","offset":-64,"size":3}]`, `[{"name":"m","offset":64,"size":9223372036854775807}]`,
+	for _, index := range []string{`[{"name":"m","offset":64,"size":3}]`, `[]`, `null`,
+		`[{"name":"m","offset":-64,"size":3}]`, `[{"name":"m","offset":64,"size":9223372036854775807}]`,
 		`[{"name":"m","offset":65,"size":0},{"name":"m","offset":64,"size":1}]`, `{`, ``} {
 		f.Add(bytes.Repeat([]byte{1}, 128), []byte(index), uint64(128), uint64(len(index)))
 	}

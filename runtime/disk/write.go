@@ -129,7 +129,8 @@ func allowed(path, target string) error {
 	}
 	if dir == "/" {
 		own := filepath.Join("/", filepath.Base(target))
-		return because("create", path, ErrKind, "files are not written into the root folder: write to a folder in it, such as %s", filepath.Join(own, filepath.Base(target)))
+		return because("create", path, ErrKind, "files are not written into the root folder: "+
+			"write to a folder in it, such as %s", filepath.Join(own, filepath.Base(target)))
 	}
 	for _, s := range system {
 		if (dir == s || strings.HasPrefix(dir, s+"/")) && dir != "/dev/shm" && !strings.HasPrefix(dir, "/dev/shm/") {

@@ -40,13 +40,17 @@ func TestValidateRows(t *testing.T) {
 		"word too far":      {Batch{Words: []int32{3, 5}, WordStarts: []int32{0, 1, 1}}, words, "word 0 goes up to row 5, the sequence to 4"},
 		"marks": {Batch{Words: []int32{1, 3, 7, 8}, WordStarts: []int32{0, 1, 2}, Marks: []int32{0, 3, 4, 9},
 			MarkStarts: []int32{0, 2, 4}}, both, ""},
-		"marks missing":   {Batch{WordStarts: []int32{0, 0, 0}}, both, "needs the labels of each sequence"},
-		"marks for none":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{0}}, words, "leave Marks and MarkStarts empty"},
-		"mark twice":      {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{1, 1}, MarkStarts: []int32{0, 2, 2}}, both, "label 1 stands at row 1, which must be above 1"},
-		"mark too far":    {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{4}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 4, the sequence ends at 4"},
-		"mark too early":  {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 1}}, both, "sequence 1: label 0 stands at row 3"},
-		"mark in a word":  {Batch{Words: []int32{1, 2, 2, 4}, WordStarts: []int32{0, 2, 2}, Marks: []int32{3}, MarkStarts: []int32{0, 1, 1}}, both, "label 0 stands at row 3, in word 1"},
-		"mark starts end": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 0}}, both, "MarkStarts ends at 0, there are 1 labels"},
+		"marks missing":  {Batch{WordStarts: []int32{0, 0, 0}}, both, "needs the labels of each sequence"},
+		"marks for none": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{0}}, words, "leave Marks and MarkStarts empty"},
+		"mark twice": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{1, 1}, MarkStarts: []int32{0, 2, 2}}, both,
+			"label 1 stands at row 1, which must be above 1"},
+		"mark too far": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{4}, MarkStarts: []int32{0, 1, 1}}, both,
+			"label 0 stands at row 4, the sequence ends at 4"},
+		"mark too early": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 1}}, both, "sequence 1: label 0 stands at row 3"},
+		"mark in a word": {Batch{Words: []int32{1, 2, 2, 4}, WordStarts: []int32{0, 2, 2}, Marks: []int32{3}, MarkStarts: []int32{0, 1, 1}}, both,
+			"label 0 stands at row 3, in word 1"},
+		"mark starts end": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 0}}, both,
+			"MarkStarts ends at 0, there are 1 labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.batch.IDs, c.batch.Starts = make([]int32, 10), starts
@@ -96,7 +100,8 @@ func TestRowsNeverPanic(t *testing.T) {
 func TestMostPairs(t *testing.T) {
 	l := Limits{Vocab: 2, SequenceTokens: 12, BatchSequences: 2, BatchTokens: 24, Words: true, Marks: true}
 	for labels := range int32(13) {
-		b := Batch{IDs: make([]int32, 24), Starts: []int32{0, 12, 24}, WordStarts: []int32{0, 12 - labels, 24 - 2*labels}, MarkStarts: []int32{0, labels, 2 * labels}}
+		b := Batch{IDs: make([]int32, 24), Starts: []int32{0, 12, 24},
+			WordStarts: []int32{0, 12 - labels, 24 - 2*labels}, MarkStarts: []int32{0, labels, 2 * labels}}
 		for _, first := range b.Starts[:2] {
 			for r := range labels {
 				b.Marks = append(b.Marks, first+r)

@@ -16,7 +16,8 @@ func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(tex
 func TestAvailable(t *testing.T) {
 	require.EqualValues(t, 2048<<10, available(fstest.MapFS{"proc/meminfo": file("MemTotal: 9999 kB\nMemAvailable:    2048 kB\n")}))
 	require.EqualValues(t, 3000<<10, available(fstest.MapFS{"proc/meminfo": file("MemAvailable: 2000 kB\nSwapFree: 1000 kB\n")}))
-	for _, text := range []string{"", "MemTotal: 1 kB\n", "MemAvailable: x kB\n", "MemAvailable: -1 kB\n", "MemAvailable: 9223372036854775807 kB\n", "MemAvailable:\n"} {
+	for _, text := range []string{"", "MemTotal: 1 kB\n", "MemAvailable: x kB\n", "MemAvailable: -1 kB\n",
+		"MemAvailable: 9223372036854775807 kB\n", "MemAvailable:\n"} {
 		require.Equal(t, Unknown, available(fstest.MapFS{"proc/meminfo": file(text)}), text)
 	}
 	require.Equal(t, Unknown, available(fstest.MapFS{}))

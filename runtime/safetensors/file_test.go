@@ -79,7 +79,8 @@ func dataBytes(f *File) int64 {
 func TestWriterIsDeterministic(t *testing.T) {
 	write := func() []byte {
 		var b bytes.Buffer
-		w, err := NewWriter(&b, map[string]string{"z": "1", "a": "2", "m": "3"}, []Tensor{{"odd", F16, []int{3}}, {"even", F32, []int{16}}, {"e2", U8, []int{64}}})
+		w, err := NewWriter(&b, map[string]string{"z": "1", "a": "2", "m": "3"},
+			[]Tensor{{"odd", F16, []int{3}}, {"even", F32, []int{16}}, {"e2", U8, []int{64}}})
 		require.NoError(t, err)
 		require.Equal(t, []string{"even", "e2", "odd"}, w.Order())
 		require.NoError(t, w.WriteFloats("even", make([]float32, 16)))

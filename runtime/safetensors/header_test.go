@@ -24,14 +24,16 @@ func TestGoodHeaders(t *testing.T) {
 		data   int
 		names  []string
 	}{
-		"empty":            {`{}`, 0, nil},
-		"trailing spaces":  {`{}     `, 0, nil},
-		"scalar":           {`{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`, 4, []string{"s"}},
-		"no elements":      {`{"z":{"dtype":"F32","shape":[3,0],"data_offsets":[0,0]}}`, 0, []string{"z"}},
-		"other order":      {`{"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]},"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}`, 3, []string{"a", "b"}},
-		"metadata":         {`{"__metadata__":{"format":"pt"},"a":{"shape":[1],"data_offsets":[0,8],"dtype":"I64"}}`, 8, []string{"a"}},
-		"spaces inside":    {"{ \"a\" : { \"dtype\" : \"I8\", \"shape\" : [ 1 ] , \"data_offsets\" : [ 0 , 1 ] } }", 1, []string{"a"}},
-		"empty in between": {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[1,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}`, 2, []string{"a", "z", "b"}},
+		"empty":           {`{}`, 0, nil},
+		"trailing spaces": {`{}     `, 0, nil},
+		"scalar":          {`{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}`, 4, []string{"s"}},
+		"no elements":     {`{"z":{"dtype":"F32","shape":[3,0],"data_offsets":[0,0]}}`, 0, []string{"z"}},
+		"other order": {`{"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]},"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}`,
+			3, []string{"a", "b"}},
+		"metadata":      {`{"__metadata__":{"format":"pt"},"a":{"shape":[1],"data_offsets":[0,8],"dtype":"I64"}}`, 8, []string{"a"}},
+		"spaces inside": {"{ \"a\" : { \"dtype\" : \"I8\", \"shape\" : [ 1 ] , \"data_offsets\" : [ 0 , 1 ] } }", 1, []string{"a"}},
+		"empty in between": {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[1,1]},` +
+			`"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}`, 2, []string{"a", "z", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := OpenBytes("good", image(c.header, c.data))
@@ -51,15 +53,16 @@ func TestBadHeaders(t *testing.T) {
 		tensor string
 		want   string
 	}{
-		"not JSON":           {`{"w":`, 0, "w", "ends too early"},
-		"broken JSON":        {`{"w":}`, 0, "w", "not valid JSON"},
-		"array":              {`[]`, 0, "", "not a JSON object"},
-		"leading space":      {` {}`, 0, "", "not a JSON object"},
-		"two objects":        {`{}{}`, 0, "", "followed by"},
-		"trailing newline":   {"{}\n", 0, "", "followed by"},
-		"bad UTF-8":          {"{\"\xff\":{}}", 0, "", "UTF-8"},
-		"duplicate tensor":   {`{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "twice"},
-		"escaped duplicate":  {`{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0077":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "twice"},
+		"not JSON":         {`{"w":`, 0, "w", "ends too early"},
+		"broken JSON":      {`{"w":}`, 0, "w", "not valid JSON"},
+		"array":            {`[]`, 0, "", "not a JSON object"},
+		"leading space":    {` {}`, 0, "", "not a JSON object"},
+		"two objects":      {`{}{}`, 0, "", "followed by"},
+		"trailing newline": {"{}\n", 0, "", "followed by"},
+		"bad UTF-8":        {"{\"\xff\":{}}", 0, "", "UTF-8"},
+		"duplicate tensor": {`{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "twice"},
+		"escaped duplicate": {`{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\u0077":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`,
+			1, "w", "twice"},
 		"duplicate metadata": {`{"__metadata__":{},"__metadata__":{}}`, 0, "__metadata__", "twice"},
 		"duplicate key":      {`{"__metadata__":{"a":"1","a":"2"}}`, 0, "__metadata__", "twice"},
 		"metadata number":    {`{"__metadata__":{"a":1}}`, 0, "__metadata__", "must be a string"},
@@ -87,12 +90,13 @@ func TestBadHeaders(t *testing.T) {
 		"negative offset":    {one(`"dtype":"U8","shape":[1],"data_offsets":[-1,0]`), 1, "w", "holds -1"},
 		"wrong size":         {one(`"dtype":"F32","shape":[2],"data_offsets":[0,4]`), 4, "w", "takes 8 bytes"},
 		"hole at the start":  {one(`"dtype":"U8","shape":[1],"data_offsets":[1,2]`), 2, "w", "hole"},
-		"hole":               {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, 3, "w", "hole of 1"},
-		"overlap":            {`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"w":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3, "w", "overlap"},
-		"same place":         {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "overlap"},
-		"trailing bytes":     {one(`"dtype":"U8","shape":[1],"data_offsets":[0,1]`), 2, "", "1 bytes after"},
-		"truncated data":     {one(`"dtype":"U8","shape":[2],"data_offsets":[0,2]`), 1, "w", "truncated"},
-		"far offsets":        {one(`"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]`), 1, "w", "truncated"},
+		"hole": {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`,
+			3, "w", "hole of 1"},
+		"overlap":        {`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"w":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3, "w", "overlap"},
+		"same place":     {`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1, "w", "overlap"},
+		"trailing bytes": {one(`"dtype":"U8","shape":[1],"data_offsets":[0,1]`), 2, "", "1 bytes after"},
+		"truncated data": {one(`"dtype":"U8","shape":[2],"data_offsets":[0,2]`), 1, "w", "truncated"},
+		"far offsets":    {one(`"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]`), 1, "w", "truncated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := OpenBytes("bad.safetensors", image(c.header, c.data))

@@ -51,7 +51,9 @@ var CommonFlags = []Flag{
 
 	{
 		Name: "input", Kind: Text, Group: "Input", Placeholder: "FILE",
-		Help:  "Read texts from a file: .jsonl, .json (an array of objects or strings), .csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. Fields: text, pair, label, question, context, options, labels.",
+		Help: "Read texts from a file: .jsonl, .json (an array of objects or strings), " +
+			".csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. " +
+			"Fields: text, pair, label, question, context, options, labels.",
 		Wider: "debertac reads .parquet and .zst too.",
 	},
 	{
@@ -60,7 +62,8 @@ var CommonFlags = []Flag{
 	},
 	{
 		Name: "on-error", Kind: Text, Group: "Input", Placeholder: "stop|skip|report",
-		Help:    "What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1.",
+		Help: "What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): " +
+			"stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1.",
 		Default: "stop", OneOf: []string{"stop", "skip", "report"},
 	},
 	{Name: "id", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "A field of the input to print with every result as its id."},

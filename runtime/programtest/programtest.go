@@ -84,9 +84,12 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 			if testing.Short() && isa == runtime.ISAGo {
 				t.Skip("a short test only compares the others with the portable form")
 			}
-			got, err := run(p, data, isa, 1, all)
-			if err != nil {
-				t.Fatal(err)
+			got := want
+			if isa != runtime.ISAGo { // whose result is there already
+				var err error
+				if got, err = run(p, data, isa, 1, all); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for i, v := range got[0] {
 				if diff := math.Abs(float64(v - want[0][i])); !(diff <= o.Agree*top) {

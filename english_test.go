@@ -46,7 +46,6 @@ const things = `batch|call|case|column|family|file|flag|folder|group|head|instru
 var unedited = []string{
 	"cmd",
 	"docs",
-	"runtime/program",
 }
 
 // TestEnglish searches hand-written Go files, their comments and their texts, and the pages for phrases that need a second reading.

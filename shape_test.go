@@ -26,9 +26,6 @@ var uncut = []string{
 	"compiler",
 	"docs",
 	"release",
-	"runtime/program",
-	"runtime/task",
-	"runtime/token",
 	"spec",
 }
 

@@ -18,7 +18,7 @@ func processAge() time.Duration {
 	if err != nil {
 		return 0
 	}
-	// The second field is the name in parentheses, which may hold anything; start time is field 22, 20th behind it.
+	// The second field is the name in parentheses, which may hold anything; start time is field 22, the 20th after it.
 	_, rest, ok := strings.Cut(string(text[max(0, strings.LastIndexByte(string(text), ')')):]), ") ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 20 {

@@ -32,7 +32,8 @@ func newBench(fs *flag.FlagSet) action {
 	b.registerHead(fs)
 	fs.IntVar(&b.batch, "batch", 1, "`N` sequences per call")
 	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence")
-	fs.StringVar(&b.lengths, "lengths", "", "instead of --tokens: take the lengths of the sequences from a `FILE` of numbers, --batch of them per call; whole passes over the file are measured")
+	fs.StringVar(&b.lengths, "lengths", "", "instead of --tokens: take the lengths of the sequences from a `FILE` of numbers, --batch of them per call; "+
+		"whole passes over the file are measured")
 	fs.DurationVar(&b.minTime, "min-time", 2*time.Second, "measure for at least this `TIME`, after warming up")
 	fs.Uint64Var(&b.seed, "seed", 1, "`SEED` of the random token ids")
 	fs.Float64Var(&b.flops, "flops", 0, "floating-point operations of one call, or with --lengths of one pass over the file, to print GFLOP/s: `COUNT`")
@@ -271,7 +272,7 @@ func (r *benchRow) print(s *session) {
 	if r.Precision != "" {
 		kind = ", " + r.Precision
 	}
-	fmt.Fprintf(s.Out, "%s: %s of %.4g tokens a call, %s, %s%s, %d calls\n",
+	fmt.Fprintf(s.Out, "%s: %s of %.4g tokens per call, %s, %s%s, %d calls\n",
 		r.Model, plural(r.Batch, "sequence"), r.Tokens, plural(r.Threads, "thread"), r.ISA, kind, r.Calls)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(s.Out, "  %-13s %s\n", name, fmt.Sprintf(format, args...))

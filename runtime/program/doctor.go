@@ -64,7 +64,7 @@ func (r *doctorReport) print(s *session, machine bool) {
 	}
 	row("kernels", "%s (compiled: %s; usable here: %s)", m.ISA, strings.Join(m.Compiled, " "), strings.Join(both(m.Compiled, c.ISAs), " "))
 	row("threads", "%d for a call", m.Threads)
-	row("model", "%s, spec sha256 %.12s…, up to %d tokens a text", m.Package, m.SpecHash, m.MaxTokens)
+	row("model", "%s, spec sha256 %.12s…, up to %d tokens per text", m.Package, m.SpecHash, m.MaxTokens)
 	row("weights", "%s, %s, layout %s", m.Weights, bytesText(m.WeightBytes), m.Layout)
 	hashes := "every tensor holds what was packed"
 	if !r.Hashes {

@@ -65,8 +65,10 @@ func TestRunEntities(t *testing.T) {
 	r := runTask(t, p, false, "", "--labels", "city, who", text)
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, text+"  (")
-	require.Contains(t, r.out, "^^^^^^^^^^^^^         ^^^^^\n  who   1.0000  ████████████████████  Angela Merkel\n  city  0.9975  ████████████████████  paris\n")
-	r = runTask(t, p, false, `{"text":"`+text+`","labels":["city"]}`+"\n"+`{"text":"`+text+`","labels":["who"]}`+"\n", "--json", "--input", "-", "--threshold", "0.1", "--nested")
+	require.Contains(t, r.out, "^^^^^^^^^^^^^         ^^^^^\n  who   1.0000  ████████████████████  Angela Merkel\n  city  0.9975  ████████████████████  "+
+		"paris\n")
+	r = runTask(t, p, false, `{"text":"`+text+`","labels":["city"]}`+"\n"+`{"text":"`+text+`","labels":["who"]}`+"\n", "--json", "--input", "-",
+		"--threshold", "0.1", "--nested")
 	require.Equal(t, ExitDone, r.code, r.err)
 	rows := strings.Split(strings.TrimSpace(r.out), "\n")
 	var got [2]task.Extraction
@@ -94,7 +96,8 @@ func TestRunEntities(t *testing.T) {
 		for _, own := range []bool{false, true} {
 			args, in := []string{"--threshold", threshold, "--labels", "city,who", text}, ""
 			if own {
-				args, in = []string{"--threshold", threshold + map[bool]string{true: "", false: ",other=0.1"}[threshold[0] == '{'], "--input", "-"}, `{"text":"`+text+`","labels":["city","who"]}`
+				args, in = []string{"--threshold", threshold + map[bool]string{true: "", false: ",other=0.1"}[threshold[0] == '{'], "--input",
+					"-"}, `{"text":"`+text+`","labels":["city","who"]}`
 			}
 			r := runTask(t, p, false, in, args...)
 			require.Equal(t, ExitDone, r.code, r.err)
@@ -104,8 +107,10 @@ func TestRunEntities(t *testing.T) {
 		}
 	}
 	for threshold, want := range map[string]string{
-		"2": "--threshold 2: it must be from 0 to 1", "who=-1": "--threshold -1", "NaN": "--threshold NaN", "x": `--threshold "x": it must be a number`, "": `--threshold "": it must be`,
-		"0.1,0.2": "another number without a label", "=1": "empty or given twice", "who=1,who=0": "given twice", `{"a":"b"}`: "a JSON object of labels", `{"who":null}`: "a JSON object of labels", "{}": "a JSON object of labels", "other=0.5": `Thresholds names label "other"`,
+		"2": "--threshold 2: it must be from 0 to 1", "who=-1": "--threshold -1", "NaN": "--threshold NaN", "x": `--threshold "x": it must be a number`,
+		"":        `--threshold "": it must be`,
+		"0.1,0.2": "another number without a label", "=1": "empty or given twice", "who=1,who=0": "given twice", `{"a":"b"}`: "a JSON object of labels",
+		`{"who":null}`: "a JSON object of labels", "{}": "a JSON object of labels", "other=0.5": `Thresholds names label "other"`,
 	} {
 		r := runTask(t, p, false, "", "--labels", "city,who", "--threshold", threshold, "x")
 		require.Equal(t, ExitUsage, r.code, threshold)

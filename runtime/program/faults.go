@@ -75,7 +75,8 @@ func exitCode(err error) int {
 		return ExitUsage
 	case errors.As(err, &check):
 		return ExitCheck
-	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &scarce), errors.As(err, &path), errors.Is(err, runtime.ErrInput):
+	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &scarce), errors.As(err, &path), errors.Is(err,
+		runtime.ErrInput):
 		return ExitInput
 	}
 	return ExitFault

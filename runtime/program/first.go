@@ -48,16 +48,16 @@ func newFirst(fs *flag.FlagSet) action {
 	}
 }
 
-// firstLimit is firstTokens, or fewer if the model takes only so many.
+// firstLimit is firstTokens, or the most that the model takes if that is fewer.
 func firstLimit(o *openFlags, s *session) int {
 	m, err := o.pick(s)
 	if err != nil {
-		return firstTokens // open says what is wrong
+		return firstTokens // open reports what is wrong
 	}
 	return min(firstTokens, m.Program.Limits.SequenceTokens, m.Program.Limits.BatchTokens)
 }
 
-// firstResult computes one text of at most firstTokens tokens, cut from a longer one; for models that take ids, so many ids.
+// firstResult computes one text of at most firstTokens tokens, cut from a longer one; for models that take ids, of that many ids.
 func firstResult(ctx context.Context, core *runtime.Core, headName string) (int, error) {
 	i, err := core.HeadIndex(headName)
 	if err != nil {
@@ -88,7 +88,7 @@ func firstResult(ctx context.Context, core *runtime.Core, headName string) (int,
 	return n, core.Run(ctx, runtime.Call{Head: i, Batch: b, Out: out})
 }
 
-// measureStart starts fresh processes of this binary and gives the median time, in milliseconds, from before exec to the first result. One
+// measureStart starts fresh processes of this binary and returns the median time, in milliseconds, from before exec to the first result. One
 // process before brings the files into the page cache.
 func (b *benchFlags) measureStart(ctx context.Context, m *Model) (float64, error) {
 	exe, err := os.Executable()

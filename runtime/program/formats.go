@@ -73,7 +73,8 @@ func InputFormat(name string) (string, error) {
 	if extension == "" {
 		what = "its name has no extension"
 	}
-	return "", faulty(name, "%s (known: %s; .gz after them; debertac run also reads .parquet and .zst): give --format %s", what, strings.Join(known, " "), strings.Join(FormatNames(), "|"))
+	return "", faulty(name, "%s (known: %s; .gz after them; debertac run also reads .parquet and .zst): give --format %s", what, strings.Join(known, " "),
+		strings.Join(FormatNames(), "|"))
 }
 
 // PlainTexts reports whether it is known before anything is read that the texts of run are texts alone, without other fields: arguments, or lines of a
@@ -121,7 +122,7 @@ func (in *input) next() (record, error) {
 	return r, err
 }
 
-// opening says what is to be opened, and how it is read.
+// opening is what is to be opened, and how it is read.
 type opening struct {
 	path    string // "-" is the standard input
 	format  string // empty: the name tells

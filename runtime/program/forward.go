@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// OutputTensor is the name under which forward writes what a call gives its caller, row-major [B, C] or [T, C], beside the traced tensors.
+// OutputTensor is the name under which forward writes the output of a call, row-major [B, C] or [T, C], beside the traced tensors.
 const OutputTensor = "output"
 
 type forwardFlags struct {

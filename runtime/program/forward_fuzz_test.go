@@ -40,7 +40,8 @@ func FuzzBatch(f *testing.F) {
 	}
 	add(map[string][]int32{"ids": {1, 5, 2}, "starts": {0, 3}}, "ids", "starts")
 	add(map[string][]int32{"ids": {1, 5, 2, 7}, "starts": {0, 1, 4}, "positions": {0, 0, 2, 3}, "rows": {0}}, "ids", "starts", "positions", "rows")
-	add(map[string][]int32{"ids": {1}, "starts": {0, 1}, "words": {0, 1}, "word_starts": {0, 1}, "marks": {0}, "mark_starts": {0, 1}, "prefix": {1}, "types": {0}},
+	add(map[string][]int32{"ids": {1}, "starts": {0, 1}, "words": {0, 1}, "word_starts": {0, 1}, "marks": {0}, "mark_starts": {0, 1}, "prefix": {1},
+		"types": {0}},
 		"ids", "starts", "words", "word_starts", "marks", "mark_starts", "prefix", "types")
 	weights := fakeWeights(f, true)
 	core, err := runtime.Open(fakeProgram(), weights, runtime.Threads(1))

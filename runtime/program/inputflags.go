@@ -25,7 +25,8 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.called, "input-name", "", "messages call the input `NAME`: for one that debertac run has converted; the lines of a Parquet file are its rows")
+	fs.StringVar(&f.called, "input-name", "", "messages call the input `NAME`: for one that debertac run has converted; the lines of a Parquet file are "+
+		"its rows")
 	f.declareAll(fs, map[string]any{
 		"input": &f.input, "format": &f.format, "on-error": &f.onError, "id": &f.id, "echo": &f.echoed,
 		"text-field": &f.text, "pair-field": &f.pairField, "label-field": &f.label, "question-field": &f.questionField,
@@ -74,7 +75,7 @@ func (f *inputFlags) check() error {
 	}
 	format := f.format
 	if format == "" && f.input != "" && f.input != "-" {
-		format, _ = InputFormat(f.input) // opening it says what is wrong
+		format, _ = InputFormat(f.input) // opening it reports what is wrong
 		if st, err := disk.Stat(f.input); format == "" && err == nil && !st.Mode().IsRegular() {
 			f.format = formatJSONL // a pipe, whose name tells nothing
 		}
@@ -97,7 +98,8 @@ func (r *runFlags) source(ctx context.Context, s *session, args []string) (*inpu
 	switch {
 	case r.taskFlags.given["context"] && r.taskFlags.given["question"]:
 		if r.input != "" || len(args) > 0 {
-			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in the texts")
+			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in " +
+				"the texts")
 		}
 		return &input{source: &arguments{texts: []string{r.word("question")}}, size: -1, close: nothing}, nil
 	case r.input != "" && len(args) > 0:

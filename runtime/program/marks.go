@@ -49,7 +49,7 @@ func cellsOf(text string, marks []mark) []cell {
 	return cells
 }
 
-// width is the number of columns that a terminal gives a character: none to marks on others, two to those of East Asian scripts and to emoji
+// width is the number of columns that a character takes on a terminal: none for marks on others, two for those of East Asian scripts and for emoji
 // (Unicode's annex 11, by block).
 func width(r rune) int {
 	switch {
@@ -62,9 +62,9 @@ func width(r rune) int {
 	return 1
 }
 
-// marked prints a text with parts of it marked: underlined on a terminal, else with ^^^ in a line below. Long texts are broken at spaces; behind
+// marked prints a text with parts of it marked: underlined on a terminal, else with ^^^ in a line below. Long texts are broken at spaces; after
 // stands at the end of the last line.
-func (p *page) marked(text string, marks []mark, indent, behind string) {
+func (p *page) marked(text string, marks []mark, indent, after string) {
 	cells := cellsOf(text, marks)
 	for first := true; first || len(cells) > 0; first = false {
 		n := breakAt(cells)
@@ -72,7 +72,7 @@ func (p *page) marked(text string, marks []mark, indent, behind string) {
 		cells = cells[n:]
 		end := ""
 		if len(cells) == 0 {
-			end = behind
+			end = after
 		}
 		p.line(line, indent, end)
 	}
@@ -95,7 +95,7 @@ func breakAt(cells []cell) int {
 	return len(cells)
 }
 
-func (p *page) line(cells []cell, indent, behind string) {
+func (p *page) line(cells []cell, indent, after string) {
 	var text, below strings.Builder
 	text.WriteString(indent)
 	below.WriteString(indent)
@@ -111,7 +111,7 @@ func (p *page) line(cells []cell, indent, behind string) {
 	if on && p.terminal {
 		text.WriteString("\x1b[24m")
 	}
-	fmt.Fprintln(p, strings.TrimRight(text.String()+behind, " "))
+	fmt.Fprintln(p, strings.TrimRight(text.String()+after, " "))
 	if marks := strings.TrimRight(below.String(), " "); marks != "" && !p.terminal {
 		fmt.Fprintln(p, marks)
 	}
@@ -144,7 +144,7 @@ func (p *page) around(text string, part task.Part, indent string) {
 type row struct {
 	name  string
 	score float64 // from 0 to 1
-	rest  string  // behind the bar
+	rest  string  // after the bar
 }
 
 // rows prints scores as bars, names below each other.
@@ -164,7 +164,7 @@ func (p *page) rows(list []row) {
 	}
 }
 
-// tail says how much of a text was seen.
+// tail returns how much of a text was seen, in words.
 func tail(tokens, truncated int) string {
 	if truncated > 0 {
 		return fmt.Sprintf("  (%d tokens, %d cut)", tokens, truncated)

@@ -106,9 +106,11 @@ func (l *leftOut) end(s *session, texts int, err error, in *input) error {
 			what = "are left out"
 		}
 		if l.mode == errorReport {
-			what = strings.Replace(strings.Replace(what, "is left out", "has an error in place of a result", 1), "are left out", "have an error in place of a result", 1)
+			what = strings.Replace(strings.Replace(what, "is left out", "has an error in place of a result", 1), "are left out",
+				"have an error in place of a result", 1)
 		}
-		counted = &inputError{text: fmt.Sprintf("%d of %s %s: %s; the first: %v", l.total, plural(texts+l.total, "text"), what, strings.Join(parts, ", "), l.first)}
+		counted = &inputError{text: fmt.Sprintf("%d of %s %s: %s; the first: %v", l.total, plural(texts+l.total, "text"), what, strings.Join(parts, ", "),
+			l.first)}
 	}
 	if err != nil {
 		if counted != nil {

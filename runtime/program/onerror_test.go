@@ -78,7 +78,8 @@ func TestOnError(t *testing.T) {
 		kind kind
 		text string
 	}{
-		{1.0, 0, "", ""}, {2.0, 2, kindLong, "102 tokens are too long, the limit is 64"}, {nil, 3, kindEncoding, "not valid UTF-8"}, {nil, 4, kindSyntax, "not a JSON object: at byte"},
+		{1.0, 0, "", ""}, {2.0, 2, kindLong, "102 tokens are too long, the limit is 64"}, {nil, 3, kindEncoding, "not valid UTF-8"}, {nil, 4, kindSyntax,
+			"not a JSON object: at byte"},
 		{5.0, 5, kindMissing, `no field "text"`}, {7.0, 7, kindType, `"text" is 8, it must be a string`}, {8.0, 8, kindOther, "it cannot be encoded"},
 		{nil, 9, kindMissing, `no field "n", which --id names`}, {10.0, 0, "", ""},
 	} {
@@ -140,7 +141,8 @@ func TestOnErrorKeepsOtherFaults(t *testing.T) {
 		require.Equal(t, ExitFault, r.code)
 		var errs bytes.Buffer
 		models := []Model{{Name: "fake", Program: fakeProgram()}}
-		code := Run(context.Background(), models, []string{"run", "--weights", w, "--on-error", mode, "x"}, Streams{In: strings.NewReader(""), Out: full{}, Err: &errs})
+		code := Run(context.Background(), models, []string{"run", "--weights", w, "--on-error", mode, "x"},
+			Streams{In: strings.NewReader(""), Out: full{}, Err: &errs})
 		require.NotEqual(t, ExitDone, code)
 		require.Contains(t, errs.String(), "no space")
 	}
@@ -165,7 +167,8 @@ func TestOnErrorOfRanking(t *testing.T) {
 	w := fakeWeights(t, true)
 	in := "{\"id\":\"a\",\"text\":\"x unencodable\"}\n{\"id\":\"b\",\"text\":\"good morning\"}\n{\"id\":\"c\",\"text\":\"buy now\"}\n"
 	run := func(more ...string) result {
-		return runIn(t, in, append([]string{"run", "--weights", w, "--input", "-", "--json", "--query", "what", "--positive", "spam", "--id", "id"}, more...)...)
+		return runIn(t, in, append([]string{"run", "--weights", w, "--input", "-", "--json", "--query", "what", "--positive", "spam", "--id", "id"},
+			more...)...)
 	}
 	require.Equal(t, ExitInput, run().code)
 	r := run("--on-error", "report")
@@ -222,7 +225,8 @@ func TestFields(t *testing.T) {
 		assert.Contains(t, r.err, want)
 	}
 	for _, args := range [][]string{
-		{"--id", "n", "text"}, {"--echo", "n", "--input", "a.txt"}, {"--text-field", "", "--input", "a.csv"}, {"--echo", "a,a", "--input", "a.csv"}, {"--echo", "a,", "--input", "a.csv"},
+		{"--id", "n", "text"}, {"--echo", "n", "--input", "a.txt"}, {"--text-field", "", "--input", "a.csv"}, {"--echo", "a,a", "--input",
+			"a.csv"}, {"--echo", "a,", "--input", "a.csv"},
 		{"--on-error", "never", "x"}, {"--label-field", "gold", "--input", "a.csv"}, {"--question-field", "q", "--input", write(t, "a.csv", "text,q\nx,y\n")},
 		{"--format", "parquet", "--input", "a"}, {"--input-name", "x", "text"},
 	} {
@@ -241,7 +245,8 @@ func TestFormats(t *testing.T) {
 		{"a.txt", "\x28\xb5\x2f\xfd....", "it is compressed by zstd"},
 		{"a.csv", "PK\x03\x04....", "it is a ZIP archive"},
 		{"a.txt", "\xff\xfeh\x00i\x00", "it is UTF-16: convert it first, with iconv -f UTF-16 -t UTF-8"},
-		{"a.xls", "x", `its extension ".xls" is not known (known: .jsonl .ndjson .json .csv .tsv .tab .txt .text; .gz after them; debertac run also reads .parquet and .zst): give --format jsonl|json|csv|tsv|tsv-plain|lines`},
+		{"a.xls", "x", `its extension ".xls" is not known (known: .jsonl .ndjson .json .csv .tsv .tab .txt .text; .gz after them; debertac run also reads ` +
+			`.parquet and .zst): give --format jsonl|json|csv|tsv|tsv-plain|lines`},
 		{"mails", "x", "its name has no extension (known: "},
 		{"mails.gz", gz(t, "x"), "its name has no extension (known: "},
 		{"a.json", `{"data": [1]}`, `no field "text" (it has: "data")`},
@@ -293,7 +298,8 @@ func TestTypedTexts(t *testing.T) {
 	run := func(args ...string) string {
 		var errs bytes.Buffer
 		models := []Model{{Name: "fake", Program: fakeProgram()}}
-		code := Run(context.Background(), models, append([]string{"run", "--weights", w}, args...), Streams{In: strings.NewReader("good\n"), Out: io.Discard, Err: &errs, InTerminal: true})
+		code := Run(context.Background(), models, append([]string{"run", "--weights", w}, args...),
+			Streams{In: strings.NewReader("good\n"), Out: io.Discard, Err: &errs, InTerminal: true})
 		require.Equal(t, ExitDone, code, errs.String())
 		return errs.String()
 	}
@@ -316,10 +322,11 @@ func TestLimitBeyondTheProgram(t *testing.T) {
 	}
 	r := runIn(t, "", "run", "--weights", fakeWeights(t, true), "--max-tokens", "2000", "x")
 	require.Equal(t, ExitUsage, r.code)
-	require.Contains(t, r.err, "--max-tokens 2000: this program was built for texts of up to 64 tokens; debertac run MODEL_FOLDER --seq 2000 builds one for more")
+	require.Contains(t, r.err, "--max-tokens 2000: this program was built for texts of up to 64 tokens; debertac run MODEL_FOLDER --seq 2000 builds one "+
+		"for more")
 }
 
-// TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and weights without a tokenizer are none of all texts.
+// TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and a lack of a tokenizer is no fault of all texts.
 func TestOnErrorOfDamagedWeights(t *testing.T) {
 	nan := taskProgram(runtime.Head{Name: "tag", Task: tasktable.Tags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
 		func([]int32, int, int) float32 { return float32(math.NaN()) })
@@ -346,7 +353,7 @@ func TestOnErrorOfTasks(t *testing.T) {
 	require.Equal(t, string(kindOther), got[1]["kind"])
 	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 not usable; the first: standard input:2: ")
 
-	// At a terminal a text grows as it is generated; what belongs to it comes before.
+	// At a terminal, a generated text is shown as it grows; what belongs to it comes before.
 	r = runTask(t, predicts(true, false), true, `{"text":"paris is","id":7}`+"\n", "--input", "-", "--id", "id", "--max-new-tokens", "2")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.True(t, strings.HasPrefix(r.out, "id=7\nparis is"), r.out)

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// predicts is a model that expects, behind or in the place of a token, the next word of the vocabulary.
+// predicts is a model that expects, after or in the place of a token, the next word of the vocabulary.
 func predicts(causal, prefix bool) *runtime.Program {
 	return taskProgram(runtime.Head{Name: "mlm", Task: tasktable.MLM, Rows: runtime.PerRow, C: fakeVocab},
 		func(l *runtime.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
@@ -29,7 +29,7 @@ func predicts(causal, prefix bool) *runtime.Program {
 		})
 }
 
-// TestRunPerplexityHead: a head that was asked for by --head perplexity says how well it predicts a text, unless a flag asks for something else.
+// TestRunPerplexityHead: a head that was asked for by --head perplexity prints how well it predicts a text, unless a flag asks for something else.
 func TestRunPerplexityHead(t *testing.T) {
 	p := predicts(false, false)
 	want := runTask(t, p, false, "", "--perplexity", "--json", "the capital of")
@@ -158,7 +158,8 @@ func TestRunEmbeddings(t *testing.T) {
 	vector := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
 	r = runTask(t, vector, false, "", "--pooling", "mean", "angela")
 	require.Equal(t, ExitUsage, r.code)
-	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed without pooling; head "v" of this model is of the kind embed; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose`)
+	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed without pooling; head "v" of this model is of the kind embed; its vectors are `+
+		`pooled in the model, which debertac run --pool and debertac build --pool choose`)
 	r = runTask(t, vector, false, "", "angela", "--pair", "merkel", "--json")
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
@@ -181,9 +182,10 @@ func TestRunEmbeddings(t *testing.T) {
 
 // nliProgram entails what has the word paris in its hypothesis.
 func nliProgram() *runtime.Program {
-	return taskProgram(runtime.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil, func(ids []int32, _, column int) float32 {
-		return []float32{0, 0, likes(ids[len(ids)-2], "paris")}[column]
-	})
+	return taskProgram(runtime.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil,
+		func(ids []int32, _, column int) float32 {
+			return []float32{0, 0, likes(ids[len(ids)-2], "paris")}[column]
+		})
 }
 
 func TestRunZeroShot(t *testing.T) {
@@ -219,7 +221,8 @@ func TestRunRanking(t *testing.T) {
 	in := "a\nrome is a city\nthe capital\nb\n"
 	r := runTask(t, p, false, in, "--query", "paris")
 	require.Equal(t, ExitDone, r.code, r.err)
-	require.Equal(t, "   1      2.0000  rome is a city  (8 tokens)\n   2      1.5000  the capital  (6 tokens)\n   3      1.2500  a  (5 tokens)\n   4      1.2500  b  (5 tokens)\n", r.out)
+	require.Equal(t, "   1      2.0000  rome is a city  (8 tokens)\n   2      1.5000  the capital  (6 tokens)\n   3      1.2500  a  (5 tokens)\n   4      "+
+		"1.2500  b  (5 tokens)\n", r.out)
 	r = runTask(t, p, false, in, "--query", "paris", "--json", "--top", "1", "--sigmoid")
 	var got ranked
 	object(t, r.out, &got)
@@ -292,7 +295,8 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 
 // Marked texts are broken at spaces and stay aligned, whatever their characters' widths.
 func TestMarked(t *testing.T) {
-	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", strings.Repeat("word ", 30)+"Angela "+strings.Repeat("word ", 30)+"angela", "中文 e\u0301 angela\x1b x angela", "")
+	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", strings.Repeat("word ", 30)+"Angela "+strings.Repeat("word ", 30)+"angela",
+		"中文 e\u0301 angela\x1b x angela", "")
 	require.Equal(t, ExitDone, r.code, r.err)
 	for _, line := range strings.Split(r.out, "\n") {
 		require.LessOrEqual(t, len([]rune(line)), lineCells+20)

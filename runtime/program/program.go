@@ -26,7 +26,7 @@ type Model struct {
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// InTerminal says whether a person types. OutTerminal and ErrTerminal say whether a person watches. A progress bar is drawn only if Err is a
+	// InTerminal is set if a person types, OutTerminal and ErrTerminal if a person watches. A progress bar is drawn only if Err is a
 	// terminal and Out is not, lest the two mix on the screen.
 	InTerminal, OutTerminal, ErrTerminal bool
 }
@@ -176,7 +176,8 @@ func (s *session) verb(ctx context.Context, v verb, args []string) error {
 		return err
 	}
 	if err != nil {
-		fault := strings.NewReplacer(" for flag -", " for flag --", "not defined: -", "not defined: --", "needs an argument: -", "needs an argument: --").Replace(err.Error())
+		fault := strings.NewReplacer(" for flag -", " for flag --", "not defined: -", "not defined: --", "needs an argument: -",
+			"needs an argument: --").Replace(err.Error())
 		return usage("%s: %s (%s %s --help lists the flags)", v.name, fault, s.name, v.name)
 	}
 	if len(rest) > 0 && v.args == "" {

@@ -15,7 +15,7 @@ type queue struct {
 	changed sync.Cond
 	records []record
 	bytes   int
-	err     error // behind the records: io.EOF or a fault
+	err     error // after the records: io.EOF or a fault
 	stopped bool
 }
 
@@ -45,7 +45,7 @@ func fill(ctx context.Context, src source) *queue {
 	return q
 }
 
-// await gives what open does, or the end of ctx while open still waits: for the first bytes of a terminal, or for a pipe that nobody writes to.
+// await returns open's result, or ctx.Err() if ctx ends first: open may wait for the first bytes of a terminal, or for a pipe that nobody writes to.
 func await(ctx context.Context, open func() (*input, error)) (*input, error) {
 	type opened struct {
 		in  *input
@@ -84,7 +84,7 @@ func (q *queue) put(r record, err error) bool {
 	return true
 }
 
-// take waits for records and gives all there are, into the memory of dst. After the last one it gives what ended the input; nil at its end.
+// take waits for records and returns all that there are, in the memory of dst. After the last one it returns what ended the input; nil at its end.
 func (q *queue) take(dst []record) ([]record, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

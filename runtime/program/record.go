@@ -62,11 +62,11 @@ func (r *record) where() string {
 // extraFields are what questions and models that are asked for labels have beside a text. A question stands in the text's place.
 var extraFields = []string{"question", "context", "options", "labels"}
 
-// columns says which field of a record is what.
+// columns are the names of the fields of a record.
 type columns struct {
 	// name maps what a field is (text, pair, label, id and extraFields) to its name in the input.
 	name map[string]string
-	// wanted are those whose names the command line gives: they must be there.
+	// wanted are those that the command line names: they must be there.
 	wanted map[string]bool
 	echo   []string
 	seen   []bool // of echo: some record has had the field

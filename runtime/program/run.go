@@ -76,7 +76,7 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 	return opts, nil
 }
 
-// withinProgram refuses sizes beyond those that the program was built for, and says how one is built for more.
+// withinProgram refuses sizes beyond those that the program was built for, and names the way to build one for more.
 func (r *runFlags) withinProgram(s *session) error {
 	m, err := r.pick(s)
 	if err != nil {
@@ -85,10 +85,12 @@ func (r *runFlags) withinProgram(s *session) error {
 	l := m.Program.Limits
 	switch {
 	case r.maxTokens > l.SequenceTokens:
-		return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a spec: dim seq <= %d)",
+		return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a "+
+			"spec: dim seq <= %d)",
 			r.maxTokens, l.SequenceTokens, r.maxTokens, r.maxTokens)
 	case r.batchTokens > l.BatchTokens:
-		return usage("--batch-tokens %d: this program was built to compute up to %d tokens together (in a spec: tokens <= %d in the target)", r.batchTokens, l.BatchTokens, r.batchTokens)
+		return usage("--batch-tokens %d: this program was built to compute up to %d tokens together (in a spec: tokens <= %d in the target)", r.batchTokens,
+			l.BatchTokens, r.batchTokens)
 	}
 	return nil
 }
@@ -187,7 +189,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 type service interface {
 	// prepare completes a record by what the flags say, before it is computed. Its fault is the record's.
 	prepare(r *record) error
-	// compute gives a result for each record, all of them pairs or none. Errors of the input call a record text 0, 1 …
+	// compute returns a result for each record, all of them pairs or none. Errors of the input call a record text 0, 1 …
 	compute(ctx context.Context, records []record) ([]outcome, error)
 	// end is called after the last record. It returns what only all records give, and the record of each.
 	end(ctx context.Context) ([]record, []outcome, error)
@@ -310,7 +312,7 @@ func (l *job) reportBefore(place int) error {
 	return nil
 }
 
-// last prints what only the whole input gives.
+// last prints what only the whole input can tell.
 func (l *job) last(ctx context.Context) error {
 	records, outcomes, err := l.end(ctx)
 	if err != nil {
@@ -334,7 +336,7 @@ func (l *job) count(o outcome) {
 	}
 }
 
-// Results should come a few times a second, and the model should get as many texts at once as that allows.
+// Results should come several times per second, and the model should get as many texts at once as that allows.
 const (
 	leastChunk = 8
 	shortChunk = 100 * time.Millisecond
@@ -382,7 +384,7 @@ func (l *job) some(ctx context.Context, records []record) error {
 	return l.refuse(r, blamed(err, r))
 }
 
-// blamed is a fault of the input as one of a record.
+// blamed turns an error in the input into an error that names the record.
 func blamed(err error, r *record) error {
 	if !errors.Is(err, runtime.ErrInput) {
 		return err
@@ -426,7 +428,7 @@ func (l *job) emit(r *record, o outcome) error {
 	return l.print(r, o)
 }
 
-// print prints one result. Numbers that are none are a fault of the weights.
+// print prints one result. NaN or Inf in it is reported as damaged weights.
 func (l *job) print(r *record, o outcome) error {
 	v := o.object()
 	if v == nil { // it comes at the end
@@ -434,7 +436,7 @@ func (l *job) print(r *record, o outcome) error {
 	}
 	text, err := jsonLine(v)
 	if err != nil {
-		return faulty(r.where(), "the result has numbers that are none (%v): the weights may be damaged, see doctor", err)
+		return faulty(r.where(), "the result has NaN or Inf in it (%v): the weights may be damaged, see doctor", err)
 	}
 	if l.asJSON {
 		return l.page.object(r, text)

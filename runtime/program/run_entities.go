@@ -26,7 +26,8 @@ func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head, _ *page) (se
 	if err != nil {
 		return nil, err
 	}
-	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.on("nested"), MultiLabel: f.on("multi-label")}}
+	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.on("nested"),
+		MultiLabel: f.on("multi-label")}}
 	if !f.given["labels"] {
 		return s, nil
 	}

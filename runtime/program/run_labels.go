@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// labelService labels texts, or scores them if the head gives one plain number.
+// labelService labels texts, or scores them if the head returns one plain number.
 type labelService struct {
 	texts
 	classifier *runtime.Classifier
@@ -47,9 +47,9 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head, _ *page) (ser
 	}
 	switch {
 	case f.on("accuracy") && s.regression():
-		return nil, usage("--accuracy compares labels; head %q of this model gives one number", h.Name)
+		return nil, usage("--accuracy compares labels; head %q of this model returns one number", h.Name)
 	case f.given["top"] && s.regression():
-		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model gives one number for each", h.Name)
+		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model returns one number for each", h.Name)
 	case f.given["threshold"] && !h.Independent:
 		return nil, usage("--threshold chooses among labels that do not exclude each other; those of head %q do: take the best one", h.Name)
 	case f.given["threshold"]:
@@ -58,7 +58,7 @@ func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head, _ *page) (ser
 	return s, err
 }
 
-// regression reports whether the head gives one plain number.
+// regression reports whether the head returns one plain number.
 func (s *labelService) regression() bool {
 	return s.head.C == 1 && !s.head.Independent && len(s.head.Labels) == 0
 }
@@ -89,7 +89,7 @@ type classified struct {
 	*runtime.Classification
 }
 
-// measure is the JSON of a head that gives one number and no labels: regression, reward, ranking.
+// measure is the JSON of a head that returns one number and no labels: regression, reward, ranking.
 type measure struct {
 	Score     float32 `json:"score"`
 	Tokens    int     `json:"tokens"`
@@ -144,7 +144,7 @@ func (c *classified) show(p *page, r *record) {
 	c.service.shower.show(r, c.Classification, c.above())
 }
 
-// right reports whether the label is the one that the input gives. A name wins over a number.
+// right reports whether the label is the one in the input. A name wins over a number.
 func (c *classified) right(r *record) (bool, error) {
 	labels := c.service.labels
 	if !r.hasLabel {

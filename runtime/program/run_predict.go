@@ -21,7 +21,8 @@ var _ = serve(tasktable.MLM, (*taskFlags).predicting)
 func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (service, error) {
 	causal, perplexity := core.Program().Limits.Causal, f.on("perplexity")
 	writing := []string{"max-new-tokens", "temperature", "top-k", "top-p", "seed", "samples", "stop"}
-	if h.Name == perplexityHead && !f.given["perplexity"] && !slices.ContainsFunc(append(writing, "targets", "top"), func(name string) bool { return f.given[name] }) {
+	if h.Name == perplexityHead && !f.given["perplexity"] && !slices.ContainsFunc(append(writing, "targets", "top"),
+		func(name string) bool { return f.given[name] }) {
 		perplexity = true
 	}
 	for _, name := range writing {
@@ -107,7 +108,7 @@ func (f *filled) show(p *page, r *record) {
 	fmt.Fprintf(p, "  → %s\n", printable(f.Text))
 }
 
-// perplexityService says how well the model predicts texts.
+// perplexityService measures how well the model predicts texts.
 type perplexityService struct {
 	texts
 	perplexer *task.Perplexer
@@ -170,7 +171,8 @@ func (f *taskFlags) generating(core *runtime.Core, h *runtime.Head, p *page) (se
 		return nil, err
 	}
 	s := &generateService{f.texts(), g, task.GenerateOptions{
-		MaxNew: f.count("max-new-tokens"), Temperature: f.real("temperature"), TopK: f.count("top-k"), TopP: f.real("top-p"), Seed: *valueOf[uint64](f, "seed"), Samples: f.count("samples"),
+		MaxNew: f.count("max-new-tokens"), Temperature: f.real("temperature"), TopK: f.count("top-k"), TopP: f.real("top-p"),
+		Seed: *valueOf[uint64](f, "seed"), Samples: f.count("samples"),
 	}, core.Program().Limits.Prefix, p}
 	if s.o.Stop, err = f.words("stop"); err != nil {
 		return nil, err

@@ -227,9 +227,13 @@ func TestUsage(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, args := range [][]string{
 		{}, {"walk"}, {"run", "--nonsense"}, {"run", "--weights", w, "--long", "sometimes", "x"}, {"run", "--weights", w, "--special", "maybe", "x"},
-		{"run", "--weights", w, "--top", "0", "x"}, {"run", "--weights", w, "--examples", "-2", "x"}, {"run", "--weights", w, "--examples", "-1", "x"}, {"run", "--weights", w, "--examples", "1.5", "x"}, {"run", "--weights", w, "--max-tokens", "-1", "x"}, {"run", "x"}, {"run", "--weights", w, "--input", "a", "x"},
-		{"run", "--weights", w, "--min-accuracy", "5", "x"}, {"run", "--weights", w, "--isa", "mmx", "x"}, {"run", "--weights", w, "--head", "tail", "x"}, {"run", "--weights", w, "--model", "other", "x"},
-		{"run", "--weights", w, "--threads", "-1", "x"}, {"run", "--weights", w, "--format", "csv", "x"}, {"bench", "--weights", w, "x"}, {"forward", "--weights", w},
+		{"run", "--weights", w, "--top", "0", "x"}, {"run", "--weights", w, "--examples", "-2", "x"}, {"run", "--weights", w, "--examples", "-1",
+			"x"}, {"run", "--weights", w, "--examples", "1.5", "x"}, {"run", "--weights", w, "--max-tokens", "-1", "x"}, {"run", "x"},
+		{"run", "--weights", w, "--input", "a", "x"},
+		{"run", "--weights", w, "--min-accuracy", "5", "x"}, {"run", "--weights", w, "--isa", "mmx", "x"}, {"run", "--weights", w, "--head", "tail",
+			"x"}, {"run", "--weights", w, "--model", "other", "x"},
+		{"run", "--weights", w, "--threads", "-1", "x"}, {"run", "--weights", w, "--format", "csv", "x"}, {"bench", "--weights", w, "x"}, {"forward",
+			"--weights", w},
 		{"bench", "--batch", "0"}, {"bench", "--min-time", "0s"}, {"bench", "--flops", "NaN"},
 	} {
 		r := runIn(t, "", args...)
@@ -237,7 +241,8 @@ func TestUsage(t *testing.T) {
 		assert.Empty(t, r.out)
 		assert.NotEmpty(t, r.err)
 	}
-	for _, args := range [][]string{{"--help"}, {"help"}, {"run", "--help"}, {"bench", "-h"}, {"first", "--help"}, {"forward", "--help"}, {"doctor", "--help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"run", "--help"}, {"bench", "-h"}, {"first", "--help"}, {"forward", "--help"},
+		{"doctor", "--help"}, {"version", "--help"}} {
 		r := runIn(t, "", args...)
 		assert.Equal(t, ExitDone, r.code)
 		assert.NotEmpty(t, r.out)

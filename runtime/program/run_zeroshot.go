@@ -165,7 +165,7 @@ func (s *rankService) end(context.Context) ([]record, []outcome, error) {
 type ranked struct {
 	Rank int `json:"rank"` // from 1
 	task.Ranked
-	hidden bool // behind the best that are wanted
+	hidden bool // after the best that are wanted
 }
 
 func (d *ranked) seen() runtime.Seen { return d.Seen }

@@ -26,7 +26,7 @@ func bar(v float32) string {
 	return s
 }
 
-// shorten gives the first runes of s, and an ellipsis if there are more.
+// shorten returns the first runes of s, and an ellipsis if there are more.
 func shorten(s string, runes int) string {
 	n := 0
 	for i := range s {

@@ -294,7 +294,7 @@ func jsonString(name string, raw json.RawMessage) (s string, err error) {
 	return s, nil
 }
 
-// loneSurrogate finds the first escape of a valid JSON string that is half of a surrogate pair, which stands for no character; "" if there is none.
+// loneSurrogate finds the first escape of a valid JSON string that is half of a surrogate pair, which stands for no character; "" without one.
 func loneSurrogate(raw []byte) string {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' {

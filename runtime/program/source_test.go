@@ -34,7 +34,8 @@ func firstFault(in *input) error {
 
 // FuzzInput feeds any bytes to every format: a record, an end, or a fault of the user's that names the file; never anything else.
 func FuzzInput(f *testing.F) {
-	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[", "text\n\"", "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
+	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[",
+		"text\n\"", "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -57,7 +58,7 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-// endless gives records of a size for ever.
+// endless returns records of one size for ever.
 type endless struct {
 	size, given int
 }
@@ -178,7 +179,7 @@ func TestBadRecords(t *testing.T) {
 	require.ErrorContains(t, r.fault, "argument 1: not valid UTF-8")
 }
 
-// TestEscapedTexts: what looks like half of a pair and is none.
+// TestEscapedTexts: texts that look like half of a pair and are whole.
 func TestEscapedTexts(t *testing.T) {
 	for input, want := range map[string]string{
 		`{"text":"\ud83d\ude00"}`:             "\U0001F600",

@@ -115,7 +115,7 @@ func (t *table) next() (record, error) {
 	return r, nil
 }
 
-// cell is a cell as JSON; nil if there is no such column. An empty label is none.
+// cell is a cell as JSON; nil if there is no such column. An empty label counts as missing.
 func (t *table) cell(row []string, name string) json.RawMessage {
 	i, ok := t.at[name]
 	if !ok {

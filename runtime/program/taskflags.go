@@ -231,7 +231,8 @@ func (f *taskFlags) belong(h *runtime.Head) error {
 		if name == "pooling" && h.Task == tasktable.Vector {
 			remedy = "; its vectors are pooled in the model, which debertac run --pool and debertac build --pool choose"
 		}
-		return usage("--%s belongs to heads of the kind %s; head %q of this model is of the kind %s%s", name, strings.Join(names, " or "), h.Name, kindOf(h.Task), remedy)
+		return usage("--%s belongs to heads of the kind %s; head %q of this model is of the kind %s%s", name, strings.Join(names, " or "), h.Name,
+			kindOf(h.Task), remedy)
 	}
 	return nil
 }
@@ -251,7 +252,7 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 		return nil, err
 	}
 	if core.Tokenizer() == nil {
-		_, err := core.SpanTokenizer() // says what to do
+		_, err := core.SpanTokenizer() // its error says why
 		return nil, err
 	}
 	make := makers[h.Task]

@@ -17,7 +17,8 @@ import (
 )
 
 // vocabulary are the words of the models in these tests, by id.
-var vocabulary = strings.Fields("[PAD] [CLS] [SEP] [UNK] [MASK] angela merkel visited paris in 2010 the capital of france is a city who what where rome berlin this example")
+var vocabulary = strings.Fields("[PAD] [CLS] [SEP] [UNK] [MASK] angela merkel visited paris in 2010 the capital of france is a city who what where rome " +
+	"berlin this example")
 
 // words is a tokenizer of whole words.
 type words struct{}
@@ -156,7 +157,8 @@ func runTask(t testing.TB, p *runtime.Program, terminal bool, stdin string, args
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"run", "--quiet", "--weights", fakeWeights(t, true)}, args...)
-	code := Run(context.Background(), []Model{{Name: "fake", Program: p}}, args, Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs, OutTerminal: terminal})
+	code := Run(context.Background(), []Model{{Name: "fake", Program: p}}, args, Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs,
+		OutTerminal: terminal})
 	return result{code, out.String(), errs.String()}
 }
 
@@ -190,7 +192,8 @@ func TestRunTags(t *testing.T) {
 	var got task.Tagged
 	object(t, rows[0], &got)
 	require.Len(t, got.Entities, 2)
-	require.Equal(t, []any{"B-PER", 8, 14, "I-PER", 15, 21}, []any{got.Entities[0].Label, got.Entities[0].Start, got.Entities[0].End, got.Entities[1].Label, got.Entities[1].RuneStart, got.Entities[1].RuneEnd})
+	require.Equal(t, []any{"B-PER", 8, 14, "I-PER", 15, 21}, []any{got.Entities[0].Label, got.Entities[0].Start, got.Entities[0].End, got.Entities[1].Label,
+		got.Entities[1].RuneStart, got.Entities[1].RuneEnd})
 	require.Equal(t, 8, got.Tokens)
 
 	// A name that begins in its middle, as the model would have it, is no sequence that --bio allows.
@@ -210,7 +213,8 @@ func TestRunReplaced(t *testing.T) {
 	p := taskProgram(runtime.Head{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}, nil,
 		func(ids []int32, row, _ int) float32 { return likes(ids[row], "rome") - 2 })
 	r := runTask(t, p, false, "", "the capital of france is rome")
-	require.Equal(t, "the capital of france is rome  (8 tokens)\n                         ^^^^\n  1 of 6 tokens seem to be replaced\n  rome  0.9991  ████████████████████\n", r.out)
+	require.Equal(t, "the capital of france is rome  (8 tokens)\n                         ^^^^\n  1 of 6 tokens seem to be replaced\n  rome  0.9991  "+
+		"████████████████████\n", r.out)
 	r = runTask(t, p, false, "", "--json", "--threshold", "0.1", "a rome")
 	var got task.Detection
 	object(t, r.out, &got)

@@ -65,7 +65,7 @@ func (l *limits) readOne(part string) error {
 	return nil
 }
 
-// of returns a number for each label, otherwise where there is none.
+// of returns the limit of each label, and otherwise for a label without one.
 func (l *limits) of(labels []string, otherwise float64) ([]float32, error) {
 	if l.all != nil {
 		otherwise = *l.all

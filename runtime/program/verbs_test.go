@@ -112,7 +112,8 @@ func TestInputsAreKept(t *testing.T) {
 func TestBench(t *testing.T) {
 	t.Setenv(fakeEnv, "one") // for the fresh processes that bench starts
 	w := fakeWeights(t, true)
-	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--threads", "1", "--min-time", "50ms", "--starts", "2", "--flops", "1e6", "--json")
+	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--threads", "1", "--min-time", "50ms", "--starts", "2", "--flops", "1e6",
+		"--json")
 	require.Equal(t, ExitDone, r.code, r.err)
 	var b benchRow
 	require.NoError(t, json.Unmarshal([]byte(r.out), &b))
@@ -131,8 +132,9 @@ func TestBench(t *testing.T) {
 	lengths := write(t, "lengths.txt", "3 5\n8\n1 64\n")
 	r = runIn(t, "", "bench", "--weights", w, "--batch", "2", "--lengths", lengths, "--min-time", "20ms", "--starts", "0")
 	require.Equal(t, ExitDone, r.code, r.err)
-	require.Contains(t, r.out, "2 sequences of 16.2 tokens a call")
-	for text, want := range map[string]string{"3\nx": ":2: \"x\" is no number of tokens", "": "it holds no lengths", "3\n65": ":2: 65 tokens, the limit of a sequence is 64"} {
+	require.Contains(t, r.out, "2 sequences of 16.2 tokens per call")
+	for text, want := range map[string]string{"3\nx": ":2: \"x\" is no number of tokens", "": "it holds no lengths",
+		"3\n65": ":2: 65 tokens, the limit of a sequence is 64"} {
 		r = runIn(t, "", "bench", "--weights", w, "--lengths", write(t, "bad.txt", text), "--starts", "0")
 		require.Equal(t, ExitInput, r.code)
 		require.Contains(t, r.err, want)
@@ -158,7 +160,8 @@ func TestBenchLimits(t *testing.T) {
 func TestBenchSteps(t *testing.T) {
 	w := fakeWeights(t, true)
 	profile := filepath.Join(t.TempDir(), "cpu.pprof")
-	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--min-time", "20ms", "--starts", "0", "--steps", "--cpuprofile", profile, "--json")
+	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--min-time", "20ms", "--starts", "0", "--steps", "--cpuprofile", profile,
+		"--json")
 	require.Equal(t, ExitDone, r.code, r.err)
 	var b benchRow
 	require.NoError(t, json.Unmarshal([]byte(r.out), &b))
@@ -221,7 +224,8 @@ func TestDoctor(t *testing.T) {
 	w := fakeWeights(t, true)
 	r := runIn(t, "", "doctor", "--weights", w)
 	require.Equal(t, ExitDone, r.code, r.err)
-	for _, want := range []string{"processor", "caches", "kernels       go (compiled: go", "every tensor holds what was packed", "tokenizer     words", "first output"} {
+	for _, want := range []string{"processor", "caches", "kernels       go (compiled: go", "every tensor holds what was packed", "tokenizer     words",
+		"first output"} {
 		assert.Contains(t, r.out, want)
 	}
 	r = runIn(t, "", "doctor", "--weights", w, "--json")
@@ -231,7 +235,7 @@ func TestDoctor(t *testing.T) {
 	require.True(t, d.Model.SelfTest.Ran)
 	text, err := os.ReadFile(w)
 	require.NoError(t, err)
-	text[len(text)-600] ^= 1 // a value of the table, behind which 64 bytes of tokenizer lie: Open does not notice, doctor must
+	text[len(text)-600] ^= 1 // a value of the table, which 64 bytes of tokenizer follow: Open does not notice, doctor must
 	r = runIn(t, "", "doctor", "--weights", write(t, "bad.weights", string(text)))
 	require.Equal(t, ExitInput, r.code, r.out)
 	require.Contains(t, r.out, "DAMAGED")

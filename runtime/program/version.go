@@ -64,7 +64,7 @@ func newVersion(fs *flag.FlagSet) action {
 	}
 }
 
-// printJSON writes one object a line, with < and > as they are.
+// printJSON writes one object per line, with < and > as they are.
 func printJSON(w io.Writer, v any) error {
 	text, err := jsonLine(v)
 	if err == nil {

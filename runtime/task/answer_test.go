@@ -31,7 +31,8 @@ func newAnswerer(t *testing.T, f fake, opts ...runtime.Option) *Answerer {
 // TestAnswersAreBruteForce compares the best answers with a search of every span of every window,
 // whose scores are computed from their definition.
 func TestAnswersAreBruteForce(t *testing.T) {
-	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) }, []AnswerRank{RankScore, RankLogit})
+	answersAreBruteForce(t, func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, len(ids), side) },
+		[]AnswerRank{RankScore, RankLogit})
 }
 
 // TestEqualAnswers does the same with logits from a small grid, so that many answers are equal and the null answer is often exactly at the threshold. Answers
@@ -84,30 +85,10 @@ func answersAreBruteForce(t *testing.T, logit func(ids []int32, row, side int) f
 			}
 			nullLogit = min(nullLogit, z(0, 0)+z(0, 1))
 			nullScore = min(nullScore, math.Exp(z(0, 0)+z(0, 1))/sums[0]/sums[1])
-			for s := from; s < to; s++ {
-				for e := s; e < to && e-s+1 <= o.MaxTokens; e++ {
-					a := Answer{Logit: z(row+s-from, 0) + z(row+e-from, 1)}
-					a.Score = math.Exp(a.Logit) / sums[0] / sums[1]
-					lo, hi := s, e
-					for o.WholeWords && lo > from && second[lo-1].Word == second[s].Word {
-						lo--
-					}
-					for o.WholeWords && hi+1 < to && second[hi+1].Word == second[e].Word {
-						hi++
-					}
-					text := q.Context[second[lo].Start:second[hi].End]
-					a.Text = strings.TrimSpace(text)
-					a.Start = int(second[lo].Start) + strings.Index(text, a.Text)
-					a.End = a.Start + len(a.Text)
-					if a.Text == "" {
-						continue
-					}
-					old, ok := byPlace[[2]int{a.Start, a.End}]
-					if !ok || o.Rank == RankScore && a.Score > old.Score || o.Rank == RankLogit && a.Logit > old.Logit {
-						byPlace[[2]int{a.Start, a.End}] = a
-					}
-				}
-			}
+			bruteForce(byPlace, &o, q.Context, second, from, to, func(s, e int) (logit, score float64) {
+				logit = z(row+s-from, 0) + z(row+e-from, 1)
+				return logit, math.Exp(logit) / sums[0] / sums[1]
+			})
 			if to == len(second) {
 				break
 			}
@@ -129,26 +110,60 @@ func answersAreBruteForce(t *testing.T, logit func(ids []int32, row, side int) f
 		require.InDelta(t, nullLogit, r.NullLogit, 1e-9)
 		require.InDelta(t, nullScore, r.NullScore, 1e-9)
 		require.Len(t, r.Answers, len(want))
-		top, sum := math.Inf(-1), math.Exp(nullLogit)
-		for _, w := range want {
-			top = max(top, w.Logit)
-			sum += math.Exp(w.Logit)
-		}
-		for i, w := range want {
-			a := r.Answers[i]
-			checkPart(t, q.Context, a.Part)
-			require.Equal(t, []any{w.Text, w.Start, w.End}, []any{a.Text, a.Start, a.End}, "answer %d", i)
-			require.InDelta(t, w.Score, a.Score, 1e-9)
-			require.InDelta(t, w.Logit, a.Logit, 1e-9)
-			require.InDelta(t, math.Exp(w.Logit)/sum, a.Probability, 1e-9)
-		}
-		if len(want) == 0 {
-			require.True(t, r.NoAnswer)
-			return
-		}
-		require.InDelta(t, nullLogit-top, r.NullDifference, 1e-9)
-		require.Equal(t, nullLogit-top > o.Threshold, r.NoAnswer, "no answer wins above the threshold, not at it")
+		equalAnswers(t, q.Context, &o, nullLogit, want, &r)
 	})
+}
+
+// equalAnswers holds a result to the answers that are wanted, and to the logit of no answer.
+func equalAnswers(t require.TestingT, context string, o *AnswerOptions, nullLogit float64, want []Answer, r *Answered) {
+	top, sum := math.Inf(-1), math.Exp(nullLogit)
+	for _, w := range want {
+		top = max(top, w.Logit)
+		sum += math.Exp(w.Logit)
+	}
+	for i, w := range want {
+		a := r.Answers[i]
+		checkPart(t, context, a.Part)
+		require.Equal(t, []any{w.Text, w.Start, w.End}, []any{a.Text, a.Start, a.End}, "answer %d", i)
+		require.InDelta(t, w.Score, a.Score, 1e-9)
+		require.InDelta(t, w.Logit, a.Logit, 1e-9)
+		require.InDelta(t, math.Exp(w.Logit)/sum, a.Probability, 1e-9)
+	}
+	if len(want) == 0 {
+		require.True(t, r.NoAnswer)
+		return
+	}
+	require.InDelta(t, nullLogit-top, r.NullDifference, 1e-9)
+	require.Equal(t, nullLogit-top > o.Threshold, r.NoAnswer, "no answer wins above the threshold, not at it")
+}
+
+// bruteForce keeps the best answer of each place among all spans of the tokens [from, to) of a context.
+func bruteForce(byPlace map[[2]int]Answer, o *AnswerOptions, context string, second []runtime.TokenSpan, from, to int,
+	value func(s, e int) (logit, score float64)) {
+	for s := from; s < to; s++ {
+		for e := s; e < to && e-s+1 <= o.MaxTokens; e++ {
+			a := Answer{}
+			a.Logit, a.Score = value(s, e)
+			lo, hi := s, e
+			for o.WholeWords && lo > from && second[lo-1].Word == second[s].Word {
+				lo--
+			}
+			for o.WholeWords && hi+1 < to && second[hi+1].Word == second[e].Word {
+				hi++
+			}
+			text := context[second[lo].Start:second[hi].End]
+			a.Text = strings.TrimSpace(text)
+			a.Start = int(second[lo].Start) + strings.Index(text, a.Text)
+			a.End = a.Start + len(a.Text)
+			if a.Text == "" {
+				continue
+			}
+			old, ok := byPlace[[2]int{a.Start, a.End}]
+			if !ok || o.Rank == RankScore && a.Score > old.Score || o.Rank == RankLogit && a.Logit > old.Logit {
+				byPlace[[2]int{a.Start, a.End}] = a
+			}
+		}
+	}
 }
 
 // TestNoAnswer uses thresholds below and above the difference.
@@ -210,4 +225,12 @@ func TestAnswerFaults(t *testing.T) {
 	f.heads[0].C, f.heads[0].Task = 3, tasktable.Tags
 	_, err = NewAnswerer(f.open(t), "")
 	require.ErrorContains(t, err, "is for tags; question answering needs one for span")
+}
+
+// TestOneAnswerByDefault asks without options, where several answers could be had.
+func TestOneAnswerByDefault(t *testing.T) {
+	a := newAnswerer(t, spanHead(func(ids []int32, row, side int) float64 { return noise(int(ids[row]), row, side) }))
+	got, err := a.Answer(background, []Question{{"who", "a b c d"}}, AnswerOptions{})
+	require.NoError(t, err)
+	require.Len(t, got[0].Answers, 1)
 }

@@ -181,7 +181,8 @@ func (x *Extractor) room(p *prompt) error {
 	if limit > len(p.ids)+frame {
 		return nil
 	}
-	return input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in another (scores depend on all labels of a call)",
+	return input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in "+
+		"another (scores depend on all labels of a call)",
 		len(p.labels), len(p.ids)+frame, limit)
 }
 

@@ -47,7 +47,8 @@ func plainChoose(list []found, nested, multi bool) []found {
 func drawFound(t *rapid.T) []found {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) found {
 		first := rapid.IntRange(0, 9).Draw(t, "first")
-		return found{first, first + rapid.IntRange(0, 4).Draw(t, "more"), rapid.IntRange(0, 2).Draw(t, "label"), float32(rapid.IntRange(1, 6).Draw(t, "score")) / 8}
+		return found{first, first + rapid.IntRange(0, 4).Draw(t, "more"), rapid.IntRange(0, 2).Draw(t, "label"),
+			float32(rapid.IntRange(1, 6).Draw(t, "score")) / 8}
 	}), 0, 40).Draw(t, "found")
 }
 
@@ -171,7 +172,8 @@ func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
 		c = 3
 	}
 	f := fake{
-		heads: []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: c, Width: widths, Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
+		heads: []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: c, Width: widths,
+			Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
 		limits: func(l *runtime.Limits) {
 			l.Types, l.Words, l.Marks = 0, true, true
 		},
@@ -275,7 +277,8 @@ func TestEntityWindows(t *testing.T) {
 			e.Spans = append(e.Spans, slices.Repeat([]runtime.TokenSpan{{Word: int32(2 * w)}}, n)...) // words between them have no tokens
 		}
 		e.IDs, e.Split = make([]int32, len(e.Spans)), len(e.Spans)
-		q := runtime.Sequencer{Frame: runtime.Frame{Open: make([]int32, 4), Close: []int32{0}}, Long: runtime.Windows(stride), MaxTokens: room + 5, WholeWords: true, MaxWords: most}
+		q := runtime.Sequencer{Frame: runtime.Frame{Open: make([]int32, 4), Close: []int32{0}}, Long: runtime.Windows(stride), MaxTokens: room + 5,
+			WholeWords: true, MaxWords: most}
 		list, _, err := q.Cut(nil, 0, &e)
 		if err != nil {
 			require.ErrorIs(t, err, runtime.ErrInput)
@@ -378,7 +381,8 @@ func TestEntityFaults(t *testing.T) {
 		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Threshold: &threshold}), "it must be from 0 to 1")
 		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Thresholds: map[string]float64{"a": threshold}}), "it must be from 0 to 1")
 	}
-	require.ErrorContains(t, x.Check([]string{"a", "b"}, EntityOptions{Thresholds: map[string]float64{"c": 0.5}}), `Thresholds names label "c", and there are a, b`)
+	require.ErrorContains(t, x.Check([]string{"a", "b"}, EntityOptions{Thresholds: map[string]float64{"c": 0.5}}),
+		`Thresholds names label "c", and there are a, b`)
 	_, err := x.Entities(t.Context(), []string{"fine", "a\x00"}, []string{"a"}, EntityOptions{})
 	require.ErrorContains(t, err, "text 1: it cannot be encoded")
 	gone, cancel := context.WithCancel(t.Context())

@@ -86,7 +86,8 @@ func ExampleAnswerer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	results, err := a.Answer(context.Background(), []task.Question{{Question: "Who visited Paris?", Context: "In 2010 Angela Merkel visited Paris."}}, task.AnswerOptions{NoAnswer: true})
+	results, err := a.Answer(context.Background(), []task.Question{{Question: "Who visited Paris?", Context: "In 2010 Angela Merkel visited Paris."}},
+		task.AnswerOptions{NoAnswer: true})
 	if err != nil {
 		log.Fatal(err)
 	}

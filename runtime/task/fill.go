@@ -198,7 +198,8 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	homes := make([]int, len(masks))
 	for k, t := range masks {
 		if homes[k] = home(windows, t, false, 0, e.Split); homes[k] < 0 {
-			return fault(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1, len(masks), seen.Tokens)
+			return fault(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1,
+				len(masks), seen.Tokens)
 		}
 	}
 	var s runtime.Sequence

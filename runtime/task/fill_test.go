@@ -216,7 +216,8 @@ func TestFillTargets(t *testing.T) {
 		}
 		require.Equal(t, want, names, "ties: the lower id first")
 	}
-	for _, c := range [][2]string{{"parisbb", "tokens: a mask stands for one"}, {"", "target 1 is empty"}, {" ", "target 1 is empty"}, {"one two", "2 tokens"}} {
+	for _, c := range [][2]string{{"parisbb", "tokens: a mask stands for one"}, {"", "target 1 is empty"}, {" ", "target 1 is empty"},
+		{"one two", "2 tokens"}} {
 		_, err := f.Fill(background, []string{"[MASK]"}, FillOptions{Targets: []string{c[0]}})
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, c[1])
@@ -243,7 +244,8 @@ func TestNewFillerFaults(t *testing.T) {
 	require.ErrorContains(t, err, `head "kind" of this model is for labels; filling masks needs one for mlm`)
 	_, err = NewFiller(nil, "")
 	require.ErrorIs(t, err, runtime.ErrInput)
-	bad, err := NewFiller(predicts(runtime.PerRow, false, false, func([]int32, int, int, int) float64 { return math.NaN() }).open(t, runtime.SkipSelfTest()), "")
+	bad, err := NewFiller(predicts(runtime.PerRow, false, false, func([]int32, int, int, int) float64 { return math.NaN() }).open(t, runtime.SkipSelfTest()),
+		"")
 	require.NoError(t, err)
 	_, err = bad.Fill(background, []string{"[MASK]"}, FillOptions{})
 	require.ErrorContains(t, err, "weights may be damaged")

@@ -27,7 +27,8 @@ func TestPrompts(t *testing.T) {
 	for _, c := range []struct {
 		o    EmbedOptions
 		read string
-	}{{EmbedOptions{}, "ask: a b"}, {EmbedOptions{Prompt: "query"}, "ask: a b"}, {EmbedOptions{Prompt: "document"}, "a b"}, {EmbedOptions{NoPrompt: true}, "a b"}} {
+	}{{EmbedOptions{}, "ask: a b"}, {EmbedOptions{Prompt: "query"}, "ask: a b"}, {EmbedOptions{Prompt: "document"}, "a b"}, {EmbedOptions{NoPrompt: true},
+		"a b"}} {
 		texts := []string{"a b"}
 		got, err := m.Embed(background, texts, c.o)
 		require.NoError(t, err)
@@ -36,7 +37,8 @@ func TestPrompts(t *testing.T) {
 		require.InDelta(t, number(ids, 1), float64(got[0].Vector[1]), 1e-6, "%+v", c.o)
 		require.Equal(t, len(ids), got[0].Tokens)
 	}
-	for want, o := range map[string]EmbedOptions{`prompt "passage": these weights have query, document`: {Prompt: "passage"}, `prompt "query", and no prompt`: {Prompt: "query", NoPrompt: true}} {
+	for want, o := range map[string]EmbedOptions{`prompt "passage": these weights have query, document`: {Prompt: "passage"},
+		`prompt "query", and no prompt`: {Prompt: "query", NoPrompt: true}} {
 		_, err := m.Embed(background, []string{"a"}, o)
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
@@ -125,7 +127,8 @@ func TestTruncateLeft(t *testing.T) {
 	cut = append(append([]int32{}, ids[:3]...), ids[len(ids)-3:]...)
 	require.InDelta(t, number(cut, 0), ranked[0].Score, 1e-6)
 
-	tags := fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, extra: extra, forward: perRow(1, func([]int32, int, int) float64 { return 1 })}
+	tags := fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, extra: extra,
+		forward: perRow(1, func([]int32, int, int) float64 { return 1 })}
 	d, err := NewDetector(tags.open(t, options...), "")
 	require.NoError(t, err)
 	_, err = d.Detect(background, []string{"a b c d e f"}, 0.5)

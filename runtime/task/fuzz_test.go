@@ -13,13 +13,17 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
+// nastyTexts are of several bytes per character, of marks that combine, and not valid UTF-8.
+var nastyTexts = []string{
+	"Hello,  wörld ab [SEP] <unk>", "\U0001f600中文 👩🏽‍🚀 e\u0301 한국어 \u1112\u1161\u11ab", "\xff\xf0\x9f\x98 a\xc3", " \t\n\u3000\u00a0", "ﷺ ½ ①② ㍿ ﬁn", "",
+	"x\x00y\ufeffz\ufffd",
+}
+
 // FuzzOffsets tags texts and asks questions about them with real tokenizers: SentencePiece's, with
 // and without byte pieces, in both forms. Every reported part must be a part of the text and cut no
 // code point.
 func FuzzOffsets(f *testing.F) {
-	for _, s := range []string{
-		"Hello,  wörld ab [SEP] <unk>", "\U0001f600中文 👩🏽‍🚀 e\u0301 한국어 \u1112\u1161\u11ab", "\xff\xf0\x9f\x98 a\xc3", " \t\n\u3000\u00a0", "ﷺ ½ ①② ㍿ ﬁn", "", "x\x00y\ufeffz\ufffd",
-	} {
+	for _, s := range nastyTexts {
 		f.Add(s)
 	}
 	const c = 2
@@ -36,7 +40,8 @@ func FuzzOffsets(f *testing.F) {
 		answerer *Answerer
 	}
 	var models []model
-	for _, name := range []string{"spm_v3/tokenizer.json", "spm_v3/tokenizer_lower_punct.json", "spm_v3/spm.model", "spm_bytes/tokenizer.json", "spm_bytes/spm.model"} {
+	for _, name := range []string{"spm_v3/tokenizer.json", "spm_v3/tokenizer_lower_punct.json", "spm_v3/spm.model", "spm_bytes/tokenizer.json",
+		"spm_bytes/spm.model"} {
 		data, err := os.ReadFile(filepath.Join("..", "token", "testdata", name))
 		require.NoError(f, err)
 		var tok *token.Tokenizer

@@ -173,7 +173,8 @@ func margin(lo, hi, from, to, begin, end int) int {
 
 // joined computes one number per text: value of its window's outputs. For several windows it is their mean, or with
 // runtime.JoinMax the highest.
-func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen, error) {
+func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
+	error) {
 	best := h.core.Options().Join == runtime.JoinMax
 	values := make([]float64, len(texts))
 	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {

@@ -43,7 +43,8 @@ func TestNoNumbers(t *testing.T) {
 		detector, err := NewDetector(one(tasktable.Replaced, runtime.PerToken, 1, false), "")
 		require.NoError(t, err)
 		calls["Detect"] = func() error { _, err := detector.Detect(background, texts, 0.5); return err }
-		for name, c := range map[string]*runtime.Core{"hidden": one(tasktable.Hidden, runtime.PerToken, 2, false), "vector": one(tasktable.Vector, runtime.PerSequence, 2, true)} {
+		for name, c := range map[string]*runtime.Core{"hidden": one(tasktable.Hidden, runtime.PerToken, 2, false),
+			"vector": one(tasktable.Vector, runtime.PerSequence, 2, true)} {
 			embedder, err := NewEmbedder(c, "")
 			require.NoError(t, err)
 			calls["Embed, "+name] = func() error { _, err := embedder.Embed(background, texts, EmbedOptions{}); return err }
@@ -68,35 +69,7 @@ func TestNoNumbers(t *testing.T) {
 		classifier, err := runtime.NewClassifier(one(tasktable.Labels, runtime.PerSequence, 2, true), "")
 		require.NoError(t, err)
 		calls["Classify"] = func() error { _, err := classifier.Classify(background, texts); return err }
-		notNumbers := func([]int32, int, int, int) float64 { return bad }
-		masked := predicts(runtime.PerRow, false, false, notNumbers).open(t, runtime.SkipSelfTest())
-		filler, err := NewFiller(masked, "")
-		require.NoError(t, err)
-		calls["Fill"] = func() error { _, err := filler.Fill(background, []string{"[MASK]"}, FillOptions{}); return err }
-		perplexer, err := NewPerplexer(masked, "")
-		require.NoError(t, err)
-		calls["Measure"] = func() error { _, err := perplexer.Measure(background, texts); return err }
-		generator, err := NewGenerator(predicts(runtime.PerRow, true, false, notNumbers).open(t, runtime.SkipSelfTest()), "")
-		require.NoError(t, err)
-		calls["Generate"] = func() error {
-			_, err := generator.Generate(background, []runtime.Text{{First: "paris"}}, GenerateOptions{MaxNew: 1})
-			return err
-		}
-		x := extractor(t, 2)
-		forward := fake{
-			heads: []runtime.Head{*x.Head}, limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},
-			forward: func(x *runtime.Exec) {
-				for i := range x.Out {
-					x.Out[i] = float32(bad)
-				}
-			},
-		}
-		extract, err := NewExtractor(forward.open(t, runtime.SkipSelfTest()), "")
-		require.NoError(t, err)
-		calls["Entities"] = func() error {
-			_, err := extract.Entities(background, texts, []string{"a"}, EntityOptions{})
-			return err
-		}
+		predictingCalls(t, bad, calls)
 		for name, call := range calls {
 			err := call()
 			require.ErrorIs(t, err, runtime.ErrInput, "%s: %v", name, bad)
@@ -104,5 +77,39 @@ func TestNoNumbers(t *testing.T) {
 			var text *runtime.TextError
 			require.ErrorAs(t, err, &text, name)
 		}
+	}
+}
+
+// predictingCalls adds calls of heads that predict tokens, and of one that scores words, whose outputs are all bad.
+func predictingCalls(t *testing.T, bad float64, calls map[string]func() error) {
+	texts := []string{"paris is"}
+	notNumbers := func([]int32, int, int, int) float64 { return bad }
+	masked := predicts(runtime.PerRow, false, false, notNumbers).open(t, runtime.SkipSelfTest())
+	filler, err := NewFiller(masked, "")
+	require.NoError(t, err)
+	calls["Fill"] = func() error { _, err := filler.Fill(background, []string{"[MASK]"}, FillOptions{}); return err }
+	perplexer, err := NewPerplexer(masked, "")
+	require.NoError(t, err)
+	calls["Measure"] = func() error { _, err := perplexer.Measure(background, texts); return err }
+	generator, err := NewGenerator(predicts(runtime.PerRow, true, false, notNumbers).open(t, runtime.SkipSelfTest()), "")
+	require.NoError(t, err)
+	calls["Generate"] = func() error {
+		_, err := generator.Generate(background, []runtime.Text{{First: "paris"}}, GenerateOptions{MaxNew: 1})
+		return err
+	}
+	x := extractor(t, 2)
+	forward := fake{
+		heads: []runtime.Head{*x.Head}, limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},
+		forward: func(x *runtime.Exec) {
+			for i := range x.Out {
+				x.Out[i] = float32(bad)
+			}
+		},
+	}
+	extract, err := NewExtractor(forward.open(t, runtime.SkipSelfTest()), "")
+	require.NoError(t, err)
+	calls["Entities"] = func() error {
+		_, err := extract.Entities(background, texts, []string{"a"}, EntityOptions{})
+		return err
 	}
 }

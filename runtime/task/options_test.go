@@ -42,7 +42,8 @@ func allSettings(t *testing.T) []settings {
 		list = append(list, settings{options, label, call})
 	}
 	answer := &AnswerOptions{NoAnswer: true}
-	answerer := newAnswerer(t, spanHead(func(ids []int32, row, side int) float64 { return noise(int(ids[row]), row, side) }), runtime.Long(runtime.Windows(2)), runtime.MaxTokens(12))
+	answerer := newAnswerer(t, spanHead(func(ids []int32, row, side int) float64 { return noise(int(ids[row]), row, side) }),
+		runtime.Long(runtime.Windows(2)), runtime.MaxTokens(12))
 	add(answer, "", func(ctx context.Context) error {
 		_, err := answerer.Answer(ctx, []Question{{"who", strings.Repeat("a b c ", 20)}}, *answer)
 		return err
@@ -95,7 +96,8 @@ func allSettings(t *testing.T) []settings {
 	})
 	add(&NLIOptions{}, "", func(context.Context) error { return nil }) // only names
 	numbers := &plainNumbers{}
-	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
+	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}},
+		forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
 	require.NoError(t, err)
 	add(&numbers.Detect, "", func(ctx context.Context) error {
 		_, err := detector.Detect(ctx, []string{"a b"}, numbers.Detect.Threshold)
@@ -124,7 +126,8 @@ func drawn(kind reflect.Type, label string) (list []reflect.Value) {
 			list = append(list, reflect.ValueOf(n))
 		}
 	case reflect.Float64:
-		for _, x := range []float64{math.NaN(), math.Inf(-1), -math.MaxFloat64, -1, -math.SmallestNonzeroFloat64, math.Copysign(0, -1), 0, math.SmallestNonzeroFloat64, 0.5, 1, 2, math.MaxFloat64, math.Inf(1)} {
+		for _, x := range []float64{math.NaN(), math.Inf(-1), -math.MaxFloat64, -1, -math.SmallestNonzeroFloat64, math.Copysign(0, -1), 0,
+			math.SmallestNonzeroFloat64, 0.5, 1, 2, math.MaxFloat64, math.Inf(1)} {
 			list = append(list, reflect.ValueOf(x))
 		}
 	case reflect.Pointer:
@@ -179,7 +182,8 @@ func TestNumbers(t *testing.T) {
 				if err != nil {
 					refused++
 					require.ErrorIs(t, err, runtime.ErrInput, "%s.%s = %v", options.Type(), field.Name, v)
-					require.Contains(t, strings.ToLower(err.Error()), strings.ToLower(field.Name), "%s.%s = %v: the message names the field", options.Type(), field.Name, v)
+					require.Contains(t, strings.ToLower(err.Error()), strings.ToLower(field.Name), "%s.%s = %v: the message names the field", options.Type(),
+						field.Name, v)
 				}
 			}
 			require.Less(t, refused, max(1, len(values)), "%s.%s: nothing is right", options.Type(), field.Name)

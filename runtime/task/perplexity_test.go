@@ -98,7 +98,8 @@ func TestPerplexityWindows(t *testing.T) {
 	text := strings.TrimSpace(strings.Repeat("one two three a ", 6)) // 24 tokens
 	ids := framed(t, text)[1:25]
 	const width, overlap = 10, 3
-	got, err := newPerplexer(t, runtime.PerRow, true, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background, []string{text})
+	got, err := newPerplexer(t, runtime.PerRow, true, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
+		[]string{text})
 	require.NoError(t, err)
 	var want []float64
 	for i := range ids {
@@ -112,7 +113,8 @@ func TestPerplexityWindows(t *testing.T) {
 	checkPerplexity(t, text, got[0], want)
 	require.Equal(t, runtime.Seen{Tokens: 26, Windows: 3}, got[0].Seen)
 
-	pseudo, err := newPerplexer(t, runtime.PerRow, false, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background, []string{text})
+	pseudo, err := newPerplexer(t, runtime.PerRow, false, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
+		[]string{text})
 	require.NoError(t, err)
 	require.Equal(t, 24, pseudo[0].Counted)
 	want = nil

@@ -69,11 +69,13 @@ func TestRankLabels(t *testing.T) {
 		independent bool
 		want        int
 	}{
-		{[]string{"no", "yes"}, "", false, 1}, {[]string{"yes", "no"}, "", false, 1}, {[]string{"yes", "no"}, "YES", false, 0}, {[]string{"a", "b", "Relevant"}, "", false, 2},
+		{[]string{"no", "yes"}, "", false, 1}, {[]string{"yes", "no"}, "", false, 1}, {[]string{"yes", "no"}, "YES", false,
+			0}, {[]string{"a", "b", "Relevant"}, "", false, 2},
 		{[]string{"a", "b", "c"}, "1", true, 1}, {nil, "", false, 1},
 	} {
 		n := max(len(c.labels), 2)
-		r, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: n, Labels: c.labels, Independent: c.independent}, nliLogit).open(t), "kind")
+		r, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: n, Labels: c.labels, Independent: c.independent},
+			nliLogit).open(t), "kind")
 		require.NoError(t, err)
 		got, err := r.Rank(background, "france", documents, RankOptions{Positive: c.positive})
 		require.NoError(t, err)
@@ -101,7 +103,8 @@ func TestRankLabels(t *testing.T) {
 func TestRankWindows(t *testing.T) {
 	document := strings.TrimSpace(strings.Repeat("one two three a ", 3)) // 12 tokens
 	for _, join := range []runtime.Join{runtime.JoinMean, runtime.JoinMax} {
-		core := relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t, runtime.MaxTokens(12), runtime.Long(runtime.Windows(1)), runtime.JoinWindows(join))
+		core := relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t, runtime.MaxTokens(12), runtime.Long(runtime.Windows(1)),
+			runtime.JoinWindows(join))
 		r, err := NewRanker(core, "")
 		require.NoError(t, err)
 		got, err := r.Rank(background, "is the capital", []string{document}, RankOptions{})

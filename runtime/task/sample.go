@@ -121,7 +121,8 @@ func (o *GenerateOptions) check(prompts, full int) error {
 	case o.Samples < 0:
 		return input("Samples is %d: it must be 1 or more, or 0 for the default of 1", o.Samples)
 	case o.Samples > MaxResults/max(prompts, 1):
-		return input("Samples is %d for %d prompts: a call returns at most %d texts; make several calls, each with another Seed", o.Samples, prompts, MaxResults)
+		return input("Samples is %d for %d prompts: a call returns at most %d texts; make several calls, each with another Seed", o.Samples, prompts,
+			MaxResults)
 	case o.TopK < 0:
 		return input("TopK is %d: it must be 1 or more, or 0 for all tokens", o.TopK)
 	case !(0 < o.TopP && o.TopP <= 1):

@@ -90,7 +90,8 @@ func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, er
 		} else {
 			outputs = n + 1
 		}
-		full := n == l.BatchSequences || len(b.IDs)+len(fresh) > g.core.Options().BatchTokens || outputs > logitBytes/4/g.C || g.Rows == runtime.PerRow && n == l.Rows
+		full := n == l.BatchSequences || len(b.IDs)+len(fresh) > g.core.Options().BatchTokens || outputs > logitBytes/4/g.C ||
+			g.Rows == runtime.PerRow && n == l.Rows
 		if n > 0 && full {
 			break
 		}

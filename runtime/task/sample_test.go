@@ -146,7 +146,8 @@ func TestGenerateDraws(t *testing.T) {
 	seen := framed(t, "a")[:2]
 	p := rowProbabilities(logit, seen, 0, 1)
 	for _, o := range []GenerateOptions{
-		{Temperature: 1}, {Temperature: 0.5}, {Temperature: 2, TopK: 3}, {Temperature: 1, TopP: 0.6}, {Temperature: 1.5, TopK: 6, TopP: 0.8}, {Temperature: 1, TopK: 1000, TopP: 1}, {Temperature: 1, TopP: 1e-9},
+		{Temperature: 1}, {Temperature: 0.5}, {Temperature: 2, TopK: 3}, {Temperature: 1, TopP: 0.6}, {Temperature: 1.5, TopK: 6, TopP: 0.8}, {Temperature: 1,
+			TopK: 1000, TopP: 1}, {Temperature: 1, TopP: 1e-9},
 	} {
 		want := settled(p, o)
 		o.MaxNew, o.Samples, o.Seed = 1, draws, 7
@@ -321,7 +322,8 @@ func TestGenerateStream(t *testing.T) {
 		}
 	}
 	require.Positive(t, stops)
-	got, err := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b")).Generate(background, []runtime.Text{{First: "a"}}, GenerateOptions{Stop: []string{"bbb"}})
+	got, err := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b")).Generate(background, []runtime.Text{{First: "a"}},
+		GenerateOptions{Stop: []string{"bbb"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"", EndStop}, []string{got[0].Text, got[0].Reason})
 	require.Len(t, got[0].IDs, 3)
@@ -333,8 +335,10 @@ func TestGenerateStream(t *testing.T) {
 func TestGenerateFaults(t *testing.T) {
 	g := newGenerator(t, runtime.PerRow, false, logit)
 	for want, o := range map[string]GenerateOptions{
-		"MaxNew is -1": {MaxNew: -1}, "Samples is -1": {Samples: -1}, "TopK is -1": {TopK: -1}, "TopP is 1.5": {TopP: 1.5}, "TopP is -1": {TopP: -1}, "TopP is NaN": {TopP: math.NaN()},
-		"Temperature is -1": {Temperature: -1}, "Temperature is NaN": {Temperature: math.NaN()}, "Temperature is +Inf": {Temperature: math.Inf(1)}, "empty stop string": {Stop: []string{"a", ""}},
+		"MaxNew is -1": {MaxNew: -1}, "Samples is -1": {Samples: -1}, "TopK is -1": {TopK: -1}, "TopP is 1.5": {TopP: 1.5}, "TopP is -1": {TopP: -1},
+		"TopP is NaN":       {TopP: math.NaN()},
+		"Temperature is -1": {Temperature: -1}, "Temperature is NaN": {Temperature: math.NaN()}, "Temperature is +Inf": {Temperature: math.Inf(1)},
+		"empty stop string": {Stop: []string{"a", ""}},
 	} {
 		_, err := g.Generate(background, []runtime.Text{{First: "a"}}, o)
 		require.ErrorIs(t, err, runtime.ErrInput)

@@ -12,11 +12,13 @@ import (
 
 func TestSchemeReadsLabels(t *testing.T) {
 	s := newScheme([]string{"O", "B-PER", "I-PER", "E-mail", "L-PER", "S-1", "L-ORG", "per-b"})
-	require.Equal(t, []tag{{outside, "O", false}, {begin, "PER", false}, {inside, "PER", false}, {inside, "E-mail", true}, {end, "PER", false}, {inside, "S-1", true},
+	require.Equal(t, []tag{{outside, "O", false}, {begin, "PER", false}, {inside, "PER", false}, {inside, "E-mail", true}, {end, "PER", false},
+		{inside, "S-1", true},
 		{end, "ORG", false}, {inside, "per-b", true}}, s.tags)
 	require.True(t, s.joins(1, 2, false, false) && s.joins(2, 4, false, false) && s.joins(3, 3, false, false) && s.joins(0, 0, false, false))
 	require.True(t, s.joins(4, 4, true, true) && s.joins(1, 1, true, false), "pieces of one word")
-	require.False(t, s.joins(2, 1, false, false) || s.joins(4, 2, false, true) || s.joins(1, 3, true, false), "B- begins, after L- nothing goes on, kinds differ")
+	require.False(t, s.joins(2, 1, false, false) || s.joins(4, 2, false, true) || s.joins(1, 3, true, false),
+		"B- begins, after L- nothing goes on, kinds differ")
 	var names []string
 	for _, tag := range s.tags {
 		names = append(names, tag.name())
@@ -88,7 +90,8 @@ func TestGroupsWithEnds(t *testing.T) {
 			}
 			text, items, tagger := tagged(labels, strings.Fields(tokens))
 			var got []string
-			for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}, make([]float64, len(tagger.labels))) {
+			for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}},
+				make([]float64, len(tagger.labels))) {
 				got = append(got, e.Label+" "+e.Text)
 			}
 			require.Equal(t, c.want, strings.Join(got, "|"), tokens)
@@ -119,7 +122,8 @@ func TestGroupsAreTheReferences(t *testing.T) {
 		}
 		text := strings.Repeat("x ", len(items))
 		var got [][4]any
-		for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}}, make([]float64, len(tagger.labels))) {
+		for _, e := range tagger.group(&places{text: text}, items, &TagOptions{Aggregation: AggregateSimple, Ignore: []string{"O"}},
+			make([]float64, len(tagger.labels))) {
 			got = append(got, [4]any{e.Label, e.Score, float64(e.Start), float64(e.End)})
 		}
 		require.Len(t, got, len(c.Groups), s.Text())

@@ -44,7 +44,8 @@ func TestChoose(t *testing.T) {
 		{"Some context", "", []string{"", "b", "c", "d", "e"}},
 	}
 	pairs := [][][2]string{
-		{{"The sky is blue today.", "What colour is it? red"}, {"The sky is blue today.", "What colour is it? blue"}, {"The sky is blue today.", "What colour is it? a very dark green indeed"}},
+		{{"The sky is blue today.", "What colour is it? red"}, {"The sky is blue today.", "What colour is it? blue"},
+			{"The sky is blue today.", "What colour is it? a very dark green indeed"}},
 		{{"Tom went home.", "Tom went away ."}, {"Tom went home.", "Tom went home ."}},
 		{{"Which one?", "only this"}},
 		{{"Some context", ""}, {"Some context", "b"}, {"Some context", "c"}, {"Some context", "d"}, {"Some context", "e"}},

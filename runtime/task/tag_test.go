@@ -88,7 +88,8 @@ func TestAggregations(t *testing.T) {
 	mean := func(a, b []float64, label int) float64 { return (p(a, label) + p(b, label)) / 2 }
 	check(AggregateNone, entity{"Ang", "B-PER", p(ang, 1)}, entity{"ela", "I-PER", p(ela, 2)}, entity{"Mer", "I-PER", p(mer, 2)},
 		entity{"kel", "B-LOC", p(kel, 3)}, entity{"Rom", "B-LOC", p(rom, 3)})
-	check(AggregateSimple, entity{"Angela Mer", "PER", (p(ang, 1) + p(ela, 2) + p(mer, 2)) / 3}, entity{"kel", "LOC", p(kel, 3)}, entity{"Rom", "LOC", p(rom, 3)})
+	check(AggregateSimple, entity{"Angela Mer", "PER", (p(ang, 1) + p(ela, 2) + p(mer, 2)) / 3}, entity{"kel", "LOC", p(kel, 3)},
+		entity{"Rom", "LOC", p(rom, 3)})
 	check(AggregateFirst, entity{"Angela Merkel", "PER", (p(ang, 1) + p(mer, 2)) / 2}, entity{"Rom", "LOC", p(rom, 3)})
 	check(AggregateAverage, entity{"Angela", "PER", mean(ang, ela, 1)}, entity{"Merkel", "LOC", mean(mer, kel, 3)}, entity{"Rom", "LOC", p(rom, 3)})
 	check(AggregateMax, entity{"Angela", "PER", p(ang, 1)}, entity{"Merkel", "LOC", p(kel, 3)}, entity{"Rom", "LOC", p(rom, 3)})
@@ -428,8 +429,11 @@ func TestTaggedJSON(t *testing.T) {
 	require.NoError(t, err)
 	text, err := json.Marshal(got[0])
 	require.NoError(t, err)
-	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3, "label": "X", "score": 1}],
-		"tags": [{"text": "é", "start": 0, "end": 2, "start_rune": 0, "end_rune": 1, "start_utf16": 0, "end_utf16": 1, "label": "O", "index": 0, "score": 0.5, "word": 0},
-			{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3, "label": "B-X", "index": 1, "score": 1, "word": 1}],
+	require.JSONEq(t, `{"entities": [{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3,
+			"label": "X", "score": 1}],
+		"tags": [{"text": "é", "start": 0, "end": 2, "start_rune": 0, "end_rune": 1, "start_utf16": 0, "end_utf16": 1,
+				"label": "O", "index": 0, "score": 0.5, "word": 0},
+			{"text": "x", "start": 3, "end": 4, "start_rune": 2, "end_rune": 3, "start_utf16": 2, "end_utf16": 3,
+				"label": "B-X", "index": 1, "score": 1, "word": 1}],
 		"tokens": 4, "truncated": 0, "windows": 1}`, string(text))
 }

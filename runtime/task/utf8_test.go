@@ -23,8 +23,10 @@ func TestUTF8(t *testing.T) {
 	require.NoError(t, err)
 	ranker, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: 3}, nliLogit).open(t), "")
 	require.NoError(t, err)
-	vectors := fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}, {Name: "s", Task: tasktable.Score, C: 1}, {Name: "mc", Task: tasktable.Choices, C: 1},
-		{Name: "l", Task: tasktable.Labels, C: 2}, {Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, forward: perSequence(1, number)}.open(t, runtime.SkipSelfTest())
+	vectors := fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}, {Name: "s", Task: tasktable.Score, C: 1},
+		{Name: "mc", Task: tasktable.Choices, C: 1},
+		{Name: "l", Task: tasktable.Labels, C: 2}, {Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken,
+			C: 1}}, forward: perSequence(1, number)}.open(t, runtime.SkipSelfTest())
 	embedder, err := NewEmbedder(vectors, "v")
 	require.NoError(t, err)
 	scorer, err := NewScorer(vectors, "s")

@@ -155,7 +155,8 @@ func labelNumber(labels []string, what, named string, prefixes ...string) (int, 
 			return found, nil
 		}
 	}
-	return 0, input("%s: none of the head's labels (%s) has such a name: if this is a model of natural language inference, name one by its name or number (--%[1]s on the command line, ZeroShotOptions or NLIOptions in Go)", what, strings.Join(labels, ", "))
+	return 0, input("%s: none of the head's labels (%s) has such a name: if this is a model of natural language inference, name one by its name or number "+
+		"(--%[1]s on the command line, ZeroShotOptions or NLIOptions in Go)", what, strings.Join(labels, ", "))
 }
 
 // hypotheses puts each label into the template.

@@ -53,7 +53,8 @@ func pairIDs(t testing.TB, first, second string, cut ...int) []int32 {
 
 // TestZeroShot computes the scores over all labels from their definition.
 func TestZeroShot(t *testing.T) {
-	for _, order := range [][]string{nliLabels, {"contradiction", "entailment"}, {"x", "Contradiction_2", "y", "ENTAILS"}, {"entailment", "not_entailment"}, {"Non-Entailment", "Entailment"}} {
+	for _, order := range [][]string{nliLabels, {"contradiction", "entailment"}, {"x", "Contradiction_2", "y", "ENTAILS"}, {"entailment", "not_entailment"},
+		{"Non-Entailment", "Entailment"}} {
 		entail := slices.IndexFunc(order, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
 		contradict := slices.IndexFunc(order, func(l string) bool {
 			l = strings.ToLower(l)

@@ -53,7 +53,8 @@ func (t *Tokenizer) number(added []AddedToken) {
 			next++
 		}
 		if id != a.ID {
-			t.notes = append(t.notes, fmt.Sprintf("added token %q has the id %d in tokenizer.json; the reference library assigns %d when it reads the file, and so does this tokenizer", a.Content, a.ID, id))
+			t.notes = append(t.notes, fmt.Sprintf("added token %q has the id %d in tokenizer.json; the reference library assigns %d when it reads the "+
+				"file, and so does this tokenizer", a.Content, a.ID, id))
 		}
 		a.ID = id
 		known[a.Content] = id // a token that occurs twice has one id, and setAdded reports it
@@ -82,10 +83,13 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 	for _, i := range order {
 		k := key(tokens[i])
 		if k == "" {
-			return m, fmt.Errorf("added token %q (id %d) becomes the empty text when it is normalized: the reference library finds that between all characters, cuts there and fails on texts beyond ASCII; set its normalized to false, so that it is found as it is written", tokens[i].Content, tokens[i].ID)
+			return m, fmt.Errorf("added token %q (id %d) becomes the empty text when it is normalized: the reference library finds that between all "+
+				"characters, cuts there and fails on texts beyond ASCII; set its normalized to false, so that it is found as it is written",
+				tokens[i].Content, tokens[i].ID)
 		}
 		if len(keys) > 0 && keys[len(keys)-1] == k {
-			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q, and the reference library takes one of them at random: keep one of them", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
+			return m, fmt.Errorf("added tokens %q and %q are looked for as the same text %q, and the reference library takes one of them at random: keep "+
+				"one of them", tokens[values[len(values)-1]].Content, tokens[i].Content, k)
 		}
 		keys, values = append(keys, k), append(values, int32(i))
 		m.first[k[0]] = true

@@ -49,9 +49,11 @@ func stepsOf(t *Tokenizer) (s steps) {
 func (c *config) agree(t *Tokenizer) error {
 	class := strings.TrimSuffix(c.class, "Fast")
 	classes := rebuilders[t.Kind()]
-	follows := c.hidden("tokenizer_class") || slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == "" // transformers treats unknown classes like one of followers
+	// transformers treats unknown classes like one of followers
+	follows := c.hidden("tokenizer_class") || slices.Contains(followers, c.class) || class != "" && kindOfClass(class) == ""
 	if kind := kindOfClass(class); kind != "" && !slices.Contains(classes, class) {
-		return refuse(configFile, "tokenizer_class", "is %s, a class for %s tokenizers, but the tokenizer in tokenizer.json is of the kind %s (classes for it: %s, PreTrainedTokenizerFast)",
+		return refuse(configFile, "tokenizer_class", "is %s, a class for %s tokenizers, but the tokenizer in tokenizer.json is of the kind %s (classes for "+
+			"it: %s, PreTrainedTokenizerFast)",
 			c.class, kind, t.Kind(), strings.Join(classes, ", "))
 	}
 	if class == "" {
@@ -71,13 +73,16 @@ func (c *config) agree(t *Tokenizer) error {
 			t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json sets %s to %v, but tokenizer.json differs and is followed", x.key, said == flagOn))
 		case x.said == flagUnset:
 			if c.class != "" {
-				return refuse(configFile, "tokenizer_class", "is %s, with which an absent %s means %v, but tokenizer.json differs: if tokenizer.json is right, set %[2]s to %[4]v or set tokenizer_class to PreTrainedTokenizerFast",
+				return refuse(configFile, "tokenizer_class", "is %s, with which an absent %s means %v, but tokenizer.json differs: if tokenizer.json is "+
+					"right, set %[2]s to %[4]v or set tokenizer_class to PreTrainedTokenizerFast",
 					c.class, x.key, said == flagOn, x.has == flagOn)
 			}
-			return &FieldError{configFile, "", fmt.Sprintf("it has no %s, which means %v with tokenizer_class %s, but tokenizer.json differs: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
+			return &FieldError{configFile, "", fmt.Sprintf("it has no %s, which means %v with tokenizer_class %s, but tokenizer.json differs: if "+
+				"tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
 				x.key, said == flagOn, class, x.has == flagOn), c.there}
 		default:
-			return refuse(configFile, x.key, "is %v, but tokenizer.json differs, and tokenizer_class %s would not follow tokenizer.json: if tokenizer.json is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
+			return refuse(configFile, x.key, "is %v, but tokenizer.json differs, and tokenizer_class %s would not follow tokenizer.json: if tokenizer.json "+
+				"is right, set it to %v or set tokenizer_class to PreTrainedTokenizerFast",
 				said == flagOn, class, x.has == flagOn)
 		}
 	}
@@ -142,9 +147,11 @@ func (c *config) agreeAdded(t *Tokenizer, added []AddedToken) ([]AddedToken, err
 		}
 		switch {
 		case id < 0:
-			return nil, refuse(file, field, "is the token %q with the id %d, which the tokenizer does not have: one of them belongs to another model", a.Content, a.ID)
+			return nil, refuse(file, field, "is the token %q with the id %d, which the tokenizer does not have: one of them belongs to another model",
+				a.Content, a.ID)
 		case id != a.ID:
-			return nil, refuse(file, field, "is the token %q with the id %d, the tokenizer has it with the id %d: one of them belongs to another model", a.Content, a.ID, id)
+			return nil, refuse(file, field, "is the token %q with the id %d, the tokenizer has it with the id %d: one of them belongs to another model",
+				a.Content, a.ID, id)
 		case c.bare[a.Content]: // its flags are not known
 		case old == nil:
 			a.Special = a.Special || c.isNamed(a.Content)
@@ -188,7 +195,8 @@ func (c *config) replace(t *Tokenizer, old *AddedToken, a AddedToken, field stri
 	a.Special = a.Special || old.Special
 	for i, f := range now {
 		if *was[i].on != *f.on {
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s.%s is %v for the token %q, tokenizer.json has %v; the former is followed, as by transformers", configFile, field, f.key, *f.on, a.Content, *was[i].on))
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s.%s is %v for the token %q, tokenizer.json has %v; the former is followed, as by transformers",
+				configFile, field, f.key, *f.on, a.Content, *was[i].on))
 		}
 	}
 	*old = a

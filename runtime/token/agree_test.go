@@ -36,10 +36,12 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": true}`, "do_lower_case is true"},
 		{unigram, `{"split_by_punct": true}`, "split_by_punct is true"},
 		{unigram, `{"tokenizer_class": "T5Tokenizer"}`, "tokenizer_class is T5Tokenizer"},
-		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a class for WordPiece tokenizers, but the tokenizer in tokenizer.json is of the kind unigram (classes for it: "},
+		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a class for WordPiece tokenizers, but the tokenizer in " +
+			"tokenizer.json is of the kind unigram (classes for it: "},
 		{unigram, `{"split_special_tokens": true}`, "tokenizer_config.json: split_special_tokens must be false"},
 		{unigram, `{"add_special_tokens": false}`, "tokenizer_config.json: add_special_tokens must be true"},
-		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`, `tokenizer_config.json: added_tokens_decoder.60 is the token "qwertz" with the id 60, which the tokenizer does not have`},
+		{unigram, `{"added_tokens_decoder": {"60": {"content": "qwertz"}}}`,
+			`tokenizer_config.json: added_tokens_decoder.60 is the token "qwertz" with the id 60, which the tokenizer does not have`},
 	} {
 		_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, x.of, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(x.config)}})
 		if x.want == "" {
@@ -50,7 +52,8 @@ func TestAgree(t *testing.T) {
 	}
 	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "added_tokens.json": {Data: []byte(`{"[MASK]": 5}`)}})
 	require.Error(t, err)
-	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json: [MASK] is the token "[MASK]" with the id 5, the tokenizer has it with the id `), err.Error())
+	require.True(t, strings.HasPrefix(err.Error(), `added_tokens.json: [MASK] is the token "[MASK]" with the id 5, the tokenizer has it with the id `),
+		err.Error())
 }
 
 // TestAddedFlags holds ids to what transformers 4.57 and 5.24 give where the added tokens of tokenizer_config.json have other flags than those of
@@ -68,18 +71,29 @@ func TestAddedFlags(t *testing.T) {
 	}{
 		{roberta, `{}`, "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
 		{roberta, mask("1500", "<mask>", `"lstrip": true, "special": true`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
-		{roberta, mask("1500", "<mask>", `"lstrip": false, "special": true`), "", []int32{385, 286, 1500, 224, 273, 82, 91, 1067, 1500, 92}, "tokenizer_config.json: added_tokens_decoder.1500.lstrip is false"},
-		{roberta, mask("1500", "<mask>", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{385, 1500, 1044, 91, 1067, 1500, 92}, "tokenizer_config.json: added_tokens_decoder.1500.rstrip is true"},
-		{roberta, mask("1500", "<mask>", `"lstrip": true, "single_word": true, "special": true`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 31, 80, 1271, 33, 92}, "tokenizer_config.json: added_tokens_decoder.1500.single_word is true"},
-		{roberta, `{"mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": false, "rstrip": true, "normalized": false}}`, "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""}, // a name's own flags do not count
-		{roberta, mask("1500", "<mask>", `"lstrip": true, "normalized": false, "special": false`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},                                       // a special token stays one
-		{cased, `{"do_lower_case": false, ` + mask("4", "[MASK]", `"single_word": true, "special": true`)[1:], "", []int32{483, 4, 74, 322, 331, 92, 63, 49, 276, 294, 286, 65, 93}, "tokenizer_config.json: added_tokens_decoder.4.single_word is true"},
+		{roberta, mask("1500", "<mask>", `"lstrip": false, "special": true`), "", []int32{385, 286, 1500, 224, 273, 82, 91, 1067, 1500, 92},
+			"tokenizer_config.json: added_tokens_decoder.1500.lstrip is false"},
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{385, 1500, 1044, 91, 1067, 1500, 92},
+			"tokenizer_config.json: added_tokens_decoder.1500.rstrip is true"},
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "single_word": true, "special": true`), "",
+			[]int32{385, 1500, 224, 273, 82, 91, 1067, 31, 80, 1271, 33, 92}, "tokenizer_config.json: added_tokens_decoder.1500.single_word is true"},
+		// a name's own flags do not count
+		{roberta, `{"mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": false, "rstrip": true, "normalized": false}}`, "",
+			[]int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
+		// a special token stays one
+		{roberta, mask("1500", "<mask>", `"lstrip": true, "normalized": false, "special": false`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92},
+			""},
+		{cased, `{"do_lower_case": false, ` + mask("4", "[MASK]", `"single_word": true, "special": true`)[1:], "",
+			[]int32{483, 4, 74, 322, 331, 92, 63, 49, 276, 294, 286, 65, 93}, "tokenizer_config.json: added_tokens_decoder.4.single_word is true"},
 		{cased, `{"do_lower_case": false, ` + mask("483", "the", `"normalized": false`)[1:], "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
 		{cased, `{"do_lower_case": false, ` + mask("483", "the", `"special": false`)[1:], "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
 		{cased, `{"do_lower_case": false, "additional_special_tokens": ["the"]}`, "other thex the", []int32{83, 483, 86, 483, 92, 483}, ""},
-		{unigram, mask("2000", "[MASK]", `"single_word": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 249, 230, 152, 145, 642, 109, 66}, "tokenizer_config.json: added_tokens_decoder.2000.single_word is true"},
-		{unigram, mask("2000", "[MASK]", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, "tokenizer_config.json: added_tokens_decoder.2000.lstrip is true"},
-		{unigram, `{"mask_token": "[MASK]", ` + mask("2000", "[MASK]", `"lstrip": false`)[1:], "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, ""}, // a named token is special, and so looked for in the text as it is
+		{unigram, mask("2000", "[MASK]", `"single_word": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 249, 230, 152, 145, 642, 109, 66},
+			"tokenizer_config.json: added_tokens_decoder.2000.single_word is true"},
+		{unigram, mask("2000", "[MASK]", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66},
+			"tokenizer_config.json: added_tokens_decoder.2000.lstrip is true"},
+		// a named token is special, and so looked for in the text as it is
+		{unigram, `{"mask_token": "[MASK]", ` + mask("2000", "[MASK]", `"lstrip": false`)[1:], "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, ""},
 	} {
 		if x.text == "" {
 			x.text = text[x.of]
@@ -100,7 +114,8 @@ func TestAddedFlags(t *testing.T) {
 		require.NoError(t, e.of(again, x.text, SpecialTokens))
 		assert.Equal(t, x.want, e.IDs, "packed: %s %s", x.of, x.config)
 	}
-	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")}, "tokenizer_config.json": {Data: []byte(mask("2000", "[MASK]", `"normalized": true, "special": true`))}})
+	_, err := Load(fstest.MapFS{"tokenizer.json": {Data: readGolden(t, unigram, "tokenizer.json")},
+		"tokenizer_config.json": {Data: []byte(mask("2000", "[MASK]", `"normalized": true, "special": true`))}})
 	var field *FieldError
 	require.ErrorAs(t, err, &field)
 	require.Equal(t, "added_tokens_decoder.2000.normalized", field.Field)
@@ -118,7 +133,8 @@ func TestHiddenFields(t *testing.T) {
 		{`{"do_lower_case": "no"}`, "do_lower_case", `{}`},
 		{`{"do_lower_case": false, "add_special_tokens": false}`, "add_special_tokens", `{"do_lower_case": false}`},
 		{`{"do_lower_case": false, "cls_token": "<cls>"}`, "cls_token", `{"do_lower_case": false}`},
-		{`{"do_lower_case": false, "added_tokens_decoder": {"7": {"content": "qwertz"}}}`, "added_tokens_decoder.7", `{"do_lower_case": false, "added_tokens_decoder": {}}`},
+		{`{"do_lower_case": false, "added_tokens_decoder": {"7": {"content": "qwertz"}}}`, "added_tokens_decoder.7",
+			`{"do_lower_case": false, "added_tokens_decoder": {}}`},
 	} {
 		files := fstest.MapFS{"tokenizer.json": {Data: cased}, "tokenizer_config.json": {Data: []byte(x.config)}}
 		_, err := Load(files)
@@ -179,17 +195,26 @@ func TestNamesAgree(t *testing.T) {
 
 // TestFlagHints leaves out what the error for a flag names, and expects the tokenizer of tokenizer.json's own flags.
 func TestFlagHints(t *testing.T) {
-	data := strings.Replace(string(readGolden(t, "spm_v3", "tokenizer.json")), `"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false`, `"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":true`, 1)
+	data := strings.Replace(string(readGolden(t, "spm_v3", "tokenizer.json")),
+		`"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false`,
+		`"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":true`, 1)
 	require.Contains(t, data, `"normalized":true`)
 	const token = `"content": "[MASK]", "special": true`
 	for _, x := range []struct{ flags, field, reason, without string }{
-		{token + `, "normalized": false`, "added_tokens_decoder.2000.normalized", `is false for the special token "[MASK]", tokenizer.json has true`, `{"added_tokens_decoder": {"2000": {` + token + `}}}`},
-		{token, "added_tokens_decoder.2000", `has no normalized for the special token "[MASK]", which means false, but tokenizer.json has true`, `{"added_tokens_decoder": {}}`},
-		{token + `, "normalized": true, "lstripp": true`, "added_tokens_decoder.2000.lstripp", "is not known (known for a token: content, single_word, lstrip, rstrip, normalized, special)", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
-		{token + `, "normalized": true, "LStrip": true`, "added_tokens_decoder.2000.LStrip", "is not known", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
-		{token + `, "normalized": true, "Content": "x"`, "added_tokens_decoder.2000.Content", "is not known", `{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`},
+		{token + `, "normalized": false`, "added_tokens_decoder.2000.normalized", `is false for the special token "[MASK]", tokenizer.json has true`,
+			`{"added_tokens_decoder": {"2000": {` + token + `}}}`},
+		{token, "added_tokens_decoder.2000", `has no normalized for the special token "[MASK]", which means false, but tokenizer.json has true`,
+			`{"added_tokens_decoder": {}}`},
+		{token + `, "normalized": true, "lstripp": true`, "added_tokens_decoder.2000.lstripp",
+			"is not known (known for a token: content, single_word, lstrip, rstrip, normalized, special)", `{"added_tokens_decoder": {"2000": {` + token +
+				`, "normalized": true}}}`},
+		{token + `, "normalized": true, "LStrip": true`, "added_tokens_decoder.2000.LStrip", "is not known", `{"added_tokens_decoder": {"2000": {` + token +
+			`, "normalized": true}}}`},
+		{token + `, "normalized": true, "Content": "x"`, "added_tokens_decoder.2000.Content", "is not known", `{"added_tokens_decoder": {"2000": {` + token +
+			`, "normalized": true}}}`},
 	} {
-		files := fstest.MapFS{"tokenizer.json": {Data: []byte(data)}, "tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + x.flags + `}}}`)}}
+		files := fstest.MapFS{"tokenizer.json": {Data: []byte(data)},
+			"tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + x.flags + `}}}`)}}
 		_, err := Load(files)
 		var field *FieldError
 		require.ErrorAs(t, err, &field, x.flags)
@@ -204,7 +229,8 @@ func TestFlagHints(t *testing.T) {
 		require.Empty(t, tok.Notes(), x.flags)
 	}
 	// A hidden flag is that of tokenizer.json, whatever the default of an absent one is.
-	files := fstest.MapFS{"tokenizer.json": {Data: []byte(strings.Replace(data, `"content":"[MASK]","single_word":false,"lstrip":false`, `"content":"[MASK]","single_word":false,"lstrip":true`, 1))},
+	files := fstest.MapFS{"tokenizer.json": {Data: []byte(strings.Replace(data, `"content":"[MASK]","single_word":false,"lstrip":false`,
+		`"content":"[MASK]","single_word":false,"lstrip":true`, 1))},
 		"tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`)}}
 	for _, hide := range []bool{false, true} {
 		tok, err := LoadWithout(files, func(f string) bool { return hide && f == "added_tokens_decoder.2000.lstrip" })

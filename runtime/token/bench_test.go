@@ -15,7 +15,8 @@ func benchText(tb testing.TB) string {
 	lines := readRecords(tb, "spm_v3", "encodings.jsonl.gz")
 	var b strings.Builder
 	for b.Len() < 64<<10 {
-		b.WriteString("On Mon, 19 Aug 2002 12:01:02 BST, Adrian Murphy said:\n> I wonder could anyone recommend a good\n> website monitoring service, with alerts. It sounds more like you're looking for a commercial service, in which case we cannot help.\n")
+		b.WriteString("On Mon, 19 Aug 2002 12:01:02 BST, Adrian Murphy said:\n> I wonder could anyone recommend a good\n> website monitoring service, with " +
+			"alerts. It sounds more like you're looking for a commercial service, in which case we cannot help.\n")
 		b.WriteString(lines[len(lines)-1].Text)
 		b.WriteByte('\n')
 	}

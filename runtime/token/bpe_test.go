@@ -229,7 +229,10 @@ func TestBPEErrors(t *testing.T) {
 		},
 		"pre_tokenizer.trim_offsets: want true or false":           func(d doc) { d["pre_tokenizer"].(doc)["trim_offsets"] = "no" },
 		`normalizer.type: normalizer "ByteLevel" is not supported`: func(d doc) { d["normalizer"] = doc{"type": "ByteLevel"} },
-		"post_processor.cls: want [name, id]":                      func(d doc) { d["post_processor"] = doc{"type": "BertProcessing", "sep": []any{"[SEP]", 2}} },
+		"post_processor.cls: want [name, id]": func(d doc) {
+			d["post_processor"] = doc{"type": "BertProcessing",
+				"sep": []any{"[SEP]", 2}}
+		},
 		"post_processor.sep[1]: want a whole number": func(d doc) {
 			d["post_processor"] = doc{"type": "RobertaProcessing", "cls": []any{"[CLS]", 1}, "sep": []any{"[SEP]", 9999}}
 		},
@@ -293,11 +296,13 @@ func second[T any](_ T, err error) error { return err }
 // one they are lost, and a note reports this.
 func TestMissingBytes(t *testing.T) {
 	lacking := func(more string) *Tokenizer {
-		tok, err := FromJSON([]byte(`{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a b"], "vocab": {"a": 0, "b": 1, "ab": 2, "?": 3}` + more + `}}`))
+		tok, err := FromJSON([]byte(`{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a ` +
+			`b"], "vocab": {"a": 0, "b": 1, "ab": 2, "?": 3}` + more + `}}`))
 		require.NoError(t, err)
 		return tok
 	}
-	for more, want := range map[string][]int32{"": {2, 0}, `, "unk_token": ""`: {2, 0}, `, "unk_token": "?"`: {3, 3, 2, 3, 0}, `, "unk_token": "?", "fuse_unk": true`: {3, 2, 3, 0}} {
+	for more, want := range map[string][]int32{"": {2, 0}, `, "unk_token": ""`: {2, 0}, `, "unk_token": "?"`: {3, 3, 2, 3, 0},
+		`, "unk_token": "?", "fuse_unk": true`: {3, 2, 3, 0}} {
 		tok := lacking(more)
 		var e encoded
 		require.NoError(t, e.of(tok, "éabxa", SpecialText))
@@ -311,7 +316,8 @@ func TestMissingBytes(t *testing.T) {
 // tokens are asked for.
 func TestMergeIntoSpecial(t *testing.T) {
 	const file = `{"added_tokens": [{"id": 2, "content": "ab", "single_word": true, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
-		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}, "model": {"merges": ["a b", "ab a"], "vocab": {"a": 0, "b": 1, "ab": 2, "aba": 3}}}`
+		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
+		"model": {"merges": ["a b", "ab a"], "vocab": {"a": 0, "b": 1, "ab": 2, "aba": 3}}}`
 	for _, more := range []string{"", `, "ignore_merges": true`} {
 		tok, err := FromJSON([]byte(strings.Replace(file, `"aba": 3}`, `"aba": 3}`+more, 1)))
 		require.NoError(t, err)
@@ -350,7 +356,8 @@ func TestMergeTableDamage(t *testing.T) {
 // others.
 func TestByteDecoder(t *testing.T) {
 	_, tok, err := variant(t, "bpe_roberta", func(d map[string]any) {
-		d["added_tokens"] = append(d["added_tokens"].([]any), map[string]any{"id": 1501, "content": "中 é", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false})
+		d["added_tokens"] = append(d["added_tokens"].([]any), map[string]any{"id": 1501, "content": "中 é", "single_word": false, "lstrip": false,
+			"rstrip": false, "normalized": false, "special": false})
 	})
 	require.NoError(t, err)
 	const text = "Ünï 中 é x\U0001f600"

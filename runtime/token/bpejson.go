@@ -20,7 +20,8 @@ type bpeParts struct {
 }
 
 func readBPE(n jnode, v *vocabulary) (modelMaker, error) {
-	all, err := n.object("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges")
+	all, err := n.object("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
+		"vocab", "merges")
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,8 @@ func (p *bpeParts) make(special func(id int32) bool) (wordModel, error) {
 	m.bytes, _ = p.bytePieces()
 	for _, id := range m.bytes {
 		if id >= 0 && id != p.unknown && special(id) {
-			return nil, fmt.Errorf("the special token %q is also the piece of a single byte, which is not supported: texts with that byte would hold the token", p.texts[id])
+			return nil, fmt.Errorf("the special token %q is also the piece of a single byte, which is not supported: texts with that byte would hold the token",
+				p.texts[id])
 		}
 	}
 	type word struct {

@@ -33,7 +33,8 @@ func parseCharsMap(b []byte) (*charsMap, error) {
 	}
 	n := int64(binary.LittleEndian.Uint32(b))
 	if n > int64(len(b)-4) || n%4 != 0 || n == 0 {
-		return nil, fmt.Errorf("the length field of the character map's array is %d bytes, and %d bytes follow (it must be a positive multiple of 4, at most what follows)", n, len(b)-4)
+		return nil, fmt.Errorf("the length field of the character map's array is %d bytes, and %d bytes follow (it must be a positive multiple of 4, at "+
+			"most what follows)", n, len(b)-4)
 	}
 	units := make([]uint32, n/4)
 	for i := range units {

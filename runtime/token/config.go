@@ -310,7 +310,8 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 
 // untyped holds the classes, without their ending "Fast", whose texts have no token types unless model_input_names lists them. Version 5 writes
 // TokenizersBackend where earlier versions wrote PreTrainedTokenizerFast, whose texts had token types.
-var untyped = []string{"TokenizersBackend", "RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer", "DistilBertTokenizer", "MPNetTokenizer"}
+var untyped = []string{"TokenizersBackend", "RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer", "GPT2Tokenizer", "BartTokenizer",
+	"LongformerTokenizer", "DistilBertTokenizer", "MPNetTokenizer"}
 
 // noTypes reports whether the model gets no token types, so that second texts of pairs have type 0.
 func (c *config) noTypes() bool {
@@ -346,7 +347,8 @@ func (c *config) roberta(vocab []byte) (bool, error) {
 	_, square := byText["[CLS]"]
 	_, angle := byText["<s>"]
 	if square == angle {
-		return false, fmt.Errorf("whether texts are framed as [CLS] … [SEP] (DeBERTa) or <s> … </s> (RoBERTa) is open: tokenizer_config.json has no tokenizer_class or cls_token that decides it, and vocab.json has %s of the names", map[bool]string{true: "both", false: "neither"}[square])
+		return false, fmt.Errorf("whether texts are framed as [CLS] … [SEP] (DeBERTa) or <s> … </s> (RoBERTa) is open: tokenizer_config.json has no "+
+			"tokenizer_class or cls_token that decides it, and vocab.json has %s of the names", map[bool]string{true: "both", false: "neither"}[square])
 	}
 	return angle, nil
 }

@@ -200,8 +200,10 @@ func TestLinear(t *testing.T) {
 		"one word": strings.Repeat("a", n), "alternating": strings.Repeat("ab", n/2), "spaces": strings.Repeat(" ", n),
 		"marks": "a" + strings.Repeat("\u0301\u0323", n/4), "flags": strings.Repeat("\U0001f1e9", n/4), "joiners": strings.Repeat("\U0001f468\u200d", n/8),
 		"brackets": strings.Repeat("[", n), "names": strings.Repeat("[SEP]", n/5), "almost names": strings.Repeat("[SEP", n/4),
-		"invalid": strings.Repeat("\xe2\x96", n/2), "conjuncts": strings.Repeat("\u0915\u094d", n/6), "NUL": strings.Repeat("\x00", n), "ligatures": strings.Repeat("\ufdfa", n/3),
-		"ideographs": strings.Repeat("\u4e2d", n/3), "emoji": strings.Repeat("\U0001f600", n/4), "apostrophes": strings.Repeat("'", n), "digits": strings.Repeat("7", n),
+		"invalid": strings.Repeat("\xe2\x96", n/2), "conjuncts": strings.Repeat("\u0915\u094d", n/6), "NUL": strings.Repeat("\x00",
+			n), "ligatures": strings.Repeat("\ufdfa", n/3),
+		"ideographs": strings.Repeat("\u4e2d", n/3), "emoji": strings.Repeat("\U0001f600", n/4), "apostrophes": strings.Repeat("'",
+			n), "digits": strings.Repeat("7", n),
 		"spaces before a mask": strings.Repeat(" ", n) + "[MASK]<mask>", "syllables": strings.Repeat("\ud55c", n/3), "a megabyte": strings.Repeat("the", 4*n/3),
 	} {
 		for i, g := range [][2]string{

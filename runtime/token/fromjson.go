@@ -81,7 +81,8 @@ func readTokenizer(doc jnode, adjust adjuster) (*Tokenizer, error) {
 	if t.model, err = model(t.control()); err != nil {
 		return nil, all["model"].errorf("%v", err)
 	}
-	t.source = jsonSource{Normalizer: compact(all["normalizer"].raw), PreTokenizer: compact(all["pre_tokenizer"].raw), PostProcessor: compact(all["post_processor"].raw), Decoder: compact(all["decoder"].raw)}
+	t.source = jsonSource{Normalizer: compact(all["normalizer"].raw), PreTokenizer: compact(all["pre_tokenizer"].raw),
+		PostProcessor: compact(all["post_processor"].raw), Decoder: compact(all["decoder"].raw)}
 	if err := t.finishJSON(); err != nil {
 		return nil, err
 	}
@@ -131,7 +132,8 @@ func (t *Tokenizer) noteBytes() {
 		}
 	}
 	if missing > 0 {
-		t.notes = append(t.notes, fmt.Sprintf("the vocabulary lacks pieces for %d of 256 bytes and names no unk_token: texts lose these bytes, as with the reference", missing))
+		t.notes = append(t.notes, fmt.Sprintf("the vocabulary lacks pieces for %d of 256 bytes and names no unk_token: texts lose these bytes, as with the "+
+			"reference", missing))
 	}
 }
 
@@ -325,7 +327,8 @@ func readNormalizer(n jnode, src *jsonSource, steps []normalizer) ([]normalizer,
 		m, err := src.charsMap(all["precompiled_charsmap"])
 		return append(steps, &precompiled{m}), err
 	}
-	return nil, n.at("type").errorf("normalizer %q is not supported (supported: Sequence, BertNormalizer, Lowercase, StripAccents, Strip, Precompiled, Replace, Prepend, NFC, NFD, NFKC, NFKD)", kind)
+	return nil, n.at("type").errorf("normalizer %q is not supported (supported: Sequence, BertNormalizer, Lowercase, StripAccents, Strip, Precompiled, "+
+		"Replace, Prepend, NFC, NFD, NFKC, NFKD)", kind)
 }
 
 func readBertNormalizer(all map[string]jnode, steps []normalizer) ([]normalizer, error) {

@@ -13,7 +13,8 @@ const fuzzText = "Hello,  wörld ab [SEP] <unk> \U0001f600中 \xff e\u0301 <0x41
 
 func FuzzSPM(f *testing.F) {
 	unk := wire(nil).bytes(1, piece("<unk>", pieceUnknown))
-	f.Add([]byte(unk.bytes(1, piece("a", pieceNormal)).bytes(1, piece("▁H", pieceUserDefined)).bytes(2, wire(nil).varint(24, 1)).bytes(3, wire(nil).varint(4, 0))), false)
+	f.Add([]byte(unk.bytes(1, piece("a", pieceNormal)).bytes(1, piece("▁H", pieceUserDefined)).bytes(2, wire(nil).varint(24, 1)).bytes(3,
+		wire(nil).varint(4, 0))), false)
 	f.Add([]byte(unk.bytes(1, piece("b", pieceNormal)).bytes(3, wire(nil).bytes(2, []byte{4, 0, 0, 0, 0, 0, 0, 0, 'a', 0}))), true)
 	all := unk.bytes(1, piece("a", pieceNormal)).bytes(2, wire(nil).varint(35, 1))
 	for b := range 256 {
@@ -56,12 +57,15 @@ func FuzzVocabulary(f *testing.F) {
 const (
 	smallBPE = `{"added_tokens": [{"id": 9, "content": "[MASK]", "single_word": false, "lstrip": true, "rstrip": false, "normalized": true, "special": true}],
 		"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "StripAccents"}]},
-		"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}]},
-		"post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true}, {"type": "RobertaProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1], "trim_offsets": false, "add_prefix_space": true}]},
+		"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"},
+			{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}]},
+		"post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true},
+			{"type": "RobertaProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1], "trim_offsets": false, "add_prefix_space": true}]},
 		"decoder": {"type": "ByteLevel"},
 		"model": {"type": "BPE", "unk_token": "[UNK]", "fuse_unk": true, "ignore_merges": true, "vocab": ` + smallVocab + `, "merges": ["a b", ["Ġ", "ab"]]}}`
 	smallWordPiece = `{"normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
-		"pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 1], "cls": ["[CLS]", 2]}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+		"pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 1], "cls": ["[CLS]", 2]},
+		"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
 		"model": {"type": "WordPiece", "max_input_chars_per_word": 9, "vocab": {"[UNK]": 0, "[SEP]": 1, "[CLS]": 2, "h": 3, "##ello": 4, "a": 5, "##b": 7}}}`
 )
 
@@ -82,8 +86,10 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte(smallBPE))
 	f.Add([]byte(smallWordPiece))
 	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "NFKC"`, 1)))
-	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
-	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Prepend", "prepend": "BAAAAAAAAABhAA=="}, {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
+	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`,
+		`"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
+	f.Add([]byte(strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`,
+		`"type": "Prepend", "prepend": "BAAAAAAAAABhAA=="}, {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)))
 	f.Add([]byte(strings.Replace(smallJSON, `"byte_fallback": false`, `"byte_fallback": true`, 1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tok, err := FromJSON(b); err == nil {
@@ -95,7 +101,8 @@ func FuzzJSON(f *testing.F) {
 
 // FuzzUnmarshal corrects the checksum, so that fuzzed blocks pass it.
 func FuzzUnmarshal(f *testing.F) {
-	for _, text := range []string{smallJSON, smallBPE, smallWordPiece, strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`, `"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)} {
+	for _, text := range []string{smallJSON, smallBPE, smallWordPiece, strings.Replace(smallJSON, `"type": "Strip", "strip_left": true, "strip_right": true`,
+		`"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAABhAA=="`, 1)} {
 		tok, err := FromJSON([]byte(text))
 		require.NoError(f, err)
 		flat, err := tok.Marshal()

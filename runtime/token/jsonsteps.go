@@ -73,7 +73,8 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 		_, err := n.object("type")
 		return append(steps, bertWords{}), err
 	}
-	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, Split, BertPreTokenizer, WhitespaceSplit, Punctuation, Metaspace)", kind)
+	return nil, n.at("type").errorf("pre-tokenizer %q is not supported (supported: Sequence, ByteLevel, Split, BertPreTokenizer, WhitespaceSplit, "+
+		"Punctuation, Metaspace)", kind)
 }
 
 // readMetaspace reads the step in all ways that it has been written: add_prefix_space came before prepend_scheme, and
@@ -127,6 +128,26 @@ func readByteLevel(n jnode) (b *byteLevel, trim bool, err error) {
 	}
 	b.pattern, err = all["use_regex"].flag(true)
 	return b, trim, err
+}
+
+// readStripDecoder appends a step that removes a character from the ends of tokens.
+func readStripDecoder(n jnode, steps []decoder) ([]decoder, error) {
+	all, err := n.object("type", "content", "start", "stop")
+	if err != nil {
+		return nil, err
+	}
+	var d stripDecoder
+	if d.content, err = all["content"].str(); err != nil {
+		return nil, err
+	}
+	if utf8.RuneCountInString(d.content) != 1 {
+		return nil, all["content"].errorf("want one character")
+	}
+	if d.start, err = all["start"].integer(maxID); err != nil {
+		return nil, err
+	}
+	d.stop, err = all["stop"].integer(maxID)
+	return append(steps, d), err
 }
 
 // readDecoder appends the steps of a decoder. Without a decoder, tokens are joined by spaces.
@@ -194,22 +215,8 @@ func readDecoder(n jnode, steps []decoder) ([]decoder, error) {
 		r.content, err = all["content"].content()
 		return append(steps, r), err
 	case "Strip":
-		all, err := n.object("type", "content", "start", "stop")
-		if err != nil {
-			return nil, err
-		}
-		var d stripDecoder
-		if d.content, err = all["content"].str(); err != nil {
-			return nil, err
-		}
-		if utf8.RuneCountInString(d.content) != 1 {
-			return nil, all["content"].errorf("want one character")
-		}
-		if d.start, err = all["start"].integer(maxID); err != nil {
-			return nil, err
-		}
-		d.stop, err = all["stop"].integer(maxID)
-		return append(steps, d), err
+		return readStripDecoder(n, steps)
 	}
-	return nil, n.at("type").errorf("decoder %q is not supported (supported: Sequence, Metaspace, ByteLevel, WordPiece, ByteFallback, Fuse, Replace, Strip)", kind)
+	return nil, n.at("type").errorf("decoder %q is not supported (supported: Sequence, Metaspace, ByteLevel, WordPiece, ByteFallback, Fuse, Replace, Strip)",
+		kind)
 }

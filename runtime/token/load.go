@@ -54,12 +54,14 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 	n := &cfg.names
 	switch file {
 	case "spm.model":
-		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct == flagOn, Added: cfg.added, CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name})
+		return FromSPM(b, SPMOptions{Lower: cfg.lower == flagOn, SplitPunct: cfg.punct == flagOn, Added: cfg.added, CLS: n[0].name, SEP: n[1].name,
+			PAD: n[2].name, MASK: n[3].name})
 	case "vocab.txt":
 		if cfg.basic == flagOff {
 			return nil, refuse(configFile, "do_basic_tokenize", "is false, which is not supported (supported: true)")
 		}
-		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: cfg.tokens(false), CLS: n[0].name, SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
+		o := WordPieceOptions{Lower: cfg.lower != flagOff, JoinIdeographs: cfg.ideographs == flagOff, Added: cfg.tokens(false), CLS: n[0].name,
+			SEP: n[1].name, PAD: n[2].name, MASK: n[3].name, UNK: n[4].name}
 		if cfg.accents != flagUnset {
 			on := cfg.accents == flagOn
 			o.Accents = &on
@@ -82,9 +84,12 @@ func loadFiles(fsys fs.FS, cfg config) (*Tokenizer, error) {
 
 // kindsOfClass holds the kinds of the tokenizer classes in published configurations, without their ending "Fast".
 var kindsOfClass = map[string]string{
-	"DebertaV2Tokenizer": "unigram", "XLMRobertaTokenizer": "unigram", "AlbertTokenizer": "unigram", "CamembertTokenizer": "unigram", "T5Tokenizer": "unigram", "XLNetTokenizer": "unigram",
-	"DebertaTokenizer": "byte-level BPE", "RobertaTokenizer": "byte-level BPE", "GPT2Tokenizer": "byte-level BPE", "BartTokenizer": "byte-level BPE", "LongformerTokenizer": "byte-level BPE",
-	"BertTokenizer": "WordPiece", "DistilBertTokenizer": "WordPiece", "ElectraTokenizer": "WordPiece", "MPNetTokenizer": "WordPiece", "MobileBertTokenizer": "WordPiece",
+	"DebertaV2Tokenizer": "unigram", "XLMRobertaTokenizer": "unigram", "AlbertTokenizer": "unigram", "CamembertTokenizer": "unigram",
+	"T5Tokenizer": "unigram", "XLNetTokenizer": "unigram",
+	"DebertaTokenizer": "byte-level BPE", "RobertaTokenizer": "byte-level BPE", "GPT2Tokenizer": "byte-level BPE", "BartTokenizer": "byte-level BPE",
+	"LongformerTokenizer": "byte-level BPE",
+	"BertTokenizer":       "WordPiece", "DistilBertTokenizer": "WordPiece", "ElectraTokenizer": "WordPiece", "MPNetTokenizer": "WordPiece",
+	"MobileBertTokenizer": "WordPiece",
 }
 
 func kindOfClass(class string) string { return kindsOfClass[strings.TrimSuffix(class, "Fast")] }
@@ -113,7 +118,8 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 	want := kindOfClass(class)
 	switch {
 	case len(have) == 0 && memory:
-		return "", errors.New("the folder has bpe_encoder.bin but neither tokenizer.json nor vocab.json with merges.txt (that file is a program's memory, which is not read; later versions of the checkpoint have the others)")
+		return "", errors.New("the folder has bpe_encoder.bin but neither tokenizer.json nor vocab.json with merges.txt (that file is a program's memory, " +
+			"which is not read; later versions of the checkpoint have the others)")
 	case len(have) == 0:
 		return "", errors.New("the folder has neither tokenizer.json nor spm.model, vocab.json with merges.txt, or vocab.txt (one of these is read)")
 	case want != "":
@@ -123,10 +129,12 @@ func olderFile(fsys fs.FS, class string) (string, error) {
 			}
 		}
 		if kinds[have[0]] != want {
-			return "", refuse(configFile, "tokenizer_class", "is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to another model", class, want, have[0], kinds[have[0]])
+			return "", refuse(configFile, "tokenizer_class", "is %s, a %s tokenizer, but the folder has %s, a %s vocabulary: one of them belongs to "+
+				"another model", class, want, have[0], kinds[have[0]])
 		}
 	case len(have) > 1:
-		return "", refuse(have[len(have)-1], "", "the folder has %s, and tokenizer_config.json has no tokenizer_class to choose one of them", strings.Join(have, " and "))
+		return "", refuse(have[len(have)-1], "", "the folder has %s, and tokenizer_config.json has no tokenizer_class to choose one of them",
+			strings.Join(have, " and "))
 	}
 	if have[0] == "vocab.json" && !merges {
 		return "", errors.New("the folder has vocab.json but no merges.txt, which belongs to it")

@@ -85,7 +85,8 @@ func cased(r rune) bool {
 
 // caseIgnorable reports whether r has Unicode's property Case_Ignorable: marks, formats, modifiers, and punctuation inside words.
 func caseIgnorable(r rune) bool {
-	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm,
+		unicode.Sk) || strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
 }
 
 // back returns the place in the original text of a place [start, end) in the lower-cased text. A place inside a character whose length changed

@@ -269,7 +269,8 @@ func unmarshal(b []byte) (*Tokenizer, error) {
 	if err := d.Decode(&r); err != nil {
 		return nil, fmt.Errorf("its recipe: %w", err)
 	}
-	if (r.SPM == nil) == (r.JSON == nil) || r.BPE != nil && r.WordPiece != nil || r.SPM != nil && (r.BPE != nil || r.WordPiece != nil) || (len(r.Bytes) != 256) == (r.WordPiece == nil) {
+	if (r.SPM == nil) == (r.JSON == nil) || r.BPE != nil && r.WordPiece != nil || r.SPM != nil && (r.BPE != nil ||
+		r.WordPiece != nil) || (len(r.Bytes) != 256) == (r.WordPiece == nil) {
 		return nil, errors.New("its recipe is not complete")
 	}
 	t := &Tokenizer{notes: r.Notes, ids: r.IDs, files: r.Files, lowerTexts: r.Lower, noTypes: r.NoTypes, vocab: vocabulary{blob: bytesView(one[sectionPieces])}}

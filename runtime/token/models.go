@@ -60,7 +60,8 @@ func readUnigram(n jnode, v *vocabulary) (modelMaker, error) {
 	scores := make([]float64, len(rows))
 	for i, r := range rows {
 		if r.text == "" || len(r.text) > MaxPieceBytes || !(math.Abs(r.score) <= maxScore) {
-			return nil, fmt.Errorf("%s[%d]: a piece of %d bytes with score %v (want 1 to %d bytes, and a score of at most %g)", all["vocab"].path, i, len(r.text), r.score, MaxPieceBytes, float64(maxScore))
+			return nil, fmt.Errorf("%s[%d]: a piece of %d bytes with score %v (want 1 to %d bytes, and a score of at most %g)", all["vocab"].path, i,
+				len(r.text), r.score, MaxPieceBytes, float64(maxScore))
 		}
 		texts[i], scores[i] = r.text, r.score
 	}

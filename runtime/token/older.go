@@ -59,7 +59,8 @@ func FromBPE(vocab, merges []byte, o BPEOptions) (*Tokenizer, error) {
 		if !o.Roberta {
 			return templateJSON(names, cls, sep)
 		}
-		return fmt.Appendf(nil, `{"type":"RobertaProcessing","sep":[%s,%d],"cls":[%s,%d],"trim_offsets":%v,"add_prefix_space":%v}`, quoted(names[1]), sep, quoted(names[0]), cls, !o.KeepOffsets, o.PrefixSpace)
+		return fmt.Appendf(nil, `{"type":"RobertaProcessing","sep":[%s,%d],"cls":[%s,%d],"trim_offsets":%v,"add_prefix_space":%v}`, quoted(names[1]), sep,
+			quoted(names[0]), cls, !o.KeepOffsets, o.PrefixSpace)
 	})
 }
 
@@ -123,7 +124,8 @@ func FromWordPiece(vocab []byte, o WordPieceOptions) (*Tokenizer, error) {
 		accents = *o.Accents
 	}
 	t.source = jsonSource{
-		Normalizer:   fmt.Appendf(nil, `{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":%v,"strip_accents":%v,"lowercase":%v}`, !o.JoinIdeographs, accents, o.Lower),
+		Normalizer: fmt.Appendf(nil, `{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":%v,"strip_accents":%v,"lowercase":%v}`,
+			!o.JoinIdeographs, accents, o.Lower),
 		PreTokenizer: json.RawMessage(`{"type":"BertPreTokenizer"}`),
 		Decoder:      json.RawMessage(`{"type":"WordPiece","prefix":"##","cleanup":true}`),
 	}

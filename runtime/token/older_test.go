@@ -54,7 +54,6 @@ func TestLoadOlder(t *testing.T) {
 	text := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 	deberta, roberta := file("bpe_deberta", "vocab.json"), file("bpe_roberta", "vocab.json")
 	merges, cased := file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
-	spm := file("spm_v3", "spm.model")
 	type pair struct {
 		encoded                   // of the first text
 		sequence runtime.Sequence // with "b" as second text
@@ -74,9 +73,13 @@ func TestLoadOlder(t *testing.T) {
 	}{
 		{"deberta by its names", fstest.MapFS{"vocab.json": deberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_deberta", "json"}},
 		{"roberta by its names", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"by class", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "RobertaTokenizerFast"}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"by cls_token", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "special_tokens_map.json": text(`{"cls_token": {"content": "<s>"}, "mask_token": {"content": "<mask>", "lstrip": true}}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
-		{"cased", fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"do_lower_case": false, "tokenizer_class": "BertTokenizer", "unk_token": "[UNK]"}`)}, "vocab.txt", [2]string{"wordpiece_cased", "json"}},
+		{"by class", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges, "vocab.txt": cased,
+			"tokenizer_config.json": text(`{"tokenizer_class": "RobertaTokenizerFast"}`)}, filesBPE, [2]string{"bpe_roberta", "json"}},
+		{"by cls_token", fstest.MapFS{"vocab.json": roberta, "merges.txt": merges,
+			"special_tokens_map.json": text(`{"cls_token": {"content": "<s>"}, "mask_token": {"content": "<mask>", "lstrip": true}}`)}, filesBPE,
+			[2]string{"bpe_roberta", "json"}},
+		{"cased", fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"do_lower_case": false, "tokenizer_class": "BertTokenizer", ` +
+			`"unk_token": "[UNK]"}`)}, "vocab.txt", [2]string{"wordpiece_cased", "json"}},
 		{"uncased is the default", fstest.MapFS{"vocab.txt": file("wordpiece_uncased", "vocab.txt")}, "vocab.txt", [2]string{"wordpiece_uncased", "json"}},
 	} {
 		tok, err := Load(x.fsys)
@@ -89,7 +92,8 @@ func TestLoadOlder(t *testing.T) {
 			assert.Equal(t, encode(want, s), encode(tok, s), x.name)
 		}
 	}
-	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges, "tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
+	flags, err := Load(fstest.MapFS{"vocab.json": deberta, "merges.txt": merges,
+		"tokenizer_config.json": text(`{"mask_token": {"content": "[MASK]", "lstrip": false, "rstrip": true}, "add_prefix_space": true}`)})
 	require.NoError(t, err)
 	assert.Equal(t, Span{2, 9}, encode(flags, "a [MASK] b").Offsets[2])
 	// Ids from one file and flags from another, or no flags at all, which means those of the
@@ -102,7 +106,8 @@ func TestLoadOlder(t *testing.T) {
 		if strings.Contains(x.names, "[M]") {
 			name = "[M]"
 		}
-		tok, err := Load(fstest.MapFS{"vocab.json": text(`{"[CLS]": 0, "[SEP]": 1, "a": 2, "Ġ": 3}`), "merges.txt": text(""), "added_tokens.json": text(`{"` + name + `": 9, "x": 7}`), "special_tokens_map.json": text(x.names)})
+		tok, err := Load(fstest.MapFS{"vocab.json": text(`{"[CLS]": 0, "[SEP]": 1, "a": 2, "Ġ": 3}`), "merges.txt": text(""),
+			"added_tokens.json": text(`{"` + name + `": 9, "x": 7}`), "special_tokens_map.json": text(x.names)})
 		require.NoError(t, err)
 		e := encode(tok, "a "+name+" a")
 		at := slices.Index(e.IDs, 9)
@@ -114,30 +119,51 @@ func TestLoadOlder(t *testing.T) {
 	accents, err := Load(fstest.MapFS{"vocab.txt": cased, "tokenizer_config.json": text(`{"strip_accents": false, "tokenize_chinese_chars": false}`)})
 	require.NoError(t, err)
 	assert.Equal(t, "é中x", accents.Normalize("É中X"))
+}
 
+// TestLoadOlderFaults checks the messages about folders that cannot be read, and the notes about those that contradict themselves.
+func TestLoadOlderFaults(t *testing.T) {
+	file := func(folder, name string) *fstest.MapFile { return &fstest.MapFile{Data: readGolden(t, folder, name)} }
+	text := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	deberta, merges, cased := file("bpe_deberta", "vocab.json"), file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
+	spm := file("spm_v3", "spm.model")
 	for want, fsys := range map[string]fstest.MapFS{
 		"has vocab.json but no merges.txt":                                           {"vocab.json": deberta},
 		"bpe_encoder.bin but neither":                                                {"bpe_encoder.bin": text("x")},
 		"vocab.json and vocab.txt, and tokenizer_config.json has no tokenizer_class": {"vocab.json": deberta, "merges.txt": merges, "vocab.txt": cased},
-		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased, "tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
-		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model":                        {"spm.model": spm, "tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
-		"do_basic_tokenize is false, which is not supported":                                                               {"vocab.txt": cased, "tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
-		`unk_token is "<nope>", which is not in the vocabulary`:                                                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
-		`special_tokens_map.json: unk_token is "<nope>"`:                                                                   {"spm.model": spm, "special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
-		"and vocab.json has neither of the names":                                                                          {"vocab.json": text(`{"a": 0}`), "merges.txt": text("")},
-		"special_tokens_map.json: mask_token cannot be read: mask_token.content: want a string":                            {"vocab.txt": cased, "special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
-		"special_tokens_map.json: additional_special_tokens cannot be read: additional_special_tokens: want an array":      {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
+		"tokenizer_class is DebertaV2Tokenizer, a unigram tokenizer, but the folder has vocab.txt, a WordPiece vocabulary": {"vocab.txt": cased,
+			"tokenizer_config.json": text(`{"tokenizer_class": "DebertaV2Tokenizer"}`)},
+		"tokenizer_class is BertTokenizerFast, a WordPiece tokenizer, but the folder has spm.model": {"spm.model": spm,
+			"tokenizer_config.json": text(`{"tokenizer_class": "BertTokenizerFast"}`)},
+		"do_basic_tokenize is false, which is not supported": {"vocab.txt": cased,
+			"tokenizer_config.json": text(`{"do_basic_tokenize": false}`)},
+		`unk_token is "<nope>", which is not in the vocabulary`: {"vocab.txt": cased,
+			"special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
+		`special_tokens_map.json: unk_token is "<nope>"`: {"spm.model": spm,
+			"special_tokens_map.json": text(`{"unk_token": "<nope>"}`)},
+		"and vocab.json has neither of the names": {"vocab.json": text(`{"a": 0}`),
+			"merges.txt": text("")},
+		"special_tokens_map.json: mask_token cannot be read: mask_token.content: want a string": {"vocab.txt": cased,
+			"special_tokens_map.json": text(`{"mask_token": {"content": 1}}`)},
+		"special_tokens_map.json: additional_special_tokens cannot be read: additional_special_tokens: want an array": {"vocab.txt": cased,
+			"special_tokens_map.json": text(`{"additional_special_tokens": 1}`)},
 	} {
 		_, err := Load(fsys)
 		assert.ErrorContains(t, err, want)
 	}
 	for want, fsys := range map[string]fstest.MapFS{
-		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`:                       {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": false}`), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
-		`bos_token names "<bos>", which is not in the vocabulary`:                      {"vocab.txt": cased, "special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
-		`additional_special_tokens names "<e1>"`:                                       {"vocab.txt": cased, "special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
-		"tokenizer_config.json sets do_lower_case to true, but tokenizer.json differs": {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"), "tokenizer_config.json": text(`{"do_lower_case": true, "tokenizer_class": "PreTrainedTokenizerFast"}`)},
-		"sets strip_accents to false":                                                  {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"), "tokenizer_config.json": text(`{"strip_accents": false, "tokenizer_class": "TokenizersBackend"}`)},
-		"tokenizer_config.json sets add_prefix_space to true":                          {"tokenizer.json": file("bpe_roberta", "tokenizer.json"), "tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
+		`unk_token is "[CLS]", but the tokenizer writes "[UNK]"`: {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"),
+			"tokenizer_config.json": text(`{"do_lower_case": false}`), "special_tokens_map.json": text(`{"unk_token": "[CLS]"}`)},
+		`bos_token names "<bos>", which is not in the vocabulary`: {"vocab.txt": cased,
+			"special_tokens_map.json": text(`{"bos_token": "<bos>"}`)},
+		`additional_special_tokens names "<e1>"`: {"vocab.txt": cased,
+			"special_tokens_map.json": text(`{"additional_special_tokens": ["<e1>"]}`)},
+		"tokenizer_config.json sets do_lower_case to true, but tokenizer.json differs": {"tokenizer.json": file("wordpiece_cased", "tokenizer.json"),
+			"tokenizer_config.json": text(`{"do_lower_case": true, "tokenizer_class": "PreTrainedTokenizerFast"}`)},
+		"sets strip_accents to false": {"tokenizer.json": file("wordpiece_uncased", "tokenizer.json"),
+			"tokenizer_config.json": text(`{"strip_accents": false, "tokenizer_class": "TokenizersBackend"}`)},
+		"tokenizer_config.json sets add_prefix_space to true": {"tokenizer.json": file("bpe_roberta", "tokenizer.json"),
+			"tokenizer_config.json": text(`{"add_prefix_space": true, "tokenizer_class": "MyTokenizer"}`)},
 	} {
 		tok, err := Load(fsys)
 		require.NoError(t, err)

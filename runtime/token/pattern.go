@@ -50,7 +50,8 @@ func literalPattern(s string) (*pattern, error) {
 func parsePattern(s string) (*pattern, error) {
 	p := &pattern{}
 	fail := func() (*pattern, error) {
-		return nil, fmt.Errorf("the regular expression %q is not supported (supported: alternatives of one character, \\s or [class], each with +, {n}, {n,} or {n,m} after it)", s)
+		return nil, fmt.Errorf("the regular expression %q is not supported (supported: alternatives of one character, \\s or [class], each with +, {n}, "+
+			"{n,} or {n,m} after it)", s)
 	}
 	rest := s
 	for {

@@ -19,10 +19,13 @@ const smallJSON = `{
  "version": "1.0", "truncation": null, "padding": null,
  "added_tokens": [{"id": 0, "content": "[UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true, "special": true},
   {"id": 4, "content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
- "normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": true, "strip_right": true}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
- "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Punctuation", "behavior": "Isolated"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]},
+ "normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": true, "strip_right": true},
+  {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
+ "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Punctuation", "behavior": "Isolated"},
+  {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]},
  "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-  "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]}}},
+  "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+  "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]}}},
  "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
  "model": {"type": "Unigram", "unk_id": 0, "vocab": [["[UNK]", 0.0], ["[CLS]", 0], ["▁a", -1.5], ["b", -2e0]], "byte_fallback": false}
 }`
@@ -46,7 +49,8 @@ func TestFromJSON(t *testing.T) {
 		assert.ElementsMatch(t, x.types, list[0].Types)
 	}
 
-	blocks := strings.Replace(smallJSON, `"truncation": null, "padding": null`, `"truncation": {"max_length": 2, "strategy": "LongestFirst"}, "padding": {"pad_id": 0}`, 1)
+	blocks := strings.Replace(smallJSON, `"truncation": null, "padding": null`,
+		`"truncation": {"max_length": 2, "strategy": "LongestFirst"}, "padding": {"pad_id": 0}`, 1)
 	tok, err = FromJSON([]byte(blocks))
 	require.NoError(t, err)
 	require.Len(t, tok.Notes(), 2)
@@ -118,21 +122,27 @@ func TestFromJSONErrors(t *testing.T) {
 		{`{"Regex": " {2,}"}`, `{"Regex": "(a|b)c"}`, "normalizer.normalizers[1].pattern.Regex: the regular expression"},
 		{`{"Regex": " {2,}"}`, `{}`, "normalizer.normalizers[1].pattern: want one of String, Regex"},
 		{`{"Regex": " {2,}"}`, `{"String": ""}`, "normalizer.normalizers[1].pattern.String"},
-		{`"content": " "}]}`, `"content": "` + strings.Repeat("x", maxReplacement+1) + `"}]}`, "normalizer.normalizers[1].content: 256 bytes are not supported"},
+		{`"content": " "}]}`, `"content": "` + strings.Repeat("x", maxReplacement+1) + `"}]}`,
+			"normalizer.normalizers[1].content: 256 bytes are not supported"},
 		{`"type": "Punctuation"`, `"type": "Digits"`, `pre_tokenizer.pretokenizers[0].type: pre-tokenizer "Digits"`},
 		{`"Isolated"`, `"Glued"`, `pre_tokenizer.pretokenizers[0].behavior: "Glued" is not supported`},
-		{`"replacement": "▁", "prepend_scheme": "always", "split": true}]}`, `"replacement": "__"}]}`, "pre_tokenizer.pretokenizers[1].replacement: want one character"},
-		{`"prepend_scheme": "always", "split": true}]}`, `"prepend_scheme": "always", "add_prefix_space": false}]}`, "pre_tokenizer.pretokenizers[1].add_prefix_space"},
+		{`"replacement": "▁", "prepend_scheme": "always", "split": true}]}`, `"replacement": "__"}]}`,
+			"pre_tokenizer.pretokenizers[1].replacement: want one character"},
+		{`"prepend_scheme": "always", "split": true}]}`, `"prepend_scheme": "always", "add_prefix_space": false}]}`,
+			"pre_tokenizer.pretokenizers[1].add_prefix_space"},
 		{`"prepend_scheme": "always", "split": true}]}`, `"prepend_scheme": "sometimes"}]}`, "pre_tokenizer.pretokenizers[1].prepend_scheme"},
-		{`"TemplateProcessing"`, `"GlueProcessing"`, `post_processor.type: "GlueProcessing" is not supported (supported: TemplateProcessing, BertProcessing, RobertaProcessing`},
+		{`"TemplateProcessing"`, `"GlueProcessing"`, `post_processor.type: "GlueProcessing" is not supported (supported: TemplateProcessing, ` +
+			`BertProcessing, RobertaProcessing`},
 		{`"ids": [1]`, `"ids": [77]`, "post_processor.special_tokens.[CLS].ids[0]: want a whole number from 0 to 4"},
 		{`{"SpecialToken": {"id": "[CLS]"`, `{"SpecialToken": {"id": "[XXX]"`, `post_processor.single[0].SpecialToken.id: "[XXX]" is not among special_tokens`},
 		{`{"Sequence": {"id": "B", "type_id": 1}}`, `{"Sequence": {"id": "A", "type_id": 1}}`, "post_processor.pair[1].Sequence.id"},
 		{`, {"Sequence": {"id": "B", "type_id": 1}}`, ``, "post_processor.pair: want each of [A B] once"},
 		{`"decoder": {"type": "Metaspace"`, `"decoder": {"type": "CTC"`, `decoder.type: decoder "CTC" is not supported`},
-		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`, `"content": "\n", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
+		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`,
+			`"content": "\n", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
 			`added token "\n" (id 4) becomes the empty text when it is normalized`},
-		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`, `"content": " [UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
+		{`"content": "[MASK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false`,
+			`"content": " [UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": true`,
 			`are looked for as the same text "[UNK]", and the reference library takes one of them at random`},
 		{`"id": 4, "content": "[MASK]"`, `"id": 4, "content": "[UNK]"`, `added token "[UNK]" is given twice`},
 		{`"id": 4, "content"`, `"id": 4.5, "content"`, "added_tokens[1].id: want a whole number"},
@@ -148,7 +158,8 @@ func TestFromJSONErrors(t *testing.T) {
 		_, err := FromJSON([]byte(text))
 		assert.ErrorContains(t, err, x.want, "%s -> %s", x.old, x.new)
 	}
-	for _, text := range []string{"", "{", "[]", "null", `"x"`, smallJSON + "x", smallJSON[:len(smallJSON)-2], strings.Repeat("[", 100), `{"model":` + strings.Repeat("[", 1_000_000)} {
+	for _, text := range []string{"", "{", "[]", "null", `"x"`, smallJSON + "x", smallJSON[:len(smallJSON)-2], strings.Repeat("[", 100), `{"model":` +
+		strings.Repeat("[", 1_000_000)} {
 		_, err := FromJSON([]byte(text))
 		assert.Error(t, err)
 	}
@@ -238,8 +249,10 @@ func TestFromSPMErrors(t *testing.T) {
 func TestLoad(t *testing.T) {
 	spm := readGolden(t, "spm_v3", "spm.model")
 	file := readGolden(t, "spm_v3", "tokenizer.json")
-	cfg := `{"do_lower_case": true, "split_by_punct": true, "cls_token": {"content": "[CLS]", "__type": "AddedToken"}, "sep_token": "[SEP]", "model_max_length": 512}`
-	tok, err := Load(fstest.MapFS{"spm.model": {Data: spm}, "tokenizer_config.json": {Data: []byte(cfg)}, "added_tokens.json": {Data: []byte(`{"[MASK]": 2000, "<x>": 2005}`)}})
+	cfg := `{"do_lower_case": true, "split_by_punct": true, "cls_token": {"content": "[CLS]", "__type": "AddedToken"}, "sep_token": "[SEP]", ` +
+		`"model_max_length": 512}`
+	tok, err := Load(fstest.MapFS{"spm.model": {Data: spm}, "tokenizer_config.json": {Data: []byte(cfg)},
+		"added_tokens.json": {Data: []byte(`{"[MASK]": 2000, "<x>": 2005}`)}})
 	require.NoError(t, err)
 	assert.Equal(t, "spm.model", tok.Form())
 	assert.Equal(t, 2006, tok.Size())
@@ -250,7 +263,8 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, a, b)
 
-	tok, err = Load(fstest.MapFS{"spm.model": {Data: spm}, "tokenizer.json": {Data: file}, "special_tokens_map.json": {Data: []byte(`{"mask_token": "[MASK]"}`)}})
+	tok, err = Load(fstest.MapFS{"spm.model": {Data: spm}, "tokenizer.json": {Data: file},
+		"special_tokens_map.json": {Data: []byte(`{"mask_token": "[MASK]"}`)}})
 	require.NoError(t, err)
 	assert.Equal(t, "tokenizer.json", tok.Form())
 
@@ -277,7 +291,8 @@ func TestLoad(t *testing.T) {
 func TestDecoders(t *testing.T) {
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(readGolden(t, "spm_bytes", "tokenizer.json"), &doc))
-	doc["decoder"] = json.RawMessage(`{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}`)
+	doc["decoder"] = json.RawMessage(`{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" ` +
+		`"},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}`)
 	b, err := json.Marshal(doc)
 	require.NoError(t, err)
 	tok, err := FromJSON(b)
@@ -306,9 +321,11 @@ func TestDecoders(t *testing.T) {
 func TestTemplatesAsFrames(t *testing.T) {
 	for _, x := range []struct{ old, new, want string }{
 		{`{"id": "B", "type_id": 1}`, `{"id": "B", "type_id": 0}`, ""},
-		{`"pair": [{"Sequence": {"id": "A", "type_id": 0}}`, `"pair": [{"Sequence": {"id": "A", "type_id": 1}}`, "the template for two texts: item 0 has token type 1, want 0"},
+		{`"pair": [{"Sequence": {"id": "A", "type_id": 0}}`, `"pair": [{"Sequence": {"id": "A", "type_id": 1}}`,
+			"the template for two texts: item 0 has token type 1, want 0"},
 		{`{"id": "[CLS]", "type_id": 0}`, `{"id": "[CLS]", "type_id": 2}`, "the template for one text: item 0 has token type 2, want 0"},
-		{`[{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]`, `[{"Sequence": {"id": "B", "type_id": 1}}, {"Sequence": {"id": "A", "type_id": 0}}]`, "its second text stands before the first"},
+		{`[{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]`,
+			`[{"Sequence": {"id": "B", "type_id": 1}}, {"Sequence": {"id": "A", "type_id": 0}}]`, "its second text stands before the first"},
 	} {
 		changed := strings.Replace(smallJSON, x.old, x.new, 1)
 		require.NotEqual(t, smallJSON, changed)

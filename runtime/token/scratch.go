@@ -162,7 +162,8 @@ func (s *scratch) text(text string, mode Special) error {
 	case s.over:
 		return errGrowth
 	case s.inside != nil:
-		return fmt.Errorf("added token %q, which takes the white space before it (lstrip), begins inside white space that another added token has taken (rstrip): the reference library fails on this text; set one of the two to false in tokenizer.json", s.inside.Content)
+		return fmt.Errorf("added token %q, which takes the white space before it (lstrip), begins inside white space that another added token has taken "+
+			"(rstrip): the reference library fails on this text; set one of the two to false in tokenizer.json", s.inside.Content)
 	}
 	return nil
 }

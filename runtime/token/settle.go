@@ -17,10 +17,12 @@ func (c *config) settle(t *Tokenizer) error {
 			return refuse(n.file, n.key, "is %q, which is not in the vocabulary", n.name)
 		case i < len(ends) && ends[i] >= 0 && ends[i] != id:
 			own, _ := t.Piece(ends[i])
-			return refuse(n.file, n.key, "is %q, but texts %s with %q by the tokenizer's own template (post_processor): one of them belongs to another model", n.name, [2]string{"begin", "end"}[i], own)
+			return refuse(n.file, n.key, "is %q, but texts %s with %q by the tokenizer's own template (post_processor): one of them belongs to another model",
+				n.name, [2]string{"begin", "end"}[i], own)
 		case i == 4 && *ids[i] >= 0 && *ids[i] != id:
 			own, _ := t.Piece(*ids[i])
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for unknown text; this is not changed", n.file, n.key, n.name, own))
+			t.notes = append(t.notes, fmt.Sprintf("%s: %s is %q, but the tokenizer writes %q for unknown text; this is not changed", n.file, n.key, n.name,
+				own))
 		default:
 			*ids[i] = id
 		}

@@ -115,44 +115,55 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 			}
 			continue
 		}
-		if r != "" {
-			for spaced && strings.HasPrefix(r, " ") {
-				r = r[1:]
-			}
-			if r != "" {
-				spaced = strings.HasSuffix(r, " ")
-			}
-			for len(r) > 0 {
-				if p := strings.IndexByte(r, ' '); n.escape && p >= 0 {
-					dst = append(append(dst, r[:p]...), n.space...)
-					r = r[p+1:]
-				} else {
-					dst = append(dst, r...)
-					r = ""
-				}
-			}
-		} else {
-			for spaced && len(s) > 0 && s[0] == ' ' {
-				s = s[1:]
-			}
-			if len(s) > 0 {
-				spaced = s[len(s)-1] == ' '
-			}
-			for _, c := range s {
-				if c == ' ' {
-					dst = append(dst, n.space...)
-				} else {
-					dst = append(dst, c)
-				}
-			}
-		}
+		dst, spaced = n.appendMapped(dst, s, r, spaced)
 		dst = mark(dst, at, i)
 		i += k
 		if !n.removeExtra {
 			spaced = false
 		}
 	}
-	end := len(text)
+	return n.finish(dst, at, len(text)), true
+}
+
+// appendMapped appends what a character became: r from the character map or, if r is empty, the text s. spaced reports whether what came before ended in a
+// space that further spaces join.
+func (n *spmNormalizer) appendMapped(dst, s []byte, r string, spaced bool) ([]byte, bool) {
+	if r != "" {
+		for spaced && strings.HasPrefix(r, " ") {
+			r = r[1:]
+		}
+		if r != "" {
+			spaced = strings.HasSuffix(r, " ")
+		}
+		for len(r) > 0 {
+			if p := strings.IndexByte(r, ' '); n.escape && p >= 0 {
+				dst = append(append(dst, r[:p]...), n.space...)
+				r = r[p+1:]
+			} else {
+				dst = append(dst, r...)
+				r = ""
+			}
+		}
+		return dst, spaced
+	}
+	for spaced && len(s) > 0 && s[0] == ' ' {
+		s = s[1:]
+	}
+	if len(s) > 0 {
+		spaced = s[len(s)-1] == ' '
+	}
+	for _, c := range s {
+		if c == ' ' {
+			dst = append(dst, n.space...)
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return dst, spaced
+}
+
+// finish removes spaces at the end, which is byte end of the text, and appends a space if it belongs there.
+func (n *spmNormalizer) finish(dst []byte, at *[]int32, end int) []byte {
 	if n.removeExtra {
 		for strings.HasSuffix(bytesView(dst), n.space) {
 			dst = dst[:len(dst)-len(n.space)]
@@ -169,7 +180,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 	if at != nil {
 		*at = append(*at, int32(end))
 	}
-	return dst, true
+	return dst
 }
 
 // mark records that the bytes of dst without an origin come from byte i.

@@ -123,7 +123,8 @@ func readTemplateSequence(n jnode, size int) (template, error) {
 			return template{}, err
 		}
 		if kind == "Sequence" || i > 1 || (i == 0) != (kind == "ByteLevel") && len(list) > 1 {
-			return template{}, x.at("type").errorf("%q is not supported here (supported: one step, or ByteLevel followed by one of TemplateProcessing, BertProcessing, RobertaProcessing)", kind)
+			return template{}, x.at("type").errorf("%q is not supported here (supported: one step, or ByteLevel followed by one of TemplateProcessing, "+
+				"BertProcessing, RobertaProcessing)", kind)
 		}
 		next, err := readTemplate(x, size)
 		if err != nil {

@@ -124,7 +124,8 @@ func (d *wordPieceDecoder) decode(tokens []string) []string {
 // cleanUp applies the reference's replacements, one after another: what one leaves, the next may find.
 func cleanUp(s string) string {
 	for _, p := range [...][2]string{
-		{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+		{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've",
+			"'ve"}, {" 're", "'re"},
 	} {
 		s = strings.ReplaceAll(s, p[0], p[1])
 	}

@@ -64,8 +64,10 @@ func TestWordPieces(t *testing.T) {
 // TestWordPieceLiteral checks that a special token's name is not read as a token in literal text, even as a word of its
 // own and even if nothing else could stand for it.
 func TestWordPieceLiteral(t *testing.T) {
-	tok, err := FromJSON([]byte(`{"added_tokens": [{"id": 1, "content": "end", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
-		"pre_tokenizer": {"type": "BertPreTokenizer"}, "model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "end": 1, "e": 2, "##n": 3, "##d": 4, "##end": 6}}}`))
+	tok, err := FromJSON([]byte(`{"added_tokens": [{"id": 1, "content": "end", "single_word": false, "lstrip": false, "rstrip": false,
+		"normalized": false, "special": true}],
+		"pre_tokenizer": {"type": "BertPreTokenizer"},
+		"model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "end": 1, "e": 2, "##n": 3, "##d": 4, "##end": 6}}}`))
 	require.NoError(t, err)
 	assert.Equal(t, "WordPiece in the form of tokenizer.json, 7 ids, 1 added tokens", tok.String())
 	for mode, want := range map[Special][]int32{SpecialText: {2, 3, 4, 2, 6, 0}, SpecialTokens: {1, 2, 1, 0}} {
@@ -87,10 +89,14 @@ func TestWordPieceLiteral(t *testing.T) {
 func TestWordPieceErrors(t *testing.T) {
 	type doc = map[string]any
 	for want, change := range map[string]func(d doc){
-		`model.unk_token: "<none>" is not in the vocabulary`:               func(d doc) { d["model"].(doc)["unk_token"] = "<none>" },
-		"model.max_input_chars_per_word: want a whole number":              func(d doc) { d["model"].(doc)["max_input_chars_per_word"] = -1 },
-		"model.continuing_subword_prefix: want a string":                   func(d doc) { d["model"].(doc)["continuing_subword_prefix"] = 1 },
-		"model.type: missing, and neither merges nor":                      func(d doc) { delete(d["model"].(doc), "type"); delete(d["model"].(doc), "max_input_chars_per_word") },
+		`model.unk_token: "<none>" is not in the vocabulary`:  func(d doc) { d["model"].(doc)["unk_token"] = "<none>" },
+		"model.max_input_chars_per_word: want a whole number": func(d doc) { d["model"].(doc)["max_input_chars_per_word"] = -1 },
+		"model.continuing_subword_prefix: want a string":      func(d doc) { d["model"].(doc)["continuing_subword_prefix"] = 1 },
+		"model.type: missing, and neither merges nor": func(d doc) {
+			delete(d["model"].(doc), "type")
+			delete(d["model"].(doc),
+				"max_input_chars_per_word")
+		},
 		"normalizer.strip_accents: want true or false":                     func(d doc) { d["normalizer"].(doc)["strip_accents"] = "auto" },
 		"normalizer.accents: unknown":                                      func(d doc) { d["normalizer"].(doc)["accents"] = true },
 		"pre_tokenizer.split: unknown":                                     func(d doc) { d["pre_tokenizer"].(doc)["split"] = true },

@@ -224,7 +224,8 @@ func parts(from, to, end, stride int) (list [][2]int, err error) {
 func (c *comparer) tokens(q *runtime.Sequencer, w *runtime.Window, t runtime.Text, r *Record) (*Tokens, error) {
 	q.Sequence(&c.s, w, &c.e)
 	n := len(c.s.IDs)
-	got := &Tokens{IDs: slices.Clone(c.s.IDs), Types: make([]int32, n), Mask: slices.Repeat([]int32{1}, n), Offsets: make([][2]int32, n), Words: make([]*int32, n)}
+	got := &Tokens{IDs: slices.Clone(c.s.IDs), Types: make([]int32, n), Mask: slices.Repeat([]int32{1}, n), Offsets: make([][2]int32, n),
+		Words: make([]*int32, n)}
 	copy(got.Types, c.s.Types)
 	put := func(from, to, row int, text string) {
 		at := runeCursor{text: text}

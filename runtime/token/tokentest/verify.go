@@ -49,7 +49,8 @@ func VerifyFS(fsys fs.FS, report func(line string)) (compared, failed int, err e
 		}
 	}
 	if v.compared == 0 {
-		return 0, 0, errors.New("nothing to compare: want tokenizer*.json, vocab.json with merges.txt, or vocab.txt with encodings*.jsonl, or spm.model with sentencepiece.jsonl")
+		return 0, 0, errors.New("nothing to compare: want tokenizer*.json, vocab.json with merges.txt, or vocab.txt with encodings*.jsonl, or spm.model " +
+			"with sentencepiece.jsonl")
 	}
 	return v.compared, v.failed, nil
 }

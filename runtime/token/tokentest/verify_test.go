@@ -28,7 +28,8 @@ func needTestdata(t *testing.T) {
 // per reading.
 func TestGoldens(t *testing.T) {
 	needTestdata(t)
-	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940, "wordpiece_uncased": 940, "variants": 960} {
+	for folder, lines := range map[string]int{"spm_v3": 1520, "spm_bytes": 820, "bpe_deberta": 940, "bpe_roberta": 940, "wordpiece_cased": 940,
+		"wordpiece_uncased": 940, "variants": 960} {
 		t.Run(folder, func(t *testing.T) {
 			compared, failed, err := VerifyDir("../testdata/"+folder, func(line string) { t.Error(line) })
 			require.NoError(t, err)
@@ -85,7 +86,8 @@ func TestDifferencesAreFound(t *testing.T) {
 	needTestdata(t)
 	model, err := os.ReadFile("../testdata/spm_v3/tokenizer.json")
 	require.NoError(t, err)
-	good := `{"text":"a b","options":{},"ids":[1,9,141,2],"type_ids":[0,0,0,0],"mask":[1,1,1,1],"offsets":[[0,0],[0,1],[1,3],[0,0]],"words":[null,0,1,null],"decoded":"a b"}`
+	good := `{"text":"a b","options":{},"ids":[1,9,141,2],"type_ids":[0,0,0,0],"mask":[1,1,1,1],"offsets":[[0,0],[0,1],[1,3],[0,0]],` +
+		`"words":[null,0,1,null],"decoded":"a b"}`
 	run := func(line string) (report string, failed int) {
 		fsys := fstest.MapFS{"tokenizer.json": {Data: model}, "encodings.jsonl": {Data: []byte("\n" + line + "\n")}}
 		compared, failed, err := VerifyFS(fsys, func(line string) { report = line })

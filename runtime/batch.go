@@ -9,10 +9,15 @@ import (
 // The types of batches. Package ragged describes them: its table of parts holds what a model can
 // read of a batch, its table of extents the sizes that follow from it.
 type (
-	Limits    = ragged.Limits
-	Batch     = ragged.Batch
-	Sequence  = ragged.Sequence
-	Sizes     = ragged.Sizes
+	// Limits holds the bounds of one call, which come from the spec.
+	Limits = ragged.Limits
+	// Batch is a ragged batch of token ids, and what else a model reads with them.
+	Batch = ragged.Batch
+	// Sequence is one sequence that is ready for a batch.
+	Sequence = ragged.Sequence
+	// Sizes holds the sizes of one call.
+	Sizes = ragged.Sizes
+	// WordPairs is the place of a word's pairs with the labels of its sequence.
 	WordPairs = ragged.WordPairs
 )
 

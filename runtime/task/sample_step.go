@@ -76,41 +76,30 @@ func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, er
 	b := &s.batch
 	b.Reset()
 	s.pasts, s.at, s.c = s.pasts[:0], s.at[:0], g.C
-	b.Starts = append(b.Starts, 0)
 	n, kept := 0, false
 	for _, w := range texts {
 		from := 0
 		if w.past != nil {
 			from = w.past.Tokens()
 		}
-		fresh := w.seq.IDs[from:]
-		outputs := 1
-		if g.Rows == runtime.PerToken {
-			outputs = len(b.IDs) + len(fresh)
-		} else {
-			outputs = n + 1
+		fresh := w.seq // the tokens that no past holds
+		fresh.IDs = fresh.IDs[from:]
+		if len(fresh.Types) > 0 {
+			fresh.Types = fresh.Types[from:]
 		}
-		full := n == l.BatchSequences || len(b.IDs)+len(fresh) > g.core.Options().BatchTokens || outputs > logitBytes/4/g.C ||
+		if from > 0 {
+			fresh.Prefix = 0 // the prefix lies in the past
+		}
+		outputs := n + 1
+		if g.Rows == runtime.PerToken {
+			outputs = len(b.IDs) + len(fresh.IDs)
+		}
+		full := n == l.BatchSequences || len(b.IDs)+len(fresh.IDs) > g.core.Options().BatchTokens || outputs > logitBytes/4/g.C ||
 			g.Rows == runtime.PerRow && n == l.Rows
 		if n > 0 && full {
 			break
 		}
-		b.IDs = append(b.IDs, fresh...)
-		b.Starts = append(b.Starts, int32(len(b.IDs)))
-		if l.Types > 0 {
-			if len(w.seq.Types) > 0 {
-				b.Types = append(b.Types, w.seq.Types[from:]...)
-			} else {
-				b.Types = append(b.Types, make([]int32, len(fresh))...)
-			}
-		}
-		if l.Prefix {
-			prefix := w.seq.Prefix
-			if from > 0 {
-				prefix = 0 // the prefix lies in the past
-			}
-			b.Prefix = append(b.Prefix, prefix)
-		}
+		b.Append(&fresh, l)
 		last := len(b.IDs) - 1
 		if g.Rows == runtime.PerRow {
 			b.Rows = append(b.Rows, int32(last))

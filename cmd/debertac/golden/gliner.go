@@ -66,36 +66,33 @@ func (c *Case) readTexts() error {
 
 // TextBatch is the batch of a case of texts, for a prompt whose labels stand behind the token mark and are read there, or at the token behind it.
 func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
-	b := &runtime.Batch{Starts: []int32{0}, WordStarts: []int32{0}, MarkStarts: []int32{0}}
+	b := &runtime.Batch{}
 	for i, t := range c.Texts {
-		first := int32(len(b.IDs))
-		words, marks := int32(0), 0
+		s := runtime.Sequence{IDs: t.IDs}
+		words := int32(0)
 		for at, id := range t.IDs {
-			row := first + int32(at)
-			if id == mark {
-				if marks++; after {
-					row++
-				}
-				b.Marks = append(b.Marks, row)
-			}
+			row := int32(at)
 			switch w := t.Mask[at]; {
 			case w == 0:
 			case w == words:
-				b.Words[len(b.Words)-1] = first + int32(at) + 1
+				s.Words[len(s.Words)-1] = row + 1
 			case w == words+1:
-				b.Words = append(b.Words, first+int32(at), first+int32(at)+1)
+				s.Words = append(s.Words, row, row+1)
 				words = w
 			default:
 				return nil, fault(filepath.Join(c.Dir, textsFile), "line %d: word %d stands behind word %d", i+1, w, words)
 			}
+			if id == mark {
+				if after {
+					row++
+				}
+				s.Marks = append(s.Marks, row)
+			}
 		}
-		if marks != len(t.Labels) {
-			return nil, fault(filepath.Join(c.Dir, textsFile), "line %d has %d labels and %d tokens in front of labels", i+1, len(t.Labels), marks)
+		if len(s.Marks) != len(t.Labels) {
+			return nil, fault(filepath.Join(c.Dir, textsFile), "line %d has %d labels and %d tokens in front of labels", i+1, len(t.Labels), len(s.Marks))
 		}
-		b.IDs = append(b.IDs, t.IDs...)
-		b.Starts = append(b.Starts, int32(len(b.IDs)))
-		b.WordStarts = append(b.WordStarts, int32(len(b.Words)/2))
-		b.MarkStarts = append(b.MarkStarts, int32(len(b.Marks)))
+		b.Append(&s, runtime.Limits{Words: true, Marks: true})
 	}
 	return b, nil
 }

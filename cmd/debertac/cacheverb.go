@@ -19,7 +19,7 @@ Everything there can be made again. The cache has a limit, 10 GB unless another 
 entries go that were out of use for the longest time, and so does every entry after 30 days without use. An entry that a
 running program uses is never removed.
 
-list says what is there, clean removes it, limit says or sets the limit.
+list prints what is there, clean removes it, limit prints or sets the limit.
 
 Examples:
   debertac cache list

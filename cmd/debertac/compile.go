@@ -20,10 +20,10 @@ type compileVerb struct {
 // Help is the long help.
 func (compileVerb) Help() string {
 	return `Writes the Go package of a spec: the model's schedule in readable Go, its kernels in assembly and in portable Go,
-tests and a benchmark. The same spec gives the same bytes anywhere. Files of yours are never overwritten; generated
+tests and a benchmark. The same spec yields the same bytes anywhere. Files of yours are never overwritten; generated
 files that are no longer part of the package are removed.
 
-The package has the name that --package or the spec's target (emit … as package "nli") gives it. Without one it has the name of
+The package has the name in --package or in the spec's target (emit … as package "nli"). Without one it has the name of
 the package whose files are in the folder already, or else of the folder itself, in letters and digits.
 
 Examples:

@@ -17,7 +17,7 @@ var freePlaceholders = map[string]bool{
 	"MODEL.HEAD=DIR": true, "128": true, "": true,
 }
 
-// TestCompletionIsWhole: whatever flag takes a value, that value is completed, or its placeholder says that it cannot be.
+// TestCompletionIsWhole: whatever flag takes a value, that value is completed, or its placeholder is one of those that cannot be.
 func TestCompletionIsWhole(t *testing.T) {
 	parser, err := kong.New(newGrammar())
 	require.NoError(t, err)

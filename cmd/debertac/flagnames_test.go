@@ -31,7 +31,7 @@ type flagTables struct {
 	ours   map[string]names  // of debertac
 	built  map[string]names  // of the programs that it builds
 	verbOf map[string]string // of debertac, by the name of the Go type
-	help   map[string]string // what a verb of debertac says of itself and its flags
+	help   map[string]string // the help of a verb of debertac and of its flags
 	about  map[string]string // the same of built programs
 }
 

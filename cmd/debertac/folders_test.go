@@ -36,7 +36,7 @@ type recording struct {
 // tolerance is the largest difference of numbers: the libraries compute in float32, with sums of a hundred terms over two layers.
 const tolerance = 2e-4
 
-// Every recorded folder gives the recorded results, or is refused by the name of a field or file that was changed.
+// Every recorded folder leads to the recorded results, or is refused by the name of a field or file that was changed.
 func TestRecordedFolders(t *testing.T) {
 	file, err := os.Open("testdata/folders.jsonl")
 	require.NoError(t, err)

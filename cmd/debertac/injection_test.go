@@ -46,7 +46,7 @@ func (b *bench) dir() string {
 	return dir
 }
 
-// try runs debertac in the folder dir, with a fault or without, and gives its exit code and what it printed.
+// try runs debertac in the folder dir, with a fault or without, and returns its exit code and what it printed.
 func (b *bench) try(dir string, args []string, inject disk.Fault) (code int, out, said string) {
 	b.t.Chdir(dir)
 	for name, folder := range map[string]string{cache.Env: "cache", "TMPDIR": "tmp"} {
@@ -359,7 +359,7 @@ func (e *experiment) kill(p moment) {
 	e.again(dir, now, where)
 }
 
-// changes are the operations at which the end of the process can leave something behind.
+// changes are the operations at which the end of the process can leave something over.
 var changes = map[disk.Op]bool{disk.OpCreate: true, disk.OpWrite: true, disk.OpSync: true, disk.OpRename: true, disk.OpSyncDir: true, disk.OpMkdir: true, disk.OpRemove: true}
 
 // oldOrWhole holds every file to what it was before or what it is to be. What a killed process leaves beside them has the name of a temporary file.

@@ -27,7 +27,7 @@ import (
 	"github.com/debertac/debertac/runtime/interrupt"
 )
 
-// grammar is the command line: a field a verb, each in the file of its name.
+// grammar is the command line: one field per verb, each in the file of its name.
 type grammar struct {
 	Init       initVerb       `cmd:"" help:"Make a folder with a spec, a generated package and a program to start from."`
 	Import     importVerb     `cmd:"" help:"Write the spec of a Hugging Face model folder."`

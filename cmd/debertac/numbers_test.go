@@ -25,7 +25,7 @@ var wrongNumbers = map[reflect.Kind][]string{
 	reflect.Float64: {"NaN", "+Inf", "-Inf", "-1", "x"},
 }
 
-// TestNumbers gives every number flag of every verb values that are negative, too large or no numbers: each is exit code 2 with the name of the flag,
+// TestNumbers tries every number flag of every verb with values that are negative, too large or no numbers: each is exit code 2 with the name of the flag,
 // before anything is built. There is no Go toolchain here, so that a value which passes is exit code 1.
 func TestNumbers(t *testing.T) {
 	folder, err := filepath.Abs("../../examples/tasks/classify")

@@ -79,7 +79,7 @@ func (v *packVerb) Run(c *console.Console) error {
 	return packed(c, v.Out, unit)
 }
 
-// packed says what was packed.
+// packed prints what was packed.
 func packed(c *console.Console, path string, u *compiler.Unit) error {
 	st, err := disk.Stat(path)
 	if err != nil {

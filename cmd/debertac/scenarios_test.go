@@ -34,7 +34,7 @@ import (
 type scenario struct {
 	name string
 	args []string // of debertac; "program" and what follows is for a program that it would build
-	// files are written before: text, by path. "@path" copies a folder or file of the checkout, "->path" makes a link, "!command" is run when all
+	// files are written before: text, by path. "@path" is a copy of a folder or file in the checkout, "->path" makes a link, "!command" is run when all
 	// others are there, "!>command" too and what it prints is the file, "*name" is what makers has, and what is "gone" is removed after that.
 	files map[string]string
 	// bulk are beginnings of paths whose files are all written in the same way: of each operation on them the first is failed.
@@ -42,11 +42,11 @@ type scenario struct {
 	// only are paths, or beginnings of paths that end in / or -. If there are any, operations on others are not failed: another scenario, which has the
 	// same command, fails them.
 	only []string
-	// reports says that the verb prints faults of the machine as a part of its result.
+	// reports marks a verb that prints faults of the machine as a part of its result.
 	reports bool
 	// varies marks a verb whose output differs from run to run, as times do, and so does the number of writes of its last file.
 	varies bool
-	// judges says that what cannot be read counts as not held, and is named in the result.
+	// judges marks a verb for which what cannot be read counts as not held, and is named in the result.
 	judges bool
 	// after is a command that must succeed and print "done" after the fault, for verbs whose effect is not on the files that are compared.
 	after []string
@@ -344,7 +344,7 @@ func (b *bench) prepare(s *scenario) string {
 	return dir
 }
 
-// copyTree copies a file or a folder, with its links and times.
+// copyTree makes a copy of a file, or of a folder with its links and times.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

@@ -34,7 +34,7 @@ type Program struct {
 	Weights string // packed
 	Unit    *compiler.Unit
 
-	Normalize bool // its folder says that embeddings are divided by their length
+	Normalize bool // embeddings are divided by their length, as its folder demands
 }
 
 // Make makes a spec or a model folder runnable: compiles it, builds it and packs its weights, each only if the cache does not have it.
@@ -99,7 +99,7 @@ func (m *Maker) Make(path string, o model.Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	// Weights are packed first: faults of a folder's tensors are more frequent than faults of ours, and packing is the quicker of the two.
+	// Weights are packed first: faults of a folder's tensors are more frequent than internal errors, and packing is the quicker of the two.
 	switch {
 	case p.Weights != "":
 	case o.Seed != nil:

@@ -20,7 +20,7 @@ func (m *Maker) Store() (*cache.Cache, error) {
 	return m.cache, nil
 }
 
-// Cached returns the path of an entry of the cache, making it with create if it is not there or damaged. about says what it is.
+// Cached returns the path of an entry of the cache, making it with create if it is not there or damaged. about describes it.
 func (m *Maker) Cached(kind cache.Kind, name, about string, create func(temp string) error) (string, error) {
 	c, err := m.Store()
 	if err != nil {

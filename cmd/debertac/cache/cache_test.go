@@ -44,7 +44,7 @@ func get(t *testing.T, dir string, i int, text string) (made int) {
 	return made
 }
 
-// age says that an entry was last of use some time ago.
+// age makes an entry one that was last used some time ago.
 func age(t *testing.T, path string, by time.Duration) {
 	t.Helper()
 	then := time.Now().Add(-by)

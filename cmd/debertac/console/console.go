@@ -26,7 +26,7 @@ type Console struct {
 	made map[string]string // specs that were made from a folder and are no files: what messages call them
 }
 
-// Report prints an error in the form of all messages and gives the exit code.
+// Report prints an error in the form of all messages and returns the exit code.
 func (c *Console) Report(err error) int {
 	f := fault.Classify(c.Context, err)
 	f.List, f.Files = c.shown(f.List, f.Files)
@@ -86,7 +86,7 @@ func (c *Console) Warn(list diag.List, files diag.Sources) {
 // Note prints a line for people, on stderr.
 func (c *Console) Note(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
 
-// Progress says what is being done, on a terminal only and only if it takes a while; the function that it gives ends that.
+// Progress shows what is being done, on a terminal only and only if it takes a while, until stop is called.
 func (c *Console) Progress(what string) (stop func()) {
 	if !c.Terminal {
 		return func() {}

@@ -23,7 +23,7 @@ type work struct {
 	strips  float64 // Σ over the strips of queries: queries · rows of the relative table that occur
 }
 
-// sum adds up sequences. first says that only each sequence's first row is needed.
+// sum adds up sequences. first reports whether only each sequence's first row is needed.
 func sum(m *spec.Model, lengths []int, first bool) work {
 	var w work
 	for _, n := range lengths {

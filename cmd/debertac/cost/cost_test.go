@@ -31,7 +31,7 @@ func TestUsefulCount(t *testing.T) {
 	require.Less(t, cost.Flops(m, nil, []int{100, 100}), cost.Flops(m, nil, []int{200}))
 }
 
-// TestHead adds a classifier: two products of one row a sequence.
+// TestHead adds a classifier: two products of one row per sequence.
 func TestHead(t *testing.T) {
 	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear 3 as labels(\"a\", \"b\", \"c\"); loss cross_entropy }\n"))
 	require.Empty(t, faults)

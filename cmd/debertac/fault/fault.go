@@ -27,7 +27,7 @@ type Error struct {
 	more  string       // lines that follow, such as another program's output
 }
 
-// Error gives the first lines of all messages.
+// Error returns the first lines of all messages.
 func (f *Error) Error() string {
 	if err := f.List.Err(); err != nil {
 		return err.Error()
@@ -35,7 +35,7 @@ func (f *Error) Error() string {
 	return fmt.Sprintf("exit code %d", f.Code)
 }
 
-// Input says that the user's input is at fault. place is a file or folder, "" none.
+// Input returns the error for a fault of the user's input. place is a file or folder; "" means no place.
 func Input(place, format string, args ...any) *Error {
 	// A message is one line; what an error has to say beyond that follows it.
 	message, more, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
@@ -48,24 +48,24 @@ func (f *Error) Hint(format string, args ...any) *Error {
 	return f
 }
 
-// Usage says that the command line is at fault.
+// Usage returns the error for a fault of the command line.
 func Usage(hint, format string, args ...any) *Error {
 	f := Input("debertac", format, args...).Hint("%s", hint)
 	f.Code = ExitUsage
 	return f
 }
 
-// NotHeld says that a check did not hold; what failed has been printed already.
+// NotHeld returns the error for a check that did not hold. What failed has been printed already.
 func NotHeld() *Error { return &Error{Code: ExitNotHeld} }
 
-// Ours says that debertac is at fault.
+// Ours returns the error for a fault of debertac itself.
 func Ours(err error) *Error {
 	f := Input("debertac", "%v", err).Hint("this is a fault of debertac: please report it with the output of `debertac version`")
 	f.Code = ExitOurs
 	return f
 }
 
-// Render gives all messages, and what follows them.
+// Render returns all messages, and the lines that follow them.
 func (f *Error) Render(color bool) string {
 	text := diag.Render(f.List, f.Files, diag.Style{Color: color})
 	if f.more == "" {
@@ -80,7 +80,7 @@ func (f *Error) Render(color bool) string {
 	return text + strings.Map(printable, strings.TrimRight(f.more, "\n")) + "\n"
 }
 
-// OverInput says that an output would replace an input.
+// OverInput returns the error for an output that would replace an input.
 func OverInput(path string, err *disk.InputError) *Error {
 	f := Input(path, "%v", err)
 	f.Code = ExitUsage

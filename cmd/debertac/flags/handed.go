@@ -74,7 +74,7 @@ func (t *Handed) Given(name string) bool { return !t.field(name).IsZero() }
 // On returns the value of a switch.
 func (t *Handed) On(name string) bool { return t.field(name).Bool() }
 
-// TurnOn gives a switch.
+// TurnOn turns a switch on.
 func (t *Handed) TurnOn(name string) { t.field(name).SetBool(true) }
 
 // Text returns the value of a text, "" if it was not given.
@@ -85,7 +85,7 @@ func (t *Handed) Text(name string) string {
 	return ""
 }
 
-// SetText gives a text another value.
+// SetText sets the value of a text.
 func (t *Handed) SetText(name, value string) { t.field(name).Set(reflect.ValueOf(&value)) }
 
 // Count returns the value of a whole number, 0 if it was not given.

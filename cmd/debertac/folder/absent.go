@@ -40,7 +40,7 @@ var otherWeights = []struct{ pattern, what, do string }{
 	{"*.pt", "a file of torch under another name than pytorch_model.bin", "rename it to pytorch_model.bin, if it is the model's state_dict"},
 }
 
-// noModel says that something is missing that a model needs. A folder with the model in another form is told how it gets into this one.
+// noModel returns the error for a folder that lacks what a model needs. If the folder has the model in another form, a hint tells how to convert it.
 func (f *Folder) noModel(what string) error {
 	missing := fault.Input(f.Dir, "%s", what)
 	if weights, err := f.layout(); weights != nil && err == nil {

@@ -53,7 +53,7 @@ func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		first = *config.Class
 	}
 	if first < f.Token.Size() || first+1 >= u.Model.Vocab {
-		return nil, fault.Input(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a table of %d rows the number must lie behind the tokenizer's",
+		return nil, fault.Input(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a table of %d rows the number must lie after those of the tokenizer",
 			first, f.Token.Size(), p.Mark+" and "+p.End, u.Model.Vocab)
 	}
 	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)

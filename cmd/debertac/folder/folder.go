@@ -44,8 +44,8 @@ type Folder struct {
 // MostText bounds what is read into memory of a folder's small files; the largest are tokenizers.
 const MostText = 1 << 29
 
-// Open reads a model folder's configuration, the header of its weights and its tokenizer. What the folder lacks is nil; needWeights says
-// that weights must be there. What ignore names is as if it were not there.
+// Open reads a model folder's configuration, the header of its weights and its tokenizer. What the folder lacks is nil; with needWeights, weights must be
+// there. What ignore names is as if it were not there.
 func Open(dir string, needWeights bool, ignore []string) (*Folder, error) {
 	if dir == "" {
 		return nil, fault.Usage("", "the name of the model folder is empty")
@@ -100,7 +100,7 @@ func Open(dir string, needWeights bool, ignore []string) (*Folder, error) {
 	return f, nil
 }
 
-// named gives a fault of one of the folder's files its full name.
+// named puts the full name of a file into its error.
 func (f *Folder) named(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) && !filepath.IsAbs(path.Path) && !strings.HasPrefix(path.Path, f.Dir) {
@@ -120,7 +120,7 @@ func (f *Folder) Close() error {
 	return f.Weights.Close()
 }
 
-// readTokenizer loads what there is. A folder without any of a tokenizer's files has none, and says so.
+// readTokenizer loads what there is. A folder without any of a tokenizer's files gets a note.
 func (f *Folder) readTokenizer() error {
 	f.kind = "none"
 	found := false
@@ -157,7 +157,7 @@ func (f *Folder) Note(format string, args ...any) {
 	f.notes = append(f.notes, fmt.Sprintf(format, args...))
 }
 
-// shapes gives the tensors' shapes by name, nil without weights.
+// shapes returns the tensors' shapes by name, nil without weights.
 func (f *Folder) shapes() (map[string][]int, error) {
 	if f.Weights == nil {
 		return nil, nil

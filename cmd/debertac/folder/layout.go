@@ -106,7 +106,7 @@ func (f *Folder) IsPair() bool {
 	return false
 }
 
-// Source gives the tensors of one of the folder's models.
+// Source returns the tensors of one of the folder's models.
 func (f *Folder) Source(m *spec.Model) *pack.Checkpoint {
 	if f.IsPair() && (m.Name == hf.Generator || m.Name == hf.Discriminator) {
 		return &pack.Checkpoint{File: pack.Part(f.Weights, m.Name)}

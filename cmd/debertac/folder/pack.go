@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// NoWeights says that a spec has no weights, and how they are made into the file out; more goes on with the hint.
+// NoWeights returns the error for a spec without weights, with a hint how they are made into the file out. more continues the hint.
 func NoWeights(src *source.Source, path, what, out, more string) error {
 	for _, t := range src.Spec.Targets {
 		for _, e := range t.Emit {
@@ -104,7 +104,7 @@ func Leftover(c *console.Console, dir string, source *pack.Checkpoint) error {
 	return err
 }
 
-// notPacked says which tensors were left out, the first ones by name.
+// notPacked lists the tensors that were left out, the first ones by name.
 func notPacked(unused []string) string {
 	const shown = 5
 	names := wording.List(unused)
@@ -114,7 +114,7 @@ func notPacked(unused []string) string {
 	return wording.Counted(len(unused), "tensor is not part of the spec and was not packed: ", "tensors are not part of the spec and were not packed: ") + names
 }
 
-// PackFault says that weights cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
+// PackFault returns the error for weights that cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
 // themselves.
 func PackFault(c *console.Console, path string, err error) error {
 	var system *fs.PathError

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// SpecOf gives the spec of a model folder: the given file's, or the one that import would write, whose bound is raised to seq.
+// SpecOf returns the spec of a model folder: the given file's, or the one that import would write, whose bound is raised to seq.
 func SpecOf(c *console.Console, dir *Folder, file string, seq int) (*source.Source, error) {
 	if file != "" {
 		return source.Load(c, file)
@@ -36,7 +36,7 @@ func SpecOf(c *console.Console, dir *Folder, file string, seq int) (*source.Sour
 	return source.Parse(c, name, []byte(text))
 }
 
-// Vectors reports whether a task gives vectors for texts, or the rows that they are made of.
+// Vectors reports whether a task produces vectors for texts, or the rows that they are made of.
 func Vectors(t tasktable.Task) bool { return tasktable.Of(t).ServedBy("Embedder") }
 
 var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)

@@ -155,7 +155,7 @@ func OpenWith(c *console.Console, dir string, needWeights bool, ignore []string,
 	return f, nil
 }
 
-// borrow gives a folder without a tokenizer the one that --tokenizer names.
+// borrow sets the tokenizer of a folder without one to the tokenizer that --tokenizer names.
 func (f *Folder) borrow(t *Lent) error {
 	switch {
 	case t == nil:

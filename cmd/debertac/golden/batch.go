@@ -53,7 +53,7 @@ type Needs struct {
 	Pad    int64   // RoBERTa: the padding token, which positions do not count; below 0: they count every token
 }
 
-// Batch gives the live tokens as the ragged batch of a pass. Positions are given if a sequence has holes or does not start at 0.
+// Batch returns the live tokens as the ragged batch of a pass. Positions are given if a sequence has holes or does not start at 0.
 func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 	ids, err := c.idsOf(p)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 				continue
 			}
 			if n.Pad >= 0 && ids[i] == n.Pad {
-				return nil, fault(c.inputs, "sequence %d has the padding token at position %d, where attention_mask is 1: this kind of model gives it the position of padding", s, at)
+				return nil, fault(c.inputs, "sequence %d has the padding token at position %d, where attention_mask is 1: in this kind of model it has the position of padding", s, at)
 			}
 			if int64(int32(ids[i])) != ids[i] {
 				return nil, fault(c.inputs, "input_ids holds %d", ids[i])

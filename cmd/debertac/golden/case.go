@@ -31,7 +31,7 @@ type Case struct {
 	IDs, Mask, Types []int64 // [S, N]
 	Sequences        int     // S; the choices of a multiple choice count one by one
 	Length           int     // N
-	Choices          int     // of each question; 1 where there are none
+	Choices          int     // of each question; 1 without questions
 	inputs           string  // the file that holds them
 	pairs            []int64 // attention_mask_3d, [S, N, N]; nil: none
 
@@ -63,7 +63,7 @@ const (
 	outputsFile = "outputs.safetensors"
 )
 
-// FaultError says what is wrong with a case or with what it is compared with.
+// FaultError describes what is wrong with a case, or with what it is compared with.
 type FaultError struct {
 	File   string
 	Reason string

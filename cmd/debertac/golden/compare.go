@@ -33,14 +33,14 @@ type Produced struct {
 	Layers int               // L
 	Head   bool              // the model has a head: output is its logits, and not the last layer's rows
 	Loss   string            // of the head, in the language's word; "" it has none
-	Unit   bool              // a sentence_embedding is output divided by its length, which happens behind the model
+	Unit   bool              // a sentence_embedding is output divided by its length, which happens after the model
 	Widths int               // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
-// Scope says which recorded tensors are compared.
+// Scope selects the recorded tensors that are compared.
 type Scope struct {
-	Forward bool  // leave out what only training gives
-	Layers  []int // of the hidden states, only those behind these layers; nil: all
+	Forward bool  // leave out what only training produces
+	Layers  []int // of the hidden states, only those after these layers; nil: all
 }
 
 // Compare holds every recorded tensor to what the model gave, in the order in which a model computes them. A recorded tensor that the model does not
@@ -110,7 +110,7 @@ func (c *Case) Outputs() string { return filepath.Join(c.Dir, outputsFile) }
 // inputNames are the inputs that recorded outputs of a real model hold beside the outputs.
 var inputNames = append([]string{"input_ids", "attention_mask", "token_type_ids", "attention_mask_3d"}, givenNames...)
 
-// stages are the tensors behind the layers, in the order in which a model computes them; those that are not listed come before the losses.
+// stages are the tensors after the layers, in the order in which a model computes them; those that are not listed come before the losses.
 var stages = []string{
 	"last_hidden_state", "steps.0", "steps.1", "positions", "pooler_output", "normed", "clean_logits", "task_loss", "probe_logits", "inner_loss",
 	"pert_logits", "adv_loss", "mlm_logits", "mlm_loss", "new_input_ids", "rtd_labels", "rtd_logits", "rtd_loss", "", "loss_per_token", "loss",

@@ -64,7 +64,7 @@ func (c *Case) readTexts() error {
 	return nil
 }
 
-// TextBatch is the batch of a case of texts, for a prompt whose labels stand behind the token mark and are read there, or at the token behind it.
+// TextBatch is the batch of a case of texts, for a prompt whose labels follow the token mark and are read there, or at the token after it.
 func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 	b := &runtime.Batch{}
 	for i, t := range c.Texts {
@@ -80,7 +80,7 @@ func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 				s.Words = append(s.Words, row, row+1)
 				words = w
 			default:
-				return nil, fault(filepath.Join(c.Dir, textsFile), "line %d: word %d stands behind word %d", i+1, w, words)
+				return nil, fault(filepath.Join(c.Dir, textsFile), "line %d: word %d follows word %d", i+1, w, words)
 			}
 			if id == mark {
 				if after {
@@ -105,7 +105,7 @@ func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, 
 		return nil, err
 	}
 	if len(info.Shape) != 2 {
-		return nil, fault(c.Dir, "the model gives scores of the shape %v", info.Shape)
+		return nil, fault(c.Dir, "the model produces scores of the shape %v", info.Shape)
 	}
 	all := make([]float32, info.Shape[0]*info.Shape[1])
 	if err := got.Floats("output", all); err != nil {
@@ -117,7 +117,7 @@ func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, 
 		t := &c.Texts[i]
 		n := len(t.Words) * len(t.Labels) * info.Shape[1]
 		if n > len(all) {
-			return nil, fault(c.Dir, "the model gives fewer scores than the texts have words and labels")
+			return nil, fault(c.Dir, "the model produces fewer scores than the texts have words and labels")
 		}
 		r, err := c.compareScores(want, t, all[:n], widths)
 		if err != nil {
@@ -132,7 +132,7 @@ func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, 
 		all = all[n:]
 	}
 	if len(all) > 0 {
-		return nil, fault(c.Dir, "the model gives %d scores more than the texts have words and labels", len(all))
+		return nil, fault(c.Dir, "the model produces %d scores more than the texts have words and labels", len(all))
 	}
 	return append(results, entities...), nil
 }
@@ -157,7 +157,7 @@ func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, wid
 		shape, columns = []int{1, words, widths, labels}, widths
 	}
 	if !slices.Equal(info.Shape, shape) {
-		r.Reason = fmt.Sprintf("the model gives %v, %v was recorded", shape, info.Shape)
+		r.Reason = fmt.Sprintf("the model produces %v, %v was recorded", shape, info.Shape)
 		return r, nil
 	}
 	data, err := readTensor(want, t.Logits)

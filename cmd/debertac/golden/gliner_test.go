@@ -43,7 +43,7 @@ func TestTextBatch(t *testing.T) {
 	require.ErrorContains(t, err, "line 1 has 2 labels and 0 tokens in front of labels")
 }
 
-// Spans of up to two words: those behind the text are not compared, the others and the entities among them are.
+// Spans of up to two words: those after the text are not compared, the others and the entities among them are.
 func TestCompareTexts(t *testing.T) {
 	const found = `{"start": 0, "end": 4, "text": "a bc", "label": "y", "score": 0.8807971}`
 	run := func(entities string, change func(want, got tensors)) []golden.Result {
@@ -75,5 +75,5 @@ func TestCompareTexts(t *testing.T) {
 	require.False(t, r[2].OK, "the score of the entity is another one")
 	require.Contains(t, run("", same)[2].Reason, "1 entities, 0 were recorded")
 	require.Contains(t, run(`{"start": 0, "end": 4, "text": "a bc", "label": "x", "score": 0.88}`, same)[2].Reason, `entity 0 is y "a bc" at 0, recorded is x`)
-	require.Contains(t, run(found, func(want, _ tensors) { want.set("logits.1", []float32{1, 2, 3}, 1, 1, 1, 3) })[1].Reason, "the model gives [1 1 2 1]")
+	require.Contains(t, run(found, func(want, _ tensors) { want.set("logits.1", []float32{1, 2, 3}, 1, 1, 1, 3) })[1].Reason, "the model produces [1 1 2 1]")
 }

@@ -131,7 +131,7 @@ func isInteger(t safetensors.DType) bool {
 	return slices.Contains([]safetensors.DType{safetensors.I64, safetensors.I32, safetensors.U8, safetensors.Bool}, t)
 }
 
-// need gives a tensor of the inputs that must be there with that many numbers.
+// need returns a tensor of the inputs, which must be there and have that many numbers.
 func (c *Case) need(name string, size int, integer bool) (*given, error) {
 	t := c.extra[name]
 	switch {

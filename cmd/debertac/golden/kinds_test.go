@@ -49,7 +49,7 @@ type spoil struct {
 	by     float32
 }
 
-// perfect writes what a model without rounding of its own gives: the recorded numbers, ragged, in a file a pass.
+// perfect writes what a model without rounding of its own produces: the recorded numbers, ragged, in one file per pass.
 func perfect(t *testing.T, c *golden.Case, k kind, s *spoil) golden.Produced {
 	t.Helper()
 	want, err := safetensors.Open(c.Outputs())
@@ -176,7 +176,7 @@ func TestEveryKindFindsOneWrongNumber(t *testing.T) {
 	}
 }
 
-// What a pass reads follows from the case: noise, replaced tokens, rows that are predicted, positions behind padding.
+// What a pass reads follows from the case: noise, replaced tokens, rows that are predicted, positions after padding.
 func TestBatchesOfPasses(t *testing.T) {
 	need := golden.Needs{Pad: -1}
 	c := open(t, "rtd_gdes")
@@ -222,7 +222,7 @@ func TestBatchesOfPasses(t *testing.T) {
 	c = open(t, "roberta_model")
 	b, err := c.Batch(golden.Pass{}, golden.Needs{Pad: 1})
 	require.NoError(t, err)
-	require.Nil(t, b.Positions, "padding behind the tokens leaves positions as they are")
+	require.Nil(t, b.Positions, "padding after the tokens leaves positions as they are")
 	c.IDs[2] = 1
 	_, err = c.Batch(golden.Pass{}, golden.Needs{Pad: 1})
 	require.ErrorContains(t, err, "padding token")

@@ -2,7 +2,7 @@ package golden
 
 import "math"
 
-// logSoftmax gives the logarithms of a row's softmax.
+// logSoftmax returns the logarithms of a row's softmax.
 func logSoftmax(z []float64) []float64 {
 	largest := math.Inf(-1)
 	for _, v := range z {
@@ -30,7 +30,7 @@ func crossEntropy(p, z []float64) float64 {
 	return sum
 }
 
-// softmax gives a row's probabilities.
+// softmax returns a row's probabilities.
 func softmax(z []float64) []float64 {
 	p := logSoftmax(z)
 	for i, l := range p {

@@ -118,7 +118,7 @@ func (k *comparison) tokens(logits *grid, labels *given) ([]float64, value, erro
 	return single(meanOf(len(each), func(i int) float64 { return each[i] }))
 }
 
-// sequences is the loss of one row a sequence or question, by the head's word and the labels' form.
+// sequences is the loss of one row per sequence or question, by the head's word and the labels' form.
 func (k *comparison) sequences(logits *grid, labels *given) ([]float64, value, error) {
 	n := len(logits.data)
 	switch {
@@ -152,7 +152,7 @@ func labelled(logits *grid, labels *given) ([]float64, value, error) {
 	return single(sum / float64(max(count, 1)))
 }
 
-// spans is half the sum of two cross entropies over all positions of a sequence, dead ones included: those have to be none. A target beyond the
+// spans is half the sum of two cross entropies over all positions of a sequence, dead ones included: there must not be any. A target beyond the
 // sequence counts nowhere.
 func (k *comparison) spans(logits *grid, start, end *given) ([]float64, value, error) {
 	if logits.rows != len(k.IDs) {
@@ -236,7 +236,7 @@ func (k *comparison) pairLoss(name string) ([]float64, value, error) {
 		return nil, value{}, err
 	}
 	if logits.rows != k.layout.tokens || logits.columns != 1 {
-		return without("the discriminator does not give one number a token")
+		return without("the discriminator does not produce one number per token")
 	}
 	sum := 0.0
 	for i, row := range k.layout.row {

@@ -6,8 +6,8 @@ type MaskKind uint8
 // The masks that a spec can state.
 const (
 	MaskLive   MaskKind = iota // all live keys
-	MaskCausal                 // no key behind the query
-	MaskPrefix                 // no key behind the query, but for those of the prefix
+	MaskCausal                 // no key after the query
+	MaskPrefix                 // no key after the query, but for those of the prefix
 )
 
 // AttentionMask recognises attention_mask_3d: causal, or sequence to sequence with the length of each prefix, counted in live tokens, [S].

@@ -21,11 +21,11 @@ type Pass struct {
 
 // The passes that have names.
 const (
-	passPooler        = "pooler"        // the first rows behind the encoder's own pooler
+	passPooler        = "pooler"        // the first rows after the encoder's own pooler
 	passGenerator     = "generator"     // fills masks
 	passDiscriminator = "discriminator" // judges what the generator wrote
 	passClean         = "clean"         // without noise
-	passProbe         = "probe"         // with the noise that the case gives
+	passProbe         = "probe"         // with the noise of the case
 	passPerturbed     = "perturbed"     // with the noise that was moved uphill
 )
 

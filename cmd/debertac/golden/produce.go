@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// reader gives one produced number for an index of a recorded tensor; skip says that the index is not to be compared.
+// reader returns one produced number for an index of a recorded tensor. skip reports whether the index is not to be compared.
 type reader func(index []int) (got float64, skip bool)
 
-// value is what was produced for a recorded tensor: a reader, or why there is none.
+// value is what was produced for a recorded tensor: a reader, or the reason why nothing was.
 type value struct {
 	read   reader
 	reason string // it is not produced
 	left   string // it is left out
 }
 
-// outputTensor is what a head gives, in the file of a pass.
+// outputTensor is what a head produces, in the file of a pass.
 const outputTensor = "output"
 
 // sources are the passes that give tensors with a name of their own.
@@ -105,10 +105,10 @@ func (k *comparison) value(name string, shape []int) (value, error) {
 	if read := k.reader(name, g, shape); read != nil {
 		return value{read: read}, nil
 	}
-	return value{reason: fmt.Sprintf("the model gives %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences, k.Length)}, nil
+	return value{reason: fmt.Sprintf("the model produces %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences, k.Length)}, nil
 }
 
-// notProduced is the value of a tensor that no pass gives.
+// notProduced is the value of a tensor that no pass produces.
 var notProduced = value{reason: "this version does not produce it"}
 
 // reader finds how a recorded tensor of the given shape lies in a produced one; nil if it cannot.
@@ -235,7 +235,7 @@ func (k *comparison) tokensOf(g *grid, column func([]int) int) reader {
 	}
 }
 
-// sequencesOf reads a [B, columns] tensor; at gives sequence and column of an index.
+// sequencesOf reads a [B, columns] tensor; at returns the sequence and the column of an index.
 func (k *comparison) sequencesOf(g *grid, at func([]int) (seq, column int)) reader {
 	return func(index []int) (float64, bool) {
 		s, column := at(index)

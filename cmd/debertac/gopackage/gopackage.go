@@ -79,7 +79,7 @@ func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p 
 	return made, nil
 }
 
-// name names the package of a single unit. Several have the names that their target gives them, or those of their models.
+// name names the package of a single unit. Several have the names in their target, or those of their models.
 func (p *Place) name(units []*compiler.Unit) error {
 	if len(units) != 1 {
 		if p.Package != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// groups says what operations that the pass fuse makes are joined of, in the order of computation. Other operations are single.
+// groups lists what the pass fuse joins to one operation, in the order of computation. Other operations are single.
 var groups = map[string]func(*ir.Node) []string{
 	"gemm":      gemmParts,
 	"attention": attentionParts,

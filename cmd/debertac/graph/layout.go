@@ -6,7 +6,7 @@ import (
 )
 
 // Boxes are laid out in ranks (Sugiyama, Tagawa and Toda 1981): a box stands below all that it reads, an edge over several ranks passes each
-// through a place of its own, places of a rank are ordered by the mean of what they are connected with, and moved under it as far as there is room.
+// through a place of its own, places of a rank are ordered by the mean of what they are connected with, and moved under it where there is room.
 
 // point is a place in a picture, in pixels.
 type point struct{ x, y float64 }
@@ -184,7 +184,7 @@ func (p part) layOut() (w, h float64) {
 	return w, y - rankGap
 }
 
-// rank gives each box the length of the longest way to it. What enters, and what is made of weights alone, stands just above its first reader.
+// rank sets the rank of each box to the length of the longest way to it. What enters, and what is made of weights alone, stands just above its first reader.
 func (p part) rank() {
 	for _, b := range p { // the list is in the order of computation
 		for _, e := range b.To {
@@ -284,7 +284,7 @@ func mean(list []*place) float64 {
 	return sum / float64(len(list))
 }
 
-// settle gives places their positions: first side by side, then under what they are connected with, without overlap. It returns the width.
+// settle sets the positions of places: first side by side, then under what they are connected with, without overlap. It returns the width.
 func settle(ranks [][]*place) float64 {
 	for _, r := range ranks {
 		x := 0.0

@@ -54,7 +54,7 @@ type Text struct {
 	Role Role
 }
 
-// Role says what a line is about.
+// Role is what a line is about.
 type Role uint8
 
 // The roles of lines.

@@ -30,12 +30,12 @@ type Limits struct {
 	GBps   float64 `json:"gbytes_per_s"` // reading memory, 1 GB = 10⁹ bytes
 }
 
-// Roof is the shortest time, in seconds, in which so many operations can be done and so many bytes be read: the larger of the two times.
+// Roof is the shortest time, in seconds, in which the machine can do the operations and read the bytes: the larger of the two times.
 func (l Limits) Roof(flops, bytes float64) float64 {
 	return max(flops/(l.GFLOPS*1e9), bytes/(l.GBps*1e9))
 }
 
-// BestISA is the name of the best instruction set with a peak kernel that this machine can run, "" if there is none.
+// BestISA is the name of the best instruction set with a peak kernel that this machine can run, or "".
 func BestISA() string {
 	best := ""
 	for _, i := range kernel.ISAs() { // best last
@@ -90,7 +90,7 @@ func Build(ctx context.Context, goPath, dir, binary string) error {
 	return nil
 }
 
-// Measure runs the program that Build made, for about a second, on so many threads.
+// Measure runs the program that Build made, for about a second, on that number of threads.
 func Measure(ctx context.Context, binary, isa string, threads int) (Limits, error) {
 	set, ok := kernel.FindISA(isa)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 // confidence is the level of the intervals that Compare reports.
 const confidence = 0.95
 
-// RoundsForInterval is the smallest number of rounds that gives a median an interval of 95 %: of n independent values all lie on one side of
+// RoundsForInterval is the smallest number of rounds for which a median has an interval of 95 %: of n independent values all lie on one side of
 // the true median with probability 2·2⁻ⁿ, which is below 5 % from 6 on.
 const RoundsForInterval = 6
 

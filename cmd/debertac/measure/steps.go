@@ -29,7 +29,7 @@ type Layer struct {
 	MS     float64 `json:"ms"`
 }
 
-// Roof returns the shortest time in seconds for so many operations and so many bytes from memory.
+// Roof returns the shortest time in seconds for a number of operations and a number of bytes from memory.
 type Roof func(flops, bytes float64) float64
 
 // Explain names the times of r.StepMS after the steps of the program's schedule, and fills r.Steps and r.Layers. roof may be nil. A step's

@@ -46,7 +46,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 		return src, dir, nil
 	}
 	if o.Spec != "" {
-		return nil, nil, fault.Usage("", "--spec belongs to a model folder, and %s is none", path)
+		return nil, nil, fault.Usage("", "--spec belongs to a model folder, and %s is not one", path)
 	}
 	ofSpec := o.Wishes
 	if o.Tokenizer != "" {

@@ -21,7 +21,7 @@ type File struct {
 	fields []parquet.Field
 }
 
-// Open opens a file and reads its description. The error of a file that is no Parquet file, or is damaged, says so.
+// Open opens a file and reads its description. A file that is not a Parquet file, or is damaged, is an error that tells which.
 func Open(path string) (*File, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *File) Columns() []string {
 	return names
 }
 
-// Lines returns a reader of one JSON object per row, with the named columns, each on a line. Strings, numbers, truth values, dates, times and
+// Lines returns a reader of one JSON object per row, with the named columns. Each object is one line. Strings, numbers, truth values, dates, times and
 // lists of them are read; a column of another type is an error that names it. Bytes that are not UTF-8 are copied as they are.
 func (p *File) Lines(names []string) (r io.Reader, err error) {
 	defer damaged(&err)

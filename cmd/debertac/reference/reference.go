@@ -91,7 +91,7 @@ type sums struct {
 	Params     int64   `json:"params"`                // of input and encoder
 	HeadParams *int64  `json:"head_params,omitempty"` // absent without a head
 	Tokens     int     `json:"tokens"`
-	GFLOP      float64 `json:"gflop"` // useful operations of one sequence of so many tokens, as bench counts them
+	GFLOP      float64 `json:"gflop"` // useful operations of one sequence of that many tokens, as bench counts them
 }
 
 func sumsOf(tokens *int, m *spec.Model, h *spec.Head) sums {

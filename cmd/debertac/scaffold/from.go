@@ -90,7 +90,7 @@ func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 		return err
 	}
 	if len(made) != 1 {
-		return fault.Input(v.From, "the folder gives %d packages, one is wanted", len(made)).Hint("--head NAME")
+		return fault.Input(v.From, "the folder leads to %d packages, one is wanted", len(made)).Hint("--head NAME")
 	}
 	g := &made[0]
 	s.Package, s.Weights, s.FromName = g.Pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.Dir)

@@ -21,7 +21,7 @@ import (
 
 // ownWeights are the weights that init packs beside its files.
 type ownWeights struct {
-	name string // in the folder; "" if there are none
+	name string // in the folder; "" without weights
 	unit *compiler.Unit
 }
 

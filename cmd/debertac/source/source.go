@@ -26,7 +26,7 @@ type Source struct {
 // maxSpec bounds what is read of a spec, in bytes. The language's own limit is below it and has the better message.
 const maxSpec = 16 << 20
 
-// Read gives a file's bytes; "-" is the standard input.
+// Read returns a file's bytes; "-" is the standard input.
 func Read(c *console.Console, file string) (name string, text []byte, err error) {
 	if file != "-" {
 		if is, err := disk.IsDir(file); err == nil && is {

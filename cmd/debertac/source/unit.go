@@ -26,7 +26,7 @@ func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Uni
 	return units, nil
 }
 
-// oneUnit compiles a spec of which just one thing is wanted, and says how to choose where there are more.
+// oneUnit compiles a spec of which just one thing is wanted. Where there are more, its error tells how to choose.
 func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Unit, error) {
 	units, err := Units(c, src, o)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// The inputs that debertac run converts, so that built programs need not link what reads them.
+// The inputs that debertac run converts, so that built programs do not link what reads them.
 const (
 	parquetExtension = ".parquet"
 	zstdExtension    = ".zst"
@@ -120,7 +120,7 @@ func (i *Args) convertParquet() (c *Converted, err error) {
 	return &Converted{Reader: &faulty{r, func(err error) error { return parquetFault(name, err) }}, Format: "jsonl", Close: f.Close}, nil
 }
 
-// parquetFault is a fault of a Parquet file. What the system says of a file names it already.
+// parquetFault is a fault of a Parquet file. An error of the system names the file already.
 func parquetFault(name string, err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -129,7 +129,7 @@ func parquetFault(name string, err error) error {
 	return fault.Input(name, "%v", err)
 }
 
-// columns are those of the file's that the program reads. One that a flag names must be there, and a text or a question.
+// columns are those of the file's that the program reads. Columns that flags name must be there, and a text or a question.
 func (i *Args) columns(have []string) ([]string, error) {
 	var names []string
 	found := map[string]bool{}

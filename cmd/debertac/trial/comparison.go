@@ -58,7 +58,7 @@ func (v *Comparison) Judge(trials []*Trial) error {
 	return err
 }
 
-// leave says that a training run is left out.
+// leave reports that a training run is left out.
 func (v *Comparison) leave(t *Trial) {
 	const reason = "a training run, which --only forward leaves out"
 	if v.JSON {

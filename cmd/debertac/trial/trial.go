@@ -338,13 +338,13 @@ func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 	if p.Model.Perturb {
 		n.Hidden = u.Model.Hidden
 	}
-	if abs := u.Model.Embed.Absolute; abs != nil && abs.From > 0 { // positions are counted from the row behind the padding token's
+	if abs := u.Model.Embed.Absolute; abs != nil && abs.From > 0 { // positions are counted from the row after that of the padding token
 		n.Pad = int64(abs.From - 1)
 	}
 	return t.golden.Batch(p.Pass, n)
 }
 
-// forward runs the passes of the case on an instruction set and gives the files of what they traced, by pass.
+// forward runs the passes of the case on an instruction set and returns the files of what they traced, by pass.
 func (t *Trial) forward(m *built.Maker, temp, isa string) (map[string]string, error) {
 	files := map[string]string{}
 	for i, p := range t.passes {

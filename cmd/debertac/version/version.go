@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 )
 
-// Language is the version of the spec language that this program reads: the number behind dspec.
+// Language is the version of the spec language that this program reads: the number after dspec.
 const Language = 1
 
 // Info is how this program was built.

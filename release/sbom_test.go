@@ -20,7 +20,8 @@ func TestBill(t *testing.T) {
 		t.Skip("no Go toolchain")
 	}
 	exe := filepath.Join(t.TempDir(), "program")
-	said, err := exec.Command("go", "build", "-trimpath", "-o", exe, "../docs/tables").CombinedOutput() // the smallest program in this module that links other modules
+	// the smallest program in this module that links other modules
+	said, err := exec.Command("go", "build", "-trimpath", "-o", exe, "../docs/tables").CombinedOutput()
 	require.NoError(t, err, "%s", said)
 	text, err := bill(exe)
 	require.NoError(t, err)

@@ -12,14 +12,16 @@ import (
 
 // freePlaceholders are what flags take that cannot be completed: numbers, and words of the user's own.
 var freePlaceholders = map[string]bool{
-	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true, "DURATION": true,
-	"TEXT": true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true, "NAME": true, "FIELD": true, "PATH": true, "V": true,
+	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true,
+	"DURATION": true,
+	"TEXT":     true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true,
+	"NAME": true, "FIELD": true, "PATH": true, "V": true,
 	"MODEL.HEAD=DIR": true, "128": true, "": true,
 }
 
 // TestCompletionIsWhole: whatever flag takes a value, that value is completed, or its placeholder is one of those that cannot be.
 func TestCompletionIsWhole(t *testing.T) {
-	parser, err := kong.New(newGrammar())
+	parser, err := kong.New(newGrammar(), helpTexts())
 	require.NoError(t, err)
 	completed := 0
 	for _, n := range parser.Model.Children {
@@ -32,7 +34,8 @@ func TestCompletionIsWhole(t *testing.T) {
 					completed++
 					continue
 				}
-				assert.True(t, freePlaceholders[f.PlaceHolder], "%s --%s takes %q: name its values in valuesOfFlags, or count it among those that cannot be completed", n.Name, f.Name, f.PlaceHolder)
+				assert.True(t, freePlaceholders[f.PlaceHolder], "%s --%s takes %q: name its values in valuesOfFlags, or count it among those that cannot be "+
+					"completed", n.Name, f.Name, f.PlaceHolder)
 			}
 		}
 		for _, w := range completion.ArgValues(n.Name, "", nil).Words {

@@ -20,7 +20,8 @@ type dumpVerb struct {
 // Help is the long help; it lists the passes.
 func (dumpVerb) Help() string {
 	var b strings.Builder
-	b.WriteString("Prints the intermediate representation of a spec as text that can be read back.\n\nExample:\n  debertac dump --after fuse model.dspec\n\nPasses, in their order:\n  build      the program as the spec describes it\n")
+	b.WriteString("Prints the intermediate representation of a spec as text that can be read back.\n\nExample:\n  debertac dump --after fuse " +
+		"model.dspec\n\nPasses, in their order:\n  build      the program as the spec describes it\n")
 	for _, p := range compiler.Passes() {
 		fmt.Fprintf(&b, "  %-10s %s\n", p.Name, p.Doc)
 	}

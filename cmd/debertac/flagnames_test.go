@@ -41,7 +41,7 @@ var flagLine = regexp.MustCompile(`(?m)^ +--?([a-z][a-z0-9-]*)`)
 func tablesOfFlags(t *testing.T) *flagTables {
 	t.Helper()
 	f := &flagTables{map[string]names{}, map[string]names{}, map[string]string{}, map[string]string{}, map[string]string{}}
-	parser, err := kong.New(newGrammar())
+	parser, err := kong.New(newGrammar(), helpTexts())
 	require.NoError(t, err)
 	var add func(verb string, n *kong.Node)
 	add = func(verb string, n *kong.Node) {
@@ -273,10 +273,8 @@ type function struct {
 	decl *ast.FuncDecl
 }
 
-// callers lists, for every function of some packages, all functions that may lead to it. Functions are named as "package:function" or
-// "package:type.method". The name of a method stands for every method of that name, unless it is one of the caller's own receiver, so there are more
-// callers in the list than in truth. Methods of root types are not followed further.
-func callers(t *testing.T, dirs []string, root func(typename string) bool) map[string]names {
+// functionsIn lists the functions of some packages.
+func functionsIn(t *testing.T, dirs []string) map[string]function {
 	t.Helper()
 	functions := map[string]function{}
 	for _, dir := range dirs {
@@ -298,6 +296,15 @@ func callers(t *testing.T, dirs []string, root func(typename string) bool) map[s
 			}
 		}
 	}
+	return functions
+}
+
+// callers lists, for every function of some packages, all functions that may lead to it. Functions are named as "package:function" or
+// "package:type.method". The name of a method stands for every method of that name, unless it is one of the caller's own receiver, so there are more
+// callers in the list than in truth. Methods of root types are not followed further.
+func callers(t *testing.T, dirs []string, root func(typename string) bool) map[string]names {
+	t.Helper()
+	functions := functionsIn(t, dirs)
 	direct := map[string]names{} // of "p:f", "p:T.f", and ".f", which is any method
 	for caller, fn := range functions {
 		note := func(called string) {

@@ -56,7 +56,8 @@ func (v *fmtVerb) Run(c *console.Console) error {
 // one lays out one file and reports whether that changes it.
 func (v *fmtVerb) one(c *console.Console, file string) (changed bool, err error) {
 	if v.Write && file != "-" {
-		if _, err := disk.Place(file); err != nil && !errors.As(err, new(*disk.InputError)) { // a file may be named twice; a pipe could be read, but not written
+		// a file may be named twice; a pipe could be read, but not written
+		if _, err := disk.Place(file); err != nil && !errors.As(err, new(*disk.InputError)) {
 			return false, output.Fault(err)
 		}
 	}

@@ -73,7 +73,8 @@ func TestRecordedFolders(t *testing.T) {
 	}
 	require.NoError(t, lines.Err())
 	require.GreaterOrEqual(t, total, 300)
-	t.Logf("%d folders: %d give the recorded results, %d are refused, as by the libraries, %d are refused that the libraries take", equal+refused+faults, equal, faults, refused)
+	t.Logf("%d folders: %d give the recorded results, %d are refused, as by the libraries, %d are refused that the libraries take",
+		equal+refused+faults, equal, faults, refused)
 	if !t.Failed() && !testing.Short() { // few folders are no sample
 		require.Greater(t, equal, 3*refused, "most folders that the libraries take give results")
 	}

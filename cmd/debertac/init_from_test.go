@@ -30,7 +30,8 @@ var started = []starting{
 	{"answer", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna. She works for Nova Labs."}, `^Vienna\t[01]\.\d{3}\n`},
 	{"answer_roberta", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna."}, `^.+\t[01]\.\d{3}\n`},
 	{"choose", nil, "Choose", []string{"She took an", "umbrella", "bed"}, `^\d\.\d{3}\tumbrella\n\d\.\d{3}\tbed\n$`},
-	{"classify", nil, "Classify", []string{"The film was very good.", "A waste of time."}, `^positive\t\d\.\d{3}\tThe film was very good\.\nnegative\t\d\.\d{3}\tA waste of time\.\n$`},
+	{"classify", nil, "Classify", []string{"The film was very good.", "A waste of time."},
+		`^positive\t\d\.\d{3}\tThe film was very good\.\nnegative\t\d\.\d{3}\tA waste of time\.\n$`},
 	{"classify_bert", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
 	{"classify_deberta", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
 	{"multilabel", nil, "Classify", []string{"x"}, `\t\d\.\d{3}\tx\n$`},
@@ -48,7 +49,8 @@ var started = []starting{
 	{"nli", nil, "ClassifyPairs", []string{"Snow lay on the roofs.", "It is cold."}, `^\d\.\d{3}\tcontradiction\n\d\.\d{3}\tneutral\n\d\.\d{3}\tentailment\n$`},
 	{"nli", []string{"--head", "zero-shot"}, "Entail", []string{"sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`},
 	{"nli_small", nil, "ClassifyPairs", []string{"a", "b"}, `entail`},
-	{"rank", []string{"--head", "rank"}, "Rank", []string{"Where does Tom live?", "Anna Smith works for Acme.", "Tom lives in Rome."}, `^\S+\tTom lives in Rome\.\n`},
+	{"rank", []string{"--head", "rank"}, "Rank", []string{"Where does Tom live?", "Anna Smith works for Acme.", "Tom lives in Rome."},
+		`^\S+\tTom lives in Rome\.\n`},
 	{"rtd", []string{"--head", "rtd"}, "Detect", []string{"The quick brown fox"}, `^(\d\.\d{3}\t.*\n){10}$`},
 	{"score", nil, "Score", []string{"x"}, `^-?\d.*\tx\n$`},
 	{"tag", nil, "Tag", []string{"Anna Smith lives in New York."}, `^PER\t.*\tAnna Smith\nLOC\t.*\tNew York\n$`},
@@ -74,7 +76,8 @@ func TestInitFrom(t *testing.T) {
 	for _, s := range started {
 		all.add(t, filepath.Join(root, "examples", "tasks", s.folder), &s)
 	}
-	all.add(t, numbered(t, root), &starting{"numbered", []string{"--head", "zero-shot"}, "Entail", []string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`})
+	all.add(t, numbered(t, root), &starting{"numbered", []string{"--head", "zero-shot"}, "Entail",
+		[]string{"LABEL_2", "sports,politics,the weather", "Snow lay on the roofs."}, `^the weather\t\d\.\d{3}\tSnow`})
 	all.build(t)
 	for i, s := range all.list {
 		t.Run(s.folder+strings.Join(s.flags, ""), func(t *testing.T) {
@@ -114,7 +117,8 @@ func (a *newPrograms) add(t *testing.T, folder string, s *starting) {
 	require.NoError(t, err)
 	text := string(main)
 	require.Contains(t, text, "model."+s.call+"(")
-	for _, change := range [][2]string{{"\npackage main\n", "\npackage " + name + "\n"}, {"\nfunc main() {", "\nfunc Main() {"}, {`"` + name + "/", `"whole/` + name + "/"}} {
+	for _, change := range [][2]string{{"\npackage main\n", "\npackage " + name + "\n"}, {"\nfunc main() {", "\nfunc Main() {"},
+		{`"` + name + "/", `"whole/` + name + "/"}} {
 		require.Equal(t, 1, strings.Count(text, change[0]), text)
 		text = strings.Replace(text, change[0], change[1], 1)
 	}
@@ -165,7 +169,8 @@ func TestInitFromNames(t *testing.T) {
 	dir := t.TempDir()
 	for name, module := range map[string]string{"names": "names", "model": "model", "log": "my-log", "args": "args", "ner2": "ner2", "9lives": "my-9lives"} {
 		made := filepath.Join(dir, name)
-		require.Zero(t, run(t.Context(), []string{"init", made, "--from", filepath.Join(root, "examples", "tasks", "tag"), "--replace", root}, nil, io.Discard, io.Discard), name)
+		require.Zero(t, run(t.Context(), []string{"init", made, "--from", filepath.Join(root, "examples", "tasks", "tag"), "--replace", root}, nil,
+			io.Discard, io.Discard), name)
 		cmd := exec.CommandContext(t.Context(), "go", "build", ".")
 		cmd.Dir = made
 		cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GOWORK=off")

@@ -249,7 +249,8 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 			continue // what builds a program is for tests that take longer
 		}
 		t.Run(s.name, func(t *testing.T) {
-			e := &experiment{bench: &bench{t: t, checkout: b.checkout, base: b.base, programs: b.programs}, scenario: &s, seen: map[string]bool{}, killed: map[disk.Op]bool{}}
+			e := &experiment{bench: &bench{t: t, checkout: b.checkout, base: b.base, programs: b.programs}, scenario: &s, seen: map[string]bool{},
+				killed: map[disk.Op]bool{}}
 			e.before = e.prepare(&s)
 			good := e.copy()
 			note, seen := counter(good, nil, nil)
@@ -360,7 +361,8 @@ func (e *experiment) kill(p moment) {
 }
 
 // changes are the operations at which the end of the process can leave something over.
-var changes = map[disk.Op]bool{disk.OpCreate: true, disk.OpWrite: true, disk.OpSync: true, disk.OpRename: true, disk.OpSyncDir: true, disk.OpMkdir: true, disk.OpRemove: true}
+var changes = map[disk.Op]bool{disk.OpCreate: true, disk.OpWrite: true, disk.OpSync: true, disk.OpRename: true, disk.OpSyncDir: true,
+	disk.OpMkdir: true, disk.OpRemove: true}
 
 // oldOrWhole holds every file to what it was before or what it is to be. What a killed process leaves beside them has the name of a temporary file.
 func oldOrWhole(t *testing.T, old, whole, have map[string]string, killed bool, where string) {
@@ -419,7 +421,8 @@ func (e *experiment) again(dir string, now snapshot, where string) {
 func (e *experiment) crash(dir string, p moment) {
 	cmd := exec.CommandContext(e.t.Context(), os.Args[0], append([]string{"-test.run=^TestEveryFaultOfTheDisk$", "--"}, e.scenario.args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), child+"="+strings.Join([]string{string(p.op), strconv.Itoa(p.n), p.path}, " "), childCheckout+"="+e.checkout, cache.Env+"="+filepath.Join(dir, "cache"), "TMPDIR="+filepath.Join(dir, "tmp"))
+	cmd.Env = append(os.Environ(), child+"="+strings.Join([]string{string(p.op), strconv.Itoa(p.n), p.path}, " "), childCheckout+"="+e.checkout,
+		cache.Env+"="+filepath.Join(dir, "cache"), "TMPDIR="+filepath.Join(dir, "tmp"))
 	sum, err := identity()
 	require.NoError(e.t, err)
 	cmd.Env = append(cmd.Env, childSum+"="+sum)

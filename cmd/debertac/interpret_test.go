@@ -28,7 +28,8 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 	m := &built.Maker{Console: c, Sum: identity}
 	m.Interpret = func(p *built.Program, in io.Reader, verb string, args []string) error {
 		model := host.Model{Name: source.ModelName(p.Unit), Program: interpreter(p.Unit.Program)}
-		if code := host.Run(c.Context, []host.Model{model}, append([]string{verb}, args...), host.Streams{In: in, Out: c.Out, Err: c.Err}); code != host.ExitDone {
+		if code := host.Run(c.Context, []host.Model{model}, append([]string{verb}, args...),
+			host.Streams{In: in, Out: c.Out, Err: c.Err}); code != host.ExitDone {
 			return &fault.Error{Code: code}
 		}
 		return nil
@@ -53,7 +54,8 @@ func interpreter(p *ir.Program) *runtime.Program {
 	m := &p.Meta
 	_, result := p.Result()
 	rows, _ := result.Type.Shape[0].Extent()
-	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels, Independent: m.Multi && len(m.Labels) > 0, Rows: rows}
+	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels,
+		Independent: m.Multi && len(m.Labels) > 0, Rows: rows}
 	if q := m.Prompt; q != nil {
 		head.Prompt = &runtime.Prompt{Mark: q.Mark, End: q.End, After: q.After}
 	}
@@ -146,7 +148,8 @@ func packedShapes(p *ir.Program) map[string]packedType {
 }
 
 func packedTensors(p *ir.Program) []runtime.TensorWant {
-	list := []runtime.TensorWant{{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true}, {Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true}}
+	list := []runtime.TensorWant{{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+		{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true}}
 	for name, t := range packedShapes(p) {
 		n := int64(1)
 		for _, d := range t.shape {

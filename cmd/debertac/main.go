@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -22,6 +23,10 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/scaffold"
+	"github.com/debertac/debertac/cmd/debertac/sweep"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
@@ -67,8 +72,8 @@ func main() {
 	os.Exit(code)
 }
 
-// markRaw puts a mark in the place of each argument that is not valid UTF-8, because the parser would replace some of its bytes. Texts of run get their bytes back:
-// what becomes of such a text is for --on-error to decide.
+// markRaw puts a mark in the place of each argument that is not valid UTF-8, because the parser would replace some of its bytes. Texts of run get their
+// bytes back: what becomes of such a text is for --on-error to decide.
 func markRaw(args []string) ([]string, rawArguments, error) {
 	args = slices.Clone(args)
 	raw := rawArguments{}
@@ -134,7 +139,17 @@ func takeParser() (*kong.Kong, error) {
 		kong.Description("debertac compiles a DeBERTa model, described in a .dspec file, to Go and assembly.\n\n"+
 			"A first look: debertac run MODEL_FOLDER \"some text\"."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		helpTexts(),
 	)
+}
+
+// helpTexts are the help of flags that is too long for their tags, by the names in the tags.
+func helpTexts() kong.Vars {
+	all := kong.Vars{}
+	for _, texts := range []map[string]string{folder.Help(), gopackage.Help(), scaffold.Help(), sweep.Help(), verifyHelp()} {
+		maps.Copy(all, texts)
+	}
+	return all
 }
 
 // run is the whole program: it runs one command line and returns the exit code.

@@ -33,15 +33,17 @@ func TestNumbers(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("PATH", "")
 	t.Setenv(cache.Env, t.TempDir())
-	require.NoError(t, os.WriteFile("m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim vocab = 100 }\n"), 0o666))
+	require.NoError(t, os.WriteFile("m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim "+
+		"vocab = 100 }\n"), 0o666))
 	spec := []string{"m.dspec", "--random-weights", "1"}
 	onSpec := map[string][]string{"run": append(spec, "text"), "bench": spec, "explain": {"m.dspec", "--json"}}
 	onFolder := map[string][]string{
-		"run": {folder, "text"}, "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"}, "compile": {folder, "-o", "c"}, "diff": {folder, "-o", "c"},
+		"run": {folder, "text"}, "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"}, "compile": {folder, "-o",
+			"c"}, "diff": {folder, "-o", "c"},
 		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
 	free := map[string]string{"no-answer-threshold": "-1"}
-	parser, err := kong.New(newGrammar(), kong.Bind(&console.Console{}, &built.Maker{}))
+	parser, err := kong.New(newGrammar(), helpTexts(), kong.Bind(&console.Console{}, &built.Maker{}))
 	require.NoError(t, err)
 	tried := map[string]int{}
 	for _, verb := range parser.Model.Children {
@@ -77,13 +79,17 @@ func TestTooLarge(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("PATH", "")
 	t.Setenv(cache.Env, t.TempDir())
-	require.NoError(t, os.WriteFile("m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim vocab = 100 }\n"), 0o666))
+	require.NoError(t, os.WriteFile("m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim "+
+		"vocab = 100 }\n"), 0o666))
 	const most = "9223372036854775807"
 	for _, x := range []struct{ verb, flag, value, want string }{
-		{"run", "--threads", "1025", "from 0 to 1024"}, {"run", "--samples", most, "from 1 to "}, {"run", "--max-tokens", most, "up to 512 tokens; --seq " + most}, {"run", "--batch-tokens", most, "tokens <= " + most},
+		{"run", "--threads", "1025", "from 0 to 1024"}, {"run", "--samples", most, "from 1 to "}, {"run", "--max-tokens", most,
+			"up to 512 tokens; --seq " + most}, {"run", "--batch-tokens", most, "tokens <= " + most},
 		{"run", "--min-accuracy", "101", "from 0 to 100"}, {"run", "--top-p", "1.5", "from 0 to 1"},
-		{"bench", "--threads", "1025", "from 1 to 1024"}, {"bench", "--threads", "0", "from 1 to 1024"}, {"bench", "--repeat", "1001", "from 1 to 1000"}, {"bench", "--batch", most, "the limit of a batch is 32 sequences"},
-		{"bench", "--tokens", most, "the limit of a sequence is 512 tokens"}, {"bench", "--tokens", "8,513", "the limit of a sequence is 512 tokens"}, {"bench", "--batch", "33", "the limit of a batch is 32 sequences"},
+		{"bench", "--threads", "1025", "from 1 to 1024"}, {"bench", "--threads", "0", "from 1 to 1024"}, {"bench", "--repeat", "1001",
+			"from 1 to 1000"}, {"bench", "--batch", most, "the limit of a batch is 32 sequences"},
+		{"bench", "--tokens", most, "the limit of a sequence is 512 tokens"}, {"bench", "--tokens", "8,513",
+			"the limit of a sequence is 512 tokens"}, {"bench", "--batch", "33", "the limit of a batch is 32 sequences"},
 		{"explain", "--tokens", most, "the seq of m allows 512"},
 	} {
 		args := []string{x.verb, "m.dspec", x.flag, x.value}

@@ -66,7 +66,8 @@ func (v *packVerb) Run(c *console.Console) error {
 		return err
 	}
 	if dir != nil && dir.Token == nil {
-		c.Note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model), and --tokenizer names none: what is packed takes token ids and no texts", dir.Dir)
+		c.Note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model), and --tokenizer names none: what is packed takes token ids and no "+
+			"texts", dir.Dir)
 	}
 	if v.Random != nil {
 		err = folder.PackRandom(c, unit, *v.Random, dir, tokenizer, v.Out)
@@ -92,7 +93,8 @@ func packed(c *console.Console, path string, u *compiler.Unit) error {
 // ensemble packs the members of an ensemble.
 func (v *packVerb) ensemble(c *console.Console, src *source.Source, dir *folder.Folder) error {
 	if dir != nil || v.Random != nil {
-		return fault.Usage("debertac pack ensemble.dspec --member MODEL.HEAD=DIR …", "--member belongs to a spec of an ensemble, and takes the weights from folders")
+		return fault.Usage("debertac pack ensemble.dspec --member MODEL.HEAD=DIR …",
+			"--member belongs to a spec of an ensemble, and takes the weights from folders")
 	}
 	unit, err := source.UnitFor(c, src, v.Target, v.Head, compiler.Options{})
 	if err != nil {

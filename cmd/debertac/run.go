@@ -59,11 +59,13 @@ func (v *runVerb) Run(m *built.Maker) error {
 			v.TurnOn("perplexity")
 		case "zero-shot":
 			if !v.Handed.Given("labels") {
-				return fault.Usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`, "--head zero-shot needs --labels, what to look for")
+				return fault.Usage(`debertac run `+v.Path+` --head zero-shot --labels "sport,politics" TEXT`,
+					"--head zero-shot needs --labels, what to look for")
 			}
 		case "rank":
 			if v.plain() && !v.Handed.Given("query") && !v.Handed.Given("pair") {
-				return fault.Usage(`debertac run `+v.Path+` --head rank --query "capital of France" TEXT …`, "--head rank needs --query, by which texts are ordered, or --pair")
+				return fault.Usage(`debertac run `+v.Path+` --head rank --query "capital of France" TEXT …`,
+					"--head rank needs --query, by which texts are ordered, or --pair")
 			}
 		}
 	}
@@ -98,7 +100,8 @@ func (v *runVerb) Run(m *built.Maker) error {
 		v.SetText("format", in.Format)
 	}
 	m.Quiet = v.On("quiet")
-	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target, Weights: v.Weights, Seed: v.Random, Texts: true, Accept: v.accept})
+	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target,
+		Weights: v.Weights, Seed: v.Random, Texts: true, Accept: v.accept})
 	if err != nil {
 		return err
 	}
@@ -123,9 +126,11 @@ func (v *runVerb) accept(u *compiler.Unit) error {
 	b, length, tokens := u.Program.Bounds, v.Count("max-tokens"), v.Count("batch-tokens")
 	switch {
 	case length > b.Length:
-		return fault.Usage("", "--max-tokens %d: the model is compiled for texts of up to %d tokens; --seq %d compiles a model folder for more (in a spec: dim seq <= %d)", length, b.Length, length, length)
+		return fault.Usage("", "--max-tokens %d: the model is compiled for texts of up to %d tokens; --seq %d compiles a model folder for more (in a "+
+			"spec: dim seq <= %d)", length, b.Length, length, length)
 	case tokens > b.Tokens:
-		return fault.Usage("", "--batch-tokens %d: the model is compiled to compute up to %d tokens together (in a spec: tokens <= %d in the target)", tokens, b.Tokens, tokens)
+		return fault.Usage("",
+			"--batch-tokens %d: the model is compiled to compute up to %d tokens together (in a spec: tokens <= %d in the target)", tokens, b.Tokens, tokens)
 	}
 	return v.enough(u)
 }

@@ -92,7 +92,8 @@ func scenarios(imported string) []scenario {
 		verify  = "verify --isa go --only forward case"
 
 		verifyFolder = "verify --isa go --model case --outputs recorded"
-		measure      = "bench m.dspec --random-weights 1 --isa go --lengths lengths --cpuprofile cpu.pprof --plot plot.svg --against before.json --any-machine --any-spec --repeat 1"
+		measure      = "bench m.dspec --random-weights 1 --isa go --lengths lengths --cpuprofile cpu.pprof --plot plot.svg --against before.json " +
+			"--any-machine --any-spec --repeat 1"
 	)
 	recorded := func(more ...string) map[string]string {
 		files := map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}
@@ -131,22 +132,28 @@ func scenarios(imported string) []scenario {
 		{name: "run again", args: split("run model text"), files: both("cache", "!run model text")},
 		{name: "run a spec", args: split(once), files: both("cache", "!"+once, "cache/packed", "gone")},
 		{name: "run a spec that is not built", args: split(once), files: both(), only: building},
-		{name: "run on compressed texts", args: split("run model --input texts.txt.zst"), files: both("cache", "!run model text", "texts.txt.zst", "*compressed")},
-		{name: "run on a table", args: split("run model --input t.parquet --text-field uid"), files: both("cache", "!run model text", "t.parquet", "@cmd/debertac/parquetfile/testdata/columns.parquet")},
+		{name: "run on compressed texts", args: split("run model --input texts.txt.zst"),
+			files: both("cache", "!run model text", "texts.txt.zst", "*compressed")},
+		{name: "run on a table", args: split("run model --input t.parquet --text-field uid"),
+			files: both("cache", "!run model text", "t.parquet", "@cmd/debertac/parquetfile/testdata/columns.parquet")},
 		{name: "bench", args: split(measure), files: with(measured...)},
 		{name: "bench what is not built", args: split(measure), files: with(append(measured, "cache/built", "gone")...), only: building},
 		{name: "verify", judges: true, args: split(verify), files: recorded("cache", "!"+verify)},
 		{name: "verify what is not built", judges: true, args: split(verify), files: recorded(), only: building},
 		{name: "verify a tokenizer", args: split("verify --tokenizer words"), files: map[string]string{"words": "@runtime/token/testdata/wordpiece_cased"}},
-		{name: "verify a folder", judges: true, args: split(verifyFolder), files: recorded("case/outputs.safetensors", "gone", "recorded", "*outputs", "cache", "!"+verifyFolder)},
+		{name: "verify a folder", judges: true, args: split(verifyFolder),
+			files: recorded("case/outputs.safetensors", "gone", "recorded", "*outputs", "cache", "!"+verifyFolder)},
 		{name: "doctor", reports: true, args: split(doctor), files: with("w", random, "cache", "!"+doctor)},
 		{name: "doctor of what is not built", reports: true, args: split(doctor), files: with("w", random), only: building},
 		{name: "cache list", varies: true, args: split("cache list"), files: both("cache", "!"+once), after: split(once)},
 		{name: "cache clean", args: split("cache clean"), files: both("cache", "!"+once), after: split(once)},
 		{name: "cache limit", args: split("cache limit 1B"), files: both("cache", "!"+once), after: split(once)},
-		{name: "program run", args: split("program run --model f --weights w --verify --threads 1 --input texts.jsonl --json"), files: both("w", folders, "texts.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n")},
-		{name: "program forward", args: split("program forward --model m --weights w --threads 1 --batch in --out out"), files: with("w", random, "in", "*batch", "out", "old")},
-		{name: "program bench", varies: true, args: split("program bench --model m --weights w --threads 1 --lengths lengths --min-time 1ms --starts 0 --cpuprofile cpu.pprof --json"), files: with("w", random, "lengths", "3 4 5\n")},
+		{name: "program run", args: split("program run --model f --weights w --verify --threads 1 --input texts.jsonl --json"),
+			files: both("w", folders, "texts.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n")},
+		{name: "program forward", args: split("program forward --model m --weights w --threads 1 --batch in --out out"),
+			files: with("w", random, "in", "*batch", "out", "old")},
+		{name: "program bench", varies: true, args: split("program bench --model m --weights w --threads 1 --lengths lengths --min-time 1ms --starts 0 " +
+			"--cpuprofile cpu.pprof --json"), files: with("w", random, "lengths", "3 4 5\n")},
 		{name: "program first", varies: true, args: split("program first --model m --weights w --threads 1"), files: with("w", random)},
 		{name: "program doctor", reports: true, args: split("program doctor --model m --weights w --threads 1"), files: with("w", random)},
 	}
@@ -232,7 +239,8 @@ func (b *bench) fakes(bin string) {
 	require.NoError(b.t, err)
 	writeRaw(b.t, filepath.Join(bin, "output"), raw{safetensors.Tensor{Name: host.OutputTensor, DType: info.DType, Shape: info.Shape}, bytes.Clone(data)})
 	require.NoError(b.t, list.Close())
-	measured, err := json.Marshal(measure.Result{Model: "m", Batch: 1, Tokens: 4, Lengths: "lengths", Threads: 1, ISA: "go", MinMS: 1, P50MS: 2, P90MS: 3, P99MS: 4, TokensPerS: 4000,
+	measured, err := json.Marshal(measure.Result{Model: "m", Batch: 1, Tokens: 4, Lengths: "lengths", Threads: 1, ISA: "go", MinMS: 1, P50MS: 2,
+		P90MS: 3, P99MS: 4, TokensPerS: 4000,
 		SequencesPerS: 1000, GFLOP: 0.001, GFLOPS: 1, StartMS: 5, Calls: 10})
 	require.NoError(b.t, err)
 	for name, text := range map[string]string{

@@ -58,7 +58,8 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty, "special": special, "still": still, "islink": islink, "lost": lost},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty, "special": special,
+			"still": still, "islink": islink, "lost": lost},
 	})
 }
 

@@ -17,7 +17,8 @@ import (
 )
 
 // specialModes are the kinds of what is no regular file, by the names that the scripts have for them.
-var specialModes = map[string]fs.FileMode{"fifo": fs.ModeNamedPipe, "socket": fs.ModeSocket, "device": fs.ModeDevice | fs.ModeCharDevice, "endless": fs.ModeDevice | fs.ModeCharDevice}
+var specialModes = map[string]fs.FileMode{"fifo": fs.ModeNamedPipe, "socket": fs.ModeSocket, "device": fs.ModeDevice | fs.ModeCharDevice,
+	"endless": fs.ModeDevice | fs.ModeCharDevice}
 
 // special is the script command "special KIND PATH": it makes a FIFO, a socket, a device that takes everything, or one of its own that reads as
 // zeros without an end. Where this user may not make a device, a FIFO stands for it.

@@ -31,7 +31,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
 	}{runVerb{Handed: flags.NewHanded()}}
-	parser, err := kong.New(&cli, kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
+	parser, err := kong.New(&cli, helpTexts(), kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
 	require.NoError(t, err)
 	var ours []string
 	for _, f := range parser.Model.Children[0].Flags {
@@ -76,7 +76,7 @@ func TestTaskFlagsNotGiven(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
 	}{runVerb{Handed: flags.NewHanded()}}
-	parser, err := kong.New(&cli)
+	parser, err := kong.New(&cli, helpTexts())
 	require.NoError(t, err)
 	_, err = parser.Parse([]string{"run", "model", "--top-k", "0", "--pair=", "--seed", "18446744073709551615", "--nested", "--temperature", "0.5"})
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestTaskFlagsNotGiven(t *testing.T) {
 
 // TestHeadWords: help of --head and of import name every word of the table that asks for a head.
 func TestHeadWords(t *testing.T) {
-	parser, err := kong.New(newGrammar())
+	parser, err := kong.New(newGrammar(), helpTexts())
 	require.NoError(t, err)
 	var words []string
 	for _, w := range tasktable.Wishes {

@@ -14,7 +14,7 @@ import (
 
 type verifyVerb struct {
 	Cases []string `arg:"" optional:"" name:"case" help:"Folders of recorded cases."`
-	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"Compare forward passes only: leave out gradients, trained weights and training runs."`
+	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"${verify_only}"`
 	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets to compare on. Default: all of this machine."`
 
 	Tokenizer string  `placeholder:"DIR" help:"Instead of cases: compare the tokenizers in a folder with their recorded encodings."`
@@ -22,7 +22,7 @@ type verifyVerb struct {
 	Outputs   string  `placeholder:"FILE" help:"With --model: safetensors file with input_ids, attention_mask, token_type_ids and the recorded outputs."`
 	Atol      float64 `default:"1e-4" help:"With --model: a number holds if |got - want| <= atol + rtol·|want|."`
 	Rtol      float64 `default:"1e-4" help:"With --model: see --atol."`
-	OfLargest float64 `placeholder:"X" help:"With --model, instead of --atol and --rtol: a number holds if |got - want| <= X times the largest |want| of its tensor."`
+	OfLargest float64 `placeholder:"X" help:"${verify_oflargest}"`
 
 	Layers []int `placeholder:"N,…" help:"Compare the hidden states after these layers only; 0 is the input of the first layer."`
 	folder.Wishes
@@ -52,7 +52,8 @@ Examples:
 
 // Run verifies.
 func (v *verifyVerb) Run(m *built.Maker) error {
-	numbers := []flags.Number{flags.Real("--atol", &v.Atol, 0, math.MaxFloat64), flags.Real("--rtol", &v.Rtol, 0, math.MaxFloat64), flags.Real("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}
+	numbers := []flags.Number{flags.Real("--atol", &v.Atol, 0, math.MaxFloat64), flags.Real("--rtol", &v.Rtol, 0, math.MaxFloat64),
+		flags.Real("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}
 	for _, layer := range v.Layers {
 		numbers = append(numbers, flags.Whole("--layers", &layer, 0, math.MaxInt))
 	}
@@ -77,7 +78,8 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 	case v.OfLargest != 0 && v.Model == "":
 		return fault.Usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
 	case v.Model == "" && wanted.Given():
-		return fault.Usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer too: a case says itself what its model is for")
+		return fault.Usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer "+
+			"too: a case says itself what its model is for")
 	case v.Tokenizer != "":
 		return trial.Tokenizer(m.Console, v.Tokenizer, v.Ignore, v.JSON)
 	}
@@ -110,4 +112,12 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 	}
 	c := trial.Comparison{Maker: m, ISA: v.ISA, JSON: v.JSON, Scope: golden.Scope{Forward: v.Only == "forward", Layers: v.Layers}}
 	return c.Judge(trials)
+}
+
+// verifyHelp has the help of flags whose tags would be too long with it, by the names in the tags.
+func verifyHelp() map[string]string {
+	return map[string]string{
+		"verify_only":      "Compare forward passes only: leave out gradients, trained weights and training runs.",
+		"verify_oflargest": "With --model, instead of --atol and --rtol: a number holds if |got - want| <= X times the largest |want| of its tensor.",
+	}
 }

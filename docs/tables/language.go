@@ -65,7 +65,8 @@ func models(context.Context) (string, error) {
 
 // compiles says whether this version compiles a model with a head that classifies texts.
 func compiles(name string) (string, error) {
-	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { take first; linear hidden; act; linear 2 as labels(\"no\", \"yes\") }\n"))
+	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { take first; linear hidden; act; linear 2 as "+
+		"labels(\"no\", \"yes\") }\n"))
 	if len(faults) > 0 {
 		return "", fmt.Errorf("%s: %s", name, faults[0].Message)
 	}

@@ -49,7 +49,8 @@ func counts(context.Context) (string, error) {
 			return "", fmt.Errorf("the zoo has no model %s", f.model)
 		}
 		all, table := spec.Params(m), int64(m.Vocab)*int64(m.Embed.Width)
-		row(&b, code(f.model), strconv.Itoa(m.Layers), strconv.Itoa(m.Hidden), grouped(int64(m.Vocab)), grouped(all), grouped(table), grouped(all-table), f.count, f.source)
+		row(&b, code(f.model), strconv.Itoa(m.Layers), strconv.Itoa(m.Hidden), grouped(int64(m.Vocab)), grouped(all), grouped(table),
+			grouped(all-table), f.count, f.source)
 	}
 	return b.String(), nil
 }

@@ -33,7 +33,8 @@ func TestSampling(t *testing.T) {
 		Samples []generated `json:"samples"`
 	}
 	write := func(flags ...string) []generated {
-		return objects[generated](t, slices.Concat([]string{"run", filepath.Join(models, "generate"), "Anna", "The quick brown", "東京", "--head", "generate", "--max-new-tokens", "12"}, flags)...)
+		return objects[generated](t, slices.Concat([]string{"run", filepath.Join(models, "generate"), "Anna", "The quick brown", "東京", "--head",
+			"generate", "--max-new-tokens", "12"}, flags)...)
 	}
 	likeliest := write()
 	require.Len(t, likeliest, 3)
@@ -67,7 +68,8 @@ func TestEnsemble(t *testing.T) {
 	path, weights := filepath.Join(dir, "both.dspec"), filepath.Join(dir, "both.weights")
 	text += "ensemble both { member nli.classify weight 2; member nli_small.classify; mean probabilities }\ntarget cpu { emit infer both }\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
-	run(t, "pack", path, "--member", "nli.classify="+filepath.Join(models, "nli"), "--member", "nli_small.classify="+filepath.Join(models, "nli_small"), "-o", weights)
+	run(t, "pack", path, "--member", "nli.classify="+filepath.Join(models, "nli"), "--member",
+		"nli_small.classify="+filepath.Join(models, "nli_small"), "-o", weights)
 	texts := []string{"--pair", "This example is politics.", "The party won the election.", "Snow lay on the roofs.", "naïve café 👍🏽"}
 	both := objects[classified](t, slices.Concat([]string{"run", path, "--weights", weights}, texts)...)
 	first := objects[classified](t, slices.Concat([]string{"run", filepath.Join(models, "nli")}, texts)...)

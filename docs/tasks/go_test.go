@@ -125,7 +125,8 @@ func TestGo(t *testing.T) {
 			}
 		}
 		fmt.Fprintf(&main, "\n// %s\nfunc page%d(ctx context.Context, model *%s.Model) error {\n%s\nreturn nil\n}\n", s.page, i, s.name(), s.text)
-		fmt.Fprintf(&calls, "{\nmodel, err := %[1]s.Open(%[2]q, %[3]s)\nif err != nil { log.Fatal(err) }\ndefer model.Close()\nfmt.Println(\"page\", %[4]d)\nif err := page%[4]d(context.Background(), model); err != nil { log.Fatal(err) }\n}\n",
+		fmt.Fprintf(&calls, "{\nmodel, err := %[1]s.Open(%[2]q, %[3]s)\nif err != nil { log.Fatal(err) }\ndefer model.Close()\nfmt.Println(\"page\", "+
+			"%[4]d)\nif err := page%[4]d(context.Background(), model); err != nil { log.Fatal(err) }\n}\n",
 			s.name(), s.name()+".weights", s.option, i)
 	}
 	for _, s := range used {

@@ -165,7 +165,8 @@ func TestDifferLines(t *testing.T) {
 		want, got string
 		same      bool
 	}{
-		{"a 0.5001\n", "a 0.5002\n", true}, {"a 0.5001\n", "a 0.5101\n", false}, {"a 0.5\n", "b 0.5\n", false}, {"a 12\n", "a 13\n", false}, {"a\n", "a\nb\n", false}, {"1e-05", "1.1e-05", true},
+		{"a 0.5001\n", "a 0.5002\n", true}, {"a 0.5001\n", "a 0.5101\n", false}, {"a 0.5\n", "b 0.5\n", false},
+		{"a 12\n", "a 13\n", false}, {"a\n", "a\nb\n", false}, {"1e-05", "1.1e-05", true},
 	} {
 		require.Equal(t, c.same, differLines(c.want, c.got) == "", "%q and %q", c.want, c.got)
 	}

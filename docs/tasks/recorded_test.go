@@ -61,7 +61,8 @@ func debertac(t *testing.T) string {
 
 // environment is what commands run with.
 func environment() []string {
-	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=-trimpath", "PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=-trimpath",
+		"PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 }
 
 // run runs debertac and gives what it writes to the standard output.
@@ -270,7 +271,8 @@ func TestDiffer(t *testing.T) {
 		same      bool
 	}{
 		{`{"a":1}`, `{"a":1.00001,"b":2}`, true}, {`{"a":1}`, `{"a":1.001}`, false}, {`{"a":1}`, `{"b":1}`, false}, {`{"a":1000}`, `{"a":1000.01}`, true},
-		{`[1,2]`, `[1]`, false}, {`[1]`, `[1,2]`, false}, {`["x"]`, `["x"]`, true}, {`["x"]`, `["y"]`, false}, {`{"a":true}`, `{"a":false}`, false}, {`{"a":1}`, `{"a":"1"}`, false},
+		{`[1,2]`, `[1]`, false}, {`[1]`, `[1,2]`, false}, {`["x"]`, `["x"]`, true}, {`["x"]`, `["y"]`, false}, {`{"a":true}`, `{"a":false}`,
+			false}, {`{"a":1}`, `{"a":"1"}`, false},
 	} {
 		if got := differ(parse(c.want), parse(c.got), ""); (got == "") != c.same {
 			t.Errorf("%s and %s: %q", c.want, c.got, got)

@@ -6,7 +6,8 @@
 //	NAME.sum     its length, its hash and when it was last of use (the time of the file's last change)
 //	.NAME.lock   locked shared by every process that uses the entry, and exclusive by the one that makes or removes it
 //
-// The file limit holds the bound on the size of all, if it is not the default one. An entry takes its name when it is whole. One that differs from its sum, or has none, is made again.
+// The file limit holds the bound on the size of all, if it is not the default one. An entry takes its name when it is whole. One that differs from its sum,
+// or has none, is made again.
 package cache
 
 import (

@@ -55,7 +55,8 @@ func List(cons *console.Console, c *cache.Cache, asJSON bool) error {
 		if !e.Whole {
 			about = "left by a process that was killed"
 		}
-		if _, err := fmt.Fprintf(cons.Out, "%-8s %10s  %s  %s  %s\n", e.Kind, wording.Size(e.Size), e.Used.Format("2006-01-02 15:04"), e.Name, about); err != nil {
+		if _, err := fmt.Fprintf(cons.Out, "%-8s %10s  %s  %s  %s\n", e.Kind, wording.Size(e.Size), e.Used.Format("2006-01-02 15:04"), e.Name,
+			about); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,8 @@ import (
 // TestParseSize: sizes have units, which are powers of 1024 as those that are printed.
 func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{
-		"20GB": 20 << 30, "20 GiB": 20 << 30, "1.5kb": 1536, " 7 B ": 7, "0B": 0, "2tib": 2 << 40, "500MB": 500 << 20, "none": cache.NoLimit, "NONE": cache.NoLimit,
+		"20GB": 20 << 30, "20 GiB": 20 << 30, "1.5kb": 1536, " 7 B ": 7, "0B": 0, "2tib": 2 << 40, "500MB": 500 << 20, "none": cache.NoLimit,
+		"NONE": cache.NoLimit,
 	} {
 		got, err := parseSize(text)
 		require.NoError(t, err, text)

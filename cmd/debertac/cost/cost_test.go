@@ -33,7 +33,8 @@ func TestUsefulCount(t *testing.T) {
 
 // TestHead adds a classifier: two products of one row per sequence.
 func TestHead(t *testing.T) {
-	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear 3 as labels(\"a\", \"b\", \"c\"); loss cross_entropy }\n"))
+	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear "+
+		"3 as labels(\"a\", \"b\", \"c\"); loss cross_entropy }\n"))
 	require.Empty(t, faults)
 	m := s.Models[0]
 	lengths := []int{5, 70}
@@ -50,7 +51,8 @@ func TestScore(t *testing.T) {
 
 // TestNeeded: a classifier needs one query, one output row and one feed-forward row of the last layer, and all keys and values.
 func TestNeeded(t *testing.T) {
-	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like bert_base { checkpoint own }\nhead h on m { take first; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\nhead e on m { take each; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\n"))
+	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like bert_base { checkpoint own }\nhead h on m { take first; linear 2 as "+
+		"labels(\"a\", \"b\"); loss cross_entropy }\nhead e on m { take each; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\n"))
 	require.Empty(t, faults)
 	m, n, h, f := s.Models[0], 100.0, 768.0, 3072.0
 	saved := (n-1)*(2*h*h+2*h*h+4*h*f) + 4*n*(n-1)*h
@@ -61,7 +63,8 @@ func TestNeeded(t *testing.T) {
 
 // TestStrips holds the count of rows to one by one counting, for buckets of every kind: clamped, logarithmic, and narrower than a token.
 func TestStrips(t *testing.T) {
-	for _, of := range []string{"dim span = 6; relative rel { bucket clamp }", "dim span = 300; relative rel { bucket clamp }", "dim span = 8; dim reach = 16", "dim span = 16; dim reach = 64", "dim span = 40; dim reach = 41", "dim span = 256; dim reach = 512"} {
+	for _, of := range []string{"dim span = 6; relative rel { bucket clamp }", "dim span = 300; relative rel { bucket clamp }",
+		"dim span = 8; dim reach = 16", "dim span = 16; dim reach = 64", "dim span = 40; dim reach = 41", "dim span = 256; dim reach = 512"} {
 		m := resolve(t, of)
 		for _, n := range []int{1, 2, 3, 9, 63, 64, 65, 130, 700} {
 			strips := 0
@@ -100,7 +103,8 @@ func TestLong(t *testing.T) {
 // resolve is a small model with the statements of its braces.
 func resolve(t *testing.T, braces string) *spec.Model {
 	t.Helper()
-	s, faults := spec.ParseAndResolve("test", fmt.Appendf(nil, "dspec 1\nmodel m like deberta_v3_base { dim hidden = 8; dim heads = 1; dim layers = 1; %s }\n", braces))
+	s, faults := spec.ParseAndResolve("test", fmt.Appendf(nil, "dspec 1\nmodel m like deberta_v3_base { dim hidden = 8; dim heads = 1; dim layers = 1; "+
+		"%s }\n", braces))
 	require.Empty(t, faults)
 	return s.Models[0]
 }

@@ -116,7 +116,8 @@ func (r *Report) Print(w io.Writer) error {
 		if r.Cache.Limit != nil {
 			limit = "of at most " + wording.Size(*r.Cache.Limit)
 		}
-		line("cache", "%s, %s, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path, wording.Counted(r.Cache.Entries, "entry", "entries"), wording.Size(r.Cache.Bytes), limit, cache.Env)
+		line("cache", "%s, %s, %s %s (debertac cache limit sets it, %s moves the cache)", r.Cache.Path,
+			wording.Counted(r.Cache.Entries, "entry", "entries"), wording.Size(r.Cache.Bytes), limit, cache.Env)
 	}
 	_, err := fmt.Fprint(w, b.String())
 	return err

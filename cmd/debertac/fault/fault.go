@@ -109,7 +109,8 @@ func Classify(ctx context.Context, err error) *Error {
 	var toolchain *build.ToolchainError
 	var failed *build.GoError
 	var scarce *resource.Error
-	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) || errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) {
+	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) ||
+		errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) {
 		return Input("", "%v", err)
 	}
 	return Ours(err)

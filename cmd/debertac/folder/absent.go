@@ -22,7 +22,8 @@ func NoFolder(path string, err error) error {
 		return err
 	}
 	_, name, _ := strings.Cut(path, "/")
-	return fault.Input(path, "there is no such folder; models are not downloaded by themselves").Hint("hf download %s --local-dir %s, then %s in its place", path, name, name)
+	return fault.Input(path, "there is no such folder; models are not downloaded by themselves").Hint("hf download %s --local-dir %s, then %s in its "+
+		"place", path, name, name)
 }
 
 // otherWeights are the forms of weights that are not read, with the first file that tells of each and what makes a folder that is.
@@ -32,8 +33,12 @@ var otherWeights = []struct{ pattern, what, do string }{
 	{"onnx/*.onnx", "ONNX", "download model.safetensors of the model that was exported, or export from its folder again"},
 	{"openvino*.xml", "OpenVINO", "download model.safetensors of the model that was exported"},
 	{"openvino/*.xml", "OpenVINO", "download model.safetensors of the model that was exported"},
-	{"tf_model.h5", "TensorFlow", `python -c "from transformers import AutoModel; AutoModel.from_pretrained('%[1]s', from_tf=True).save_pretrained('%[1]s')"  (with transformers 4 and the class that config.json names)`},
-	{"flax_model.msgpack", "Flax", `python -c "from transformers import AutoModel; AutoModel.from_pretrained('%[1]s', from_flax=True).save_pretrained('%[1]s')"  (with transformers 4 and the class that config.json names)`},
+	{"tf_model.h5", "TensorFlow",
+		`python -c "from transformers import AutoModel; AutoModel.from_pretrained('%[1]s', from_tf=True).save_pretrained('%[1]s')"  (with transformers 4 ` +
+			`and the class that config.json names)`},
+	{"flax_model.msgpack", "Flax",
+		`python -c "from transformers import AutoModel; AutoModel.from_pretrained('%[1]s', from_flax=True).save_pretrained('%[1]s')"  (with transformers ` +
+			`4 and the class that config.json names)`},
 	{"*.gguf", "GGUF", "download model.safetensors of the model that was converted"},
 	{"model*.safetensors", "safetensors under another name than model.safetensors", "rename it, if it is the model"},
 	{"pytorch_model*.bin", "a file of torch under another name than pytorch_model.bin", "rename it, if it is the model"},
@@ -75,8 +80,10 @@ func (f *Folder) merge() string {
 	if config.Base == "" {
 		config.Base = "its base model"
 	}
-	class := map[string]string{"SEQ_CLS": "SequenceClassification", "TOKEN_CLS": "TokenClassification", "QUESTION_ANS": "QuestionAnswering", "FEATURE_EXTRACTION": "FeatureExtraction"}[config.Task]
-	return fmt.Sprintf(`merge it into %s first: python -c "from peft import AutoPeftModel%s as M; M.from_pretrained('%s').merge_and_unload().save_pretrained('merged')", and copy the tokenizer's files`,
+	class := map[string]string{"SEQ_CLS": "SequenceClassification", "TOKEN_CLS": "TokenClassification", "QUESTION_ANS": "QuestionAnswering",
+		"FEATURE_EXTRACTION": "FeatureExtraction"}[config.Task]
+	return fmt.Sprintf(`merge it into %s first: python -c "from peft import AutoPeftModel%s as M; `+
+		`M.from_pretrained('%s').merge_and_unload().save_pretrained('merged')", and copy the tokenizer's files`,
 		config.Base, map[bool]string{true: "For" + class}[class != ""], filepath.ToSlash(f.Dir))
 }
 

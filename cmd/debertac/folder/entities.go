@@ -43,7 +43,8 @@ func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 	_, end := f.Token.ID(p.End)
 	if mark && end {
 		if c := config.Class; c != nil && *c >= 0 && *c != int(id) {
-			return nil, fault.Input(path, "class_token_index = %d, but the tokenizer has the number %d for ent_token = %s: labels would be looked for at another token", *c, id, p.Mark)
+			return nil, fault.Input(path, "class_token_index = %d, but the tokenizer has the number %d for ent_token = %s: labels would be looked for at "+
+				"another token", *c, id, p.Mark)
 		}
 		return extra, nil
 	}
@@ -53,7 +54,8 @@ func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		first = *config.Class
 	}
 	if first < f.Token.Size() || first+1 >= u.Model.Vocab {
-		return nil, fault.Input(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a table of %d rows the number must lie after those of the tokenizer",
+		return nil, fault.Input(path, "class_token_index = %d, and the tokenizer, which has %d tokens, does not have ent_token or sep_token, %s: in a "+
+			"table of %d rows the number must lie after those of the tokenizer",
 			first, f.Token.Size(), p.Mark+" and "+p.End, u.Model.Vocab)
 	}
 	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)

@@ -35,7 +35,8 @@ func TestEntityExtra(t *testing.T) {
 	extra, err = of("<<OTHER>>", `{"class_token_index": `+strconv.Itoa(n+1)+`}`, n+5)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{task.MarkKey: strconv.Itoa(n + 1), task.EndKey: strconv.Itoa(n + 2)}, extra)
-	for _, config := range []string{`{"class_token_index": 5}`, `{"class_token_index": ` + strconv.Itoa(n+4) + `}`, `{"class_token_index": "x"}`, `{"max_len": -3}`} {
+	for _, config := range []string{`{"class_token_index": 5}`, `{"class_token_index": ` + strconv.Itoa(n+4) + `}`, `{"class_token_index": "x"}`,
+		`{"max_len": -3}`} {
 		_, err = of("<<OTHER>>", config, n+5)
 		require.ErrorContains(t, err, "gliner_config.json")
 	}

@@ -43,7 +43,8 @@ func (f *Folder) layout() (*layout, error) {
 		l := &layouts[i]
 		for _, name := range f.ignore {
 			if shard, err := path.Match(l.shards, name); shard && err == nil {
-				return nil, fault.Input(f.Dir, "--ignore %s: one shard of the weights cannot be left out", name).Hint("--ignore %s.index.json leaves out all of them", l.file)
+				return nil, fault.Input(f.Dir, "--ignore %s: one shard of the weights cannot be left out",
+					name).Hint("--ignore %s.index.json leaves out all of them", l.file)
 			}
 		}
 		there, err := l.in(f.Dir)

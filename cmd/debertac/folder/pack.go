@@ -27,7 +27,8 @@ func NoWeights(src *source.Source, path, what, out, more string) error {
 			for _, m := range e.Ensemble.Members {
 				members = append(members, fmt.Sprintf("--member %s=DIR", m.Head.FullName()))
 			}
-			return fault.Input(path, "%s", what).Hint("debertac pack %s %s -o %s%s", wording.Quoted(path), strings.Join(members, " "), wording.Quoted(out), more)
+			return fault.Input(path, "%s", what).Hint("debertac pack %s %s -o %s%s", wording.Quoted(path), strings.Join(members, " "),
+				wording.Quoted(out), more)
 		}
 	}
 	return fault.Input(path, "%s", what).Hint("debertac pack MODEL_FOLDER --spec %s -o %s%s", wording.Quoted(path), wording.Quoted(out), more)

@@ -25,7 +25,7 @@ type LentFlag struct {
 
 // DrawnFlag is lentFlag of verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
 type DrawnFlag struct {
-	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a spec with --random-weights, or for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
+	Tokenizer string `placeholder:"DIR|FILE" help:"${folder_drawn_tokenizer}"`
 }
 
 // Lent is the tokenizer that --tokenizer names.
@@ -118,7 +118,8 @@ func oneFile(path string) (fs.FS, error) {
 	s := single{FS: disk.FS(filepath.Dir(path), tokenizerLimit), file: filepath.Base(path)}
 	switch {
 	case s.file == "vocab.json" || s.file == "merges.txt":
-		return nil, fault.Input(path, "a byte-level tokenizer is two files, vocab.json and merges.txt").Hint("--tokenizer %s", wording.Quoted(filepath.Dir(path)))
+		return nil, fault.Input(path, "a byte-level tokenizer is two files, vocab.json and merges.txt").Hint("--tokenizer %s",
+			wording.Quoted(filepath.Dir(path)))
 	case strings.HasSuffix(s.file, ".json"):
 		s.name = "tokenizer.json"
 	case strings.HasSuffix(s.file, ".model"):
@@ -126,7 +127,8 @@ func oneFile(path string) (fs.FS, error) {
 	case strings.HasSuffix(s.file, ".txt"):
 		s.name = "vocab.txt"
 	default:
-		return nil, fault.Input(path, "the file's ending does not tell the form of its tokenizer (there are .json for tokenizer.json, .model for SentencePiece, .txt for WordPiece)")
+		return nil, fault.Input(path, "the file's ending does not tell the form of its tokenizer (there are .json for tokenizer.json, .model for "+
+			"SentencePiece, .txt for WordPiece)")
 	}
 	return s, nil
 }

@@ -10,12 +10,12 @@ import (
 
 // Wishes are the flags that choose what is made of a model folder.
 type Wishes struct {
-	Head   string   `placeholder:"NAME" help:"What to compute. For a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, generate, rtd or entities; default: what config.json names. For a spec whose target emits several heads: the name of one."`
+	Head   string   `placeholder:"NAME" help:"${folder_head}"`
 	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
-	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"With --head embed: how the vectors of tokens become one vector per text, inside the model; none keeps one vector per token. Default: what the folder says, else mean."`
-	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal."`
-	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"Read the folder as if this were not there: a FIELD of config.json, a FILE, or FILE:FIELD. May be given several times."`
-	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of the published model."`
+	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"${folder_pool}"`
+	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"${folder_mask}"`
+	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"${folder_ignore}"`
+	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"${folder_seq}"`
 }
 
 // Given reports whether there is any wish.

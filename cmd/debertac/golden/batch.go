@@ -85,7 +85,8 @@ func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 				continue
 			}
 			if n.Pad >= 0 && ids[i] == n.Pad {
-				return nil, fault(c.inputs, "sequence %d has the padding token at position %d, where attention_mask is 1: in this kind of model it has the position of padding", s, at)
+				return nil, fault(c.inputs, "sequence %d has the padding token at position %d, where attention_mask is 1: in this kind of model it has the "+
+					"position of padding", s, at)
 			}
 			if int64(int32(ids[i])) != ids[i] {
 				return nil, fault(c.inputs, "input_ids holds %d", ids[i])

@@ -186,7 +186,8 @@ func (c *Case) compareEntities(t *Text, number int, scores []float32, widths int
 	}
 	r.Abs, r.Rel = tol.Abs, tol.Rel
 	for _, f := range t.Found {
-		got, err := task.DecodeEntities(t.Text, t.Labels, scores, widths, task.EntityOptions{Threshold: &f.Threshold, Nested: !f.Flat, MultiLabel: f.MultiLabel})
+		got, err := task.DecodeEntities(t.Text, t.Labels, scores, widths,
+			task.EntityOptions{Threshold: &f.Threshold, Nested: !f.Flat, MultiLabel: f.MultiLabel})
 		if err != nil {
 			return r, err
 		}
@@ -198,7 +199,8 @@ func (c *Case) compareEntities(t *Text, number int, scores []float32, widths int
 		for i, w := range f.Entities {
 			g := got[i]
 			if g.RuneStart != w.Start || g.RuneEnd != w.End || g.Text != w.Text || g.Label != w.Label {
-				r.OK, r.Reason = false, fmt.Sprintf("%s: entity %d is %s %q at %d, recorded is %s %q at %d", setting, i, g.Label, g.Text, g.RuneStart, w.Label, w.Text, w.Start)
+				r.OK, r.Reason = false, fmt.Sprintf("%s: entity %d is %s %q at %d, recorded is %s %q at %d", setting, i, g.Label, g.Text,
+					g.RuneStart, w.Label, w.Text, w.Start)
 				return r, nil
 			}
 			d := math.Abs(g.Score - w.Score)

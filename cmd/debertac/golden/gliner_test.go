@@ -19,8 +19,10 @@ func texts(t *testing.T, entities string) *golden.Case {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
 	}
 	write("case.json", `{"name": "texts", "kind": "gliner", "tolerance": {"other": {"atol": 1e-3, "rtol": 0}, "score": {"atol": 1e-5}}}`)
-	write("expected.jsonl", `{"text": "a bc d", "labels": ["x", "y"], "words": [["a", 0, 1], ["bc", 2, 4], ["d", 5, 6]], "input_ids": [1, 9, 5, 9, 6, 8, 3, 4, 4, 3, 2], `+
-		`"words_mask": [0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 0], "logits": "logits.0", "results": [{"threshold": 0.5, "flat_ner": true, "multi_label": false, "entities": [`+entities+`]}]}
+	write("expected.jsonl",
+		`{"text": "a bc d", "labels": ["x", "y"], "words": [["a", 0, 1], ["bc", 2, 4], ["d", 5, 6]], "input_ids": [1, 9, 5, 9, 6, 8, 3, 4, 4, 3, 2], `+
+			`"words_mask": [0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 0], "logits": "logits.0", "results": [{"threshold": 0.5, "flat_ner": true, "multi_label": false, `+
+			`"entities": [`+entities+`]}]}
 {"text": "e", "labels": ["x"], "words": [["e", 0, 1]], "input_ids": [1, 9, 5, 8, 3, 2], "words_mask": [0, 0, 0, 0, 1, 0], "logits": "logits.1", "results": []}
 `)
 	c, err := golden.Open(dir)

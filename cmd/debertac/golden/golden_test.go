@@ -243,7 +243,8 @@ func TestAttentionMask(t *testing.T) {
 	}{{"causal", 0, false, golden.MaskCausal}, {"prefix", 2, false, golden.MaskPrefix}, {"other", 2, true, 0}} {
 		t.Run(x.name, func(t *testing.T) {
 			dir := t.TempDir()
-			writeInts(t, filepath.Join(dir, "inputs.safetensors"), map[string][]float32{"input_ids": make([]float32, 8), "attention_mask_3d": mask(x.prefix, x.spoil)})
+			writeInts(t, filepath.Join(dir, "inputs.safetensors"),
+				map[string][]float32{"input_ids": make([]float32, 8), "attention_mask_3d": mask(x.prefix, x.spoil)})
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "case.json"), []byte(`{"kind": "library", "head": "Model", "tolerance": {}}`), 0o666))
 			c, err := golden.Open(dir)
 			require.NoError(t, err)
@@ -296,7 +297,8 @@ func TestBadCases(t *testing.T) {
 // The tolerance of one tensor scales with its own largest live number.
 func TestToleranceOfTheLargest(t *testing.T) {
 	c := holes(t)
-	results, err := c.Compare(c.Outputs(), golden.Produced{Files: one(produce(t, c, func(_ string, _, _ int, v float32) float32 { return v })), Layers: 2}, golden.Scope{Forward: true})
+	results, err := c.Compare(c.Outputs(), golden.Produced{Files: one(produce(t, c, func(_ string, _, _ int, v float32) float32 { return v })),
+		Layers: 2}, golden.Scope{Forward: true})
 	require.NoError(t, err)
 	largest := 0.0
 	for _, r := range results {

@@ -64,7 +64,8 @@ func perfect(t *testing.T, c *golden.Case, k kind, s *spoil) golden.Produced {
 	for _, name := range want.Names() {
 		info, err := want.Info(name)
 		require.NoError(t, err)
-		if info.DType != safetensors.F32 || strings.HasPrefix(name, "grad.") || strings.Contains(name, "loss") || name == "rtd_labels" || strings.HasPrefix(name, "delta") {
+		if info.DType != safetensors.F32 || strings.HasPrefix(name, "grad.") || strings.Contains(name, "loss") || name == "rtd_labels" ||
+			strings.HasPrefix(name, "delta") {
 			continue
 		}
 		data := make([]float32, info.Elements())

@@ -48,7 +48,8 @@ func (c *Case) AttentionMask() (kind MaskKind, prefix []int32, err error) {
 			rank++
 			for i := range c.Length {
 				if c.live(s, i) && sees(s, i, j) != (j <= i || rank < prefix[s]) {
-					return 0, nil, fault(c.inputs, "attention_mask_3d of sequence %d is neither causal nor that of a sequence with a prefix (query %d, key %d)", s, i, j)
+					return 0, nil, fault(c.inputs, "attention_mask_3d of sequence %d is neither causal nor that of a sequence with a prefix (query %d, key "+
+						"%d)", s, i, j)
 				}
 			}
 		}

@@ -23,7 +23,8 @@ const outputTensor = "output"
 
 // sources are the passes that give tensors with a name of their own.
 var sources = map[string]string{
-	"pooler_output": passPooler, "clean_logits": passClean, "probe_logits": passProbe, "pert_logits": passPerturbed, "mlm_logits": passGenerator, "rtd_logits": passDiscriminator,
+	"pooler_output": passPooler, "clean_logits": passClean, "probe_logits": passProbe, "pert_logits": passPerturbed, "mlm_logits": passGenerator,
+	"rtd_logits": passDiscriminator,
 }
 
 // source finds the pass and its tensor that give a recorded one.
@@ -105,7 +106,8 @@ func (k *comparison) value(name string, shape []int) (value, error) {
 	if read := k.reader(name, g, shape); read != nil {
 		return value{read: read}, nil
 	}
-	return value{reason: fmt.Sprintf("the model produces %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences, k.Length)}, nil
+	return value{reason: fmt.Sprintf("the model produces %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences,
+		k.Length)}, nil
 }
 
 // notProduced is the value of a tensor that no pass produces.
@@ -131,7 +133,8 @@ func (k *comparison) reader(name string, g *grid, shape []int) reader {
 			column = 1
 		}
 		return k.tokensOf(g, func([]int) int { return column })
-	case (k.Kind == KindEMD || k.Kind == KindRTD) && dims == 2 && strings.HasSuffix(name, "logits") && shape[0] == g.rows && shape[1] == g.columns: // of chosen rows
+	case (k.Kind == KindEMD || k.Kind == KindRTD) && dims == 2 && strings.HasSuffix(name, "logits") && shape[0] == g.rows &&
+		shape[1] == g.columns: // of chosen rows
 		return func(index []int) (float64, bool) { return g.row(index[0])[index[1]], false }
 	case perToken && dims == 3 && g.columns == shape[2]:
 		return k.tokensOf(g, func(index []int) int { return index[2] })

@@ -52,7 +52,8 @@ func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p 
 		}
 	}
 	if p.Out == "-" {
-		return nil, fault.Usage("./-, if the folder is to have this name", "-o -: a package is a folder of files, and cannot be the standard output: name a folder")
+		return nil, fault.Usage("./-, if the folder is to have this name", "-o -: a package is a folder of files, and cannot be the standard output: name "+
+			"a folder")
 	}
 	units, err := source.Units(c, src, compiler.Options{Target: part.Target, Emit: part.Emit})
 	if err != nil {
@@ -83,7 +84,8 @@ func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p 
 func (p *Place) name(units []*compiler.Unit) error {
 	if len(units) != 1 {
 		if p.Package != "" {
-			return fault.Usage("--emit "+source.UnitName(units[0]), "--package %s names one package, and the target emits %d: %s", p.Package, len(units), wording.List(source.UnitNames(units)))
+			return fault.Usage("--emit "+source.UnitName(units[0]), "--package %s names one package, and the target emits %d: %s", p.Package,
+				len(units), wording.List(source.UnitNames(units)))
 		}
 		return nil
 	}
@@ -115,8 +117,8 @@ func (p *Place) name(units []*compiler.Unit) error {
 
 // Place are the flags that say where a package lies and what its name is.
 type Place struct {
-	Out     string `short:"o" placeholder:"DIR" help:"Folder of the package. A spec that emits several packages gets one folder for each inside it. Default: a folder here, named after the package."`
-	Package string `placeholder:"NAME" help:"Name of the package. Default: what the spec's target says, else the package of the Go files in DIR, else the name of DIR, else the model's name."`
+	Out     string `short:"o" placeholder:"DIR" help:"${gopackage_out}"`
+	Package string `placeholder:"NAME" help:"${gopackage_package}"`
 }
 
 // FolderFault is for errors about what lies in the output folder: they are the user's to resolve.

@@ -69,7 +69,8 @@ func TestPicture(t *testing.T) {
 	}
 	require.Len(t, d.Slots, len(slots))
 	svg := string(graph.SVG([]*graph.Picture{d}))
-	for _, want := range []string{"layer × 11, layers 0 to 10", "× 11", ">gelu<", ">residual<", ">c2p<", ">p2c<", ">softmax<", "f32[T, 3072] · slot 0", "gemm, divided by panels",
+	for _, want := range []string{"layer × 11, layers 0 to 10", "× 11", ">gelu<", ">residual<", ">c2p<", ">p2c<", ">softmax<",
+		"f32[T, 3072] · slot 0", "gemm, divided by panels",
 		"slot 0", "linear vocab tied embed.token", "absolute pos", "decoder_query", "at most 32 sequences (B), 16384 tokens (T)"} {
 		require.Contains(t, svg, want)
 	}
@@ -87,14 +88,16 @@ func TestPicture(t *testing.T) {
 }
 
 // rect is a rectangle of an SVG document.
-var rect = regexp.MustCompile(`<rect x="([-0-9.]+)" y="([-0-9.]+)" width="([-0-9.]+)" height="([-0-9.]+)" rx="([0-9.]+)" fill="(#[0-9a-f]+)" stroke="(#[0-9a-f]+)"`)
+var rect = regexp.MustCompile(`<rect x="([-0-9.]+)" y="([-0-9.]+)" width="([-0-9.]+)" height="([-0-9.]+)" rx="([0-9.]+)" fill="(#[0-9a-f]+)" ` +
+	`stroke="(#[0-9a-f]+)"`)
 
 type box struct{ x, y, w, h float64 }
 
 // Whatever the program, the picture is well-formed, the same each time, its boxes do not overlap and lie in a panel, panels do not overlap, and all of
 // it lies on the page.
 func TestPicturesAreSound(t *testing.T) {
-	texts := []string{decoded, "dspec 1\nmodel m like deberta_v2_xlarge { }\nhead a on m { take first; linear hidden; act; linear 2 as labels(\"<a> & \\\"b\\\"\", \"ü\"); loss cross_entropy }\n"}
+	texts := []string{decoded, "dspec 1\nmodel m like deberta_v2_xlarge { }\nhead a on m { take first; linear hidden; act; linear 2 as labels(\"<a> & " +
+		"\\\"b\\\"\", \"ü\"); loss cross_entropy }\n"}
 	for i := range 12 {
 		text, _ := spectest.Random(rand.New(rand.NewPCG(3, uint64(i))))
 		texts = append(texts, text)

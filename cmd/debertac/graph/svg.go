@@ -41,9 +41,11 @@ func SVG(pictures []*Picture) []byte {
 		w = max(w, wide)
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="%.0f">`+"\n",
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="ui-monospace, Menlo, `+
+		`Consolas, 'DejaVu Sans Mono', monospace" font-size="%.0f">`+"\n",
 		w+2*margin, y+margin, w+2*margin, y+margin, fontSize)
-	out.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#5b6470"/></marker></defs>` + "\n")
+	out.WriteString(`<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 ` +
+		`z" fill="#5b6470"/></marker></defs>` + "\n")
 	fmt.Fprintf(&out, `<rect width="100%%" height="100%%" fill="#ffffff"/>`+"\n")
 	out.WriteString(s.text.String())
 	out.WriteString("</svg>\n")
@@ -189,7 +191,8 @@ func (s *svg) loop(p *Panel, f frame) {
 	x, top, bottom := f.x+panelPad+10, f.y+panelHead+14, f.y+f.h-panelPad-14
 	s.add(`<path d="M%.1f %.1f H%.1f V%.1f H%.1f" fill="none" stroke="#8a8f98" stroke-width="1.5" stroke-dasharray="5 3" marker-end="url(#tip)"/>`,
 		x+24, bottom, x, top, x+24)
-	s.label(x-10, (top+bottom)/2, fmt.Sprintf(`font-weight="bold" fill="#4b535d" transform="rotate(-90 %.1f %.1f)" text-anchor="middle"`, x-4, (top+bottom)/2), fmt.Sprintf("× %d", p.Times))
+	s.label(x-10, (top+bottom)/2, fmt.Sprintf(`font-weight="bold" fill="#4b535d" transform="rotate(-90 %.1f %.1f)" text-anchor="middle"`, x-4,
+		(top+bottom)/2), fmt.Sprintf("× %d", p.Times))
 }
 
 // edge draws an edge inside of a panel as a smooth line through the ranks that it passes.
@@ -234,7 +237,8 @@ func (s *svg) links(p *Picture, frames map[*Panel]frame, right float64) {
 		if p.next(l) {
 			x1, y1, x2, y2 := from.x+from.w/2, from.y+from.h, to.x+to.w/2, to.y-1
 			bend := (y2 - y1) / 2
-			s.add(`<path d="M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f" fill="none" stroke="#5b6470" stroke-width="2" marker-end="url(#tip)"/>`, x1, y1, x1, y1+bend, x2, y2-bend, x2, y2)
+			s.add(`<path d="M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f" fill="none" stroke="#5b6470" stroke-width="2" marker-end="url(#tip)"/>`, x1,
+				y1, x1, y1+bend, x2, y2-bend, x2, y2)
 			continue
 		}
 		side := to.x + to.w + 1

@@ -12,8 +12,11 @@ func HTML(pictures []*Picture) []byte {
 	var b strings.Builder
 	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
 	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString(title(pictures)))
-	b.WriteString("<style>body{margin:0;font-family:system-ui,sans-serif;color:#1b1f24}main{padding:0 24px 24px}table{border-collapse:collapse;margin:8px 0 24px}" +
-		"td,th{border:1px solid #d0d7de;padding:4px 8px;text-align:left;vertical-align:top;font-size:13px}code{font-size:12px}.picture{overflow:auto}</style>\n</head>\n<body>\n<div class=\"picture\">\n")
+	b.WriteString("<style>body{margin:0;font-family:system-ui,sans-serif;color:#1b1f24}main{padding:0 24px " +
+		"24px}table{border-collapse:collapse;margin:8px 0 24px}" +
+		"td,th{border:1px solid #d0d7de;padding:4px " +
+		"8px;text-align:left;vertical-align:top;font-size:13px}code{font-size:12px}.picture{overflow:auto}</style>\n</head>\n<body>\n<div " +
+		"class=\"picture\">\n")
 	b.Write(SVG(pictures))
 	b.WriteString("</div>\n<main>\n<p>Point at a box to see all of it: attributes, operands, the place in the spec.</p>\n")
 	for _, p := range pictures {
@@ -22,7 +25,8 @@ func HTML(pictures []*Picture) []byte {
 		}
 		fmt.Fprintf(&b, "<h2>Arena of %s</h2>\n<table>\n<tr><th>slot</th><th>size</th><th>values</th></tr>\n", html.EscapeString(p.Title))
 		for _, s := range p.Slots {
-			fmt.Fprintf(&b, "<tr><td>%d</td><td>%s</td><td><code>%s</code></td></tr>\n", s.Number, html.EscapeString(s.Size), html.EscapeString(strings.Join(s.Values, ", ")))
+			fmt.Fprintf(&b, "<tr><td>%d</td><td>%s</td><td><code>%s</code></td></tr>\n", s.Number, html.EscapeString(s.Size),
+				html.EscapeString(strings.Join(s.Values, ", ")))
 		}
 		b.WriteString("</table>\n")
 	}
@@ -62,7 +66,8 @@ func DOT(pictures []*Picture) []byte {
 				if x.End {
 					style = ", style = rounded"
 				}
-				fmt.Fprintf(&b, "\t\t%s [label = %s, tooltip = %s, color = %s%s]\n", names[x], strconv.Quote(strings.Join(lines, "\n")), strconv.Quote(x.Tip), strconv.Quote(colour(x.Slot)), style)
+				fmt.Fprintf(&b, "\t\t%s [label = %s, tooltip = %s, color = %s%s]\n", names[x], strconv.Quote(strings.Join(lines, "\n")),
+					strconv.Quote(x.Tip), strconv.Quote(colour(x.Slot)), style)
 			}
 			for _, x := range panel.Boxes {
 				for _, e := range x.To {

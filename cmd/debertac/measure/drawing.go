@@ -60,7 +60,8 @@ func (d *drawing) text(at point, words string, anchor float64) {
 // svg writes the drawing as SVG. It names fonts that systems have.
 func (d *drawing) svg() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif">`+"\n", d.width, d.height, d.width, d.height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, `+
+		`sans-serif">`+"\n", d.width, d.height, d.width, d.height)
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%.0f" fill="#ffffff"/>`+"\n", d.width, d.height)
 	for _, s := range d.shapes {
 		ink := fmt.Sprintf("#%02x%02x%02x", s.ink.R, s.ink.G, s.ink.B)

@@ -52,8 +52,10 @@ var columns = []column{
 	number(0, func(r *Result) float64 { return r.TokensPerS }).named("tokens/s", "tokens_per_s"),
 	number(1, func(r *Result) float64 { return r.SequencesPerS }).named("seq/s", "sequences_per_s"),
 	number(1, func(r *Result) float64 { return r.GFLOPS }).named("GFLOP/s", "gflops"),
-	{title: "peak", name: "peak_share", text: func(r *Result) string { return percent(r.PeakShare) }, exact: func(r *Result) string { return share(r.PeakShare) }},
-	{title: "roofline", name: "roofline_share", text: func(r *Result) string { return percent(r.RooflineShare) }, exact: func(r *Result) string { return share(r.RooflineShare) }},
+	{title: "peak", name: "peak_share", text: func(r *Result) string { return percent(r.PeakShare) },
+		exact: func(r *Result) string { return share(r.PeakShare) }},
+	{title: "roofline", name: "roofline_share", text: func(r *Result) string { return percent(r.RooflineShare) },
+		exact: func(r *Result) string { return share(r.RooflineShare) }},
 	number(2, func(r *Result) float64 { return r.Allocs }).named("allocs", "allocs"),
 	number(1, func(r *Result) float64 { return r.RSSMiB }).named("RSS MiB", "rss_mib"),
 	number(1, func(r *Result) float64 { return r.StartMS }).named("start ms", "start_ms"),
@@ -218,7 +220,8 @@ func writeBenchstat(w io.Writer, results []Result) error {
 		if e.SpecHash != "" {
 			fmt.Fprintf(&b, "spec: %s\n", r.SpecHash)
 		}
-		name := fmt.Sprintf("BenchmarkForward/model=%s/batch=%d/tokens=%.4g/precision=%s/isa=%s-%d", key(r.Model), r.Batch, r.Tokens, r.Precision, r.ISA, r.Threads)
+		name := fmt.Sprintf("BenchmarkForward/model=%s/batch=%d/tokens=%.4g/precision=%s/isa=%s-%d", key(r.Model), r.Batch, r.Tokens, r.Precision,
+			r.ISA, r.Threads)
 		tokens := r.Tokens * float64(r.Batch) // per call
 		for _, ms := range r.RoundsMS {
 			fmt.Fprintf(&b, "%s\t%d\t%.0f ns/op\t%.0f tokens/s\t%g allocs/op\n", name, max(1, r.Calls/max(1, r.Rounds)), ms*1e6, tokens/ms*1e3, r.Allocs)

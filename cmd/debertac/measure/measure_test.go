@@ -26,7 +26,8 @@ func round(batch int, tokens, p50 float64) measure.Result {
 	return measure.Result{
 		Model: "m", Batch: batch, Tokens: tokens, Threads: 2, Precision: "f32", ISA: "go", MinMS: p50 * 0.9, P50MS: p50, P90MS: p50 * 1.1, P99MS: p50 * 1.2,
 		TokensPerS: float64(batch) * tokens / p50 * 1e3, Calls: 10, StartMS: 3, GFLOPS: 50,
-		Environment: measure.Environment{Machine: measure.ThisMachine(), Go: "go1.26", Debertac: "v1", SpecHash: strings.Repeat("ab", 32), Time: "2026-01-02T03:04:05Z"},
+		Environment: measure.Environment{Machine: measure.ThisMachine(), Go: "go1.26", Debertac: "v1", SpecHash: strings.Repeat("ab", 32),
+			Time: "2026-01-02T03:04:05Z"},
 	}
 }
 
@@ -107,7 +108,8 @@ func TestCompareMachines(t *testing.T) {
 func TestCompareSpecs(t *testing.T) {
 	now := joined(1, 16, 10)
 	now.SpecHash = "0123456789abcdef"
-	for hash, want := range map[string]string{"fedcba9876543210": "it is of another spec: spec_sha256 was fedcba987654, now it is 0123456789ab", "": "spec_sha256 is missing"} {
+	for hash, want := range map[string]string{"fedcba9876543210": "it is of another spec: spec_sha256 was fedcba987654, now it is 0123456789ab",
+		"": "spec_sha256 is missing"} {
 		before := joined(1, 16, 9)
 		before.SpecHash = hash
 		_, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{Machine: true})
@@ -237,7 +239,8 @@ func TestPlot(t *testing.T) {
 // program compiles a small model of two layers.
 func program(t *testing.T) *ir.Program {
 	t.Helper()
-	s, faults := spec.ParseAndResolve("test.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim vocab = 100 }\n"))
+	s, faults := spec.ParseAndResolve("test.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; "+
+		"dim vocab = 100 }\n"))
 	require.Empty(t, faults)
 	units, list, err := compiler.Compile(s, compiler.Options{})
 	require.NoError(t, err)

@@ -19,7 +19,8 @@ func CheckPlotName(name string) error {
 }
 
 // colours are told apart by people with the common forms of colour blindness (Okabe and Ito).
-var colours = []color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255}}
+var colours = []color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255},
+	{0, 0, 0, 255}}
 
 // axis is what a sweep varies along the horizontal axis.
 type axis struct {

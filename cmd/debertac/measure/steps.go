@@ -51,7 +51,8 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 			if !n.Pos.IsZero() {
 				line = strings.TrimSpace(fmt.Sprintf("%s:%d  %s", n.Pos.File, n.Pos.Line, n.Note))
 			}
-			r.Steps = append(r.Steps, Step{Region: c.Region.Name, Op: fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape), Line: line, Kernel: kernels[fmt.Sprint(c.Region.Name, "\x00", i)]})
+			r.Steps = append(r.Steps, Step{Region: c.Region.Name, Op: fmt.Sprintf("%s %s", n.Op, n.Out[0].Type.Shape), Line: line,
+				Kernel: kernels[fmt.Sprint(c.Region.Name, "\x00", i)]})
 		}
 		for l := range c.Count {
 			layer := Layer{Region: c.Region.Name, Layer: c.First + l}

@@ -56,10 +56,12 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 		return nil, nil, err
 	}
 	if o.Tokenizer != "" && !o.Draw {
-		return nil, nil, fault.Usage("leave out --tokenizer", "--tokenizer is for a model folder that has none: %s is a spec, whose weights are packed with their tokenizer", path)
+		return nil, nil, fault.Usage("leave out --tokenizer", "--tokenizer is for a model folder that has none: %s is a spec, whose weights are packed "+
+			"with their tokenizer", path)
 	}
 	if o.Tokenizer != "" && o.Seed == nil {
-		return nil, nil, fault.Usage("--random-weights 1", "--tokenizer is for a spec whose weights are drawn, or for a model folder: the weights of a spec are packed with their tokenizer")
+		return nil, nil, fault.Usage("--random-weights 1", "--tokenizer is for a spec whose weights are drawn, or for a model folder: the weights of a "+
+			"spec are packed with their tokenizer")
 	}
 	if errors.Is(err, fs.ErrNotExist) && path != "-" {
 		return nil, nil, folder.NoFolder(path, err)

@@ -56,7 +56,8 @@ func newColumn(s *parquet.Schema, f parquet.Field) (*column, error) {
 		}
 		inner := node.Fields()
 		if len(inner) != 1 {
-			return nil, fmt.Errorf("column %q is a structure of several values, which is not read: choose another column, or write its parts as columns", c.name)
+			return nil, fmt.Errorf("column %q is a structure of several values, which is not read: choose another column, or write its parts as "+
+				"columns", c.name)
 		}
 		path, node = append(path, inner[0].Name()), inner[0]
 	}
@@ -82,7 +83,8 @@ func (c *column) unpacks(d *format.FileMetaData) error {
 			return fmt.Errorf("column %q is missing in a row group: the file is damaged", c.name)
 		}
 		if codec := group.Columns[c.leaf.ColumnIndex].MetaData.Codec; !slices.Contains(codecs, codec) {
-			return fmt.Errorf("column %q is compressed with %v, which is not read (%v are): write the file with another compression, such as zstd", c.name, codec, codecs)
+			return fmt.Errorf("column %q is compressed with %v, which is not read (%v are): write the file with another compression, such as zstd",
+				c.name, codec, codecs)
 		}
 	}
 	return nil

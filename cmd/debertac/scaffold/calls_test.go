@@ -30,7 +30,8 @@ func TestCallsHaveTemplates(t *testing.T) {
 				text, err := os.ReadFile(path)
 				require.NoError(t, err)
 				require.Contains(t, string(text), "model."+v.Name+"(")
-				require.Equal(t, 2+len(strings.Fields(strings.ReplaceAll(v.Start.Args, " …", ""))), v.Start.Least, "%s: its arguments are %s", v.Name, v.Start.Args)
+				require.Equal(t, 2+len(strings.Fields(strings.ReplaceAll(v.Start.Args, " …", ""))), v.Start.Least, "%s: its arguments are %s",
+					v.Name, v.Start.Args)
 				delete(unused, path)
 			}
 		}

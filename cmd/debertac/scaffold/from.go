@@ -96,7 +96,8 @@ func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 	s.Package, s.Weights, s.FromName = g.Pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.Dir)
 	g.Dir = filepath.Join(v.Dir, s.Package)
 	if s.Call = callFor(g, v.Head); s.Call == nil {
-		return fault.Input(v.From, "what is read off this model is no call on texts").Hint("debertac import %s -o %s, and debertac compile", wording.Quoted(v.From), wording.Quoted(specFile))
+		return fault.Input(v.From, "what is read off this model is no call on texts").Hint("debertac import %s -o %s, and debertac compile",
+			wording.Quoted(v.From), wording.Quoted(specFile))
 	}
 	s.Normalize = dir.Beside.Sentences != nil && dir.Beside.Sentences.Normalize
 	if s.From, err = commandPath(g.Dir, v.From); err != nil {
@@ -132,7 +133,8 @@ func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 	if s.Replace != "" {
 		tidy = ""
 	}
-	c.Note("%s: a spec, package %s generated from it, a program that calls %s, and the weights. Next:\n  cd %s && "+tidy+"go run . %s %s\nAfter a change of model.dspec:\n  go generate ./...",
+	c.Note("%s: a spec, package %s generated from it, a program that calls %s, and the weights. Next:\n  cd %s && "+tidy+"go run . %s %s\nAfter a "+
+		"change of model.dspec:\n  go generate ./...",
 		v.Dir, s.Package, s.Call.Name, v.Dir, s.Weights, s.Call.Args)
 	return nil
 }

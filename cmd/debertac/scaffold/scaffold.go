@@ -34,7 +34,7 @@ type Scaffold struct {
 	From    string   `placeholder:"DIR" help:"Hugging Face model folder to start from: its spec, its head, its weights."`
 	Like    string   `placeholder:"MODEL" help:"Without --from: published model that the spec starts from. Default: deberta_v3_base."`
 	Labels  []string `placeholder:"A,B" help:"Without --from: labels of the classifier, two or more. Default: negative,positive."`
-	Module  string   `placeholder:"PATH" help:"Path of the Go module to make. Default: the folder's name, in lower case, with hyphens in place of other characters; my- is put in front of a name that another package or model has."`
+	Module  string   `placeholder:"PATH" help:"${scaffold_module}"`
 	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3. Default: the version of this program."`
 	Replace string   `placeholder:"DIR" help:"A checkout of debertac that the module uses in place of a published version."`
 	folder.Wishes
@@ -77,8 +77,10 @@ type start struct {
 const specFile = "model.dspec"
 
 // taken are the first elements of paths that belong to Go: its packages, its commands, and names that the go command treats in its own way.
-var taken = strings.Fields("all archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash html image " +
-	"index internal io iter log main maps math mime net os path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall testing text time tool unicode unique " +
+var taken = strings.Fields("all archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors " +
+	"expvar flag fmt go hash html image " +
+	"index internal io iter log main maps math mime net os path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall " +
+	"testing text time tool unicode unique " +
 	"unsafe vendor weak")
 
 // Ident returns the name by which the program calls the generated package: its own, unless the program has another thing of this name.
@@ -137,7 +139,8 @@ func (v *Scaffold) Make(c *console.Console) error {
 	if s.Replace != "" {
 		tidy = ""
 	}
-	c.Note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go generate ./...", v.Dir, s.Package, v.Dir)
+	c.Note("%s: a spec, package %s generated from it, and a program. Next:\n  cd %s && "+tidy+"go build .\nAfter a change of model.dspec:\n  go "+
+		"generate ./...", v.Dir, s.Package, v.Dir)
 	return nil
 }
 
@@ -166,7 +169,8 @@ func (v *Scaffold) plan() (*start, error) {
 	if v.Labels == nil {
 		v.Labels = []string{"negative", "positive"}
 	}
-	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels, Go: "1.26.0", Debertac: modulePath, Version: v.Version}
+	s := &start{Module: v.Module, Model: name, Package: strings.ReplaceAll(name, "_", "") + "classifier", Like: v.Like, Labels: v.Labels,
+		Go: "1.26.0", Debertac: modulePath, Version: v.Version}
 	if s.Module == "" {
 		s.Module = strings.ReplaceAll(name, "_", "-")
 		if slices.Contains(taken, s.Module) {
@@ -203,7 +207,8 @@ func (v *Scaffold) plan() (*start, error) {
 		if v.Version != "" {
 			return nil, fault.Usage("--version v1.2.3", "--version %s is not a version of a Go module", v.Version)
 		}
-		return nil, fault.Usage("--replace DIR, the checkout that debertac was built from, or --version V", "this debertac was built from a checkout and has no published version: say where the checkout is, or which version to require")
+		return nil, fault.Usage("--replace DIR, the checkout that debertac was built from, or --version V",
+			"this debertac was built from a checkout and has no published version: say where the checkout is, or which version to require")
 	}
 	return s, nil
 }

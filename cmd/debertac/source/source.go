@@ -30,10 +30,12 @@ const maxSpec = 16 << 20
 func Read(c *console.Console, file string) (name string, text []byte, err error) {
 	if file != "-" {
 		if is, err := disk.IsDir(file); err == nil && is {
-			return file, nil, fault.Input(file, "this is a folder, a .dspec file is wanted").Hint("debertac import %s -o model.dspec, if it is a model folder", wording.Quoted(file))
+			return file, nil, fault.Input(file, "this is a folder, a .dspec file is wanted").Hint("debertac import %s -o model.dspec, if it is a model "+
+				"folder", wording.Quoted(file))
 		}
 		if packedWeights(file) {
-			return file, nil, fault.Input(file, "these are packed weights, a .dspec file is wanted").Hint("the spec that they were packed for, then --weights %s", wording.Quoted(file))
+			return file, nil, fault.Input(file, "these are packed weights, a .dspec file is wanted").Hint("the spec that they were packed for, then "+
+				"--weights %s", wording.Quoted(file))
 		}
 		if text, err = disk.ReadStream(c.Context, file, maxSpec); err != nil { // a pipe will do
 			return file, nil, err

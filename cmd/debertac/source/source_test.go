@@ -39,7 +39,8 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, os.WriteFile("binary", []byte("a\x00b"), 0o600))
 	require.NoError(t, os.WriteFile("broken.dspec", []byte("dspec 1\nmodel m like nothing {}\n"), 0o600))
 	for name, want := range map[string]string{
-		"folder": "hint: debertac import folder", "config.json": "this is JSON, a .dspec file is wanted", "binary": "this is no text", "broken.dspec": "broken.dspec:2:", "absent": "absent: ",
+		"folder": "hint: debertac import folder", "config.json": "this is JSON, a .dspec file is wanted", "binary": "this is no text",
+		"broken.dspec": "broken.dspec:2:", "absent": "absent: ",
 	} {
 		_, err := source.Load(newConsole(t, ""), name)
 		f := fault.Classify(t.Context(), err)

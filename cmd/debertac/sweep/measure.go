@@ -77,9 +77,11 @@ func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, 
 	if !first {
 		starts = flags.Value("--starts", "0")
 	}
-	args := flags.Args(p.WeightsFlag(), flags.Value("--batch", strconv.Itoa(pt.batch)), flags.Value("--tokens", strconv.Itoa(pt.tokens)), flags.Value("--lengths", v.Lengths),
+	args := flags.Args(p.WeightsFlag(), flags.Value("--batch", strconv.Itoa(pt.batch)), flags.Value("--tokens", strconv.Itoa(pt.tokens)),
+		flags.Value("--lengths", v.Lengths),
 		flags.Count("--threads", pt.threads), flags.Switch("--pin", v.Pin), flags.Value("--isa", pt.isa), flags.Value("--min-time", v.MinTime.String()),
-		flags.Value("--flops", strconv.FormatFloat(flops, 'g', -1, 64)), starts, flags.Switch("--steps", v.Steps && first), flags.Value("--cpuprofile", v.CPUProfile), flags.Switch("--json", true))
+		flags.Value("--flops", strconv.FormatFloat(flops, 'g', -1, 64)), starts, flags.Switch("--steps", v.Steps &&
+			first), flags.Value("--cpuprofile", v.CPUProfile), flags.Switch("--json", true))
 	cmd := p.Command(m, "bench", args)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, m.Err
@@ -195,5 +197,6 @@ func environment(p *built.Program) measure.Environment {
 	if info.Revision != "" {
 		version += " " + info.Revision
 	}
-	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.Unit.Program.Meta.SpecHash, Time: measure.Now()}
+	return measure.Environment{Machine: measure.ThisMachine(), Go: runtime.Version(), Debertac: version, SpecHash: p.Unit.Program.Meta.SpecHash,
+		Time: measure.Now()}
 }

@@ -50,7 +50,8 @@ func (v *Sweep) print(c *console.Console, results []measure.Result) error {
 		}
 		if v.Steps && (format == "" || format == "table") {
 			if len(results) > 1 {
-				if _, err := fmt.Fprintf(c.Out, "\n%d × %.4g tokens, threads %d, %s\n", results[i].Batch, results[i].Tokens, results[i].Threads, results[i].ISA); err != nil {
+				if _, err := fmt.Fprintf(c.Out, "\n%d × %.4g tokens, threads %d, %s\n", results[i].Batch, results[i].Tokens, results[i].Threads,
+					results[i].ISA); err != nil {
 					return err
 				}
 			}
@@ -68,7 +69,8 @@ func paragraph(m *measure.Result) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-13s "+format+"\n", append([]any{name}, args...)...)
 	}
-	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, wording.Counted(m.Threads, "thread", "threads"), m.ISA, m.Precision, wording.Counted(m.Calls, "call", "calls"))
+	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, wording.Counted(m.Threads, "thread", "threads"),
+		m.ISA, m.Precision, wording.Counted(m.Calls, "call", "calls"))
 	line("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", m.MinMS, m.P50MS, m.P90MS, m.P99MS)
 	if m.Rounds > 1 {
 		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", wording.Counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)

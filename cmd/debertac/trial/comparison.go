@@ -118,7 +118,8 @@ func (v *Comparison) say(t *Trial, isa, reason string) {
 		if err != nil {
 			reason += "; " + err.Error()
 		}
-		_ = json.NewEncoder(v.Maker.Out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "missing": names, "ok": false}) // a broken pipe shows at the summary
+		// a broken pipe shows at the summary
+		_ = json.NewEncoder(v.Maker.Out).Encode(map[string]any{"case": t.golden.Name, "isa": isa, "reason": reason, "missing": names, "ok": false})
 		return
 	}
 	on := ""

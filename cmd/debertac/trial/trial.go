@@ -74,7 +74,8 @@ type form struct {
 func OfCase(m *built.Maker, dir string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
-		return nil, fault.Input(dir, "the folder has no case.json: it is no case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
+		return nil, fault.Input(dir,
+			"the folder has no case.json: it is no case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
 	}
 	if err != nil {
 		return nil, caseFault(err)
@@ -350,7 +351,8 @@ func (t *Trial) forward(m *built.Maker, temp, isa string) (map[string]string, er
 	for i, p := range t.passes {
 		f := p.form
 		out := filepath.Join(temp, fmt.Sprintf("%s.%d.%s.out", f.Unit.Program.Name, i, isa))
-		args := flags.Args(f.WeightsFlag(), flags.Value("--model", source.ModelName(f.Unit)), flags.Value("--batch", p.batch), flags.Value("--out", out), flags.Value("--isa", isa))
+		args := flags.Args(f.WeightsFlag(), flags.Value("--model", source.ModelName(f.Unit)), flags.Value("--batch", p.batch),
+			flags.Value("--out", out), flags.Value("--isa", isa))
 		cmd := f.Command(m, "forward", args)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said

@@ -14,8 +14,10 @@ func TestIgnoring(t *testing.T) {
 		t.Skip("no bash")
 	}
 	for name, want := range map[string]string{
-		"tokenizer_config.json:x": "--ignore tokenizer_config.json:x", "a file.json": "--ignore 'a file.json'", "-x.json": "--ignore=-x.json", "-x y": "--ignore='-x y'",
-		"it's": `--ignore 'it'\''s'`, "": "--ignore ''", "a\nb\x01'\\": `--ignore $'a\012b\001\'\\'`, "[MASK]": "--ignore '[MASK]'", "ü\u0085": `--ignore $'ü\302\205'`, "a\r": `--ignore $'a\015'`,
+		"tokenizer_config.json:x": "--ignore tokenizer_config.json:x", "a file.json": "--ignore 'a file.json'", "-x.json": "--ignore=-x.json",
+		"-x y": "--ignore='-x y'",
+		"it's": `--ignore 'it'\''s'`, "": "--ignore ''", "a\nb\x01'\\": `--ignore $'a\012b\001\'\\'`, "[MASK]": "--ignore '[MASK]'",
+		"ü\u0085": `--ignore $'ü\302\205'`, "a\r": `--ignore $'a\015'`,
 	} {
 		require.Equal(t, want, Ignoring(name))
 		out, err := exec.Command(bash, "-c", "printf '%s|' "+Ignoring(name)).Output()

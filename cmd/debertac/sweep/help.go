@@ -1,0 +1,13 @@
+package sweep
+
+// Help returns the help of flags whose tags would be too long with it, by the names in the tags.
+func Help() map[string]string {
+	return map[string]string{
+		"sweep_batch":     "Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa.",
+		"sweep_precision": "Precision that you expect: another one is an error. The weights line of the target decides it.",
+		"sweep_repeat": "Measure all points this many times in turn, each time in a fresh process, and report the median and the standard deviation of " +
+			"the rounds. Default: 1; with --against 6, the fewest that give an interval.",
+		"sweep_cpuprofile": "Write a CPU profile of the measured calls, for go tool pprof. For one point and one round.",
+		"sweep_format":     "Form of the results. Default: a paragraph for one point, a table for several.",
+	}
+}

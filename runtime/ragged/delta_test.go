@@ -18,6 +18,10 @@ func TestDeltaFitsTheTokens(t *testing.T) {
 	err := b.Validate(l)
 	require.ErrorIs(t, err, ErrInput)
 	require.ErrorContains(t, err, "Delta of token 1 is NaN at 1")
+	for _, sign := range []int{1, -1} {
+		b.Delta[4] = float32(math.Inf(sign))
+		require.ErrorContains(t, b.Validate(l), "Inf at 1, it must be finite")
+	}
 	b.Delta[4] = 0.5
 	l.Delta = 0
 	require.ErrorContains(t, b.Validate(l), "cannot be perturbed")

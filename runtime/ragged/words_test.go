@@ -49,6 +49,8 @@ func TestValidateRows(t *testing.T) {
 		"mark too early": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 1}}, both, "sequence 1: label 0 stands at row 3"},
 		"mark in a word": {Batch{Words: []int32{1, 2, 2, 4}, WordStarts: []int32{0, 2, 2}, Marks: []int32{3}, MarkStarts: []int32{0, 1, 1}}, both,
 			"label 0 stands at row 3, in word 1"},
+		"mark begins a word": {Batch{Words: []int32{1, 2}, WordStarts: []int32{0, 1, 1}, Marks: []int32{1}, MarkStarts: []int32{0, 1, 1}}, both,
+			"label 0 stands at row 1, in word 0"},
 		"mark starts end": {Batch{WordStarts: []int32{0, 0, 0}, Marks: []int32{3}, MarkStarts: []int32{0, 0, 0}}, both,
 			"MarkStarts ends at 0, there are 1 labels"},
 	} {

@@ -358,3 +358,25 @@ func TestGenerateFaults(t *testing.T) {
 type frameless struct{ lexicon }
 
 func (frameless) Frame() runtime.Frame { return runtime.Frame{} }
+
+// framelessPairs is frameless with token types.
+type framelessPairs struct{ lexicon }
+
+func (framelessPairs) Frame() runtime.Frame { return runtime.Frame{SecondType: 1} }
+
+// TestTypeOfOneToken checks that a prompt of a single token, which begins a second text, keeps its token type.
+func TestTypeOfOneToken(t *testing.T) {
+	f := predicts(runtime.PerToken, true, false, favourAlways(t, "b"))
+	f.token = framelessPairs{lex}
+	var types [][]int32
+	forward := f.forward
+	f.forward = func(x *runtime.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
+	g, err := NewGenerator(f.open(t, runtime.SkipSelfTest()), "")
+	require.NoError(t, err)
+	_, err = g.Generate(background, []runtime.Text{{Second: "a", Pair: true}}, GenerateOptions{MaxNew: 2})
+	require.NoError(t, err)
+	require.NotEmpty(t, types)
+	for _, list := range types {
+		require.NotContains(t, list, int32(0))
+	}
+}

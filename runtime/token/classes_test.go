@@ -86,3 +86,10 @@ func TestCharacters(t *testing.T) {
 		}
 	}
 }
+
+// TestASCIISplits holds the table of BERT's words for ASCII to that of all characters.
+func TestASCIISplits(t *testing.T) {
+	for b, class := range asciiSplits {
+		require.Equal(t, classes().of(rune(b))&(classSpace|classPunct), class, "%q", rune(b))
+	}
+}

@@ -2,9 +2,11 @@ package tokentest
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -57,14 +59,23 @@ func TestAddedTokens(t *testing.T) {
 
 // withAdded opens a recorded tokenizer with other added tokens.
 func withAdded(t *testing.T, folder string, added json.RawMessage) *token.Tokenizer {
-	b, err := os.ReadFile("../testdata/" + folder + "/tokenizer.json")
-	require.NoError(t, err)
-	var doc map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal(b, &doc))
-	doc["added_tokens"] = added
-	b, err = json.Marshal(doc)
-	require.NoError(t, err)
-	tok, err := token.FromJSON(b)
+	around, ok := withoutAdded[folder]
+	if !ok {
+		b, err := os.ReadFile("../testdata/" + folder + "/tokenizer.json")
+		require.NoError(t, err)
+		var doc map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(b, &doc))
+		doc["added_tokens"] = json.RawMessage(`"here"`)
+		b, err = json.Marshal(doc)
+		require.NoError(t, err)
+		around[0], around[1], ok = bytes.Cut(b, []byte(`"added_tokens":"here"`))
+		require.True(t, ok)
+		withoutAdded[folder] = around
+	}
+	tok, err := token.FromJSON(slices.Concat(around[0], []byte(`"added_tokens":`), added, around[1]))
 	require.NoError(t, err)
 	return tok
 }
+
+// withoutAdded holds what stands before and after the added tokens in a tokenizer.json, by folder.
+var withoutAdded = map[string][2][]byte{}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -19,6 +20,12 @@ import (
 	"github.com/debertac/debertac/spec/spectest"
 	"github.com/debertac/debertac/spec/zoo"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // unseen lists the words of models, heads and ensembles that change no program, and why they still have an effect. The resolved spec must show their change
 // instead.

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -9,6 +10,12 @@ import (
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 func TestLookups(t *testing.T) {
 	s := read(t, "testdata/language.dspec")

@@ -5,12 +5,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/debertac/debertac/codegen/kernel"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // TestGenerated makes the package's generated files again, in memory, and reports files that are stale, missing, or no longer made.
 func TestGenerated(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,12 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // record is the part of a recorded line that the tests here need. Package tokentest compares all of it.
 type record struct {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,12 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 	"github.com/debertac/debertac/spec/hf"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // with returns the case's config with some fields changed; nil removes a field.
 func with(t testing.TB, name string, fields map[string]any) []byte {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,6 +17,12 @@ import (
 
 	"github.com/debertac/debertac/runtime/token"
 )
+
+// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 func needTestdata(t *testing.T) {
 	if _, err := os.Stat("../testdata/go.mod"); errors.Is(err, fs.ErrNotExist) {

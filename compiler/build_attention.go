@@ -27,85 +27,13 @@ func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 // the rows xq. A projection that it reads at j, a key, and the values are computed from the rows x.
 func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Value {
 	m, a := b.m, &b.m.Encoder.Attention
-	width := m.Heads * m.Head
-	starts := e.Part(ragged.Starts)
-	var pos, index, table *ir.Value
+	s := &scoreBuilder{builder: b, e: e, path: layerPath, xq: xq, x: x, starts: e.Part(ragged.Starts), made: map[projected]*ir.Value{}}
 	if b.usesTable() {
-		pos = e.Part(ragged.Positions)
-		index = e.Input(storeIndex, ir.State, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2*b.prog.Bounds.Length - 1)}})
+		s.pos = e.Part(ragged.Positions)
+		s.index = e.Input(storeIndex, ir.State, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2*b.prog.Bounds.Length - 1)}})
 	}
 	if b.projectsTable() {
-		table = e.Input(storeTable, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(m.Relative.Rows), ir.N(m.Hidden)}})
-	}
-	type projected struct {
-		*spec.Proj
-		in *ir.Value
-	}
-	made := map[projected]*ir.Value{}
-	project := func(p *spec.Proj, in *ir.Value) *ir.Value {
-		if p.Of == spec.Rel {
-			in = table
-		}
-		if v := made[projected{p, in}]; v != nil {
-			return v
-		}
-		path := layerPath + "attention." + b.names.projection(p)
-		var v *ir.Value
-		if p.Kind == spec.Scalar {
-			v = e.op("transpose", p.Source, nil, b.tensor(e, path+".weight", m.Relative.Rows, m.Heads))
-		} else if b.names.joined && p.Of == spec.X {
-			v = b.joinedProjection(e, layerPath, p, in)
-		} else {
-			v = b.linear(e, path, p.Source, m.Hidden, width, p.Bias, in)
-		}
-		made[projected{p, in}] = v
-		return e.Name(v, p.Name)
-	}
-	// factor returns a factor of a term. Its index tells which rows it is projected from.
-	factor := func(f spec.Factor) *ir.Value {
-		if f.Index == spec.I {
-			return project(f.Proj, xq)
-		}
-		return project(f.Proj, x)
-	}
-	heads := ir.Attr{Key: "heads", Value: m.Heads}
-	flip := func(x spec.Index) ir.Attr { return ir.Attr{Key: "flip", Value: x == spec.JI} }
-	plus := func(sum, term *ir.Value, src spec.Source) *ir.Value {
-		if sum == nil {
-			return term
-		}
-		return e.op("add", src, nil, sum, term)
-	}
-	var products, biases *ir.Value
-	for _, t := range a.Score {
-		switch t.Kind {
-		case spec.ContentContent:
-			products = plus(products, e.op("score_cc", t.Source, []ir.Attr{heads}, factor(t.Left), factor(t.Right), starts), t.Source)
-		case spec.ContentOffset:
-			op := "score_pc"
-			if t.Content().Index == spec.I {
-				op = "score_cp"
-			}
-			s := e.op(op, t.Source, []ir.Attr{flip(t.Offset().Index), heads}, factor(t.Content()), factor(t.Offset()), index, starts, pos)
-			products = plus(products, s, t.Source)
-		case spec.OffsetOffset:
-			left, right, at, turned := factor(t.Left), factor(t.Right), index, flip(t.Left.Index)
-			if t.Left.Index != t.Right.Index { // each offset needs two rows: first make a table that has one row per offset
-				left, right = byOffset(e, t, left, index, t.Left.Index), byOffset(e, t, right, index, t.Right.Index)
-				at, turned = e.op("ramp", t.Source, []ir.Attr{{Key: "n", Value: index.Type.Shape[0].N}}), flip(spec.IJ)
-			}
-			pp := e.op("table_pp", t.Source, []ir.Attr{heads}, left, right)
-			products = plus(products, e.op("score_bias", t.Source, []ir.Attr{turned}, pp, at, starts, pos), t.Source)
-		case spec.Bias:
-			biases = plus(biases, e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, factor(t.Left), index, starts, pos), t.Source)
-		}
-	}
-	score := biases
-	if products != nil {
-		score = e.op("scale", a.ScaleSource, []ir.Attr{{Key: "by", Value: a.Scale}}, products)
-		if biases != nil {
-			score = e.op("add", a.ScoreSource, nil, score, biases)
-		}
+		s.table = e.Input(storeTable, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(m.Relative.Rows), ir.N(m.Hidden)}})
 	}
 	mix := func(src *spec.Source, name string, v *ir.Value) *ir.Value {
 		if src == nil {
@@ -113,8 +41,109 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 		}
 		return e.op("mix_heads", *src, nil, v, b.tensor(e, layerPath+"attention."+name+".weight", m.Heads, m.Heads))
 	}
-	p := mix(a.MixWeight, "mix_weight", b.softmax(e, mix(a.MixScore, "mix_score", score), starts))
-	return e.op("weigh", a.Source, []ir.Attr{heads}, p, project(a.Value(), x), starts)
+	p := mix(a.MixWeight, "mix_weight", b.softmax(e, mix(a.MixScore, "mix_score", s.score()), s.starts))
+	return e.op("weigh", a.Source, []ir.Attr{s.heads()}, p, s.project(a.Value(), x), s.starts)
+}
+
+// scoreBuilder appends the score of one attention.
+type scoreBuilder struct {
+	*builder
+	e                         editor
+	path                      string    // of the layer's tensors
+	xq, x                     *ir.Value // the rows of queries, and those of keys and values
+	starts, pos, index, table *ir.Value
+	made                      map[projected]*ir.Value // projections, each once
+}
+
+// projected is a projection of rows.
+type projected struct {
+	*spec.Proj
+	in *ir.Value
+}
+
+// heads returns the attribute with the number of heads.
+func (b *scoreBuilder) heads() ir.Attr { return ir.Attr{Key: "heads", Value: b.m.Heads} }
+
+// project returns a projection of rows, or of the relative table.
+func (b *scoreBuilder) project(p *spec.Proj, in *ir.Value) *ir.Value {
+	if p.Of == spec.Rel {
+		in = b.table
+	}
+	if v := b.made[projected{p, in}]; v != nil {
+		return v
+	}
+	path := b.path + "attention." + b.names.projection(p)
+	var v *ir.Value
+	switch {
+	case p.Kind == spec.Scalar:
+		v = b.e.op("transpose", p.Source, nil, b.tensor(b.e, path+".weight", b.m.Relative.Rows, b.m.Heads))
+	case b.names.joined && p.Of == spec.X:
+		v = b.joinedProjection(b.e, b.path, p, in)
+	default:
+		v = b.linear(b.e, path, p.Source, b.m.Hidden, b.m.Heads*b.m.Head, p.Bias, in)
+	}
+	b.made[projected{p, in}] = v
+	return b.e.Name(v, p.Name)
+}
+
+// factor returns a factor of a term. Its index tells which rows it is projected from.
+func (b *scoreBuilder) factor(f spec.Factor) *ir.Value {
+	if f.Index == spec.I {
+		return b.project(f.Proj, b.xq)
+	}
+	return b.project(f.Proj, b.x)
+}
+
+// term appends a term.
+func (b *scoreBuilder) term(t spec.Term) *ir.Value {
+	flip := func(x spec.Index) ir.Attr { return ir.Attr{Key: "flip", Value: x == spec.JI} }
+	switch t.Kind {
+	case spec.ContentContent:
+		return b.e.op("score_cc", t.Source, []ir.Attr{b.heads()}, b.factor(t.Left), b.factor(t.Right), b.starts)
+	case spec.ContentOffset:
+		op := "score_pc"
+		if t.Content().Index == spec.I {
+			op = "score_cp"
+		}
+		attrs := []ir.Attr{flip(t.Offset().Index), b.heads()}
+		return b.e.op(op, t.Source, attrs, b.factor(t.Content()), b.factor(t.Offset()), b.index, b.starts, b.pos)
+	case spec.OffsetOffset:
+		left, right, at, turned := b.factor(t.Left), b.factor(t.Right), b.index, flip(t.Left.Index)
+		if t.Left.Index != t.Right.Index { // each offset needs two rows: first make a table that has one row per offset
+			left, right = byOffset(b.e, t, left, b.index, t.Left.Index), byOffset(b.e, t, right, b.index, t.Right.Index)
+			at, turned = b.e.op("ramp", t.Source, []ir.Attr{{Key: "n", Value: b.index.Type.Shape[0].N}}), flip(spec.IJ)
+		}
+		pp := b.e.op("table_pp", t.Source, []ir.Attr{b.heads()}, left, right)
+		return b.e.op("score_bias", t.Source, []ir.Attr{turned}, pp, at, b.starts, b.pos)
+	}
+	return b.e.op("score_bias", t.Source, []ir.Attr{flip(t.Left.Index)}, b.factor(t.Left), b.index, b.starts, b.pos)
+}
+
+// score appends the sum of the products, scaled, and of the biases.
+func (b *scoreBuilder) score() *ir.Value {
+	a := &b.m.Encoder.Attention
+	plus := func(sum, term *ir.Value, src spec.Source) *ir.Value {
+		if sum == nil {
+			return term
+		}
+		return b.e.op("add", src, nil, sum, term)
+	}
+	var products, biases *ir.Value
+	for _, t := range a.Score {
+		if t.Kind == spec.Bias {
+			biases = plus(biases, b.term(t), t.Source)
+		} else {
+			products = plus(products, b.term(t), t.Source)
+		}
+	}
+	if products == nil {
+		return biases
+	}
+	score := b.e.op("scale", a.ScaleSource, []ir.Attr{{Key: "by", Value: a.Scale}}, products)
+	if biases != nil {
+		score = b.e.op("add", a.ScoreSource, nil, score, biases)
+	}
+	return score
 }
 
 // softmax appends the softmax over the keys that the mask allows.

@@ -73,7 +73,8 @@ func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value)
 	}
 	padded := (size + 15) / 16 * 16
 	join := func(parts []*ir.Value) *ir.Value {
-		return e.op("pad_heads", s.Source, []ir.Attr{{Key: "dp", Value: padded}, {Key: "heads", Value: 4 * len(parts)}}, e.op("concat", s.Source, nil, parts...))
+		return e.op("pad_heads", s.Source, []ir.Attr{{Key: "dp", Value: padded}, {Key: "heads", Value: 4 * len(parts)}},
+			e.op("concat", s.Source, nil, parts...))
 	}
 	name := path[:len(path)-1]
 	gates := e.op("linear", s.Source, nil, x, e.Name(join(in), name+".gates"), join(bias))

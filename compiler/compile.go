@@ -45,7 +45,8 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		for _, t := range s.Targets {
 			names = append(names, t.Name)
 		}
-		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name}, Message: fmt.Sprintf("no target is named %q: there is %s", o.Target, strings.Join(names, ", "))}}, nil
+		return nil, diag.List{{Code: "unknown-name", Span: diag.Span{File: s.Name},
+			Message: fmt.Sprintf("no target is named %q: there is %s", o.Target, strings.Join(names, ", "))}}, nil
 	}
 	var units []*Unit
 	all := workOf(s, t)
@@ -84,7 +85,8 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			faults = append(faults, &diag.Diag{Code: "missing", Span: at, Message: "the spec has no model: there is nothing to compile"})
 			return nil, faults, nil
 		}
-		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at, Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
+		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at,
+			Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
 	}
 	faults.Sort()
 	return units, faults, nil

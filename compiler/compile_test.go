@@ -43,14 +43,15 @@ func resolved(t *testing.T, text string) *spec.Spec {
 // TestUnusualModels compiles models that random specs do not reach. It compares the oracle's result after all passes with the result before any pass.
 func TestUnusualModels(t *testing.T) {
 	for name, text := range map[string]string{
-		"a head without weights":        smallModel("m", "") + "head c on m { take first }",
-		"a head that ends in a norm":    smallModel("m", "checkpoint own") + "head c on m { take first; norm }",
-		"a head of one activation":      smallModel("m", "checkpoint own") + "head c on m { take first; act }",
-		"a score of one number":         smallModel("m", "checkpoint own") + "head c on m { take first; linear 1 as score }",
-		"queries that are keys":         smallModel("m", "checkpoint own; encoder.attention { score q[i]·q[j]; drop k, kr, qr }"),
-		"values that are keys":          smallModel("m", "checkpoint own; encoder.attention { score q[i]·v[j]; drop k, kr, qr }"),
-		"projections named like inputs": smallModel("m", "checkpoint own; encoder.attention { starts, pos, v = linear(x); score starts[i]·pos[j]; drop q, k, kr, qr }"),
-		"a head named like a region":    smallModel("m", "checkpoint own") + "head layer on m { take first; linear 3; act; linear 2 as labels(\"a\", \"b\") }",
+		"a head without weights":     smallModel("m", "") + "head c on m { take first }",
+		"a head that ends in a norm": smallModel("m", "checkpoint own") + "head c on m { take first; norm }",
+		"a head of one activation":   smallModel("m", "checkpoint own") + "head c on m { take first; act }",
+		"a score of one number":      smallModel("m", "checkpoint own") + "head c on m { take first; linear 1 as score }",
+		"queries that are keys":      smallModel("m", "checkpoint own; encoder.attention { score q[i]·q[j]; drop k, kr, qr }"),
+		"values that are keys":       smallModel("m", "checkpoint own; encoder.attention { score q[i]·v[j]; drop k, kr, qr }"),
+		"projections named like inputs": smallModel("m",
+			"checkpoint own; encoder.attention { starts, pos, v = linear(x); score starts[i]·pos[j]; drop q, k, kr, qr }"),
+		"a head named like a region": smallModel("m", "checkpoint own") + "head layer on m { take first; linear 3; act; linear 2 as labels(\"a\", \"b\") }",
 		"one of everything": `dspec 1
 			model m like deberta_v3_base {
 				checkpoint own; tokenizer none; dim vocab = 1; dim hidden = 1; dim heads = 1; dim inner = 1; dim layers = 1; dim seq <= 1
@@ -123,13 +124,16 @@ func TestPackageNames(t *testing.T) {
 
 // TestFaults checks the faults that only the compiler can find, each at its place.
 func TestFaults(t *testing.T) {
-	for text, want := range map[string]string{
-		smallModel("a_b", "") + smallModel("ab", "")[8:]:                                                                       "test.dspec:7:1: a_b and ab would both be the package ab [twice]",
-		smallModel("m", "") + "target t { emit infer m as package \"m_test\" }":                                                "test.dspec:7:12: no program could import a package m_test [range]",
-		smallModel("m", "") + "target t { emit infer m as package \"init\" }":                                                  "test.dspec:7:12: no program could import a package init [range]",
-		smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"):      "test.dspec:5:38: in the layout own, a tensor of every attention has the name out, so no projection can have it [checkpoint-scheme]",
-		smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }": "test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]",
+	for _, c := range []struct{ text, want string }{
+		{smallModel("a_b", "") + smallModel("ab", "")[8:], "test.dspec:7:1: a_b and ab would both be the package ab [twice]"},
+		{smallModel("m", "") + "target t { emit infer m as package \"m_test\" }", "test.dspec:7:12: no program could import a package m_test [range]"},
+		{smallModel("m", "") + "target t { emit infer m as package \"init\" }", "test.dspec:7:12: no program could import a package init [range]"},
+		{smallModel("m", "checkpoint own; encoder.attention { q, out, v = linear(x); score q[i]·out[j]; drop k, kr, qr }"),
+			"test.dspec:5:38: in the layout own, a tensor of every attention has the name out, so no projection can have it [checkpoint-scheme]"},
+		{smallModel("m", "encoder.attention { score q[i]·k[j] + qr[i-j]·kr[i-j] }") + "target t { weights bf16; emit infer m }",
+			"test.dspec:7:12: weights bf16 is checked by this version, but not compiled yet [not-yet]"},
 	} {
+		text, want := c.text, c.want
 		s := resolved(t, text)
 		units, faults, err := compiler.Compile(s, compiler.Options{})
 		require.NoError(t, err)
@@ -153,13 +157,22 @@ func TestFaults(t *testing.T) {
 
 // TestPlainGo checks that parts without assembly compile, and that checking reports that they run in plain Go.
 func TestPlainGo(t *testing.T) {
-	for text, want := range map[string]string{
-		smallModel("m", "checkpoint own; encoder.attention { mix score }"):                                                             "test.dspec:5:38: warning: no kernel mixes heads: the attention runs in plain Go [portable]",
-		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 300; dim heads = 1", 1):                           "test.dspec:2:1: warning: a head of 300 columns is more than the 256 that kernels are made for: the attention runs in plain Go [portable]",
-		strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 8388608; dim heads = 65536", 1):                   "test.dspec:2:1: warning: the rows of 65536 heads of 128 columns are longer than the 4194304 that kernels are made for: the attention runs in plain Go [portable]",
-		strings.NewReplacer("span = 4", "span = 1000000", "reach = 9", "reach = 2000000").Replace(smallModel("m", "")):                 "zoo/deberta_v3.dspec:23:5: warning: a table of 2000000 offsets is larger than the 1048576 that kernels are made for: the attention runs in plain Go [portable]",
-		strings.NewReplacer("span = 4", "span = 26", "reach = 9", "reach = 30", "seq <= 16", "seq <= 64").Replace(smallModel("m", "")): "zoo/deberta_v3.dspec:23:5: warning: some neighbouring offsets have buckets that lie apart, and kernels read neighbouring rows: the attention runs in plain Go [portable]",
+	for _, c := range []struct{ text, want string }{
+		{smallModel("m", "checkpoint own; encoder.attention { mix score }"),
+			"test.dspec:5:38: warning: no kernel mixes heads: the attention runs in plain Go [portable]"},
+		{strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 300; dim heads = 1", 1),
+			"test.dspec:2:1: warning: a head of 300 columns is more than the 256 that kernels are made for: the attention runs in plain Go [portable]"},
+		{strings.Replace(smallModel("m", ""), "hidden = 32; dim heads = 2", "hidden = 8388608; dim heads = 65536", 1),
+			"test.dspec:2:1: warning: the rows of 65536 heads of 128 columns are longer than the 4194304 that kernels are made for: the attention runs in " +
+				"plain Go [portable]"},
+		{strings.NewReplacer("span = 4", "span = 1000000", "reach = 9", "reach = 2000000").Replace(smallModel("m", "")),
+			"zoo/deberta_v3.dspec:23:5: warning: a table of 2000000 offsets is larger than the 1048576 that kernels are made for: the attention runs in " +
+				"plain Go [portable]"},
+		{strings.NewReplacer("span = 4", "span = 26", "reach = 9", "reach = 30", "seq <= 16", "seq <= 64").Replace(smallModel("m", "")),
+			"zoo/deberta_v3.dspec:23:5: warning: some neighbouring offsets have buckets that lie apart, and kernels read neighbouring rows: the attention " +
+				"runs in plain Go [portable]"},
 	} {
+		text, want := c.text, c.want
 		early := compiler.NotYet(resolved(t, text))
 		require.Len(t, early, 1, text)
 		require.Equal(t, want, early[0].String())
@@ -197,14 +210,17 @@ func TestMemoryBound(t *testing.T) {
 
 // TestMemoryHint checks that the number of tokens in a hint is the largest that fits, for any bound and any rows that a head reads.
 func TestMemoryHint(t *testing.T) {
-	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }", "head h on m { take each; linear 3 as labels(\"a\", \"b\", \"c\") }", "head h on m { take masked; linear hidden; act; norm; linear vocab tied embed.token }",
+	for _, head := range []string{"", "head h on m { take first; linear 5 as labels(\"a\", \"b\", \"c\", \"d\", \"e\") }",
+		"head h on m { take each; linear 3 as labels(\"a\", \"b\", \"c\") }",
+		"head h on m { take masked; linear hidden; act; norm; linear vocab tied embed.token }",
 		`head h on m { take words(mean); linear 4; prompt labels mark "a" end "b"; spans <= 3 markers }`} {
 		emitted := ""
 		if head != "" {
 			emitted = ".h"
 		}
 		faults := func(tokens, bound string) diag.List {
-			_, faults, err := compiler.Compile(resolved(t, smallModel("m", "checkpoint own")+head+"target t { "+tokens+"; memory <= "+bound+"; emit infer m"+emitted+" }"), compiler.Options{})
+			target := "target t { " + tokens + "; memory <= " + bound + "; emit infer m" + emitted + " }"
+			_, faults, err := compiler.Compile(resolved(t, smallModel("m", "checkpoint own")+head+target), compiler.Options{})
 			require.NoError(t, err)
 			return faults
 		}

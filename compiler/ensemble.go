@@ -30,7 +30,8 @@ func memberFaults(e *spec.Ensemble, p, first part) diag.List {
 	case mean == tasktable.NoMean || p.crf:
 		d = diag.Errorf("members", p.at, "no mean is defined over heads like %s", p.name())
 	case e.Mean == "probabilities" && mean == tasktable.MeanOfLogits:
-		d = diag.Errorf("members", p.at, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they have no mean here",
+		d = diag.Errorf("members", p.at, "the probabilities of %s are over the tokens of a text, or over options, and not over the numbers of a row: they "+
+			"have no mean here",
 			p.name()).Hintf("mean logits")
 	default:
 		return nil

@@ -80,7 +80,8 @@ func TestEnsembleMeans(t *testing.T) {
 
 // TestEnsemblesInPlainGo checks that the warning names every member.
 func TestEnsemblesInPlainGo(t *testing.T) {
-	text := strings.NewReplacer("HEAD", "take first; linear 4", "MEAN", meanWord("logits"), "dim layers = 2", "dim layers = 2; encoder.attention { mix score }").Replace(twoMembers)
+	text := strings.NewReplacer("HEAD", "take first; linear 4", "MEAN", meanWord("logits"), "dim layers = 2",
+		"dim layers = 2; encoder.attention { mix score }").Replace(twoMembers)
 	f, faults := spec.Parse("both.dspec", []byte(text))
 	require.Empty(t, faults)
 	s, faults := spec.Resolve(f)

@@ -95,35 +95,11 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 		return nil
 	}
 	// Constants that the remaining nodes read become outputs of the packing region and packed inputs of this one.
-	inner := layered(slices.DeleteFunc(slices.Clone(r.In), func(v *ir.Value) bool { return !fixed[v] }))
-	here := map[*ir.Value]*ir.Value{}
-	cross := func(v *ir.Value) *ir.Value {
-		if v == nil || !fixed[v] {
-			return v
-		}
-		if w := here[v]; w != nil {
-			return w
-		}
-		name := v.Name
-		if v.Kind == ir.Temp && !isStored(r, v) {
-			name = r.Name + "." + v.Name
-			if inner {
-				name = r.Name + ".{l}." + v.Name
-			}
-			for r.Input(name) != nil { // a tensor has the name
-				name += ".packed"
-			}
-			v.Name = name
-		}
-		if v.Kind != ir.State && !(v.Kind == ir.Tensor && packedBefore(v.Name, layers, tensors)) {
-			pr.Out = append(pr.Out, v)
-		}
-		here[v] = &ir.Value{Name: name, Kind: ir.Packed, Type: v.Type}
-		return here[v]
-	}
+	c := &crossing{r: r, pr: pr, fixed: fixed, layers: layers, tensors: tensors, here: map[*ir.Value]*ir.Value{}}
+	c.inner = layered(slices.DeleteFunc(slices.Clone(r.In), func(v *ir.Value) bool { return !fixed[v] }))
 	for _, n := range rest {
 		for i, v := range n.In {
-			n.In[i] = cross(v)
+			n.In[i] = c.cross(v)
 		}
 	}
 	var out []*ir.Value
@@ -132,7 +108,7 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 			out = append(out, v)
 			continue
 		}
-		if here[v] == nil {
+		if c.here[v] == nil {
 			pr.Out = append(pr.Out, v)
 		}
 		for _, l := range layers {
@@ -154,6 +130,42 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 		return nil
 	}
 	return pr
+}
+
+// crossing makes the packed inputs of a region that is split.
+type crossing struct {
+	r, pr   *ir.Region // the region, and the one that runs when weights are packed
+	fixed   map[*ir.Value]bool
+	layers  []int
+	tensors map[string]bool // that are packed unchanged
+	inner   bool            // what is packed depends on the layer
+	here    map[*ir.Value]*ir.Value
+}
+
+// cross returns the packed input that stands for a constant value. It returns other values as they are.
+func (c *crossing) cross(v *ir.Value) *ir.Value {
+	if v == nil || !c.fixed[v] {
+		return v
+	}
+	if w := c.here[v]; w != nil {
+		return w
+	}
+	name := v.Name
+	if v.Kind == ir.Temp && !isStored(c.r, v) {
+		name = c.r.Name + "." + v.Name
+		if c.inner {
+			name = c.r.Name + ".{l}." + v.Name
+		}
+		for c.r.Input(name) != nil { // a tensor has the name
+			name += ".packed"
+		}
+		v.Name = name
+	}
+	if v.Kind != ir.State && !(v.Kind == ir.Tensor && packedBefore(v.Name, c.layers, c.tensors)) {
+		c.pr.Out = append(c.pr.Out, v)
+	}
+	c.here[v] = &ir.Value{Name: name, Kind: ir.Packed, Type: v.Type}
+	return c.here[v]
 }
 
 // packedBefore records that a region packs a tensor. It reports whether other regions have packed it for all the layers.

@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// pattern is a rule of fuse: nodes that one kernel computes. The node at which it is looked for has the op at. match looks at node i of a region, which has this
-// op, and returns the function that replaces the nodes of the pattern, or nil if the pattern is not there.
+// pattern is a rule of fuse: nodes that one kernel computes. The node at which it is looked for has the op at. match looks at node i of a region, which has
+// this op, and returns the function that replaces the nodes of the pattern, or nil if the pattern is not there.
 type pattern struct {
 	name   string
 	at     string
@@ -22,7 +22,8 @@ type pattern struct {
 var rounds = [][]pattern{
 	{
 		{"attention", "weigh", "attention", matchAttention,
-			"scores, softmax and weighted mean of a block stay in the caches: no matrix of all pairs is written, and the table's rows are multiplied once per offset"},
+			"scores, softmax and weighted mean of a block stay in the caches: no matrix of all pairs is written, and the table's rows are multiplied once " +
+				"per offset"},
 	},
 	{
 		{"product and activation", "linear", "gemm", matchActivation, "the last store applies the function, which saves a pass over memory"},

@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// matchAttention matches a weighted mean by a softmax. It and the terms of the score become one attention over a joined q|k|v product. The scale is multiplied into
-// the query's weights and into the table of position queries, so that kernels never multiply by it.
+// matchAttention matches a weighted mean by a softmax. It and the terms of the score become one attention over a joined q|k|v product. The scale is multiplied
+// into the query's weights and into the table of position queries, so that kernels never multiply by it.
 func matchAttention(r *ir.Region, i int) (func() error, error) {
 	weigh := r.Nodes[i]
 	p, err := partsOf(weigh)
@@ -196,7 +196,8 @@ func (f *attentionFuser) projections() ([]*ir.Value, error) {
 		out[ops.AttnQKV] = f.Op("linear", note.Pos, note.Note, nil, x, join("qkv.weight", qw, kw, vw), join("qkv.shift", qb, kb, vb))
 		return out, nil
 	}
-	out[ops.AttnQ] = f.Op("linear", note.Pos, note.Note, nil, xq, f.Name(f.op("identity", nil, qw), "queries.weight"), f.Name(f.op("identity", nil, qb), "queries.shift"))
+	out[ops.AttnQ] = f.Op("linear", note.Pos, note.Note, nil, xq, f.Name(f.op("identity", nil, qw), "queries.weight"),
+		f.Name(f.op("identity", nil, qb), "queries.shift"))
 	out[ops.AttnQKV] = f.Op("linear", v.Def.Pos, v.Def.Note, nil, x, join("kv.weight", kw, vw), join("kv.shift", kb, vb))
 	return out, nil
 }
@@ -239,7 +240,8 @@ func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
 		sum = f.plus(sum, of)
 	}
 	t := terms[0].table
-	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)), t.Name+".panels")
+	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)),
+		t.Name+".panels")
 }
 
 // lookups returns the sum of the terms that depend on the offset alone, one number per head and offset, [A, 2·length-1].

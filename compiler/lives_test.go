@@ -10,7 +10,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// TestLives checks that for each row of the table a node that cannot be there is refused, with the pass and the reason, and that it is not refused where it can be.
+// TestLives checks that for each row of the table a node that cannot be there is refused, with the pass and the reason, and that it is not refused where it can
+// be.
 func TestLives(t *testing.T) {
 	const head = "program m from \"m.dspec\"\nbounds 4 sequences 64 tokens 16 length\noutputs y\n\nregion r \"r is a region.\" {\n"
 	const rows = "in tensor x f32[3, 4]\n in batch ids i32[T]\n a f32[T, 4] = embed(x, ids)\n "
@@ -27,7 +28,8 @@ func TestLives(t *testing.T) {
 			"op softmax cannot be here: pass fuse joins the softmax"},
 		"linear of rows of the batch": {rows + "in tensor w f32[5, 4]\n y f32[T, 5] = linear(a, w, _)", "rows", "fuse",
 			"op linear cannot be here: pass fuse turns"},
-		"layouts and constants": {"in tensor x f32[3, 4]\n in batch ids i32[T]\n a f32[3, 16] = pad(x)\n y f32[T, 4] = embed(a, ids) {width = 4}", "tile", "fold",
+		"layouts and constants": {"in tensor x f32[3, 4]\n in batch ids i32[T]\n a f32[3, 16] = pad(x)\n y f32[T, 4] = embed(a, ids) {width = 4}", "tile",
+			"fold",
 			"op pad cannot be here: pass fold moves"},
 		"nodes without a portable form": {rows + "y f32[T] = row_sum(a)", "tile", "fold",
 			"op row_sum cannot be here: pass fold leaves"},

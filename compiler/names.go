@@ -21,7 +21,8 @@ type naming struct {
 var own = naming{scheme: "own"}
 
 // namings holds the schemes that this version compiles.
-var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, debertaV2.scheme: debertaV2, bert.scheme: bert, roberta.scheme: roberta, gliner.scheme: gliner}
+var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, debertaV2.scheme: debertaV2, bert.scheme: bert, roberta.scheme: roberta,
+	gliner.scheme: gliner}
 
 var layerPath = regexp.MustCompile(`^encoder\.([0-9]+)\.`)
 

@@ -47,7 +47,8 @@ func notYet(p part, t *spec.Target) diag.List {
 	}
 	for _, p := range m.Encoder.Attention.Projections {
 		if m.Checkpoint == own.scheme && p.Reuse == nil && slices.Contains(takenNames, p.Name) {
-			out = append(out, diag.Errorf("checkpoint-scheme", p.Pos, "in the layout own, a tensor of every attention has the name %s, so no projection can have it", p.Name).
+			out = append(out, diag.Errorf("checkpoint-scheme", p.Pos, "in the layout own, a tensor of every attention has the name %s, so no projection can "+
+				"have it", p.Name).
 				Hintf("use another name than %s for the projection", p.Name))
 		}
 	}
@@ -62,7 +63,8 @@ func notYet(p part, t *spec.Target) diag.List {
 		return out
 	}
 	if _, ok := names.headNames(h); !ok {
-		out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint, h.Name).
+		out = append(out, diag.Errorf("checkpoint-scheme", h.Pos, "the published layout %s has no names for the tensors of a head like %s", m.Checkpoint,
+			h.Name).
 			Note(m.Pos, "the model is here").Hintf("%s", names.named(h)))
 	}
 	return out
@@ -87,13 +89,15 @@ func notYetPrompt(h *spec.Head) diag.List {
 		switch {
 		case s.Kind == spec.StepDropout:
 		case end != nil:
-			out = append(out, diag.Errorf("not-yet", s.Pos, "a step after the scores of words is checked by this version, but not compiled yet").Note(end.Pos, "the scores are here"))
+			out = append(out, diag.Errorf("not-yet", s.Pos, "a step after the scores of words is checked by this version, but not compiled yet").
+				Note(end.Pos, "the scores are here"))
 		case s.Kind == spec.StepSpans || s.Kind == spec.StepTokens:
 			end = s
 		case s.Kind == spec.StepCRF || s.Kind == spec.StepDecode || s.Kind == spec.StepLinear && s.Tied != "":
 			out = append(out, diag.Errorf("not-yet", s.Pos, "this step in a head with labels in its prompt is checked by this version, but not compiled yet"))
 		case lstm != nil && s.Kind != spec.StepLSTM:
-			out = append(out, diag.Errorf("not-yet", s.Pos, "a step between the LSTM and the scores is checked by this version, but not compiled yet").Note(lstm.Pos, "the LSTM is here"))
+			out = append(out, diag.Errorf("not-yet", s.Pos, "a step between the LSTM and the scores is checked by this version, but not compiled yet").
+				Note(lstm.Pos, "the LSTM is here"))
 		}
 		if s.Kind == spec.StepLSTM && lstm == nil {
 			lstm = s

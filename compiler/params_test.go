@@ -18,7 +18,8 @@ import (
 // programOf compiles one emit of a spec before any pass, with all layers.
 func programOf(t *testing.T, s *spec.Spec, e spec.Emit) *ir.Program {
 	one := *s
-	one.Targets = []*spec.Target{{Name: "t", ISA: []string{"go"}, Weights: spec.Weights{Kind: "f32"}, Batch: 1, Tokens: 4096, Agree: 1e-4, Emit: []spec.Emit{e}}}
+	one.Targets = []*spec.Target{{Name: "t", ISA: []string{"go"}, Weights: spec.Weights{Kind: "f32"}, Batch: 1, Tokens: 4096, Agree: 1e-4,
+		Emit: []spec.Emit{e}}}
 	units, faults, err := compiler.Compile(&one, compiler.Options{After: "build", Trace: true})
 	require.NoError(t, err)
 	require.Empty(t, faults)
@@ -40,8 +41,9 @@ func parametersOf(p *ir.Program) map[string]int64 {
 }
 
 // counted are the operations that explain counts.
-var counted = map[string]bool{"linear": true, "score_cc": true, "score_cp": true, "score_pc": true, "score_bias": true, "table_pp": true, "weigh": true, "mix_heads": true,
-	"lstm": true, "span_scores": true, "token_scores": true}
+var counted = map[string]bool{"linear": true, "score_cc": true, "score_cp": true, "score_pc": true, "score_bias": true, "table_pp": true, "weigh": true,
+	"mix_heads": true,
+	"lstm":      true, "span_scores": true, "token_scores": true}
 
 // shown checks that every statement of a program that reads a tensor or makes counted operations has a line at its place.
 func shown(t *testing.T, name string, p *ir.Program, lines map[diag.Span]bool) {

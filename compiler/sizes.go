@@ -48,7 +48,8 @@ func weightSizes(p *ir.Program) error {
 					continue
 				}
 				if _, ok := product(extents...); !ok {
-					return &SizeError{diag.Errorf("too-large", n.Pos, "%s of shape %v has more than %d numbers, the most that a tensor may have", v.Name, extents, maxElements)}
+					return &SizeError{diag.Errorf("too-large", n.Pos, "%s of shape %v has more than %d numbers, the most that a tensor may have", v.Name,
+						extents, maxElements)}
 				}
 			}
 		}
@@ -75,7 +76,8 @@ func callSizes(p *ir.Program) error {
 			if n := nodeOf(p, b); n != nil {
 				at = n.Pos
 			}
-			return &SizeError{diag.Errorf("too-large", at, "a call of %d tokens makes %v rows of %d numbers here, more than %d: lower the target's tokens and batch, or seq",
+			return &SizeError{diag.Errorf("too-large", at, "a call of %d tokens makes %v rows of %d numbers here, more than %d: lower the target's tokens "+
+				"and batch, or seq",
 				p.Bounds.Tokens, fmt.Sprint(rows), part.Floats, maxElements)}
 		}
 	}

@@ -205,7 +205,8 @@ func (d *dumper) train(t *Train) {
 	d.line("    batch %d length %d steps %d epochs %d", t.Batch, t.Length, t.Steps, t.Epochs)
 	d.line("    precision %s master %s", t.Precision.Compute, t.Precision.Master)
 	o := t.Optimizer
-	d.line("    optimizer %s betas %s %s eps %s decay %s except %s correct %v", o.Kind, float(o.Beta1), float(o.Beta2), float(o.Eps), float(o.Decay), strings.Join(o.Except, " "), o.Correct)
+	d.line("    optimizer %s betas %s %s eps %s decay %s except %s correct %v", o.Kind, float(o.Beta1), float(o.Beta2), float(o.Eps), float(o.Decay),
+		strings.Join(o.Except, " "), o.Correct)
 	d.line("    rate %s warmup %d steps %s share then %s", float(t.Rate.Peak), t.Rate.Warmup, float(t.Rate.Share), t.Rate.Then)
 	d.line("    clip %s memory %d", float(t.Clip), t.Memory)
 	if s := t.Sift; s != nil {

@@ -67,11 +67,13 @@ func TestGoodSpecs(t *testing.T) {
 
 func TestCanonical(t *testing.T) {
 	text := func(body string) string {
-		s := good(t, "m.dspec", []byte("dspec 1\nmodel m like deberta_v3_small { "+body+" }\nhead h on m { take first; linear hidden; act; linear 2 as labels(\"a\", \"b\") }\n"))
+		s := good(t, "m.dspec", []byte("dspec 1\nmodel m like deberta_v3_small { "+body+
+			" }\nhead h on m { take first; linear hidden; act; linear 2 as labels(\"a\", \"b\") }\n"))
 		return string(spec.Canonical(s.Models[0], s.Heads[0]))
 	}
 	base := text("")
-	for _, same := range []string{"dim seq <= 4096", "defaults { dropout 0 }", "defaults { init normal(std: 0.1) }", "embed.norm layernorm(eps: 1e-7)", "dim inner = 3072"} {
+	for _, same := range []string{"dim seq <= 4096", "defaults { dropout 0 }", "defaults { init normal(std: 0.1) }", "embed.norm layernorm(eps: 1e-7)",
+		"dim inner = 3072"} {
 		require.Equal(t, base, text(same), same)
 	}
 	for _, other := range []string{
@@ -81,7 +83,8 @@ func TestCanonical(t *testing.T) {
 	} {
 		require.NotEqual(t, base, text(other), other)
 	}
-	s := good(t, "m.dspec", []byte("dspec 1\nmodel other like deberta_v3_small { }\nhead x on other { take first; linear hidden; act; linear 2 as labels(\"a\", \"c\") }\n"))
+	s := good(t, "m.dspec", []byte("dspec 1\nmodel other like deberta_v3_small { }\nhead x on other { take first; linear hidden; act; linear 2 as "+
+		"labels(\"a\", \"c\") }\n"))
 	require.Equal(t, string(spec.Canonical(s.Models[0], nil)), base[:len(spec.Canonical(s.Models[0], nil))], "names have no part in it")
 	require.NotEqual(t, base, string(spec.Canonical(s.Models[0], s.Heads[0])), "labels have")
 	require.NotContains(t, base, "dspec:", "positions have no part in it")

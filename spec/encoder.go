@@ -13,7 +13,8 @@ const maxLayers = 4096
 func (b *modelBuilder) encoder() {
 	e := b.t.find("encoder")
 	if e == nil {
-		b.missing(nil, b.at(), b.m.Name+" has no encoder block", "encoder "+b.orDim("layers", "12")+" { attention { q, k, v = linear(x); score q[i]·k[j] }; ffn "+b.orDim("inner", "4 * hidden")+" }")
+		b.missing(nil, b.at(), b.m.Name+" has no encoder block", "encoder "+b.orDim("layers", "12")+
+			" { attention { q, k, v = linear(x); score q[i]·k[j] }; ffn "+b.orDim("inner", "4 * hidden")+" }")
 		return
 	}
 	t, m := e.body, b.m
@@ -178,7 +179,8 @@ func (b *modelBuilder) projection(t *tree, all map[string]*Proj, p *Proj, form *
 	case rel != nil && arg == rel.Name:
 		p.Of = Rel
 	case b.t.gone["relative "+arg] != nil:
-		b.r.add(b.stillRead(b.t.gone["relative "+arg], arg, "the projection "+p.Name, p.Pos).Hintf("remove it, or drop the projections of %s too and write the score without them", arg))
+		b.r.add(b.stillRead(b.t.gone["relative "+arg], arg, "the projection "+p.Name, p.Pos).
+			Hintf("remove it, or drop the projections of %s too and write the score without them", arg))
 		return false
 	case b.open:
 		return false
@@ -409,7 +411,8 @@ func (b *modelBuilder) state(e *entry, word, hint string) (State, *reference) {
 	k := b.count(form.Back, "k", 1)
 	if k > 0 && b.m.Layers > 0 {
 		if k > b.m.Layers {
-			b.r.add(diag.Errorf("range", x.stmt.Pos, "encoder[-%d] does not exist: there are %d layers", k, b.m.Layers).Hintf("%s encoder[-%d]%s", word, b.m.Layers, plusName(form.Add)))
+			b.r.add(diag.Errorf("range", x.stmt.Pos, "encoder[-%d] does not exist: there are %d layers", k, b.m.Layers).
+				Hintf("%s encoder[-%d]%s", word, b.m.Layers, plusName(form.Add)))
 		}
 		s.Layer = max(b.m.Layers+1-k, 0)
 	}

@@ -53,7 +53,8 @@ func explainTarget(b *strings.Builder, t *Target) {
 	if t.Weights.Channel {
 		weights += " per channel"
 	}
-	fmt.Fprintf(b, "target %s\n  isa %s\n  weights %s\n  batch <= %d sequences\n  tokens <= %d\n", t.Name, strings.Join(t.ISA, ", "), weights, t.Batch, t.Tokens)
+	fmt.Fprintf(b, "target %s\n  isa %s\n  weights %s\n  batch <= %d sequences\n  tokens <= %d\n", t.Name, strings.Join(t.ISA, ", "), weights, t.Batch,
+		t.Tokens)
 	if t.Threads > 0 {
 		fmt.Fprintf(b, "  threads <= %d\n", t.Threads)
 	}

@@ -42,7 +42,8 @@ func (h *Head) Lines() []Line {
 	return list
 }
 
-var takeWords = [...]string{"the first token of each sequence", "every token", "every token, the sequence's first added", "the tokens to predict", "the mean of each sequence", "one row per word"}
+var takeWords = [...]string{"the first token of each sequence", "every token", "every token, the sequence's first added", "the tokens to predict",
+	"the mean of each sequence", "one row per word"}
 
 // lines returns what one step contributes. labels is the number of columns of the labels' rows, for heads with a prompt.
 func (h *Head) lines(s *Step, lead string, labels int) []Line {
@@ -113,6 +114,7 @@ func tokenLines(at Line, h, c int64) []Line {
 	first, second, third := at, at, at
 	first.What, first.Shape, first.Params, first.Flops, first.Per = "words", "[words, "+itoa(int(2*h))+"]", word, words, "a word"
 	second.What, second.Shape, second.Params, second.Flops, second.Per = "labels", "[labels, "+itoa(int(2*h))+"]", label, read, "a label"
-	third.What, third.Shape, third.Params, third.Flops, third.Per = strings.Join([]string{"start", "end", "inside"}, ", "), "[words, labels, 3]", pair, pairs, "a pair"
+	third.What, third.Shape, third.Params, third.Flops, third.Per = strings.Join([]string{"start", "end", "inside"}, ", "), "[words, labels, 3]", pair, pairs,
+		"a pair"
 	return []Line{first, second, third}
 }

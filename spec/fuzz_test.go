@@ -101,7 +101,8 @@ func TestHolds(t *testing.T) {
 		holds(t, text)
 	}
 	for _, text := range []string{
-		"", "\n", "dspec 1", "dspec 1\r\nmodel m like bert_base { dim hidden = 768 // x\r\n}\r\n", "\ufeffdspec 1\n", "{", "}", "{}{}", "dspec 1 {", "//", "// x\n\n\n// y",
+		"", "\n", "dspec 1", "dspec 1\r\nmodel m like bert_base { dim hidden = 768 // x\r\n}\r\n", "\ufeffdspec 1\n", "{", "}", "{}{}", "dspec 1 {", "//",
+		"// x\n\n\n// y",
 		"dspec 1\nmodel a like bert_base { // one\n// two\n\n\n\n// three\ndim b = 1 // four\n\n} // five\n// six",
 		"dspec 1\nmodel a like bert_base { encoder.attention { score q[i]·k[j] + // x\n// y\nq[i].k[j] } }",
 		strings.Repeat("{", 3000), strings.Repeat("a{", 3000), strings.Repeat("-", 2000), "dspec 1\nmodel m { dim a = " + strings.Repeat("-", 2000) + "1 }",

@@ -288,7 +288,8 @@ func (b *headBuilder) linear(step *Step, form *linearForm) {
 		return
 	}
 	if step.In > 0 && b.cols > 0 && b.m.Vocab > 0 && b.m.Embed.Width > 0 && (b.cols != b.m.Vocab || step.In != b.m.Embed.Width) {
-		b.r.add(diag.Errorf("shapes", step.Pos, "a linear layer from %d to %d columns cannot be tied to the token table, which has %d rows of %d", step.In, b.cols, b.m.Vocab, b.m.Embed.Width).
+		b.r.add(diag.Errorf("shapes", step.Pos, "a linear layer from %d to %d columns cannot be tied to the token table, which has %d rows of %d", step.In,
+			b.cols, b.m.Vocab, b.m.Embed.Width).
 			Note(b.m.Embed.Token.Pos, "the table is here").Hintf("linear %d; linear vocab tied embed.token", b.m.Embed.Width))
 	}
 }

@@ -72,9 +72,11 @@ func (b *modelBuilder) sizes() {
 		bound := s.form.Op == "<="
 		switch {
 		case bound && n != "seq":
-			b.r.add(diag.Errorf("bound-dim", s.entry.stmt.Pos, "%s is a size, not the bound of a length", n).Hintf("dim %s = %s", n, textOf(s.form.Value.Tokens)))
+			b.r.add(diag.Errorf("bound-dim", s.entry.stmt.Pos, "%s is a size, not the bound of a length", n).
+				Hintf("dim %s = %s", n, textOf(s.form.Value.Tokens)))
 		case !bound && n == "seq":
-			b.r.add(diag.Errorf("bound-dim", s.entry.stmt.Pos, "seq is a bound: lengths are dynamic, never more").Hintf("dim seq <= %s", textOf(s.form.Value.Tokens)))
+			b.r.add(diag.Errorf("bound-dim", s.entry.stmt.Pos, "seq is a bound: lengths are dynamic, never more").
+				Hintf("dim seq <= %s", textOf(s.form.Value.Tokens)))
 		}
 		b.m.Dims = append(b.m.Dims, Dim{Source: source(s.entry.stmt), Name: n, Value: s.value, Bound: bound})
 	}
@@ -341,7 +343,8 @@ func (b *modelBuilder) bucket(e *entry, form *bucketForm) {
 	k.Exact = b.count(args["exact"].Value, "exact", 1)
 	k.Reach = b.count(args["reach"].Value, "reach", 1)
 	if k.Exact > 0 && k.Reach > 0 && k.Reach < k.Exact+2 {
-		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["reach"].Tokens), "reach = %d leaves no distance to the buckets after the exact part, which ends at %d", k.Reach, k.Exact).
+		b.r.add(diag.Errorf("bucket-reach", spanOfAll(args["reach"].Tokens),
+			"reach = %d leaves no distance to the buckets after the exact part, which ends at %d", k.Reach, k.Exact).
 			Note(spanOfAll(args["exact"].Tokens), "exact is set here").Hintf("reach: %d", k.Exact+2))
 	}
 	if span := -b.m.Relative.Lo; span > 0 && k.Exact > span {

@@ -56,7 +56,8 @@ func inputParts(m *Model) []Line {
 		list = append(list, Line{At: s.Source, Shape: shapeOf(s.Rows, m.Embed.Width), Params: int64(s.Rows) * e})
 	}
 	if e != h {
-		list = append(list, Line{At: m.Embed.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: e * h, Flops: 2 * t * float64(e*h), What: "projection to hidden"})
+		list = append(list, Line{At: m.Embed.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: e * h, Flops: 2 * t * float64(e*h),
+			What: "projection to hidden"})
 	}
 	if n := m.Embed.Norm; n != nil {
 		list = append(list, Line{At: n.Source, What: n.what(), Shape: "[T, " + itoa(m.Hidden) + "]", Params: normParams(n, m.Hidden)})
@@ -118,11 +119,14 @@ func encoderParts(m *Model) []Line {
 	norm := 2 * h
 	after := m.Defaults.Norm.what()
 	list = append(list,
-		Line{At: att.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: layers * (h*h + h + norm), Flops: float64(layers) * (2*t*t*float64(h) + 2*t*float64(h*h)), What: "weights·v, output projection, " + after},
-		Line{At: m.Encoder.FFN.Source, Shape: "[T, " + itoa(m.Inner) + "]", Params: layers * (2*h*f + f + h + norm), Flops: float64(layers) * 4 * t * float64(h*f), What: "both layers, " + m.Encoder.FFN.Act + ", " + after})
+		Line{At: att.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: layers * (h*h + h + norm),
+			Flops: float64(layers) * (2*t*t*float64(h) + 2*t*float64(h*h)), What: "weights·v, output projection, " + after},
+		Line{At: m.Encoder.FFN.Source, Shape: "[T, " + itoa(m.Inner) + "]", Params: layers * (2*h*f + f + h + norm),
+			Flops: float64(layers) * 4 * t * float64(h*f), What: "both layers, " + m.Encoder.FFN.Act + ", " + after})
 	if c := m.Encoder.Conv; c != nil && c.Groups > 0 {
 		w := h * (h / int64(c.Groups)) * int64(c.Kernel)
-		list = append(list, Line{At: c.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: w + h + norm, Flops: 2 * t * float64(w), What: c.Act + ", beside layer " + itoa(c.Beside) + ", " + after})
+		list = append(list, Line{At: c.Source, Shape: "[T, " + itoa(m.Hidden) + "]", Params: w + h + norm, Flops: 2 * t * float64(w),
+			What: c.Act + ", beside layer " + itoa(c.Beside) + ", " + after})
 	}
 	return list
 }
@@ -160,7 +164,8 @@ func (m *Model) DecoderLines(d *Decoder) []Line {
 	var list []Line
 	rows := "[T, " + itoa(m.Hidden) + "]"
 	if a := d.Add; a != nil {
-		list = append(list, Line{At: a.Source, What: "added to the queries, from row " + itoa(a.From), Shape: shapeOf(a.Rows, m.Hidden), Params: int64(a.Rows) * int64(m.Hidden)})
+		list = append(list, Line{At: a.Source, What: "added to the queries, from row " + itoa(a.From), Shape: shapeOf(a.Rows, m.Hidden),
+			Params: int64(a.Rows) * int64(m.Hidden)})
 	}
 	layer := 0.0
 	for _, l := range encoderParts(m) {

@@ -29,7 +29,8 @@ type Options struct {
 
 // ResolveWith resolves a file with options.
 func ResolveWith(f *File, o Options) (*Spec, diag.List) {
-	r := &resolver{file: f, Options: o, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
+	r := &resolver{file: f, Options: o, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{},
+		read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
 	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
@@ -116,7 +117,8 @@ func (r *resolver) bringHome(d *diag.Diag) {
 			break
 		}
 	}
-	d.Notes = slices.Insert(d.Notes, 0, diag.Note{Span: there, Message: "it comes from here: " + r.model.stmt.Name + " is like " + strings.Join(r.model.like, ", ")})
+	d.Notes = slices.Insert(d.Notes, 0, diag.Note{Span: there, Message: "it comes from here: " + r.model.stmt.Name + " is like " + strings.Join(r.model.like,
+		", ")})
 }
 
 // errorsSince reports whether there is an error after the first n faults.

@@ -108,7 +108,8 @@ func (b *trainBuilder) tasks() {
 		masked = true
 		b.replace(s, s.Form.(*replaceForm))
 	} else if t.Head != nil && t.Head.Layout() == ReplacedLayout && b.words.of["replace"] == nil {
-		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).Hintf("replace from %s share embed.token stopping gradient", b.r.anyHead("MODEL.HEAD", func(h *Head) bool { return h.Take.Rows == Masked })))
+		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).
+			Hintf("replace from %s share embed.token stopping gradient", b.r.anyHead("MODEL.HEAD", func(h *Head) bool { return h.Take.Rows == Masked })))
 	}
 	if masked {
 		t.Mask = 0.15
@@ -119,7 +120,8 @@ func (b *trainBuilder) tasks() {
 		v, _ := b.r.real(form.Value, "mask", "above 0 and below 100", func(v float64) bool { return v > 0 && v < 100 })
 		t.Mask = v / 100
 		if !masked {
-			b.r.add(diag.Errorf("take-loss", s.Pos, "tokens are masked, but the head does not predict masked ones").Note(t.Head.Take.Pos, "the rows are taken here").Hintf("remove it"))
+			b.r.add(diag.Errorf("take-loss", s.Pos, "tokens are masked, but the head does not predict masked ones").
+				Note(t.Head.Take.Pos, "the rows are taken here").Hintf("remove it"))
 		}
 	}
 	if s, ok := b.word("weight"); ok {
@@ -151,11 +153,13 @@ func (b *trainBuilder) sift(s *Stmt) {
 	if w, ok := in.word("loss"); ok {
 		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "disagreement", []string{"symmetric_kl", "kl", "mse"})
 		if h := b.t.Head; h != nil && f.Loss != "mse" && f.Loss != "" && !h.hasProbabilities() {
-			b.r.add(diag.Errorf("take-loss", w.Pos, "%s compares probabilities, but %s has none", f.Loss, h.FullName()).Note(h.Pos, "the head is here").Hintf("loss mse"))
+			b.r.add(diag.Errorf("take-loss", w.Pos, "%s compares probabilities, but %s has none", f.Loss, h.FullName()).Note(h.Pos, "the head is here").
+				Hintf("loss mse"))
 		}
 	}
 	if b.t.Head != nil && b.t.Head.Model.Embed.Norm == nil {
-		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).Note(b.t.Head.Model.Pos, "the model is here").Hintf("embed { norm }"))
+		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).
+			Note(b.t.Head.Model.Pos, "the model is here").Hintf("embed { norm }"))
 	}
 }
 
@@ -184,12 +188,14 @@ func (b *trainBuilder) replace(s *Stmt, form *replaceForm) {
 			Hintf("take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy"))
 	}
 	if g.Take.Rows != Masked {
-		b.r.add(diag.Errorf("take-loss", s.Pos, "%s does not predict masked tokens, so it cannot replace any", g.FullName()).Note(g.Pos, "the generator is here").
+		b.r.add(diag.Errorf("take-loss", s.Pos, "%s does not predict masked tokens, so it cannot replace any", g.FullName()).
+			Note(g.Pos, "the generator is here").
 			Hintf("take masked; linear hidden; act; norm; linear vocab tied embed.token"))
 	}
 	a, c := g.Model, t.Head.Model
 	if a.Vocab != c.Vocab || t.Replace.Share != "" && a.Embed.Width != c.Embed.Width {
-		b.r.add(diag.Errorf("shapes", s.Pos, "the token tables differ: %d rows of %d in %s, %d rows of %d in %s", a.Vocab, a.Embed.Width, a.Name, c.Vocab, c.Embed.Width, c.Name).
+		b.r.add(diag.Errorf("shapes", s.Pos, "the token tables differ: %d rows of %d in %s, %d rows of %d in %s", a.Vocab, a.Embed.Width, a.Name, c.Vocab,
+			c.Embed.Width, c.Name).
 			Note(a.Embed.Token.Pos, "the generator's table is here").Note(c.Embed.Token.Pos, "the detector's table is here"))
 	}
 }

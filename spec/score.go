@@ -53,7 +53,8 @@ func (b *modelBuilder) score(t *tree, all map[string]*Proj) map[string]bool {
 		a.Score = append(a.Score, term)
 	}
 	if products == 0 {
-		b.r.add(diag.Errorf("term-sides", e.stmt.Pos, "the score has no product, so it does not depend on the text").Hintf("score %s + %s", b.product(all), textOf(e.stmt.toks[len(e.stmt.toks)-scoreLen(e.stmt):])))
+		b.r.add(diag.Errorf("term-sides", e.stmt.Pos, "the score has no product, so it does not depend on the text").
+			Hintf("score %s + %s", b.product(all), textOf(e.stmt.toks[len(e.stmt.toks)-scoreLen(e.stmt):])))
 	}
 	return used
 }

@@ -105,7 +105,8 @@ func (r *resolver) isa(form *isaForm) []string {
 			continue
 		}
 		if i > 0 && len(names) > 0 && slices.Index(ISAs, name) < slices.Index(ISAs, names[len(names)-1]) {
-			r.add(diag.Errorf("isa-order", at, "%s is listed after %s, so it would never be chosen", name, names[len(names)-1]).Hintf("isa %s", strings.Join(ordered(form), ", ")))
+			r.add(diag.Errorf("isa-order", at, "%s is listed after %s, so it would never be chosen", name, names[len(names)-1]).
+				Hintf("isa %s", strings.Join(ordered(form), ", ")))
 		}
 		names = append(names, name)
 	}
@@ -137,7 +138,8 @@ func (r *resolver) emits(s *Stmt, t *Target) {
 		if form.Package != "" {
 			e.Package = r.text(w.Pos, form.Package)
 			if e.Package != "" && (!token.IsIdentifier(e.Package) || strings.ToLower(e.Package) != e.Package || e.Package == "main" || e.Package == "_") {
-				r.add(diag.Errorf("range", w.Pos, "%q is not the name of a Go package", e.Package).Hintf(`emit %s %s as package "nli"`, form.Kind, strings.Join(form.Of.Parts, ".")))
+				r.add(diag.Errorf("range", w.Pos, "%q is not the name of a Go package", e.Package).
+					Hintf(`emit %s %s as package "nli"`, form.Kind, strings.Join(form.Of.Parts, ".")))
 			}
 			if before, twice := packages[e.Package]; twice {
 				r.add(diag.Errorf("twice", w.Pos, "there are two packages %s", e.Package).Note(before, "the first is here"))
@@ -211,7 +213,8 @@ func (r *resolver) precision(t *Target) {
 	}
 	for _, e := range t.Emit {
 		if e.Train != nil && e.Train.Precision.Compute == "bf16" {
-			r.add(diag.Errorf("precision-isa", e.Pos, message, "bf16").Note(e.Train.Precision.Pos, "the training asks for it here").Hintf("isa avx512, avx2, go"))
+			r.add(diag.Errorf("precision-isa", e.Pos, message, "bf16").Note(e.Train.Precision.Pos, "the training asks for it here").
+				Hintf("isa avx512, avx2, go"))
 		}
 	}
 }

@@ -75,12 +75,15 @@ func (r *resolver) ensemble(s *Stmt) {
 			continue
 		}
 		if i := slices.IndexFunc(e.Members, func(o Member) bool { return o.Head == m.Head }); i >= 0 {
-			r.add(diag.Errorf("twice", t.Pos, "%s is a member already", m.Head.FullName()).Note(e.Members[i].Pos, "the first time here").Hintf("remove it, and give the first one the weight of both"))
+			r.add(diag.Errorf("twice", t.Pos, "%s is a member already", m.Head.FullName()).Note(e.Members[i].Pos, "the first time here").
+				Hintf("remove it, and give the first one the weight of both"))
 			continue
 		}
 		e.Members = append(e.Members, m)
-		if first := e.Members[0].Head; m.Head.As != first.As || m.Head.Out != first.Out || strings.Join(m.Head.Labels, "\x00") != strings.Join(first.Labels, "\x00") {
-			r.add(diag.Errorf("labels", t.Pos, "%s does not have the labels of %s", m.Head.FullName(), first.FullName()).Note(first.Pos, "%s is here", first.FullName()))
+		if first := e.Members[0].Head; m.Head.As != first.As || m.Head.Out != first.Out ||
+			strings.Join(m.Head.Labels, "\x00") != strings.Join(first.Labels, "\x00") {
+			r.add(diag.Errorf("labels", t.Pos, "%s does not have the labels of %s", m.Head.FullName(), first.FullName()).
+				Note(first.Pos, "%s is here", first.FullName()))
 		}
 	}
 	if len(e.Members) == 0 && !blockBroken(s) && !r.faults.HasErrors() {
@@ -98,12 +101,14 @@ func (r *resolver) memberShares(s *Stmt, e *Ensemble) {
 		total += m.Weight
 	}
 	if math.IsInf(total, 0) {
-		r.add(diag.Errorf("range", s.Pos, "the weights of the members of %s add up to more than %.4g: divide all of them by one number, only their ratios count", e.Name, math.MaxFloat64))
+		r.add(diag.Errorf("range", s.Pos, "the weights of the members of %s add up to more than %.4g: divide all of them by one number, "+
+			"only their ratios count", e.Name, math.MaxFloat64))
 		return
 	}
 	for _, m := range e.Members {
 		if m.Weight > 0 && float32(m.Weight/total) == 0 {
-			r.add(diag.Errorf("range", m.Pos, "weight %g is too small beside the sum of the weights, %g: its share must be at least %.3g", m.Weight, total, math.SmallestNonzeroFloat32))
+			r.add(diag.Errorf("range", m.Pos, "weight %g is too small beside the sum of the weights, %g: its share must be at least %.3g", m.Weight, total,
+				math.SmallestNonzeroFloat32))
 		}
 	}
 }
@@ -123,7 +128,8 @@ func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 	for _, t := range code(s.Block.Stmts) {
 		form, ok := t.Form.(*memberForm)
 		if ok && form.Weight != nil && members == 1 {
-			r.add(diag.Errorf("no-effect", t.Pos, "weight has no effect: the ensemble %s has one member", e.Name).Hintf("member %s", e.Members[0].Head.FullName()))
+			r.add(diag.Errorf("no-effect", t.Pos, "weight has no effect: the ensemble %s has one member", e.Name).
+				Hintf("member %s", e.Members[0].Head.FullName()))
 		}
 	}
 	if h := e.Members[0].Head; mean != nil && e.Mean == "probabilities" && !h.hasProbabilities() {
@@ -174,7 +180,8 @@ func (r *resolver) unit(s *Stmt, n *num, u *unitTok, units ...string) string {
 			return x
 		}
 	}
-	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", s.Word, strings.Join(units, " or "), u.Name).Hintf("%s %s", usage, units[0]))
+	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", s.Word, strings.Join(units, " or "), u.Name).
+		Hintf("%s %s", usage, units[0]))
 	return ""
 }
 
@@ -246,7 +253,8 @@ func (b *trainBuilder) amounts(s *Stmt) {
 	steps, hasSteps := b.word("steps")
 	switch {
 	case hasEpochs && hasSteps:
-		b.r.add(diag.Errorf("twice", steps.Pos, "both epochs and steps say how long to train").Note(epochs.Pos, "epochs is here").Hintf("remove one of the two"))
+		b.r.add(diag.Errorf("twice", steps.Pos, "both epochs and steps say how long to train").Note(epochs.Pos, "epochs is here").
+			Hintf("remove one of the two"))
 	case hasEpochs:
 		t.Epochs, _ = b.r.whole(epochs.Form.(*numForm).Value, "epochs", 1)
 	case hasSteps:

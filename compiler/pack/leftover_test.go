@@ -81,7 +81,8 @@ func TestDecoderBias(t *testing.T) {
 			names []string
 			want  []float32
 		}{
-			{[]string{stem + "bias"}, []float32{1, 1}}, {[]string{stem + "decoder.bias"}, []float32{2, 2}}, {[]string{stem + "bias", stem + "decoder.bias"}, []float32{2, 2}},
+			{[]string{stem + "bias"}, []float32{1, 1}}, {[]string{stem + "decoder.bias"}, []float32{2, 2}},
+			{[]string{stem + "bias", stem + "decoder.bias"}, []float32{2, 2}},
 		} {
 			ck := &pack.Checkpoint{File: opened(t, c.names, map[string][2]float32{stem + "bias": {1, 1}, stem + "decoder.bias": {2, 2}})}
 			for _, n := range []string{"bias", "decoder.bias"} {

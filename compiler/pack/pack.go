@@ -58,7 +58,8 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	}
 	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
 		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases, Extra: o.Extra,
-		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, Sequence: runtime.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows}, Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
+		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, Sequence: runtime.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows},
+			Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err
 	}

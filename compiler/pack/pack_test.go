@@ -94,7 +94,9 @@ func TestRecordedResult(t *testing.T) {
 }
 
 const tiny = `dspec 1
-model m like deberta_v3_base { tokenizer none; dim vocab = 20; dim hidden = 32; dim heads = 2; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16 }
+model m like deberta_v3_base {
+	tokenizer none; dim vocab = 20; dim hidden = 32; dim heads = 2; dim inner = 8; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 16
+}
 `
 
 // spoiled returns a checkpoint with one tensor replaced or left out, without the model's prefix.

@@ -47,15 +47,18 @@ func Unwrap(w Weights) (Weights, string, error) {
 			}
 		}
 		if found == "" {
-			return nil, "", &safetensors.Error{File: w.Name(), Tensor: table, Reason: "the name in front of " + tokenTable + " is neither a prefix of a published layout nor one of " +
-				strings.Join(wrappers, ", ") + ": save the model's own state dict"}
+			return nil, "", &safetensors.Error{File: w.Name(), Tensor: table,
+				Reason: "the name in front of " + tokenTable + " is neither a prefix of a published layout nor one of " +
+					strings.Join(wrappers, ", ") + ": save the model's own state dict"}
 		}
 		prefix, rest = prefix+found, rest[len(found):]
 	}
 	u := &unwrapped{w, prefix}
 	for _, n := range w.Names() {
 		if !strings.HasPrefix(n, prefix) {
-			return nil, "", &safetensors.Error{File: w.Name(), Tensor: n, Reason: "it lacks the prefix " + prefix + ", which the token table has: the tensors are those of a larger model; save the state dict of the model inside"}
+			return nil, "", &safetensors.Error{File: w.Name(), Tensor: n,
+				Reason: "it lacks the prefix " + prefix + ", which the token table has: the tensors are those of a larger model; save the state dict of the " +
+					"model inside"}
 		}
 	}
 	return u, prefix, nil

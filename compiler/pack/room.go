@@ -21,7 +21,8 @@ func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (r
 		need, tensor := memoryOf(p)
 		have := resource.Memory()
 		if need > have {
-			return restore, &resource.Error{What: "memory", For: fmt.Sprintf("packing tensor %q of shape %v, with those of the same step,", tensor.name, tensor.shape), Need: need, Have: have}
+			return restore, &resource.Error{What: "memory", For: fmt.Sprintf("packing tensor %q of shape %v, with those of the same step,", tensor.name,
+				tensor.shape), Need: need, Have: have}
 		}
 		if need > have/2 {
 			before := debug.SetMemoryLimit(have)

@@ -69,7 +69,8 @@ func TestNoRoom(t *testing.T) {
 	require.ErrorAs(t, err, &scarce)
 	require.Greater(t, scarce.Need, int64(50)<<40)
 	require.Less(t, scarce.Need, int64(math.MaxInt64/2))
-	require.ErrorContains(t, err, `packing tensor "deberta.encoder.layer.0.intermediate.dense.weight" of shape [4194304 1048576], with those of the same step, needs `)
+	require.ErrorContains(t, err, `packing tensor "deberta.encoder.layer.0.intermediate.dense.weight" of shape [4194304 1048576], with those of the same `+
+		`step, needs `)
 	require.NoFileExists(t, path)
 	_, err = Random{Seed: 1}.Tensor("w", []int{1 << 21, 1 << 21})
 	require.ErrorAs(t, err, &scarce)

@@ -34,9 +34,11 @@ func opened(t *testing.T, names []string, values map[string][2]float32) *safeten
 // Tensors are found without the model's prefix and under the TensorFlow names of norms.
 func TestCheckpointNames(t *testing.T) {
 	f := opened(t, []string{"embeddings.LayerNorm.gamma", "embeddings.LayerNorm.beta", "bert.pooler.dense.bias", "classifier.bias"},
-		map[string][2]float32{"embeddings.LayerNorm.gamma": {1, 2}, "embeddings.LayerNorm.beta": {3, 4}, "bert.pooler.dense.bias": {5, 6}, "classifier.bias": {float32(math.Inf(1)), 0}})
+		map[string][2]float32{"embeddings.LayerNorm.gamma": {1, 2}, "embeddings.LayerNorm.beta": {3, 4}, "bert.pooler.dense.bias": {5, 6},
+			"classifier.bias": {float32(math.Inf(1)), 0}})
 	c := &pack.Checkpoint{File: f}
-	for name, want := range map[string][]float32{"bert.embeddings.LayerNorm.weight": {1, 2}, "bert.embeddings.LayerNorm.bias": {3, 4}, "bert.pooler.dense.bias": {5, 6}} {
+	for name, want := range map[string][]float32{"bert.embeddings.LayerNorm.weight": {1, 2}, "bert.embeddings.LayerNorm.bias": {3, 4},
+		"bert.pooler.dense.bias": {5, 6}} {
 		got, err := c.Tensor(name, []int{2})
 		require.NoError(t, err)
 		require.Equal(t, want, got)
@@ -51,7 +53,8 @@ func TestCheckpointNames(t *testing.T) {
 // A tensor of the discriminator is its own, the generator's, or the sum of both.
 func TestPart(t *testing.T) {
 	const word, position = "deberta.embeddings.word_embeddings.", "deberta.embeddings.position_embeddings."
-	f := opened(t, []string{"generator." + word + "weight", "generator." + position + "weight", "generator.x.weight", "discriminator." + word + "_weight", "discriminator.y.weight"},
+	f := opened(t, []string{"generator." + word + "weight", "generator." + position + "weight", "generator.x.weight", "discriminator." + word + "_weight",
+		"discriminator.y.weight"},
 		map[string][2]float32{"generator." + word + "weight": {1, 2}, "generator." + position + "weight": {3, 4}, "generator.x.weight": {5, 6},
 			"discriminator." + word + "_weight": {10, 20}, "discriminator.y.weight": {7, 8}})
 	for name, tensors := range map[string]map[string][]float32{

@@ -65,12 +65,14 @@ func TestDecoder(t *testing.T) {
 	}
 	for field, tensors := range map[string]map[string][]int{
 		"tie_word_embeddings = false, so the head for masked tokens needs cls.predictions.decoder.weight": bare,
-		"tie_word_embeddings = false, so the head for masked tokens needs cls.predictions.decoder.bias":   shapes("cls.predictions.decoder.weight 101x32", "cls.predictions.bias 101"),
+		"tie_word_embeddings = false, so the head for masked tokens needs cls.predictions.decoder.bias": shapes("cls.predictions.decoder.weight 101x32",
+			"cls.predictions.bias 101"),
 	} {
 		_, _, err := hf.Spec(with(t, "bert_mlm", untie), tensors, hf.Options{})
 		require.ErrorContains(t, err, field)
 	}
-	_, _, err := hf.Spec(with(t, "v2_mlm_new", nil), shapes("embeddings.word_embeddings.weight 101x32", "lm_predictions.lm_head.dense.weight 32x32", "lm_predictions.lm_head.decoder.weight 101x32"),
+	_, _, err := hf.Spec(with(t, "v2_mlm_new", nil), shapes("embeddings.word_embeddings.weight 101x32", "lm_predictions.lm_head.dense.weight 32x32",
+		"lm_predictions.lm_head.decoder.weight 101x32"),
 		hf.Options{Equal: func(string, string) (bool, error) { return false, nil }})
 	require.ErrorContains(t, err, "lm_predictions.lm_head.decoder.weight with other values")
 }

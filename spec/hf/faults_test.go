@@ -99,7 +99,8 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"rtd_gdes", fields{"lambda": 50}, "lambda is not known"},
 		{"bert_mlm", fields{"is_decoder": 1}, "is_decoder = 1 is not true or false"},
 		{"bert_mlm", fields{"add_cross_attention": true}, "add_cross_attention = true: only false"},
-		{"bert_mlm", fields{"architectures": []string{"BertForNextSentencePrediction"}}, `architectures = "BertForNextSentencePrediction": known are BertModel, BertForMaskedLM,`},
+		{"bert_mlm", fields{"architectures": []string{"BertForNextSentencePrediction"}},
+			`architectures = "BertForNextSentencePrediction": known are BertModel, BertForMaskedLM,`},
 		{"roberta_mlm", fields{"architectures": []string{"RobertaLMHeadModel"}}, `architectures = "RobertaLMHeadModel"`},
 		{"v2_v3like", fields{"architectures": []string{"DebertaModel"}}, `architectures = "DebertaModel" does not belong`},
 		{"v2_v3like", fields{"architectures": []string{"DebertaV2ForPreTraining"}}, `architectures = "DebertaV2ForPreTraining"`},
@@ -118,7 +119,8 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"v2_seq_multi", fields{"id2label": fields{"0": "a", "1": []int{1}}}, "id2label has [1] for 1, which is not a text"},
 		{"v2_seq_multi", fields{"classifier_dropout": 1.5}, "classifier_dropout = 1.5 is not a rate"},
 		{"v2_seq_multi", fields{"prefix": "query: "}, `prefix = "query: ": no value of it is understood but null`},
-		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}}, `task_specific_params = {"text-classification":{}}: only {} is understood`},
+		{"v2_seq_multi", fields{"task_specific_params": fields{"text-classification": fields{}}},
+			`task_specific_params = {"text-classification":{}}: only {} is understood`},
 		{"gliner_token_rnn", fields{"represent_spans": true}, "represent_spans = true: only false is understood"},
 		{"gliner_span_plain", fields{"relations_layer": "dot"}, `relations_layer = "dot": no value of it is understood but null`},
 		{"v2_qa", fields{"num_labels": 3}, "id2label has 3 labels"},
@@ -174,7 +176,8 @@ func TestSpellings(t *testing.T) {
 		{"pos_att_type": "p2c|c2p"}, {"pos_att_type": " C2P | P2C "}, {"pos_att_type": []string{"c2p", "p2c"}}, {"norm_rel_ebd": "Layer_Norm"},
 		{"norm_rel_ebd": "none|layer_norm"}, {"max_position_embeddings": 512}, {"type_vocab_size": nil}, {"pad_token_id": nil}, {"hidden_act": nil},
 		{"attention_head_size": 8}, {"max_relative_positions": -1, "max_position_embeddings": 32}, {"embedding_size": 32}, {"conv_kernel_size": 0},
-		{"architectures": nil}, {"_name_or_path": "x", "torch_dtype": "float16"}, {"hidden_act": "gelu_python"}, {"pooling": fields{"dropout": 0, "hidden_act": "gelu"}},
+		{"architectures": nil}, {"_name_or_path": "x", "torch_dtype": "float16"}, {"hidden_act": "gelu_python"},
+		{"pooling": fields{"dropout": 0, "hidden_act": "gelu"}},
 		{"gradient_checkpointing": false, "position_biased_input": false}, {"pos_att_type": "c2p|p2c|p2p"},
 	} {
 		s, _, _ := resolve(t, with(t, "v2_v3like", f), hf.Options{})
@@ -187,7 +190,8 @@ func TestSpellings(t *testing.T) {
 		require.InDelta(t, 1, scale*scale*16*float64(factor), 1e-12, "%v", value)
 	}
 	// Without relative_attention the table has no effect, and absent fields take the library's defaults.
-	s, _, _ := resolve(t, with(t, "v2_v3like", fields{"relative_attention": nil, "position_biased_input": nil, "layer_norm_eps": nil, "share_att_key": nil, "norm_rel_ebd": nil}), hf.Options{})
+	s, _, _ := resolve(t, with(t, "v2_v3like", fields{"relative_attention": nil, "position_biased_input": nil, "layer_norm_eps": nil, "share_att_key": nil,
+		"norm_rel_ebd": nil}), hf.Options{})
 	m := s.Models[0]
 	require.Nil(t, m.Relative)
 	require.Equal(t, 64, m.Embed.Absolute.Rows)
@@ -222,7 +226,8 @@ func TestTensors(t *testing.T) {
 	config := configs(t)["v2_seq_multi"]
 	right := map[string][]int{
 		"deberta.embeddings.word_embeddings.weight": {101, 32}, "deberta.embeddings.LayerNorm.weight": {32}, "deberta.encoder.rel_embeddings.weight": {16, 32},
-		"deberta.encoder.layer.0.intermediate.dense.weight": {40, 32}, "deberta.encoder.layer.1.intermediate.dense.weight": {40, 32}, "classifier.weight": {3, 32},
+		"deberta.encoder.layer.0.intermediate.dense.weight": {40, 32}, "deberta.encoder.layer.1.intermediate.dense.weight": {40, 32},
+		"classifier.weight": {3, 32},
 	}
 	_, _, err := hf.Spec(config, right, hf.Options{})
 	require.NoError(t, err)

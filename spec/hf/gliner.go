@@ -11,7 +11,8 @@ import (
 
 // isGLiNER recognises gliner_config.json.
 func (c *config) isGLiNER() bool {
-	return (c.fields["span_mode"] != nil || c.fields["max_width"] != nil) && (c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
+	return (c.fields["span_mode"] != nil || c.fields["max_width"] != nil) &&
+		(c.fields["class_token_index"] != nil || c.fields["encoder_config"] != nil || c.fields["model_name"] != nil)
 }
 
 // encoders maps the published encoders that a GLiNER config without encoder_config names to models of the zoo.
@@ -174,6 +175,19 @@ func wantOf(m *spec.Model) *want {
 	}
 }
 
+// glinerRNN returns the number of layers of the LSTM over words. The first configs have has_rnn instead, for one layer or no layer.
+func (c *config) glinerRNN() (int, error) {
+	has, err := c.boolean("has_rnn", true)
+	if err != nil {
+		return 0, err
+	}
+	absent := 1
+	if !has {
+		absent = 0
+	}
+	return c.integer("num_rnn_layers", absent, -1<<20, 1)
+}
+
 // glinerHead reads how words are read, labelled and scored.
 func (c *config) glinerHead(w *want) error {
 	pooling, err := c.text("subtoken_pooling", "first")
@@ -187,15 +201,7 @@ func (c *config) glinerHead(w *want) error {
 	if err != nil {
 		return err
 	}
-	rnnField, err := c.boolean("has_rnn", true) // from the first configs, where it is one layer or no layer
-	if err != nil {
-		return err
-	}
-	least := 1
-	if !rnnField {
-		least = 0
-	}
-	rnn, err := c.integer("num_rnn_layers", least, -1<<20, 1)
+	rnn, err := c.glinerRNN()
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,8 @@ func TestValues(t *testing.T) {
 			m := s.Models[0]
 			require.Equal(t, []int{p.Vocab, p.Hidden, p.Layers, p.Heads, p.Hidden / p.Heads, p.Inner, p.Pad},
 				[]int{m.Vocab, m.Hidden, m.Layers, m.Heads, m.Head, m.Inner, m.Embed.Pad})
-			require.Equal(t, []float64{p.Eps, p.Dropout, p.AttentionDrop}, []float64{m.Defaults.Norm.Eps, m.Defaults.Dropout.Hidden, m.Defaults.Dropout.Attention})
+			require.Equal(t, []float64{p.Eps, p.Dropout, p.AttentionDrop},
+				[]float64{m.Defaults.Norm.Eps, m.Defaults.Dropout.Hidden, m.Defaults.Dropout.Attention})
 			if p.Width == 0 {
 				p.Width = p.Hidden
 			}

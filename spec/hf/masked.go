@@ -77,7 +77,8 @@ func (h *heads) ownDecoder() (bool, error) {
 	if !tied && h.tensors != nil {
 		for _, n := range []string{"weight", "bias"} {
 			if h.tensors[stem+n] == nil {
-				return false, c.fault("tie_word_embeddings", "= false, so the head for masked tokens needs %s%s, which the checkpoint lacks: set it to true if the decoder is the token table", stem, n)
+				return false, c.fault("tie_word_embeddings", "= false, so the head for masked tokens needs %s%s, which the checkpoint lacks: set it to true "+
+					"if the decoder is the token table", stem, n)
 			}
 		}
 	}
@@ -101,7 +102,8 @@ func (h *heads) ownDecoder() (bool, error) {
 		return false, nil
 	}
 	if h.w.head.from() {
-		return false, fmt.Errorf("the checkpoint has %sweight with other values than %s: published code of this head reads no decoder, so what it is for cannot be told; remove the tensor", stem, table)
+		return false, fmt.Errorf("the checkpoint has %sweight with other values than %s: published code of this head reads no decoder, so what it is for "+
+			"cannot be told; remove the tensor", stem, table)
 	}
 	if tied {
 		c.note("%sweight has other values than the token table, so the head uses it, as transformers 5 does; set tie_word_embeddings to false to say so", stem)

@@ -22,7 +22,8 @@ func parts(kind string) []part {
 	list := []part{{"a question answering head", "qa_outputs.weight", []string{"answer"}}}
 	switch kind {
 	case "roberta":
-		return append(list, part{"a classifier of texts", "classifier.out_proj.weight", sequence[:4]}, part{"a classifier of tokens", "classifier.weight", []string{"tag", "choose"}},
+		return append(list, part{"a classifier of texts", "classifier.out_proj.weight", sequence[:4]},
+			part{"a classifier of tokens", "classifier.weight", []string{"tag", "choose"}},
 			part{"a head for masked tokens", "lm_head.dense.weight", vocabularyTasks})
 	case "bert":
 		return append(list, part{"a classifier", "classifier.weight", append([]string{"tag"}, sequence...)},
@@ -115,7 +116,8 @@ func (h *heads) stray(arch string) {
 	}
 	for _, p := range parts(h.kind) {
 		if h.tensors[p.tensor] != nil {
-			h.c.note("the file holds %s (%s), but the config names %s: the spec has the encoder alone; ask for one of the heads %s", p.what, p.tensor, arch, strings.Join(h.serves(), ", "))
+			h.c.note("the file holds %s (%s), but the config names %s: the spec has the encoder alone; ask for one of the heads %s", p.what, p.tensor, arch,
+				strings.Join(h.serves(), ", "))
 		}
 	}
 }

@@ -75,7 +75,8 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 		wants = append(wants, w)
 	}
 	if len(wants) == 0 {
-		return nil, fmt.Errorf("the head %s is asked for, but the folder is a generator and a discriminator: it serves %s, emd, rtd", opts.Task, strings.Join(vocabularyTasks, ", "))
+		return nil, fmt.Errorf("the head %s is asked for, but the folder is a generator and a discriminator: it serves %s, emd, rtd", opts.Task,
+			strings.Join(vocabularyTasks, ", "))
 	}
 	if len(wants) == 2 && opts.HeadName != "" {
 		return nil, errors.New("the name of a head is given, but two models have one: say which with the head rtd or fill-mask")

@@ -108,13 +108,15 @@ func normalized(file string, read func(string) ([]byte, error)) error {
 
 // poolModes maps the fields of a pooling's config to ways of pooling. If several are set, the vector holds their results side by side.
 var poolModes = map[string]string{
-	"pooling_mode_cls_token": "first", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max", "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
-	"pooling_mode_weightedmean_tokens": "weightedmean", "pooling_mode_lasttoken": "lasttoken",
+	"pooling_mode_cls_token": "first", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max",
+	"pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
+	"pooling_mode_weightedmean_tokens":  "weightedmean", "pooling_mode_lasttoken": "lasttoken",
 }
 
 // poolingTable lists the fields of a pooling's config.
 var poolingTable = []group{
-	{Applied, "pooling_mode_cls_token pooling_mode_mean_tokens pooling_mode_max_tokens pooling_mode_mean_sqrt_len_tokens pooling_mode_weightedmean_tokens pooling_mode_lasttoken pooling_mode",
+	{Applied, "pooling_mode_cls_token pooling_mode_mean_tokens pooling_mode_max_tokens pooling_mode_mean_sqrt_len_tokens pooling_mode_weightedmean_tokens " +
+		"pooling_mode_lasttoken pooling_mode",
 		"how the rows of a text's tokens become one vector: the first row and the mean are understood, others need --pool", nil},
 	{Harmless, "word_embedding_dimension embedding_dimension", "the width of the rows, which config.json has", nil},
 	{Applied, "include_prompt", "whether the rows of a prompt count; false is refused for a mean of a model with prompts", nil},
@@ -178,15 +180,18 @@ func (o *Options) sentences() *Sentences {
 func (h *heads) embed() error {
 	pool, s := h.opts.Pool, h.opts.sentences()
 	if pool == "" && s != nil && len(s.Other) > 0 {
-		return fmt.Errorf("the folder's modules.json has %s, which a spec cannot describe: choose a pooling without it: %s", strings.Join(s.Other, " and "), strings.Join(Pools, ", "))
+		return fmt.Errorf("the folder's modules.json has %s, which a spec cannot describe: choose a pooling without it: %s", strings.Join(s.Other, " and "),
+			strings.Join(Pools, ", "))
 	}
 	if pool == "" && s != nil {
 		if pool = s.Pool; pool == "" {
-			return fmt.Errorf("the folder's modules.json has no module Pooling, so it makes no vector per text: choose a pooling: %s", strings.Join(Pools, ", "))
+			return fmt.Errorf("the folder's modules.json has no module Pooling, so it makes no vector per text: choose a pooling: %s",
+				strings.Join(Pools, ", "))
 		}
 	}
 	if s != nil && s.Normalize {
-		h.c.note("the folder's modules.json divides every vector by its length, which a spec cannot describe: weights that are packed from the folder record it")
+		h.c.note("the folder's modules.json divides every vector by its length, which a spec cannot describe: weights that are packed from the " +
+			"folder record it")
 	}
 	if pool == "" {
 		pool = "mean"

@@ -20,9 +20,11 @@ func FuzzSentences(f *testing.F) {
 		normalize   = `{"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}`
 		dense       = `{"idx": 3, "name": "3", "path": "3_Dense", "type": "sentence_transformers.models.Dense"}`
 	)
-	for _, modules := range []string{"[" + transformer + "]", "[" + transformer + "," + pooling + "," + normalize + "]", "[" + transformer + "," + pooling + "," + dense + "]",
+	for _, modules := range []string{"[" + transformer + "]", "[" + transformer + "," + pooling + "," + normalize + "]",
+		"[" + transformer + "," + pooling + "," + dense + "]",
 		`[{"type": "Transformer"}, {"path": "../x", "type": "Pooling"}]`, "[]", "{}", "[null]", `[{"type": 3}]`} {
-		for _, text := range []string{`{"word_embedding_dimension": 32, "pooling_mode_mean_tokens": true}`, `{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true, "include_prompt": true}`,
+		for _, text := range []string{`{"word_embedding_dimension": 32, "pooling_mode_mean_tokens": true}`,
+			`{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true, "include_prompt": true}`,
 			`{"pooling_mode": "cls"}`, `{"pooling_mode": ["mean", "max"]}`, `{"pooling_mode": 3}`, ""} {
 			f.Add([]byte(modules), []byte(text))
 		}

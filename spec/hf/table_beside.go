@@ -2,22 +2,30 @@ package hf
 
 // tokenizerTable lists every known field of tokenizer_config.json. Package runtime/token reads the applied fields, except the length limit.
 var tokenizerTable = []group{
-	{Applied, "tokenizer_class", "the kind of tokenizer, where the files do not tell; whether texts have token types; a class of another kind than the files have is refused", nil},
+	{Applied, "tokenizer_class", "the kind of tokenizer, where the files do not tell; whether texts have token types; a class of another kind than the files " +
+		"have is refused", nil},
 	{Applied, "cls_token sep_token pad_token mask_token unk_token bos_token eos_token", "the names of special tokens", nil},
 	{Applied, "additional_special_tokens extra_special_tokens", "names of further special tokens, which the tokenizer's files must have", nil},
-	{Applied, "added_tokens_decoder", "added tokens with their flags, which replace those that tokenizer.json has; a token that tokenizer.json lacks is refused", nil},
-	{Applied, "do_lower_case strip_accents tokenize_chinese_chars split_by_punct add_prefix_space", "what is done to texts, where there is no tokenizer.json; beside it a difference is refused if the library would follow the field", nil},
+	{Applied, "added_tokens_decoder",
+		"added tokens with their flags, which replace those that tokenizer.json has; a token that tokenizer.json lacks is refused", nil},
+	{Applied, "do_lower_case strip_accents tokenize_chinese_chars split_by_punct add_prefix_space",
+		"what is done to texts, where there is no tokenizer.json; beside it a difference is refused if the library would follow the field", nil},
 	{Applied, "do_basic_tokenize trim_offsets", "what is done to texts, where there is no tokenizer.json, which has its own steps", nil},
-	{Applied, "split_special_tokens add_special_tokens", "false and true; with other values special tokens in texts would be text, or would not stand around them", nil},
+	{Applied, "split_special_tokens add_special_tokens", "false and true; with other values special tokens in texts would be text, or would not stand around " +
+		"them", nil},
 	{Applied, "model_max_length max_len", "the limit on the tokens of a text", nil},
 	{Applied, "model_input_names", "whether the second text of a pair has a token type of its own: without token_type_ids it does not", nil},
 	{Applied, "truncation_side", "which end of a text is cut", nil},
 
-	{Harmless, "name_or_path special_tokens_map_file tokenizer_file vocab_file merges_file full_tokenizer_file added_tokens_file processor_class backend is_local local_files_only use_fast fast_tokenizer_files files_loaded device_map slow_tokenizer_class from_slow cache_dir trust_remote_code transformers_version _commit_hash revision tokenizer_type vocab_type",
+	{Harmless, "name_or_path special_tokens_map_file tokenizer_file vocab_file merges_file full_tokenizer_file added_tokens_file processor_class backend " +
+		"is_local local_files_only use_fast fast_tokenizer_files files_loaded device_map slow_tokenizer_class from_slow cache_dir trust_remote_code " +
+		"transformers_version _commit_hash revision tokenizer_type vocab_type",
 		"names the writer of the files, and how they were found", nil},
 	{Harmless, "padding_side padding pad_to_multiple_of pad_token_type_id pad_token_id", "no padding is computed", nil},
-	{Harmless, "max_length stride truncation truncation_strategy return_tensors return_special_tokens_mask return_offsets_mapping", "a setting of calls, which the library does not take from the file", nil},
-	{Harmless, "clean_up_tokenization_spaces clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output errors", "belongs to the way from tokens to text: results are places in the given text, or what the tokenizer's own decoder writes", nil},
+	{Harmless, "max_length stride truncation truncation_strategy return_tensors return_special_tokens_mask return_offsets_mapping",
+		"a setting of calls, which the library does not take from the file", nil},
+	{Harmless, "clean_up_tokenization_spaces clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output errors",
+		"belongs to the way from tokens to text: results are places in the given text, or what the tokenizer's own decoder writes", nil},
 	{Harmless, "chat_template response_template chat_control_tokens use_default_system_prompt", "how chats become texts; texts are taken as they are", nil},
 	{Harmless, "add_bos_token add_eos_token legacy", "belongs to tokenizers of other models; what stands around a text is in the tokenizer's files", nil},
 	{Harmless, "num_labels id2label label2id problem_type max_seq_length", "belongs to the model; the tokenizer does not read it", nil},
@@ -75,17 +83,24 @@ var normalizeTable = []group{
 var generationTable = []group{
 	{Harmless, "transformers_version _from_model_config _commit_hash", "names the writer of the file", nil},
 	{Harmless, "max_length max_new_tokens max_time", "each call sets how many tokens are generated; the default is 64", nil},
-	{Harmless, "bos_token_id pad_token_id eos_token_id decoder_start_token_id", "the tokenizer's files decide this: a text ends with the token that closes a sequence", nil},
-	{Harmless, "use_cache cache_implementation cache_config return_legacy_cache prefill_chunk_size max_cache_len use_mtp compile_config disable_compile continuous_batching_config low_memory is_assistant num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold assistant_early_exit assistant_lookbehind target_lookbehind assistant_ensemble_weight speculation_type prompt_lookup_num_tokens max_matching_ngram_size",
+	{Harmless, "bos_token_id pad_token_id eos_token_id decoder_start_token_id",
+		"the tokenizer's files decide this: a text ends with the token that closes a sequence", nil},
+	{Harmless, "use_cache cache_implementation cache_config return_legacy_cache prefill_chunk_size max_cache_len use_mtp compile_config disable_compile " +
+		"continuous_batching_config low_memory is_assistant num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold " +
+		"assistant_early_exit assistant_lookbehind target_lookbehind assistant_ensemble_weight speculation_type prompt_lookup_num_tokens " +
+		"max_matching_ngram_size",
 		"a setting of how another program computes", nil},
-	{Harmless, "output_attentions output_hidden_states output_scores output_logits return_dict_in_generate remove_invalid_values", "a setting of what a call of another program returns", nil},
-	{Harmless, "temperature top_k top_p min_p top_h typical_p epsilon_cutoff eta_cutoff renormalize_logits", "has an effect with do_sample only, which is refused; a call draws with --temperature, --top-k and --top-p", nil},
+	{Harmless, "output_attentions output_hidden_states output_scores output_logits return_dict_in_generate remove_invalid_values",
+		"a setting of what a call of another program returns", nil},
+	{Harmless, "temperature top_k top_p min_p top_h typical_p epsilon_cutoff eta_cutoff renormalize_logits",
+		"has an effect with do_sample only, which is refused; a call draws with --temperature, --top-k and --top-p", nil},
 	{Harmless, "early_stopping length_penalty diversity_penalty", "has an effect with num_beams only, which is refused", nil},
 	{Harmless, "do_sample", "tokens would be drawn: use --temperature for that", []string{"false"}},
 	{Harmless, "num_beams num_beam_groups num_return_sequences", "several texts at a time are not followed", []string{"1"}},
 	{Harmless, "repetition_penalty encoder_repetition_penalty guidance_scale", "scores would be changed", []string{"1", "1.0"}},
 	{Harmless, "no_repeat_ngram_size encoder_no_repeat_ngram_size min_length", "some tokens would be left out", []string{"0"}},
 	{Harmless, "token_healing", "the prompt would be changed", []string{"false"}},
-	{Refused, "min_new_tokens stop_strings bad_words_ids forced_bos_token_id forced_eos_token_id exponential_decay_length_penalty suppress_tokens begin_suppress_tokens sequence_bias watermarking_config penalty_alpha dola_layers constraints force_words_ids",
+	{Refused, "min_new_tokens stop_strings bad_words_ids forced_bos_token_id forced_eos_token_id exponential_decay_length_penalty suppress_tokens " +
+		"begin_suppress_tokens sequence_bias watermarking_config penalty_alpha dola_layers constraints force_words_ids",
 		"tokens would be chosen in a way that is not understood", nil},
 }

@@ -43,8 +43,10 @@ func TestFileRows(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]Effect{
-		"config.json": Applied, "model-00001-of-00002.safetensors": Applied, "pytorch_model.bin": Applied, "training_args.bin": Harmless, "rng_state_0.pth": Harmless,
-		"some.json": Refused, ".cache": Harmless, ".hidden.json": Harmless, "model_quantized.onnx": Harmless, "adapter_model.safetensors": Refused, "README.md": Harmless, "LICENSE": Harmless,
+		"config.json": Applied, "model-00001-of-00002.safetensors": Applied, "pytorch_model.bin": Applied, "training_args.bin": Harmless,
+		"rng_state_0.pth": Harmless,
+		"some.json":       Refused, ".cache": Harmless, ".hidden.json": Harmless, "model_quantized.onnx": Harmless, "adapter_model.safetensors": Refused,
+		"README.md": Harmless, "LICENSE": Harmless,
 		"vocab.txt": Applied, "notes.txt": Harmless, "sentence_xlm-roberta_config.json": Applied, "anything": Harmless, "test_results.json": Harmless,
 	} {
 		require.Equal(t, want, fileRow(name).effect, name)
@@ -99,7 +101,8 @@ func TestAppliedIsRead(t *testing.T) {
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {
-		if slices.Contains([]string{"config.json", "gliner_config.json", "modules.json", "1_Pooling/config.json", "2_Normalize/config.json", "generation_config.json"}, in.File) {
+		if slices.Contains([]string{"config.json", "gliner_config.json", "modules.json", "1_Pooling/config.json", "2_Normalize/config.json",
+			"generation_config.json"}, in.File) {
 			continue
 		}
 		for _, r := range in.Fields {

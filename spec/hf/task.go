@@ -218,7 +218,8 @@ func (h *heads) sequence(task string) error {
 	one := n == 1 && f.problem != "multi_label_classification" && f.problem != "single_label_classification"
 	switch {
 	case task == "zero-shot" && !entails(f.labels) && !unnamed(f.labels):
-		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail", strings.Join(f.labels, ", "))
+		return h.c.fault("id2label", "= %s: zero-shot classification needs a model of entailment, with a label that begins with entail",
+			strings.Join(f.labels, ", "))
 	case n != 1 && (task == "rank" || task == "score" && f.problem != "regression"):
 		return h.c.fault("id2label", "has the %d labels %s: the head %s is one number per text", n, strings.Join(f.labels, ", "), task)
 	case one || n == 1 && (task == "score" || task == "rank"):
@@ -236,7 +237,8 @@ func (h *heads) sequence(task string) error {
 		h.w.head.add(f.labelled("cross_entropy"))
 	}
 	if task == "zero-shot" && !entails(f.labels) {
-		h.c.note("id2label = %s: no name tells which label means entailment: name it with --entailment, such as --entailment %s", strings.Join(f.labels, ", "), f.labels[n-1])
+		h.c.note("id2label = %s: no name tells which label means entailment: name it with --entailment, such as --entailment %s", strings.Join(f.labels, ", "),
+			f.labels[n-1])
 	}
 	if task == "zero-shot" || task == "rank" {
 		h.w.head.name = strings.ReplaceAll(task, "-", "_")

@@ -32,7 +32,8 @@ func shapes(names ...string) map[string][]int {
 
 // The tensors of published base checkpoints of DeBERTa.
 var (
-	published = shapes("deberta.embeddings.word_embeddings.weight 101x32", "deberta.embeddings.position_embeddings.weight 64x32", "lm_predictions.lm_head.dense.weight 32x32",
+	published = shapes("deberta.embeddings.word_embeddings.weight 101x32", "deberta.embeddings.position_embeddings.weight 64x32",
+		"lm_predictions.lm_head.dense.weight 32x32",
 		"lm_predictions.lm_head.bias 101", "mask_predictions.dense.weight 32x32")
 	bare = shapes("embeddings.word_embeddings.weight 101x32")
 )
@@ -76,22 +77,30 @@ func TestTasks(t *testing.T) {
 		{"emd_v2", nil, published, hf.Options{}, "", ""},
 		{"emd_v2_posbias", nil, nil, hf.Options{Task: "fill-mask"}, "model.mlm", lm},
 		{"v2_mlm_new", nil, nil, hf.Options{Task: "generate", Mask: "prefix"}, "model.generate", lm},
-		{"v2_seq_multi", nil, pooled, hf.Options{Task: "classify"}, "model.classify", "take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
-		{"v2_seq_multi", entail, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot", "take first; linear hidden; act; linear 3 as labels(\"ENTAILMENT\", \"neutral\", \"contradiction\")"},
-		{"v2_seq_multi", nil, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot", "take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
+		{"v2_seq_multi", nil, pooled, hf.Options{Task: "classify"}, "model.classify",
+			"take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
+		{"v2_seq_multi", entail, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot",
+			"take first; linear hidden; act; linear 3 as labels(\"ENTAILMENT\", \"neutral\", \"contradiction\")"},
+		{"v2_seq_multi", nil, pooled, hf.Options{Task: "zero-shot"}, "model.zero_shot",
+			"take first; linear hidden; act; linear 3 as labels(\"LABEL_0\", \"LABEL_1\", \"LABEL_2\")"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 1 as score"},
 		{"v2_seq_regression3", nil, pooled, hf.Options{Task: "score"}, "model.score", "take first; linear hidden; act; linear 3"},
 		{"v2_seq_regression", single, one, hf.Options{Task: "rank"}, "model.rank", "take first; linear hidden; act; linear 1 as score"},
 		{"v2_choice", single, one, hf.Options{Task: "choose"}, "model.choose", "take first; linear hidden; act; linear 1 as choices"},
 		{"v2_tokcls", nil, nil, hf.Options{Task: "tag"}, "model.tag", ""},
-		{"v2_tokcls", bio, shapes("crf.transitions 3x3", "crf.start_transitions 3", "crf.end_transitions 3"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X"); crf`},
-		{"v2_tokcls", bio, shapes("crf.transitions 5x5", "crf.start_transitions 5", "crf.end_transitions 5"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X")`},
+		{"v2_tokcls", bio, shapes("crf.transitions 3x3", "crf.start_transitions 3", "crf.end_transitions 3"), hf.Options{}, "model.tag",
+			`take each; linear 3 as labels("O", "B-X", "I-X"); crf`},
+		{"v2_tokcls", bio, shapes("crf.transitions 5x5", "crf.start_transitions 5", "crf.end_transitions 5"), hf.Options{}, "model.tag",
+			`take each; linear 3 as labels("O", "B-X", "I-X")`},
 		{"v2_tokcls", bio, shapes("crf.transitions 3x3"), hf.Options{}, "model.tag", `take each; linear 3 as labels("O", "B-X", "I-X")`},
 		{"v2_qa", nil, nil, hf.Options{Task: "answer"}, "model.answer", "take each; linear 2 as span"},
-		{"bert_model", nil, shapes("embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32"), hf.Options{Task: "embed", Pool: "pooler"}, "model.embed", "take first; linear hidden; act tanh"},
+		{"bert_model", nil, shapes("embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32"), hf.Options{Task: "embed", Pool: "pooler"},
+			"model.embed", "take first; linear hidden; act tanh"},
 		{"bert_model", nil, bare, hf.Options{Beside: &hf.Beside{Sentences: &hf.Sentences{Pool: "first", Normalize: true}}}, "model.embed", "take first"},
-		{"bert_seqcls", fields{"architectures": []string{"BertForMultipleChoice"}}, nil, hf.Options{}, "model.choose", "take first; linear hidden; act tanh; linear 1 as choices"},
-		{"roberta_seqcls", fields{"architectures": []string{"RobertaForMultipleChoice"}}, nil, hf.Options{}, "model.choose", "take first; linear hidden; act tanh; linear 1 as choices"},
+		{"bert_seqcls", fields{"architectures": []string{"BertForMultipleChoice"}}, nil, hf.Options{}, "model.choose",
+			"take first; linear hidden; act tanh; linear 1 as choices"},
+		{"roberta_seqcls", fields{"architectures": []string{"RobertaForMultipleChoice"}}, nil, hf.Options{}, "model.choose",
+			"take first; linear hidden; act tanh; linear 1 as choices"},
 		{"bert_mlm", fields{"architectures": []string{"BertForPreTraining"}}, nil, hf.Options{}, "model.mlm", lm},
 		{"bert_mlm", fields{"architectures": []string{"BertLMHeadModel"}, "is_decoder": true}, nil, hf.Options{}, "model.mlm", lm},
 		{"roberta_mlm", fields{"architectures": []string{"RobertaForCausalLM"}, "is_decoder": true}, nil, hf.Options{Task: "generate"}, "model.generate", lm},
@@ -139,14 +148,16 @@ func TestTaskFaults(t *testing.T) {
 		opts    hf.Options
 		want    string
 	}{
-		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; the folder serves emd, fill-mask, perplexity, generate, rtd, embed"},
+		{"emd_v2", published, hf.Options{Task: "classify"}, "no tensors for the head classify; the folder serves emd, fill-mask, perplexity, generate, rtd, " +
+			"embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "tag"}, "no tensors for the head tag; the folder serves classify, embed"},
 		{"v2_seq_multi", pooled, hf.Options{Task: "score"}, "no tensors for the head score"},
 		{"v2_seq_multi", nil, hf.Options{Task: "rank"}, "id2label has the 3 labels LABEL_0, LABEL_1, LABEL_2: the head rank is one number per text"},
 		{"v2_seq_multi", nil, hf.Options{Task: "answer"}, "the head answer is asked for, but the architecture has the head classify"},
 		{"bert_model", bare, hf.Options{Task: "emd"}, "the head emd belongs to DeBERTa, the model is of model_type bert; the folder serves embed"},
 		{"bert_model", nil, hf.Options{Task: "rtd"}, "the head rtd belongs to DeBERTa"},
-		{"emd_v2", shapes("lm_predictions.lm_head.dense.weight 32x32"), hf.Options{Task: "emd"}, "position_biased_input = false and the file has no embeddings.position_embeddings.weight"},
+		{"emd_v2", shapes("lm_predictions.lm_head.dense.weight 32x32"), hf.Options{Task: "emd"},
+			"position_biased_input = false and the file has no embeddings.position_embeddings.weight"},
 		{"emd_v2", published, hf.Options{Task: "emd", Seq: 65}, "max_position_embeddings = 64: the mask decoder"},
 		{"emd_v2", published, hf.Options{Task: "entities"}, "need a GLiNER model"},
 		{"emd_v2", published, hf.Options{Task: "embed", Layer: 4}, "there is no layer 4: num_hidden_layers = 3"},
@@ -160,7 +171,8 @@ func TestTaskFaults(t *testing.T) {
 		{"rtd_gdes", nil, hf.Options{Task: "classify"}, "the folder is a generator and a discriminator: it serves fill-mask, perplexity, generate, emd, rtd"},
 		{"rtd_gdes", nil, hf.Options{HeadName: "x"}, "two models have one"},
 		{"gliner_span_plain", nil, hf.Options{Task: "tag"}, "a GLiNER model serves entities alone"},
-		{"bert_model", nil, hf.Options{Task: "embed", Beside: &hf.Beside{Sentences: &hf.Sentences{Other: []string{"the module Dense"}}}}, "the folder's modules.json has the module Dense, which a spec cannot describe"},
+		{"bert_model", nil, hf.Options{Task: "embed", Beside: &hf.Beside{Sentences: &hf.Sentences{Other: []string{"the module Dense"}}}},
+			"the folder's modules.json has the module Dense, which a spec cannot describe"},
 	} {
 		_, _, err := hf.Spec(with(t, c.base, nil), c.tensors, c.opts)
 		require.ErrorContains(t, err, c.want, "%s %+v", c.base, c.opts)
@@ -184,9 +196,12 @@ func TestUnnamedLabels(t *testing.T) {
 func TestFirstGLiNER(t *testing.T) {
 	tensors := shapes("token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight 250105x768")
 	for text, steps := range map[string]string{
-		`{"max_width": 12, "max_len": 384, "hidden_size": 512, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "subtoken_pooling": "first"}`:                    "take words(first); linear 512; lstm 256 both; spans <= 12 markers",
-		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "token-level", "has_rnn": false, "label_smoothing": 0}`:                                       "take words(first); tokens start end inside",
-		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "num_rnn_layers": -1, "vocab_size": -1, "class_token_index": -1, "max_width": 3}`: "take words(first); spans <= 3 markers",
+		`{"max_width": 12, "max_len": 384, "hidden_size": 512, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "subtoken_pooling": ` +
+			`"first"}`: "take words(first); linear 512; lstm 256 both; spans <= 12 markers",
+		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "token-level", ` +
+			`"has_rnn": false, "label_smoothing": 0}`: "take words(first); tokens start end inside",
+		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "num_rnn_layers": -1, "vocab_size": -1, ` +
+			`"class_token_index": -1, "max_width": 3}`: "take words(first); spans <= 3 markers",
 	} {
 		out, _, err := hf.Spec([]byte(text), tensors, hf.Options{})
 		require.NoError(t, err)
@@ -228,7 +243,8 @@ func TestSentences(t *testing.T) {
 			"pooling_mode_max_tokens": false, "pooling_mode_mean_sqrt_len_tokens": false}`, hf.Sentences{Pool: "mean", Normalize: true}},
 		{transformer + "," + pooling, `{"pooling_mode_cls_token": true, "include_prompt": true}`, hf.Sentences{Pool: "first"}},
 		{transformer + "," + pooling, `{"pooling_mode": "cls", "embedding_dimension": 3}`, hf.Sentences{Pool: "first"}},
-		{transformer + "," + pooling, `{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}`, hf.Sentences{Other: []string{"the pooling first beside max"}}},
+		{transformer + "," + pooling, `{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}`,
+			hf.Sentences{Other: []string{"the pooling first beside max"}}},
 		{transformer + "," + pooling + "," + dense, `{"pooling_mode_mean_tokens": true}`, hf.Sentences{Pool: "mean", Other: []string{"the module Dense"}}},
 		{transformer, "", hf.Sentences{}},
 	} {
@@ -253,7 +269,8 @@ func TestSentences(t *testing.T) {
 // The tensors of a pair are compared with the model that they belong to.
 func TestPairTensors(t *testing.T) {
 	right := shapes("generator.deberta.embeddings.word_embeddings.weight 101x32", "generator.deberta.embeddings.position_embeddings.weight 64x32",
-		"generator.lm_predictions.lm_head.dense.weight 32x32", "discriminator.deberta.embeddings.word_embeddings._weight 101x32", "discriminator.mask_predictions.dense.weight 32x32")
+		"generator.lm_predictions.lm_head.dense.weight 32x32", "discriminator.deberta.embeddings.word_embeddings._weight 101x32",
+		"discriminator.mask_predictions.dense.weight 32x32")
 	text, _, err := hf.Spec(configs(t)["rtd_gdes"], right, hf.Options{})
 	require.NoError(t, err)
 	require.Contains(t, text, "head mlm on generator.emd {")

@@ -188,7 +188,8 @@ func Divide(folder fs.FS, ignore []string) (own, tokenizer []string, err error) 
 }
 
 // tokenizerFiles are the files that a tokenizer is read from.
-var tokenizerFiles = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "spm.model", "vocab.json", "merges.txt", "vocab.txt"}
+var tokenizerFiles = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "spm.model", "vocab.json",
+	"merges.txt", "vocab.txt"}
 
 // has reports whether the folder has a file, even if it is left out.
 func (v *View) has(file string) (bool, error) {

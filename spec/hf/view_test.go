@@ -55,7 +55,8 @@ func TestView(t *testing.T) {
 	require.Equal(t, []string{"broken.json", "config.json", "notes.json"}, found)
 	for name, want := range map[string]string{
 		"q": "the folder has no file q, and config.json has no such field", "b.q": "no such field", "a.b": "no such field", "": "no such field",
-		"notes.json:x": `notes.json has no field "x"`, "broken.json:x": `broken.json has no field "x"`, "../config.json:a": "no file ../config.json", "/etc/passwd": "no such field",
+		"notes.json:x": `notes.json has no field "x"`, "broken.json:x": `broken.json has no field "x"`, "../config.json:a": "no file ../config.json",
+		"/etc/passwd": "no such field",
 	} {
 		_, err := hf.NewView(folder, []string{name})
 		require.ErrorContains(t, err, want, name)
@@ -76,7 +77,8 @@ func TestViewOddNames(t *testing.T) {
 		"a:b.json":    {Data: []byte(`{"x:y": 1}`)},
 		"-c d.json":   {Data: []byte(`{"x": 1}`)},
 	}
-	for _, name := range []string{"a:b", "config.json:a:b", "-c", "d e", "f\x01g", "tokenizer_config.json:x", "h.", "a:b.json", "a:b.json:x:y", "-c d.json", "-c d.json:x"} {
+	for _, name := range []string{"a:b", "config.json:a:b", "-c", "d e", "f\x01g", "tokenizer_config.json:x", "h.", "a:b.json", "a:b.json:x:y", "-c d.json",
+		"-c d.json:x"} {
 		v, err := hf.NewView(folder, []string{name})
 		require.NoError(t, err, name)
 		before, after := 0, 0
@@ -114,7 +116,8 @@ func TestFieldErrors(t *testing.T) {
 		{"v2_v3like", fields{"rope_theta": 1}, "rope_theta", true},
 		{"v2_v3like", fields{"auto_map": fields{"AutoModel": "x.py"}}, "auto_map", true},
 		{"rtd_gdes", fields{"lambda": 50}, "lambda", true},
-		{"gliner_span_plain", fields{"encoder_config": fields{"rope_theta": 1, "vocab_size": 99, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}}, "encoder_config.rope_theta", true},
+		{"gliner_span_plain", fields{"encoder_config": fields{"rope_theta": 1, "vocab_size": 99, "hidden_size": 8, "num_hidden_layers": 1,
+			"num_attention_heads": 2, "intermediate_size": 8}}, "encoder_config.rope_theta", true},
 		{"v2_seq_multi", fields{"id2label": 3}, "id2label", false},
 	} {
 		_, _, err := hf.Spec(with(t, c.base, c.fields), nil, hf.Options{})

@@ -70,7 +70,8 @@ func (c *config) encoder(kind string, tensors map[string][]int, opts Options, wi
 	case "deberta":
 		w.candidates = []string{"deberta_base", "deberta_large", "deberta_xlarge"}
 	case "deberta-v2":
-		w.candidates = []string{"deberta_v3_base", "deberta_v3_small", "deberta_v3_xsmall", "deberta_v3_large", "mdeberta_v3_base", "deberta_v2_xlarge", "deberta_v2_xxlarge"}
+		w.candidates = []string{"deberta_v3_base", "deberta_v3_small", "deberta_v3_xsmall", "deberta_v3_large", "mdeberta_v3_base", "deberta_v2_xlarge",
+			"deberta_v2_xxlarge"}
 	default:
 		w.candidates = []string{kind + "_base", kind + "_large"}
 	}

@@ -41,7 +41,8 @@ func Random(src Source) (text, name string) {
 	s.line("model m {")
 	s.line("checkpoint own; tokenizer none")
 	layers := 1 + s.IntN(3)
-	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads, 3+s.IntN(70), layers)
+	s.line("dim vocab = %d; dim hidden = %d; dim heads = %d; dim head = hidden / heads; dim inner = %d; dim layers = %d", 20+s.IntN(200), hidden, heads,
+		3+s.IntN(70), layers)
 	s.line("dim span = %d; dim seq <= 48", 4+2*s.IntN(12))
 	s.line("defaults { norm layernorm(eps: %s); act %s }", s.one("1e-7", "1e-5", "1e-3"), s.one(append([]string{"gelu"}, spec.Acts...)...))
 	width := s.embed(hidden)

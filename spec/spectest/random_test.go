@@ -25,7 +25,8 @@ func TestRandom(t *testing.T) {
 		if len(faults) > 0 {
 			t.Fatalf("draw %d (%s): %v\n%s", i, name, faults, text)
 		}
-		for _, term := range []string{"q[i]·k[j]", "q[i]·kr[i-j]", "q[i]·kr[j-i]", "qr[i-j]·k[j]", "qr[j-i]·k[j]", "qr[i-j]·kr[i-j]", "qr[j-i]·kr[j-i]", "b[i-j]", "b[j-i]", "kr = k(rel)", "bias: no", "width", "bucket log",
+		for _, term := range []string{"q[i]·k[j]", "q[i]·kr[i-j]", "q[i]·kr[j-i]", "qr[i-j]·k[j]", "qr[j-i]·k[j]", "qr[i-j]·kr[i-j]", "qr[j-i]·kr[j-i]",
+			"b[i-j]", "b[j-i]", "kr = k(rel)", "bias: no", "width", "bucket log",
 			"conv", "from 2", "decoder emd", "take first", "take each;", "take each + first", "take masked", "take mean", "tied", "as span", "as score",
 			"take words", "lstm", "both", "prompt labels", "labels after", "spans <=", "tokens start",
 			"p[i]", "p[j]", "qr[i-j]·kr[j-i]", "sr[", "c[", "mask j <= i\n", "prefix[j]", "mix score", "mix weight"} {

@@ -51,25 +51,35 @@ func (s *draft) terms() drawn {
 	}
 	if s.yes(3) {
 		for range 1 + s.IntN(4) {
-			switch s.IntN(6) {
-			case 0:
-				x, y := s.one("q", "k", "p"), s.one("q", "k", "p", "v")
-				use(fmt.Sprintf("%s[i]·%s[j]", x, y), x, y)
-			case 1, 2:
-				x, y := s.one("q", "p", "v"), s.one("kr", "qr", "sr")
-				use(fmt.Sprintf("%s[i]·%s[%s]", x, y, s.offset()), x, y)
-			case 3:
-				x, y := s.one("k", "p"), s.one("kr", "qr", "sr")
-				use(fmt.Sprintf("%s[%s]·%s[j]", y, s.offset(), x), x, y)
-			case 4:
-				y := s.one("kr", "sr")
-				use(fmt.Sprintf("qr[%s]·%s[%s]", s.offset(), y, s.offset()), "qr", y)
-			case 5:
-				y := s.one("b", "c")
-				use(fmt.Sprintf("%s[%s]", y, s.offset()), y)
-			}
+			s.more(use)
 		}
 	}
+	return s.projections(score, need)
+}
+
+// more draws one more term.
+func (s *draft) more(use func(term string, names ...string)) {
+	switch s.IntN(6) {
+	case 0:
+		x, y := s.one("q", "k", "p"), s.one("q", "k", "p", "v")
+		use(fmt.Sprintf("%s[i]·%s[j]", x, y), x, y)
+	case 1, 2:
+		x, y := s.one("q", "p", "v"), s.one("kr", "qr", "sr")
+		use(fmt.Sprintf("%s[i]·%s[%s]", x, y, s.offset()), x, y)
+	case 3:
+		x, y := s.one("k", "p"), s.one("kr", "qr", "sr")
+		use(fmt.Sprintf("%s[%s]·%s[j]", y, s.offset(), x), x, y)
+	case 4:
+		y := s.one("kr", "sr")
+		use(fmt.Sprintf("qr[%s]·%s[%s]", s.offset(), y, s.offset()), "qr", y)
+	case 5:
+		y := s.one("b", "c")
+		use(fmt.Sprintf("%s[%s]", y, s.offset()), y)
+	}
+}
+
+// projections draws the projections that the terms of a score need, and writes the score after them.
+func (s *draft) projections(score []string, need map[string]bool) drawn {
 	var b strings.Builder
 	for _, n := range []string{"q", "k", "v", "p"} {
 		if need[n] {

@@ -119,7 +119,8 @@ func TestPickleFaults(t *testing.T) {
 		{weights(view(ok, 0, numbers(2, 2), numbers(3, 1))), "reaches number 4"},
 		{weights(view(ok, -1, numbers(2), numbers(1))), "the offset is -1"},
 		{weights("ctorch._utils\n_rebuild_tensor_v2\n(" + ok + wide + numbers(1) + numbers(1) + "tR"), "the offset is a tuple"},
-		{weights(view("("+text("storage")+"ctorch\nFloatStorage\n"+text("0")+text("cpu")+wide+"tQ", 0, numbers(1), numbers(1))), `storage "0" with a tuple elements`},
+		{weights(view("("+text("storage")+"ctorch\nFloatStorage\n"+text("0")+text("cpu")+wide+"tQ", 0, numbers(1), numbers(1))),
+			`storage "0" with a tuple elements`},
 		{weights(view(ok, 0, numbers(-2), numbers(1))), "numbers from 0"},
 		{weights(view(ok, 0, numbers(2), numbers(-1))), "numbers from 0"},
 		{weights(view(ok, 0, numbers(2, 2), numbers(1))), "2 extents with 1 strides"},
@@ -129,7 +130,8 @@ func TestPickleFaults(t *testing.T) {
 		{weights(view(ok, 0, numbers(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), numbers(1))), "17 numbers"},
 		{"\x80\x02}(" + text("w") + view(ok, 0, numbers(4), numbers(1)) + text("w") + view(ok, 0, numbers(4), numbers(1)) + "u.", "twice"},
 		{weights(view("("+text("storage")+"ctorch\nHalfStorage\n"+text("0")+text("cpu")+number(4)+"tQ0", 0, numbers(1), numbers(1))), "the instruction POP"},
-		{"\x80\x02}(" + text("a") + view(ok, 0, numbers(4), numbers(1)) + text("b") + view(reference("HalfStorage", "0", 8), 0, numbers(4), numbers(1)) + "u.", "8 elements of F16 here"},
+		{"\x80\x02}(" + text("a") + view(ok, 0, numbers(4), numbers(1)) + text("b") + view(reference("HalfStorage", "0", 8), 0, numbers(4), numbers(1)) + "u.",
+			"8 elements of F16 here"},
 	} {
 		_, err := torchfile.OpenBytes("x.bin", zipped(t, c.pickle, map[string][]byte{"0": make([]byte, 16)}))
 		require.ErrorContains(t, err, c.want, "%q", c.pickle)

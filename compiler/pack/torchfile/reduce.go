@@ -143,7 +143,8 @@ func (t *tensor) check() error {
 		}
 	}
 	if n > 0 && last >= t.storage.count {
-		return fmt.Errorf("shape %v with strides %v from %d on reaches number %d of storage %q, which has %d", t.shape, t.stride, t.offset, last, t.storage.key, t.storage.count)
+		return fmt.Errorf("shape %v with strides %v from %d on reaches number %d of storage %q, which has %d", t.shape, t.stride, t.offset, last, t.storage.key,
+			t.storage.count)
 	}
 	return nil
 }

@@ -98,7 +98,8 @@ func (a *archive) check(known map[string]*storage) error {
 		case f.Method != zip.Store:
 			return fault(a.name, "", "its entry %s is compressed: torch stores numbers as they are, so the archive was packed again", f.Name)
 		case f.UncompressedSize64 != f.CompressedSize64 || f.UncompressedSize64 != uint64(s.count)*uint64(s.dtype.Size()):
-			return fault(a.name, "", "its entry %s has %d bytes, %d numbers of %s have %d", f.Name, f.UncompressedSize64, s.count, s.dtype, s.count*int64(s.dtype.Size()))
+			return fault(a.name, "", "its entry %s has %d bytes, %d numbers of %s have %d", f.Name, f.UncompressedSize64, s.count, s.dtype,
+				s.count*int64(s.dtype.Size()))
 		}
 	}
 	return nil

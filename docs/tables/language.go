@@ -44,7 +44,7 @@ func codes(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// models lists the zoo, and what this version says of each model when it is to compile it.
+// models lists the zoo, with the messages of this version when it is to compile each model.
 func models(context.Context) (string, error) {
 	var b strings.Builder
 	row(&b, "model", "layers", "hidden", "parameters", "this version")
@@ -63,7 +63,7 @@ func models(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// compiles says whether this version compiles a model with a head that classifies texts.
+// compiles reports whether this version compiles a model with a head that classifies texts.
 func compiles(name string) (string, error) {
 	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { take first; linear hidden; act; linear 2 as "+
 		"labels(\"no\", \"yes\") }\n"))

@@ -62,7 +62,7 @@ func rewrite(ctx context.Context, path string) error {
 	return os.WriteFile(path, []byte(want), 0o644)
 }
 
-// fill gives a page's text with its generated parts made anew.
+// fill returns a page's text with its generated parts made anew.
 func fill(ctx context.Context, text string) (string, error) {
 	var b strings.Builder
 	n := 0

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// figure is a count of parameters as its publisher gives it.
+// figure is a count of parameters as its publisher states it.
 type figure struct{ model, count, source string }
 
 // The sources of the figures.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// objects runs debertac with --json and gives its lines.
+// objects runs debertac with --json and returns its lines.
 func objects[T any](t *testing.T, args ...string) (list []T) {
 	t.Helper()
 	out := run(t, append(args, "--json", "--quiet")...)

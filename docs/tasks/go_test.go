@@ -85,7 +85,7 @@ func (s *snippet) pack(dir string) []string {
 	return args
 }
 
-// printed are the comments behind a snippet's calls of fmt, which say what they print.
+// printed are the comments after a snippet's calls of fmt, which hold what they print.
 var printed = regexp.MustCompile(`(?m)fmt\.Print.*\)\s+// (.*)$`)
 
 // TestGo compiles the models of the pages' Go blocks, puts the blocks into one program, and compares what they print with their comments.

@@ -60,7 +60,7 @@ type command struct {
 	line         int
 }
 
-// commands reads a console block: lines behind "$ ", which go on behind a backslash, and their outputs.
+// commands reads a console block: lines after "$ ", which go on after a backslash, and their outputs.
 func (b *block) commands() (list []command) {
 	more := false
 	for i, l := range strings.SplitAfter(b.text, "\n") {
@@ -126,7 +126,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// built is what debertac says of a build that takes long, which depends on the machine.
+// built is the message about a build that takes long, which depends on the machine.
 var built = regexp.MustCompile(`(?m)^debertac: building the program with Go\..*\n`)
 
 // shell runs a command of a page.
@@ -143,7 +143,7 @@ func shell(t *testing.T, dir, text string) (out, said string, err error) {
 // number is a number with a point or an exponent: its last digits may differ between instruction sets.
 var number = regexp.MustCompile(`-?[0-9]+(\.[0-9]+(e[-+]?[0-9]+)?|e[-+]?[0-9]+)`)
 
-// differLines says how two outputs differ, numbers apart whose last digits do; "" is not at all.
+// differLines describes how two outputs differ, numbers apart whose last digits do; "" is not at all.
 func differLines(want, got string) string {
 	if a, b := number.ReplaceAllString(want, "#"), number.ReplaceAllString(got, "#"); a != b {
 		return "the page shows\n" + want

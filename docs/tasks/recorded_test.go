@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// debertac gives the path of the built program. Tests that need it are skipped by go test -short.
+// debertac returns the path of the built program. Tests that need it are skipped by go test -short.
 func debertac(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -65,7 +65,7 @@ func environment() []string {
 		"PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 }
 
-// run runs debertac and gives what it writes to the standard output.
+// run runs debertac and returns what it writes to the standard output.
 func run(t *testing.T, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), debertac(t), args...)
@@ -79,7 +79,7 @@ func run(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// recording is a list of texts and what a reference gives for them.
+// recording is a list of texts and the results of a reference for them.
 type recording struct {
 	Name   string            `json:"name"`
 	By     string            `json:"by"`     // the reference

@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 )
@@ -51,12 +52,15 @@ func (t *Tokenizer) AppendSpans(dst []runtime.TokenSpan, text string, mode Speci
 	if err := s.text(text, mode); err != nil {
 		return dst, err
 	}
+	n := len(dst)
+	dst = slices.Grow(dst, len(r.ids))[:n+len(r.ids)]
+	spans, words, out := r.spans[:len(r.ids)], r.words[:len(r.ids)], dst[n:]
 	for i, id := range r.ids {
-		at := r.spans[i]
+		at := spans[i]
 		if r.trim && r.edges[i] != (edge{}) {
 			at = r.edges[i].trim(text, at, i == 0, t.template.prefix)
 		}
-		dst = append(dst, runtime.TokenSpan{ID: id, Start: at.Start, End: at.End, Word: r.words[i]})
+		out[i] = runtime.TokenSpan{ID: id, Start: at.Start, End: at.End, Word: words[i]}
 	}
 	return dst, nil
 }

@@ -61,14 +61,7 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 		return dst, true
 	}
 	limit := growthLimit(len(text))
-	i := 0
-	for n.removeExtra && i < len(text) {
-		s, k, r := n.prefix(text[i:])
-		if r != " " && string(s) != " " {
-			break
-		}
-		i += k
-	}
+	i := n.leading(text)
 	if i == len(text) {
 		return dst, true
 	}
@@ -115,7 +108,23 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 			}
 			continue
 		}
-		dst, spaced = n.appendMapped(dst, s, r, spaced)
+		if r != "" {
+			dst, spaced = n.appendMapped(dst, r, spaced)
+		} else {
+			for spaced && len(s) > 0 && s[0] == ' ' {
+				s = s[1:]
+			}
+			if len(s) > 0 {
+				spaced = s[len(s)-1] == ' '
+			}
+			for _, c := range s {
+				if c == ' ' {
+					dst = append(dst, n.space...)
+				} else {
+					dst = append(dst, c)
+				}
+			}
+		}
 		dst = mark(dst, at, i)
 		i += k
 		if !n.removeExtra {
@@ -125,38 +134,34 @@ func (n *spmNormalizer) normalize(dst []byte, text []byte, at *[]int32) (out []b
 	return n.finish(dst, at, len(text)), true
 }
 
-// appendMapped appends what a character became: r from the character map or, if r is empty, the text s. spaced reports whether what came before ended in a
-// space that further spaces join.
-func (n *spmNormalizer) appendMapped(dst, s []byte, r string, spaced bool) ([]byte, bool) {
+// leading returns the number of bytes of white space before a text that are removed.
+func (n *spmNormalizer) leading(text []byte) (i int) {
+	for n.removeExtra && i < len(text) {
+		s, k, r := n.prefix(text[i:])
+		if r != " " && string(s) != " " {
+			break
+		}
+		i += k
+	}
+	return i
+}
+
+// appendMapped appends the text r that the character map has for a character. spaced reports whether what came before ended in a space that further
+// spaces join.
+func (n *spmNormalizer) appendMapped(dst []byte, r string, spaced bool) ([]byte, bool) {
+	for spaced && strings.HasPrefix(r, " ") {
+		r = r[1:]
+	}
 	if r != "" {
-		for spaced && strings.HasPrefix(r, " ") {
-			r = r[1:]
-		}
-		if r != "" {
-			spaced = strings.HasSuffix(r, " ")
-		}
-		for len(r) > 0 {
-			if p := strings.IndexByte(r, ' '); n.escape && p >= 0 {
-				dst = append(append(dst, r[:p]...), n.space...)
-				r = r[p+1:]
-			} else {
-				dst = append(dst, r...)
-				r = ""
-			}
-		}
-		return dst, spaced
+		spaced = strings.HasSuffix(r, " ")
 	}
-	for spaced && len(s) > 0 && s[0] == ' ' {
-		s = s[1:]
-	}
-	if len(s) > 0 {
-		spaced = s[len(s)-1] == ' '
-	}
-	for _, c := range s {
-		if c == ' ' {
-			dst = append(dst, n.space...)
+	for len(r) > 0 {
+		if p := strings.IndexByte(r, ' '); n.escape && p >= 0 {
+			dst = append(append(dst, r[:p]...), n.space...)
+			r = r[p+1:]
 		} else {
-			dst = append(dst, c)
+			dst = append(dst, r...)
+			r = ""
 		}
 	}
 	return dst, spaced

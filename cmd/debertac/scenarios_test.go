@@ -74,13 +74,7 @@ target t { isa go; emit infer m.kind }
 // scenarios has every verb that reads or writes files, of debertac and of the programs that it builds. imported is a spec of the folder model.
 func scenarios(imported string) []scenario {
 	m := map[string]string{"m.dspec": injectedSpec}
-	with := func(more ...string) map[string]string {
-		files := maps.Clone(m)
-		for i := 0; i < len(more); i += 2 {
-			files[more[i]] = more[i+1]
-		}
-		return files
-	}
+	with := func(more ...string) map[string]string { return amended(m, more...) }
 	both := func(more ...string) map[string]string {
 		return with(append([]string{"model", "@examples/tasks/classify", "f.dspec", imported}, more...)...)
 	}
@@ -96,11 +90,7 @@ func scenarios(imported string) []scenario {
 			"--any-machine --any-spec --repeat 1"
 	)
 	recorded := func(more ...string) map[string]string {
-		files := map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}
-		for i := 0; i < len(more); i += 2 {
-			files[more[i]] = more[i+1]
-		}
-		return files
+		return amended(map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}, more...)
 	}
 	measured := []string{"lengths", "3 4 5\n", "plot.svg", "old", "before.json", "!>bench m.dspec --random-weights 1 --isa go --lengths lengths --json"}
 	// A verb that builds a program has two scenarios: in one the program is in the cache; in the other it is not, and the operations that building takes
@@ -160,6 +150,15 @@ func scenarios(imported string) []scenario {
 		{name: "program first", varies: true, args: split("program first --model m --weights w --threads 1"), files: with("w", random)},
 		{name: "program doctor", reports: true, args: split("program doctor --model m --weights w --threads 1"), files: with("w", random)},
 	}
+}
+
+// amended returns files with more, each a name and what it holds.
+func amended(files map[string]string, more ...string) map[string]string {
+	files = maps.Clone(files)
+	for i := 0; i < len(more); i += 2 {
+		files[more[i]] = more[i+1]
+	}
+	return files
 }
 
 func split(s string) []string { return strings.Fields(s) }

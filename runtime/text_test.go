@@ -177,3 +177,47 @@ func TestCutFirst(t *testing.T) {
 		require.Equal(t, a, end)
 	})
 }
+
+// TestWholeWords checks windows of whole words, and the messages about words and overlaps that do not fit.
+func TestWholeWords(t *testing.T) {
+	words := func(sizes ...int) *Encoded {
+		e := &Encoded{}
+		for w, n := range sizes {
+			for range n {
+				e.IDs, e.Spans = append(e.IDs, 1), append(e.Spans, TokenSpan{Word: int32(w)})
+			}
+		}
+		e.Split = len(e.IDs)
+		return e
+	}
+	q := Sequencer{WholeWords: true, MaxTokens: 5, Long: Windows(1), FrameName: "the labels"}
+	list, seen, err := q.Cut(nil, 0, words(2, 2, 2, 1))
+	require.NoError(t, err)
+	require.Equal(t, Seen{Tokens: 7, Windows: 2}, seen)
+	var cuts [][2]int
+	for _, w := range list {
+		cuts = append(cuts, [2]int{w.First, w.Last})
+	}
+	require.Equal(t, [][2]int{{0, 4}, {2, 7}}, cuts)
+	for want, c := range map[string]struct {
+		policy LongPolicy
+		most   int
+		e      *Encoded
+	}{
+		"its first word has 6 tokens, beside the labels there is room for 5":       {Windows(0), 0, words(6, 1)},
+		"word 2 has 7 tokens, beside the labels there is room for 5":               {Windows(0), 0, words(2, 7)},
+		"word 3 has 6 tokens, beside the labels there is room for 5":               {Windows(1), 0, words(2, 2, 6)},
+		"windows of 5 tokens beside the labels cannot overlap by 4: choose a smal": {Windows(4), 0, words(3, 2, 2)},
+		"8 tokens are too long, the limit is 5":                                    {Reject, 9, words(4, 4)},
+		"3 words are too long, the limit is 2":                                     {Reject, 2, words(1, 1, 1)},
+	} {
+		q.Long, q.MaxWords = c.policy, c.most
+		_, _, err := q.Cut(nil, 4, c.e)
+		require.ErrorIs(t, err, ErrInput)
+		require.ErrorContains(t, err, "text 4: "+want)
+	}
+	q.Long, q.MaxWords = Truncate, 2
+	_, seen, err = q.Cut(nil, 0, words(1, 1, 1))
+	require.NoError(t, err)
+	require.Equal(t, Seen{Tokens: 2, Truncated: 1, Windows: 1}, seen)
+}

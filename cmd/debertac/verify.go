@@ -14,7 +14,7 @@ import (
 
 type verifyVerb struct {
 	Cases []string `arg:"" optional:"" name:"case" help:"Folders of recorded cases."`
-	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"${verify_only}"`
+	Only  string   `enum:",forward" default:"" placeholder:"forward" help:"@verify_only"`
 	ISA   []string `name:"isa" placeholder:"SET" help:"Instruction sets to compare on. Default: all of this machine."`
 
 	Tokenizer string  `placeholder:"DIR" help:"Instead of cases: compare the tokenizers in a folder with their recorded encodings."`
@@ -22,7 +22,7 @@ type verifyVerb struct {
 	Outputs   string  `placeholder:"FILE" help:"With --model: safetensors file with input_ids, attention_mask, token_type_ids and the recorded outputs."`
 	Atol      float64 `default:"1e-4" help:"With --model: a number holds if |got - want| <= atol + rtol·|want|."`
 	Rtol      float64 `default:"1e-4" help:"With --model: see --atol."`
-	OfLargest float64 `placeholder:"X" help:"${verify_oflargest}"`
+	OfLargest float64 `placeholder:"X" help:"@verify_oflargest"`
 
 	Layers []int `placeholder:"N,…" help:"Compare the hidden states after these layers only; 0 is the input of the first layer."`
 	folder.Wishes

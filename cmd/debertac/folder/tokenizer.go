@@ -25,7 +25,7 @@ type LentFlag struct {
 
 // DrawnFlag is lentFlag of verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
 type DrawnFlag struct {
-	Tokenizer string `placeholder:"DIR|FILE" help:"${folder_drawn_tokenizer}"`
+	Tokenizer string `placeholder:"DIR|FILE" help:"@folder_drawn_tokenizer"`
 }
 
 // Lent is the tokenizer that --tokenizer names.

@@ -10,12 +10,12 @@ import (
 
 // Wishes are the flags that choose what is made of a model folder.
 type Wishes struct {
-	Head   string   `placeholder:"NAME" help:"${folder_head}"`
+	Head   string   `placeholder:"NAME" help:"@folder_head"`
 	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
-	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"${folder_pool}"`
-	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"${folder_mask}"`
-	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"${folder_ignore}"`
-	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"${folder_seq}"`
+	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"@folder_pool"`
+	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"@folder_mask"`
+	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"@folder_ignore"`
+	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
 }
 
 // Given reports whether there is any wish.

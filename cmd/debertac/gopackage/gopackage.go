@@ -117,8 +117,8 @@ func (p *Place) name(units []*compiler.Unit) error {
 
 // Place are the flags that say where a package lies and what its name is.
 type Place struct {
-	Out     string `short:"o" placeholder:"DIR" help:"${gopackage_out}"`
-	Package string `placeholder:"NAME" help:"${gopackage_package}"`
+	Out     string `short:"o" placeholder:"DIR" help:"@gopackage_out"`
+	Package string `placeholder:"NAME" help:"@gopackage_package"`
 }
 
 // FolderFault is for errors about what lies in the output folder: they are the user's to resolve.

@@ -34,7 +34,7 @@ type Scaffold struct {
 	From    string   `placeholder:"DIR" help:"Hugging Face model folder to start from: its spec, its head, its weights."`
 	Like    string   `placeholder:"MODEL" help:"Without --from: published model that the spec starts from. Default: deberta_v3_base."`
 	Labels  []string `placeholder:"A,B" help:"Without --from: labels of the classifier, two or more. Default: negative,positive."`
-	Module  string   `placeholder:"PATH" help:"${scaffold_module}"`
+	Module  string   `placeholder:"PATH" help:"@scaffold_module"`
 	Version string   `placeholder:"V" help:"Version of debertac to require, such as v1.2.3. Default: the version of this program."`
 	Replace string   `placeholder:"DIR" help:"A checkout of debertac that the module uses in place of a published version."`
 	folder.Wishes

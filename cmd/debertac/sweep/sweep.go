@@ -22,25 +22,25 @@ import (
 
 // Sweep is what bench measures, how it measures it, and what becomes of the results, as flags: every combination of some numbers is one point.
 type Sweep struct {
-	Batch      []int         `default:"1" placeholder:"N,..." help:"${sweep_batch}"`
+	Batch      []int         `default:"1" placeholder:"N,..." help:"@sweep_batch"`
 	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
 	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
-	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"${sweep_precision}"`
+	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"@sweep_precision"`
 	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Instruction sets: go, avx2, avx512. Default: the best of this machine."`
 	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec."`
 	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
 	MinTime    time.Duration `default:"2s" help:"Measure each point for at least this time in each round, after a warm-up."`
-	Repeat     *int          `placeholder:"ROUNDS" help:"${sweep_repeat}"`
+	Repeat     *int          `placeholder:"ROUNDS" help:"@sweep_repeat"`
 	Steps      bool          `help:"Measure each step of the schedule too, with its share of the roofline, and each layer."`
-	CPUProfile string        `name:"cpuprofile" placeholder:"FILE" help:"${sweep_cpuprofile}"`
+	CPUProfile string        `name:"cpuprofile" placeholder:"FILE" help:"@sweep_cpuprofile"`
 	Train      bool          `help:"Measure a training step."`
 	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
 	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
 	AnySpec    bool          `help:"With --against: compare with results of another spec too."`
 	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; the default is 10."`
-	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"${sweep_format}"`
+	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"@sweep_format"`
 	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
 	Plot       string        `placeholder:"FILE" help:"Draw latency and throughput of the points to a file that ends in .png or .svg."`
 }

@@ -12,6 +12,9 @@ import (
 // TestMeasure builds and runs the program. What a machine reaches is not known beforehand, so it is held to physics: more than a processor of
 // the last fifteen years, less than any, and threads add up.
 func TestMeasure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
 	isa := machine.BestISA()
 	if isa == "" {
 		t.Skip("this machine has no instruction set with a peak kernel")
